@@ -1,0 +1,150 @@
+use std::{fmt, str::FromStr};
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::Invalid;
+
+/// Every id that becomes part of a table key: `[A-Za-z0-9._-]`, so that no id can contain the `#` that separates the
+/// parts of a key, nor a control character.
+fn check(raw: &str, field: &'static str, min: usize, max: usize) -> Result<(), Invalid> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    if (min..=max).contains(&raw.len()) && raw.bytes().all(allowed) {
+        return Ok(());
+    }
+    Err(Invalid::new(field, "id_invalid", format!("must be {min} to {max} characters of A-Z a-z 0-9 . _ -")))
+}
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $field:literal, $min:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(String);
+
+        impl $name {
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Invalid;
+
+            fn from_str(raw: &str) -> Result<Self, Invalid> {
+                check(raw, $field, $min, 64)?;
+                Ok(Self(raw.to_owned()))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl From<Uuid> for $name {
+            fn from(id: Uuid) -> Self {
+                Self(id.to_string())
+            }
+        }
+    };
+}
+
+id!(
+    /// A product, chosen by the shop or made from a UUID.
+    ProductId, "productId", 1
+);
+id!(
+    /// A customer, registered or guest.
+    UserId, "userId", 1
+);
+id!(AddressId, "addressId", 1);
+id!(
+    /// Names a session without opening it: the SHA-256 of its secret, in hexadecimal.
+    SessionId, "sessionId", 1
+);
+id!(
+    /// What a client sends to make a retry safe: 16 to 64 characters.
+    IdempotencyKey, "Idempotency-Key", 16
+);
+
+/// An order: a UUIDv7, so that it sorts by the time it was placed and carries that time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OrderId(Uuid);
+
+impl OrderId {
+    /// When the order was placed, to the millisecond. Its day is part of the customer's order key, so it is taken from
+    /// the id rather than passed beside it.
+    pub fn placed_at(&self) -> Timestamp {
+        let (seconds, nanos) = self.0.get_timestamp().map_or((0, 0), |t| t.to_unix());
+        let (seconds, nanos) = (i64::try_from(seconds).unwrap_or(0), i32::try_from(nanos).unwrap_or(0));
+        Timestamp::new(seconds, nanos).unwrap_or_default()
+    }
+
+    pub fn as_uuid(&self) -> Uuid {
+        self.0
+    }
+}
+
+impl FromStr for OrderId {
+    type Err = Invalid;
+
+    fn from_str(raw: &str) -> Result<Self, Invalid> {
+        let invalid = || Invalid::new("orderId", "id_invalid", "must be a UUID of version 7");
+        // Only the canonical form: otherwise one order would have several names.
+        if raw.len() != 36 || raw.bytes().any(|b| b.is_ascii_uppercase()) {
+            return Err(invalid());
+        }
+        let id = Uuid::parse_str(raw).map_err(|_| invalid())?;
+        Self::try_from(id).map_err(|_| invalid())
+    }
+}
+
+impl TryFrom<Uuid> for OrderId {
+    type Error = Invalid;
+
+    fn try_from(id: Uuid) -> Result<Self, Invalid> {
+        if id.get_version_num() != 7 {
+            return Err(Invalid::new("orderId", "id_invalid", "must be a UUID of version 7"));
+        }
+        Ok(Self(id))
+    }
+}
+
+impl fmt::Display for OrderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn an_accepted_id_never_contains_a_key_separator_or_control_character(raw in ".{0,70}") {
+            if let Ok(id) = raw.parse::<ProductId>() {
+                prop_assert!(!id.as_str().contains('#'));
+                prop_assert!(!id.as_str().chars().any(char::is_control));
+                prop_assert!((1..=64).contains(&id.as_str().len()));
+            }
+        }
+    }
+
+    #[test]
+    fn an_order_id_tells_when_the_order_was_placed() {
+        let id: OrderId = "018cc251-f400-7000-8000-000000000000".parse().unwrap();
+
+        assert_eq!(id.placed_at().to_string(), "2024-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn an_order_id_has_one_spelling() {
+        assert!("018CC251-F400-7000-8000-000000000000".parse::<OrderId>().is_err());
+        assert!("018cc251f40070008000000000000000".parse::<OrderId>().is_err());
+        assert!("018cc251-f400-4000-8000-000000000000".parse::<OrderId>().is_err());
+    }
+}

@@ -1,0 +1,32 @@
+//! What a shop is, without saying where it runs: products, carts, orders, sessions, money and their rules.
+//!
+//! Pure on purpose: no clock, no randomness, no network, no storage. Callers pass the time and fresh ids in, so every
+//! rule here can be tested, model-checked and reused by any function.
+
+mod address;
+mod cart;
+mod customer;
+mod ids;
+mod invalid;
+mod money;
+mod order;
+mod product;
+mod session;
+mod text;
+
+pub use address::{Address, CountryCode};
+pub use cart::{Cart, CartError, CartLine, MAX_LINES};
+pub use customer::{Customer, CustomerName, Email, Password, Role};
+pub use ids::{AddressId, IdempotencyKey, OrderId, ProductId, SessionId, UserId};
+pub use invalid::Invalid;
+pub use iso_currency::Currency;
+pub use jiff::Timestamp;
+pub use money::{MAX_PRICE_MINOR, Money, parse_currency};
+pub use order::{
+    Order, OrderLine, OrderState, Payment, PaymentState, PlaceError, Placement, StockEffect, Totals, Transition,
+    TransitionError,
+};
+pub use product::{
+    Attributes, CategoryPath, MAX_CATEGORY_DEPTH, Manufacturer, Product, ProductName, Quantity, StockDelta, Thumbnail,
+};
+pub use session::{SessionKind, SessionLifetime};

@@ -1,0 +1,100 @@
+use domain::{Address, AddressId, CountryCode, Invalid, UserId};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    StoreError, Table, keys,
+    meter::metered,
+    rows,
+    rows::{Item, from_item, s},
+    stock::{EXISTS, NEW},
+};
+
+/// How many addresses a customer's list shows, and so how many they can have.
+const MOST_ADDRESSES: i32 = 50;
+
+/// An address as it is stored, on its own and inside an order.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AddressRow {
+    id: String,
+    recipient: String,
+    line1: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line2: Option<String>,
+    city: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    region: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    postal_code: Option<String>,
+    country: String,
+}
+
+impl From<&Address> for AddressRow {
+    fn from(address: &Address) -> Self {
+        let Address { id, recipient, line1, line2, city, region, postal_code, country } = address.clone();
+        let (id, country) = (id.to_string(), country.as_str().to_owned());
+        Self { id, recipient, line1, line2, city, region, postal_code, country }
+    }
+}
+
+impl AddressRow {
+    pub(crate) fn into_address(self) -> Result<Address, Invalid> {
+        let Self { id, recipient, line1, line2, city, region, postal_code, country } = self;
+        let (id, country) = (id.parse()?, CountryCode::parse(&country)?);
+        Ok(Address { id, recipient, line1, line2, city, region, postal_code, country })
+    }
+}
+
+fn address_item(uid: &UserId, address: &Address) -> Item {
+    let mut item = rows::to_item(AddressRow::from(address));
+    item.extend(keys::address(uid, &address.id).into_item());
+    item
+}
+
+fn address(item: Item) -> Result<Address, StoreError> {
+    let key = rows::key_of(&item);
+    from_item::<AddressRow>(item)?.into_address().map_err(|e| StoreError::corrupt(key, e))
+}
+
+impl Table {
+    /// AP-36: a customer's addresses, at most 50. Query, consistent.
+    pub async fn address_list(&self, uid: &UserId) -> Result<Vec<Address>, StoreError> {
+        let call = self
+            .query()
+            .consistent_read(true)
+            .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
+            .expression_attribute_values(":pk", s(keys::user_pk(uid)))
+            .expression_attribute_values(":prefix", s(keys::ADDRESS_PREFIX))
+            .limit(MOST_ADDRESSES)
+            .send();
+        metered(call).await?.items.unwrap_or_default().into_iter().map(address).collect()
+    }
+
+    /// AP-37: one address of a customer. GetItem, consistent.
+    pub async fn address_get(&self, uid: &UserId, id: &AddressId) -> Result<Option<Address>, StoreError> {
+        let output = metered(self.get(keys::address(uid, id)).consistent_read(true).send()).await?;
+        output.item.map(address).transpose()
+    }
+
+    /// AP-38: writes an address, a new one or over one that is there. PutItem, conditional on which. Returns whether
+    /// the condition held.
+    pub async fn address_put(&self, uid: &UserId, address: &Address, new: bool) -> Result<bool, StoreError> {
+        let condition = if new { NEW } else { EXISTS };
+        let call = self.put(address_item(uid, address)).condition_expression(condition).send();
+        match metered(call).await {
+            Ok(_) => Ok(true),
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// AP-39: removes an address; orders keep their own copy. DeleteItem. Returns whether it was there.
+    pub async fn address_delete(&self, uid: &UserId, id: &AddressId) -> Result<bool, StoreError> {
+        let call = self.delete(keys::address(uid, id)).condition_expression(EXISTS).send();
+        match metered(call).await {
+            Ok(_) => Ok(true),
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::{
+    operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+};
+use domain::{Cart, CartLine, Invalid, MAX_LINES, ProductId, Quantity, SessionKind, Timestamp, UserId};
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    StoreError, Table, keys,
+    meter::metered,
+    rows,
+    rows::{Item, n, s},
+};
+
+/// How long a guest's cart is kept after its last change. A customer's is kept.
+const GUEST_CART_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+#[derive(Debug, thiserror::Error)]
+pub enum CartWriteError {
+    /// Somebody else changed the cart first; this is what it is now.
+    #[error("the cart was changed meanwhile")]
+    Changed(Cart),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct LineRow {
+    #[serde(rename = "q")]
+    quantity: i64,
+    #[serde(rename = "p")]
+    price_seen: i64,
+    #[serde(rename = "c")]
+    currency: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CartRow {
+    #[serde(default)]
+    lines: BTreeMap<String, LineRow>,
+    version: u64,
+}
+
+pub(crate) fn cart(item: Option<Item>) -> Result<Cart, StoreError> {
+    let Some(item) = item else { return Ok(Cart::default()) };
+    let key = rows::key_of(&item);
+    let row: CartRow = rows::from_item(item)?;
+    row.into_cart().map_err(|e| StoreError::corrupt(key, e))
+}
+
+impl CartRow {
+    fn into_cart(self) -> Result<Cart, Invalid> {
+        let line = |(id, row): (String, LineRow)| -> Result<(ProductId, CartLine), Invalid> {
+            let quantity = Quantity::new(row.quantity)?;
+            Ok((id.parse()?, CartLine { quantity, price_seen: rows::money(row.price_seen, &row.currency)? }))
+        };
+        let lines = self.lines.into_iter().map(line).collect::<Result<_, _>>()?;
+        Ok(Cart { version: self.version, lines })
+    }
+}
+
+fn line_value(line: &CartLine) -> AttributeValue {
+    AttributeValue::M(rows::to_item(LineRow {
+        quantity: line.quantity.units().into(),
+        price_seen: line.price_seen.amount_minor(),
+        currency: line.price_seen.currency().code().to_owned(),
+    }))
+}
+
+pub(crate) fn lines_value(lines: &BTreeMap<ProductId, CartLine>) -> AttributeValue {
+    AttributeValue::M(lines.iter().map(|(id, line)| (id.to_string(), line_value(line))).collect())
+}
+
+/// When TTL may delete the cart: a guest's only.
+pub(crate) fn expiry(kind: SessionKind, now: Timestamp) -> Option<i64> {
+    (kind == SessionKind::Guest).then(|| (now + GUEST_CART_KEPT).as_second())
+}
+
+/// Whose cart is written, what it was when it was read, and whether it must still be just that.
+#[derive(Debug, Clone, Copy)]
+pub struct CartWrite<'a> {
+    pub uid: &'a UserId,
+    pub kind: SessionKind,
+    pub read: &'a Cart,
+    /// Refuse if another tab changed anything since, for a client that said `If-Match`. Otherwise only what the change
+    /// depends on is checked, so that two tabs that add to one cart do not get in each other's way.
+    pub must_match: bool,
+    pub now: Timestamp,
+}
+
+impl Table {
+    /// AP-07: adds units to a line, or adds the line. UpdateItem, 1 WRU while the cart is within 1 KB.
+    ///
+    /// The addition happens in the table, so increments of any number of tabs all count. On
+    /// [`CartWriteError::Changed`] decide anew from the cart it carries: the line came or went, or is full.
+    pub async fn cart_line_add(
+        &self,
+        write: CartWrite<'_>,
+        product: &ProductId,
+        added: Quantity,
+        line: &CartLine,
+    ) -> Result<Cart, CartWriteError> {
+        if write.read.version == 0 {
+            return self.cart_lines_write(write, &BTreeMap::from([(product.clone(), *line)])).await;
+        }
+        let call = if write.read.lines.contains_key(product) {
+            let update = "SET lines.#product.q = lines.#product.q + :added, lines.#product.p = :price, \
+                          lines.#product.c = :currency, version = version + :one";
+            self.cart_update(write, update, "lines.#product.q <= :room")
+                .expression_attribute_values(":added", n(added.units()))
+                .expression_attribute_values(":room", n(Quantity::MAX.units() - added.units()))
+                .expression_attribute_values(":price", n(line.price_seen.amount_minor()))
+                .expression_attribute_values(":currency", s(line.price_seen.currency().code()))
+        } else {
+            let condition = "attribute_exists(PK) AND attribute_not_exists(lines.#product) AND size(lines) < :most";
+            self.cart_update(write, "SET lines.#product = :line, version = version + :one", condition)
+                .expression_attribute_values(":line", line_value(line))
+                .expression_attribute_values(":most", n(MAX_LINES))
+        };
+        cart_written(call.expression_attribute_names("#product", product.as_str())).await
+    }
+
+    /// AP-07: sets one line of a cart. UpdateItem; the last of two tabs wins.
+    pub async fn cart_line_set(
+        &self,
+        write: CartWrite<'_>,
+        product: &ProductId,
+        line: &CartLine,
+    ) -> Result<Cart, CartWriteError> {
+        if write.read.version == 0 {
+            return self.cart_lines_write(write, &BTreeMap::from([(product.clone(), *line)])).await;
+        }
+        let condition = "attribute_exists(PK) AND (attribute_exists(lines.#product) OR size(lines) < :most)";
+        let call = self
+            .cart_update(write, "SET lines.#product = :line, version = version + :one", condition)
+            .expression_attribute_names("#product", product.as_str())
+            .expression_attribute_values(":line", line_value(line))
+            .expression_attribute_values(":most", n(MAX_LINES));
+        cart_written(call).await
+    }
+
+    /// AP-07: takes one line out of a cart that was read with it. UpdateItem.
+    pub async fn cart_line_remove(&self, write: CartWrite<'_>, product: &ProductId) -> Result<Cart, CartWriteError> {
+        let update = "SET version = version + :one REMOVE lines.#product";
+        let call = self
+            .cart_update(write, update, "attribute_exists(PK)")
+            .expression_attribute_names("#product", product.as_str());
+        cart_written(call).await
+    }
+
+    /// AP-07: replaces all lines of a cart; none empties it. UpdateItem.
+    pub async fn cart_lines_write(
+        &self,
+        write: CartWrite<'_>,
+        lines: &BTreeMap<ProductId, CartLine>,
+    ) -> Result<Cart, CartWriteError> {
+        let (update, condition) = match write.read.version {
+            0 => ("SET lines = :lines, version = :one", "attribute_not_exists(PK)"),
+            _ => ("SET lines = :lines, version = version + :one", "attribute_exists(PK)"),
+        };
+        let call = self.cart_update(write, update, condition).expression_attribute_values(":lines", lines_value(lines));
+        cart_written(call).await
+    }
+
+    fn cart_update(&self, write: CartWrite<'_>, update: &str, condition: &str) -> UpdateItemFluentBuilder {
+        let CartWrite { uid, kind, read, must_match, now } = write;
+        let mut call = self.update(keys::cart(uid)).expression_attribute_values(":one", n(1));
+        let condition = if must_match && read.version > 0 {
+            call = call.expression_attribute_values(":read", n(read.version));
+            format!("({condition}) AND version = :read")
+        } else {
+            condition.to_owned()
+        };
+        let update = match expiry(kind, now) {
+            None => update.to_owned(),
+            Some(expires_at) => {
+                call = call.expression_attribute_values(":ttl", n(expires_at));
+                update.replacen("SET ", "SET expiresAt = :ttl, ", 1)
+            }
+        };
+        call.update_expression(update)
+            .condition_expression(condition)
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+
+    /// The items that AP-06 reads besides the session.
+    pub(crate) fn cart_of(items: &mut Vec<Item>, uid: &UserId) -> Option<Item> {
+        let pk = s(keys::user_pk(uid));
+        let found = items.iter().position(|item| item.get(keys::PK) == Some(&pk))?;
+        Some(items.swap_remove(found))
+    }
+}
+
+async fn cart_written(call: UpdateItemFluentBuilder) -> Result<Cart, CartWriteError> {
+    match metered(call.send()).await {
+        Ok(output) => Ok(cart(output.attributes)?),
+        Err(e) => match e.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                Err(CartWriteError::Changed(cart(failed.item.clone())?))
+            }
+            _ => Err(StoreError::from(e).into()),
+        },
+    }
+}

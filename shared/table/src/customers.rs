@@ -1,0 +1,215 @@
+use domain::{
+    Customer, CustomerName, Email, Invalid, Role, SessionId, SessionKind, SessionLifetime, Timestamp, UserId,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    CustomerOrder, SessionWithCart, StoreError, Table, keys,
+    meter::metered,
+    orders, rows,
+    rows::{Item, from_item, millis, n, s},
+    stock::{EXISTS, NEW},
+    transact::{TransactError, condition_failed, values},
+};
+
+/// A session about to be opened. The secret itself never gets here, only its digest.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    pub id: SessionId,
+    pub uid: UserId,
+    pub kind: SessionKind,
+    /// What the customer recognises the session by, from the User-Agent.
+    pub device: String,
+    pub created_at: Timestamp,
+}
+
+impl NewSession {
+    pub fn lifetime(&self) -> SessionLifetime {
+        SessionLifetime::start(self.kind, self.created_at)
+    }
+}
+
+/// What a login is checked against.
+#[derive(Clone)]
+pub struct Credential {
+    pub uid: UserId,
+    /// PHC string: algorithm, parameters, salt and digest.
+    pub password_hash: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the e-mail belongs to a customer")]
+pub struct EmailTaken;
+
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    #[error(transparent)]
+    EmailTaken(#[from] EmailTaken),
+    /// The guest's session or cart changed meanwhile: read again.
+    #[error("the guest's session or cart changed meanwhile")]
+    Changed,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CustomerRow {
+    #[serde(rename = "PK")]
+    pk: String,
+    #[serde(rename = "SK")]
+    sk: String,
+    uid: String,
+    name: String,
+    email: String,
+    role: String,
+    created_at: i64,
+}
+
+fn customer_item(customer: &Customer) -> Item {
+    let keys::Key { pk, sk } = keys::profile(&customer.id);
+    rows::to_item(CustomerRow {
+        pk,
+        sk,
+        uid: customer.id.to_string(),
+        name: customer.name.as_str().to_owned(),
+        email: customer.email.as_str().to_owned(),
+        role: match customer.role {
+            Role::Customer => "customer".to_owned(),
+            Role::Admin => "admin".to_owned(),
+        },
+        created_at: millis(customer.created_at),
+    })
+}
+
+fn customer(item: Item) -> Result<Customer, StoreError> {
+    let row: CustomerRow = from_item(item)?;
+    let read = || -> Result<Customer, Invalid> {
+        Ok(Customer {
+            id: row.uid.parse()?,
+            name: CustomerName::parse(&row.name)?,
+            email: Email::parse(&row.email)?,
+            role: if row.role == "admin" { Role::Admin } else { Role::Customer },
+            created_at: rows::from_millis(row.created_at)?,
+        })
+    };
+    read().map_err(|e| StoreError::corrupt(&row.pk, e))
+}
+
+impl Table {
+    /// AP-31: who a customer is. GetItem, consistent: roles are checked by it.
+    pub async fn customer_get(&self, uid: &UserId) -> Result<Option<Customer>, StoreError> {
+        let output = metered(self.get(keys::profile(uid)).consistent_read(true).send()).await?;
+        output.item.map(customer).transpose()
+    }
+
+    /// AP-11: a customer's profile and newest orders, in one Query: backwards from `PROFILE`, which sorts right after
+    /// every `ORDER#`. Eventually consistent. A guest has no profile.
+    pub async fn customer_get_with_orders(
+        &self,
+        uid: &UserId,
+        orders: i32,
+    ) -> Result<(Option<Customer>, Vec<CustomerOrder>), StoreError> {
+        let call = self
+            .query()
+            .key_condition_expression("PK = :pk AND SK BETWEEN :orders AND :profile")
+            .expression_attribute_values(":pk", s(keys::user_pk(uid)))
+            .expression_attribute_values(":orders", s(keys::ORDER_PREFIX))
+            .expression_attribute_values(":profile", s(keys::PROFILE))
+            .scan_index_forward(false)
+            .limit(orders + 1)
+            .send();
+        let mut items = metered(call).await?.items.unwrap_or_default();
+        let profile = s(keys::PROFILE);
+        let customer = match items.first() {
+            Some(first) if first.get(keys::SK) == Some(&profile) => Some(customer(items.remove(0))?),
+            _ => None,
+        };
+        Ok((customer, items.into_iter().map(orders::customer_order).collect::<Result<_, _>>()?))
+    }
+
+    /// AP-32: what a login is checked against. GetItem, consistent.
+    pub async fn credential_get(&self, email: &Email) -> Result<Option<Credential>, StoreError> {
+        let output = metered(self.get(keys::credential(email)).consistent_read(true).send()).await?;
+        let Some(item) = output.item else { return Ok(None) };
+        let field = |name: &str| item.get(name).and_then(|v| v.as_s().ok()).cloned();
+        let credential = field("uid").and_then(|uid| uid.parse().ok()).zip(field("passwordHash"));
+        let (uid, password_hash) =
+            credential.ok_or_else(|| StoreError::corrupt(rows::key_of(&item), "no uid or hash"))?;
+        Ok(Some(Credential { uid, password_hash }))
+    }
+
+    /// AP-33: registers a customer and opens their session, in one transaction. With a guest, the customer is the guest's
+    /// uid: cart and orders are theirs already, the guest's token dies, and the cart no longer expires.
+    pub async fn customer_register(
+        &self,
+        new: &Customer,
+        password_hash: &str,
+        session: Option<&NewSession>,
+        guest: Option<&SessionWithCart>,
+    ) -> Result<(), RegisterError> {
+        let mut actions = vec![
+            self.transact_put(credential_item(&new.email, &new.id, password_hash), Some(NEW)),
+            self.transact_put(customer_item(new), Some(NEW)),
+        ];
+        if let Some(guest) = guest {
+            actions.extend(self.session_deletes(&guest.session.uid, &guest.session.id, Some(EXISTS)));
+            if guest.cart.version > 0 {
+                let keep = "SET version = version + :one REMOVE expiresAt";
+                actions.push(self.transact_update(keys::cart(&new.id), keep, EXISTS, values([(":one", n(1))])));
+            }
+        }
+        actions.extend(session.into_iter().flat_map(|s| self.session_puts(s)));
+        match self.transact(actions).await {
+            Ok(()) => Ok(()),
+            Err(TransactError::Canceled(reasons)) if reasons.first().is_some_and(condition_failed) => {
+                Err(EmailTaken.into())
+            }
+            Err(TransactError::Canceled(_)) => Err(RegisterError::Changed),
+            Err(TransactError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// AP-34: changes a customer's name. UpdateItem, conditional on the profile being there. Returns whether it was.
+    pub async fn customer_rename(&self, uid: &UserId, name: &CustomerName) -> Result<bool, StoreError> {
+        let call = self
+            .update(keys::profile(uid))
+            .update_expression("SET #name = :name")
+            .condition_expression(EXISTS)
+            .expression_attribute_names("#name", "name")
+            .expression_attribute_values(":name", s(name.as_str()))
+            .send();
+        match metered(call).await {
+            Ok(_) => Ok(true),
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// AP-35: a new hash for the same e-mail: a changed password, or the old one under stronger parameters. PutItem,
+    /// conditional on the hash it replaces. Returns whether that was still there.
+    pub async fn credential_replace(
+        &self,
+        email: &Email,
+        read: &Credential,
+        password_hash: &str,
+    ) -> Result<bool, StoreError> {
+        let call = self
+            .put(credential_item(email, &read.uid, password_hash))
+            .condition_expression("passwordHash = :read")
+            .expression_attribute_values(":read", s(&read.password_hash))
+            .send();
+        match metered(call).await {
+            Ok(_) => Ok(true),
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+}
+
+fn credential_item(email: &Email, uid: &UserId, password_hash: &str) -> Item {
+    let mut item = keys::credential(email).into_item();
+    item.insert("uid".to_owned(), s(uid.as_str()));
+    item.insert("passwordHash".to_owned(), s(password_hash));
+    item
+}

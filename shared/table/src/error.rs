@@ -1,0 +1,53 @@
+use std::{error::Error, fmt::Debug};
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+
+/// The table could not do what was asked, for a reason that has nothing to do with what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Throttled, or lost against others for longer than is worth trying. Nothing was written; later it may work.
+    #[error("the table is too busy")]
+    Busy(#[source] Box<dyn Error + Send + Sync>),
+    /// The answer did not arrive in time. A write may have happened: look before doing it again.
+    #[error("the table's answer was lost")]
+    AnswerLost(#[source] Box<dyn Error + Send + Sync>),
+    /// The table refused or could not be reached: a wrong name, a missing permission, an outage.
+    #[error("the table cannot be used")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    /// An item is not what this version of the program writes.
+    #[error("stored item {key} does not read back")]
+    Corrupt { key: String, source: Box<dyn Error + Send + Sync> },
+}
+
+impl StoreError {
+    pub(crate) fn corrupt(key: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Corrupt { key: key.into(), source: source.into() }
+    }
+}
+
+/// The service's codes for "slow down" and for "somebody else is at it".
+const BUSY: [&str; 7] = [
+    "ThrottlingException",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "TransactionConflictException",
+    "TransactionInProgressException",
+    "TransactionCanceledException",
+    "ReplicatedWriteConflictException",
+];
+
+impl<E, R> From<SdkError<E, R>> for StoreError
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    R: Debug + Send + Sync + 'static,
+{
+    fn from(error: SdkError<E, R>) -> Self {
+        let busy = error.as_service_error().and_then(|e| e.code()).is_some_and(|code| BUSY.contains(&code));
+        match &error {
+            _ if busy => Self::Busy(error.into()),
+            SdkError::TimeoutError(_) | SdkError::ResponseError(_) => Self::AnswerLost(error.into()),
+            SdkError::DispatchFailure(f) if !f.is_user() => Self::AnswerLost(error.into()),
+            _ => Self::Unavailable(error.into()),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+use domain::{IdempotencyKey, Timestamp, UserId};
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use crate::{StoreError, Table, keys, meter::metered, rows};
+
+/// How long a first answer can be asked for again.
+const KEPT: SignedDuration = SignedDuration::from_hours(25);
+
+/// How long a request may be on its way before a retry may take over: above the function's own timeout.
+const RUNNING: SignedDuration = SignedDuration::from_secs(25);
+
+/// A request that must not be carried out twice: whose, under which key, and what it asked for.
+#[derive(Debug, Clone)]
+pub struct Idempotency {
+    pub customer: UserId,
+    pub key: IdempotencyKey,
+    /// Method and path template, so that one key on two routes is two requests.
+    pub route: &'static str,
+    /// SHA-256 of what was asked, in hexadecimal.
+    pub payload_sha256: String,
+}
+
+/// The same key, seen before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PriorRequest {
+    pub same_payload: bool,
+    /// What the first request made: an order id, or the whole answer.
+    pub outcome: String,
+    /// Until when the first request may still be at it.
+    pub running_until: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct IdempotencyRow {
+    #[serde(rename = "PK")]
+    pk: String,
+    #[serde(rename = "SK")]
+    sk: String,
+    payload_sha256: String,
+    outcome: String,
+    created_at: i64,
+    expires_at: i64,
+}
+
+impl Idempotency {
+    fn key(&self) -> keys::Key {
+        keys::idempotency(&self.customer, &self.key, self.route)
+    }
+
+    /// The record, for the transaction that carries the request out.
+    pub(crate) fn item(&self, outcome: &str, now: Timestamp) -> rows::Item {
+        let keys::Key { pk, sk } = self.key();
+        rows::to_item(IdempotencyRow {
+            pk,
+            sk,
+            payload_sha256: self.payload_sha256.clone(),
+            outcome: outcome.to_owned(),
+            created_at: rows::millis(now),
+            expires_at: (now + KEPT).as_second(),
+        })
+    }
+
+    pub(crate) fn read(&self, item: rows::Item) -> Result<PriorRequest, StoreError> {
+        let row: IdempotencyRow = rows::from_item(item)?;
+        let created_at = rows::from_millis(row.created_at).map_err(|e| StoreError::corrupt(&row.pk, e))?;
+        Ok(PriorRequest {
+            same_payload: row.payload_sha256 == self.payload_sha256,
+            outcome: row.outcome,
+            running_until: created_at + RUNNING,
+        })
+    }
+}
+
+impl Table {
+    /// AP-17: the record of an earlier request under the same key. GetItem, consistent: money depends on it.
+    pub async fn idempotency_get(&self, request: &Idempotency) -> Result<Option<PriorRequest>, StoreError> {
+        let output = metered(self.get(request.key()).consistent_read(true).send()).await?;
+        output.item.map(|item| request.read(item)).transpose()
+    }
+}

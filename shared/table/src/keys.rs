@@ -1,0 +1,200 @@
+//! Every template of a partition key, a sort key and an index key, in one place.
+//!
+//! Ids cannot contain `#` (see `domain`), so no id can reach into another's key.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{AddressId, Email, IdempotencyKey, OrderId, OrderState, ProductId, SessionId, Timestamp, UserId};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+pub const PK: &str = "PK";
+pub const SK: &str = "SK";
+
+/// Partitions that the price index over the whole catalogue, and the due index, are spread over.
+pub const PRICE_SHARDS: u8 = 8;
+pub const DUE_SHARDS: u8 = 8;
+
+/// The value of `featured` on every featured product.
+pub const FEATURED: &str = "FEATURED";
+
+/// The stock shard of a product that is not in a flash sale.
+pub const ONLY_STOCK_SHARD: &str = "00";
+
+/// The prefix that a product's page shares: META and stock, but neither ledger nor reviews.
+pub const PRODUCT_PAGE_PREFIX: &str = "META#";
+pub const ORDER_PREFIX: &str = "ORDER#";
+pub const SESSION_PREFIX: &str = "SESSION#";
+pub const ADDRESS_PREFIX: &str = "ADDRESS#";
+pub const PROFILE: &str = "PROFILE";
+
+/// The primary key of one item.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key {
+    pub pk: String,
+    pub sk: String,
+}
+
+impl Key {
+    fn new(pk: impl Into<String>, sk: impl Into<String>) -> Self {
+        Self { pk: pk.into(), sk: sk.into() }
+    }
+
+    pub(crate) fn into_item(self) -> HashMap<String, AttributeValue> {
+        HashMap::from([(PK.to_owned(), AttributeValue::S(self.pk)), (SK.to_owned(), AttributeValue::S(self.sk))])
+    }
+}
+
+pub fn product_pk(id: &ProductId) -> String {
+    format!("PROD#{id}")
+}
+
+pub fn product(id: &ProductId) -> Key {
+    Key::new(product_pk(id), format!("META#{id}"))
+}
+
+pub fn stock(id: &ProductId, shard: &str) -> Key {
+    Key::new(product_pk(id), format!("META#{id}#STOCK#{shard}"))
+}
+
+pub fn stock_move(id: &ProductId, uuid_v7: Uuid) -> Key {
+    Key::new(product_pk(id), format!("MOVE#{uuid_v7}"))
+}
+
+pub fn categories() -> Key {
+    Key::new("CATALOG", "CATEGORIES")
+}
+
+pub fn user_pk(uid: &UserId) -> String {
+    format!("USER#{uid}")
+}
+
+pub fn profile(uid: &UserId) -> Key {
+    Key::new(user_pk(uid), PROFILE)
+}
+
+pub fn credential(email: &Email) -> Key {
+    Key::new(format!("EMAIL#{}", sha256_hex(email.as_str())), "CREDENTIAL")
+}
+
+pub fn address(uid: &UserId, id: &AddressId) -> Key {
+    Key::new(user_pk(uid), format!("{ADDRESS_PREFIX}{id}"))
+}
+
+pub fn cart(uid: &UserId) -> Key {
+    Key::new(user_pk(uid), "CART")
+}
+
+pub fn session(id: &SessionId) -> Key {
+    Key::new(format!("SESSION#{id}"), "SESSION")
+}
+
+pub fn session_listed(uid: &UserId, id: &SessionId) -> Key {
+    Key::new(user_pk(uid), format!("{SESSION_PREFIX}{id}"))
+}
+
+pub fn order_pk(id: OrderId) -> String {
+    format!("ORDER#{id}")
+}
+
+pub fn order(id: OrderId) -> Key {
+    Key::new(order_pk(id), "STATUS")
+}
+
+pub fn order_line(id: OrderId, product: &ProductId) -> Key {
+    Key::new(order_pk(id), format!("ITEM#{product}"))
+}
+
+pub fn customer_order(uid: &UserId, id: OrderId) -> Key {
+    Key::new(user_pk(uid), format!("{ORDER_PREFIX}{}#{id}", day(id.placed_at())))
+}
+
+pub fn idempotency(uid: &UserId, key: &IdempotencyKey, route: &str) -> Key {
+    Key::new(format!("IDEM#{uid}#{key}"), route)
+}
+
+pub fn rate(scope: &str, window: i64) -> Key {
+    Key::new(format!("RATE#{scope}#{window}"), "COUNTER")
+}
+
+/// The hash key of `order-state-index`.
+pub fn state_day(state: OrderState, day: &str) -> String {
+    format!("{}#{day}", state.as_str())
+}
+
+/// The hash key of `catalog-price-index`: by the id, so that it never changes.
+pub fn price_shard(id: &ProductId) -> String {
+    price_shard_name(shard_of(id.as_str(), PRICE_SHARDS))
+}
+
+pub fn price_shard_name(shard: u8) -> String {
+    format!("PRICE#{shard}")
+}
+
+/// The hash key of `due-index`.
+pub fn due_shard(id: OrderId) -> String {
+    due_shard_name(shard_of(&id.to_string(), DUE_SHARDS))
+}
+
+pub fn due_shard_name(shard: u8) -> String {
+    format!("DUE#{shard}")
+}
+
+/// `yyyy-mm-dd`, in UTC.
+pub fn day(at: Timestamp) -> String {
+    let mut date = at.to_string();
+    date.truncate(10);
+    date
+}
+
+pub fn sha256_hex(bytes: impl AsRef<[u8]>) -> String {
+    let digest = Sha256::digest(bytes.as_ref());
+    digest.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+fn shard_of(id: &str, shards: u8) -> u8 {
+    // The first byte of a SHA-256 is as good a spread as any, and the same in every program that ever looks.
+    Sha256::digest(id.as_bytes())[0] % shards
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn show(key: Key) -> String {
+        format!("{} / {}", key.pk, key.sk)
+    }
+
+    #[test]
+    fn keys_are_spelled_exactly_so() {
+        let (mug, ann): (ProductId, UserId) = ("mug-1".parse().unwrap(), "ann".parse().unwrap());
+        let oid: OrderId = "018cc251-f400-7000-8000-000000000000".parse().unwrap();
+        let sid: SessionId = "5e55".parse().unwrap();
+
+        assert_eq!(show(product(&mug)), "PROD#mug-1 / META#mug-1");
+        assert_eq!(show(stock(&mug, ONLY_STOCK_SHARD)), "PROD#mug-1 / META#mug-1#STOCK#00");
+        assert_eq!(show(stock_move(&mug, oid.as_uuid())), "PROD#mug-1 / MOVE#018cc251-f400-7000-8000-000000000000");
+        assert_eq!(show(categories()), "CATALOG / CATEGORIES");
+        assert_eq!(show(profile(&ann)), "USER#ann / PROFILE");
+        assert_eq!(
+            show(credential(&Email::parse("ann@example.com").unwrap())),
+            "EMAIL#66dae17d68bbe7949f6ee4983d64dacd63bb0b35d39206c4c07a1e5ef6fb4ae7 / CREDENTIAL"
+        );
+        assert_eq!(show(address(&ann, &"home".parse().unwrap())), "USER#ann / ADDRESS#home");
+        assert_eq!(show(cart(&ann)), "USER#ann / CART");
+        assert_eq!(show(session(&sid)), "SESSION#5e55 / SESSION");
+        assert_eq!(show(session_listed(&ann, &sid)), "USER#ann / SESSION#5e55");
+        assert_eq!(show(order(oid)), "ORDER#018cc251-f400-7000-8000-000000000000 / STATUS");
+        assert_eq!(show(order_line(oid, &mug)), "ORDER#018cc251-f400-7000-8000-000000000000 / ITEM#mug-1");
+        assert_eq!(show(customer_order(&ann, oid)), "USER#ann / ORDER#2024-01-01#018cc251-f400-7000-8000-000000000000");
+        assert_eq!(
+            show(idempotency(&ann, &"0123456789abcdef".parse().unwrap(), "POST /orders")),
+            "IDEM#ann#0123456789abcdef / POST /orders"
+        );
+        assert_eq!(show(rate("login:ann", 42)), "RATE#login:ann#42 / COUNTER");
+        assert_eq!(state_day(OrderState::Confirmed, "2024-01-01"), "confirmed#2024-01-01");
+        assert_eq!(price_shard(&mug), "PRICE#6");
+        assert_eq!(due_shard(oid), "DUE#2");
+    }
+}

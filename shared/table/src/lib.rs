@@ -1,0 +1,110 @@
+//! The single-table repository: every access pattern is one method, and this is the only crate that talks to DynamoDB.
+//!
+//! A method's doc names its access pattern (AP-nn of `docs/access-patterns.md`). A method spells out limit, consistency
+//! and condition, asks for consumed capacity, and returns domain types. There is no Scan, and no way to express one.
+
+mod addresses;
+mod carts;
+mod categories;
+mod config;
+mod customers;
+mod descriptions;
+mod error;
+mod idempotency;
+pub mod keys;
+pub mod meter;
+mod orders;
+mod page;
+mod products;
+mod products_import;
+mod rates;
+mod rows;
+pub mod schema;
+mod sessions;
+mod stock;
+mod transact;
+
+use aws_sdk_dynamodb::{
+    Client,
+    operation::{
+        batch_get_item::builders::BatchGetItemFluentBuilder, batch_write_item::builders::BatchWriteItemFluentBuilder,
+        delete_item::builders::DeleteItemFluentBuilder, get_item::builders::GetItemFluentBuilder,
+        put_item::builders::PutItemFluentBuilder, query::builders::QueryFluentBuilder,
+        update_item::builders::UpdateItemFluentBuilder,
+    },
+    types::ReturnConsumedCapacity,
+};
+
+pub use carts::{CartWrite, CartWriteError};
+pub use config::{Endpoints, TableConfig, Timeouts};
+pub use customers::{Credential, EmailTaken, NewSession, RegisterError};
+pub use descriptions::{DescriptionError, Descriptions, StoredDescription};
+pub use error::StoreError;
+pub use idempotency::{Idempotency, PriorRequest};
+pub use orders::{
+    CustomerOrder, OrderPosition, OrderTransitionError, PlaceOrderError, Shortage, StateDayPosition, StoredOrder,
+};
+pub use page::Page;
+pub use products::{
+    CardPosition, PricePosition, PriceRange, ProductCard, ProductPage, ProductRecord, ProductWriteError, SortOrder,
+};
+pub use products_import::{ImportOutcome, ImportRecord};
+pub use rates::{RateLimit, RateVerdict};
+pub use sessions::{LoginError, SessionRecord, SessionSummary, SessionWithCart};
+pub use stock::StockAdjustError;
+
+/// The one table, and how to reach it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// Short timeouts: a read can simply be asked again.
+    reads: Client,
+    /// Longer ones: a write whose answer is lost has to be looked up.
+    writes: Client,
+    name: String,
+}
+
+impl Table {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn get(&self, key: keys::Key) -> GetItemFluentBuilder {
+        let capacity = ReturnConsumedCapacity::Total;
+        self.reads.get_item().table_name(&self.name).set_key(Some(key.into_item())).return_consumed_capacity(capacity)
+    }
+
+    fn query(&self) -> QueryFluentBuilder {
+        self.reads.query().table_name(&self.name).return_consumed_capacity(ReturnConsumedCapacity::Total)
+    }
+
+    fn batch_get(&self) -> BatchGetItemFluentBuilder {
+        self.reads.batch_get_item().return_consumed_capacity(ReturnConsumedCapacity::Total)
+    }
+
+    fn put(&self, item: rows::Item) -> PutItemFluentBuilder {
+        let capacity = ReturnConsumedCapacity::Total;
+        self.writes.put_item().table_name(&self.name).set_item(Some(item)).return_consumed_capacity(capacity)
+    }
+
+    fn update(&self, key: keys::Key) -> UpdateItemFluentBuilder {
+        let capacity = ReturnConsumedCapacity::Total;
+        self.writes
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(key.into_item()))
+            .return_consumed_capacity(capacity)
+    }
+
+    fn delete(&self, key: keys::Key) -> DeleteItemFluentBuilder {
+        let capacity = ReturnConsumedCapacity::Total;
+        self.writes
+            .delete_item()
+            .table_name(&self.name)
+            .set_key(Some(key.into_item()))
+            .return_consumed_capacity(capacity)
+    }
+
+    fn batch_write(&self) -> BatchWriteItemFluentBuilder {
+        self.writes.batch_write_item().return_consumed_capacity(ReturnConsumedCapacity::Total)
+    }
+}

@@ -1,0 +1,90 @@
+//! What a request costs: the capacity every call of it consumed, added up.
+//!
+//! The sum is task-local: [`measure`] opens it around a request and every table method adds to it. Outside of
+//! [`measure`] nothing is counted and nothing is lost but the figure.
+
+use std::{cell::RefCell, future::Future, ops::AddAssign};
+
+use aws_sdk_dynamodb::{
+    operation::{
+        batch_get_item::BatchGetItemOutput, batch_write_item::BatchWriteItemOutput, delete_item::DeleteItemOutput,
+        get_item::GetItemOutput, put_item::PutItemOutput, query::QueryOutput,
+        transact_write_items::TransactWriteItemsOutput, update_item::UpdateItemOutput,
+    },
+    types::ConsumedCapacity,
+};
+
+/// Read and write request units, as the engine reports them, and calls made.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Cost {
+    /// Read request units: 0.5 for each 4 KB read eventually consistent, 1 consistent.
+    pub rru: f64,
+    /// Write request units: 1 for each KB written, on the table and on each index; 2 on the table in a transaction.
+    pub wru: f64,
+    pub dynamodb_calls: u32,
+    pub s3_calls: u32,
+}
+
+impl AddAssign for Cost {
+    fn add_assign(&mut self, other: Cost) {
+        self.rru += other.rru;
+        self.wru += other.wru;
+        self.dynamodb_calls += other.dynamodb_calls;
+        self.s3_calls += other.s3_calls;
+    }
+}
+
+tokio::task_local! {
+    static COST: RefCell<Cost>;
+}
+
+/// Runs `work` and says what its table calls cost.
+pub async fn measure<F: Future>(work: F) -> (F::Output, Cost) {
+    COST.scope(RefCell::default(), async {
+        let output = work.await;
+        (output, COST.with(|cost| *cost.borrow()))
+    })
+    .await
+}
+
+/// What the surrounding [`measure`] has counted so far.
+pub fn so_far() -> Cost {
+    COST.try_with(|cost| *cost.borrow()).unwrap_or_default()
+}
+
+pub(crate) fn add(cost: Cost) {
+    // Not measured: somebody calls the table outside of a request, an operator's command say.
+    let _ = COST.try_with(|sum| *sum.borrow_mut() += cost);
+}
+
+/// Awaits one DynamoDB call and counts it, whether or not it succeeds.
+pub(crate) async fn metered<O: Metered, E>(call: impl Future<Output = Result<O, E>>) -> Result<O, E> {
+    let result = call.await;
+    let mut cost = Cost { dynamodb_calls: 1, ..Cost::default() };
+    if let Ok(output) = &result {
+        let units = output.capacity().filter_map(|c| c.capacity_units()).sum();
+        if O::WRITES { cost.wru = units } else { cost.rru = units }
+    }
+    add(cost);
+    result
+}
+
+pub(crate) trait Metered {
+    const WRITES: bool;
+    fn capacity(&self) -> impl Iterator<Item = &ConsumedCapacity>;
+}
+
+macro_rules! metered {
+    ($($output:ident: $writes:literal),+) => {$(
+        impl Metered for $output {
+            const WRITES: bool = $writes;
+            fn capacity(&self) -> impl Iterator<Item = &ConsumedCapacity> {
+                self.consumed_capacity().into_iter()
+            }
+        }
+    )+};
+}
+
+metered!(GetItemOutput: false, QueryOutput: false, BatchGetItemOutput: false);
+metered!(PutItemOutput: true, UpdateItemOutput: true, DeleteItemOutput: true);
+metered!(BatchWriteItemOutput: true, TransactWriteItemsOutput: true);

@@ -1,0 +1,60 @@
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use domain::Timestamp;
+use jiff::SignedDuration;
+
+use crate::{StoreError, Table, keys, meter::metered, rows::n};
+
+/// At most `most` in each window of `window`, for whatever `scope` names.
+#[derive(Debug, Clone)]
+pub struct RateLimit {
+    pub scope: String,
+    pub most: u32,
+    pub window: SignedDuration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RateVerdict {
+    Allowed,
+    Limited { retry_after: SignedDuration },
+}
+
+impl RateLimit {
+    fn window_number(&self, now: Timestamp) -> i64 {
+        now.as_second() / self.window.as_secs()
+    }
+
+    fn window_end(&self, now: Timestamp) -> i64 {
+        (self.window_number(now) + 1) * self.window.as_secs()
+    }
+}
+
+impl Table {
+    /// AP-18: counts one event against a limit. UpdateItem, conditional, so that of any number at once exactly `most`
+    /// are allowed.
+    pub async fn rate_count(&self, limit: &RateLimit, now: Timestamp) -> Result<RateVerdict, StoreError> {
+        let end = limit.window_end(now);
+        let counted = self
+            .update(keys::rate(&limit.scope, limit.window_number(now)))
+            .update_expression("ADD #count :one SET expiresAt = :end")
+            .condition_expression("attribute_not_exists(#count) OR #count < :most")
+            .expression_attribute_names("#count", "count")
+            .expression_attribute_values(":one", n(1))
+            .expression_attribute_values(":most", n(limit.most))
+            // An hour later than needed: TTL may delete a counter early only if the clocks disagree.
+            .expression_attribute_values(":end", n(end + 3_600))
+            .send();
+        match metered(counted).await {
+            Ok(_) => Ok(RateVerdict::Allowed),
+            Err(e) if matches!(e.as_service_error(), Some(UpdateItemError::ConditionalCheckFailedException(_))) => {
+                Ok(RateVerdict::Limited { retry_after: SignedDuration::from_secs(end - now.as_second()) })
+            }
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// AP-18: forgets what was counted, after a success that shows the events were the customer's own.
+    pub async fn rate_reset(&self, limit: &RateLimit, now: Timestamp) -> Result<(), StoreError> {
+        metered(self.delete(keys::rate(&limit.scope, limit.window_number(now))).send()).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,283 @@
+use aws_sdk_dynamodb::types::TransactWriteItem;
+use domain::{Cart, Invalid, SessionId, SessionKind, SessionLifetime, Timestamp, UserId};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    NewSession, StoreError, Table, carts, keys,
+    meter::metered,
+    rows,
+    rows::{Item, from_item, millis, n, s},
+    stock::EXISTS,
+    transact::{TransactError, values},
+};
+
+/// Sessions a customer can have at once; a login beyond that ends the oldest.
+const MOST_SESSIONS: usize = 10;
+
+/// An open session, as the table knows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionRecord {
+    pub id: SessionId,
+    pub uid: UserId,
+    pub kind: SessionKind,
+    pub lifetime: SessionLifetime,
+}
+
+#[derive(Debug, Clone)]
+pub struct SessionWithCart {
+    pub session: SessionRecord,
+    pub cart: Cart,
+}
+
+/// What a customer sees of their sessions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionSummary {
+    pub id: SessionId,
+    pub device: String,
+    pub created_at: Timestamp,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// The session to be replaced, the cart to be merged or the list of sessions changed meanwhile: read again.
+    #[error("sessions or carts changed meanwhile")]
+    Changed,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SessionRow {
+    #[serde(rename = "PK")]
+    pk: String,
+    #[serde(rename = "SK")]
+    sk: String,
+    uid: String,
+    guest: bool,
+    idle_expires_at: i64,
+    absolute_expires_at: i64,
+    expires_at: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SessionListedRow {
+    #[serde(rename = "PK")]
+    pk: String,
+    #[serde(rename = "SK")]
+    sk: String,
+    device: String,
+    created_at: i64,
+    expires_at: i64,
+}
+
+fn session(item: Item) -> Result<SessionRecord, StoreError> {
+    let row: SessionRow = from_item(item)?;
+    let read = || -> Result<SessionRecord, Invalid> {
+        Ok(SessionRecord {
+            id: row.pk.strip_prefix(keys::SESSION_PREFIX).unwrap_or_default().parse()?,
+            uid: row.uid.parse()?,
+            kind: if row.guest { SessionKind::Guest } else { SessionKind::Customer },
+            lifetime: SessionLifetime {
+                idle_expires_at: rows::from_millis(row.idle_expires_at)?,
+                absolute_expires_at: rows::from_millis(row.absolute_expires_at)?,
+            },
+        })
+    };
+    // The key is the digest of a secret, so it is not shown.
+    read().map_err(|e| StoreError::corrupt("SESSION#…", e))
+}
+
+impl Table {
+    /// AP-06: the session and the cart of one customer. BatchGetItem, consistent: the token carries the uid, so both
+    /// keys are known at once. A session of somebody else is no session.
+    pub async fn session_and_cart_get(
+        &self,
+        uid: &UserId,
+        id: &SessionId,
+    ) -> Result<Option<SessionWithCart>, StoreError> {
+        let mut items = self.items_get(vec![keys::session(id), keys::cart(uid)], true).await?;
+        let cart = carts::cart(Self::cart_of(&mut items, uid))?;
+        let session = items.pop().map(session).transpose()?.filter(|s| s.uid == *uid);
+        Ok(session.map(|session| SessionWithCart { session, cart }))
+    }
+
+    /// AP-23: a session. GetItem, consistent: a revoked one must be seen as revoked at once.
+    pub async fn session_get(&self, uid: &UserId, id: &SessionId) -> Result<Option<SessionRecord>, StoreError> {
+        let output = metered(self.get(keys::session(id)).consistent_read(true).send()).await?;
+        Ok(output.item.map(session).transpose()?.filter(|s| s.uid == *uid))
+    }
+
+    /// AP-24: moves the idle expiry. UpdateItem, conditional on the session being there, so that it never raises one
+    /// that was revoked. Returns whether it still was.
+    pub async fn session_touch(&self, id: &SessionId, idle_expires_at: Timestamp) -> Result<bool, StoreError> {
+        let call = self
+            .update(keys::session(id))
+            .update_expression("SET idleExpiresAt = :later")
+            .condition_expression(EXISTS)
+            .expression_attribute_values(":later", n(millis(idle_expires_at)))
+            .send();
+        match metered(call).await {
+            Ok(_) => Ok(true),
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// AP-25: opens a guest's session. TransactWriteItems: session and list entry.
+    pub async fn session_open_guest(&self, new: &NewSession) -> Result<(), StoreError> {
+        match self.transact(self.session_puts(new)).await {
+            Ok(()) => Ok(()),
+            Err(TransactError::Store(error)) => Err(error),
+            Err(TransactError::Canceled(_)) => Err(StoreError::Busy("a fresh session id was taken".into())),
+        }
+    }
+
+    /// AP-26: opens a customer's session, ending the one it replaces and the oldest beyond ten. A guest's cart comes
+    /// along in the same transaction: it is emptied by the very write that adds it, so it is merged once or not at all.
+    pub async fn session_login(&self, new: &NewSession, guest: Option<&SessionWithCart>) -> Result<(), LoginError> {
+        let mut actions = self.session_puts(new);
+        let mut listed = self.session_list(&new.uid, new.created_at).await?;
+        listed.sort_by_key(|s| s.created_at);
+        let surplus = (listed.len() + 1).saturating_sub(MOST_SESSIONS);
+        for old in &listed[..surplus] {
+            actions.extend(self.session_deletes(&new.uid, &old.id, None));
+        }
+        if let Some(guest) = guest {
+            actions.extend(self.session_deletes(&guest.session.uid, &guest.session.id, Some(EXISTS)));
+            if !guest.cart.lines.is_empty() {
+                actions.extend(self.cart_merge(&new.uid, guest).await?);
+            }
+        }
+        self.login_transact(actions).await
+    }
+
+    async fn cart_merge(&self, uid: &UserId, guest: &SessionWithCart) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let output = metered(self.get(keys::cart(uid)).consistent_read(true).send()).await?;
+        let ours = carts::cart(output.item)?;
+        let (lines, _left_out) = ours.merge(&guest.cart);
+        let condition = if ours.version == 0 { "attribute_not_exists(PK)" } else { "version = :read" };
+        let mut merged = values([(":lines", carts::lines_value(&lines)), (":next", n(ours.version + 1))]);
+        if ours.version > 0 {
+            merged.insert(":read".to_owned(), n(ours.version));
+        }
+        Ok(vec![
+            self.transact_update(keys::cart(uid), "SET lines = :lines, version = :next", condition, merged),
+            self.transact_delete(
+                keys::cart(&guest.session.uid),
+                Some("version = :read"),
+                values([(":read", n(guest.cart.version))]),
+            ),
+        ])
+    }
+
+    /// AP-27: a new secret for a session; the old one dies in the same transaction.
+    pub async fn session_replace(&self, new: &NewSession, old: &SessionId) -> Result<(), LoginError> {
+        let mut actions = self.session_puts(new);
+        actions.extend(self.session_deletes(&new.uid, old, Some(EXISTS)));
+        self.login_transact(actions).await
+    }
+
+    /// AP-28: a customer's sessions. Query, consistent, at most 10 and a few that expired.
+    pub async fn session_list(&self, uid: &UserId, now: Timestamp) -> Result<Vec<SessionSummary>, StoreError> {
+        let call = self
+            .query()
+            .consistent_read(true)
+            .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
+            .expression_attribute_values(":pk", s(keys::user_pk(uid)))
+            .expression_attribute_values(":prefix", s(keys::SESSION_PREFIX))
+            .limit(100)
+            .send();
+        let output = metered(call).await?;
+        let rows = output.items.unwrap_or_default().into_iter().map(from_item::<SessionListedRow>);
+        let rows = rows.collect::<Result<Vec<_>, _>>()?;
+        let live = rows.into_iter().filter(|row| row.expires_at > now.as_second());
+        live.map(|row| {
+            let read = || -> Result<SessionSummary, Invalid> {
+                Ok(SessionSummary {
+                    id: row.sk.strip_prefix(keys::SESSION_PREFIX).unwrap_or_default().parse()?,
+                    device: row.device.clone(),
+                    created_at: rows::from_millis(row.created_at)?,
+                })
+            };
+            read().map_err(|e| StoreError::corrupt(&row.pk, e))
+        })
+        .collect()
+    }
+
+    /// AP-29: ends one of a customer's sessions. TransactWriteItems: session and list entry. Returns whether it was
+    /// theirs and open.
+    pub async fn session_revoke(&self, uid: &UserId, id: &SessionId) -> Result<bool, StoreError> {
+        match self.transact(self.session_deletes(uid, id, Some(EXISTS)).into()).await {
+            Ok(()) => Ok(true),
+            Err(TransactError::Canceled(_)) => Ok(false),
+            Err(TransactError::Store(error)) => Err(error),
+        }
+    }
+
+    /// AP-30: ends all of a customer's sessions. Each must still be there: if one was replaced meanwhile, its
+    /// successor is found by listing again, so nothing survives.
+    pub async fn session_revoke_all(&self, uid: &UserId, now: Timestamp) -> Result<usize, StoreError> {
+        let mut ended = 0;
+        for _ in 0..20 {
+            let sessions = self.session_list(uid, now).await?;
+            if sessions.is_empty() {
+                return Ok(ended);
+            }
+            // 50 sessions are 100 actions, as many as a transaction holds.
+            for chunk in sessions.chunks(50) {
+                let deletes = chunk.iter().flat_map(|s| self.session_deletes(uid, &s.id, Some(EXISTS)));
+                match self.transact(deletes.collect()).await {
+                    Ok(()) => ended += chunk.len(),
+                    Err(TransactError::Canceled(_)) => break,
+                    Err(TransactError::Store(error)) => return Err(error),
+                }
+            }
+        }
+        Err(StoreError::Busy("sessions kept changing while they were ended".into()))
+    }
+
+    pub(crate) async fn login_transact(&self, actions: Vec<TransactWriteItem>) -> Result<(), LoginError> {
+        match self.transact(actions).await {
+            Ok(()) => Ok(()),
+            Err(TransactError::Canceled(_)) => Err(LoginError::Changed),
+            Err(TransactError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    pub(crate) fn session_puts(&self, new: &NewSession) -> Vec<TransactWriteItem> {
+        let lifetime = new.lifetime();
+        let expires_at = lifetime.absolute_expires_at.as_second();
+        let keys::Key { pk, sk } = keys::session(&new.id);
+        let session = SessionRow {
+            pk,
+            sk,
+            uid: new.uid.to_string(),
+            guest: new.kind == SessionKind::Guest,
+            idle_expires_at: millis(lifetime.idle_expires_at),
+            absolute_expires_at: millis(lifetime.absolute_expires_at),
+            expires_at,
+        };
+        let keys::Key { pk, sk } = keys::session_listed(&new.uid, &new.id);
+        let device = new.device.clone();
+        let listed = SessionListedRow { pk, sk, device, created_at: millis(new.created_at), expires_at };
+        vec![
+            self.transact_put(rows::to_item(session), Some(crate::stock::NEW)),
+            self.transact_put(rows::to_item(listed), None),
+        ]
+    }
+
+    /// `condition` is on the list entry: it names its owner in its key, so a foreign session cannot be ended.
+    pub(crate) fn session_deletes(
+        &self,
+        uid: &UserId,
+        id: &SessionId,
+        condition: Option<&str>,
+    ) -> [TransactWriteItem; 2] {
+        [
+            self.transact_delete(keys::session_listed(uid, id), condition, Item::new()),
+            self.transact_delete(keys::session(id), None, Item::new()),
+        ]
+    }
+}

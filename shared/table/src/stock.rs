@@ -1,0 +1,83 @@
+use domain::{ProductId, StockDelta, Timestamp, UserId};
+use uuid::Uuid;
+
+use crate::{
+    Idempotency, PriorRequest, StoreError, Table, keys, rows,
+    rows::{Item, n, s},
+    transact::{TransactError, condition_failed, values},
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum StockAdjustError {
+    #[error("there is no such product")]
+    UnknownProduct,
+    #[error("only {available} units are left")]
+    NotEnough { available: i64 },
+    #[error("the idempotency key was used before")]
+    Repeated(PriorRequest),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+pub(crate) const NEW: &str = "attribute_not_exists(PK)";
+pub(crate) const EXISTS: &str = "attribute_exists(PK)";
+
+pub(crate) fn stock_item(id: &ProductId, available: i64) -> Item {
+    let mut item = keys::stock(id, keys::ONLY_STOCK_SHARD).into_item();
+    item.insert("available".to_owned(), n(available));
+    item
+}
+
+/// A line of the ledger: what an operator did to the stock, and why. Sales are not in it; orders are their record.
+pub(crate) fn move_item(id: &ProductId, move_id: Uuid, delta: i64, reason: &str, actor: &str) -> Item {
+    let mut item = keys::stock_move(id, move_id).into_item();
+    item.extend([("delta".to_owned(), n(delta)), ("reason".to_owned(), s(reason)), ("actor".to_owned(), s(actor))]);
+    item
+}
+
+pub(crate) fn available(item: &Item) -> Result<i64, StoreError> {
+    let units = item.get("available").and_then(|v| v.as_n().ok()).and_then(|raw| raw.parse().ok());
+    units.ok_or_else(|| StoreError::corrupt(rows::key_of(item), "stock without a number of units"))
+}
+
+impl Table {
+    /// AP-16: adds to or takes from a product's stock, with a line in the ledger; once for each idempotency key.
+    /// TransactWriteItems of three. ADD, so that sales and restocks at the same time both count.
+    #[expect(clippy::too_many_arguments, reason = "each is one column of the ledger or of the idempotency record")]
+    pub async fn stock_adjust(
+        &self,
+        id: &ProductId,
+        delta: StockDelta,
+        reason: &str,
+        actor: &UserId,
+        move_id: Uuid,
+        answer: &str,
+        request: &Idempotency,
+        now: Timestamp,
+    ) -> Result<(), StockAdjustError> {
+        let actions = vec![
+            self.transact_update(
+                keys::stock(id, keys::ONLY_STOCK_SHARD),
+                "ADD available :delta",
+                "attribute_exists(PK) AND available >= :least",
+                values([(":delta", n(delta.units())), (":least", n((-delta.units()).max(0)))]),
+            ),
+            self.transact_put(move_item(id, move_id, delta.units(), reason, actor.as_str()), Some(NEW)),
+            self.transact_put(request.item(answer, now), Some(NEW)),
+        ];
+
+        let reasons = match self.transact(actions).await {
+            Ok(()) => return Ok(()),
+            Err(TransactError::Store(error)) => return Err(error.into()),
+            Err(TransactError::Canceled(reasons)) => reasons,
+        };
+        // A repeated key comes first: the stock may be short because the first request took it.
+        if let Some(prior) = reasons.get(2).filter(|r| condition_failed(r)).and_then(|r| r.item.clone()) {
+            return Err(StockAdjustError::Repeated(request.read(prior)?));
+        }
+        match reasons.first().and_then(|r| r.item.as_ref()) {
+            Some(old) => Err(StockAdjustError::NotEnough { available: available(old)? }),
+            None => Err(StockAdjustError::UnknownProduct),
+        }
+    }
+}

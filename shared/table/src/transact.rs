@@ -1,0 +1,114 @@
+use std::time::Duration;
+
+use aws_sdk_dynamodb::{
+    operation::transact_write_items::TransactWriteItemsError,
+    types::{
+        CancellationReason, Delete, Put, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
+        TransactWriteItem, Update,
+    },
+};
+
+use crate::{StoreError, Table, keys::Key, meter::metered, rows::Item};
+
+/// Why a transaction did not happen.
+#[derive(Debug)]
+pub(crate) enum TransactError {
+    /// One reason an action, in the order of the actions; at least one is a failed condition.
+    Canceled(Vec<CancellationReason>),
+    Store(StoreError),
+}
+
+/// Whether the condition of an action was what failed, as told by its reason.
+pub(crate) fn condition_failed(reason: &CancellationReason) -> bool {
+    reason.code() == Some("ConditionalCheckFailed")
+}
+
+/// The service's codes that only mean "others were at it": the same transaction may succeed a moment later.
+fn is_contention(code: &str) -> bool {
+    matches!(code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
+}
+
+const ATTEMPTS: u32 = 8;
+
+impl Table {
+    /// All of it, or none. Retried, with jittered backoff, only where every reason of a cancellation is contention.
+    pub(crate) async fn transact(&self, actions: Vec<TransactWriteItem>) -> Result<(), TransactError> {
+        for attempt in 1.. {
+            let call = self
+                .writes
+                .transact_write_items()
+                .set_transact_items(Some(actions.clone()))
+                .return_consumed_capacity(ReturnConsumedCapacity::Total)
+                .send();
+            let error = match metered(call).await {
+                Ok(_) => return Ok(()),
+                Err(error) => error,
+            };
+            let reasons = match error.as_service_error() {
+                Some(TransactWriteItemsError::TransactionCanceledException(e)) => e.cancellation_reasons().to_vec(),
+                Some(TransactWriteItemsError::TransactionInProgressException(_)) => Vec::new(),
+                _ => return Err(TransactError::Store(error.into())),
+            };
+            if reasons.iter().any(condition_failed) {
+                return Err(TransactError::Canceled(reasons));
+            }
+            let failures = || reasons.iter().filter_map(CancellationReason::code).filter(|code| *code != "None");
+            if attempt == ATTEMPTS || !failures().all(is_contention) {
+                return Err(TransactError::Store(error.into()));
+            }
+            backoff(attempt).await;
+        }
+        unreachable!("the loop returns at the last attempt")
+    }
+
+    pub(crate) fn transact_put(&self, item: Item, condition: Option<&str>) -> TransactWriteItem {
+        let put = Put::builder()
+            .table_name(&self.name)
+            .set_item(Some(item))
+            .set_condition_expression(condition.map(str::to_owned))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .expect("table and item are set");
+        TransactWriteItem::builder().put(put).build()
+    }
+
+    /// `values` are the values of both expressions.
+    pub(crate) fn transact_update(&self, key: Key, update: &str, condition: &str, values: Item) -> TransactWriteItem {
+        let update = Update::builder()
+            .table_name(&self.name)
+            .set_key(Some(key.into_item()))
+            .update_expression(update)
+            .condition_expression(condition)
+            .set_expression_attribute_values((!values.is_empty()).then_some(values))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .expect("table, key and expression are set");
+        TransactWriteItem::builder().update(update).build()
+    }
+
+    pub(crate) fn transact_delete(&self, key: Key, condition: Option<&str>, values: Item) -> TransactWriteItem {
+        let delete = Delete::builder()
+            .table_name(&self.name)
+            .set_key(Some(key.into_item()))
+            .set_condition_expression(condition.map(str::to_owned))
+            .set_expression_attribute_values((!values.is_empty()).then_some(values))
+            .build()
+            .expect("table and key are set");
+        TransactWriteItem::builder().delete(delete).build()
+    }
+}
+
+/// Full jitter: anything up to 25 ms doubled with each attempt, at most 1.6 s.
+/// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
+pub(crate) async fn backoff(attempt: u32) {
+    let most_ms = 25u64 << attempt.min(6);
+    let mut random = [0; 8];
+    // Without randomness the wait is the longest: worse for this caller, fine for the table.
+    let wait_ms = getrandom::fill(&mut random).map_or(most_ms, |()| u64::from_le_bytes(random) % most_ms);
+    tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+}
+
+/// Values of an expression.
+pub(crate) fn values<const N: usize>(pairs: [(&str, aws_sdk_dynamodb::types::AttributeValue); N]) -> Item {
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
