@@ -1,1 +1,3 @@
+//! What an operator does to a running shop, as functions: the command, the local stack and the tests call the same ones.
 
+pub mod import;

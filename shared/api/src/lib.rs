@@ -1,1 +1,29 @@
+//! The HTTP edge that every function shares: what comes in is parsed into domain types, what goes wrong becomes a
+//! problem+json answer, once, and every answer says what it cost.
+//!
+//! A function's `lib.rs` builds a [`utoipa_axum::router::OpenApiRouter`] of its own routes and hands it to [`edge::finish`].
 
+mod admin;
+mod body;
+pub mod clock;
+mod context;
+mod cursor;
+pub mod edge;
+pub mod idempotency;
+pub mod lambda;
+mod params;
+mod problem;
+pub mod rates;
+mod session;
+pub mod token;
+pub mod wire;
+
+pub use admin::Admin;
+pub use body::Json;
+pub use clock::Clock;
+pub use context::{Context, Policy};
+pub use cursor::{Cursors, InvalidKeys};
+pub use idempotency::RequestKey;
+pub use params::{Id, IfMatch, Params};
+pub use problem::Problem;
+pub use session::{ClientAddress, Device, MaybeSession, Session, SessionAndCart, attach_token, clear_cookie};

@@ -1,0 +1,190 @@
+//! What the shop's staff do with products.
+
+use std::collections::BTreeSet;
+
+use api::{Admin, Id, IfMatch, Json, Problem, wire::ProblemDetails};
+use axum::{
+    extract::State as Extract,
+    response::{IntoResponse, Response},
+};
+use domain::{CategoryPath, Product, ProductId};
+use http::{StatusCode, header};
+use table::{ProductPage, ProductRecord, ProductWriteError, StoredDescription};
+
+use crate::{
+    State,
+    catalog::etag,
+    description::sanitise,
+    wire::{CreateProductRequest, PatchProductRequest, ProductResponse, ReplaceProductRequest},
+};
+
+/// A new product.
+#[utoipa::path(post, path = "/admin/products", tag = "products", security(("admin" = [])),
+    request_body = CreateProductRequest,
+    responses(
+        (status = 201, body = ProductResponse),
+        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "`product_exists`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn create(
+    admin: Admin,
+    Extract(state): Extract<State>,
+    Json(request): Json<CreateProductRequest>,
+) -> Result<Response, Problem> {
+    let clock = &state.context.clock;
+    let product = request.product(|| clock.uuid_v7().into(), clock.now())?;
+    let available = request.stock()?;
+    let id = product.id.clone();
+    let description = stored_description(&state, &id, request.description).await?;
+
+    remember_category(&state, &product.category).await?;
+    let record = ProductRecord { product, description };
+    let created = state.context.table.product_create(&record, available, &admin.uid, clock.uuid_v7()).await;
+    created.map_err(write_problem)?;
+    state.forget(&id).await;
+
+    let location = [(header::LOCATION, format!("/products/{id}"))];
+    let page = ProductPage { record, available };
+    Ok((StatusCode::CREATED, location, answer(&page)).into_response())
+}
+
+/// A product in the place of what is there, stock aside.
+#[utoipa::path(put, path = "/admin/products/{productId}", tag = "products", security(("admin" = [])),
+    params(("productId" = String, Path), ("If-Match" = Option<String>, Header, description = "`ETag` of the product")),
+    request_body = ReplaceProductRequest,
+    responses(
+        (status = 200, body = ProductResponse),
+        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 412, description = "`version_mismatch`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn replace(
+    _: Admin,
+    Extract(state): Extract<State>,
+    Id(id): Id<ProductId>,
+    if_match: IfMatch,
+    Json(request): Json<ReplaceProductRequest>,
+) -> Result<impl IntoResponse, Problem> {
+    let page = read(&state, &id, if_match).await?;
+    let product = request.replacing(&page.record.product)?;
+    let description = stored_description(&state, &id, request.description).await?;
+    write(&state, page, product, description).await
+}
+
+/// Changes what is given, leaves the rest.
+#[utoipa::path(patch, path = "/admin/products/{productId}", tag = "products", security(("admin" = [])),
+    params(("productId" = String, Path), ("If-Match" = Option<String>, Header, description = "`ETag` of the product")),
+    request_body = PatchProductRequest,
+    responses(
+        (status = 200, body = ProductResponse),
+        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 412, description = "`version_mismatch`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn patch(
+    _: Admin,
+    Extract(state): Extract<State>,
+    Id(id): Id<ProductId>,
+    if_match: IfMatch,
+    Json(request): Json<PatchProductRequest>,
+) -> Result<impl IntoResponse, Problem> {
+    let page = read(&state, &id, if_match).await?;
+    let product = request.changing(&page.record.product)?;
+    let description = page.record.description.clone();
+    write(&state, page, product, description).await
+}
+
+/// Takes a product out of the shop. Orders keep what they say of it.
+#[utoipa::path(delete, path = "/admin/products/{productId}", tag = "products", security(("admin" = [])),
+    params(("productId" = String, Path), ("If-Match" = Option<String>, Header, description = "`ETag` of the product")),
+    responses(
+        (status = 204),
+        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 412, description = "`version_mismatch`", body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn delete(
+    _: Admin,
+    Extract(state): Extract<State>,
+    Id(id): Id<ProductId>,
+    if_match: IfMatch,
+) -> Result<StatusCode, Problem> {
+    read(&state, &id, if_match).await?;
+    state.context.table.product_delete(&id, if_match.0).await.map_err(write_problem)?;
+    state.forget(&id).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The product as it is this moment, if it is the version the client saw.
+pub async fn read(state: &State, id: &ProductId, IfMatch(expected): IfMatch) -> Result<ProductPage, Problem> {
+    let page = state.context.table.product_get_consistent(id).await?.ok_or_else(|| Problem::not_found("product"))?;
+    match expected {
+        Some(version) if version != page.record.product.version => Err(version_mismatch()),
+        _ => Ok(page),
+    }
+}
+
+/// Writes a product one version on.
+pub async fn write(
+    state: &State,
+    page: ProductPage,
+    product: Product,
+    description: Option<StoredDescription>,
+) -> Result<impl IntoResponse + use<>, Problem> {
+    if product.category != page.record.product.category {
+        remember_category(state, &product.category).await?;
+    }
+    let record = ProductRecord { product, description }.changed(state.context.clock.now());
+    state.context.table.product_put(&record).await.map_err(write_problem)?;
+    state.forget(&record.product.id).await;
+    Ok(answer(&ProductPage { record, available: page.available }))
+}
+
+async fn stored_description(
+    state: &State,
+    id: &ProductId,
+    html: Option<String>,
+) -> Result<Option<StoredDescription>, Problem> {
+    match html.map(|html| sanitise(&html)).filter(|html| !html.is_empty()) {
+        Some(html) => Ok(Some(state.descriptions.store(id, html).await?)),
+        None => Ok(None),
+    }
+}
+
+/// Makes a category known before its first product is, so that no product stands where nobody can look.
+async fn remember_category(state: &State, path: &CategoryPath) -> Result<(), Problem> {
+    let known = state.context.table.categories_list().await?;
+    if !path.is_empty() && !known.contains(path) {
+        state.context.table.categories_add(&BTreeSet::from([path.clone()])).await?;
+        state.categories.forget(&()).await;
+    }
+    Ok(())
+}
+
+pub fn write_problem(error: ProductWriteError) -> Problem {
+    match error {
+        ProductWriteError::Exists => Problem::conflict("product_exists", error.to_string()),
+        ProductWriteError::Unknown => Problem::not_found("product"),
+        ProductWriteError::Changed => version_mismatch(),
+        ProductWriteError::Store(error) => error.into(),
+    }
+}
+
+fn version_mismatch() -> Problem {
+    let detail = "the product was changed meanwhile; read it again";
+    Problem::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", detail)
+}
+
+fn answer(page: &ProductPage) -> impl IntoResponse + use<> {
+    ([(header::ETAG, etag(page))], axum::Json(ProductResponse::from(page)))
+}
+
+impl State {
+    /// What this environment wrote, it must not answer from memory. Others see it when their copy runs out.
+    pub async fn forget(&self, id: &ProductId) {
+        self.products.forget(id).await;
+        self.featured.forget(&()).await;
+    }
+}

@@ -1,0 +1,92 @@
+use std::{future::Future, hash::Hash};
+
+use domain::Timestamp;
+use jiff::SignedDuration;
+use moka::ops::compute::Op;
+
+/// Answers kept in memory until a time of day.
+///
+/// The deadline is wall-clock time read at each use: a Lambda environment is frozen between requests, and a monotonic
+/// clock may stand still meanwhile. Of any number of callers that find an answer missing or too old, one loads it.
+#[derive(Clone)]
+pub struct Cache<K, V> {
+    entries: moka::future::Cache<K, (Timestamp, V)>,
+    ttl: SignedDuration,
+}
+
+impl<K, V> Cache<K, V>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    pub fn new(capacity: u64, ttl: SignedDuration) -> Self {
+        Self { entries: moka::future::Cache::new(capacity), ttl }
+    }
+
+    pub async fn get<E, F>(&self, key: &K, now: Timestamp, load: impl FnOnce() -> F) -> Result<V, E>
+    where
+        F: Future<Output = Result<V, E>>,
+        E: Send + Sync + 'static,
+    {
+        if let Some((deadline, value)) = self.entries.get(key).await
+            && now < deadline
+        {
+            return Ok(value);
+        }
+        let result = self
+            .entries
+            .entry_by_ref(key)
+            .and_try_compute_with(async |entry| {
+                // Somebody else may have loaded it while this caller waited for its turn.
+                if entry.is_some_and(|e| now < e.value().0) {
+                    return Ok(Op::Nop);
+                }
+                Ok(Op::Put((now + self.ttl, load().await?)))
+            })
+            .await?;
+        let entry = result.into_entry().expect("an entry was put or left in place");
+        Ok(entry.into_value().1)
+    }
+
+    pub async fn forget(&self, key: &K) {
+        self.entries.invalidate(key).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        convert::Infallible,
+        sync::atomic::{AtomicU32, Ordering},
+    };
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    #[tokio::test]
+    async fn a_hundred_callers_load_once_and_again_only_after_the_deadline() {
+        let cache = Cache::new(10, SignedDuration::from_secs(2));
+        let loads = AtomicU32::new(0);
+        let load = async || {
+            tokio::task::yield_now().await;
+            Ok::<_, Infallible>(loads.fetch_add(1, Ordering::SeqCst))
+        };
+
+        for (now, expected) in
+            [(NOW, 0), (NOW + SignedDuration::from_secs(1), 0), (NOW + SignedDuration::from_secs(2), 1)]
+        {
+            let callers = (0..100).map(|_| cache.get(&"mug", now, load));
+            let answers = futures::future::join_all(callers).await;
+            assert!(answers.iter().all(|a| *a == Ok(expected)), "{answers:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failed_load_is_not_kept() {
+        let cache: Cache<_, u32> = Cache::new(10, SignedDuration::from_secs(2));
+
+        assert_eq!(cache.get(&"mug", NOW, async || Err("down")).await, Err("down"));
+        assert_eq!(cache.get(&"mug", NOW, async || Ok::<_, &str>(1)).await, Ok(1));
+    }
+}

@@ -1,0 +1,196 @@
+//! What shoppers browse.
+
+use std::sync::Arc;
+
+use api::{
+    Id, Params, Problem,
+    wire::{ProblemDetails, page_limit},
+};
+use axum::{
+    Json,
+    extract::State as Extract,
+    response::{IntoResponse, Response},
+};
+use domain::{CategoryPath, MAX_PRICE_MINOR, ProductId};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use table::{PriceRange, ProductPage, SortOrder};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    State,
+    wire::{ProductCardResponse, ProductListResponse, ProductResponse},
+};
+
+/// Featured products a shop window holds.
+const FEATURED: i32 = 24;
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListParams {
+    /// Category path such as `Kitchen/Mugs`, with the products of the categories below it. A slash within a name is
+    /// `%2F`, before URL encoding.
+    category: Option<String>,
+    /// Least price, in minor units.
+    #[param(minimum = 0)]
+    min_price: Option<i64>,
+    /// Highest price, in minor units.
+    #[param(minimum = 0)]
+    max_price: Option<i64>,
+    /// `price`, cheapest first, or `-price`.
+    sort: Option<String>,
+    /// 1 to 100, 24 unless told.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<i64>,
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Products by price, of one category or of all.
+#[utoipa::path(get, path = "/products", tag = "products", params(ListParams), security(()), responses(
+    (status = 200, body = ProductListResponse),
+    (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
+    (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
+))]
+pub async fn list(
+    Extract(state): Extract<State>,
+    Params(params): Params<ListParams>,
+) -> Result<impl IntoResponse, Problem> {
+    let limit = page_limit(params.limit)?;
+    let range = price_range(&params)?;
+    let order = match params.sort.as_deref() {
+        None | Some("price") => SortOrder::CheapestFirst,
+        Some("-price") => SortOrder::DearestFirst,
+        Some(_) => return Err(Problem::bad_request("sort_invalid", "sort must be price or -price")),
+    };
+    let category = params.category.as_deref().map(CategoryPath::parse).transpose()?;
+    let context = &state.context;
+    let now = context.clock.now();
+    // What a cursor continues: this route with these filters, and no other.
+    let of = |c: &CategoryPath| c.to_string();
+    let list = format!("/products {:?} {range:?} {order:?}", category.as_ref().map(of));
+
+    let (cards, next_cursor) = match &category {
+        Some(category) => {
+            let after = params.cursor.as_deref().map(|c| context.cursors.open(c, &list, now)).transpose()?;
+            let page = context.table.product_list_by_category(category, range, order, limit, after.as_ref()).await?;
+            (page.items, page.next.map(|p| context.cursors.seal(&p, &list, now)))
+        }
+        None => {
+            let after = params.cursor.as_deref().map(|c| context.cursors.open(c, &list, now)).transpose()?;
+            let page = context.table.product_list_by_price(range, order, limit, after).await?;
+            (page.items, page.next.map(|p| context.cursors.seal(&p, &list, now)))
+        }
+    };
+    let items = cards.iter().map(ProductCardResponse::from).collect();
+    Ok((public(30), Json(ProductListResponse { items, next_cursor })))
+}
+
+fn price_range(params: &ListParams) -> Result<PriceRange, Problem> {
+    let range = PriceRange { min: params.min_price.unwrap_or(0), max: params.max_price.unwrap_or(MAX_PRICE_MINOR) };
+    let allowed = 0..=MAX_PRICE_MINOR;
+    if range.min > range.max || !allowed.contains(&range.min) || !allowed.contains(&range.max) {
+        let detail = format!("prices must be 0 to {MAX_PRICE_MINOR} minor units, and minPrice at most maxPrice");
+        return Err(Problem::bad_request("price_range_invalid", detail));
+    }
+    Ok(range)
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct FeaturedResponse {
+    pub items: Vec<ProductCardResponse>,
+}
+
+/// The shop window: featured products by rank, at most 24.
+#[utoipa::path(get, path = "/products/featured", tag = "products", security(()), responses(
+    (status = 200, body = FeaturedResponse),
+))]
+pub async fn featured(Extract(state): Extract<State>) -> Result<impl IntoResponse, Problem> {
+    let table = &state.context.table;
+    let load = async || table.product_list_featured(FEATURED).await.map(Arc::new);
+    let cards = state.featured.get(&(), state.context.clock.now(), load).await?;
+    Ok((public(30), Json(FeaturedResponse { items: cards.iter().map(ProductCardResponse::from).collect() })))
+}
+
+/// One product with its stock.
+#[utoipa::path(get, path = "/products/{productId}", tag = "products", security(()),
+    params(("productId" = String, Path, description = "`[A-Za-z0-9._-]{1,64}`")),
+    responses(
+        (status = 200, body = ProductResponse, headers(("ETag" = String, description = "changes with product and stock"))),
+        (status = 304, description = "as `If-None-Match` says"),
+        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn get(
+    Extract(state): Extract<State>,
+    Id(id): Id<ProductId>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let page = product(&state, &id).await?;
+    let etag = etag(&page);
+    if matches(&headers, &etag) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)], public(2)).into_response());
+    }
+    Ok(([(header::ETAG, etag)], public(2), Json(ProductResponse::from(&*page))).into_response())
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CategoryListResponse {
+    pub items: Vec<CategoryResponse>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CategoryResponse {
+    /// What `GET /products?category=` takes.
+    #[schema(example = "Kitchen/Mugs")]
+    pub path: String,
+    #[schema(example = "Mugs")]
+    pub name: String,
+    /// 1 for the outermost.
+    pub depth: usize,
+}
+
+/// Every category, parents before children.
+#[utoipa::path(get, path = "/categories", tag = "products", security(()), responses(
+    (status = 200, body = CategoryListResponse),
+))]
+pub async fn categories(Extract(state): Extract<State>) -> Result<impl IntoResponse, Problem> {
+    let table = &state.context.table;
+    let load = async || table.categories_list().await.map(Arc::new);
+    let paths = state.categories.get(&(), state.context.clock.now(), load).await?;
+    let items = paths
+        .iter()
+        .map(|path| CategoryResponse {
+            path: path.to_string(),
+            name: path.segments().last().cloned().unwrap_or_default(),
+            depth: path.depth(),
+        })
+        .collect();
+    Ok((public(30), Json(CategoryListResponse { items })))
+}
+
+/// A product through the cache.
+pub async fn product(state: &State, id: &ProductId) -> Result<Arc<ProductPage>, Problem> {
+    let load = async || Ok::<_, table::StoreError>(state.context.table.product_get(id).await?.map(Arc::new));
+    let page = state.products.get(id, state.context.clock.now(), load).await?;
+    page.ok_or_else(|| Problem::not_found("product"))
+}
+
+/// `"<version>-<available>"`: only the version counts for `If-Match`.
+pub fn etag(page: &ProductPage) -> HeaderValue {
+    let tag = format!("\"{}-{}\"", page.record.product.version, page.available);
+    HeaderValue::from_str(&tag).expect("digits and a dash are a header value")
+}
+
+pub fn matches(headers: &HeaderMap, etag: &HeaderValue) -> bool {
+    let given = headers.get(header::IF_NONE_MATCH).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let etag = etag.to_str().unwrap_or_default();
+    given.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == "*" || tag == etag)
+}
+
+/// Anybody may keep the answer for so many seconds.
+pub fn public(seconds: u32) -> [(header::HeaderName, HeaderValue); 1] {
+    let value = format!("public, max-age={seconds}");
+    [(header::CACHE_CONTROL, HeaderValue::from_str(&value).expect("digits are a header value"))]
+}

@@ -1,0 +1,122 @@
+use api::{Admin, Id, IfMatch, Problem, wire::ProblemDetails};
+use axum::{
+    body::Bytes,
+    extract::State as Extract,
+    response::{IntoResponse, Response},
+};
+use domain::ProductId;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use table::StoredDescription;
+
+use crate::{State, admin, catalog};
+
+/// What a browser may do with a description shown on its own: nothing but show it.
+const SANDBOX: [(HeaderName, HeaderValue); 1] =
+    [(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'; img-src https:"))];
+
+/// A product's description: sanitised HTML, a fragment.
+#[utoipa::path(get, path = "/products/{productId}/description", tag = "products", security(()),
+    params(("productId" = String, Path)),
+    responses(
+        (status = 200, body = String, content_type = "text/html"),
+        (status = 304, description = "as `If-None-Match` says"),
+        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn get(
+    Extract(state): Extract<State>,
+    Id(id): Id<ProductId>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let page = catalog::product(&state, &id).await?;
+    let stored = page.record.description.as_ref().ok_or_else(|| Problem::not_found("description"))?;
+    let etag = HeaderValue::from_str(&tag(stored, page.record.product.version)).map_err(Problem::internal)?;
+    if catalog::matches(&headers, &etag) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)], catalog::public(60)).into_response());
+    }
+    let html = state.descriptions.load(stored).await?;
+    let content_type = [(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))];
+    Ok(([(header::ETAG, etag)], content_type, SANDBOX, catalog::public(60), html).into_response())
+}
+
+/// A new description: `text/html`, sanitised, or `text/plain`, escaped; at most 1 MiB. Empty removes it.
+#[utoipa::path(put, path = "/admin/products/{productId}/description", tag = "products", security(("admin" = [])),
+    params(("productId" = String, Path), ("If-Match" = Option<String>, Header, description = "`ETag` of the product")),
+    request_body(content = String, content_type = "text/html"),
+    responses(
+        (status = 200, body = crate::wire::ProductResponse),
+        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 412, description = "`version_mismatch`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 413, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 415, body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn put(
+    _: Admin,
+    Extract(state): Extract<State>,
+    Id(id): Id<ProductId>,
+    if_match: IfMatch,
+    headers: HeaderMap,
+    body: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Result<impl IntoResponse, Problem> {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let read: fn(&str) -> String = match content_type.split(';').next().unwrap_or_default().trim() {
+        "text/html" => sanitise,
+        "text/plain" => ammonia::clean_text,
+        _ => {
+            let detail = "a description must be sent as text/html or text/plain";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type_unsupported", detail));
+        }
+    };
+    let body = body
+        .map_err(|_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "a description is at most 1 MiB"))?;
+    let text = str::from_utf8(&body).map_err(|_| Problem::bad_request("body_invalid", "the text is not UTF-8"))?;
+
+    let page = admin::read(&state, &id, if_match).await?;
+    let html = read(text);
+    let description = match html.is_empty() {
+        true => None,
+        false => Some(state.descriptions.store(&id, html).await?),
+    };
+    let product = page.record.product.clone();
+    admin::write(&state, page, product, description).await
+}
+
+/// HTML that shows and does nothing. Doing it twice changes nothing.
+pub fn sanitise(html: &str) -> String {
+    ammonia::clean(html).trim().to_owned()
+}
+
+fn tag(stored: &StoredDescription, version: u64) -> String {
+    match stored {
+        StoredDescription::Offloaded { sha256, .. } => format!("\"{sha256}\""),
+        StoredDescription::Inline { .. } => format!("\"v{version}\""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_script_survives_and_sanitising_twice_changes_nothing() {
+        let attacks = [
+            "<script>alert(1)</script>",
+            "<img src=x onerror=alert(1)>",
+            "<a href='javascript:alert(1)'>x</a>",
+            "<svg/onload=alert(1)>",
+            "<iframe src='data:text/html,<script>alert(1)</script>'></iframe>",
+            "<p style='background:url(javascript:alert(1))'>x</p>",
+            "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>",
+            "<<script>script>alert(1)<</script>/script>",
+        ];
+        for attack in attacks {
+            let once = sanitise(attack);
+            let lower = once.to_lowercase();
+            for sign in ["<script", "onerror=", "onload=", "javascript:", "<iframe", "<svg", "<style"] {
+                assert!(!lower.contains(sign), "{attack} became {once}");
+            }
+            assert_eq!(sanitise(&once), once);
+        }
+        assert_eq!(sanitise("<p>A <strong>mug</strong>.</p>"), "<p>A <strong>mug</strong>.</p>");
+    }
+}

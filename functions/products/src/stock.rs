@@ -1,0 +1,94 @@
+use api::{Admin, Id, Json, Problem, RequestKey, idempotency, wire::ProblemDetails};
+use axum::{
+    extract::State as Extract,
+    response::{IntoResponse, Response},
+};
+use domain::{Invalid, ProductId, StockDelta};
+use http::{StatusCode, header};
+use serde::{Deserialize, Serialize};
+use table::StockAdjustError;
+use utoipa::ToSchema;
+
+use crate::State;
+
+const ROUTE: &str = "POST /admin/products/{productId}/stock";
+
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AdjustStockRequest {
+    /// Units to add, or to take away.
+    #[schema(example = 5)]
+    delta: i64,
+    /// Why, for the ledger: 1 to 64 characters of `A-Z a-z 0-9 . _ -`.
+    #[schema(example = "restock")]
+    reason: String,
+}
+
+/// A line of the stock ledger. What is left is on the product.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StockMoveResponse {
+    pub product_id: String,
+    pub move_id: String,
+    pub delta: i64,
+    pub reason: String,
+}
+
+/// What the payload of the idempotency record covers: the body and the product it is for.
+#[derive(Serialize)]
+struct Payload<'a> {
+    product: &'a str,
+    body: &'a AdjustStockRequest,
+}
+
+/// Adds stock, or takes some away; sales that happen meanwhile count as well.
+#[utoipa::path(post, path = "/admin/products/{productId}/stock", tag = "products", security(("admin" = [])),
+    params(("productId" = String, Path), ("Idempotency-Key" = String, Header, description = "16 to 64 characters")),
+    request_body = AdjustStockRequest,
+    responses(
+        (status = 201, body = StockMoveResponse),
+        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "`out_of_stock`: less is left", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn adjust(
+    admin: Admin,
+    Extract(state): Extract<State>,
+    Id(id): Id<ProductId>,
+    key: RequestKey,
+    Json(body): Json<AdjustStockRequest>,
+) -> Result<Response, Problem> {
+    let delta = StockDelta::new(body.delta)?;
+    if body.reason.parse::<ProductId>().is_err() {
+        let reason = "must be 1 to 64 characters of A-Z a-z 0-9 . _ -";
+        return Err(Invalid::new("reason", "reason_invalid", reason).into());
+    }
+    let (now, move_id) = (state.context.clock.now(), state.context.clock.uuid_v7());
+    let request = key.request(&admin.uid, ROUTE, &Payload { product: id.as_str(), body: &body });
+    let answer = StockMoveResponse {
+        product_id: id.to_string(),
+        move_id: move_id.to_string(),
+        delta: body.delta,
+        reason: body.reason.clone(),
+    };
+    let answer = serde_json::to_string(&answer).map_err(Problem::internal)?;
+
+    let table = &state.context.table;
+    let adjusted = table.stock_adjust(&id, delta, &body.reason, &admin.uid, move_id, &answer, &request, now).await;
+    state.forget(&id).await;
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    match adjusted {
+        Ok(()) => Ok((StatusCode::CREATED, json, answer).into_response()),
+        Err(StockAdjustError::Repeated(prior)) => {
+            let prior = idempotency::same_request(prior)?;
+            let replayed = [(idempotency::REPLAYED, "true")];
+            Ok((StatusCode::CREATED, json, replayed, prior.outcome).into_response())
+        }
+        Err(StockAdjustError::UnknownProduct) => Err(Problem::not_found("product")),
+        Err(error @ StockAdjustError::NotEnough { available }) => {
+            Err(Problem::conflict("out_of_stock", error.to_string()).with("available", available))
+        }
+        Err(StockAdjustError::Store(error)) => Err(error.into()),
+    }
+}

@@ -1,0 +1,250 @@
+use std::collections::BTreeMap;
+
+use api::wire::{Money, timestamp};
+use domain::{
+    Attributes, CategoryPath, Invalid, Manufacturer, Product, ProductId, ProductName, StockDelta, Thumbnail, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+use table::{ProductCard, ProductPage};
+use utoipa::ToSchema;
+
+/// A product to create.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CreateProductRequest {
+    /// `[A-Za-z0-9._-]{1,64}`; made up if left out.
+    #[schema(example = "mug-1")]
+    pub product_id: Option<String>,
+    #[schema(example = "Mug")]
+    pub name: String,
+    /// HTML; sanitised before it is kept.
+    pub description: Option<String>,
+    /// Category path, outermost first, at most 4 levels.
+    #[schema(example = json!(["Kitchen", "Mugs"]))]
+    pub category: Vec<String>,
+    pub price: Money,
+    /// `https:` URL, or a path relative to the storefront.
+    pub thumbnail: Option<String>,
+    pub manufacturer: Option<String>,
+    /// Strings, numbers or booleans.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, Object>)]
+    pub attributes: BTreeMap<String, serde_json::Value>,
+    pub featured_rank: Option<u32>,
+    /// Units to start with.
+    #[serde(default)]
+    pub stock: i64,
+}
+
+/// A product to put in the place of what is there. The stock is changed by its own route, so that no sale is lost.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReplaceProductRequest {
+    pub name: String,
+    /// HTML; sanitised before it is kept. Left out, the product has none.
+    pub description: Option<String>,
+    pub category: Vec<String>,
+    pub price: Money,
+    pub thumbnail: Option<String>,
+    pub manufacturer: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, Object>)]
+    pub attributes: BTreeMap<String, serde_json::Value>,
+    pub featured_rank: Option<u32>,
+}
+
+/// What to change of a product; what is left out stays, `null` removes where something can be missing.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PatchProductRequest {
+    pub name: Option<String>,
+    pub category: Option<Vec<String>>,
+    pub price: Option<Money>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub thumbnail: Option<Option<String>>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    pub manufacturer: Option<Option<String>>,
+    #[schema(value_type = Option<BTreeMap<String, Object>>)]
+    pub attributes: Option<BTreeMap<String, serde_json::Value>>,
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<u32>)]
+    pub featured_rank: Option<Option<u32>>,
+}
+
+/// Tells `null` from left out.
+fn given<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(from).map(Some)
+}
+
+/// A product as a whole.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProductResponse {
+    pub product_id: String,
+    pub name: String,
+    pub category: Vec<String>,
+    pub price: Money,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thumbnail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manufacturer: Option<String>,
+    pub attributes: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub featured_rank: Option<u32>,
+    /// Whether `/products/{productId}/description` has something to show.
+    pub has_description: bool,
+    pub stock: StockResponse,
+    pub version: u64,
+    /// RFC 3339, UTC.
+    pub created_at: String,
+    pub updated_at: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StockResponse {
+    /// Units that can be bought now.
+    pub available: i64,
+    pub in_stock: bool,
+}
+
+/// A product in a list.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProductCardResponse {
+    pub product_id: String,
+    pub name: String,
+    pub price: Money,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thumbnail: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProductListResponse {
+    pub items: Vec<ProductCardResponse>,
+    /// Pass as `cursor` to go on; `null` on the last page.
+    #[schema(required)]
+    pub next_cursor: Option<String>,
+}
+
+impl CreateProductRequest {
+    pub fn product(&self, fresh_id: impl FnOnce() -> ProductId, now: Timestamp) -> Result<Product, Invalid> {
+        let id = self.product_id.as_deref().map(str::parse).transpose()?.unwrap_or_else(fresh_id);
+        Ok(Product {
+            id,
+            name: ProductName::parse(&self.name)?,
+            category: CategoryPath::new(&self.category)?,
+            price: self.price.price()?,
+            thumbnail: self.thumbnail.as_deref().map(Thumbnail::parse).transpose()?,
+            manufacturer: self.manufacturer.as_deref().map(Manufacturer::parse).transpose()?,
+            attributes: attributes(&self.attributes)?,
+            featured_rank: self.featured_rank,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        })
+    }
+
+    pub fn stock(&self) -> Result<i64, Invalid> {
+        StockDelta::initial(self.stock)
+    }
+}
+
+impl ReplaceProductRequest {
+    /// The product that takes the place of `old`, of the same version.
+    pub fn replacing(&self, old: &Product) -> Result<Product, Invalid> {
+        Ok(Product {
+            id: old.id.clone(),
+            name: ProductName::parse(&self.name)?,
+            category: CategoryPath::new(&self.category)?,
+            price: self.price.price()?,
+            thumbnail: self.thumbnail.as_deref().map(Thumbnail::parse).transpose()?,
+            manufacturer: self.manufacturer.as_deref().map(Manufacturer::parse).transpose()?,
+            attributes: attributes(&self.attributes)?,
+            featured_rank: self.featured_rank,
+            version: old.version,
+            created_at: old.created_at,
+            updated_at: old.updated_at,
+        })
+    }
+}
+
+impl PatchProductRequest {
+    /// `old` with the changes, of the same version.
+    pub fn changing(&self, old: &Product) -> Result<Product, Invalid> {
+        let mut product = old.clone();
+        if let Some(name) = &self.name {
+            product.name = ProductName::parse(name)?;
+        }
+        if let Some(category) = &self.category {
+            product.category = CategoryPath::new(category)?;
+        }
+        if let Some(price) = &self.price {
+            product.price = price.price()?;
+        }
+        if let Some(thumbnail) = &self.thumbnail {
+            product.thumbnail = thumbnail.as_deref().map(Thumbnail::parse).transpose()?;
+        }
+        if let Some(manufacturer) = &self.manufacturer {
+            product.manufacturer = manufacturer.as_deref().map(Manufacturer::parse).transpose()?;
+        }
+        if let Some(given) = &self.attributes {
+            product.attributes = attributes(given)?;
+        }
+        if let Some(rank) = self.featured_rank {
+            product.featured_rank = rank;
+        }
+        Ok(product)
+    }
+}
+
+fn attributes(given: &BTreeMap<String, serde_json::Value>) -> Result<Attributes, Invalid> {
+    let text = |(name, value): (&String, &serde_json::Value)| {
+        let text = match value {
+            serde_json::Value::String(text) => text.clone(),
+            serde_json::Value::Number(number) => number.to_string(),
+            serde_json::Value::Bool(flag) => flag.to_string(),
+            _ => {
+                let reason = format!("{name} must be a string, a number or a boolean");
+                return Err(Invalid::new("attributes", "attributes_invalid", reason));
+            }
+        };
+        Ok((name.clone(), text))
+    };
+    Attributes::new(given.iter().map(text).collect::<Result<Vec<_>, _>>()?)
+}
+
+impl From<&ProductPage> for ProductResponse {
+    fn from(page: &ProductPage) -> Self {
+        let product = &page.record.product;
+        Self {
+            product_id: product.id.to_string(),
+            name: product.name.as_str().to_owned(),
+            category: product.category.segments().to_vec(),
+            price: product.price.into(),
+            thumbnail: product.thumbnail.as_ref().map(|t| t.as_str().to_owned()),
+            manufacturer: product.manufacturer.as_ref().map(|m| m.as_str().to_owned()),
+            attributes: product.attributes.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+            featured_rank: product.featured_rank,
+            has_description: page.record.description.is_some(),
+            stock: StockResponse { available: page.available, in_stock: page.available > 0 },
+            version: product.version,
+            created_at: timestamp(product.created_at),
+            updated_at: timestamp(product.updated_at),
+        }
+    }
+}
+
+impl From<&ProductCard> for ProductCardResponse {
+    fn from(card: &ProductCard) -> Self {
+        Self {
+            product_id: card.id.to_string(),
+            name: card.name.clone(),
+            price: card.price.into(),
+            thumbnail: card.thumbnail.clone(),
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Loads products from JSON Lines. The records are foreign data: a bad one is reported and left out, the rest goes in.
+//! Loading a file again is always safe, and completes a load that was interrupted.
+
+mod intake;
+mod lines;
+mod record;
+mod rejects;
+
+use std::{
+    fmt,
+    io::{self, BufRead},
+    time::{Duration, Instant},
+};
+
+use domain::Timestamp;
+use futures::{StreamExt, future::try_join_all, stream::FuturesUnordered};
+use table::{
+    DescriptionError, Descriptions, ImportOutcome, ImportRecord, ProductRecord, StoreError, Table,
+    meter::{self, Cost},
+};
+use uuid::Uuid;
+
+use intake::{Accepted, Intake, Place};
+pub use lines::open;
+pub use rejects::{Reject, RejectsFile, default_rejects_path};
+
+/// Batches on their way to the table at once: enough to hide the round trip, too few to be throttled for.
+const BATCHES_IN_FLIGHT: usize = 4;
+/// Batches after which the categories seen so far are made known, so that a long load can be browsed while it runs.
+const BATCHES_BETWEEN_CATEGORIES: usize = 20;
+
+/// What is the same for every record of an import.
+#[derive(Debug, Clone)]
+pub struct ImportOptions {
+    /// Units a new product starts with where its record does not say: 0 to a thousand million.
+    pub default_stock: i64,
+    /// Whom the stock ledger names for the first stock.
+    pub actor: String,
+    /// When the products are said to be created and changed.
+    pub now: Timestamp,
+}
+
+/// What became of an import's records. Its `Display` is the summary an operator reads.
+#[derive(Debug, Clone, Default)]
+pub struct ImportReport {
+    pub created: usize,
+    pub updated: usize,
+    pub unchanged: usize,
+    /// Lines that did not go in, each of which was reported.
+    pub rejected: usize,
+    pub cost: Cost,
+    pub elapsed: Duration,
+}
+
+/// How far an import is.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress {
+    /// Products that are in the table now, whether or not this import had to write them.
+    pub products: usize,
+    pub rejected: usize,
+}
+
+/// Why an import stopped before its end. What went in stays in.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    #[error("line {line} cannot be read; the file may be damaged or cut off")]
+    Read { line: usize, source: io::Error },
+    #[error("the rejected lines cannot be reported")]
+    Rejects(#[source] io::Error),
+    #[error("the import stopped; run the same import again, and it loads what is missing")]
+    Table(#[from] StoreError),
+    #[error("the import stopped at a description; run the same import again, and it loads what is missing")]
+    Descriptions(#[from] DescriptionError),
+}
+
+/// Loads every good record of `input`, a batch of 50 at a time; products that are there are brought up to date, and
+/// their stock is left alone. Each record that does not go in is handed to `reject`, in no particular order;
+/// `progress` is called after each batch.
+///
+/// `input` is text; [`open`] makes it of a plain or a gzip file. It is read without leaving the task.
+///
+/// # Errors
+/// Bad records are none. Whatever the error, running the import again loads what is missing.
+pub async fn import(
+    table: &Table,
+    descriptions: &Descriptions,
+    input: impl BufRead,
+    options: &ImportOptions,
+    reject: impl FnMut(Reject) -> io::Result<()>,
+    progress: impl FnMut(Progress),
+) -> Result<ImportReport, ImportError> {
+    let started = Instant::now();
+    let tally = Tally { report: ImportReport::default(), reject, progress };
+    let work = load_all(table, descriptions, Intake::new(input, options), options, tally);
+    let (report, cost) = meter::measure(work).await;
+    Ok(ImportReport { cost, elapsed: started.elapsed(), ..report? })
+}
+
+impl ImportReport {
+    /// Products of the input that are in the table now.
+    pub fn products(&self) -> usize {
+        self.created + self.updated + self.unchanged
+    }
+}
+
+impl fmt::Display for ImportReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { created, updated, unchanged, rejected, cost, elapsed } = self;
+        let seconds = elapsed.as_secs_f64();
+        // An empty file takes no time to speak of.
+        let per_second = self.products() as f64 / seconds.max(0.001);
+        write!(f, "created {created}, updated {updated}, unchanged {unchanged}, rejected {rejected} ")?;
+        write!(f, "in {seconds:.1} s ({per_second:.0} products/s), {:.0} WRU, {:.0} RRU", cost.wru, cost.rru)
+    }
+}
+
+async fn load_all<I, J, P>(
+    table: &Table,
+    descriptions: &Descriptions,
+    mut intake: Intake<'_, I>,
+    options: &ImportOptions,
+    mut tally: Tally<J, P>,
+) -> Result<ImportReport, ImportError>
+where
+    I: BufRead,
+    J: FnMut(Reject) -> io::Result<()>,
+    P: FnMut(Progress),
+{
+    let mut in_flight = FuturesUnordered::new();
+    let mut batches = 0_usize;
+    loop {
+        let batch = intake.batch(|reject| tally.reject(reject))?;
+        if batch.is_empty() {
+            break;
+        }
+        in_flight.push(load(table, descriptions, batch, options));
+        batches += 1;
+        if in_flight.len() >= BATCHES_IN_FLIGHT
+            && let Some(loaded) = in_flight.next().await
+        {
+            tally.settle(loaded?)?;
+        }
+        if batches.is_multiple_of(BATCHES_BETWEEN_CATEGORIES) {
+            table.categories_add(&intake.categories).await?;
+        }
+    }
+    while let Some(loaded) = in_flight.next().await {
+        tally.settle(loaded?)?;
+    }
+    table.categories_add(&intake.categories).await?;
+    Ok(tally.report)
+}
+
+async fn load(
+    table: &Table,
+    descriptions: &Descriptions,
+    batch: Vec<Accepted>,
+    options: &ImportOptions,
+) -> Result<Vec<(Place, ImportOutcome)>, ImportError> {
+    // S3 first, then the row: a row never points to what is not there.
+    let described = try_join_all(batch.into_iter().map(|accepted| with_description(descriptions, accepted))).await?;
+    let (places, records): (Vec<Place>, Vec<ImportRecord>) = described.into_iter().unzip();
+    let outcomes = table.products_import(&records, true, &options.actor, options.now).await?;
+    Ok(places.into_iter().zip(outcomes).collect())
+}
+
+async fn with_description(
+    descriptions: &Descriptions,
+    accepted: Accepted,
+) -> Result<(Place, ImportRecord), DescriptionError> {
+    let Accepted { place, parsed } = accepted;
+    let description = match parsed.description {
+        Some(text) => Some(descriptions.store(&parsed.product.id, text).await?),
+        None => None,
+    };
+    let record = ProductRecord { product: parsed.product, description };
+    Ok((place, ImportRecord { record, stock: parsed.stock, move_id: Uuid::now_v7() }))
+}
+
+/// Counts, and tells the caller.
+struct Tally<J, P> {
+    report: ImportReport,
+    reject: J,
+    progress: P,
+}
+
+impl<J, P> Tally<J, P>
+where
+    J: FnMut(Reject) -> io::Result<()>,
+    P: FnMut(Progress),
+{
+    fn reject(&mut self, reject: Reject) -> Result<(), ImportError> {
+        self.report.rejected += 1;
+        (self.reject)(reject).map_err(ImportError::Rejects)
+    }
+
+    fn settle(&mut self, loaded: Vec<(Place, ImportOutcome)>) -> Result<(), ImportError> {
+        for (place, outcome) in loaded {
+            match outcome {
+                ImportOutcome::Created => self.report.created += 1,
+                ImportOutcome::Updated => self.report.updated += 1,
+                ImportOutcome::Unchanged | ImportOutcome::Exists => self.report.unchanged += 1,
+                ImportOutcome::Unwritten => {
+                    self.reject(place.rejected("the table did not take it; run the import again"))?;
+                }
+            }
+        }
+        (self.progress)(Progress { products: self.report.products(), rejected: self.report.rejected });
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_tells_counts_time_and_cost() {
+        let report = ImportReport {
+            created: 9_000,
+            updated: 20,
+            unchanged: 80,
+            rejected: 29,
+            cost: Cost { wru: 40_512.0, rru: 9_129.0, ..Cost::default() },
+            elapsed: Duration::from_millis(10_000),
+        };
+
+        assert_eq!(
+            report.to_string(),
+            "created 9000, updated 20, unchanged 80, rejected 29 in 10.0 s (910 products/s), 40512 WRU, 9129 RRU"
+        );
+    }
+
+    #[test]
+    fn a_product_the_table_did_not_take_is_reported_with_its_line() {
+        let mut rejects = Vec::new();
+        let reject = |r: Reject| -> io::Result<()> {
+            rejects.push(r);
+            Ok(())
+        };
+        let mut tally = Tally { report: ImportReport::default(), reject, progress: |_: Progress| {} };
+        let place = |line| Place { line, text: "{}".to_owned() };
+
+        tally.settle(vec![(place(1), ImportOutcome::Created), (place(2), ImportOutcome::Unwritten)]).unwrap();
+
+        let report = tally.report;
+        assert_eq!((report.created, report.rejected), (1, 1));
+        let reason = "the table did not take it; run the import again".to_owned();
+        assert_eq!(rejects, [Reject { line: 2, reason, text: "{}".to_owned() }]);
+    }
+}

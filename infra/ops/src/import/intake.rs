@@ -1,0 +1,189 @@
+use std::{
+    collections::{BTreeSet, HashMap, hash_map::Entry},
+    io::BufRead,
+};
+
+use domain::{CategoryPath, Invalid, ProductId};
+
+use super::{
+    ImportError, ImportOptions, Reject,
+    lines::{Lines, MAX_LINE_BYTES},
+    record::{self, Parsed},
+};
+
+/// Records a call of the table takes: 100 keys to look up, one BatchGetItem.
+const BATCH: usize = 50;
+/// Characters of a rejected line, and of the reason, that are reported.
+const TEXT_CHARS: usize = 500;
+
+/// Turns lines into records that can go in, and remembers what the whole file has shown so far.
+pub(super) struct Intake<'a, R> {
+    lines: Lines<R>,
+    options: &'a ImportOptions,
+    /// The line each product was on.
+    seen: HashMap<ProductId, usize>,
+    pub(super) categories: BTreeSet<CategoryPath>,
+}
+
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub(super) place: Place,
+    pub(super) parsed: Parsed,
+}
+
+/// Where a record came from, for the case that it does not go in after all.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) line: usize,
+    pub(super) text: String,
+}
+
+impl Place {
+    /// The reason is cut like the text: some quote the value they refuse, which may fill the line.
+    pub(super) fn rejected(self, reason: &str) -> Reject {
+        Reject { line: self.line, reason: beginning(reason.as_bytes()), text: self.text }
+    }
+}
+
+impl<'a, R: BufRead> Intake<'a, R> {
+    pub(super) fn new(input: R, options: &'a ImportOptions) -> Self {
+        Self { lines: Lines::new(input), options, seen: HashMap::new(), categories: BTreeSet::new() }
+    }
+
+    /// The next records that can go in, 50 but for the last ones; none at the end. Lines that are no such record go to
+    /// `reject`.
+    pub(super) fn batch(
+        &mut self,
+        mut reject: impl FnMut(Reject) -> Result<(), ImportError>,
+    ) -> Result<Vec<Accepted>, ImportError> {
+        let mut batch = Vec::with_capacity(BATCH);
+        while batch.len() < BATCH {
+            let Some(line) = self.lines.read()? else { break };
+            let place = Place { line: line.number, text: beginning(line.bytes) };
+            let parsed = if line.too_long {
+                Err(Invalid::new("line", "line_too_long", format!("is longer than {MAX_LINE_BYTES} bytes")))
+            } else {
+                record::parse(line.bytes, self.options).and_then(|parsed| once(&mut self.seen, parsed, &place))
+            };
+            match parsed {
+                Ok(parsed) => {
+                    self.categories.insert(parsed.product.category.clone());
+                    batch.push(Accepted { place, parsed });
+                }
+                Err(invalid) => reject(place.rejected(&invalid.to_string()))?,
+            }
+        }
+        Ok(batch)
+    }
+}
+
+/// Of two lines with one id the first counts: which of them is right, only the file's author knows.
+fn once(seen: &mut HashMap<ProductId, usize>, parsed: Parsed, place: &Place) -> Result<Parsed, Invalid> {
+    match seen.entry(parsed.product.id.clone()) {
+        Entry::Vacant(new) => {
+            new.insert(place.line);
+            Ok(parsed)
+        }
+        Entry::Occupied(first) => {
+            Err(Invalid::new("id", "id_repeated", format!("was on line {} already", first.get())))
+        }
+    }
+}
+
+fn beginning(bytes: &[u8]) -> String {
+    // A character has at most 4 bytes, so this many hold the characters wanted.
+    let bytes = &bytes[..bytes.len().min(TEXT_CHARS * 4)];
+    String::from_utf8_lossy(bytes).chars().take(TEXT_CHARS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::Timestamp;
+
+    use super::*;
+
+    fn line(id: &str, category: &str) -> String {
+        format!(r#"{{"id":"{id}","name":"Mug","price":"8.99","currency":"USD","category":["{category}"]}}"#)
+    }
+
+    /// Ids by batch, and rejects.
+    fn take_in(input: &[u8]) -> (Vec<Vec<String>>, Vec<Reject>) {
+        let options = ImportOptions { default_stock: 0, actor: "ann".to_owned(), now: Timestamp::UNIX_EPOCH };
+        let mut intake = Intake::new(input, &options);
+        let (mut batches, mut rejects) = (Vec::new(), Vec::new());
+        loop {
+            let batch = intake.batch(|r| {
+                rejects.push(r);
+                Ok(())
+            });
+            let ids: Vec<_> = batch.unwrap().iter().map(|a| a.parsed.product.id.to_string()).collect();
+            if ids.is_empty() {
+                return (batches, rejects);
+            }
+            batches.push(ids);
+        }
+    }
+
+    #[test]
+    fn records_come_in_batches_of_fifty() {
+        let file: Vec<_> = (0..120).map(|i| line(&format!("p{i}"), "Mugs")).collect();
+
+        let (batches, rejects) = take_in(file.join("\n").as_bytes());
+
+        assert_eq!(batches.iter().map(Vec::len).collect::<Vec<_>>(), [50, 50, 20]);
+        assert!(rejects.is_empty());
+    }
+
+    #[test]
+    fn the_second_line_of_an_id_is_rejected_and_the_first_goes_in() {
+        let file = [line("mug", "Mugs"), line("cup", "Cups"), line("mug", "Cups")].join("\n");
+
+        let (batches, rejects) = take_in(file.as_bytes());
+
+        assert_eq!(batches, [["mug", "cup"]]);
+        let reason = "id: was on line 1 already".to_owned();
+        assert_eq!(rejects, [Reject { line: 3, reason, text: line("mug", "Cups") }]);
+    }
+
+    #[test]
+    fn an_id_whose_first_line_was_bad_is_not_taken() {
+        let file = [line("mug", ""), line("mug", "Mugs")].join("\n");
+
+        let (batches, rejects) = take_in(file.as_bytes());
+
+        assert_eq!(batches, [["mug"]]);
+        assert_eq!((rejects.len(), rejects[0].line), (1, 1));
+    }
+
+    #[test]
+    fn bad_lines_do_not_stop_the_good_ones() {
+        let endless = "x".repeat(MAX_LINE_BYTES + 1);
+        let file = [&b"\xff\xfe"[..], endless.as_bytes(), b"", line("mug", "Mugs").as_bytes(), b"{"].join(&b'\n');
+
+        let (batches, rejects) = take_in(&file);
+
+        assert_eq!(batches, [["mug"]]);
+        let reasons: Vec<_> = rejects.iter().map(|r| (r.line, r.reason.as_str())).collect();
+        assert_eq!(
+            reasons,
+            [
+                (1, "line: is not UTF-8 at byte 1"),
+                (2, "line: is longer than 1048576 bytes"),
+                (5, "line: is not a JSON object: EOF while parsing an object, at byte 1"),
+            ]
+        );
+        assert_eq!(rejects[0].text, "\u{fffd}\u{fffd}");
+        assert_eq!(rejects[1].text.len(), TEXT_CHARS);
+    }
+
+    #[test]
+    fn categories_are_those_of_the_records_that_go_in() {
+        let options = ImportOptions { default_stock: 0, actor: "ann".to_owned(), now: Timestamp::UNIX_EPOCH };
+        let file = [line("mug", "Mugs"), line("mug", "Cups"), line("jug", "Mugs")].join("\n");
+        let mut intake = Intake::new(file.as_bytes(), &options);
+
+        intake.batch(|_| Ok(())).unwrap();
+
+        assert_eq!(intake.categories, BTreeSet::from([CategoryPath::new(["Mugs"]).unwrap()]));
+    }
+}

@@ -1,0 +1,280 @@
+use std::collections::BTreeMap;
+
+use domain::{
+    Attributes, CategoryPath, Invalid, Manufacturer, Money, Product, ProductId, ProductName, StockDelta, Thumbnail,
+    parse_currency,
+};
+use serde_json::{Map, Value};
+
+use super::ImportOptions;
+
+/// More than any shop's page shows; a product's description comes whole with every request for it.
+const MAX_DESCRIPTION_BYTES: usize = 1 << 20;
+/// What a value is cut to where a product's attributes are more than it may have.
+const SHORTENED_BYTES: usize = 200;
+
+#[derive(Debug)]
+pub(super) struct Parsed {
+    pub(super) product: Product,
+    /// Sanitised HTML.
+    pub(super) description: Option<String>,
+    pub(super) stock: i64,
+}
+
+type Fields = Map<String, Value>;
+
+/// Reads one line. Fields it does not know are ignored, `null` and blank text are as good as missing.
+///
+/// Goes through untyped JSON, so that the reason can name the field: serde names only the column.
+pub(super) fn parse(line: &[u8], options: &ImportOptions) -> Result<Parsed, Invalid> {
+    let line =
+        str::from_utf8(line).map_err(|e| invalid("line", format!("is not UTF-8 at byte {}", e.valid_up_to() + 1)))?;
+    let fields: Fields = serde_json::from_str(line).map_err(not_an_object)?;
+
+    let currency = parse_currency(required(&fields, "currency")?)?;
+    let product = Product {
+        id: required(&fields, "id")?.parse::<ProductId>().map_err(|e| Invalid { field: "id", ..e })?,
+        name: ProductName::parse(required(&fields, "name")?)?,
+        category: category(&fields)?,
+        price: Money::parse_decimal(required(&fields, "price")?, currency)?,
+        thumbnail: text(&fields, "thumbnail")?.map(Thumbnail::parse).transpose()?,
+        manufacturer: text(&fields, "manufacturer")?.map(Manufacturer::parse).transpose()?,
+        attributes: attributes(&fields)?,
+        featured_rank: whole_number(&fields, "featuredRank")?,
+        version: 1,
+        created_at: options.now,
+        updated_at: options.now,
+    };
+    let stock = StockDelta::initial(whole_number(&fields, "stock")?.unwrap_or(options.default_stock))?;
+    Ok(Parsed { product, description: description(&fields)?, stock })
+}
+
+fn invalid(field: &'static str, reason: impl Into<String>) -> Invalid {
+    Invalid::new(field, "record_invalid", reason)
+}
+
+fn not_an_object(error: serde_json::Error) -> Invalid {
+    // The parser's own words for the place end in "at line 1 column 7", of a text that is always one line.
+    let message = error.to_string();
+    let what = message.split(" at line ").next().unwrap_or_default();
+    invalid("line", format!("is not a JSON object: {what}, at byte {}", error.column()))
+}
+
+fn text<'a>(fields: &'a Fields, field: &'static str) -> Result<Option<&'a str>, Invalid> {
+    match fields.get(field) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.trim()).filter(|text| !text.is_empty())),
+        Some(_) => Err(invalid(field, "must be a string")),
+    }
+}
+
+fn required<'a>(fields: &'a Fields, field: &'static str) -> Result<&'a str, Invalid> {
+    text(fields, field)?.ok_or_else(|| invalid(field, "is missing"))
+}
+
+fn whole_number<T: TryFrom<i64>>(fields: &Fields, field: &'static str) -> Result<Option<T>, Invalid> {
+    let Some(value) = fields.get(field).filter(|value| !value.is_null()) else { return Ok(None) };
+    let number = value.as_i64().and_then(|number| T::try_from(number).ok());
+    number.map(Some).ok_or_else(|| invalid(field, "must be a whole number in range"))
+}
+
+fn category(fields: &Fields) -> Result<CategoryPath, Invalid> {
+    let segments = match fields.get("category") {
+        None | Some(Value::Null) => return Ok(CategoryPath::default()),
+        Some(Value::Array(segments)) => segments.iter().map(Value::as_str).collect::<Option<Vec<_>>>(),
+        Some(_) => None,
+    };
+    CategoryPath::new(segments.ok_or_else(|| invalid("category", "must be an array of strings"))?)
+}
+
+fn description(fields: &Fields) -> Result<Option<String>, Invalid> {
+    let Some(html) = text(fields, "description")? else { return Ok(None) };
+    let clean = ammonia::clean(html);
+    // Measured after cleaning, which can make it longer: it closes tags and writes `&amp;` for `&`.
+    if clean.len() > MAX_DESCRIPTION_BYTES {
+        return Err(invalid("description", format!("must be at most {MAX_DESCRIPTION_BYTES} bytes")));
+    }
+    Ok(Some(clean).filter(|clean| !clean.trim().is_empty()))
+}
+
+/// The record's own attributes, and where it came from. Long ones are shortened, but only if they have to be.
+fn attributes(fields: &Fields) -> Result<Attributes, Invalid> {
+    let mut entries: BTreeMap<String, String> = match fields.get("attrs") {
+        None | Some(Value::Null) => BTreeMap::new(),
+        Some(Value::Object(attrs)) => attrs.iter().filter_map(|(name, v)| Some((name.clone(), rendered(v)?))).collect(),
+        Some(_) => return Err(invalid("attrs", "must be an object")),
+    };
+    for field in ["source", "license"] {
+        if let Some(text) = text(fields, field)? {
+            entries.insert(field.to_owned(), text.to_owned());
+        }
+    }
+    Attributes::new(entries.clone()).or_else(|_| {
+        entries.values_mut().for_each(|value| value.truncate(value.floor_char_boundary(SHORTENED_BYTES)));
+        Attributes::new(entries).map_err(|e| Invalid { field: "attrs", ..e })
+    })
+}
+
+/// What has no one-line form is left out.
+fn rendered(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{Currency, Timestamp};
+    use serde_json::json;
+
+    use super::*;
+
+    fn options() -> ImportOptions {
+        ImportOptions { default_stock: 5, actor: "ann".to_owned(), now: Timestamp::UNIX_EPOCH }
+    }
+
+    /// A good record, but for one field.
+    fn with(field: &str, value: Value) -> Result<Parsed, Invalid> {
+        let mut record = json!({ "id": "mug", "name": "Mug", "price": "8.99", "currency": "USD" });
+        record[field] = value;
+        parse(record.to_string().as_bytes(), &options())
+    }
+
+    fn attributes_of(attrs: Value) -> Vec<(String, String)> {
+        let parsed = with("attrs", attrs).unwrap();
+        parsed.product.attributes.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    #[test]
+    fn a_record_is_read_whole() {
+        let record = json!({
+            "id": "mug", "name": " Mug ", "price": "8.90", "currency": "USD", "description": "<b>Blue</b>",
+            "category": ["Kitchen", "Mugs"], "thumbnail": "mug.jpg", "manufacturer": "Potter",
+            "attrs": { "colour": "blue" }, "source": "shop", "license": "MIT", "featuredRank": 3, "stock": 12,
+            "image": "large.jpg", "unknown": {},
+        });
+
+        let Parsed { product, description, stock } = parse(record.to_string().as_bytes(), &options()).unwrap();
+
+        assert_eq!((product.id.as_str(), product.name.as_str()), ("mug", "Mug"));
+        assert_eq!(product.price, Money::price(890, Currency::USD).unwrap());
+        assert_eq!(product.category.to_string(), "Kitchen/Mugs");
+        assert_eq!(product.thumbnail.unwrap().as_str(), "mug.jpg");
+        assert_eq!(product.manufacturer.unwrap().as_str(), "Potter");
+        let attributes: Vec<_> = product.attributes.iter().collect();
+        assert_eq!(attributes, [("colour", "blue"), ("license", "MIT"), ("source", "shop")]);
+        assert_eq!((product.featured_rank, product.version, stock), (Some(3), 1, 12));
+        assert_eq!(description.as_deref(), Some("<b>Blue</b>"));
+    }
+
+    #[test]
+    fn what_is_missing_null_or_blank_has_its_default() {
+        for value in [Value::Null, json!(""), json!(" ")] {
+            let Parsed { product, description, stock } = with("thumbnail", value.clone()).unwrap();
+            assert_eq!((product.thumbnail, product.manufacturer, product.featured_rank), (None, None, None));
+            assert!(product.category.is_empty());
+            assert_eq!((description, stock), (None, 5));
+            assert_eq!(with("description", value).unwrap().description, None);
+        }
+        assert!(with("category", json!([])).unwrap().product.category.is_empty());
+    }
+
+    #[test]
+    fn every_reason_names_the_field_and_the_rule() {
+        let many: Map<String, Value> = (0..33).map(|i| (format!("a{i}"), json!(1))).collect();
+        let attributes_rule = "attrs: must be at most 32 entries of 1536 bytes together, named by 1 to 64 bytes";
+        let depth = json!(["1", "2", "3", "4", "5"]);
+        let cases = [
+            ("id", Value::Null, "id: is missing"),
+            ("id", json!(7), "id: must be a string"),
+            ("id", json!("PROD#1"), "id: must be 1 to 64 characters of A-Z a-z 0-9 . _ -"),
+            ("name", json!(""), "name: is missing"),
+            ("name", json!("x".repeat(201)), "name: must be at most 200 bytes of UTF-8"),
+            ("name", json!("a\u{7}b"), "name: must not contain control characters"),
+            ("currency", Value::Null, "currency: is missing"),
+            ("currency", json!("usd"), "currency: must be an ISO 4217 code such as USD"),
+            ("price", Value::Null, "price: is missing"),
+            ("price", json!(8.99), "price: must be a string"),
+            ("price", json!("x"), "price: \"x\" is not an amount of USD with 2 decimals"),
+            ("price", json!("8.999"), "price: \"8.999\" is not an amount of USD with 2 decimals"),
+            ("price", json!("-1.00"), "price: \"-1.00\" is not an amount of USD with 2 decimals"),
+            ("price", json!("100000000.01"), "price: must be 0 to 10000000000 minor units"),
+            ("category", json!("Mugs"), "category: must be an array of strings"),
+            ("category", json!(["Mugs", 1]), "category: must be an array of strings"),
+            ("category", json!(["Mugs", " "]), "category: must not be empty"),
+            ("category", depth, "category: must have at most 4 levels"),
+            ("thumbnail", json!("javascript:alert(1)"), "thumbnail: must be an https: URL or a relative path"),
+            ("manufacturer", json!("x".repeat(101)), "manufacturer: must be at most 100 bytes of UTF-8"),
+            ("description", json!(1), "description: must be a string"),
+            ("description", json!("&".repeat(300_000)), "description: must be at most 1048576 bytes"),
+            ("attrs", json!([]), "attrs: must be an object"),
+            ("attrs", Value::Object(many), attributes_rule),
+            ("attrs", json!({ "": 1 }), attributes_rule),
+            ("source", json!(1), "source: must be a string"),
+            ("featuredRank", json!(-1), "featuredRank: must be a whole number in range"),
+            ("featuredRank", json!(4_294_967_296_u64), "featuredRank: must be a whole number in range"),
+            ("stock", json!(1.5), "stock: must be a whole number in range"),
+            ("stock", json!(-1), "stock: must be 0 to 1000000000"),
+        ];
+
+        for (field, value, reason) in cases {
+            assert_eq!(with(field, value).unwrap_err().to_string(), reason);
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_no_object_says_where() {
+        let reason = |line: &[u8]| parse(line, &options()).unwrap_err().to_string();
+
+        assert_eq!(reason(b"{\"id\": \xff}"), "line: is not UTF-8 at byte 8");
+        assert_eq!(reason(br#"{"id": "#), "line: is not a JSON object: EOF while parsing a value, at byte 7");
+        assert!(reason(b"[]").starts_with("line: is not a JSON object: invalid type: sequence, expected a map"));
+        assert!(reason(b"{} {}").starts_with("line: is not a JSON object: trailing characters"));
+    }
+
+    #[test]
+    fn prices_follow_the_decimals_of_their_currency() {
+        let minor = |price: &str, currency: &str| {
+            let record = json!({ "id": "mug", "name": "Mug", "price": price, "currency": currency });
+            parse(record.to_string().as_bytes(), &options()).ok().map(|p| p.product.price.amount_minor())
+        };
+
+        assert_eq!(minor("8.9", "USD"), Some(890));
+        assert_eq!(minor("0", "USD"), Some(0));
+        assert_eq!(minor("8.990", "USD"), Some(899));
+        assert_eq!(minor("500", "JPY"), Some(500));
+        assert_eq!(minor("500.5", "JPY"), None);
+        assert_eq!(minor("1.234", "KWD"), Some(1_234));
+    }
+
+    #[test]
+    fn attributes_become_text_and_what_is_nested_is_left_out() {
+        let attrs = json!({ "a": "x", "b": 3, "c": 4.9, "d": true, "e": null, "f": ["x"], "g": { "x": 1 } });
+
+        let expected = [("a", "x"), ("b", "3"), ("c", "4.9"), ("d", "true")];
+        assert_eq!(attributes_of(attrs), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn long_attributes_are_shortened_only_where_they_are_too_much() {
+        let fits = attributes_of(json!({ "a": "x".repeat(1_000) }));
+        // 3 bytes each: 200 is in the middle of the 67th.
+        let shortened = attributes_of(json!({ "a": "€".repeat(1_000), "b": "short" }));
+
+        assert_eq!(fits[0].1.len(), 1_000);
+        assert_eq!((shortened[0].1.as_str(), shortened[1].1.as_str()), ("€".repeat(66).as_str(), "short"));
+        let still_too_much: Map<String, Value> = (0..8).map(|i| (format!("a{i}"), json!("x".repeat(1_000)))).collect();
+        assert!(with("attrs", Value::Object(still_too_much)).is_err());
+    }
+
+    #[test]
+    fn a_description_cannot_carry_script() {
+        let description = |html: &str| with("description", json!(html)).unwrap().description;
+
+        assert_eq!(description("<p onclick=\"x()\">Blue</p><script>x()</script>").as_deref(), Some("<p>Blue</p>"));
+        assert_eq!(description("<script>x()</script>"), None);
+    }
+}

@@ -1,0 +1,91 @@
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request},
+};
+use http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
+
+use crate::Problem;
+
+/// How deep a JSON body may nest. Ours need four levels.
+const MAX_DEPTH: usize = 16;
+
+/// A JSON body, parsed. Request types deny unknown fields, so a client cannot slip in what a handler never looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if !is_json(request.headers()) {
+            let detail = "the body must be sent as application/json";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type_unsupported", detail));
+        }
+        let bytes = bytes(request, state).await?;
+        parse(&bytes).map(Json)
+    }
+}
+
+/// The whole body, within the route's limit.
+pub(crate) async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is larger than this route takes")
+        }
+        _ => Problem::bad_request("body_unreadable", "the body did not arrive whole"),
+    })
+}
+
+pub(crate) fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    if depth_exceeds(bytes, MAX_DEPTH) {
+        let detail = format!("the body nests deeper than {MAX_DEPTH} levels");
+        return Err(Problem::bad_request("json_too_deep", detail));
+    }
+    serde_json::from_slice(bytes).map_err(|e| match e.classify() {
+        serde_json::error::Category::Data => Problem::bad_request("body_invalid", e.to_string()),
+        _ => Problem::bad_request("json_invalid", e.to_string()),
+    })
+}
+
+/// Looks at brackets outside of strings only, before any parser builds anything.
+fn depth_exceeds(bytes: &[u8], most: usize) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => {
+                depth += 1;
+                if depth > most {
+                    return true;
+                }
+            }
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn depth_counts_brackets_but_not_those_in_strings() {
+        let nested = |n: usize| [vec![b'['; n], vec![b']'; n]].concat();
+
+        assert!(!depth_exceeds(&nested(16), 16));
+        assert!(depth_exceeds(&nested(17), 16));
+        assert!(depth_exceeds(&nested(10_000), 16));
+        assert!(!depth_exceeds(br#"{"a":"[[[[[[[[[[[[[[[[[[[[\"[[[["}"#, 16));
+    }
+}

@@ -1,0 +1,141 @@
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use chacha20poly1305::{
+    KeyInit, XChaCha20Poly1305, XNonce,
+    aead::{Aead, Payload},
+};
+use domain::Timestamp;
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use crate::{Problem, clock::random};
+
+/// How long a cursor can be used.
+const LIFETIME: SignedDuration = SignedDuration::from_hours(24);
+
+/// The longest cursor given out, and taken.
+const MAX_BYTES: usize = 1_024;
+
+const NONCE_BYTES: usize = 24;
+
+/// Seals positions in lists, so that a client can neither read nor make one, nor use it on another list.
+///
+/// XChaCha20-Poly1305; the route, the owner and the filters are the associated data. The first key seals, all open:
+/// rotate by putting a new key in front and dropping the old one a day later.
+pub struct Cursors(Vec<XChaCha20Poly1305>);
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cursor keys must be one or two of 32 bytes each, in base64url without padding, separated by a comma")]
+pub struct InvalidKeys;
+
+#[derive(Serialize, Deserialize)]
+struct Sealed<P> {
+    #[serde(rename = "t")]
+    expires_at: i64,
+    #[serde(rename = "p")]
+    position: P,
+}
+
+impl Cursors {
+    pub fn new(keys: &[[u8; 32]]) -> Self {
+        Self(keys.iter().map(|key| XChaCha20Poly1305::new(&(*key).into())).collect())
+    }
+
+    /// Reads `<key>` or `<new key>,<old key>`.
+    pub fn parse(keys: &str) -> Result<Self, InvalidKeys> {
+        let read = |key: &str| BASE64_URL_SAFE_NO_PAD.decode(key.trim()).ok()?.try_into().ok();
+        let keys: Option<Vec<[u8; 32]>> = keys.split(',').map(read).collect();
+        match keys {
+            Some(keys) if (1..=2).contains(&keys.len()) => Ok(Self::new(&keys)),
+            _ => Err(InvalidKeys),
+        }
+    }
+
+    pub fn seal(&self, position: &impl Serialize, list: &str, now: Timestamp) -> String {
+        let sealed = Sealed { expires_at: (now + LIFETIME).as_second(), position };
+        let plain = serde_json::to_vec(&sealed).expect("positions are plain structs");
+        let nonce: [u8; NONCE_BYTES] = random();
+        let payload = Payload { msg: &plain, aad: list.as_bytes() };
+        let cipher = self.0.first().expect("there is at least one key");
+        let secret = cipher.encrypt(&XNonce::from(nonce), payload).expect("a position is far below the cipher's limit");
+        BASE64_URL_SAFE_NO_PAD.encode([nonce.as_slice(), &secret].concat())
+    }
+
+    /// Opens a cursor for the very list it was sealed for.
+    ///
+    /// # Errors
+    /// 400 `cursor_invalid`, whatever is wrong with it.
+    pub fn open<P: DeserializeOwned>(&self, cursor: &str, list: &str, now: Timestamp) -> Result<P, Problem> {
+        let invalid = || Problem::bad_request("cursor_invalid", "the cursor is not one of this list, or has expired");
+        if cursor.len() > MAX_BYTES {
+            return Err(invalid());
+        }
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid())?;
+        let (nonce, secret) = bytes.split_at_checked(NONCE_BYTES).ok_or_else(invalid)?;
+        let nonce: [u8; NONCE_BYTES] = nonce.try_into().map_err(|_| invalid())?;
+        let payload = || Payload { msg: secret, aad: list.as_bytes() };
+        let mut opened = self.0.iter().filter_map(|key| key.decrypt(&XNonce::from(nonce), payload()).ok());
+        let plain = opened.next().ok_or_else(invalid)?;
+        let sealed: Sealed<P> = serde_json::from_slice(&plain).map_err(|_| invalid())?;
+        if sealed.expires_at <= now.as_second() {
+            return Err(invalid());
+        }
+        Ok(sealed.position)
+    }
+}
+
+impl std::fmt::Debug for Cursors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Cursors({} keys)", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    #[test]
+    fn a_cursor_opens_only_for_its_own_list_and_only_for_a_day() {
+        let cursors = Cursors::new(&[[7; 32]]);
+        let cursor = cursors.seal(&42, "/orders ann", NOW);
+
+        assert_eq!(cursors.open::<i32>(&cursor, "/orders ann", NOW).unwrap(), 42);
+        assert!(cursors.open::<i32>(&cursor, "/orders bob", NOW).is_err());
+        assert!(cursors.open::<i32>(&cursor, "/orders ann", NOW + LIFETIME).is_err());
+    }
+
+    #[test]
+    fn no_flipped_bit_goes_unnoticed() {
+        let cursors = Cursors::new(&[[7; 32]]);
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursors.seal(&42, "list", NOW)).unwrap();
+
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let cursor = BASE64_URL_SAFE_NO_PAD.encode(flipped);
+            assert!(cursors.open::<i32>(&cursor, "list", NOW).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn the_old_key_still_opens_while_the_new_one_seals() {
+        let (old, new) = ([1; 32], [2; 32]);
+        let before = Cursors::new(&[old]).seal(&42, "list", NOW);
+        let rotated = Cursors::new(&[new, old]);
+
+        assert_eq!(rotated.open::<i32>(&before, "list", NOW).unwrap(), 42);
+        assert!(Cursors::new(&[old]).open::<i32>(&rotated.seal(&42, "list", NOW), "list", NOW).is_err());
+    }
+
+    #[test]
+    fn rubbish_is_refused() {
+        let cursors = Cursors::new(&[[7; 32]]);
+
+        for cursor in ["", "x", "ä", &"A".repeat(2_000), "AAAA"] {
+            assert!(cursors.open::<i32>(cursor, "list", NOW).is_err());
+        }
+        assert!(Cursors::parse("short").is_err());
+        assert!(Cursors::parse(&BASE64_URL_SAFE_NO_PAD.encode([1; 32])).is_ok());
+    }
+}

@@ -1,0 +1,142 @@
+//! What surrounds every route: costs, logs, headers, limits, and answers for what no route takes.
+
+use std::{any::Any, time::Instant};
+
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use table::meter;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{AllowOrigin, CorsLayer},
+};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{Context, Problem};
+
+/// The largest body a route takes unless it says otherwise.
+pub const BODY_BYTES: usize = 64 * 1024;
+
+/// The largest body of the few routes that take documents or batches.
+pub const LARGE_BODY_BYTES: usize = 1024 * 1024;
+
+const HEADER_BYTES: usize = 8 * 1024;
+
+/// Headers that mean nothing, or something dangerous, when sent twice.
+const SINGLE: [HeaderName; 7] = [
+    header::AUTHORIZATION,
+    header::CONTENT_TYPE,
+    header::CONTENT_LENGTH,
+    header::HOST,
+    header::ORIGIN,
+    header::IF_MATCH,
+    HeaderName::from_static("idempotency-key"),
+];
+
+/// Makes routes servable: by a Lambda, by the local stack and by tests alike.
+pub fn finish(routes: OpenApiRouter, context: &Context) -> (Router, OpenApi) {
+    let (router, openapi) = routes.split_for_parts();
+    let router = router
+        .route("/healthz", get(healthz))
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no such route"))
+        .method_not_allowed_fallback(async || {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "the route does not take this method")
+        })
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(cors(&context.policy.origins))
+        .layer(from_fn_with_state(context.clone(), around));
+    (router, openapi)
+}
+
+/// Up, without asking the table: an outage of DynamoDB is not cured by replacing the function.
+async fn healthz() -> &'static str {
+    "ok"
+}
+
+async fn around(State(context): State<Context>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map(|m| m.as_str().to_owned());
+
+    let (mut response, cost) = meter::measure(async {
+        match refuse_headers(&request) {
+            Ok(()) => next.run(request).await,
+            Err(problem) => problem.into_response(),
+        }
+    })
+    .await;
+
+    let took = started.elapsed();
+    tracing::info!(
+        method = %method,
+        route = route.as_deref().unwrap_or("none"),
+        status = response.status().as_u16(),
+        ms = took.as_millis(),
+        rru = cost.rru,
+        wru = cost.wru,
+        dynamodb_calls = cost.dynamodb_calls,
+        s3_calls = cost.s3_calls,
+        "request"
+    );
+    let headers = response.headers_mut();
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let hsts = HeaderValue::from_static("max-age=63072000; includeSubDomains");
+    headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts);
+    // What a route does not declare cacheable may hold somebody's data.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    if context.policy.show_costs {
+        let meter::Cost { rru, wru, dynamodb_calls, s3_calls } = cost;
+        let units = format!("rru={rru} wru={wru} dynamodb={dynamodb_calls} s3={s3_calls}");
+        let timing = format!("total;dur={:.1}", took.as_secs_f64() * 1_000.0);
+        for (name, value) in [("x-consumed-capacity", units), ("server-timing", timing)] {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        }
+    }
+    response
+}
+
+fn refuse_headers(request: &Request) -> Result<(), Problem> {
+    let headers = request.headers();
+    for name in &SINGLE {
+        if headers.get_all(name).iter().nth(1).is_some() {
+            return Err(Problem::bad_request("header_duplicated", format!("{name} was sent more than once")));
+        }
+    }
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if bytes > HEADER_BYTES {
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        return Err(Problem::new(status, "headers_too_large", "the headers are larger than 8 KiB together"));
+    }
+    Ok(())
+}
+
+fn panicked(payload: Box<dyn Any + Send + 'static>) -> Response {
+    let text = payload.downcast_ref::<String>().cloned();
+    let text = text.or_else(|| payload.downcast_ref::<&str>().map(|t| (*t).to_owned()));
+    Problem::internal(text.unwrap_or_else(|| "a handler panicked".to_owned())).into_response()
+}
+
+fn cors(origins: &[String]) -> CorsLayer {
+    let origins = origins.iter().filter_map(|o| HeaderValue::from_str(o).ok());
+    CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_credentials(true)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
+        .allow_headers([
+            header::AUTHORIZATION,
+            header::CONTENT_TYPE,
+            header::IF_MATCH,
+            header::IF_NONE_MATCH,
+            HeaderName::from_static("idempotency-key"),
+        ])
+        .expose_headers([header::ETAG, header::RETRY_AFTER, HeaderName::from_static("idempotency-replayed")])
+}

@@ -1,0 +1,152 @@
+use std::error::Error;
+
+use axum::response::{IntoResponse, Response};
+use domain::{Invalid, Money};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Map, Value, json};
+use table::{DescriptionError, StoreError};
+
+/// An error as the client sees it: RFC 9457 `application/problem+json` with a stable `code`.
+///
+/// The cause stays inside: it is logged once, here at the edge, and never sent.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    members: Map<String, Value>,
+    retry_after_s: Option<i64>,
+    cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Problem {
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), members: Map::new(), retry_after_s: None, cause: None }
+    }
+
+    pub fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    pub fn unauthorized(code: &'static str, detail: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, code, detail)
+    }
+
+    /// What is not there, or is not the caller's: the two must not be told apart.
+    pub fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
+    }
+
+    pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    pub fn unprocessable(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
+    }
+
+    pub fn too_many(detail: &str, retry_after_s: i64) -> Self {
+        let limited = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail);
+        limited.retry_after(retry_after_s)
+    }
+
+    pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let detail = "something went wrong on our side; nothing is known to have changed";
+        Self { cause: Some(cause.into()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }
+    }
+
+    /// A further member of the answer, for programs.
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(name.to_owned(), value.into());
+        self
+    }
+
+    pub fn with_money(self, name: &str, money: Money) -> Self {
+        let value = json!({"amount": money.amount_minor(), "currency": money.currency().code()});
+        self.with(name, value)
+    }
+
+    pub fn retry_after(mut self, seconds: i64) -> Self {
+        self.retry_after_s = Some(seconds.max(1));
+        self
+    }
+
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+}
+
+impl From<Invalid> for Problem {
+    fn from(invalid: Invalid) -> Self {
+        // A malformed name of a thing is a malformed request; a value outside of its range was understood, and refused.
+        let status = match invalid.code {
+            "id_invalid" => StatusCode::BAD_REQUEST,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Self::new(status, invalid.code, invalid.to_string()).with("field", invalid.field)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let unavailable = |code, detail| Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail);
+        match &error {
+            StoreError::Busy(_) => unavailable("busy", "too much at once; try again").retry_after(1).caused_by(error),
+            StoreError::AnswerLost(_) => {
+                let detail =
+                    "the outcome is not known; look before you try again, or repeat with the same Idempotency-Key";
+                unavailable("outcome_unknown", detail).retry_after(1).caused_by(error)
+            }
+            StoreError::Unavailable(_) | StoreError::Corrupt { .. } => Self::internal(error),
+        }
+    }
+}
+
+impl From<DescriptionError> for Problem {
+    fn from(error: DescriptionError) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        if let Some(cause) = &self.cause {
+            tracing::error!(code = self.code, cause = chain(cause.as_ref()), "request failed");
+        }
+        let mut body = self.members;
+        body.insert("type".to_owned(), "about:blank".into());
+        body.insert("title".to_owned(), self.status.canonical_reason().unwrap_or("Error").into());
+        body.insert("status".to_owned(), self.status.as_u16().into());
+        body.insert("code".to_owned(), self.code.into());
+        body.insert("detail".to_owned(), self.detail.into());
+
+        let mut response = (self.status, Value::Object(body).to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// An error and its sources on one line.
+fn chain(error: &(dyn Error + Send + Sync)) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        line.push_str(": ");
+        line.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    line
+}

@@ -1,0 +1,69 @@
+//! Shapes that several resources send and take.
+
+use domain::{Currency, Invalid};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// An amount in minor units (cents) with its ISO 4217 currency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Money {
+    #[schema(example = 899)]
+    pub amount: i64,
+    #[schema(example = "USD", min_length = 3, max_length = 3)]
+    pub currency: String,
+}
+
+impl Money {
+    /// As the price of one unit.
+    pub fn price(&self) -> Result<domain::Money, Invalid> {
+        domain::Money::price(self.amount, self.currency()?)
+    }
+
+    /// As any other amount.
+    pub fn total(&self) -> Result<domain::Money, Invalid> {
+        Ok(domain::Money::amount(self.amount, self.currency()?))
+    }
+
+    fn currency(&self) -> Result<Currency, Invalid> {
+        domain::parse_currency(&self.currency)
+    }
+}
+
+impl From<domain::Money> for Money {
+    fn from(money: domain::Money) -> Self {
+        Self { amount: money.amount_minor(), currency: money.currency().code().to_owned() }
+    }
+}
+
+/// An error, RFC 9457. Some carry further members that their `code` explains.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct ProblemDetails {
+    #[schema(example = "about:blank")]
+    pub r#type: String,
+    #[schema(example = "Not Found")]
+    pub title: String,
+    #[schema(example = 404)]
+    pub status: u16,
+    /// Stable, for programs.
+    #[schema(example = "not_found")]
+    pub code: String,
+    /// For people.
+    pub detail: String,
+}
+
+/// How many items a page holds: 1 to 100, 24 unless told.
+///
+/// # Errors
+/// 400 `limit_out_of_range`.
+pub fn page_limit(limit: Option<i64>) -> Result<i32, crate::Problem> {
+    match i32::try_from(limit.unwrap_or(24)) {
+        Ok(limit @ 1..=100) => Ok(limit),
+        _ => Err(crate::Problem::bad_request("limit_out_of_range", "limit must be 1 to 100")),
+    }
+}
+
+/// RFC 3339, UTC, milliseconds.
+pub fn timestamp(at: domain::Timestamp) -> String {
+    format!("{at:.3}")
+}
