@@ -1,1 +1,45 @@
+//! Sessions and customers: guests, registration, login, and what a customer keeps about themselves.
 
+mod addresses;
+mod customers;
+mod passwords;
+mod sessions;
+mod wire;
+
+use api::Context;
+use axum::extract::FromRef;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub use passwords::Passwords;
+
+#[derive(Clone)]
+pub struct State {
+    context: Context,
+    passwords: Passwords,
+}
+
+impl State {
+    pub fn new(context: Context) -> Self {
+        Self { context, passwords: Passwords::default() }
+    }
+}
+
+impl FromRef<State> for Context {
+    fn from_ref(state: &State) -> Self {
+        state.context.clone()
+    }
+}
+
+pub fn router(state: State) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(sessions::guest))
+        .routes(routes!(sessions::login, sessions::list, sessions::revoke_all))
+        .routes(routes!(sessions::refresh))
+        .routes(routes!(sessions::revoke_current))
+        .routes(routes!(sessions::revoke))
+        .routes(routes!(customers::register))
+        .routes(routes!(customers::me, customers::change))
+        .routes(routes!(addresses::list, addresses::create))
+        .routes(routes!(addresses::replace, addresses::delete))
+        .with_state(state)
+}

@@ -222,6 +222,22 @@ impl Order {
         self.id.placed_at()
     }
 
+    /// The order as the customer was first told of it once its payment had an outcome, for a repeated request. `None`
+    /// while it has none.
+    pub fn as_first_answered(&self) -> Option<Order> {
+        let first = *self.history.iter().find(|t| t.state != OrderState::PendingPayment)?;
+        let mut order = self.clone();
+        order.history.truncate(2);
+        order.state = first.state;
+        order.version = 2;
+        order.payment.state = match first.state {
+            OrderState::PaymentUnknown => PaymentState::Unknown,
+            OrderState::Cancelled => PaymentState::Declined,
+            _ => PaymentState::Captured,
+        };
+        Some(order)
+    }
+
     pub fn item_count(&self) -> u64 {
         self.lines.iter().map(|l| u64::from(l.quantity.units())).sum()
     }
@@ -356,6 +372,20 @@ mod tests {
         assert!(confirmed.decline(now).is_err());
         assert!(declined.confirm("pay_1", now).is_err());
         assert!(confirmed.payment_lost(now).is_err());
+    }
+
+    #[test]
+    fn a_repeated_request_hears_the_first_answer_whatever_came_of_the_order() {
+        let now = Timestamp::UNIX_EPOCH;
+        let order = place(&cart(&[("mug", 1)]), &[product("mug", 899, Currency::USD)], None).unwrap();
+        let (unknown, _) = order.payment_lost(now).unwrap().unwrap();
+        let (confirmed, _) = unknown.confirm("pay_1", now).unwrap().unwrap();
+
+        let first = confirmed.as_first_answered().unwrap();
+
+        assert_eq!(order.as_first_answered(), None);
+        assert_eq!((first.state, first.version), (OrderState::PaymentUnknown, 2));
+        assert_eq!(first.payment.state, PaymentState::Unknown);
     }
 
     #[test]

@@ -42,7 +42,8 @@ pub use descriptions::{DescriptionError, Descriptions, StoredDescription};
 pub use error::StoreError;
 pub use idempotency::{Idempotency, PriorRequest};
 pub use orders::{
-    CustomerOrder, OrderPosition, OrderTransitionError, PlaceOrderError, Shortage, StateDayPosition, StoredOrder,
+    CustomerOrder, DuePosition, OrderPosition, OrderTransitionError, PlaceOrderError, Shortage, StateDayPosition,
+    StoredOrder,
 };
 pub use page::Page;
 pub use products::{

@@ -50,6 +50,15 @@ pub struct StateDayPosition {
     order: String,
 }
 
+/// The place of an order among those without an outcome.
+#[derive(Debug, Clone, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub struct DuePosition {
+    #[serde(rename = "d")]
+    due_at: i64,
+    #[serde(rename = "o")]
+    order: String,
+}
+
 /// A product of which less is left than was wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortage {
@@ -518,32 +527,65 @@ impl Table {
         Ok(Page { items, next })
     }
 
-    /// AP-12: orders whose payment has no outcome and that were due before `until`. A Query on each due shard, then the
-    /// orders themselves: the index holds keys only. Soonest due first, at most `limit` a shard.
-    pub async fn order_list_due(&self, until: Timestamp, limit: i32) -> Result<Vec<Order>, StoreError> {
+    /// AP-12: orders whose payment has no outcome and that are due in a span of time, soonest first. A Query on each due
+    /// shard, then the orders themselves, consistently: the index holds keys only, and may lag behind. At most `limit`.
+    pub async fn order_list_due(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+        limit: i32,
+    ) -> Result<Vec<Order>, StoreError> {
         let shard = |shard| {
             let call = self
                 .query()
                 .index_name(schema::DUE.name)
-                .key_condition_expression("dueShard = :shard AND dueAt <= :until")
+                .key_condition_expression("dueShard = :shard AND dueAt BETWEEN :from AND :until")
                 .expression_attribute_values(":shard", s(keys::due_shard_name(shard)))
+                .expression_attribute_values(":from", n(millis(from)))
                 .expression_attribute_values(":until", n(millis(until)))
                 .limit(limit)
                 .send();
             metered(call)
         };
         let pages = futures::future::try_join_all((0..keys::DUE_SHARDS).map(shard)).await?;
-        let items = pages.into_iter().flat_map(|page| page.items.unwrap_or_default());
-        let ids = items.filter_map(|item| {
+        let due_at = |item: &Item| item.get("dueAt").and_then(|v| v.as_n().ok()).and_then(|ms| ms.parse::<i64>().ok());
+        let mut items: Vec<_> = pages.into_iter().flat_map(|page| page.items.unwrap_or_default()).collect();
+        items.sort_by_key(due_at);
+        items.truncate(usize::try_from(limit).unwrap_or(0));
+        let ids = items.iter().filter_map(|item| {
             let pk = item.get(keys::PK)?.as_s().ok()?;
             pk.strip_prefix(keys::ORDER_PREFIX)?.parse().ok()
         });
         let found = self.items_get(ids.map(keys::order).collect(), true).await?;
         let mut orders = found.into_iter().map(order).collect::<Result<Vec<_>, _>>()?;
-        // The index may lag behind: an order that was settled meanwhile is no longer due.
-        orders.retain(|o| o.hold_expires_at.is_some_and(|due| due <= until));
-        orders.sort_by_key(|o| o.hold_expires_at);
+        orders.retain(|o| o.hold_expires_at.is_some());
+        orders.sort_by_key(|o| (o.hold_expires_at, o.id));
         Ok(orders)
+    }
+
+    /// AP-12 for operators: orders of one state without an outcome, soonest due first.
+    pub async fn order_list_unsettled(
+        &self,
+        state: OrderState,
+        limit: i32,
+        after: Option<&DuePosition>,
+    ) -> Result<Page<CustomerOrder, DuePosition>, StoreError> {
+        let from = after.map_or(Timestamp::UNIX_EPOCH, |p| rows::from_millis(p.due_at).unwrap_or_default());
+        // The one the page before ended with comes again, and any that are due in the same millisecond.
+        let orders = self.order_list_due(from, Timestamp::MAX, limit + 8).await?;
+        let due = |o: &Order| DuePosition { due_at: o.hold_expires_at.map_or(0, millis), order: o.id.to_string() };
+        let more = orders.len() > usize::try_from(limit).unwrap_or(0);
+        let mut seen = orders.iter().map(|o| (due(o), o)).filter(|(p, _)| after.is_none_or(|after| *p > *after));
+        let page: Vec<_> = seen.by_ref().take(usize::try_from(limit).unwrap_or(0)).collect();
+        let next = page.last().filter(|_| more).map(|(position, _)| position.clone());
+        let items = page.into_iter().filter(|(_, o)| o.state == state).map(|(_, o)| CustomerOrder {
+            id: o.id,
+            state: o.state,
+            total: o.totals.total,
+            item_count: o.item_count(),
+            version: o.version,
+        });
+        Ok(Page { items: items.collect(), next })
     }
 
     /// Writes items, 25 a BatchWriteItem, unprocessed ones again with backoff. Returns what stayed unwritten.

@@ -1,0 +1,227 @@
+use std::collections::BTreeMap;
+
+use api::{Context, Id, IfMatch, Json, Problem, SessionAndCart, wire::ProblemDetails};
+use axum::{
+    extract::State as Extract,
+    response::{IntoResponse, Response},
+};
+use domain::{Cart, CartError, Money, ProductId, Quantity};
+use http::{HeaderValue, StatusCode, header};
+use table::{CartWrite, CartWriteError};
+
+use crate::{
+    State,
+    wire::{AddItemRequest, CartResponse, SetQuantityRequest, ids},
+};
+
+/// Tries before a cart that keeps changing is given up on. A try fails only when a line came, went or filled up.
+const TRIES: usize = 10;
+
+/// The cart, with prices and stock as they are now.
+#[utoipa::path(get, path = "/cart", tag = "cart", security(("session" = [])), responses(
+    (status = 200, body = CartResponse, headers(("ETag" = String, description = "the cart's version"))),
+    (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+))]
+pub async fn get(
+    SessionAndCart { cart, .. }: SessionAndCart,
+    Extract(state): Extract<State>,
+) -> Result<impl IntoResponse, Problem> {
+    show(&state.context, &cart).await
+}
+
+/// Adds units of a product.
+#[utoipa::path(post, path = "/cart/items", tag = "cart", security(("session" = [])),
+    params(("If-Match" = Option<String>, Header, description = "`ETag` of the cart")),
+    request_body = AddItemRequest,
+    responses(
+        (status = 200, body = CartResponse),
+        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 412, description = "`version_mismatch`, with the current `cart`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, description = "`quantity_out_of_range`, `cart_full`, `currency_mismatch`", body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn add(
+    read: SessionAndCart,
+    Extract(state): Extract<State>,
+    if_match: IfMatch,
+    Json(request): Json<AddItemRequest>,
+) -> Result<Response, Problem> {
+    let product: ProductId = request.product_id.parse()?;
+    let added = Quantity::new(request.quantity)?;
+    let price = price(&state.context, &product).await?;
+
+    change(&state.context, read, if_match, &Change::Add { product, added, price }).await
+}
+
+/// Sets the units of a product; 0 removes it.
+#[utoipa::path(put, path = "/cart/items/{productId}", tag = "cart", security(("session" = [])),
+    params(("productId" = String, Path), ("If-Match" = Option<String>, Header, description = "`ETag` of the cart")),
+    request_body = SetQuantityRequest,
+    responses(
+        (status = 200, body = CartResponse),
+        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 412, description = "`version_mismatch`, with the current `cart`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, description = "`quantity_out_of_range`, `cart_full`, `currency_mismatch`", body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn set(
+    read: SessionAndCart,
+    Extract(state): Extract<State>,
+    Id(product): Id<ProductId>,
+    if_match: IfMatch,
+    Json(request): Json<SetQuantityRequest>,
+) -> Result<Response, Problem> {
+    if request.quantity == 0 {
+        return change(&state.context, read, if_match, &Change::Remove { product }).await;
+    }
+    let quantity = Quantity::new(request.quantity)?;
+    let price = price(&state.context, &product).await?;
+
+    change(&state.context, read, if_match, &Change::Set { product, quantity, price }).await
+}
+
+/// Takes a product out of the cart; one that is not in it is no error.
+#[utoipa::path(delete, path = "/cart/items/{productId}", tag = "cart", security(("session" = [])),
+    params(("productId" = String, Path), ("If-Match" = Option<String>, Header, description = "`ETag` of the cart")),
+    responses(
+        (status = 200, body = CartResponse),
+        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 412, description = "`version_mismatch`, with the current `cart`", body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn remove(
+    read: SessionAndCart,
+    Extract(state): Extract<State>,
+    Id(product): Id<ProductId>,
+    if_match: IfMatch,
+) -> Result<Response, Problem> {
+    change(&state.context, read, if_match, &Change::Remove { product }).await
+}
+
+/// Empties the cart.
+#[utoipa::path(delete, path = "/cart", tag = "cart", security(("session" = [])),
+    params(("If-Match" = Option<String>, Header, description = "`ETag` of the cart")),
+    responses(
+        (status = 200, body = CartResponse),
+        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 412, description = "`version_mismatch`, with the current `cart`", body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn clear(
+    read: SessionAndCart,
+    Extract(state): Extract<State>,
+    if_match: IfMatch,
+) -> Result<Response, Problem> {
+    change(&state.context, read, if_match, &Change::Clear).await
+}
+
+/// What a request does to a cart.
+enum Change {
+    Add { product: ProductId, added: Quantity, price: Money },
+    Set { product: ProductId, quantity: Quantity, price: Money },
+    Remove { product: ProductId },
+    Clear,
+}
+
+enum ChangeError {
+    Refused(CartError),
+    Table(CartWriteError),
+}
+
+impl From<CartError> for ChangeError {
+    fn from(error: CartError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<CartWriteError> for ChangeError {
+    fn from(error: CartWriteError) -> Self {
+        Self::Table(error)
+    }
+}
+
+/// Decides and writes, and decides anew from what the cart has become whenever that keeps the write from happening.
+async fn change(
+    context: &Context,
+    SessionAndCart { session, cart }: SessionAndCart,
+    IfMatch(expected): IfMatch,
+    change: &Change,
+) -> Result<Response, Problem> {
+    let mut cart = cart;
+    for _ in 0..TRIES {
+        if expected.is_some_and(|version| version != cart.version) {
+            return mismatch(context, &cart).await;
+        }
+        let attempt = CartWrite {
+            uid: &session.uid,
+            kind: session.kind,
+            read: &cart,
+            must_match: expected.is_some(),
+            now: context.clock.now(),
+        };
+        match write(context, attempt, change).await {
+            Ok(written) => return Ok(show(context, &written).await?.into_response()),
+            Err(ChangeError::Table(CartWriteError::Changed(current))) => cart = current,
+            Err(ChangeError::Table(CartWriteError::Store(error))) => return Err(error.into()),
+            Err(ChangeError::Refused(refused)) => return Err(refusal(refused)),
+        }
+    }
+    Err(Problem::conflict("cart_busy", "the cart keeps changing; try again").retry_after(1))
+}
+
+async fn write(context: &Context, write: CartWrite<'_>, change: &Change) -> Result<Cart, ChangeError> {
+    let (table, cart) = (&context.table, write.read);
+    match change {
+        Change::Add { product, added, price } => {
+            let line = cart.add(product, *added, *price)?;
+            Ok(table.cart_line_add(write, product, *added, &line).await?)
+        }
+        Change::Set { product, quantity, price } => {
+            let line = cart.set(product, *quantity, *price)?;
+            Ok(table.cart_line_set(write, product, &line).await?)
+        }
+        Change::Remove { product } if cart.lines.contains_key(product) => {
+            Ok(table.cart_line_remove(write, product).await?)
+        }
+        Change::Clear if !cart.lines.is_empty() => Ok(table.cart_lines_write(write, &BTreeMap::new()).await?),
+        // There is nothing to take out: the cart is what was asked for already.
+        Change::Remove { .. } | Change::Clear => Ok(cart.clone()),
+    }
+}
+
+fn refusal(refused: CartError) -> Problem {
+    let code = match refused {
+        CartError::Full => "cart_full",
+        CartError::QuantityOutOfRange => "quantity_out_of_range",
+    };
+    Problem::unprocessable(code, refused.to_string())
+}
+
+/// 412, with what the cart is now, so that the client need not ask.
+async fn mismatch(context: &Context, cart: &Cart) -> Result<Response, Problem> {
+    let current = serde_json::to_value(priced(context, cart).await?).map_err(Problem::internal)?;
+    let detail = "the cart was changed meanwhile; this is what it is now";
+    Err(Problem::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", detail).with("cart", current))
+}
+
+/// The price a product has now, in the shop's own currency.
+async fn price(context: &Context, product: &ProductId) -> Result<Money, Problem> {
+    let page = context.table.product_get(product).await?.ok_or_else(|| Problem::not_found("product"))?;
+    let price = page.record.product.price;
+    if price.currency() != context.policy.currency {
+        let detail = format!("this shop charges in {}", context.policy.currency.code());
+        return Err(Problem::unprocessable("currency_mismatch", detail));
+    }
+    Ok(price)
+}
+
+async fn priced(context: &Context, cart: &Cart) -> Result<CartResponse, Problem> {
+    let products = context.table.products_get(&ids(cart)).await?;
+    Ok(CartResponse::new(cart, &products, context.policy.currency))
+}
+
+async fn show(context: &Context, cart: &Cart) -> Result<impl IntoResponse + use<>, Problem> {
+    let etag = HeaderValue::from_str(&format!("\"{}\"", cart.version)).map_err(Problem::internal)?;
+    Ok(([(header::ETAG, etag)], axum::Json(priced(context, cart).await?)))
+}

@@ -1,0 +1,77 @@
+use api::wire::Money;
+use domain::{Cart, Currency, ProductId};
+use serde::{Deserialize, Serialize};
+use table::ProductPage;
+use utoipa::ToSchema;
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AddItemRequest {
+    #[schema(example = "mug-blue")]
+    pub product_id: String,
+    /// 1 to 9,999.
+    #[schema(example = 1)]
+    pub quantity: i64,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetQuantityRequest {
+    /// 1 to 9,999; 0 removes the line.
+    #[schema(example = 2)]
+    pub quantity: i64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct CartResponse {
+    /// Counts changes; also the ETag.
+    pub version: u64,
+    pub items: Vec<CartItemResponse>,
+    /// Of what can be bought, at the prices of now.
+    pub subtotal: Money,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CartItemResponse {
+    pub product_id: String,
+    pub name: String,
+    pub quantity: u32,
+    /// The price of now, which is what checkout charges.
+    pub unit_price: Money,
+    pub line_total: Money,
+    /// Units left; 0 as well for a product that is no longer sold.
+    pub available: i64,
+}
+
+impl CartResponse {
+    /// `products` are those of the cart that are still sold, as they are now.
+    pub fn new(cart: &Cart, products: &[ProductPage], currency: Currency) -> Self {
+        let mut subtotal = 0;
+        let items = cart
+            .lines
+            .iter()
+            .map(|(id, line)| {
+                let page = products.iter().find(|p| p.record.product.id == *id);
+                let price = page.map_or(line.price_seen, |p| p.record.product.price);
+                let total = price.amount_minor() * i64::from(line.quantity.units());
+                if page.is_some() {
+                    subtotal += total;
+                }
+                CartItemResponse {
+                    product_id: id.to_string(),
+                    name: page.map_or_else(|| id.to_string(), |p| p.record.product.name.as_str().to_owned()),
+                    quantity: line.quantity.units(),
+                    unit_price: price.into(),
+                    line_total: domain::Money::amount(total, price.currency()).into(),
+                    available: page.map_or(0, |p| p.available),
+                }
+            })
+            .collect();
+        Self { version: cart.version, items, subtotal: domain::Money::amount(subtotal, currency).into() }
+    }
+}
+
+pub fn ids(cart: &Cart) -> Vec<ProductId> {
+    cart.lines.keys().cloned().collect()
+}

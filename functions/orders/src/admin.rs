@@ -1,0 +1,78 @@
+//! What the shop's staff see of orders.
+
+use api::{
+    Admin, Params, Problem,
+    wire::{ProblemDetails, page_limit},
+};
+use axum::{Json, extract::State as Extract, response::IntoResponse};
+use domain::OrderState;
+use serde::Deserialize;
+use table::keys;
+use utoipa::IntoParams;
+
+use crate::{
+    State,
+    wire::{OrderListResponse, OrderSummaryResponse},
+};
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListParams {
+    /// `confirmed`, `shipped`, `delivered` or `cancelled`, newest first; or `pending_payment` or `payment_unknown`, due
+    /// first.
+    #[param(example = "confirmed")]
+    state: String,
+    /// `yyyy-mm-dd`, UTC, the day the orders were placed; today unless told. Not for the two states without an outcome,
+    /// which hold few orders and list those of every day.
+    #[param(example = "2026-01-31")]
+    day: Option<String>,
+    /// 1 to 100, 24 unless told.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<i64>,
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Orders of one state.
+#[utoipa::path(get, path = "/admin/orders", tag = "orders", security(("admin" = [])), params(ListParams), responses(
+    (status = 200, body = OrderListResponse),
+    (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
+    (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+    (status = 403, body = ProblemDetails, content_type = "application/problem+json"),
+))]
+pub async fn list(
+    _: Admin,
+    Extract(state): Extract<State>,
+    Params(params): Params<ListParams>,
+) -> Result<impl IntoResponse, Problem> {
+    let limit = page_limit(params.limit)?;
+    let wanted = OrderState::parse(&params.state)
+        .ok_or_else(|| Problem::bad_request("state_invalid", "there is no such order state"))?;
+    let (table, cursors, now) = (&state.context.table, &state.context.cursors, state.context.clock.now());
+
+    if wanted.is_unsettled() {
+        if params.day.is_some() {
+            return Err(Problem::bad_request("day_invalid", "orders without an outcome are listed whatever their day"));
+        }
+        let list = format!("/admin/orders {}", wanted.as_str());
+        let after = params.cursor.as_deref().map(|c| cursors.open(c, &list, now)).transpose()?;
+        let page = table.order_list_unsettled(wanted, limit, after.as_ref()).await?;
+        let items = page.items.iter().map(OrderSummaryResponse::from).collect();
+        let next_cursor = page.next.map(|p| cursors.seal(&p, &list, now));
+        return Ok(Json(OrderListResponse { items, next_cursor }));
+    }
+
+    let day = day(params.day, now)?;
+    let list = format!("/admin/orders {} {day}", wanted.as_str());
+    let after = params.cursor.as_deref().map(|c| cursors.open(c, &list, now)).transpose()?;
+    let page = table.order_list_by_state(wanted, &day, limit, after.as_ref()).await?;
+    let items = page.items.iter().map(OrderSummaryResponse::from).collect();
+    Ok(Json(OrderListResponse { items, next_cursor: page.next.map(|p| cursors.seal(&p, &list, now)) }))
+}
+
+fn day(given: Option<String>, now: domain::Timestamp) -> Result<String, Problem> {
+    let Some(day) = given else { return Ok(keys::day(now)) };
+    let real = day.len() == 10 && day.parse::<jiff::civil::Date>().is_ok();
+    real.then_some(day).ok_or_else(|| Problem::bad_request("day_invalid", "day must be yyyy-mm-dd"))
+}

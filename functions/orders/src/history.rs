@@ -1,0 +1,67 @@
+//! What a customer sees of their orders.
+
+use api::{
+    Id, Params, Problem, Session,
+    wire::{ProblemDetails, page_limit},
+};
+use axum::{Json, extract::State as Extract, response::IntoResponse};
+use domain::OrderId;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::{
+    State,
+    wire::{OrderListResponse, OrderResponse, OrderSummaryResponse},
+};
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ListParams {
+    /// 1 to 100, 24 unless told.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<i64>,
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// The customer's orders, newest first.
+#[utoipa::path(get, path = "/orders", tag = "orders", security(("session" = [])), params(ListParams), responses(
+    (status = 200, body = OrderListResponse),
+    (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
+    (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+))]
+pub async fn list(
+    session: Session,
+    Extract(state): Extract<State>,
+    Params(params): Params<ListParams>,
+) -> Result<impl IntoResponse, Problem> {
+    let limit = page_limit(params.limit)?;
+    let (cursors, now) = (&state.context.cursors, state.context.clock.now());
+    let list = format!("/orders {}", session.uid);
+    let after = params.cursor.as_deref().map(|c| cursors.open(c, &list, now)).transpose()?;
+
+    let page = state.context.table.order_list_by_customer(&session.uid, limit, after.as_ref()).await?;
+
+    let items = page.items.iter().map(OrderSummaryResponse::from).collect();
+    Ok(Json(OrderListResponse { items, next_cursor: page.next.map(|p| cursors.seal(&p, &list, now)) }))
+}
+
+/// One of the customer's orders. Somebody else's is not found.
+#[utoipa::path(get, path = "/orders/{orderId}", tag = "orders", security(("session" = [])),
+    params(("orderId" = String, Path, description = "UUID of version 7")),
+    responses(
+        (status = 200, body = OrderResponse),
+        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn get(
+    session: Session,
+    Extract(state): Extract<State>,
+    Id(id): Id<OrderId>,
+) -> Result<impl IntoResponse, Problem> {
+    let found = state.context.table.order_get(&session.uid, id).await?;
+    let stored = found.ok_or_else(|| Problem::not_found("order"))?;
+    Ok(Json(OrderResponse::from(&stored.order)))
+}

@@ -1,0 +1,152 @@
+use api::wire::{Money, timestamp};
+use domain::{Address, Order, OrderLine};
+use serde::{Deserialize, Serialize};
+use table::CustomerOrder;
+use utoipa::ToSchema;
+
+/// What a checkout asks for; the cart itself is the session's.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PlaceOrderRequest {
+    pub payment: PaymentRequest,
+    /// One of the customer's addresses.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shipping_address_id: Option<String>,
+    /// The total the customer was shown; another one is refused rather than charged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_total: Option<Money>,
+}
+
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PaymentRequest {
+    /// From the payment provider's form; locally `tok_visa` pays and `tok_declined` declines.
+    #[schema(example = "tok_visa")]
+    pub token: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderResponse {
+    pub order_id: String,
+    /// `pending_payment`, `payment_unknown`, `confirmed`, `shipped`, `delivered` or `cancelled`.
+    #[schema(example = "confirmed")]
+    pub state: &'static str,
+    /// RFC 3339, UTC.
+    pub placed_at: String,
+    pub items: Vec<OrderItemResponse>,
+    pub subtotal: Money,
+    pub discount: Money,
+    pub shipping: Money,
+    pub tax: Money,
+    pub total: Money,
+    pub payment: PaymentResponse,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shipping_address: Option<OrderAddressResponse>,
+    pub version: u64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderItemResponse {
+    pub product_id: String,
+    pub name: String,
+    pub quantity: u32,
+    pub unit_price: Money,
+    pub line_total: Money,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PaymentResponse {
+    /// `pending`, `unknown`, `captured` or `declined`.
+    #[schema(example = "captured")]
+    pub state: &'static str,
+}
+
+/// The address as it was when the order was placed.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderAddressResponse {
+    pub recipient: String,
+    pub line1: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line2: Option<String>,
+    pub city: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub postal_code: Option<String>,
+    pub country: String,
+}
+
+/// An order in a list.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderSummaryResponse {
+    pub order_id: String,
+    pub state: &'static str,
+    pub placed_at: String,
+    pub total: Money,
+    /// Units of all lines together.
+    pub item_count: u64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderListResponse {
+    pub items: Vec<OrderSummaryResponse>,
+    /// Pass as `cursor` to go on; `null` on the last page.
+    #[schema(required)]
+    pub next_cursor: Option<String>,
+}
+
+impl From<&Order> for OrderResponse {
+    fn from(order: &Order) -> Self {
+        let totals = order.totals;
+        Self {
+            order_id: order.id.to_string(),
+            state: order.state.as_str(),
+            placed_at: timestamp(order.placed_at()),
+            items: order.lines.iter().map(OrderItemResponse::from).collect(),
+            subtotal: totals.subtotal.into(),
+            discount: totals.discount.into(),
+            shipping: totals.shipping.into(),
+            tax: totals.tax.into(),
+            total: totals.total.into(),
+            payment: PaymentResponse { state: order.payment.state.as_str() },
+            shipping_address: order.ship_to.as_ref().map(OrderAddressResponse::from),
+            version: order.version,
+        }
+    }
+}
+
+impl From<&OrderLine> for OrderItemResponse {
+    fn from(line: &OrderLine) -> Self {
+        Self {
+            product_id: line.product.to_string(),
+            name: line.name.clone(),
+            quantity: line.quantity.units(),
+            unit_price: line.unit_price.into(),
+            line_total: line.total().into(),
+        }
+    }
+}
+
+impl From<&Address> for OrderAddressResponse {
+    fn from(address: &Address) -> Self {
+        let Address { id: _, recipient, line1, line2, city, region, postal_code, country } = address.clone();
+        Self { recipient, line1, line2, city, region, postal_code, country: country.as_str().to_owned() }
+    }
+}
+
+impl From<&CustomerOrder> for OrderSummaryResponse {
+    fn from(order: &CustomerOrder) -> Self {
+        Self {
+            order_id: order.id.to_string(),
+            state: order.state.as_str(),
+            placed_at: timestamp(order.id.placed_at()),
+            total: order.total.into(),
+            item_count: order.item_count,
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Who a customer is.
+
+use api::{ClientAddress, Device, Json, MaybeSession, Problem, Session, attach_token, rates, wire::ProblemDetails};
+use axum::{
+    extract::State as Extract,
+    response::{IntoResponse, Response},
+};
+use domain::{Customer, CustomerName, Email, Password, Role, SessionKind, UserId};
+use http::StatusCode;
+use table::{LoginError, RegisterError, StoreError};
+
+use crate::{
+    State,
+    passwords::Verdict,
+    sessions::{TRIES, issue, opened},
+    wire::{ChangeCustomerRequest, CustomerResponse, RegisterRequest, TokenResponse},
+};
+
+/// Orders that a profile shows.
+const RECENT_ORDERS: i32 = 5;
+
+/// Registers a customer and opens their session. A guest's token given along keeps its cart and orders: the customer is
+/// the guest's user id from now on.
+#[utoipa::path(post, path = "/users", tag = "customers", security((), ("session" = [])),
+    request_body = RegisterRequest,
+    responses(
+        (status = 201, body = TokenResponse),
+        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "`registration_refused`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 429, body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn register(
+    Extract(state): Extract<State>,
+    ClientAddress(address): ClientAddress,
+    Device(device): Device,
+    MaybeSession(before): MaybeSession,
+    Json(request): Json<RegisterRequest>,
+) -> Result<Response, Problem> {
+    let context = &state.context;
+    let email = Email::parse(&request.email)?;
+    let name = CustomerName::parse(&request.name)?;
+    let password = Password::choose(&request.password)?;
+    let limits = [rates::login_account_address(&email, address), rates::login_address(address)];
+    rates::allow(context, &limits).await?;
+    // Hashed whether or not the e-mail is free: the time it takes tells nothing.
+    let hash = state.passwords.hash(password).await.map_err(Problem::internal)?;
+
+    let mut guest = before.filter(|b| b.session.kind == SessionKind::Guest);
+    for _ in 0..TRIES {
+        let uid = guest.as_ref().map_or_else(|| UserId::from(context.clock.uuid_v7()), |g| g.session.uid.clone());
+        let now = context.clock.now();
+        let (name, email) = (name.clone(), email.clone());
+        let customer = Customer { id: uid.clone(), name, email, role: Role::Customer, created_at: now };
+        let (token, new) = issue(context, &uid, SessionKind::Customer, device.clone());
+        match context.table.customer_register(&customer, &hash, Some(&new), guest.as_ref()).await {
+            Ok(()) => return Ok(opened(context, &token, &new)),
+            Err(RegisterError::EmailTaken(_)) => {
+                let detail = "this e-mail cannot be registered; if it is yours, log in";
+                return Err(Problem::conflict("registration_refused", detail));
+            }
+            Err(RegisterError::Store(error)) => return Err(error.into()),
+            Err(RegisterError::Changed) => {}
+        }
+        guest = match guest {
+            Some(g) => context.table.session_and_cart_get(&g.session.uid, &g.session.id).await?,
+            None => None,
+        };
+    }
+    Err(StoreError::Busy("the guest's cart kept changing during registration".into()).into())
+}
+
+/// Profile and newest orders, in one read.
+#[utoipa::path(get, path = "/users/me", tag = "customers", security(("session" = [])), responses(
+    (status = 200, body = CustomerResponse),
+    (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+))]
+pub async fn me(session: Session, Extract(state): Extract<State>) -> Result<impl IntoResponse, Problem> {
+    let (customer, orders) = state.context.table.customer_get_with_orders(&session.uid, RECENT_ORDERS).await?;
+    Ok(axum::Json(CustomerResponse::new(session.uid.to_string(), customer.as_ref(), &orders)))
+}
+
+/// Changes name or password. A new password ends every other session and answers with a new token.
+#[utoipa::path(patch, path = "/users/me", tag = "customers", security(("session" = [])),
+    request_body = ChangeCustomerRequest,
+    responses(
+        (status = 200, body = CustomerResponse),
+        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 403, description = "`credentials_invalid`: the current password is wrong", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "`guest`: register first", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 429, body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn change(
+    session: Session,
+    Extract(state): Extract<State>,
+    ClientAddress(address): ClientAddress,
+    Device(device): Device,
+    Json(request): Json<ChangeCustomerRequest>,
+) -> Result<Response, Problem> {
+    let context = &state.context;
+    let name = request.name.as_deref().map(CustomerName::parse).transpose()?;
+    let passwords = match (request.current_password, request.new_password) {
+        (Some(current), Some(new)) => Some((Password::attempt(&current)?, Password::choose(&new)?)),
+        (None, None) => None,
+        _ => {
+            let detail = "a new password needs currentPassword and newPassword";
+            return Err(Problem::unprocessable("password_incomplete", detail));
+        }
+    };
+    let guest = || Problem::conflict("guest", "register first");
+    let mut customer = context.table.customer_get(&session.uid).await?.ok_or_else(guest)?;
+
+    let mut token = None;
+    if let Some((current, new)) = passwords {
+        rates::allow(context, &[rates::login_account_address(&customer.email, address)]).await?;
+        change_password(&state, &customer.email, current, new).await?;
+        // Everything opened under the old password ends; this device goes on with a new token.
+        context.table.session_revoke_all(&session.uid, context.clock.now()).await?;
+        let (issued, session) = issue(context, &session.uid, SessionKind::Customer, device);
+        match context.table.session_login(&session, None).await {
+            Ok(()) => token = Some((issued, session.lifetime().absolute_expires_at)),
+            Err(LoginError::Store(error)) => return Err(error.into()),
+            Err(LoginError::Changed) => return Err(Problem::unauthorized("session_invalid", "log in again")),
+        }
+    }
+    if let Some(name) = name {
+        if !context.table.customer_rename(&session.uid, &name).await? {
+            return Err(guest());
+        }
+        customer.name = name;
+    }
+
+    let mut body = CustomerResponse::new(session.uid.to_string(), Some(&customer), &[]);
+    body.token = token.as_ref().map(|(t, _)| t.reveal());
+    let mut response = axum::Json(body).into_response();
+    if let Some((token, expires_at)) = token {
+        attach_token(response.headers_mut(), &token, context.clock.now(), expires_at);
+    }
+    Ok(response)
+}
+
+async fn change_password(state: &State, email: &Email, current: Password, new: Password) -> Result<(), Problem> {
+    let wrong = || {
+        let detail = "the current password is wrong";
+        Problem::new(StatusCode::FORBIDDEN, "credentials_invalid", detail)
+    };
+    let table = &state.context.table;
+    let credential = table.credential_get(email).await?.ok_or_else(wrong)?;
+    let stored = Some(credential.password_hash.clone());
+    let verdict = state.passwords.verify(current, stored).await.map_err(Problem::internal)?;
+    if verdict == Verdict::Wrong {
+        return Err(wrong());
+    }
+    let hash = state.passwords.hash(new).await.map_err(Problem::internal)?;
+    // Replaced by somebody else meanwhile: then the current password is another one by now.
+    if !table.credential_replace(email, &credential, &hash).await? {
+        return Err(wrong());
+    }
+    Ok(())
+}

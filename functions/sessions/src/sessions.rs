@@ -1,0 +1,196 @@
+//! Opening sessions, keeping them, ending them.
+
+use api::{
+    ClientAddress, Context, Device, Id, Json, MaybeSession, Problem, Session, attach_token, clear_cookie, rates,
+    token::Token,
+    wire::{ProblemDetails, timestamp},
+};
+use axum::{
+    extract::State as Extract,
+    response::{IntoResponse, Response},
+};
+use domain::{Email, Password, SessionId, SessionKind, UserId};
+use http::StatusCode;
+use table::{LoginError, NewSession, SessionWithCart, StoreError};
+
+use crate::{
+    State,
+    passwords::Verdict,
+    wire::{LoginRequest, SessionListResponse, SessionResponse, TokenResponse},
+};
+
+/// Tries before a login that keeps meeting changed carts or sessions is given up on.
+pub const TRIES: usize = 5;
+
+/// A session without credentials: a cart and orders of one's own, for 30 days.
+#[utoipa::path(post, path = "/sessions/guest", tag = "sessions", security(()), responses(
+    (status = 201, body = TokenResponse),
+    (status = 429, body = ProblemDetails, content_type = "application/problem+json"),
+))]
+pub async fn guest(
+    Extract(state): Extract<State>,
+    ClientAddress(address): ClientAddress,
+    Device(device): Device,
+) -> Result<Response, Problem> {
+    let context = &state.context;
+    rates::allow(context, &[rates::guest(address)]).await?;
+    let uid = UserId::from(context.clock.uuid_v7());
+    let (token, new) = issue(context, &uid, SessionKind::Guest, device);
+    context.table.session_open_guest(&new).await?;
+    Ok(opened(context, &token, &new))
+}
+
+/// A customer's session. A guest's token given along brings its cart, once, and ends.
+#[utoipa::path(post, path = "/sessions", tag = "sessions", security((), ("session" = [])),
+    request_body = LoginRequest,
+    responses(
+        (status = 201, body = TokenResponse),
+        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 401, description = "`credentials_invalid`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 429, body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn login(
+    Extract(state): Extract<State>,
+    ClientAddress(address): ClientAddress,
+    Device(device): Device,
+    MaybeSession(before): MaybeSession,
+    Json(request): Json<LoginRequest>,
+) -> Result<Response, Problem> {
+    let context = &state.context;
+    let email = Email::parse(&request.email)?;
+    let password = Password::attempt(&request.password)?;
+    // Before the hash: what is limited must not cost memory and time.
+    let of_pair = rates::login_account_address(&email, address);
+    let limits = [of_pair.clone(), rates::login_account(&email), rates::login_address(address)];
+    rates::allow(context, &limits).await?;
+
+    let credential = context.table.credential_get(&email).await?;
+    let stored = credential.as_ref().map(|c| c.password_hash.clone());
+    let verdict = state.passwords.verify(password.clone(), stored).await.map_err(Problem::internal)?;
+    let Some(credential) = credential.filter(|_| verdict != Verdict::Wrong) else {
+        let detail = "no customer has this e-mail and password";
+        return Err(Problem::unauthorized("credentials_invalid", detail));
+    };
+    if context.policy.rates {
+        context.table.rate_reset(&of_pair, context.clock.now()).await?;
+    }
+    if verdict == Verdict::RightButWeak {
+        let renewed = state.passwords.hash(password).await.map_err(Problem::internal)?;
+        context.table.credential_replace(&email, &credential, &renewed).await?;
+    }
+
+    let (token, new) = issue(context, &credential.uid, SessionKind::Customer, device);
+    open(context, &new, before.filter(|b| b.session.kind == SessionKind::Guest)).await?;
+    Ok(opened(context, &token, &new))
+}
+
+/// Opens the session, with the guest's cart; decides anew whenever cart or sessions changed meanwhile.
+async fn open(context: &Context, new: &NewSession, guest: Option<SessionWithCart>) -> Result<(), Problem> {
+    let mut guest = guest;
+    for _ in 0..TRIES {
+        match context.table.session_login(new, guest.as_ref()).await {
+            Ok(()) => return Ok(()),
+            Err(LoginError::Store(error)) => return Err(error.into()),
+            Err(LoginError::Changed) => {}
+        }
+        guest = match guest {
+            Some(g) => context.table.session_and_cart_get(&g.session.uid, &g.session.id).await?,
+            None => None,
+        };
+    }
+    Err(StoreError::Busy("sessions or carts kept changing during a login".into()).into())
+}
+
+/// A new token; the old one dies with the answer.
+#[utoipa::path(post, path = "/sessions/refresh", tag = "sessions", security(("session" = [])), responses(
+    (status = 201, body = TokenResponse),
+    (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+))]
+pub async fn refresh(
+    session: Session,
+    Extract(state): Extract<State>,
+    Device(device): Device,
+) -> Result<Response, Problem> {
+    let context = &state.context;
+    let (token, new) = issue(context, &session.uid, session.kind, device);
+    match context.table.session_replace(&new, &session.id).await {
+        Ok(()) => Ok(opened(context, &token, &new)),
+        // Ended meanwhile, by a logout or another refresh: what has ended is not renewed.
+        Err(LoginError::Changed) => Err(Problem::unauthorized("session_invalid", "the session has ended")),
+        Err(LoginError::Store(error)) => Err(error.into()),
+    }
+}
+
+/// Where the customer is logged in: at most ten.
+#[utoipa::path(get, path = "/sessions", tag = "sessions", security(("session" = [])), responses(
+    (status = 200, body = SessionListResponse),
+    (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+))]
+pub async fn list(session: Session, Extract(state): Extract<State>) -> Result<impl IntoResponse, Problem> {
+    let sessions = state.context.table.session_list(&session.uid, state.context.clock.now()).await?;
+    let items = sessions.iter().map(|s| SessionResponse::new(s, s.id == session.id)).collect();
+    Ok(axum::Json(SessionListResponse { items }))
+}
+
+/// Logs out here.
+#[utoipa::path(delete, path = "/sessions/current", tag = "sessions", security(("session" = [])), responses(
+    (status = 204),
+    (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+))]
+pub async fn revoke_current(session: Session, Extract(state): Extract<State>) -> Result<Response, Problem> {
+    state.context.table.session_revoke(&session.uid, &session.id).await?;
+    Ok(logged_out())
+}
+
+/// Logs out elsewhere.
+#[utoipa::path(delete, path = "/sessions/{sessionId}", tag = "sessions", security(("session" = [])),
+    params(("sessionId" = String, Path, description = "from `GET /sessions`")),
+    responses(
+        (status = 204),
+        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn revoke(
+    session: Session,
+    Extract(state): Extract<State>,
+    Id(id): Id<SessionId>,
+) -> Result<Response, Problem> {
+    if !state.context.table.session_revoke(&session.uid, &id).await? {
+        return Err(Problem::not_found("session"));
+    }
+    Ok(if id == session.id { logged_out() } else { StatusCode::NO_CONTENT.into_response() })
+}
+
+/// Logs out everywhere.
+#[utoipa::path(delete, path = "/sessions", tag = "sessions", security(("session" = [])), responses(
+    (status = 204),
+    (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+))]
+pub async fn revoke_all(session: Session, Extract(state): Extract<State>) -> Result<Response, Problem> {
+    state.context.table.session_revoke_all(&session.uid, state.context.clock.now()).await?;
+    Ok(logged_out())
+}
+
+/// A token and the session it will open.
+pub fn issue(context: &Context, uid: &UserId, kind: SessionKind, device: String) -> (Token, NewSession) {
+    let token = Token::issue(uid);
+    let new = NewSession { id: token.session_id(), uid: uid.clone(), kind, device, created_at: context.clock.now() };
+    (token, new)
+}
+
+/// 201 with the token, in the body and as a cookie.
+pub fn opened(context: &Context, token: &Token, new: &NewSession) -> Response {
+    let expires_at = new.lifetime().absolute_expires_at;
+    let body = TokenResponse { token: token.reveal(), user_id: new.uid.to_string(), expires_at: timestamp(expires_at) };
+    let mut response = (StatusCode::CREATED, axum::Json(body)).into_response();
+    attach_token(response.headers_mut(), token, context.clock.now(), expires_at);
+    response
+}
+
+fn logged_out() -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    clear_cookie(response.headers_mut());
+    response
+}
