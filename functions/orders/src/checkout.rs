@@ -56,7 +56,7 @@ pub async fn place(
 
     let order = order(context, &session.uid, &cart, &asked).await?;
     match commit(context, &order, &cart, &request).await? {
-        Committed::Now => settle(&state, order, asked.token, Some(&cart), true).await,
+        Committed::Now => settle(&state, order, asked.token, Some(&cart)).await,
         Committed::Before(prior) => resume(&state, &session.uid, prior, asked.token).await,
     }
 }
@@ -144,7 +144,7 @@ async fn resume(state: &State, uid: &UserId, prior: PriorRequest, token: Payment
     if context.clock.now() < prior.running_until {
         return Err(idempotency::in_progress(context, &prior));
     }
-    settle(state, order, token, None, false).await
+    settle(state, order, token, None).await
 }
 
 /// Charges, and moves the order to where the outcome puts it. `cart` is what a declined customer gets back.
@@ -153,17 +153,10 @@ async fn settle(
     order: Order,
     token: PaymentToken,
     cart: Option<&Cart>,
-    new: bool,
 ) -> Result<Response, Problem> {
     let (table, now) = (&state.context.table, state.context.clock.now());
     let charge = Charge { order: order.id, amount: order.totals.total, token };
-    let project = async {
-        // Reading one's own write is a courtesy: the stream repairs what is missing, so a failure is not the order's.
-        if new && let Err(error) = table.order_project(&order).await {
-            tracing::warn!(order = %order.id, %error, "projection left to the stream");
-        }
-    };
-    let ((), outcome) = tokio::join!(project, state.payments.charge(&charge));
+    let outcome = state.payments.charge(&charge).await;
 
     let moved = match outcome {
         Ok(ChargeOutcome::Captured { reference }) => order.confirm(&reference, now),
@@ -180,7 +173,8 @@ async fn settle(
         Err(OrderTransitionError::Changed) => return settled_elsewhere(state, &order).await,
         Err(OrderTransitionError::Store(error)) => return Err(error.into()),
     }
-    if let Err(error) = table.order_project_state(&settled).await {
+    // Reading one's own write is a courtesy: the stream repairs what is missing, so a failure is not the order's.
+    if let Err(error) = table.order_project(&settled).await {
         tracing::warn!(order = %settled.id, %error, "projection left to the stream");
     }
     Ok(answer(&settled))

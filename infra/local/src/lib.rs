@@ -1,1 +1,176 @@
+//! The local stack: a DynamoDB engine, an S3, every function and a web page in one process, reached the way AWS is
+//! reached, through the real SDK over loopback.
 
+mod admin;
+mod engine;
+mod gateway;
+mod pictures;
+mod s3;
+mod sample;
+mod store;
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use api::{Clock, Context, Cursors, Policy};
+use payments::LocalPayments;
+use table::{Descriptions, Endpoints, StoreError, Table, TableConfig, Timeouts};
+use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use utoipa::openapi::OpenApi;
+
+pub use admin::{AdminAccount, AdminOutcome};
+pub use gateway::openapi;
+pub use sample::Seed;
+
+/// What a stack is started with.
+#[derive(Debug, Clone)]
+pub struct StackOptions {
+    /// 0 picks a free port; so for the other two.
+    pub port: u16,
+    pub engine_port: u16,
+    pub s3_port: u16,
+    /// Where everything is kept; `None` is memory, and forgotten at the end.
+    pub data: Option<PathBuf>,
+    pub table: String,
+    pub seed: Seed,
+    pub policy: Policy,
+    pub clock: Clock,
+    pub admin: Option<AdminAccount>,
+    /// An engine that runs already, such as Amazon's DynamoDB Local; then none is started.
+    pub dynamodb_endpoint: Option<String>,
+}
+
+impl Default for StackOptions {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            engine_port: 0,
+            s3_port: 0,
+            data: None,
+            table: "EcommerceApp".to_owned(),
+            seed: Seed::None,
+            policy: Policy { show_costs: true, ..Policy::default() },
+            clock: Clock::System,
+            admin: None,
+            dynamodb_endpoint: None,
+        }
+    }
+}
+
+/// The bucket of the local S3.
+pub const BUCKET: &str = "onetill-descriptions";
+
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    #[error("port {port} for {what} cannot be used: {source}")]
+    Port { port: u16, what: &'static str, source: std::io::Error },
+    #[error("the data folder {} cannot be used: {reason}", folder.display())]
+    Data { folder: PathBuf, reason: String },
+    #[error("the {what} could not be started: {reason}")]
+    Start { what: &'static str, reason: String },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl StackError {
+    fn start(what: &'static str, reason: impl ToString) -> Self {
+        Self::Start { what, reason: reason.to_string() }
+    }
+}
+
+/// A running stack. Dropping it stops it without waiting; [`Stack::stop`] waits.
+pub struct Stack {
+    pub gateway: SocketAddr,
+    pub dynamodb: String,
+    pub s3: SocketAddr,
+    pub table: Table,
+    pub descriptions: Descriptions,
+    pub payments: Arc<LocalPayments>,
+    pub openapi: Arc<OpenApi>,
+    /// What became of the admin account, to be told once.
+    pub admin: admin::AdminOutcome,
+    stop: watch::Sender<bool>,
+    servers: JoinSet<()>,
+    _data: store::DataFolder,
+}
+
+impl Stack {
+    /// Starts everything and returns once it can serve.
+    pub async fn start(options: StackOptions) -> Result<Self, StackError> {
+        // Ports first: a taken one must not leave a half-made data folder behind.
+        let gateway_listener = bind(options.port, "the gateway").await?;
+        let s3_listener = bind(options.s3_port, "S3").await?;
+        let data = store::DataFolder::open(options.data.as_deref())?;
+        let (stop, stopped) = watch::channel(false);
+        let mut servers = JoinSet::new();
+
+        let dynamodb = match options.dynamodb_endpoint {
+            Some(endpoint) => endpoint,
+            None => {
+                let listener = bind(options.engine_port, "DynamoDB").await?;
+                let address = address(&listener)?;
+                engine::serve(listener, data.engine_file(), stopped.clone(), &mut servers)?;
+                format!("http://{address}")
+            }
+        };
+        let s3 = address(&s3_listener)?;
+        s3::serve(s3_listener, &data.s3_folder()?, stopped.clone(), &mut servers)?;
+
+        let config = TableConfig {
+            table: options.table,
+            bucket: BUCKET.to_owned(),
+            endpoints: Some(Endpoints { dynamodb: dynamodb.clone(), s3: format!("http://{s3}") }),
+            timeouts: Timeouts::LOCAL,
+        };
+        let (table, descriptions) = config.connect().await;
+        table.create().await?;
+        descriptions.create_bucket().await.map_err(|e| StackError::start("bucket", error_chain(&e)))?;
+        sample::load(options.seed, &data, &table, &descriptions, options.clock.now()).await?;
+        let admin = admin::ensure(&table, &options.clock, options.admin).await?;
+
+        let payments = Arc::new(data.payments()?);
+        let cursors = Arc::new(Cursors::new(&[data.cursor_key()?]));
+        let policy = Arc::new(options.policy);
+        let context = Context { table: table.clone(), clock: options.clock, cursors, policy };
+        let (router, openapi) = gateway::router(&context, &descriptions, payments.clone());
+        let gateway = address(&gateway_listener)?;
+        gateway::serve(gateway_listener, router, stopped, &mut servers);
+
+        let openapi = Arc::new(openapi);
+        Ok(Self { gateway, dynamodb, s3, table, descriptions, payments, openapi, admin, stop, servers, _data: data })
+    }
+
+    /// Where requests go: `http://127.0.0.1:<port>`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.gateway)
+    }
+
+    /// Lets running requests finish, for at most five seconds.
+    pub async fn stop(mut self) {
+        // Nobody listens any more: everything has ended already.
+        let _ = self.stop.send(true);
+        let all = async { while self.servers.join_next().await.is_some() {} };
+        if tokio::time::timeout(Duration::from_secs(5), all).await.is_err() {
+            tracing::warn!("some requests did not finish and were cut off");
+        }
+    }
+}
+
+async fn bind(port: u16, what: &'static str) -> Result<TcpListener, StackError> {
+    TcpListener::bind(("127.0.0.1", port)).await.map_err(|source| StackError::Port { port, what, source })
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr, StackError> {
+    listener.local_addr().map_err(|e| StackError::start("listener", e))
+}
+
+/// Resolves when the stack is told to stop.
+async fn told_to_stop(mut stopped: watch::Receiver<bool>) {
+    // An error means the stack was dropped, which stops it as well.
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+/// An error and its sources on one line.
+pub fn error_chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |e| e.source());
+    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
+}

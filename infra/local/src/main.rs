@@ -1,1 +1,136 @@
-fn main() {}
+//! `cargo run`: the whole shop on this machine.
+
+use std::{
+    io::{IsTerminal, Write},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use api::Policy;
+use clap::{Parser, ValueEnum};
+use domain::{Email, Password};
+use local::{AdminAccount, Seed, Stack, StackOptions, error_chain};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// A whole shop on this machine: DynamoDB engine, S3, every function and a web page, without Docker or an account.
+///
+/// When it can serve it prints one line on standard output:
+/// `ready http://127.0.0.1:9000 dynamodb=http://127.0.0.1:8000 s3=http://127.0.0.1:9090 table=EcommerceApp`.
+/// Ctrl-C and SIGTERM stop it cleanly.
+#[derive(Parser)]
+#[command(name = "onetill", version)]
+struct Arguments {
+    /// Port of the API and the web page; 0 picks a free one.
+    #[arg(long, default_value_t = 9000)]
+    port: u16,
+    /// Port of the DynamoDB engine; 0 picks a free one.
+    #[arg(long, default_value_t = 8000)]
+    engine_port: u16,
+    /// Port of the S3; 0 picks a free one.
+    #[arg(long, default_value_t = 9090)]
+    s3_port: u16,
+    /// Folder that keeps everything over restarts, or `memory`.
+    #[arg(long, default_value = "memory")]
+    data: String,
+    /// What a new shop starts with.
+    #[arg(long, value_enum, default_value_t = SeedArgument::Sample)]
+    seed: SeedArgument,
+    /// Whether rates are limited, as in production; load trials turn it off.
+    #[arg(long, value_enum, default_value_t = Switch::On)]
+    limits: Switch,
+    /// ISO 4217 code of the currency that carts are charged in.
+    #[arg(long, default_value = "USD")]
+    currency: String,
+    /// Name of the table.
+    #[arg(long, env = "TABLE_NAME", default_value = "EcommerceApp")]
+    table: String,
+    /// E-mail of the admin. Without it one is made, and its password printed once on standard error.
+    #[arg(long, env = "ADMIN_EMAIL", requires = "admin_password")]
+    admin_email: Option<String>,
+    /// Password of the admin, 8 to 128 characters; better given as ADMIN_PASSWORD.
+    #[arg(long, env = "ADMIN_PASSWORD", hide_env_values = true, requires = "admin_email")]
+    admin_password: Option<String>,
+    /// Storefronts that browsers may call from, such as http://localhost:5173; comma-separated.
+    #[arg(long, env = "ALLOWED_ORIGINS", value_delimiter = ',')]
+    allowed_origins: Vec<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum SeedArgument {
+    /// 60 products in 8 categories.
+    Sample,
+    /// An empty shop.
+    None,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
+}
+
+impl Arguments {
+    fn options(self) -> Result<StackOptions, String> {
+        let currency = domain::parse_currency(&self.currency).map_err(|e| format!("--{e}"))?;
+        let admin = match (self.admin_email, self.admin_password) {
+            (Some(email), Some(password)) => Some(AdminAccount {
+                email: Email::parse(&email).map_err(|e| format!("ADMIN_EMAIL: {}", e.reason))?,
+                password: Password::choose(&password).map_err(|e| format!("ADMIN_PASSWORD: {}", e.reason))?,
+            }),
+            _ => None,
+        };
+        Ok(StackOptions {
+            port: self.port,
+            engine_port: self.engine_port,
+            s3_port: self.s3_port,
+            data: (self.data != "memory").then(|| PathBuf::from(&self.data)),
+            table: self.table,
+            seed: match self.seed {
+                SeedArgument::Sample => Seed::Sample,
+                SeedArgument::None => Seed::None,
+            },
+            policy: Policy {
+                currency,
+                rates: self.limits == Switch::On,
+                origins: self.allowed_origins,
+                show_costs: true,
+            },
+            admin,
+            ..StackOptions::default()
+        })
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,dynoxide=error"));
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
+    match run(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), String> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
+    let stack = Stack::start(arguments.options()?).await.map_err(|e| error_chain(&e))?;
+    if let local::AdminOutcome::Made { email, password } = &stack.admin {
+        eprintln!("admin {email} with password {password}");
+    }
+    let (url, dynamodb, s3, table) = (stack.url(), &stack.dynamodb, stack.s3, stack.table.name());
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "ready {url} dynamodb={dynamodb} s3=http://{s3} table={table}")
+        .and_then(|()| stdout.flush())
+        .map_err(|e| e.to_string())?;
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+    stack.stop().await;
+    Ok(())
+}

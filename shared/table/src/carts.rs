@@ -40,7 +40,8 @@ pub(crate) struct LineRow {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct CartRow {
-    #[serde(default)]
+    /// `lines` is a reserved word of expressions.
+    #[serde(default, rename = "cartLines")]
     lines: BTreeMap<String, LineRow>,
     version: u64,
 }
@@ -108,16 +109,17 @@ impl Table {
             return self.cart_lines_write(write, &BTreeMap::from([(product.clone(), *line)])).await;
         }
         let call = if write.read.lines.contains_key(product) {
-            let update = "SET lines.#product.q = lines.#product.q + :added, lines.#product.p = :price, \
-                          lines.#product.c = :currency, version = version + :one";
-            self.cart_update(write, update, "lines.#product.q <= :room")
+            let update = "SET cartLines.#product.q = cartLines.#product.q + :added, cartLines.#product.p = :price, \
+                          cartLines.#product.c = :currency, version = version + :one";
+            self.cart_update(write, update, "cartLines.#product.q <= :room")
                 .expression_attribute_values(":added", n(added.units()))
                 .expression_attribute_values(":room", n(Quantity::MAX.units() - added.units()))
                 .expression_attribute_values(":price", n(line.price_seen.amount_minor()))
                 .expression_attribute_values(":currency", s(line.price_seen.currency().code()))
         } else {
-            let condition = "attribute_exists(PK) AND attribute_not_exists(lines.#product) AND size(lines) < :most";
-            self.cart_update(write, "SET lines.#product = :line, version = version + :one", condition)
+            let condition =
+                "attribute_exists(PK) AND attribute_not_exists(cartLines.#product) AND size(cartLines) < :most";
+            self.cart_update(write, "SET cartLines.#product = :line, version = version + :one", condition)
                 .expression_attribute_values(":line", line_value(line))
                 .expression_attribute_values(":most", n(MAX_LINES))
         };
@@ -134,9 +136,9 @@ impl Table {
         if write.read.version == 0 {
             return self.cart_lines_write(write, &BTreeMap::from([(product.clone(), *line)])).await;
         }
-        let condition = "attribute_exists(PK) AND (attribute_exists(lines.#product) OR size(lines) < :most)";
+        let condition = "attribute_exists(PK) AND (attribute_exists(cartLines.#product) OR size(cartLines) < :most)";
         let call = self
-            .cart_update(write, "SET lines.#product = :line, version = version + :one", condition)
+            .cart_update(write, "SET cartLines.#product = :line, version = version + :one", condition)
             .expression_attribute_names("#product", product.as_str())
             .expression_attribute_values(":line", line_value(line))
             .expression_attribute_values(":most", n(MAX_LINES));
@@ -145,7 +147,7 @@ impl Table {
 
     /// AP-07: takes one line out of a cart that was read with it. UpdateItem.
     pub async fn cart_line_remove(&self, write: CartWrite<'_>, product: &ProductId) -> Result<Cart, CartWriteError> {
-        let update = "SET version = version + :one REMOVE lines.#product";
+        let update = "SET version = version + :one REMOVE cartLines.#product";
         let call = self
             .cart_update(write, update, "attribute_exists(PK)")
             .expression_attribute_names("#product", product.as_str());
@@ -159,8 +161,8 @@ impl Table {
         lines: &BTreeMap<ProductId, CartLine>,
     ) -> Result<Cart, CartWriteError> {
         let (update, condition) = match write.read.version {
-            0 => ("SET lines = :lines, version = :one", "attribute_not_exists(PK)"),
-            _ => ("SET lines = :lines, version = version + :one", "attribute_exists(PK)"),
+            0 => ("SET cartLines = :lines, version = :one", "attribute_not_exists(PK)"),
+            _ => ("SET cartLines = :lines, version = version + :one", "attribute_exists(PK)"),
         };
         let call = self.cart_update(write, update, condition).expression_attribute_values(":lines", lines_value(lines));
         cart_written(call).await

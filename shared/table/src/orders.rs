@@ -290,7 +290,7 @@ impl Table {
         actions.push(self.transact_put(order_item(order), Some(NEW)));
         actions.push(self.transact_update(
             keys::cart(&order.customer),
-            "SET lines = :none, version = version + :one",
+            "SET cartLines = :none, version = version + :one",
             "version = :read",
             values([(":none", carts::lines_value(&Default::default())), (":one", n(1)), (":read", n(cart.version))]),
         ));
@@ -352,7 +352,7 @@ impl Table {
             actions.extend(with_cart.map(|cart| {
                 self.transact_update(
                     keys::cart(&order.customer),
-                    "SET lines = :lines, version = version + :one",
+                    "SET cartLines = :lines, version = version + :one",
                     "version = :emptied",
                     values([
                         (":lines", carts::lines_value(&cart.lines)),
@@ -402,8 +402,9 @@ impl Table {
         }
     }
 
-    /// AP-41: projects a new order: its line items and the entry in the customer's list. BatchWriteItem of 25, so that
-    /// the customer reads their own write. What a crash leaves out is repaired from the stream.
+    /// AP-41: projects an order: its line items, by BatchWriteItem of 25, and the entry in the customer's list, by a
+    /// PutItem that is conditional on being newer. Both at once, so that the customer reads their own write. Repeated and
+    /// late calls change nothing; what a crash leaves out is repaired from the stream.
     pub async fn order_project(&self, order: &Order) -> Result<(), StoreError> {
         let lines = order.lines.iter().map(|line| {
             let mut item = keys::order_line(order.id, &line.product).into_item();
@@ -415,17 +416,15 @@ impl Table {
             ]);
             item
         });
-        let items: Vec<Item> = std::iter::once(customer_order_item(order)).chain(lines).collect();
-        let unwritten = self.items_put(items).await?;
-        if unwritten.is_empty() {
-            return Ok(());
+        let (unwritten, listed) = tokio::join!(self.items_put(lines.collect()), self.order_list_entry_put(order));
+        listed?;
+        match unwritten?.is_empty() {
+            true => Ok(()),
+            false => Err(StoreError::Busy("items stayed unprocessed".into())),
         }
-        Err(StoreError::Busy("items stayed unprocessed".into()))
     }
 
-    /// AP-42: brings the entry in the customer's list up to the order's version. PutItem, conditional on being newer:
-    /// late and repeated calls change nothing.
-    pub async fn order_project_state(&self, order: &Order) -> Result<(), StoreError> {
+    async fn order_list_entry_put(&self, order: &Order) -> Result<(), StoreError> {
         let call = self
             .put(customer_order_item(order))
             .condition_expression("attribute_not_exists(PK) OR version < :version")
@@ -495,7 +494,7 @@ impl Table {
         Ok(Page { items, next })
     }
 
-    /// AP-43: settled orders of one state placed on one UTC day, newest first. Query order-state-index.
+    /// AP-42: settled orders of one state placed on one UTC day, newest first. Query order-state-index.
     pub async fn order_list_by_state(
         &self,
         state: OrderState,

@@ -163,7 +163,7 @@ impl Table {
             merged.insert(":read".to_owned(), n(ours.version));
         }
         Ok(vec![
-            self.transact_update(keys::cart(uid), "SET lines = :lines, version = :next", condition, merged),
+            self.transact_update(keys::cart(uid), "SET cartLines = :lines, version = :next", condition, merged),
             self.transact_delete(
                 keys::cart(&guest.session.uid),
                 Some("version = :read"),

@@ -1,0 +1,66 @@
+use api::Clock;
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use domain::{Customer, CustomerName, Email, Password, Role, UserId};
+use table::{RegisterError, Table};
+
+use crate::StackError;
+
+const DEFAULT_EMAIL: &str = "admin@shop.example";
+
+/// Who may do what only staff may.
+#[derive(Clone)]
+pub struct AdminAccount {
+    pub email: Email,
+    pub password: Password,
+}
+
+impl std::fmt::Debug for AdminAccount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AdminAccount(redacted)")
+    }
+}
+
+/// What became of the admin account at start.
+#[derive(Clone, PartialEq, Eq)]
+pub enum AdminOutcome {
+    /// The account is there, from before or as it was given.
+    Known,
+    /// Made up now; the password is told this once.
+    Made { email: String, password: String },
+}
+
+impl std::fmt::Debug for AdminOutcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if *self == Self::Known { "Known" } else { "Made(redacted)" })
+    }
+}
+
+/// Makes sure there is an admin: the given one, or one of our own making.
+pub async fn ensure(table: &Table, clock: &Clock, given: Option<AdminAccount>) -> Result<AdminOutcome, StackError> {
+    let failed = |e: &dyn std::error::Error| StackError::start("admin account", e);
+    let made = given.is_none();
+    let secret = BASE64_URL_SAFE_NO_PAD.encode(api::clock::random::<12>());
+    let account = match given {
+        Some(account) => account,
+        None => AdminAccount {
+            email: Email::parse(DEFAULT_EMAIL).map_err(|e| failed(&e))?,
+            password: Password::choose(&secret).map_err(|e| failed(&e))?,
+        },
+    };
+    if table.credential_get(&account.email).await?.is_some() {
+        return Ok(AdminOutcome::Known);
+    }
+    let hash = sessions::Passwords::default().hash(account.password).await.map_err(|e| failed(&e))?;
+    let admin = Customer {
+        id: UserId::from(clock.uuid_v7()),
+        name: CustomerName::parse("Admin").map_err(|e| failed(&e))?,
+        email: account.email,
+        role: Role::Admin,
+        created_at: clock.now(),
+    };
+    match table.customer_register(&admin, &hash, None, None).await {
+        Ok(()) if made => Ok(AdminOutcome::Made { email: admin.email.as_str().to_owned(), password: secret }),
+        Ok(()) | Err(RegisterError::EmailTaken(_) | RegisterError::Changed) => Ok(AdminOutcome::Known),
+        Err(RegisterError::Store(error)) => Err(error.into()),
+    }
+}
