@@ -1,1 +1,130 @@
+//! What the tests are written with: a whole shop of its own for each test, on the embedded engine, reached over HTTP.
+//!
+//! With `TEST_DYNAMODB_ENDPOINT` set, shops use tables of their own on that engine instead, such as Amazon's DynamoDB
+//! Local.
 
+mod answer;
+mod product;
+mod shopper;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use api::{Clock, Policy};
+use domain::{Currency, Email, Password, ProductId, Timestamp};
+use local::{AdminAccount, Stack, StackOptions};
+
+pub use answer::{Answer, Cost};
+pub use product::ProductBuilder;
+pub use shopper::Shopper;
+
+pub const ADMIN_EMAIL: &str = "admin@shop.example";
+pub const ADMIN_PASSWORD: &str = "harbour-lantern-42";
+pub const PASSWORD: &str = "correct horse battery";
+
+/// A shop of its own: engine, S3, clock and all.
+pub struct Shop {
+    pub stack: Stack,
+    pub clock: Clock,
+    http: reqwest::Client,
+    shoppers: AtomicU32,
+}
+
+impl Shop {
+    pub async fn open() -> Self {
+        Self::open_with(|_| {}).await
+    }
+
+    /// A shop that differs from the usual: `change` gets the usual options.
+    pub async fn open_with(change: impl FnOnce(&mut StackOptions)) -> Self {
+        // Far ahead of any engine's own clock, so that no engine deletes by TTL what a test still looks at.
+        let clock = Clock::manual("2040-01-15T10:00:00Z".parse::<Timestamp>().expect("a time"));
+        let endpoint = std::env::var("TEST_DYNAMODB_ENDPOINT").ok();
+        let mut options = StackOptions {
+            clock: clock.clone(),
+            table: match endpoint {
+                Some(_) => format!("Test-{}", uuid::Uuid::now_v7()),
+                None => "EcommerceApp".to_owned(),
+            },
+            dynamodb_endpoint: endpoint,
+            policy: Policy { show_costs: true, ..Policy::default() },
+            admin: Some(AdminAccount {
+                email: Email::parse(ADMIN_EMAIL).expect("an e-mail"),
+                password: Password::choose(ADMIN_PASSWORD).expect("a password"),
+            }),
+            ..StackOptions::default()
+        };
+        change(&mut options);
+        let stack = Stack::start(options).await.unwrap_or_else(|e| panic!("{}", local::error_chain(&e)));
+        Self { stack, clock, http: reqwest::Client::new(), shoppers: AtomicU32::new(0) }
+    }
+
+    /// A product to sell, `.create()`d at the end.
+    pub fn product(&self, id: &str) -> ProductBuilder<'_> {
+        ProductBuilder::new(self, id)
+    }
+
+    /// Somebody without a session.
+    pub fn stranger(&self) -> Shopper {
+        Shopper::new(self.http.clone(), self.stack.url())
+    }
+
+    /// Somebody with a guest's session.
+    pub async fn customer(&self) -> Shopper {
+        let mut shopper = self.stranger();
+        shopper.becomes_guest().await;
+        shopper
+    }
+
+    /// Somebody who has registered; everybody has an e-mail of their own.
+    pub async fn registered(&self) -> Shopper {
+        let number = self.shoppers.fetch_add(1, Ordering::Relaxed);
+        let mut shopper = self.stranger();
+        shopper.registers(&format!("shopper{number}@example.com")).await;
+        shopper
+    }
+
+    pub async fn admin(&self) -> Shopper {
+        let mut shopper = self.stranger();
+        shopper.logs_in(ADMIN_EMAIL, ADMIN_PASSWORD).await;
+        shopper
+    }
+
+    /// Units left, read consistently from the table.
+    pub async fn stock(&self, id: &ProductId) -> i64 {
+        let page = self.stack.table.product_get_consistent(id).await.expect("the table answers");
+        page.expect("the product is there").available
+    }
+
+    /// Every item there is, for checks that trust no code of the product.
+    pub async fn dump(&self) -> Vec<serde_json::Value> {
+        let client = self.raw_client();
+        let mut pages = client.scan().table_name(self.stack.table.name()).into_paginator().send();
+        let mut items = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page.expect("the engine answers");
+            items.extend(page.items().iter().map(|item| {
+                let plain = item.iter().map(|(name, value)| (name.clone(), answer::plain(value)));
+                serde_json::Value::Object(plain.collect())
+            }));
+        }
+        items
+    }
+
+    /// The SDK itself, past the repository.
+    pub fn raw_client(&self) -> aws_sdk_dynamodb::Client {
+        use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+        let config = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+            .endpoint_url(&self.stack.dynamodb)
+            .http_client(table::http_client())
+            .build();
+        aws_sdk_dynamodb::Client::from_conf(config)
+    }
+}
+
+/// US dollars, in cents.
+pub fn usd(cents: i64) -> serde_json::Value {
+    serde_json::json!({"amount": cents, "currency": Currency::USD.code()})
+}

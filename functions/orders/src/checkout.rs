@@ -148,12 +148,7 @@ async fn resume(state: &State, uid: &UserId, prior: PriorRequest, token: Payment
 }
 
 /// Charges, and moves the order to where the outcome puts it. `cart` is what a declined customer gets back.
-async fn settle(
-    state: &State,
-    order: Order,
-    token: PaymentToken,
-    cart: Option<&Cart>,
-) -> Result<Response, Problem> {
+async fn settle(state: &State, order: Order, token: PaymentToken, cart: Option<&Cart>) -> Result<Response, Problem> {
     let (table, now) = (&state.context.table, state.context.clock.now());
     let charge = Charge { order: order.id, amount: order.totals.total, token };
     let outcome = state.payments.charge(&charge).await;

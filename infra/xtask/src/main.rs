@@ -1,1 +1,75 @@
-fn main() {}
+//! `cargo xtask <task>`: what people do with this repository beside building it.
+
+mod ci;
+mod direction;
+mod trial;
+
+use std::{
+    env,
+    error::Error,
+    path::PathBuf,
+    process::{Command, ExitCode},
+};
+
+use clap::{Parser, Subcommand};
+
+/// What a task comes to. Its errors are read by a person, once.
+pub type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// Checks and trials of this repository.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Runs what CI runs, and stops at the first failure
+    ///
+    /// Formatting, clippy, documentation, tests and the direction of dependencies. Warnings are failures.
+    Ci,
+    /// Checks that dependencies point one way: functions, then api, then table, then domain
+    ///
+    /// Asks `cargo tree` which crates reach which, and first asks it for some that must, so that a question that finds
+    /// nothing is an answer.
+    Direction,
+    /// Replays a real shop's orders against a local stack and audits the table afterwards
+    Trial(trial::Options),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().task {
+        Task::Ci => ci::run(),
+        Task::Direction => direction::run(),
+        Task::Trial(options) => trial::run(&options),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", with_sources(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the workspace. Cargo says at run time where this crate is, so a checkout can be moved.
+pub fn root() -> PathBuf {
+    let built_in = || PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let here = env::var_os("CARGO_MANIFEST_DIR").map_or_else(built_in, PathBuf::from);
+    here.ancestors().nth(2).unwrap_or(&here).to_owned()
+}
+
+/// The cargo that runs this task, at the root of the workspace.
+pub fn cargo(arguments: &[&str]) -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root()).args(arguments);
+    cargo
+}
+
+/// The error and what caused it, outermost first: clients for HTTP and AWS print no sources themselves.
+pub fn with_sources(error: &(dyn Error + 'static)) -> String {
+    let errors = std::iter::successors(Some(error), |&e| e.source());
+    errors.map(|e| e.to_string()).collect::<Vec<_>>().join(": ")
+}

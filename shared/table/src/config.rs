@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_dynamodb::config::Credentials;
+use aws_sdk_dynamodb::config::{Credentials, SharedHttpClient};
 use aws_smithy_http_client::{
     Builder,
     tls::{Provider, rustls_provider::CryptoMode},
@@ -61,6 +61,11 @@ impl Timeouts {
     }
 }
 
+/// The HTTP client under every SDK client: rustls on ring, which needs nothing but a C compiler to build.
+pub fn http_client() -> SharedHttpClient {
+    Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
 fn timeouts(attempt: Duration, total: Duration) -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(attempt)
@@ -87,9 +92,8 @@ impl TableConfig {
 
     /// Makes the clients. Nothing is sent yet.
     pub async fn connect(&self) -> (Table, Descriptions) {
-        let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(http)
+            .http_client(http_client())
             .retry_config(RetryConfig::standard().with_max_attempts(3))
             .timeout_config(self.timeouts.reads());
         if self.endpoints.is_some() {

@@ -36,7 +36,7 @@ use aws_sdk_dynamodb::{
 };
 
 pub use carts::{CartWrite, CartWriteError};
-pub use config::{Endpoints, TableConfig, Timeouts};
+pub use config::{Endpoints, TableConfig, Timeouts, http_client};
 pub use customers::{Credential, EmailTaken, NewSession, RegisterError};
 pub use descriptions::{DescriptionError, Descriptions, StoredDescription};
 pub use error::StoreError;

@@ -50,13 +50,13 @@ pub struct StateDayPosition {
     order: String,
 }
 
-/// The place of an order among those without an outcome.
-#[derive(Debug, Clone, PartialEq, PartialOrd, Serialize, Deserialize)]
+/// A place among the orders without an outcome: when the last one shown is due, and how many due then were shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DuePosition {
     #[serde(rename = "d")]
     due_at: i64,
-    #[serde(rename = "o")]
-    order: String,
+    #[serde(rename = "n")]
+    seen: usize,
 }
 
 /// A product of which less is left than was wanted.
@@ -527,7 +527,8 @@ impl Table {
     }
 
     /// AP-12: orders whose payment has no outcome and that are due in a span of time, soonest first. A Query on each due
-    /// shard, then the orders themselves, consistently: the index holds keys only, and may lag behind. At most `limit`.
+    /// shard, then the orders themselves, consistently: the index holds keys
+    /// only. It may lag behind, so look at an order's state before acting on it. At most `limit`.
     pub async fn order_list_due(
         &self,
         from: Timestamp,
@@ -549,35 +550,43 @@ impl Table {
         let pages = futures::future::try_join_all((0..keys::DUE_SHARDS).map(shard)).await?;
         let due_at = |item: &Item| item.get("dueAt").and_then(|v| v.as_n().ok()).and_then(|ms| ms.parse::<i64>().ok());
         let mut items: Vec<_> = pages.into_iter().flat_map(|page| page.items.unwrap_or_default()).collect();
+        // Stable: what is due in the same millisecond stays in the order of the shards and of the index.
         items.sort_by_key(due_at);
         items.truncate(usize::try_from(limit).unwrap_or(0));
         let ids = items.iter().filter_map(|item| {
             let pk = item.get(keys::PK)?.as_s().ok()?;
             pk.strip_prefix(keys::ORDER_PREFIX)?.parse().ok()
         });
-        let found = self.items_get(ids.map(keys::order).collect(), true).await?;
+        let ids: Vec<OrderId> = ids.collect();
+        let found = self.items_get(ids.iter().copied().map(keys::order).collect(), true).await?;
         let mut orders = found.into_iter().map(order).collect::<Result<Vec<_>, _>>()?;
-        orders.retain(|o| o.hold_expires_at.is_some());
-        orders.sort_by_key(|o| (o.hold_expires_at, o.id));
+        orders.sort_by_key(|o| ids.iter().position(|id| *id == o.id));
         Ok(orders)
     }
 
-    /// AP-12 for operators: orders of one state without an outcome, soonest due first.
+    /// AP-12 for operators: orders of one state without an outcome, soonest due first. A page may be shorter than
+    /// `limit` and still not the last.
     pub async fn order_list_unsettled(
         &self,
         state: OrderState,
         limit: i32,
         after: Option<&DuePosition>,
     ) -> Result<Page<CustomerOrder, DuePosition>, StoreError> {
-        let from = after.map_or(Timestamp::UNIX_EPOCH, |p| rows::from_millis(p.due_at).unwrap_or_default());
-        // The one the page before ended with comes again, and any that are due in the same millisecond.
-        let orders = self.order_list_due(from, Timestamp::MAX, limit + 8).await?;
-        let due = |o: &Order| DuePosition { due_at: o.hold_expires_at.map_or(0, millis), order: o.id.to_string() };
-        let more = orders.len() > usize::try_from(limit).unwrap_or(0);
-        let mut seen = orders.iter().map(|o| (due(o), o)).filter(|(p, _)| after.is_none_or(|after| *p > *after));
-        let page: Vec<_> = seen.by_ref().take(usize::try_from(limit).unwrap_or(0)).collect();
-        let next = page.last().filter(|_| more).map(|(position, _)| position.clone());
-        let items = page.into_iter().filter(|(_, o)| o.state == state).map(|(_, o)| CustomerOrder {
+        let (from, skip) = after.map_or((0, 0), |p| (p.due_at, p.seen));
+        let start = rows::from_millis(from).map_err(|e| StoreError::corrupt("cursor", e))?;
+        let wanted = usize::try_from(limit).unwrap_or(0);
+        let asked = i32::try_from(skip + wanted + 1).unwrap_or(i32::MAX);
+        let orders = self.order_list_due(start, Timestamp::MAX, asked).await?;
+
+        let more = orders.len() > skip + wanted;
+        let page: Vec<_> = orders.into_iter().skip(skip).take(wanted).collect();
+        let due = |o: &Order| o.hold_expires_at.map_or(from, millis);
+        let next = page.last().map(due).filter(|_| more).map(|due_at| {
+            let with_the_last = page.iter().rev().take_while(|o| due(o) == due_at).count();
+            let before = if due_at == from { skip } else { 0 };
+            DuePosition { due_at, seen: before + with_the_last }
+        });
+        let items = page.into_iter().filter(|o| o.state == state).map(|o| CustomerOrder {
             id: o.id,
             state: o.state,
             total: o.totals.total,

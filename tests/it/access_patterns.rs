@@ -1,0 +1,321 @@
+//! The launch checklist: every access pattern has a row in `docs/access-patterns.md`, every row a method, and every
+//! method costs what its row says and no more than its budget.
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use domain::{
+    Address, AddressId, CartLine, CategoryPath, CountryCode, Currency, Money, Order, OrderId, OrderState, Placement,
+    Product, ProductId, Quantity, SessionKind, StockDelta, StockEffect, Timestamp, UserId,
+};
+use e2e::{Shop, Shopper};
+use jiff::SignedDuration;
+use table::{
+    CartWrite, Idempotency, ImportRecord, NewSession, PriceRange, RateLimit, SessionWithCart, SortOrder, Table,
+    meter::{self, Cost},
+};
+
+/// A row of the checklist.
+#[derive(Debug)]
+struct Row {
+    method: String,
+    budget: (f64, f64),
+    measured: (f64, f64),
+}
+
+#[test]
+fn each_access_pattern_costs_what_its_row_says() {
+    let rows = rows();
+
+    // Unoptimised, fifty of the SDK's futures side by side are more than a test thread's stack holds.
+    let runtime = || tokio::runtime::Runtime::new().expect("a runtime").block_on(measure_all());
+    let thread = std::thread::Builder::new().stack_size(64 << 20).spawn(runtime).expect("a thread");
+    let measured = thread.join().expect("every pattern can be measured");
+
+    for (pattern, cost) in &measured {
+        let found = (cost.rru, cost.wru);
+        let row = rows.get(*pattern).unwrap_or_else(|| {
+            panic!("{pattern} has no row in docs/access-patterns.md; it costs {} RRU, {} WRU", found.0, found.1)
+        });
+        assert!(
+            found.0 <= row.budget.0 && found.1 <= row.budget.1,
+            "{pattern} ({}) costs {found:?} (RRU, WRU), over its budget of {:?}",
+            row.method,
+            row.budget
+        );
+        assert_eq!(found, row.measured, "{pattern} ({}): docs/access-patterns.md says another cost", row.method);
+    }
+    for pattern in rows.keys() {
+        assert!(measured.contains_key(pattern.as_str()), "{pattern} is measured nowhere: add it to `measure_all`");
+    }
+}
+
+#[tokio::test]
+async fn a_checkout_of_n_lines_costs_3n_and_12_wru_with_its_payment() {
+    let shop = Shop::open().await;
+    for lines in [1, 2, 4] {
+        let ann = shop.customer().await;
+        for i in 0..lines {
+            let product = shop.product(&format!("p{lines}-{i}")).create().await;
+            ann.adds(&product, 1).await.expect(200);
+        }
+
+        let cost = ann.checks_out().await.expect(201).cost();
+
+        let n = f64::from(lines);
+        assert_eq!((cost.rru, cost.wru), (2.0 * n + 3.0, 3.0 * n + 12.0), "{lines} lines");
+    }
+}
+
+#[test]
+fn each_method_names_its_pattern_and_each_pattern_its_method() {
+    let rows = rows();
+    let source = table_source();
+
+    for (pattern, row) in &rows {
+        let base: String = pattern.chars().take_while(|c| !c.is_ascii_lowercase()).collect();
+        for method in row.method.split(", ") {
+            let at = source.find(&format!("pub async fn {method}"));
+            let at = at.unwrap_or_else(|| panic!("{pattern}: there is no method {method} in shared/table"));
+            let doc = source[..at].rsplit("\n\n").next().unwrap_or_default();
+            assert!(doc.contains(&base), "{method}: its doc does not name {base}");
+        }
+    }
+    let named = source.match_indices("/// AP-").map(|(at, _)| source[at + 4..at + 9].to_owned());
+    for pattern in named {
+        let has_row = rows.keys().any(|row| row.starts_with(&pattern));
+        assert!(has_row, "{pattern} is named in shared/table but has no row in docs/access-patterns.md");
+    }
+}
+
+#[test]
+fn there_is_no_scan_in_what_the_table_offers() {
+    let source = table_source();
+
+    for call in [".scan()", "scan_index", "execute_statement", "execute_transaction"] {
+        let uses = source.matches(call).count()
+            - source.matches(".scan_index_forward(").count() * usize::from(call == "scan_index");
+        assert_eq!(uses, 0, "{call} reads a table without a key");
+    }
+}
+
+/// What each pattern costs on a shop of ordinary size: products with a card of some 200 bytes, a cart of three lines.
+async fn measure_all() -> BTreeMap<&'static str, Cost> {
+    let shop = Shop::open_with(|o| o.policy.rates = false).await;
+    let (table, now) = (&shop.stack.table, shop.clock.now());
+    for i in 0..48 {
+        let product = shop.product(&format!("mug-number-{i}")).priced(500 + i).in_category("Kitchen/Mugs");
+        let product = if i < 12 { product.featured(u32::try_from(i).unwrap()) } else { product };
+        product.create().await;
+    }
+    let mug: ProductId = "mug-number-1".parse().unwrap();
+    let ids: Vec<ProductId> = (1..=3).map(|i| format!("mug-number-{i}").parse().unwrap()).collect();
+    let ann = shop.registered().await;
+    let uid: UserId = ann.uid.parse().unwrap();
+    let mut costs = BTreeMap::new();
+    macro_rules! pattern {
+        ($name:literal, $call:expr) => {{
+            let (result, cost) = meter::measure($call).await;
+            costs.insert($name, cost);
+            result.unwrap()
+        }};
+    }
+
+    // Products.
+    let page = pattern!("AP-01", table.product_get(&mug)).unwrap();
+    let long = "x".repeat(5_000);
+    let stored = shop.stack.descriptions.store(&mug, long).await.unwrap();
+    pattern!("AP-02", shop.stack.descriptions.load(&stored));
+    let (kitchen, all) = (CategoryPath::parse("Kitchen").unwrap(), PriceRange { min: 0, max: 10_000 });
+    pattern!("AP-03", table.product_list_by_category(&kitchen, all, SortOrder::DearestFirst, 24, None));
+    pattern!("AP-04", table.product_list_featured(24));
+    let cards = pattern!("AP-05", table.product_list_by_price(all, SortOrder::CheapestFirst, 24, None));
+    assert_eq!(cards.items.len(), 24);
+    pattern!("AP-14", table.product_get_consistent(&mug));
+    pattern!("AP-15a", table.categories_list());
+    pattern!("AP-15b", table.categories_add(&[CategoryPath::parse("Garden").unwrap()].into()));
+    pattern!("AP-19", table.products_get(&ids));
+    let pan = renamed(&page.record.product, "pan");
+    pattern!("AP-20", table.product_create(&record(pan.clone()), 5, &uid, shop.clock.uuid_v7()));
+    pattern!("AP-21", table.product_put(&record(repriced(&pan)).changed(now)));
+    pattern!("AP-22", table.product_delete(&pan.id, None));
+    let import = |i| ImportRecord {
+        record: record(renamed(&page.record.product, &format!("bulk-number-{i}"))),
+        stock: 0,
+        move_id: shop.clock.uuid_v7(),
+    };
+    pattern!("AP-13", table.products_import(&[import(1)], true, "import", now));
+    let delta = StockDelta::new(5).unwrap();
+    let request = idempotency(&uid, "a-stock-adjustment", "POST /stock");
+    let adjust = table.stock_adjust(&mug, delta, "restock", &uid, shop.clock.uuid_v7(), "{}", &request, now);
+    pattern!("AP-16", adjust);
+    pattern!("AP-17", table.idempotency_get(&request));
+
+    // Sessions and customers.
+    let limit = RateLimit { scope: "test".to_owned(), most: 5, window: SignedDuration::from_mins(1) };
+    pattern!("AP-18a", table.rate_count(&limit, now));
+    pattern!("AP-18b", table.rate_reset(&limit, now));
+    let guest: UserId = "guest-1".parse().unwrap();
+    let (token, new) = session(&guest, SessionKind::Guest, now);
+    pattern!("AP-25", table.session_open_guest(&new));
+    pattern!("AP-23", table.session_get(&guest, &new.id));
+    pattern!("AP-24", table.session_touch(&new.id, now + SignedDuration::from_hours(1)));
+    let mut read = table.session_and_cart_get(&guest, &new.id).await.unwrap().unwrap();
+    for id in &ids {
+        read.cart = add(table, &read, id, now).await;
+    }
+    pattern!("AP-07", table.cart_line_set(writing(&read, now), &mug, &line(2)));
+    let with_cart = pattern!("AP-06", table.session_and_cart_get(&guest, &new.id)).unwrap();
+    let (_, login) = session(&uid, SessionKind::Customer, now);
+    pattern!("AP-26", table.session_login(&login, Some(&with_cart)));
+    let (_, refreshed) = session(&uid, SessionKind::Customer, now);
+    pattern!("AP-27", table.session_replace(&refreshed, &login.id));
+    pattern!("AP-28", table.session_list(&uid, now));
+    pattern!("AP-29", table.session_revoke(&uid, &refreshed.id));
+    drop(token);
+    pattern!("AP-31", table.customer_get(&uid));
+    let email = domain::Email::parse("shopper0@example.com").unwrap();
+    let credential = pattern!("AP-32", table.credential_get(&email)).unwrap();
+    let bob: UserId = "bob".parse().unwrap();
+    let (_, opened) = session(&bob, SessionKind::Customer, now);
+    let customer = domain::Customer {
+        id: bob.clone(),
+        name: domain::CustomerName::parse("Bob").unwrap(),
+        email: domain::Email::parse("bob@example.com").unwrap(),
+        role: domain::Role::Customer,
+        created_at: now,
+    };
+    pattern!("AP-33", table.customer_register(&customer, "$argon2id$", Some(&opened), None));
+    pattern!("AP-34", table.customer_rename(&bob, &domain::CustomerName::parse("Robert").unwrap()));
+    pattern!("AP-35", table.credential_replace(&email, &credential, "$argon2id$new"));
+    let address = address("home");
+    pattern!("AP-38", table.address_put(&bob, &address, true));
+    pattern!("AP-36", table.address_list(&bob));
+    pattern!("AP-37", table.address_get(&bob, &address.id));
+    pattern!("AP-39", table.address_delete(&bob, &address.id));
+    pattern!("AP-30", table.session_revoke_all(&bob, now));
+
+    // Orders: three lines.
+    let ann_session = with_session(&shop, &ann).await;
+    let request = idempotency(&uid, "an-order-of-three", "POST /orders");
+    let order = order(&shop, &ann_session, &ids, &uid).await;
+    pattern!("AP-08", table.order_place(&order, &ann_session.cart, &request, now));
+    pattern!("AP-12", table.order_list_due(Timestamp::UNIX_EPOCH, Timestamp::MAX, 24));
+    let (confirmed, effect) = order.confirm("local_payment", now).unwrap().unwrap();
+    assert_eq!(effect, StockEffect::None);
+    pattern!("AP-40", table.order_transition(&confirmed, effect, None));
+    pattern!("AP-41", table.order_project(&confirmed));
+    pattern!("AP-09", table.order_list_by_customer(&uid, 24, None));
+    pattern!("AP-10", table.order_get(&uid, order.id));
+    let (customer, orders) = pattern!("AP-11", table.customer_get_with_orders(&uid, 5));
+    assert!(customer.is_some() && orders.len() == 1);
+    let day = now.to_string()[..10].to_owned();
+    let listed = pattern!("AP-42", table.order_list_by_state(OrderState::Confirmed, &day, 24, None));
+    assert_eq!(listed.items.len(), 1);
+    costs
+}
+
+async fn with_session(shop: &Shop, shopper: &Shopper) -> SessionWithCart {
+    let token = api::token::Token::parse(shopper.token.as_deref().unwrap()).unwrap();
+    shop.stack.table.session_and_cart_get(token.uid(), &token.session_id()).await.unwrap().unwrap()
+}
+
+async fn order(shop: &Shop, read: &SessionWithCart, ids: &[ProductId], uid: &UserId) -> Order {
+    let pages = shop.stack.table.products_get(ids).await.unwrap();
+    let products: Vec<Product> = pages.into_iter().map(|p| p.record.product).collect();
+    let placement = Placement {
+        id: OrderId::try_from(shop.clock.uuid_v7()).unwrap(),
+        customer: uid,
+        cart: &read.cart,
+        products: &products,
+        currency: Currency::USD,
+        expected_total: None,
+        ship_to: Some(address("home")),
+        now: shop.clock.now(),
+    };
+    Order::place(placement).unwrap()
+}
+
+async fn add(table: &Table, read: &SessionWithCart, id: &ProductId, now: Timestamp) -> domain::Cart {
+    table.cart_line_add(writing(read, now), id, line(1).quantity, &line(1)).await.unwrap()
+}
+
+fn writing(read: &SessionWithCart, now: Timestamp) -> CartWrite<'_> {
+    CartWrite { uid: &read.session.uid, kind: read.session.kind, read: &read.cart, must_match: false, now }
+}
+
+fn line(units: i64) -> CartLine {
+    let price_seen = Money::price(500, Currency::USD).unwrap();
+    CartLine { quantity: Quantity::new(units).unwrap(), price_seen }
+}
+
+fn session(uid: &UserId, kind: SessionKind, now: Timestamp) -> (api::token::Token, NewSession) {
+    let token = api::token::Token::issue(uid);
+    let id = token.session_id();
+    (token, NewSession { id, uid: uid.clone(), kind, device: "Mozilla/5.0".to_owned(), created_at: now })
+}
+
+fn idempotency(uid: &UserId, key: &str, route: &'static str) -> Idempotency {
+    Idempotency { customer: uid.clone(), key: key.parse().unwrap(), route, payload_sha256: "0".repeat(64) }
+}
+
+fn address(id: &str) -> Address {
+    let id: AddressId = id.parse().unwrap();
+    let text = |t: &str| t.to_owned();
+    Address {
+        id,
+        recipient: text("Ann Smith"),
+        line1: text("1 Harbour Street"),
+        line2: None,
+        city: text("Bristol"),
+        region: None,
+        postal_code: Some(text("BS1 5UH")),
+        country: CountryCode::parse("GB").unwrap(),
+    }
+}
+
+fn renamed(product: &Product, id: &str) -> Product {
+    Product { id: id.parse().unwrap(), ..product.clone() }
+}
+
+fn repriced(product: &Product) -> Product {
+    Product { price: Money::price(777, Currency::USD).unwrap(), ..product.clone() }
+}
+
+fn record(product: Product) -> table::ProductRecord {
+    table::ProductRecord { product: Product { featured_rank: None, ..product }, description: None }
+}
+
+/// The checklist, by pattern.
+fn rows() -> BTreeMap<String, Row> {
+    let checklist = fs::read_to_string(root().join("docs/access-patterns.md")).expect("the checklist is there");
+    let cells = |line: &str| line.split('|').map(|c| c.trim().replace('`', "")).collect::<Vec<_>>();
+    let rows = checklist.lines().filter(|line| line.starts_with("| AP-")).map(|line| {
+        let cells = cells(line);
+        let [_, pattern, _, method, _, _, _, _, budget, measured, ..] = &cells[..] else {
+            panic!("a row has too few columns: {line}");
+        };
+        let row = Row { method: method.clone(), budget: units(budget), measured: units(measured) };
+        (pattern.clone(), row)
+    });
+    rows.collect()
+}
+
+/// `0.5 RRU`, `9 WRU` or `1 RRU, 2 WRU`, whatever stands behind it in brackets.
+fn units(cell: &str) -> (f64, f64) {
+    let plain = cell.split('(').next().unwrap_or_default();
+    let of = |unit: &str| {
+        let part = plain.split(',').find_map(|part| part.trim().strip_suffix(unit)).unwrap_or("0");
+        part.trim().parse().unwrap_or_else(|_| panic!("{cell:?} is not a number of {unit}"))
+    };
+    (of("RRU"), of("WRU"))
+}
+
+fn table_source() -> String {
+    let folder = root().join("shared/table/src");
+    let files = fs::read_dir(folder).expect("the sources are there").map(|file| file.expect("a file").path());
+    files.map(|file| fs::read_to_string(file).expect("a source file")).collect()
+}
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
+}

@@ -1,0 +1,445 @@
+use domain::{Order, OrderId, Placement};
+use e2e::{Shop, Shopper, usd};
+use futures::future::join_all;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use table::{Idempotency, keys::sha256_hex};
+use tokio::join;
+
+#[tokio::test]
+async fn checkout_fails_when_stock_is_gone() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").priced(899).stock(1).create().await;
+    let (ann, bob) = (shop.customer().await, shop.customer().await);
+    ann.adds(&mug, 1).await.expect(200);
+    bob.adds(&mug, 1).await.expect(200);
+
+    let (a, b) = join!(ann.checks_out(), bob.checks_out());
+
+    let (won, lost) = if a.status() == 201 { (a, b) } else { (b, a) };
+    let order = won.expect(201).json();
+    assert_eq!(order["state"], "confirmed");
+    assert_eq!(order["total"], usd(899));
+    assert_eq!(lost.expect(409).code(), "out_of_stock");
+    assert_eq!(shop.stock(&mug).await, 0);
+}
+
+#[tokio::test]
+async fn of_200_buyers_of_one_unit_exactly_one_gets_it() {
+    let shop = Shop::open_with(|o| o.policy.rates = false).await;
+    let mug = shop.product("mug").stock(1).create().await;
+    let buyers = join_all((0..200).map(|_| shop.customer())).await;
+    join_all(buyers.iter().map(async |b| b.adds(&mug, 1).await.expect(200))).await;
+
+    let answers = join_all(buyers.iter().map(Shopper::checks_out)).await;
+
+    let placed = answers.iter().filter(|a| a.status() == 201).count();
+    assert_eq!(placed, 1);
+    for refused in answers.iter().filter(|a| a.status() != 201) {
+        assert_eq!((refused.status(), refused.code().as_str()), (409, "out_of_stock"));
+        assert_eq!(refused.json()["products"], json!([{"productId": "mug", "available": 0}]));
+    }
+    assert_eq!(shop.stock(&mug).await, 0);
+    assert_eq!(shop.stack.payments.entries().len(), 1);
+}
+
+#[tokio::test]
+async fn an_order_is_charged_what_the_products_cost_now() {
+    let shop = Shop::open().await;
+    let (mug, pan) = (shop.product("mug").priced(899).create().await, shop.product("pan").priced(4_600).create().await);
+    let ann = shop.customer().await;
+    ann.adds(&mug, 2).await.expect(200);
+    ann.adds(&pan, 1).await.expect(200);
+    let admin = shop.admin().await;
+    admin.patch("/admin/products/mug", json!({"price": usd(999)})).await.expect(200);
+
+    let refused = ann
+        .post_once(
+            "/orders",
+            "expecting-the-old",
+            json!({"payment": {"token": "tok_visa"}, "expectedTotal": usd(6_398)}),
+        )
+        .await;
+    let placed = ann
+        .post_once(
+            "/orders",
+            "expecting-the-new",
+            json!({"payment": {"token": "tok_visa"}, "expectedTotal": usd(6_598)}),
+        )
+        .await;
+
+    assert_eq!(refused.expect(409).code(), "price_changed");
+    let order = placed.expect(201).json();
+    assert_eq!(
+        order["items"][0],
+        json!({"productId": "mug", "name": "The mug", "quantity": 2, "unitPrice": usd(999), "lineTotal": usd(1_998)})
+    );
+    assert_eq!((&order["subtotal"], &order["total"]), (&usd(6_598), &usd(6_598)));
+    assert_eq!(order["payment"], json!({"state": "captured"}));
+    let taken = shop.stack.payments.entries();
+    assert_eq!((taken[0].amount, taken[0].currency.as_str()), (6_598, "USD"));
+}
+
+#[tokio::test]
+async fn a_declined_card_costs_nothing_and_gives_the_cart_back() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").stock(3).create().await;
+    let ann = shop.customer().await;
+    ann.adds(&mug, 2).await.expect(200);
+
+    let declined = ann.pays_with("tok_declined", "declined-checkout").await;
+    let again = ann.pays_with("tok_declined", "declined-checkout").await;
+
+    assert_eq!(declined.clone().expect(402).code(), "payment_declined");
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!((again.status(), again.json()), (402, declined.json()));
+    assert_eq!(shop.stock(&mug).await, 3);
+    assert!(shop.stack.payments.entries().is_empty());
+    let cart = ann.get("/cart").await.json();
+    assert_eq!(cart["items"][0]["quantity"], 2);
+    let order = ann.get(&format!("/orders/{}", declined.json()["orderId"].as_str().unwrap())).await.expect(200).json();
+    assert_eq!(order["state"], "cancelled");
+    ann.checks_out().await.expect(201);
+    assert_eq!(shop.stock(&mug).await, 1);
+}
+
+#[tokio::test]
+async fn a_declined_order_leaves_a_cart_begun_meanwhile_alone() {
+    let shop = Shop::open().await;
+    let (mug, pan) = (shop.product("mug").stock(3).create().await, shop.product("pan").create().await);
+    let ann = shop.customer().await;
+    ann.adds(&mug, 2).await.expect(200);
+    let cart = cart_of(&shop, &ann).await;
+    let order = hold(&shop, &ann, "tok_declined", "declined-meanwhile").await;
+    ann.adds(&pan, 1).await.expect(200);
+    let (declined, effect) = order.decline(shop.clock.now()).unwrap().unwrap();
+
+    shop.stack.table.order_transition(&declined, effect, Some(&cart)).await.unwrap();
+
+    assert_eq!(shop.stock(&mug).await, 3);
+    let items = ann.get("/cart").await.json()["items"].clone();
+    assert_eq!(items.as_array().map(Vec::len), Some(1));
+    assert_eq!(items[0]["productId"], "pan");
+}
+
+#[tokio::test]
+async fn a_repeated_checkout_hears_the_first_answer() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").stock(5).create().await;
+    let ann = shop.customer().await;
+    ann.adds(&mug, 2).await.expect(200);
+
+    let first = ann.pays_with("tok_visa", "one-and-the-same-key").await.expect(201);
+    ann.adds(&mug, 1).await.expect(200);
+    let again = ann.pays_with("tok_visa", "one-and-the-same-key").await.expect(201);
+    let other = ann.pays_with("tok_declined", "one-and-the-same-key").await.expect(422);
+
+    assert_eq!(first.header("idempotency-replayed"), None);
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(again.text(), first.text());
+    assert_eq!(other.code(), "idempotency_key_reused");
+    assert_eq!(shop.stock(&mug).await, 3);
+    assert_eq!(ann.get("/cart").await.json()["items"][0]["quantity"], 1);
+}
+
+#[tokio::test]
+async fn one_key_sent_64_times_at_once_is_one_order() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").stock(100).create().await;
+    let ann = shop.customer().await;
+    ann.adds(&mug, 1).await.expect(200);
+
+    let answers = join_all((0..64).map(|_| ann.pays_with("tok_visa", "sixty-four-at-once"))).await;
+
+    let placed: Vec<_> = answers.iter().filter(|a| a.status() == 201).collect();
+    assert!(!placed.is_empty());
+    assert!(placed.iter().all(|a| a.text() == placed[0].text()));
+    for other in answers.iter().filter(|a| a.status() != 201) {
+        // Nobody is told anything but to wait, or that they ask too often.
+        assert!(
+            matches!(other.code().as_str(), "idempotency_in_progress" | "rate_limited" | "cart_empty"),
+            "{other:?}"
+        );
+        assert_ne!(other.code(), "cart_empty", "a repeated key must never see what its own order left behind");
+    }
+    assert_eq!(shop.stock(&mug).await, 99);
+    assert_eq!(shop.stack.payments.entries().len(), 1);
+}
+
+#[tokio::test]
+async fn two_keys_for_one_cart_are_one_order() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").stock(10).create().await;
+    let ann = shop.customer().await;
+    ann.adds(&mug, 1).await.expect(200);
+
+    let (a, b) =
+        join!(ann.pays_with("tok_visa", "first-tab-checkout"), ann.pays_with("tok_visa", "second-tab-checkout"));
+
+    let lost = if a.status() == 201 { b } else { a };
+    assert!(matches!(lost.expect(409).code().as_str(), "cart_changed" | "cart_empty"));
+    assert_eq!(shop.stock(&mug).await, 9);
+    assert_eq!(shop.stack.payments.entries().len(), 1);
+}
+
+#[tokio::test]
+async fn a_checkout_that_crashed_before_paying_is_driven_on_by_its_retry() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").stock(5).create().await;
+    let ann = shop.customer().await;
+    ann.adds(&mug, 2).await.expect(200);
+    let held = hold(&shop, &ann, "tok_visa", "crashed-checkout").await;
+
+    let early = ann.pays_with("tok_visa", "crashed-checkout").await;
+    shop.clock.advance(SignedDuration::from_secs(25));
+    let retried = ann.pays_with("tok_visa", "crashed-checkout").await;
+
+    assert_eq!(early.clone().expect(409).code(), "idempotency_in_progress");
+    assert!(early.header("retry-after").is_some());
+    assert_eq!(retried.expect(201).json()["orderId"], held.id.to_string());
+    assert_eq!(shop.stock(&mug).await, 3);
+    assert_eq!(shop.stack.payments.entries().len(), 1);
+    assert_eq!(ann.get("/orders").await.json()["items"][0]["state"], "confirmed");
+}
+
+#[tokio::test]
+async fn a_lost_payment_answer_keeps_the_stock_held() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").stock(5).create().await;
+    let (ann, admin) = (shop.customer().await, shop.admin().await);
+    for (token, key) in [("tok_timeout_paid", "lost-after-paying"), ("tok_timeout_unpaid", "lost-before-paying")] {
+        ann.adds(&mug, 1).await.expect(200);
+
+        let lost = ann.pays_with(token, key).await.expect(202);
+        let again = ann.pays_with(token, key).await.expect(202);
+
+        assert_eq!(lost.json()["state"], "payment_unknown");
+        assert_eq!(again.text(), lost.text());
+    }
+    assert_eq!(shop.stock(&mug).await, 3);
+    let unknown = admin.get("/admin/orders?state=payment_unknown").await.expect(200).json();
+    assert_eq!(unknown["items"].as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test]
+async fn a_refused_checkout_names_what_is_left_and_writes_nothing() {
+    let shop = Shop::open().await;
+    let (mug, pan) = (shop.product("mug").stock(1).create().await, shop.product("pan").stock(9).create().await);
+    let ann = shop.customer().await;
+    ann.adds(&mug, 2).await.expect(200);
+    ann.adds(&pan, 1).await.expect(200);
+    let before = shop.dump().await.len();
+
+    let refused = ann.checks_out().await.expect(409);
+
+    assert_eq!(refused.code(), "out_of_stock");
+    assert_eq!(refused.json()["products"], json!([{"productId": "mug", "available": 1}]));
+    assert_eq!((shop.stock(&mug).await, shop.stock(&pan).await), (1, 9));
+    let rate_counter = 1;
+    assert_eq!(shop.dump().await.len(), before + rate_counter);
+    assert_eq!(ann.get("/cart").await.json()["items"].as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test]
+async fn what_cannot_be_bought_is_refused() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").create().await;
+    let (ann, admin) = (shop.customer().await, shop.admin().await);
+    let body = json!({"payment": {"token": "tok_visa"}});
+
+    let empty = ann.checks_out().await;
+    let keyless = ann.post("/orders", body.clone()).await;
+    ann.adds(&mug, 1).await.expect(200);
+    admin.delete("/admin/products/mug").await.expect(204);
+    let gone = ann.checks_out().await;
+    let nowhere = json!({"payment": {"token": "tok_visa"}, "shippingAddressId": "nowhere"});
+    let unaddressed = ann.post_once("/orders", "to-an-unknown-address", nowhere).await;
+
+    assert_eq!(empty.expect(409).code(), "cart_empty");
+    assert_eq!(keyless.expect(400).code(), "idempotency_key_missing");
+    let gone = gone.expect(409);
+    assert_eq!((gone.code().as_str(), &gone.json()["products"]), ("product_not_sold", &json!(["mug"])));
+    assert_eq!(unaddressed.expect(404).code(), "not_found");
+}
+
+#[tokio::test]
+async fn ninety_products_are_one_order() {
+    let shop = Shop::open().await;
+    let ann = shop.customer().await;
+    for i in 0..90 {
+        let product = shop.product(&format!("p{i}")).stock(1).create().await;
+        ann.adds(&product, 1).await.expect(200);
+    }
+    let one_more = shop.product("one-more").create().await;
+
+    let full = ann.adds(&one_more, 1).await;
+    let order = ann.checks_out().await;
+
+    assert_eq!(full.expect(422).code(), "cart_full");
+    assert_eq!(order.expect(201).json()["items"].as_array().map(Vec::len), Some(90));
+    let items = shop.dump().await;
+    assert_eq!(items.iter().filter(|i| starts(i, "SK", "ITEM#")).count(), 90);
+}
+
+#[tokio::test]
+async fn an_order_goes_to_the_address_as_it_was() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").create().await;
+    let ann = shop.registered().await;
+    let address = json!({"recipient": "Ann Smith", "line1": "1 Harbour Street", "city": "Bristol", "country": "GB"});
+    let id = ann.post("/users/me/addresses", address).await.expect(201).json()["addressId"].clone();
+    ann.adds(&mug, 1).await.expect(200);
+
+    let body = json!({"payment": {"token": "tok_visa"}, "shippingAddressId": id});
+    let order = ann.post_once("/orders", "to-an-address-of-hers", body).await.expect(201).json();
+    ann.delete(&format!("/users/me/addresses/{}", id.as_str().unwrap())).await.expect(204);
+
+    let later = ann.get(&format!("/orders/{}", order["orderId"].as_str().unwrap())).await.json();
+    assert_eq!(later["shippingAddress"]["line1"], "1 Harbour Street");
+}
+
+#[tokio::test]
+async fn a_customer_pages_through_their_orders_newest_first_and_sees_no_other() {
+    let shop = Shop::open_with(|o| o.policy.rates = false).await;
+    let mug = shop.product("mug").create().await;
+    let (ann, bob) = (shop.customer().await, shop.customer().await);
+    let mut placed = Vec::new();
+    for _ in 0..7 {
+        ann.adds(&mug, 1).await.expect(200);
+        placed.insert(0, ann.checks_out().await.expect(201).json()["orderId"].clone());
+        shop.clock.advance(SignedDuration::from_hours(9));
+    }
+
+    let listed = pages(&ann, "/orders?limit=3").await;
+    let foreign = bob.get(&format!("/orders/{}", placed[0].as_str().unwrap())).await;
+
+    assert_eq!(listed.iter().map(|o| o["orderId"].clone()).collect::<Vec<_>>(), placed);
+    assert_eq!(foreign.expect(404).code(), "not_found");
+    assert_eq!(pages(&bob, "/orders").await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn staff_list_orders_by_state_and_day() {
+    let shop = Shop::open_with(|o| o.policy.rates = false).await;
+    let mug = shop.product("mug").create().await;
+    let (ann, admin) = (shop.customer().await, shop.admin().await);
+    let mut days = Vec::new();
+    for _ in 0..2 {
+        for i in 0..5 {
+            ann.adds(&mug, 1).await.expect(200);
+            let key = format!("order-{}-number-{i}", shop.clock.now());
+            ann.pays_with("tok_visa", &key.replace(':', ".")).await.expect(201);
+        }
+        days.push(shop.clock.now().to_string()[..10].to_owned());
+        shop.clock.advance(SignedDuration::from_hours(1));
+        ann.adds(&mug, 1).await.expect(200);
+        ann.pays_with("tok_declined", &format!("declined-on-{}", days.len() + 1_000)).await.expect(402);
+        ann.delete("/cart").await.expect(200);
+        shop.clock.advance(SignedDuration::from_hours(23));
+    }
+    let admin2 = shop.admin().await;
+
+    for day in &days {
+        let confirmed = pages(&admin2, &format!("/admin/orders?state=confirmed&day={day}&limit=2")).await;
+        let cancelled = pages(&admin2, &format!("/admin/orders?state=cancelled&day={day}")).await;
+        assert_eq!((confirmed.len(), cancelled.len()), (5, 1));
+        assert!(confirmed.iter().all(|o| o["placedAt"].as_str().unwrap().starts_with(day)));
+    }
+    drop(admin);
+    for query in [
+        "state=sold",
+        "state=confirmed&day=yesterday",
+        "state=confirmed&day=2040-02-30",
+        "state=payment_unknown&day=2040-01-15",
+    ] {
+        admin2.get(&format!("/admin/orders?{query}")).await.expect(400);
+    }
+}
+
+#[tokio::test]
+async fn staff_page_through_orders_without_an_outcome() {
+    let shop = Shop::open_with(|o| o.policy.rates = false).await;
+    let mug = shop.product("mug").create().await;
+    let (ann, admin) = (shop.customer().await, shop.admin().await);
+    for i in 0..25 {
+        ann.adds(&mug, 1).await.expect(200);
+        ann.pays_with("tok_timeout_unpaid", &format!("lost-answer-number-{i}")).await.expect(202);
+    }
+
+    let unknown = pages(&admin, "/admin/orders?state=payment_unknown&limit=4").await;
+
+    let mut ids: Vec<_> = unknown.iter().map(|o| o["orderId"].to_string()).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!((unknown.len(), ids.len()), (25, 25));
+}
+
+#[tokio::test]
+async fn stock_sold_and_left_add_up() {
+    let shop = Shop::open_with(|o| o.policy.rates = false).await;
+    let mug = shop.product("mug").stock(20).create().await;
+    let buyers = join_all((0..30).map(|_| shop.customer())).await;
+    join_all(buyers.iter().map(async |b| b.adds(&mug, 1).await.expect(200))).await;
+
+    let cards = ["tok_visa", "tok_declined", "tok_visa"];
+    let buys = buyers.iter().enumerate().map(|(i, b)| b.pays_with(cards[i % 3], "everybody-at-once"));
+    join_all(buys).await;
+
+    let items = shop.dump().await;
+    let orders: Vec<_> = items.iter().filter(|i| i["SK"] == "STATUS").collect();
+    let sold = orders.iter().filter(|o| o["state"] == "confirmed").count();
+    assert_eq!(i64::try_from(sold).unwrap() + shop.stock(&mug).await, 20);
+    assert_eq!(sold, shop.stack.payments.entries().len());
+    let entries = items.iter().filter(|i| starts(i, "PK", "USER#") && starts(i, "SK", "ORDER#")).count();
+    assert_eq!(entries, orders.len());
+}
+
+/// Commits an order and goes no further, as a checkout does that crashes before it pays.
+async fn hold(shop: &Shop, shopper: &Shopper, token: &str, key: &str) -> Order {
+    let cart = cart_of(shop, shopper).await;
+    let ids: Vec<_> = cart.lines.keys().cloned().collect();
+    let pages = shop.stack.table.products_get(&ids).await.unwrap();
+    let products: Vec<_> = pages.into_iter().map(|p| p.record.product).collect();
+    let customer = shopper.uid.parse().unwrap();
+    let order = Order::place(Placement {
+        id: OrderId::try_from(shop.clock.uuid_v7()).unwrap(),
+        customer: &customer,
+        cart: &cart,
+        products: &products,
+        currency: domain::Currency::USD,
+        expected_total: None,
+        ship_to: None,
+        now: shop.clock.now(),
+    })
+    .unwrap();
+    let request = Idempotency {
+        customer: customer.clone(),
+        key: key.parse().unwrap(),
+        route: "POST /orders",
+        payload_sha256: sha256_hex(json!({"payment": {"token": token}}).to_string()),
+    };
+    shop.stack.table.order_place(&order, &cart, &request, shop.clock.now()).await.unwrap();
+    order
+}
+
+async fn cart_of(shop: &Shop, shopper: &Shopper) -> domain::Cart {
+    let token = api::token::Token::parse(shopper.token.as_deref().unwrap()).unwrap();
+    let found = shop.stack.table.session_and_cart_get(token.uid(), &token.session_id()).await.unwrap();
+    found.unwrap().cart
+}
+
+/// Every item of a list, page by page.
+pub async fn pages(shopper: &Shopper, path: &str) -> Vec<Value> {
+    let (mut items, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = shopper.get(&format!("{path}{cursor}")).await.expect(200).json();
+        items.extend(page["items"].as_array().unwrap().iter().cloned());
+        let Some(next) = page["nextCursor"].as_str() else { return items };
+        let separator = if path.contains('?') { '&' } else { '?' };
+        cursor = format!("{separator}cursor={next}");
+    }
+}
+
+fn starts(item: &Value, attribute: &str, prefix: &str) -> bool {
+    item[attribute].as_str().is_some_and(|v| v.starts_with(prefix))
+}

@@ -1,0 +1,192 @@
+//! Every route of the OpenAPI document, asked by nobody, a guest, another customer and an admin.
+
+use std::collections::BTreeSet;
+
+use e2e::{Answer, Shop, Shopper, usd};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// What a route is asked with: a body, where it takes one.
+fn bodies() -> Vec<(&'static str, Value)> {
+    let product = json!({"name": "Pan", "category": ["Kitchen"], "price": usd(100)});
+    let address = json!({"recipient": "Ann", "line1": "1 Street", "city": "Bristol", "country": "GB"});
+    vec![
+        ("GET /products", Value::Null),
+        ("GET /products/featured", Value::Null),
+        ("GET /products/{productId}", Value::Null),
+        ("GET /products/{productId}/description", Value::Null),
+        ("GET /categories", Value::Null),
+        ("POST /admin/products", product.clone()),
+        ("PUT /admin/products/{productId}", product.clone()),
+        ("PATCH /admin/products/{productId}", json!({"name": "Pot"})),
+        ("DELETE /admin/products/{productId}", Value::Null),
+        ("POST /admin/products/batch", json!({"items": [product]})),
+        ("PUT /admin/products/{productId}/description", json!("<p>A mug.</p>")),
+        ("POST /admin/products/{productId}/stock", json!({"delta": 1, "reason": "restock"})),
+        ("POST /sessions/guest", Value::Null),
+        ("POST /users", json!({"email": "new@example.com", "password": "correct horse", "name": "New"})),
+        ("POST /sessions", json!({"email": "nobody@example.com", "password": "correct horse"})),
+        ("POST /sessions/refresh", Value::Null),
+        ("GET /sessions", Value::Null),
+        ("DELETE /sessions/current", Value::Null),
+        ("DELETE /sessions/{sessionId}", Value::Null),
+        ("DELETE /sessions", Value::Null),
+        ("GET /users/me", Value::Null),
+        ("PATCH /users/me", json!({"name": "Anna"})),
+        ("GET /users/me/addresses", Value::Null),
+        ("POST /users/me/addresses", address.clone()),
+        ("PUT /users/me/addresses/{addressId}", address),
+        ("DELETE /users/me/addresses/{addressId}", Value::Null),
+        ("GET /cart", Value::Null),
+        ("POST /cart/items", json!({"productId": "mug", "quantity": 1})),
+        ("PUT /cart/items/{productId}", json!({"quantity": 1})),
+        ("DELETE /cart/items/{productId}", Value::Null),
+        ("DELETE /cart", Value::Null),
+        ("POST /orders", json!({"payment": {"token": "tok_visa"}})),
+        ("GET /orders", Value::Null),
+        ("GET /orders/{orderId}", Value::Null),
+        ("GET /admin/orders", Value::Null),
+    ]
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Access {
+    Public,
+    Session,
+    Admin,
+}
+
+#[tokio::test]
+async fn every_documented_route_is_in_this_test_and_every_row_is_documented() {
+    let shop = Shop::open().await;
+
+    let documented: BTreeSet<String> = routes(&shop).into_iter().map(|(route, _)| route).collect();
+
+    let tested: BTreeSet<String> = bodies().into_iter().map(|(route, _)| route.to_owned()).collect();
+    assert_eq!(documented, tested, "add the new route to `bodies` in tests/it/routes.rs, or its #[utoipa::path]");
+}
+
+#[tokio::test]
+async fn each_route_answers_each_caller_as_its_security_says() {
+    let shop = Shop::open_with(|o| o.policy.rates = false).await;
+    for (route, access) in routes(&shop) {
+        for (who, caller) in callers(&shop).await {
+            let thing = Things::of_owner(&shop).await;
+
+            let answer = ask(&caller, &route, &thing).await;
+
+            let code = if answer.status() >= 400 { answer.code() } else { String::new() };
+            let context = format!("{who} asks {route} ({access:?}): {} {code}", answer.status());
+            match (access, who) {
+                (Access::Session | Access::Admin, "nobody") => assert_eq!(code, "session_missing", "{context}"),
+                (Access::Admin, "guest" | "customer") => assert_eq!(code, "admin_required", "{context}"),
+                // Things of the owner are not there for anybody else, an admin included.
+                (Access::Session, _) if is_owned(&route) => assert_eq!(answer.status(), 404, "{context}"),
+                (Access::Session, "guest") if route == "PATCH /users/me" => assert_eq!(code, "guest", "{context}"),
+                // The admin is the same throughout, and has put a mug in the cart by now.
+                (Access::Session, "guest" | "customer") if route == "POST /orders" => {
+                    assert_eq!(code, "cart_empty", "{context}")
+                }
+                (Access::Public, _) if route == "POST /sessions" => {
+                    assert_eq!(code, "credentials_invalid", "{context}")
+                }
+                _ => assert!(answer.status() < 300 || code == "registration_refused", "{context}"),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_owner_gets_what_others_do_not() {
+    let shop = Shop::open_with(|o| o.policy.rates = false).await;
+    for (route, _) in routes(&shop).into_iter().filter(|(route, _)| is_owned(route)) {
+        let thing = Things::of_owner(&shop).await;
+
+        let answer = ask(&thing.owner, &route, &thing).await;
+
+        assert!(answer.status() < 300, "{route}: {}", answer.status());
+    }
+}
+
+/// Routes whose path names something that belongs to a customer.
+fn is_owned(route: &str) -> bool {
+    ["{orderId}", "{addressId}", "{sessionId}"].iter().any(|id| route.contains(id)) && !route.contains("/admin/")
+}
+
+async fn callers(shop: &Shop) -> Vec<(&'static str, Shopper)> {
+    vec![
+        ("nobody", shop.stranger()),
+        ("guest", shop.customer().await),
+        ("customer", shop.registered().await),
+        ("admin", shop.admin().await),
+    ]
+}
+
+/// What the paths name: a product of the shop, and an order, an address and a session of somebody.
+struct Things {
+    owner: Shopper,
+    product: String,
+    order: String,
+    address: String,
+    session: String,
+}
+
+impl Things {
+    async fn of_owner(shop: &Shop) -> Self {
+        let owner = shop.registered().await;
+        let id = format!("mug-{}", owner.uid);
+        let product = shop.product(&id).described("<p>A mug.</p>").await.create().await;
+        if shop.stack.table.product_get(&"mug".parse().unwrap()).await.unwrap().is_none() {
+            shop.product("mug").create().await;
+        }
+        owner.adds(&product, 1).await.expect(200);
+        let order = owner.checks_out().await.expect(201).json()["orderId"].as_str().unwrap().to_owned();
+        let address = json!({"recipient": "Ann", "line1": "1 Street", "city": "Bristol", "country": "GB"});
+        let address = owner.post("/users/me/addresses", address).await.expect(201).json()["addressId"].clone();
+        let session = owner.get("/sessions").await.json()["items"][0]["sessionId"].clone();
+        let text = |value: Value| value.as_str().unwrap().to_owned();
+        Self { owner, product: id, order, address: text(address), session: text(session) }
+    }
+}
+
+async fn ask(caller: &Shopper, route: &str, thing: &Things) -> Answer {
+    let (method, template) = route.split_once(' ').unwrap();
+    let mut path = template
+        .replace("{productId}", &thing.product)
+        .replace("{orderId}", &thing.order)
+        .replace("{addressId}", &thing.address)
+        .replace("{sessionId}", &thing.session);
+    if route == "GET /admin/orders" {
+        path.push_str("?state=confirmed");
+    }
+    let body = bodies().into_iter().find(|(r, _)| *r == route).expect("the ratchet above names what is missing").1;
+    let request = caller.request(Method::from_bytes(method.as_bytes()).unwrap(), &path);
+    let request = request.header("idempotency-key", "asked-by-the-route-test");
+    let request = match (&body, route.ends_with("/description")) {
+        (Value::Null, _) => request,
+        (html, true) => request.header("content-type", "text/html").body(html.as_str().unwrap().to_owned()),
+        (json, false) => request.json(json),
+    };
+    caller.send(request).await
+}
+
+/// Each operation of the document, and who it is for.
+fn routes(shop: &Shop) -> Vec<(String, Access)> {
+    let document = serde_json::to_value(&*shop.stack.openapi).unwrap();
+    let mut routes = Vec::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            let security = operation["security"].as_array().cloned().unwrap_or_default();
+            let named = |name: &str| security.iter().any(|s| s.get(name).is_some());
+            let optional = security.iter().any(|s| s.as_object().is_some_and(|s| s.is_empty()));
+            let access = match () {
+                () if optional => Access::Public,
+                () if named("admin") => Access::Admin,
+                () if named("session") => Access::Session,
+                () => panic!("{method} {path} does not say who it is for: add `security(...)` to its #[utoipa::path]"),
+            };
+            routes.push((format!("{} {path}", method.to_uppercase()), access));
+        }
+    }
+    routes
+}

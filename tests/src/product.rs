@@ -1,0 +1,74 @@
+use domain::{Attributes, CategoryPath, Currency, Money, Product, ProductId, ProductName, Thumbnail, UserId};
+use table::ProductRecord;
+
+use crate::Shop;
+
+/// A product about to be put on sale.
+pub struct ProductBuilder<'a> {
+    shop: &'a Shop,
+    record: ProductRecord,
+    stock: i64,
+}
+
+impl<'a> ProductBuilder<'a> {
+    pub(crate) fn new(shop: &'a Shop, id: &str) -> Self {
+        let now = shop.clock.now();
+        let product = Product {
+            id: id.parse().expect("an id"),
+            name: ProductName::parse(&format!("The {id}")).expect("a name"),
+            category: CategoryPath::default(),
+            price: Money::price(899, Currency::USD).expect("a price"),
+            thumbnail: Thumbnail::parse(&format!("images/{id}.svg")).ok(),
+            manufacturer: None,
+            attributes: Attributes::default(),
+            featured_rank: None,
+            version: 1,
+            created_at: now,
+            updated_at: now,
+        };
+        Self { shop, record: ProductRecord { product, description: None }, stock: 100 }
+    }
+
+    /// In cents.
+    pub fn priced(mut self, cents: i64) -> Self {
+        self.record.product.price = Money::price(cents, Currency::USD).expect("a price");
+        self
+    }
+
+    pub fn priced_in(mut self, minor: i64, currency: Currency) -> Self {
+        self.record.product.price = Money::price(minor, currency).expect("a price");
+        self
+    }
+
+    pub fn stock(mut self, units: i64) -> Self {
+        self.stock = units;
+        self
+    }
+
+    /// `Kitchen/Mugs`.
+    pub fn in_category(mut self, path: &str) -> Self {
+        self.record.product.category = CategoryPath::parse(path).expect("a path");
+        self
+    }
+
+    pub fn featured(mut self, rank: u32) -> Self {
+        self.record.product.featured_rank = Some(rank);
+        self
+    }
+
+    pub async fn described(mut self, html: &str) -> Self {
+        let stored = self.shop.stack.descriptions.store(&self.record.product.id, html.to_owned()).await;
+        self.record.description = Some(stored.expect("S3 answers"));
+        self
+    }
+
+    pub async fn create(self) -> ProductId {
+        let id = self.record.product.id.clone();
+        let actor: UserId = "staff".parse().expect("an id");
+        let table = &self.shop.stack.table;
+        table.categories_add(&[self.record.product.category.clone()].into()).await.expect("the table answers");
+        let created = table.product_create(&self.record, self.stock, &actor, uuid::Uuid::now_v7()).await;
+        created.expect("the product is new");
+        id
+    }
+}
