@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use domain::{
     Address, AddressId, CartLine, CategoryPath, CountryCode, Currency, Money, Order, OrderId, OrderState, Placement,
-    Product, ProductId, Quantity, SessionKind, StockDelta, StockEffect, Timestamp, UserId,
+    Product, ProductId, Quantity, SessionKind, SessionLifetime, StockDelta, StockEffect, Timestamp, UserId,
 };
 use e2e::{Shop, Shopper};
 use jiff::SignedDuration;
@@ -166,15 +166,15 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     pattern!("AP-07", table.cart_line_set(writing(&read, now), &mug, &line(2)));
     let with_cart = pattern!("AP-06", table.session_and_cart_get(&guest, &new.id)).unwrap();
     let (_, login) = session(&uid, SessionKind::Customer, now);
-    pattern!("AP-26", table.session_login(&login, Some(&with_cart)));
+    let email = domain::Email::parse("shopper0@example.com").unwrap();
+    let credential = pattern!("AP-32", table.credential_get(&email)).unwrap();
+    pattern!("AP-26", table.session_login(&login, (&email, &credential), Some(&with_cart)));
     let (_, refreshed) = session(&uid, SessionKind::Customer, now);
     pattern!("AP-27", table.session_replace(&refreshed, &login.id));
     pattern!("AP-28", table.session_list(&uid, now));
     pattern!("AP-29", table.session_revoke(&uid, &refreshed.id));
     drop(token);
     pattern!("AP-31", table.customer_get(&uid));
-    let email = domain::Email::parse("shopper0@example.com").unwrap();
-    let credential = pattern!("AP-32", table.credential_get(&email)).unwrap();
     let bob: UserId = "bob".parse().unwrap();
     let (_, opened) = session(&bob, SessionKind::Customer, now);
     let customer = domain::Customer {
@@ -251,7 +251,8 @@ fn line(units: i64) -> CartLine {
 fn session(uid: &UserId, kind: SessionKind, now: Timestamp) -> (api::token::Token, NewSession) {
     let token = api::token::Token::issue(uid);
     let id = token.session_id();
-    (token, NewSession { id, uid: uid.clone(), kind, device: "Mozilla/5.0".to_owned(), created_at: now })
+    let (device, lifetime) = ("Mozilla/5.0".to_owned(), SessionLifetime::start(kind, now));
+    (token, NewSession { id, uid: uid.clone(), kind, device, created_at: now, lifetime })
 }
 
 fn idempotency(uid: &UserId, key: &str, route: &'static str) -> Idempotency {

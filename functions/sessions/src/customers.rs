@@ -7,7 +7,7 @@ use axum::{
 };
 use domain::{Customer, CustomerName, Email, Password, Role, SessionKind, UserId};
 use http::StatusCode;
-use table::{LoginError, RegisterError, StoreError};
+use table::{Credential, LoginError, RegisterError, StoreError};
 
 use crate::{
     State,
@@ -115,14 +115,16 @@ pub async fn change(
     let mut token = None;
     if let Some((current, new)) = passwords {
         rates::allow(context, &[rates::login_account_address(&customer.email, address)]).await?;
-        change_password(&state, &customer.email, current, new).await?;
+        let credential = change_password(&state, &customer.email, current, new).await?;
         // Everything opened under the old password ends; this device goes on with a new token.
         context.table.session_revoke_all(&session.uid, context.clock.now()).await?;
         let (issued, session) = issue(context, &session.uid, SessionKind::Customer, device);
-        match context.table.session_login(&session, None).await {
-            Ok(()) => token = Some((issued, session.lifetime().absolute_expires_at)),
+        match context.table.session_login(&session, (&customer.email, &credential), None).await {
+            Ok(()) => token = Some((issued, session.lifetime.absolute_expires_at)),
             Err(LoginError::Store(error)) => return Err(error.into()),
-            Err(LoginError::Changed) => return Err(Problem::unauthorized("session_invalid", "log in again")),
+            Err(LoginError::Changed | LoginError::CredentialChanged) => {
+                return Err(Problem::unauthorized("session_invalid", "log in again"));
+            }
         }
     }
     if let Some(name) = name {
@@ -141,7 +143,13 @@ pub async fn change(
     Ok(response)
 }
 
-async fn change_password(state: &State, email: &Email, current: Password, new: Password) -> Result<(), Problem> {
+/// Returns the credential as it is from now on.
+async fn change_password(
+    state: &State,
+    email: &Email,
+    current: Password,
+    new: Password,
+) -> Result<Credential, Problem> {
     let wrong = || {
         let detail = "the current password is wrong";
         Problem::new(StatusCode::FORBIDDEN, "credentials_invalid", detail)
@@ -158,5 +166,5 @@ async fn change_password(state: &State, email: &Email, current: Password, new: P
     if !table.credential_replace(email, &credential, &hash).await? {
         return Err(wrong());
     }
-    Ok(())
+    Ok(Credential { uid: credential.uid, password_hash: hash })
 }

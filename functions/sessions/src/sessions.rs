@@ -9,9 +9,9 @@ use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
 };
-use domain::{Email, Password, SessionId, SessionKind, UserId};
+use domain::{Email, Password, SessionId, SessionKind, SessionLifetime, UserId};
 use http::StatusCode;
-use table::{LoginError, NewSession, SessionWithCart, StoreError};
+use table::{Credential, LoginError, NewSession, SessionWithCart, StoreError};
 
 use crate::{
     State,
@@ -40,7 +40,7 @@ pub async fn guest(
     Ok(opened(context, &token, &new))
 }
 
-/// A customer's session. A guest's token given along brings its cart, once, and ends.
+/// A customer's session. A token given along ends; a guest's brings its cart, once.
 #[utoipa::path(post, path = "/sessions", tag = "sessions", security((), ("session" = [])),
     request_body = LoginRequest,
     responses(
@@ -68,41 +68,52 @@ pub async fn login(
     let credential = context.table.credential_get(&email).await?;
     let stored = credential.as_ref().map(|c| c.password_hash.clone());
     let verdict = state.passwords.verify(password.clone(), stored).await.map_err(Problem::internal)?;
-    let Some(credential) = credential.filter(|_| verdict != Verdict::Wrong) else {
-        let detail = "no customer has this e-mail and password";
-        return Err(Problem::unauthorized("credentials_invalid", detail));
+    let Some(mut credential) = credential.filter(|_| verdict != Verdict::Wrong) else {
+        return Err(wrong_credentials());
     };
     if context.policy.rates {
         context.table.rate_reset(&of_pair, context.clock.now()).await?;
     }
     if verdict == Verdict::RightButWeak {
         let renewed = state.passwords.hash(password).await.map_err(Problem::internal)?;
-        context.table.credential_replace(&email, &credential, &renewed).await?;
+        if context.table.credential_replace(&email, &credential, &renewed).await? {
+            credential.password_hash = renewed;
+        }
     }
 
     let (token, new) = issue(context, &credential.uid, SessionKind::Customer, device);
-    open(context, &new, before.filter(|b| b.session.kind == SessionKind::Guest)).await?;
+    open(context, &new, (&email, &credential), before).await?;
     Ok(opened(context, &token, &new))
 }
 
 /// Opens the session, with the guest's cart; decides anew whenever cart or sessions changed meanwhile.
-async fn open(context: &Context, new: &NewSession, guest: Option<SessionWithCart>) -> Result<(), Problem> {
-    let mut guest = guest;
+async fn open(
+    context: &Context,
+    new: &NewSession,
+    verified: (&Email, &Credential),
+    before: Option<SessionWithCart>,
+) -> Result<(), Problem> {
+    let mut before = before;
     for _ in 0..TRIES {
-        match context.table.session_login(new, guest.as_ref()).await {
+        match context.table.session_login(new, verified, before.as_ref()).await {
             Ok(()) => return Ok(()),
             Err(LoginError::Store(error)) => return Err(error.into()),
+            Err(LoginError::CredentialChanged) => return Err(wrong_credentials()),
             Err(LoginError::Changed) => {}
         }
-        guest = match guest {
-            Some(g) => context.table.session_and_cart_get(&g.session.uid, &g.session.id).await?,
+        before = match before {
+            Some(b) => context.table.session_and_cart_get(&b.session.uid, &b.session.id).await?,
             None => None,
         };
     }
     Err(StoreError::Busy("sessions or carts kept changing during a login".into()).into())
 }
 
-/// A new token; the old one dies with the answer.
+fn wrong_credentials() -> Problem {
+    Problem::unauthorized("credentials_invalid", "no customer has this e-mail and password")
+}
+
+/// A new token for the same session, which grows no younger by it; the old token dies with the answer.
 #[utoipa::path(post, path = "/sessions/refresh", tag = "sessions", security(("session" = [])), responses(
     (status = 201, body = TokenResponse),
     (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
@@ -113,11 +124,14 @@ pub async fn refresh(
     Device(device): Device,
 ) -> Result<Response, Problem> {
     let context = &state.context;
-    let (token, new) = issue(context, &session.uid, session.kind, device);
+    let (token, mut new) = issue(context, &session.uid, session.kind, device);
+    new.lifetime = session.lifetime.renew(session.kind, new.created_at);
     match context.table.session_replace(&new, &session.id).await {
         Ok(()) => Ok(opened(context, &token, &new)),
         // Ended meanwhile, by a logout or another refresh: what has ended is not renewed.
-        Err(LoginError::Changed) => Err(Problem::unauthorized("session_invalid", "the session has ended")),
+        Err(LoginError::Changed | LoginError::CredentialChanged) => {
+            Err(Problem::unauthorized("session_invalid", "the session has ended"))
+        }
         Err(LoginError::Store(error)) => Err(error.into()),
     }
 }
@@ -176,13 +190,15 @@ pub async fn revoke_all(session: Session, Extract(state): Extract<State>) -> Res
 /// A token and the session it will open.
 pub fn issue(context: &Context, uid: &UserId, kind: SessionKind, device: String) -> (Token, NewSession) {
     let token = Token::issue(uid);
-    let new = NewSession { id: token.session_id(), uid: uid.clone(), kind, device, created_at: context.clock.now() };
+    let created_at = context.clock.now();
+    let lifetime = SessionLifetime::start(kind, created_at);
+    let new = NewSession { id: token.session_id(), uid: uid.clone(), kind, device, created_at, lifetime };
     (token, new)
 }
 
 /// 201 with the token, in the body and as a cookie.
 pub fn opened(context: &Context, token: &Token, new: &NewSession) -> Response {
-    let expires_at = new.lifetime().absolute_expires_at;
+    let expires_at = new.lifetime.absolute_expires_at;
     let body = TokenResponse { token: token.reveal(), user_id: new.uid.to_string(), expires_at: timestamp(expires_at) };
     let mut response = (StatusCode::CREATED, axum::Json(body)).into_response();
     attach_token(response.headers_mut(), token, context.clock.now(), expires_at);

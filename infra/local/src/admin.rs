@@ -1,6 +1,6 @@
 use api::Clock;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use domain::{Customer, CustomerName, Email, Password, Role, UserId};
+use domain::{Customer, CustomerName, Email, Invalid, Password, Role, UserId};
 use table::{RegisterError, Table};
 
 use crate::StackError;
@@ -37,7 +37,7 @@ impl std::fmt::Debug for AdminOutcome {
 
 /// Makes sure there is an admin: the given one, or one of our own making.
 pub async fn ensure(table: &Table, clock: &Clock, given: Option<AdminAccount>) -> Result<AdminOutcome, StackError> {
-    let failed = |e: &dyn std::error::Error| StackError::start("admin account", e);
+    let failed = |e: &Invalid| StackError::start("admin account", e);
     let made = given.is_none();
     let secret = BASE64_URL_SAFE_NO_PAD.encode(api::clock::random::<12>());
     let account = match given {
@@ -47,10 +47,15 @@ pub async fn ensure(table: &Table, clock: &Clock, given: Option<AdminAccount>) -
             password: Password::choose(&secret).map_err(|e| failed(&e))?,
         },
     };
-    if table.credential_get(&account.email).await?.is_some() {
-        return Ok(AdminOutcome::Known);
+    if let Some(credential) = table.credential_get(&account.email).await? {
+        let known = table.customer_get(&credential.uid).await?;
+        return match known.is_some_and(|customer| customer.role == Role::Admin) {
+            true => Ok(AdminOutcome::Known),
+            false => Err(failed(&Invalid::new("ADMIN_EMAIL", "not_admin", "belongs to a customer who is no admin"))),
+        };
     }
-    let hash = sessions::Passwords::default().hash(account.password).await.map_err(|e| failed(&e))?;
+    let hash = sessions::Passwords::default().hash(account.password).await;
+    let hash = hash.map_err(|e| StackError::start("admin account", e))?;
     let admin = Customer {
         id: UserId::from(clock.uuid_v7()),
         name: CustomerName::parse("Admin").map_err(|e| failed(&e))?,

@@ -35,14 +35,13 @@ pub fn router(
         .merge(cart::router(cart::State::new(context.clone())))
         .merge(orders::router(orders::State::new(context.clone(), payments)))
         .merge(sessions::router(sessions::State::new(context.clone())));
-    let (api, document) = edge::finish(routes, context);
-    let document = openapi(document);
+    let document = openapi(routes.get_openapi().clone());
     let text: Arc<str> = document.to_pretty_json().unwrap_or_default().into();
-    let local = Router::new()
+    let routes = routes
         .route("/", get(async || Html(PAGE)))
         .route("/images/{name}", get(picture))
         .route("/openapi.json", get(async move || ([(header::CONTENT_TYPE, "application/json")], text.to_string())));
-    (api.merge(local), document)
+    (edge::finish(routes, context).0, document)
 }
 
 /// The document of the whole API: titled, and with the two ways to be somebody.

@@ -42,6 +42,7 @@ fn rules() -> Vec<Rule> {
         ("api", "axum"),
         ("api", "lambda_http"),
         ("xtask", "reqwest"),
+        ("local", "api"),
         ("api", "table"),
         ("table", "domain"),
     ] {

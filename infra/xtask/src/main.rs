@@ -35,7 +35,12 @@ enum Task {
     /// Asks `cargo tree` which crates reach which, and first asks it for some that must, so that a question that finds
     /// nothing is an answer.
     Direction,
-    /// Replays a real shop's orders against a local stack and audits the table afterwards
+    /// Replays a real shop's orders against a local stack, and audits the table afterwards
+    ///
+    /// Builds the local stack and the import command, starts an empty shop in memory, imports the catalogue twice, and
+    /// places the first invoices of the order log that can be orders here, through HTTP. Then every unit and every
+    /// penny in the table must be accounted for by the invoices. Without the data there is nothing to do, and that is
+    /// no failure.
     Trial(trial::Options),
 }
 

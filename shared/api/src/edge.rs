@@ -78,7 +78,7 @@ async fn around(State(context): State<Context>, request: Request, next: Next) ->
         method = %method,
         route = route.as_deref().unwrap_or("none"),
         status = response.status().as_u16(),
-        ms = took.as_millis(),
+        ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         rru = cost.rru,
         wru = cost.wru,
         dynamodb_calls = cost.dynamodb_calls,

@@ -1,7 +1,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRef, FromRequestParts};
-use domain::{Cart, SessionId, SessionKind, Timestamp, UserId};
+use domain::{Cart, SessionId, SessionKind, SessionLifetime, Timestamp, UserId};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
 use lambda_http::request::RequestContext;
 use table::{SessionRecord, SessionWithCart};
@@ -18,6 +18,7 @@ pub struct Session {
     pub id: SessionId,
     pub uid: UserId,
     pub kind: SessionKind,
+    pub lifetime: SessionLifetime,
 }
 
 /// A session and its customer's cart, from one round trip.
@@ -117,7 +118,7 @@ async fn open(context: &Context, record: Option<SessionRecord>) -> Result<Sessio
             return Err(invalid());
         }
     }
-    Ok(Session { id: record.id, uid: record.uid, kind: record.kind })
+    Ok(Session { id: record.id, uid: record.uid, kind: record.kind, lifetime: record.lifetime })
 }
 
 fn missing() -> Problem {
@@ -153,10 +154,7 @@ fn refuse_cross_site(parts: &Parts, allowed: &[String]) -> Result<(), Problem> {
     let text = |name| parts.headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
     let own_host = text(header::HOST).or(parts.uri.host());
     let trusted = match text(header::ORIGIN) {
-        Some(origin) => {
-            let of_host = origin.split_once("://").map(|(_, host)| host);
-            allowed.iter().any(|o| o == origin) || (of_host.is_some() && of_host == own_host)
-        }
+        Some(origin) => allowed.iter().any(|o| o == origin) || own_host.is_some_and(|host| is_own_origin(origin, host)),
         None => text(header::HeaderName::from_static("sec-fetch-site")) == Some("same-origin"),
     };
     // A form can send text/plain without asking; only a page that was asked about can send JSON.
@@ -167,6 +165,18 @@ fn refuse_cross_site(parts: &Parts, allowed: &[String]) -> Result<(), Problem> {
     }
     let detail = "a request with a cookie must be JSON and come from an allowed origin";
     Err(Problem::new(StatusCode::FORBIDDEN, "cross_site_request", detail))
+}
+
+/// The page this very host serves, over TLS; without it only on this machine, where there is no wire to listen on.
+fn is_own_origin(origin: &str, host: &str) -> bool {
+    match origin.split_once("://") {
+        Some(("https", of)) => of == host,
+        Some(("http", of)) => {
+            let name = of.rsplit_once(':').map_or(of, |(name, _)| name);
+            of == host && matches!(name, "127.0.0.1" | "localhost" | "[::1]")
+        }
+        _ => false,
+    }
 }
 
 /// Sets the session's cookie, for browsers. `expires_at` is the session's absolute expiry.

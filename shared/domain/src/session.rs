@@ -30,6 +30,13 @@ impl SessionLifetime {
         Self { idle_expires_at: now + idle, absolute_expires_at: now + absolute }
     }
 
+    /// For a new secret of the same session: idle from now, and as old as it was.
+    pub fn renew(&self, kind: SessionKind, now: Timestamp) -> Self {
+        let fresh = Self::start(kind, now);
+        let absolute_expires_at = self.absolute_expires_at;
+        Self { idle_expires_at: fresh.idle_expires_at.min(absolute_expires_at), absolute_expires_at }
+    }
+
     /// Refused from the second it expires, whether or not the table has deleted it yet.
     pub fn is_live(&self, now: Timestamp) -> bool {
         now < self.idle_expires_at && now < self.absolute_expires_at

@@ -178,7 +178,9 @@ impl Table {
             condition.to_owned()
         };
         let update = match expiry(kind, now) {
-            None => update.to_owned(),
+            // A guest's late request may have set one just after they registered.
+            None if update.contains("REMOVE ") => update.replacen("REMOVE ", "REMOVE expiresAt, ", 1),
+            None => format!("{update} REMOVE expiresAt"),
             Some(expires_at) => {
                 call = call.expression_attribute_values(":ttl", n(expires_at));
                 update.replacen("SET ", "SET expiresAt = :ttl, ", 1)

@@ -21,12 +21,7 @@ pub struct NewSession {
     /// What the customer recognises the session by, from the User-Agent.
     pub device: String,
     pub created_at: Timestamp,
-}
-
-impl NewSession {
-    pub fn lifetime(&self) -> SessionLifetime {
-        SessionLifetime::start(self.kind, self.created_at)
-    }
+    pub lifetime: SessionLifetime,
 }
 
 /// What a login is checked against.
@@ -154,10 +149,14 @@ impl Table {
         ];
         if let Some(guest) = guest {
             actions.extend(self.session_deletes(&guest.session.uid, &guest.session.id, Some(EXISTS)));
-            if guest.cart.version > 0 {
-                let keep = "SET version = version + :one REMOVE expiresAt";
-                actions.push(self.transact_update(keys::cart(&new.id), keep, EXISTS, values([(":one", n(1))])));
-            }
+            actions.push(match guest.cart.version {
+                // Still none: one that a late request makes meanwhile would go on expiring.
+                0 => self.transact_delete(keys::cart(&new.id), Some(NEW), Item::new()),
+                _ => {
+                    let keep = "SET version = version + :one REMOVE expiresAt";
+                    self.transact_update(keys::cart(&new.id), keep, EXISTS, values([(":one", n(1))]))
+                }
+            });
         }
         actions.extend(session.into_iter().flat_map(|s| self.session_puts(s)));
         match self.transact(actions).await {

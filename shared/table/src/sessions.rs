@@ -1,14 +1,14 @@
 use aws_sdk_dynamodb::types::TransactWriteItem;
-use domain::{Cart, Invalid, SessionId, SessionKind, SessionLifetime, Timestamp, UserId};
+use domain::{Cart, Email, Invalid, SessionId, SessionKind, SessionLifetime, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    NewSession, StoreError, Table, carts, keys,
+    Credential, NewSession, StoreError, Table, carts, keys,
     meter::metered,
     rows,
     rows::{Item, from_item, millis, n, s},
-    stock::EXISTS,
-    transact::{TransactError, values},
+    stock::{EXISTS, NEW},
+    transact::{TransactError, condition_failed, values},
 };
 
 /// Sessions a customer can have at once; a login beyond that ends the oldest.
@@ -42,6 +42,9 @@ pub enum LoginError {
     /// The session to be replaced, the cart to be merged or the list of sessions changed meanwhile: read again.
     #[error("sessions or carts changed meanwhile")]
     Changed,
+    /// The password was changed after it had been verified.
+    #[error("the credential changed meanwhile")]
+    CredentialChanged,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -135,25 +138,55 @@ impl Table {
     }
 
     /// AP-26: opens a customer's session, ending the one it replaces and the oldest beyond ten. A guest's cart comes
-    /// along in the same transaction: it is emptied by the very write that adds it, so it is merged once or not at all.
-    pub async fn session_login(&self, new: &NewSession, guest: Option<&SessionWithCart>) -> Result<(), LoginError> {
-        let mut actions = self.session_puts(new);
+    /// along in the same transaction: it is deleted by the very write that adds it, so it is merged once or not at all.
+    /// So is a check that the credential is still the one that was verified: a password changed meanwhile opens nothing.
+    pub async fn session_login(
+        &self,
+        new: &NewSession,
+        verified: (&Email, &Credential),
+        before: Option<&SessionWithCart>,
+    ) -> Result<(), LoginError> {
+        let (email, credential) = verified;
+        let mut actions = vec![self.transact_check(
+            keys::credential(email),
+            "passwordHash = :verified",
+            values([(":verified", s(&credential.password_hash))]),
+        )];
+        actions.extend(self.session_puts(new));
         let mut listed = self.session_list(&new.uid, new.created_at).await?;
+        listed.retain(|s| before.is_none_or(|before| before.session.id != s.id));
         listed.sort_by_key(|s| s.created_at);
         let surplus = (listed.len() + 1).saturating_sub(MOST_SESSIONS);
         for old in &listed[..surplus] {
             actions.extend(self.session_deletes(&new.uid, &old.id, None));
         }
-        if let Some(guest) = guest {
-            actions.extend(self.session_deletes(&guest.session.uid, &guest.session.id, Some(EXISTS)));
-            if !guest.cart.lines.is_empty() {
-                actions.extend(self.cart_merge(&new.uid, guest).await?);
+        if let Some(before) = before {
+            actions.extend(self.session_deletes(&before.session.uid, &before.session.id, Some(EXISTS)));
+            // Only a guest's cart is merged: a customer who was logged in before keeps theirs.
+            if before.session.kind == SessionKind::Guest {
+                actions.extend(self.cart_merge(&new.uid, before).await?);
             }
         }
-        self.login_transact(actions).await
+        match self.transact(actions).await {
+            Ok(()) => Ok(()),
+            Err(TransactError::Canceled(reasons)) if reasons.first().is_some_and(condition_failed) => {
+                Err(LoginError::CredentialChanged)
+            }
+            Err(TransactError::Canceled(_)) => Err(LoginError::Changed),
+            Err(TransactError::Store(error)) => Err(error.into()),
+        }
     }
 
     async fn cart_merge(&self, uid: &UserId, guest: &SessionWithCart) -> Result<Vec<TransactWriteItem>, StoreError> {
+        // Conditional even where there is nothing to merge: a line added meanwhile must not be left behind.
+        let guest_cart = keys::cart(&guest.session.uid);
+        let gone = match guest.cart.version {
+            0 => self.transact_delete(guest_cart, Some(NEW), Item::new()),
+            version => self.transact_delete(guest_cart, Some("version = :read"), values([(":read", n(version))])),
+        };
+        if guest.cart.lines.is_empty() {
+            return Ok(vec![gone]);
+        }
         let output = metered(self.get(keys::cart(uid)).consistent_read(true).send()).await?;
         let ours = carts::cart(output.item)?;
         let (lines, _left_out) = ours.merge(&guest.cart);
@@ -164,11 +197,7 @@ impl Table {
         }
         Ok(vec![
             self.transact_update(keys::cart(uid), "SET cartLines = :lines, version = :next", condition, merged),
-            self.transact_delete(
-                keys::cart(&guest.session.uid),
-                Some("version = :read"),
-                values([(":read", n(guest.cart.version))]),
-            ),
+            gone,
         ])
     }
 
@@ -176,7 +205,11 @@ impl Table {
     pub async fn session_replace(&self, new: &NewSession, old: &SessionId) -> Result<(), LoginError> {
         let mut actions = self.session_puts(new);
         actions.extend(self.session_deletes(&new.uid, old, Some(EXISTS)));
-        self.login_transact(actions).await
+        match self.transact(actions).await {
+            Ok(()) => Ok(()),
+            Err(TransactError::Canceled(_)) => Err(LoginError::Changed),
+            Err(TransactError::Store(error)) => Err(error.into()),
+        }
     }
 
     /// AP-28: a customer's sessions. Query, consistent, at most 10 and a few that expired.
@@ -238,16 +271,8 @@ impl Table {
         Err(StoreError::Busy("sessions kept changing while they were ended".into()))
     }
 
-    pub(crate) async fn login_transact(&self, actions: Vec<TransactWriteItem>) -> Result<(), LoginError> {
-        match self.transact(actions).await {
-            Ok(()) => Ok(()),
-            Err(TransactError::Canceled(_)) => Err(LoginError::Changed),
-            Err(TransactError::Store(error)) => Err(error.into()),
-        }
-    }
-
     pub(crate) fn session_puts(&self, new: &NewSession) -> Vec<TransactWriteItem> {
-        let lifetime = new.lifetime();
+        let lifetime = new.lifetime;
         let expires_at = lifetime.absolute_expires_at.as_second();
         let keys::Key { pk, sk } = keys::session(&new.id);
         let session = SessionRow {
@@ -262,10 +287,7 @@ impl Table {
         let keys::Key { pk, sk } = keys::session_listed(&new.uid, &new.id);
         let device = new.device.clone();
         let listed = SessionListedRow { pk, sk, device, created_at: millis(new.created_at), expires_at };
-        vec![
-            self.transact_put(rows::to_item(session), Some(crate::stock::NEW)),
-            self.transact_put(rows::to_item(listed), None),
-        ]
+        vec![self.transact_put(rows::to_item(session), Some(NEW)), self.transact_put(rows::to_item(listed), None)]
     }
 
     /// `condition` is on the list entry: it names its owner in its key, so a foreign session cannot be ended.

@@ -1,9 +1,9 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::{
     operation::transact_write_items::TransactWriteItemsError,
     types::{
-        CancellationReason, Delete, Put, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
+        CancellationReason, ConditionCheck, Delete, Put, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
         TransactWriteItem, Update,
     },
 };
@@ -30,9 +30,13 @@ fn is_contention(code: &str) -> bool {
 
 const ATTEMPTS: u32 = 8;
 
+/// After this long no other attempt is begun: a caller's own time is running out.
+const PATIENCE: Duration = Duration::from_secs(4);
+
 impl Table {
     /// All of it, or none. Retried, with jittered backoff, only where every reason of a cancellation is contention.
     pub(crate) async fn transact(&self, actions: Vec<TransactWriteItem>) -> Result<(), TransactError> {
+        let started = Instant::now();
         for attempt in 1.. {
             let call = self
                 .writes
@@ -53,7 +57,8 @@ impl Table {
                 return Err(TransactError::Canceled(reasons));
             }
             let failures = || reasons.iter().filter_map(CancellationReason::code).filter(|code| *code != "None");
-            if attempt == ATTEMPTS || !failures().all(is_contention) {
+            let over = attempt == ATTEMPTS || started.elapsed() > PATIENCE;
+            if over || !failures().all(is_contention) {
                 return Err(TransactError::Store(error.into()));
             }
             backoff(attempt).await;
@@ -84,6 +89,17 @@ impl Table {
             .build()
             .expect("table, key and expression are set");
         TransactWriteItem::builder().update(update).build()
+    }
+
+    pub(crate) fn transact_check(&self, key: Key, condition: &str, values: Item) -> TransactWriteItem {
+        let check = ConditionCheck::builder()
+            .table_name(&self.name)
+            .set_key(Some(key.into_item()))
+            .condition_expression(condition)
+            .set_expression_attribute_values((!values.is_empty()).then_some(values))
+            .build()
+            .expect("table, key and condition are set");
+        TransactWriteItem::builder().condition_check(check).build()
     }
 
     pub(crate) fn transact_delete(&self, key: Key, condition: Option<&str>, values: Item) -> TransactWriteItem {

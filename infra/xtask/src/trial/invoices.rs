@@ -82,7 +82,7 @@ struct Record {
 }
 
 /// An invoice as the log has it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Draft {
     number: String,
     customer: String,
@@ -218,7 +218,7 @@ fn drafts(mut lines: impl Iterator<Item = io::Result<String>>) -> Outcome<Vec<Dr
         let [number, _, customer, _, code, units, price] = fields[..] else {
             return Err(format!("not seven fields: {line}").into());
         };
-        let units = units.parse().map_err(|e| format!("{e}: {line}"))?;
+        let units = units.parse::<i64>().map_err(|e| format!("{e}: {line}"))?;
         let priced = parse_pence(price).is_ok_and(|pence| pence > 0);
         let place = *places.entry(number.to_owned()).or_insert_with(|| {
             drafts.push(Draft { number: number.to_owned(), customer: customer.to_owned(), rows: Vec::new() });

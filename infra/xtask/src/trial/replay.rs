@@ -154,9 +154,10 @@ impl Shop<'_> {
     }
 }
 
-/// From the invoice, so that a repeated run would retry rather than buy again; at least 16 characters.
+/// Made of the invoice's number, and as long as a key has to be.
 fn idempotency_key(invoice: &str) -> String {
-    format!("{:0<20}", format!("invoice-{invoice}-"))
+    let number = format!("invoice-{invoice}-");
+    format!("{number:0<20}")
 }
 
 async fn answer(request: RequestBuilder, expected: StatusCode) -> Outcome<Answer> {

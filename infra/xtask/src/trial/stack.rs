@@ -189,7 +189,8 @@ mod tests {
 
     #[test]
     fn the_summary_of_an_import_is_read() {
-        let said = "created 9000, updated 20, unchanged 80, rejected 29 in 10.0 s (910 products/s), 40512 WRU, 9129 RRU\n";
+        let said =
+            "created 9000, updated 20, unchanged 80, rejected 29 in 10.0 s (910 products/s), 40512 WRU, 9129 RRU\n";
 
         let counts = import(said).map(|i| [i.created, i.updated, i.unchanged, i.rejected]);
         let speeds = import(said).map(|i| [i.products_per_second, i.wru, i.rru]);

@@ -115,9 +115,16 @@ fn records_of_every_source_are_counted_and_stock_codes_are_unique() {
 
 #[test]
 fn pence_are_read_exactly() {
-    for (decimal, pence) in
-        [("2.55", 255), ("2.5", 250), ("2", 200), ("0.07", 7), ("0", 0), ("2.550", 255), ("1.1000", 110), ("0019.99", 1999)]
-    {
+    for (decimal, pence) in [
+        ("2.55", 255),
+        ("2.5", 250),
+        ("2", 200),
+        ("0.07", 7),
+        ("0", 0),
+        ("2.550", 255),
+        ("1.1000", 110),
+        ("0019.99", 1999),
+    ] {
         assert_eq!(parse_pence(decimal), Ok(pence), "{decimal}");
     }
     for decimal in ["", ".", ".5", "2.", "2.555", "0.001", "-2.55", "+2.55", "2,55", "1e3", " 2", "2.5.5", "٣"] {

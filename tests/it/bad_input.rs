@@ -1,0 +1,449 @@
+//! Requests that no honest client sends: each is refused with its own code, and changes nothing.
+
+use e2e::{Shop, Shopper, usd};
+use jiff::SignedDuration;
+use reqwest::{Body, Method, RequestBuilder, header::HeaderValue};
+use serde_json::{Value, json};
+
+const KEY: &str = "0123456789abcdef";
+
+/// Every route of products, cart and orders that takes JSON.
+const JSON_ROUTES: [(Method, &str); 8] = [
+    (Method::POST, "/admin/products"),
+    (Method::PUT, "/admin/products/mug"),
+    (Method::PATCH, "/admin/products/mug"),
+    (Method::POST, "/admin/products/batch"),
+    (Method::POST, "/admin/products/mug/stock"),
+    (Method::POST, "/cart/items"),
+    (Method::PUT, "/cart/items/mug"),
+    (Method::POST, "/orders"),
+];
+
+#[tokio::test]
+async fn every_route_refuses_a_body_it_cannot_read() {
+    let scene = Scene::set().await;
+    let deep = "[".repeat(10_000) + &"]".repeat(10_000);
+    let bodies: [(&str, &[u8], &str); 10] = [
+        ("nothing", b"", "json_invalid"),
+        ("half an object", b"{", "json_invalid"),
+        ("not UTF-8", b"{\"\xff\":1}", "json_invalid"),
+        ("a NUL", b"\0", "json_invalid"),
+        ("null", b"null", "body_invalid"),
+        ("a number", b"7", "body_invalid"),
+        ("a text", br#""mug""#, "body_invalid"),
+        ("an empty list", b"[]", "body_invalid"),
+        ("an unknown field", br#"{"colour":"blue"}"#, "body_invalid"),
+        ("10,000 lists in one another", deep.as_bytes(), "json_too_deep"),
+    ];
+
+    for (method, path) in JSON_ROUTES {
+        for (what, body, code) in bodies {
+            scene.refuses(what, scene.raw(&method, path, body.to_vec()), 400, code).await;
+        }
+        for kind in ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""] {
+            let request = scene.ask(&method, path).header("idempotency-key", KEY).body("{}");
+            scene.refuses(kind, request.header("content-type", kind), 415, "media_type_unsupported").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_route_refuses_a_body_one_byte_above_its_limit() {
+    let scene = Scene::set().await;
+    let padded = |bytes: usize| format!("{{}}{}", " ".repeat(bytes - 2));
+
+    for (method, path) in JSON_ROUTES {
+        let limit = if path == "/admin/products/batch" { 1 << 20 } else { 1 << 16 };
+        let (most, more) = (padded(limit), padded(limit + 1));
+        scene.refuses("a byte more", scene.raw(&method, path, more), 413, "body_too_large").await;
+        if method != Method::PATCH {
+            scene.refuses("read, but empty", scene.raw(&method, path, most), 400, "body_invalid").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_not_taken_for_an_object() {
+    let scene = Scene::set().await;
+
+    for (method, path, body) in [
+        (Method::POST, "/cart/items", json!(["mug", 1])),
+        (Method::PUT, "/cart/items/mug", json!([3])),
+        (Method::POST, "/admin/products/mug/stock", json!([5, "restock"])),
+        (Method::POST, "/orders", json!([["tok_visa"], null, null])),
+    ] {
+        let request = scene.raw(&method, path, body.to_string());
+        scene.refuses(&body.to_string(), request, 400, "body_invalid").await;
+    }
+}
+
+#[tokio::test]
+async fn a_product_is_refused_for_each_field_that_breaks_a_rule() {
+    let scene = Scene::set().await;
+    let many: Value = (0..33).map(|i| (format!("a{i}"), json!("x"))).collect();
+    let price = |amount: Value, currency: &str| json!({"amount": amount, "currency": currency});
+    let cases = [
+        ("name", json!(""), 422, "name_invalid"),
+        ("name", json!(" \t "), 422, "name_invalid"),
+        ("name", json!("x".repeat(201)), 422, "name_invalid"),
+        ("name", json!("é".repeat(101)), 422, "name_invalid"),
+        ("name", json!("a\u{0}b"), 422, "name_invalid"),
+        ("name", json!(7), 400, "body_invalid"),
+        ("category", json!(["1", "2", "3", "4", "5"]), 422, "category_invalid"),
+        ("category", json!(["Kitchen", ""]), 422, "category_invalid"),
+        ("category", json!(["x".repeat(101)]), 422, "category_invalid"),
+        ("category", json!("Kitchen/Mugs"), 400, "body_invalid"),
+        ("price", json!("8.99"), 400, "body_invalid"),
+        ("price", json!({"amount": 899}), 400, "body_invalid"),
+        ("price", json!({"amount": 899, "currency": "USD", "decimals": 2}), 400, "body_invalid"),
+        ("price", price(json!("899"), "USD"), 400, "body_invalid"),
+        ("price", price(json!(8.99), "USD"), 400, "body_invalid"),
+        ("price", price(json!(899.0), "USD"), 400, "body_invalid"),
+        ("price", price(json!(1_u64 << 63), "USD"), 400, "body_invalid"),
+        ("price", price(json!(-1), "USD"), 422, "price_out_of_range"),
+        ("price", price(json!(1_u64 << 53), "USD"), 422, "price_out_of_range"),
+        ("price", price(json!(i64::MAX), "USD"), 422, "price_out_of_range"),
+        ("price", price(json!(899), "XXX"), 422, "currency_invalid"),
+        ("price", price(json!(899), "usd"), 422, "currency_invalid"),
+        ("price", price(json!(899), ""), 422, "currency_invalid"),
+        ("thumbnail", json!("javascript:alert(1)"), 422, "thumbnail_invalid"),
+        ("thumbnail", json!("http://plain.example/mug.png"), 422, "thumbnail_invalid"),
+        ("thumbnail", json!(""), 422, "thumbnail_invalid"),
+        ("manufacturer", json!("x".repeat(101)), 422, "manufacturer_invalid"),
+        ("attributes", many, 422, "attributes_invalid"),
+        ("attributes", json!({"": "x"}), 422, "attributes_invalid"),
+        ("attributes", json!({"size": {"cm": 9}}), 422, "attributes_invalid"),
+        ("attributes", json!({"size": "x".repeat(1_536)}), 422, "attributes_invalid"),
+        ("attributes", json!(["blue"]), 400, "body_invalid"),
+        ("featuredRank", json!(-1), 400, "body_invalid"),
+        ("featuredRank", json!(1_u64 << 32), 400, "body_invalid"),
+        ("featuredRank", json!(1.5), 400, "body_invalid"),
+        ("version", json!(7), 400, "body_invalid"),
+        ("createdAt", json!("2040-01-01T00:00:00Z"), 400, "body_invalid"),
+    ];
+    let of_new = [
+        ("productId", json!("a#b"), 400, "id_invalid"),
+        ("productId", json!("a\u{0}b"), 400, "id_invalid"),
+        ("productId", json!("a/b"), 400, "id_invalid"),
+        ("productId", json!("x".repeat(65)), 400, "id_invalid"),
+        ("productId", json!(""), 400, "id_invalid"),
+        ("productId", json!(7), 400, "body_invalid"),
+        ("stock", json!(-1), 422, "stock_out_of_range"),
+        ("stock", json!(1_000_000_001), 422, "stock_out_of_range"),
+        ("stock", json!(1.5), 400, "body_invalid"),
+    ];
+
+    for (field, value, status, code) in &cases {
+        let mut product = json!({"name": "New", "category": [], "price": usd(1)});
+        product[*field] = value.clone();
+        scene.refuses_json(Method::POST, "/admin/products", &product, *status, code).await;
+        scene.refuses_json(Method::PUT, "/admin/products/mug", &product, *status, code).await;
+        scene.refuses_json(Method::PATCH, "/admin/products/mug", &json!({*field: value}), *status, code).await;
+    }
+    for (field, value, status, code) in &of_new {
+        let mut product = json!({"name": "New", "category": [], "price": usd(1)});
+        product[*field] = value.clone();
+        scene.refuses_json(Method::POST, "/admin/products", &product, *status, code).await;
+        scene.refuses_json(Method::PUT, "/admin/products/mug", &product, 400, "body_invalid").await;
+    }
+}
+
+#[tokio::test]
+async fn a_cart_a_restock_and_a_checkout_are_refused_for_each_field_that_breaks_a_rule() {
+    let scene = Scene::set().await;
+    let item = |quantity: Value| json!({"productId": "mug", "quantity": quantity});
+    let of = |id: &str| json!({"productId": id, "quantity": 1});
+    let moved = |delta: Value, reason: &str| json!({"delta": delta, "reason": reason});
+    let paid = |token: Value| json!({"payment": {"token": token}});
+    let with = |field: &str, value: Value| json!({"payment": {"token": "tok_visa"}, field: value});
+    let (add, set, stock) = ("/cart/items", "/cart/items/mug", "/admin/products/mug/stock");
+    let too_big = json!(1_u64 << 63);
+    let cases = [
+        (add, item(json!(0)), 422, "quantity_out_of_range"),
+        (add, item(json!(-1)), 422, "quantity_out_of_range"),
+        (add, item(json!(10_000)), 422, "quantity_out_of_range"),
+        (add, item(json!(i64::MAX)), 422, "quantity_out_of_range"),
+        // Two are in the cart already.
+        (add, item(json!(9_998)), 422, "quantity_out_of_range"),
+        (add, item(too_big.clone()), 400, "body_invalid"),
+        (add, item(json!("1")), 400, "body_invalid"),
+        (add, item(json!(1.5)), 400, "body_invalid"),
+        (add, json!({"productId": "mug"}), 400, "body_invalid"),
+        (add, json!({"productId": "mug", "quantity": 1, "price": usd(1)}), 400, "body_invalid"),
+        (add, of("a#b"), 400, "id_invalid"),
+        (add, of("a\u{0}b"), 400, "id_invalid"),
+        (add, of(&"x".repeat(65)), 400, "id_invalid"),
+        (add, of("gone"), 404, "not_found"),
+        (set, json!({"quantity": -1}), 422, "quantity_out_of_range"),
+        (set, json!({"quantity": 10_000}), 422, "quantity_out_of_range"),
+        (set, json!({"quantity": too_big}), 400, "body_invalid"),
+        ("/cart/items/gone", json!({"quantity": 1}), 404, "not_found"),
+        (stock, moved(json!(0), "restock"), 422, "delta_out_of_range"),
+        (stock, moved(json!(1_000_000_001), "restock"), 422, "delta_out_of_range"),
+        (stock, moved(json!(i64::MIN), "restock"), 422, "delta_out_of_range"),
+        (stock, moved(json!(1.5), "restock"), 400, "body_invalid"),
+        (stock, moved(json!(1), ""), 422, "reason_invalid"),
+        (stock, moved(json!(1), "two words"), 422, "reason_invalid"),
+        (stock, moved(json!(1), &"x".repeat(65)), 422, "reason_invalid"),
+        ("/orders", json!({}), 400, "body_invalid"),
+        ("/orders", paid(json!("")), 422, "payment_token_invalid"),
+        ("/orders", paid(json!("x".repeat(256))), 422, "payment_token_invalid"),
+        ("/orders", paid(json!("tok visa")), 422, "payment_token_invalid"),
+        ("/orders", paid(json!(7)), 400, "body_invalid"),
+        ("/orders", with("total", usd(1)), 400, "body_invalid"),
+        ("/orders", with("shippingAddressId", json!("a#b")), 400, "id_invalid"),
+        ("/orders", with("shippingAddressId", json!("nowhere")), 404, "not_found"),
+        ("/orders", with("expectedTotal", usd(1_797)), 409, "price_changed"),
+        ("/orders", with("expectedTotal", json!({"amount": 1_798, "currency": "EUR"})), 409, "price_changed"),
+        ("/orders", with("expectedTotal", json!({"amount": 1_798, "currency": "usd"})), 422, "currency_invalid"),
+        ("/orders", with("expectedTotal", json!({"amount": 17.98, "currency": "USD"})), 400, "body_invalid"),
+    ];
+
+    for (path, body, status, code) in &cases {
+        let method = if path.starts_with("/cart/items/") { Method::PUT } else { Method::POST };
+        scene.refuses_json(method, path, body, *status, code).await;
+    }
+    // The key was never used up, and the right total is charged.
+    let order = scene.ann.post_once("/orders", KEY, with("expectedTotal", usd(1_798))).await.expect(201).json();
+    assert_eq!(order["total"], usd(1_798));
+    assert_eq!(scene.ann.checks_out().await.expect(409).code(), "cart_empty");
+}
+
+#[tokio::test]
+async fn an_id_in_a_path_that_is_none_is_refused_on_every_route() {
+    let scene = Scene::set().await;
+    let too_long = "x".repeat(65);
+    let ids = ["a%23b", "%00", "a%00b", "a%2Fb", "a%20b", "caf%C3%A9", "%FF", &too_long];
+
+    for id in ids {
+        for (method, path) in [
+            (Method::GET, format!("/products/{id}")),
+            (Method::GET, format!("/products/{id}/description")),
+            (Method::PUT, format!("/admin/products/{id}")),
+            (Method::PATCH, format!("/admin/products/{id}")),
+            (Method::DELETE, format!("/admin/products/{id}")),
+            (Method::PUT, format!("/admin/products/{id}/description")),
+            (Method::POST, format!("/admin/products/{id}/stock")),
+            (Method::PUT, format!("/cart/items/{id}")),
+            (Method::DELETE, format!("/cart/items/{id}")),
+            (Method::GET, format!("/orders/{id}")),
+        ] {
+            scene.refuses(&path, scene.raw(&method, &path, "{}"), 400, "id_invalid").await;
+        }
+    }
+    for id in ["018CC251-F400-7000-8000-000000000000", "018cc251-f400-4000-8000-000000000000", "7"] {
+        scene.refuses(id, scene.ask(&Method::GET, &format!("/orders/{id}")), 400, "id_invalid").await;
+    }
+    let unknown = "/orders/018cc251-f400-7000-8000-000000000000";
+    scene.refuses(unknown, scene.ask(&Method::GET, unknown), 404, "not_found").await;
+}
+
+#[tokio::test]
+async fn a_query_that_says_nothing_sensible_is_refused() {
+    let scene = Scene::set().await;
+
+    for (path, status, code) in [
+        ("/products?limit=0", 400, "limit_out_of_range"),
+        ("/products?limit=101", 400, "limit_out_of_range"),
+        ("/products?limit=-1", 400, "limit_out_of_range"),
+        ("/products?limit=abc", 400, "query_invalid"),
+        ("/products?limit=1.5", 400, "query_invalid"),
+        ("/products?limit=9223372036854775808", 400, "query_invalid"),
+        ("/products?limit=1&limit=2", 400, "query_invalid"),
+        ("/products?colour=blue", 400, "query_invalid"),
+        ("/products?sort=name", 400, "sort_invalid"),
+        ("/products?sort=", 400, "sort_invalid"),
+        ("/products?minPrice=2&maxPrice=1", 400, "price_range_invalid"),
+        ("/products?minPrice=-1", 400, "price_range_invalid"),
+        ("/products?maxPrice=10000000001", 400, "price_range_invalid"),
+        ("/products?minPrice=8.99", 400, "query_invalid"),
+        ("/products?category=", 422, "category_invalid"),
+        ("/products?category=Kitchen//Mugs", 422, "category_invalid"),
+        ("/products?category=1/2/3/4/5", 422, "category_invalid"),
+        ("/products?category=a%00b", 422, "category_invalid"),
+        ("/orders?limit=0", 400, "limit_out_of_range"),
+        ("/orders?limit=101", 400, "limit_out_of_range"),
+        ("/orders?state=confirmed", 400, "query_invalid"),
+        ("/admin/orders", 400, "query_invalid"),
+        ("/admin/orders?state=lost", 400, "state_invalid"),
+        ("/admin/orders?state=confirmed&limit=101", 400, "limit_out_of_range"),
+        ("/admin/orders?state=confirmed&day=2040-13-01", 400, "day_invalid"),
+        ("/admin/orders?state=confirmed&day=2040-1-5", 400, "day_invalid"),
+        ("/admin/orders?state=pending_payment&day=2040-01-15", 400, "day_invalid"),
+    ] {
+        scene.refuses(path, scene.ask(&Method::GET, path), status, code).await;
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_continues_the_list_it_was_given_for_and_no_other() {
+    let scene = Scene::set().await;
+    let next = async |path: &str| {
+        let page = scene.ann.get(path).await.expect(200).json();
+        page["nextCursor"].as_str().expect("there is more").to_owned()
+    };
+    let all = next("/products?limit=1").await;
+    let kitchen = next("/products?limit=1&category=Kitchen").await;
+    let orders = next("/orders?limit=1").await;
+    let (flipped, cut, long) = (flipped(&all), &all[..all.len() - 4], "A".repeat(1_025));
+
+    for (what, path) in [
+        ("flipped", format!("/products?cursor={flipped}")),
+        ("cut", format!("/products?cursor={cut}")),
+        ("too long", format!("/products?cursor={long}")),
+        ("empty", "/products?cursor=".to_owned()),
+        ("no base64", "/products?cursor=%2A%2A%2A%2A".to_owned()),
+        ("of a category", format!("/products?cursor={kitchen}")),
+        ("of all", format!("/products?category=Kitchen&cursor={all}")),
+        ("of the category above", format!("/products?category=Kitchen/Mugs&cursor={kitchen}")),
+        ("of the other direction", format!("/products?sort=-price&cursor={all}")),
+        ("of another price range", format!("/products?minPrice=1&cursor={all}")),
+        ("of orders", format!("/products?cursor={orders}")),
+        ("of products", format!("/orders?cursor={all}")),
+        ("of products, for staff", format!("/admin/orders?state=confirmed&cursor={all}")),
+        ("of a customer, for staff", format!("/admin/orders?state=confirmed&cursor={orders}")),
+    ] {
+        scene.refuses(what, scene.ask(&Method::GET, &path), 400, "cursor_invalid").await;
+    }
+    let (of_ann, of_all) = (format!("/orders?cursor={orders}"), format!("/products?cursor={all}"));
+    scene.refuses("somebody else's", scene.admin.request(Method::GET, &of_ann), 400, "cursor_invalid").await;
+    scene.ann.get(&of_ann).await.expect(200);
+    scene.ann.get(&of_all).await.expect(200);
+    scene.shop.clock.advance(SignedDuration::from_hours(24));
+    scene.refuses("a day old", scene.ask(&Method::GET, &of_all), 400, "cursor_invalid").await;
+}
+
+#[tokio::test]
+async fn headers_that_are_malformed_doubled_or_too_large_are_refused() {
+    let scene = Scene::set().await;
+    let (patch, put, post) = (Method::PATCH, Method::PUT, Method::POST);
+    let order = || scene.ask(&post, "/orders").json(&json!({"payment": {"token": "tok_visa"}}));
+    let restock = || scene.ask(&post, "/admin/products/mug/stock").json(&json!({"delta": 1, "reason": "restock"}));
+    let rename = || scene.ask(&patch, "/admin/products/mug").json(&json!({"name": "New"}));
+    let set = || scene.ask(&put, "/cart/items/mug").json(&json!({"quantity": 3}));
+
+    for tag in ["1", "\"", "\"\"", "\"one\"", "W/\"1-10\"", "\"1\", \"2\"", "\"-1\"", "\"18446744073709551616\""] {
+        scene.refuses(tag, rename().header("if-match", tag), 400, "if_match_invalid").await;
+        scene.refuses(tag, set().header("if-match", tag), 400, "if_match_invalid").await;
+        let delete = scene.ask(&Method::DELETE, "/admin/products/mug").header("if-match", tag);
+        scene.refuses(tag, delete, 400, "if_match_invalid").await;
+    }
+    scene.refuses("other version", rename().header("if-match", "\"2-10\""), 412, "version_mismatch").await;
+    scene.refuses("other version", set().header("if-match", "\"99\""), 412, "version_mismatch").await;
+
+    let (short, long) = ("k".repeat(15), "k".repeat(65));
+    for key in ["", &short, &long, "0123456789 abcdef", "0123456789#abcdef"] {
+        scene.refuses(key, order().header("idempotency-key", key), 400, "idempotency_key_invalid").await;
+        scene.refuses(key, restock().header("idempotency-key", key), 400, "idempotency_key_invalid").await;
+    }
+    let not_ascii = HeaderValue::from_bytes(b"0123456789abcde\xff").expect("a header value");
+    scene.refuses("not ASCII", order().header("idempotency-key", not_ascii), 400, "idempotency_key_invalid").await;
+    scene.refuses("no key", order(), 400, "idempotency_key_missing").await;
+    scene.refuses("no key", restock(), 400, "idempotency_key_missing").await;
+
+    let keyed = || order().header("idempotency-key", KEY);
+    let token = scene.ann.token.as_deref().expect("a session");
+    for (what, request) in [
+        ("idempotency-key", keyed().header("idempotency-key", KEY)),
+        ("authorization", keyed().bearer_auth(token)),
+        ("content-type", keyed().header("content-type", "application/json")),
+        ("if-match", set().header("if-match", "\"1\"").header("if-match", "\"1\"")),
+    ] {
+        scene.refuses(what, request, 400, "header_duplicated").await;
+    }
+    let large = keyed().header("x-filler", "x".repeat(8 * 1024));
+    scene.refuses("above 8 KiB", large, 431, "headers_too_large").await;
+    scene.ann.send(keyed().header("x-filler", "x".repeat(7 * 1024))).await.expect(201);
+}
+
+#[tokio::test]
+async fn a_route_or_a_method_that_is_not_there_is_told_so() {
+    let scene = Scene::set().await;
+
+    for path in ["/nope", "/products/", "/products/mug/nope", "/admin", "/admin/products/mug/stock/1", "/cart/items/"] {
+        for method in [Method::GET, Method::POST, Method::DELETE] {
+            scene.refuses(path, scene.ask(&method, path), 404, "not_found").await;
+        }
+    }
+    for (method, path) in [
+        (Method::PATCH, "/products"),
+        (Method::DELETE, "/products/mug"),
+        (Method::POST, "/products/featured"),
+        (Method::GET, "/admin/products"),
+        (Method::POST, "/admin/products/mug"),
+        (Method::POST, "/cart"),
+        (Method::GET, "/cart/items"),
+        (Method::PUT, "/orders"),
+        (Method::DELETE, "/categories"),
+    ] {
+        scene.refuses(path, scene.ask(&method, path), 405, "method_not_allowed").await;
+    }
+}
+
+/// A shop with something to lose: two products, and Ann, a guest with two orders and two mugs for 17.98 in her cart.
+struct Scene {
+    shop: Shop,
+    admin: Shopper,
+    ann: Shopper,
+    before: Vec<Value>,
+}
+
+impl Scene {
+    async fn set() -> Self {
+        let shop = Shop::open().await;
+        let mug = shop.product("mug").priced(899).stock(12).in_category("Kitchen/Mugs").create().await;
+        shop.product("cup").priced(500).in_category("Kitchen/Mugs").create().await;
+        let (admin, ann) = (shop.admin().await, shop.customer().await);
+        for _ in 0..2 {
+            ann.adds(&mug, 1).await.expect(200);
+            ann.checks_out().await.expect(201);
+        }
+        ann.adds(&mug, 2).await.expect(200);
+        let before = kept(&shop).await;
+        Self { shop, admin, ann, before }
+    }
+
+    /// A request by the admin where only an admin may ask, otherwise by Ann.
+    fn ask(&self, method: &Method, path: &str) -> RequestBuilder {
+        let who = if path.starts_with("/admin") { &self.admin } else { &self.ann };
+        who.request(method.clone(), path)
+    }
+
+    /// A request with a body sent as JSON, whatever it is, and all else that any route asks for.
+    fn raw(&self, method: &Method, path: &str, body: impl Into<Body>) -> RequestBuilder {
+        let request = self.ask(method, path).header("idempotency-key", KEY);
+        request.header("content-type", "application/json").body(body)
+    }
+
+    async fn refuses_json(&self, method: Method, path: &str, body: &Value, status: u16, code: &str) {
+        let body = body.to_string();
+        self.refuses(&body, self.raw(&method, path, body.clone()), status, code).await;
+    }
+
+    /// Fails the test unless just this problem is answered, and the table is what it was.
+    async fn refuses(&self, what: &str, request: RequestBuilder, status: u16, code: &str) {
+        let copy = request.try_clone().expect("no body is a stream").build().expect("a request");
+        let what = format!("{} {:.100}: {what:.200}", copy.method(), copy.url().path());
+
+        let answer = self.ann.send(request).await;
+
+        assert_eq!(answer.status(), status, "{what} was answered {}", answer.text());
+        assert_eq!(answer.code(), code, "{what} was answered {}", answer.text());
+        assert!(kept(&self.shop).await == self.before, "{what} was refused, and changed the table all the same");
+    }
+}
+
+/// Every item but sessions and rate counters, which any request may touch.
+async fn kept(shop: &Shop) -> Vec<Value> {
+    let fleeting = |key: &Value| key.as_str().is_some_and(|k| k.starts_with("SESSION#") || k.starts_with("RATE#"));
+    let mut items = shop.dump().await;
+    items.retain(|item| !fleeting(&item["PK"]) && !fleeting(&item["SK"]));
+    items
+}
+
+/// The cursor with another character in its middle.
+fn flipped(cursor: &str) -> String {
+    let (head, tail) = cursor.split_at(40);
+    let other = if tail.starts_with('A') { 'B' } else { 'A' };
+    format!("{head}{other}{}", &tail[1..])
+}

@@ -1,0 +1,285 @@
+//! Loading a catalogue into a shop: the bad lines stay out, and a second time changes nothing.
+
+use std::{
+    collections::BTreeSet,
+    io::{self, BufRead, BufReader, Read},
+};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::ProductId;
+use e2e::{Shop, usd};
+use jiff::SignedDuration;
+use local::Seed;
+use ops::import::{self, ImportError, ImportOptions, ImportReport, Reject};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+/// What the local stack is seeded with.
+const SAMPLE: &str = include_str!("../../infra/local/assets/catalog.jsonl");
+
+/// What gzip makes of two lines, a mug and a cup.
+const GZIPPED: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\xab\x56\xca\x4c\x51\xb2\x52\xca\x2d\x4d\x57\xd2\x51\
+    \xca\x4b\xcc\x4d\x05\x72\x7c\xc1\x9c\x82\xa2\xcc\x64\x10\xcf\x42\xcf\xd2\x12\xc8\x4d\x2e\x2d\x2a\x4a\xcd\x4b\xae\
+    \x04\x8a\x84\x06\xbb\x28\xd5\x72\x55\x43\x74\x26\x97\x16\x90\xaa\x13\x00\xe4\xde\xb5\x09\x74\x00\x00\x00";
+
+#[tokio::test]
+async fn the_sample_shop_can_be_browsed_from_end_to_end() {
+    let shop = Shop::open_with(|options| options.seed = Seed::Sample).await;
+    let reader = shop.stranger();
+
+    let products = listed(&shop, "").await;
+    let categories = reader.get("/categories").await.expect(200).json();
+    let featured = reader.get("/products/featured").await.expect(200).json();
+
+    assert_eq!((products.len(), SAMPLE.lines().count()), (60, 60));
+    let mut below_the_outermost = 0;
+    for category in items(&categories) {
+        let path = category["path"].as_str().expect("a path");
+        let inside = listed(&shop, &format!("&category={path}")).await;
+        assert!(!inside.is_empty() && inside.is_subset(&products), "{path}");
+        below_the_outermost += if category["depth"] == 1 { inside.len() } else { 0 };
+    }
+    assert_eq!(below_the_outermost, 60);
+    assert_eq!((items(&featured).len(), &featured["items"][0]["productId"]), (8, &json!("mug-blue")));
+    for id in &products {
+        let product = reader.get(&format!("/products/{id}")).await.expect(200).json();
+        let thumbnail = product["thumbnail"].as_str().expect("a picture");
+        assert_eq!(reader.get(&format!("/{thumbnail}")).await.header("content-type"), Some("image/svg+xml"));
+        assert!(!reader.get(&format!("/products/{id}/description")).await.expect(200).text().is_empty(), "{id}");
+    }
+}
+
+#[tokio::test]
+async fn bad_lines_are_reported_and_the_rest_goes_in() {
+    let shop = Shop::open().await;
+    let no_price = json!({"id": "jug", "name": "Jug", "price": null, "currency": "USD"}).to_string();
+    let id_rule = "id: must be 1 to 64 characters of A-Z a-z 0-9 . _ -";
+    let lines = [
+        line("mug", "8.99"),
+        r#"{"id": "jug", "name""#.to_owned(),
+        no_price,
+        line("a#b", "8.99"),
+        String::new(),
+        line("mug", "1.00"),
+        line("jug", "-1.00"),
+        line("cup", "5.00"),
+    ];
+
+    let (report, rejects) = load(&shop, text(&lines).as_bytes()).await;
+
+    let report = report.expect("bad lines do not stop an import");
+    assert_eq!(counts(&report), (2, 0, 0, 5));
+    let expected = [
+        (2, "line: is not a JSON object"),
+        (3, "price: is missing"),
+        (4, id_rule),
+        (6, "id: was on line 1 already"),
+        (7, "price: \"-1.00\" is not an amount of USD"),
+    ];
+    assert_eq!(rejects.iter().map(|r| r.line).collect::<Vec<_>>(), expected.map(|(line, _)| line));
+    for (reject, (line, reason)) in rejects.iter().zip(expected) {
+        assert!(reject.reason.starts_with(reason), "{reject:?}");
+        assert_eq!(reject.text, lines[line - 1]);
+    }
+    assert_eq!(listed(&shop, "").await, ids(["cup", "mug"]));
+    assert_eq!(shop.stranger().get("/products/mug").await.json()["price"], usd(899));
+}
+
+#[tokio::test]
+async fn importing_the_same_again_writes_nothing() {
+    let shop = Shop::open_with(|options| options.seed = Seed::Sample).await;
+    let before = shop.dump().await;
+    shop.clock.advance(SignedDuration::from_hours(1));
+
+    let (report, rejects) = load(&shop, SAMPLE.as_bytes()).await;
+
+    let report = report.expect("the sample is good");
+    assert_eq!((counts(&report), rejects.len()), ((0, 0, 60, 0), 0));
+    // The categories are made known again, which is one write of what is there already.
+    assert_eq!(report.cost.wru, 1.0);
+    assert_eq!(shop.dump().await, before);
+}
+
+#[tokio::test]
+async fn a_changed_price_updates_that_product_and_keeps_what_sales_left_of_its_stock() {
+    let shop = Shop::open().await;
+    let others = [line("cup", "5.00"), line("jug", "7.50")];
+    load(&shop, (line("mug", "8.99") + "\n" + &text(&others)).as_bytes()).await.0.expect("good lines");
+    let mug: ProductId = "mug".parse().expect("an id");
+    let ann = shop.customer().await;
+    ann.adds(&mug, 2).await.expect(200);
+    ann.checks_out().await.expect(201);
+
+    let (report, _) = load(&shop, (line("mug", "9.99") + "\n" + &text(&others)).as_bytes()).await;
+
+    assert_eq!(counts(&report.expect("good lines")), (0, 1, 2, 0));
+    let read = shop.stranger().get("/products/mug").await.expect(200).json();
+    assert_eq!((&read["price"], &read["version"], &read["stock"]["available"]), (&usd(999), &json!(2), &json!(3)));
+    assert_eq!(listed(&shop, "&minPrice=999").await, ids(["mug"]));
+}
+
+#[tokio::test]
+async fn an_import_whose_file_ends_in_a_read_error_completes_when_it_is_run_again() {
+    let shop = Shop::open().await;
+    let lines: Vec<_> = (0..250).map(|i| line(&format!("p{i:03}"), "8.99")).collect();
+    let (whole, readable) = (text(&lines), text(&lines[..230]));
+
+    let (cut, _) = load(&shop, readable.as_bytes().chain(BufReader::new(Unreadable))).await;
+    let there = listed(&shop, "").await.len();
+    let (again, _) = load(&shop, whole.as_bytes()).await;
+
+    assert!(matches!(cut, Err(ImportError::Read { line: 231, .. })), "{cut:?}");
+    assert!((1..250).contains(&there), "{there} products went in");
+    is_complete(&shop, again, &whole).await;
+}
+
+#[tokio::test]
+async fn an_import_that_was_killed_completes_when_it_is_run_again() {
+    let shop = Shop::open().await;
+    let lines: Vec<_> = (0..250).map(|i| line(&format!("p{i:03}"), "8.99")).collect();
+    let (whole, one_batch_in) = (text(&lines), Notify::new());
+    let (stack, options) = (&shop.stack, options(&shop));
+
+    let (reject, progress) = (|_: Reject| Ok(()), |_| one_batch_in.notify_one());
+    tokio::select! {
+        biased;
+        () = one_batch_in.notified() => {}
+        _ = import::import(&stack.table, &stack.descriptions, whole.as_bytes(), &options, reject, progress) => {
+            panic!("the import ended before it was killed");
+        }
+    }
+    let (again, _) = load(&shop, whole.as_bytes()).await;
+
+    is_complete(&shop, again, &whole).await;
+}
+
+#[tokio::test]
+async fn whatever_is_missing_of_a_product_loading_it_again_brings_it_back() {
+    for missing in [&["product"][..], &["stock", "ledger"], &["product", "stock", "ledger"]] {
+        after_losing(missing).await;
+    }
+}
+
+#[tokio::test]
+async fn the_ledger_tells_of_the_first_stock_once_wherever_the_import_stopped() {
+    for missing in [&["stock"][..], &["ledger"], &["product", "ledger"]] {
+        after_losing(missing).await;
+    }
+}
+
+#[tokio::test]
+async fn a_gzip_file_is_loaded_like_a_plain_one() {
+    let shop = Shop::open().await;
+
+    let packed = load(&shop, import::open(GZIPPED).expect("a beginning can be read")).await.0;
+    let cut = load(&shop, import::open(&GZIPPED[..GZIPPED.len() - 8]).expect("a beginning can be read")).await.0;
+
+    assert_eq!(counts(&packed.expect("good lines")), (2, 0, 0, 0));
+    assert!(matches!(cut, Err(ImportError::Read { .. })), "{cut:?}");
+    assert_eq!(listed(&shop, "").await, ids(["cup", "mug"]));
+}
+
+/// A file on a disk that has failed.
+struct Unreadable;
+
+impl Read for Unreadable {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::Error::other("the disk has failed"))
+    }
+}
+
+fn options(shop: &Shop) -> ImportOptions {
+    ImportOptions { default_stock: 5, actor: "staff".to_owned(), now: shop.clock.now() }
+}
+
+/// Imports, and gives the rejects by line.
+async fn load(shop: &Shop, input: impl BufRead) -> (Result<ImportReport, ImportError>, Vec<Reject>) {
+    let (stack, options, mut rejects) = (&shop.stack, options(shop), Vec::new());
+    let reject = |reject: Reject| {
+        rejects.push(reject);
+        Ok(())
+    };
+    let report = import::import(&stack.table, &stack.descriptions, input, &options, reject, |_| {}).await;
+    rejects.sort_by_key(|reject| reject.line);
+    (report, rejects)
+}
+
+/// Fails the test unless the second import has made up for what the first one left out, for good.
+async fn is_complete(shop: &Shop, again: Result<ImportReport, ImportError>, whole: &str) {
+    let again = again.expect("the lines are good");
+    assert_eq!((again.products(), again.rejected), (250, 0));
+    assert_eq!(listed(shop, "&category=Kitchen/Mugs").await.len(), 250);
+    let stocks: Vec<_> = shop.dump().await.iter().filter_map(|item| item["available"].as_i64()).collect();
+    assert_eq!(stocks, [5; 250]);
+    let (third, _) = load(shop, whole.as_bytes()).await;
+    assert_eq!(counts(&third.expect("the lines are good")), (0, 0, 250, 0));
+}
+
+/// Loads a mug, takes some of its items away as an import that stopped between two writes would have left them, and
+/// fails the test unless loading it again makes the mug whole: there, 5 in stock, and 5 in its ledger.
+async fn after_losing(missing: &[&str]) {
+    let shop = Shop::open().await;
+    let mug = line("mug", "8.99");
+    load(&shop, mug.as_bytes()).await.0.expect("a good line");
+    for item in shop.dump().await.iter().filter(|item| missing.contains(&kind(item))) {
+        let key = |name: &str| AttributeValue::S(item[name].as_str().expect("a key").to_owned());
+        let delete = shop.raw_client().delete_item().table_name(shop.stack.table.name());
+        delete.key("PK", key("PK")).key("SK", key("SK")).send().await.expect("the engine answers");
+    }
+
+    load(&shop, mug.as_bytes()).await.0.expect("a good line");
+
+    let read = shop.stranger().get("/products/mug").await.expect(200).json();
+    assert_eq!((&read["price"], &read["stock"]["available"]), (&usd(899), &json!(5)), "without {missing:?}");
+    let dump = shop.dump().await;
+    let ledger: Vec<_> = dump.iter().filter(|item| kind(item) == "ledger").map(|item| &item["delta"]).collect();
+    assert_eq!(ledger, [&json!(5)], "without {missing:?}");
+}
+
+/// Which of the three items of a product this is.
+fn kind(item: &Value) -> &'static str {
+    match (item["PK"].as_str().unwrap_or_default(), item["SK"].as_str().unwrap_or_default()) {
+        ("PROD#mug", "META#mug") => "product",
+        ("PROD#mug", "META#mug#STOCK#00") => "stock",
+        ("PROD#mug", sk) if sk.starts_with("MOVE#") => "ledger",
+        _ => "of something else",
+    }
+}
+
+fn line(id: &str, price: &str) -> String {
+    let category = ["Kitchen", "Mugs"];
+    json!({"id": id, "name": format!("The {id}"), "price": price, "currency": "USD", "category": category}).to_string()
+}
+
+fn text(lines: &[String]) -> String {
+    lines.join("\n") + "\n"
+}
+
+/// Created, updated, unchanged and rejected.
+fn counts(report: &ImportReport) -> (usize, usize, usize, usize) {
+    (report.created, report.updated, report.unchanged, report.rejected)
+}
+
+fn ids<const N: usize>(ids: [&str; N]) -> BTreeSet<String> {
+    ids.map(str::to_owned).into()
+}
+
+fn items(page: &Value) -> &[Value] {
+    page["items"].as_array().expect("a list has items")
+}
+
+/// The ids of all products that a filter lets through, page by page.
+async fn listed(shop: &Shop, filter: &str) -> BTreeSet<String> {
+    let (reader, mut found, mut cursor) = (shop.stranger(), BTreeSet::new(), String::new());
+    loop {
+        let page = reader.get(&format!("/products?limit=25{filter}{cursor}")).await.expect(200).json();
+        for item in items(&page) {
+            let id = item["productId"].as_str().expect("an id").to_owned();
+            assert!(found.insert(id), "{} was listed twice", item["productId"]);
+        }
+        match page["nextCursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return found,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+use std::path::PathBuf;
+
+use e2e::Shop;
+use local::{Seed, Stack, StackError, StackOptions};
+use tokio::net::TcpListener;
+
+#[tokio::test]
+async fn the_sample_shop_is_open_at_once() {
+    let shop = Shop::open_with(|o| o.seed = Seed::Sample).await;
+    let somebody = shop.stranger();
+
+    let categories = somebody.get("/categories").await.expect(200).json();
+    let featured = somebody.get("/products/featured").await.expect(200).json();
+    let page = somebody.get("/").await.expect(200);
+    let picture = somebody.get("/images/mug-blue.svg").await.expect(200);
+    let document = somebody.get("/openapi.json").await.expect(200).json();
+
+    let roots = categories["items"].as_array().unwrap().iter().filter(|c| c["depth"] == 1).count();
+    assert_eq!(roots, 8);
+    assert_eq!(featured["items"].as_array().map(Vec::len), Some(8));
+    assert!(page.text().contains("<title>"));
+    assert_eq!(picture.header("content-type"), Some("image/svg+xml"));
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    assert!(somebody.get("/images/nothing.svg").await.status() == 404);
+}
+
+#[tokio::test]
+async fn everything_in_a_data_folder_survives_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let data: PathBuf = folder.path().join("shop");
+    let open = || {
+        let data = data.clone();
+        Shop::open_with(move |o| {
+            o.data = Some(data);
+            o.seed = Seed::Sample;
+            o.dynamodb_endpoint = None;
+            o.table = "EcommerceApp".to_owned();
+        })
+    };
+    let shop = open().await;
+    let mut ann = shop.registered().await;
+    ann.adds(&"mug-blue".parse().unwrap(), 3).await.expect(200);
+    let order = ann.checks_out().await.expect(201).json()["orderId"].clone();
+    let admin = shop.admin().await;
+    admin.delete("/admin/products/tent-three-person").await.expect(204);
+    let cursor = ann.get("/products?limit=2").await.json()["nextCursor"].as_str().unwrap().to_owned();
+    let token = ann.token.take();
+    shop.stack.stop().await;
+
+    let again = open().await;
+
+    let mut ann = again.stranger();
+    ann.token = token;
+    assert_eq!(ann.get("/orders").await.expect(200).json()["items"][0]["orderId"], order);
+    assert_eq!(again.stock(&"mug-blue".parse().unwrap()).await, 37);
+    assert_eq!(again.stack.payments.entries().len(), 1);
+    ann.get(&format!("/products?limit=2&cursor={cursor}")).await.expect(200);
+    // Seeded once: what staff removed does not come back.
+    ann.get("/products/tent-three-person").await.expect(404);
+    ann.get("/products/book-bread-slow/description").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_taken_port_is_a_clear_error() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = taken.local_addr().unwrap().port();
+
+    let error = Stack::start(StackOptions { port, ..StackOptions::default() }).await.err().unwrap();
+
+    assert!(matches!(error, StackError::Port { .. }));
+    assert!(error.to_string().contains(&format!("port {port} for the gateway")), "{error}");
+}
+
+#[tokio::test]
+async fn an_unusable_data_folder_is_a_clear_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a-file");
+    std::fs::write(&file, "not a folder").unwrap();
+    let start = |data: PathBuf| Stack::start(StackOptions { data: Some(data), ..StackOptions::default() });
+
+    let not_a_folder = start(file.clone()).await.err().unwrap();
+    let first = start(folder.path().join("shop")).await.unwrap();
+    let in_use = start(folder.path().join("shop")).await.err().unwrap();
+
+    assert!(not_a_folder.to_string().contains("a-file"), "{not_a_folder}");
+    assert!(in_use.to_string().contains("another stack is running"), "{in_use}");
+    first.stop().await;
+}
