@@ -138,11 +138,8 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     pattern!("AP-20", table.product_create(&record(pan.clone()), 5, &uid, shop.clock.uuid_v7()));
     pattern!("AP-21", table.product_put(&record(repriced(&pan)).changed(now)));
     pattern!("AP-22", table.product_delete(&pan.id, None));
-    let import = |i| ImportRecord {
-        record: record(renamed(&page.record.product, &format!("bulk-number-{i}"))),
-        stock: 0,
-        move_id: shop.clock.uuid_v7(),
-    };
+    let import =
+        |i| ImportRecord { record: record(renamed(&page.record.product, &format!("bulk-number-{i}"))), stock: 0 };
     pattern!("AP-13", table.products_import(&[import(1)], true, "import", now));
     let delta = StockDelta::new(5).unwrap();
     let request = idempotency(&uid, "a-stock-adjustment", "POST /stock");

@@ -241,7 +241,25 @@ async fn a_previous_customers_cart_is_never_merged() {
 
     assert_eq!(bob.uid, ann.uid);
     assert_eq!(cart(&bob).await, json!({"mug": 1}));
-    assert_eq!(cart(&bob_before).await, json!({"pan": 1}));
+    bob_before.get("/cart").await.expect(401);
+    let mut bob_again = shop.stranger();
+    bob_again.logs_in("bob@example.com", PASSWORD).await;
+    assert_eq!(cart(&bob_again).await, json!({"pan": 1}));
+}
+
+#[tokio::test]
+async fn no_login_with_the_old_password_survives_its_change() {
+    let shop = Shop::open_with(|o| o.policy.rates = false).await;
+    let ann = registered_as(&shop, ANN).await;
+    let elsewhere = shop.stranger();
+
+    let logins = futures::future::join_all((0..6).map(|_| login(&elsewhere, ANN, PASSWORD)));
+    let (changed, logins) = tokio::join!(change_password(&ann, PASSWORD, "another good phrase"), logins);
+
+    changed.expect(200);
+    for answer in logins.iter().filter(|answer| answer.status() == 201) {
+        taking(&shop, answer).get("/users/me").await.expect(401);
+    }
 }
 
 #[tokio::test]

@@ -156,6 +156,22 @@ async fn a_refresh_gives_a_new_token_and_the_old_one_dies() {
 }
 
 #[tokio::test]
+async fn refreshing_does_not_make_a_session_younger() {
+    let shop = Shop::open().await;
+    let mut ann = shop.registered().await;
+
+    for _ in 0..24 {
+        shop.clock.advance(SignedDuration::from_mins(29));
+        let refreshed = ann.post("/sessions/refresh", json!({})).await.expect(201);
+        ann.takes(&refreshed);
+    }
+    ann.get("/users/me").await.expect(200);
+    shop.clock.advance(SignedDuration::from_mins(24));
+
+    ann.get("/users/me").await.expect(401);
+}
+
+#[tokio::test]
 async fn one_token_is_refreshed_once_however_often_it_is_sent_at_once() {
     let shop = Shop::open().await;
     let guest = shop.customer().await;

@@ -27,7 +27,7 @@ pub struct CartResponse {
     /// Counts changes; also the ETag.
     pub version: u64,
     pub items: Vec<CartItemResponse>,
-    /// Of what can be bought, at the prices of now.
+    /// Of what can be bought in the shop's currency, at the prices of now.
     pub subtotal: Money,
 }
 
@@ -55,7 +55,7 @@ impl CartResponse {
                 let page = products.iter().find(|p| p.record.product.id == *id);
                 let price = page.map_or(line.price_seen, |p| p.record.product.price);
                 let total = price.amount_minor() * i64::from(line.quantity.units());
-                if page.is_some() {
+                if page.is_some() && price.currency() == currency {
                     subtotal += total;
                 }
                 CartItemResponse {

@@ -76,7 +76,7 @@ pub async fn create_batch(
                     detail: None,
                 };
                 let record = ProductRecord { product, description };
-                (outcome, Some(ImportRecord { record, stock, move_id: state.context.clock.uuid_v7() }))
+                (outcome, Some(ImportRecord { record, stock }))
             }
         };
         if let Some(record) = record {

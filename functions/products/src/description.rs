@@ -73,6 +73,11 @@ pub async fn put(
 
     let page = admin::read(&state, &id, if_match).await?;
     let html = read(text);
+    // Sanitising can make it longer: an ampersand is five characters of HTML.
+    if html.len() > api::edge::LARGE_BODY_BYTES {
+        let detail = "a description is at most 1 MiB, sanitised";
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail));
+    }
     let description = match html.is_empty() {
         true => None,
         false => Some(state.descriptions.store(&id, html).await?),

@@ -18,7 +18,6 @@ use table::{
     DescriptionError, Descriptions, ImportOutcome, ImportRecord, ProductRecord, StoreError, Table,
     meter::{self, Cost},
 };
-use uuid::Uuid;
 
 use intake::{Accepted, Intake, Place};
 pub use lines::open;
@@ -174,7 +173,7 @@ async fn with_description(
         None => None,
     };
     let record = ProductRecord { product: parsed.product, description };
-    Ok((place, ImportRecord { record, stock: parsed.stock, move_id: Uuid::now_v7() }))
+    Ok((place, ImportRecord { record, stock: parsed.stock }))
 }
 
 /// Counts, and tells the caller.

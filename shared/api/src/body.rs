@@ -48,6 +48,10 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         let detail = format!("the body nests deeper than {MAX_DEPTH} levels");
         return Err(Problem::bad_request("json_too_deep", detail));
     }
+    // A derived request type would take a list of its fields' values as well; the contract has objects only.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(Problem::bad_request("body_invalid", "the body must be a JSON object"));
+    }
     serde_json::from_slice(bytes).map_err(|e| match e.classify() {
         serde_json::error::Category::Data => Problem::bad_request("body_invalid", e.to_string()),
         _ => Problem::bad_request("json_invalid", e.to_string()),

@@ -9,7 +9,9 @@ use crate::Invalid;
 /// parts of a key, nor a control character.
 fn check(raw: &str, field: &'static str, min: usize, max: usize) -> Result<(), Invalid> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    if (min..=max).contains(&raw.len()) && raw.bytes().all(allowed) {
+    // "." and ".." would be eaten by whoever normalises a URL.
+    let is_dots = matches!(raw, "." | "..");
+    if (min..=max).contains(&raw.len()) && raw.bytes().all(allowed) && !is_dots {
         return Ok(());
     }
     Err(Invalid::new(field, "id_invalid", format!("must be {min} to {max} characters of A-Z a-z 0-9 . _ -")))

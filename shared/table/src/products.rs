@@ -59,14 +59,40 @@ pub struct CardPosition {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PricePosition(Vec<ShardPosition>);
 
+/// As a string, `""`, `"<price>:<id>"` or `"."`: eight with the longest ids still fit a cursor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 enum ShardPosition {
-    #[serde(rename = "s")]
     Start,
-    #[serde(rename = "a")]
     After(CardPosition),
-    #[serde(rename = "e")]
     End,
+}
+
+impl From<ShardPosition> for String {
+    fn from(position: ShardPosition) -> Self {
+        match position {
+            ShardPosition::Start => String::new(),
+            ShardPosition::After(card) => format!("{}:{}", card.range, card.id),
+            ShardPosition::End => ".".to_owned(),
+        }
+    }
+}
+
+impl TryFrom<String> for ShardPosition {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let no_position = "not a position";
+        match text.as_str() {
+            "" => Ok(Self::Start),
+            "." => Ok(Self::End),
+            text => {
+                let (price, id) = text.split_once(':').ok_or(no_position)?;
+                let range = price.parse().map_err(|_| no_position)?;
+                Ok(Self::After(CardPosition { range, id: id.to_owned() }))
+            }
+        }
+    }
 }
 
 /// Inclusive, in minor units.

@@ -1,6 +1,6 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use domain::Timestamp;
+use domain::{ProductId, Timestamp};
 use uuid::Uuid;
 
 use crate::{
@@ -16,8 +16,6 @@ use crate::{
 pub struct ImportRecord {
     pub record: ProductRecord,
     pub stock: i64,
-    /// Names the ledger's line of the first stock.
-    pub move_id: Uuid,
 }
 
 /// What became of one record.
@@ -35,8 +33,8 @@ pub enum ImportOutcome {
 
 impl Table {
     /// AP-13: loads products, any number. BatchGetItem tells what is there, BatchWriteItem of 25 writes what is not,
-    /// unprocessed items again with backoff. Stock that is there is never touched, so loading a file again changes
-    /// nothing, and completes one that was interrupted. With `overwrite`, products with other content are replaced.
+    /// unprocessed items again with backoff. Stock that is there is never touched, and is written after everything else
+    /// of its product, so loading a file again changes nothing, and completes one that was interrupted. With `overwrite`, products with other content are replaced.
     ///
     /// Outcomes are in the order of `records`. BatchWriteItem has no conditions: of two loads of the same new id at the
     /// same moment, the last wins.
@@ -54,7 +52,7 @@ impl Table {
         let found = self.items_get(wanted.collect(), true).await?;
         let mut found: HashMap<Key, Item> = found.into_iter().filter_map(|item| Some((key(&item)?, item))).collect();
 
-        let (mut outcomes, mut writes) = (Vec::with_capacity(records.len()), Vec::new());
+        let (mut outcomes, mut writes, mut stocks) = (Vec::with_capacity(records.len()), Vec::new(), Vec::new());
         for import in records {
             let id = &import.record.product.id;
             let stored = found.remove(&keys::product(id)).map(product_record).transpose()?;
@@ -77,9 +75,9 @@ impl Table {
                 _ => {}
             }
             if !has_stock && outcome != ImportOutcome::Exists {
-                writes.push(stock_item(id, import.stock));
+                stocks.push(stock_item(id, import.stock));
                 if import.stock > 0 {
-                    writes.push(move_item(id, import.move_id, import.stock, "initial", actor));
+                    writes.push(move_item(id, first_move(id), import.stock, "initial", actor));
                 }
                 if outcome == ImportOutcome::Unchanged {
                     outcome = ImportOutcome::Updated;
@@ -88,15 +86,26 @@ impl Table {
             outcomes.push(outcome);
         }
 
-        for item in self.items_put(writes).await? {
-            let pk = key(&item).map(|key| key.pk);
-            let unwritten = records.iter().position(|r| Some(keys::product_pk(&r.record.product.id)) == pk);
-            if let Some(at) = unwritten {
-                outcomes[at] = ImportOutcome::Unwritten;
+        let pk = |item: &Item| key(item).map(|key| key.pk);
+        let mut unwritten: HashSet<_> = self.items_put(writes).await?.iter().map(pk).collect();
+        // The stock is what tells a whole product from one that an interruption left unfinished, so it comes last.
+        stocks.retain(|item| !unwritten.contains(&pk(item)));
+        unwritten.extend(self.items_put(stocks).await?.iter().map(pk));
+        for (outcome, import) in outcomes.iter_mut().zip(records) {
+            if unwritten.contains(&Some(keys::product_pk(&import.record.product.id))) {
+                *outcome = ImportOutcome::Unwritten;
             }
         }
         Ok(outcomes)
     }
+}
+
+/// The id of the ledger's first line, the same whenever it is written: a UUIDv7 of the epoch, from the product's id.
+fn first_move(id: &ProductId) -> Uuid {
+    let digest = keys::sha256_hex(id.as_str());
+    let mut random = [0; 10];
+    random.copy_from_slice(&digest.as_bytes()[..10]);
+    uuid::Builder::from_unix_timestamp_millis(0, &random).into_uuid()
 }
 
 fn key(item: &Item) -> Option<Key> {
