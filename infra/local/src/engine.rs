@@ -8,6 +8,14 @@ use crate::{StackError, told_to_stop};
 /// How often expired items are deleted. AWS takes up to days, so nothing may rely on it.
 const TTL_SWEEP: Duration = Duration::from_secs(60);
 
+/// The engine reads its whole stream at each write to find the last sequence number (dynoxide-rs 3.2,
+/// `next_stream_sequence_number`), so that writes get slower with their number. An index makes it a look-up.
+fn index_stream(place: &str) -> Result<(), rusqlite::Error> {
+    let index = "CREATE INDEX IF NOT EXISTS stream_tail \
+                 ON _stream_records (table_name, CAST(sequence_number AS INTEGER))";
+    rusqlite::Connection::open(place)?.execute_batch(index)
+}
+
 /// Serves the DynamoDB engine, in memory or in a file.
 pub fn serve(
     listener: TcpListener,
@@ -15,11 +23,13 @@ pub fn serve(
     stopped: watch::Receiver<bool>,
     servers: &mut JoinSet<()>,
 ) -> Result<(), StackError> {
-    let database = match &file {
-        Some(file) => Database::new(&file.to_string_lossy()),
-        None => Database::memory(),
+    let place = match &file {
+        Some(file) => file.to_string_lossy().into_owned(),
+        // Not simply "in memory": it needs a name for the index below to be put where the engine looks.
+        None => format!("file:onetill-{}?mode=memory&cache=shared", uuid::Uuid::now_v7()),
     };
-    let database = database.map_err(|e| StackError::start("DynamoDB engine", e))?;
+    let database = Database::new(&place).map_err(|e| StackError::start("DynamoDB engine", e))?;
+    index_stream(&place).map_err(|e| StackError::start("DynamoDB engine", e))?;
 
     let swept = database.clone();
     let sweep_stopped = stopped.clone();
