@@ -1,5 +1,7 @@
 //! One binary, a module a resource.
 
+#![allow(clippy::unwrap_used, reason = "a test may unwrap: that is how it fails")]
+
 mod access_patterns;
 mod bad_input;
 mod cart;

@@ -437,7 +437,9 @@ async fn a_product_is_read_once_in_two_seconds() {
     shop.clock.advance(SignedDuration::from_millis(1));
     let third = (rru("/products/mug").await, rru("/products/gone").await);
 
-    assert_eq!([first, second, third], [(0.5, 0.5), (0.0, 0.0), (0.5, 0.5)]);
+    // What is not there costs as much on AWS as what is; not every engine counts it.
+    let nothing = if e2e::engine_counts_like_aws() { 0.5 } else { 0.0 };
+    assert_eq!([first, second, third], [(0.5, nothing), (0.0, 0.0), (0.5, nothing)]);
 }
 
 #[tokio::test]

@@ -81,7 +81,7 @@ impl Asked {
 /// The order the cart would be at this moment.
 async fn order(context: &Context, uid: &UserId, cart: &Cart, asked: &Asked) -> Result<Order, Problem> {
     let ids: Vec<ProductId> = cart.lines.keys().cloned().collect();
-    let pages = context.table.products_get(&ids).await?;
+    let pages = context.table.products_get_consistent(&ids).await?;
     let products: Vec<Product> = pages.into_iter().map(|page| page.record.product).collect();
     let ship_to = address(context, uid, asked.ship_to.as_ref()).await?;
     let placement = Placement {

@@ -74,7 +74,7 @@ impl CategoryPath {
         Ok(Self(segments))
     }
 
-    /// Reads the joined form, [`CategoryPath::to_string`]: segments between `/`, in which `%2F` stands for a slash of
+    /// Reads the joined form, that of `Display`: segments between `/`, in which `%2F` stands for a slash of
     /// the segment's own and `%25` for a percent sign.
     pub fn parse(joined: &str) -> Result<Self, Invalid> {
         Self::new(joined.split('/').map(|s| s.replace("%2F", "/").replace("%25", "%")))

@@ -258,11 +258,15 @@ impl Table {
         product_pages(output.items.unwrap_or_default()).map(|mut pages| pages.pop())
     }
 
-    /// AP-19: the products of a cart with their stock. BatchGetItem, consistent: checkout prices and refuses by it.
-    /// Products that are not sold are left out.
+    /// AP-19a: the products of a cart with their stock, to be shown. BatchGetItem, eventually consistent: checkout looks
+    /// again. Products that are not sold are left out.
     pub async fn products_get(&self, ids: &[ProductId]) -> Result<Vec<ProductPage>, StoreError> {
-        let keys = ids.iter().flat_map(|id| [keys::product(id), keys::stock(id, keys::ONLY_STOCK_SHARD)]).collect();
-        product_pages(self.items_get(keys, true).await?)
+        product_pages(self.items_get(product_and_stock(ids), false).await?)
+    }
+
+    /// AP-19b: the products of a cart with their stock, to be bought. As AP-19a, consistent: money depends on it.
+    pub async fn products_get_consistent(&self, ids: &[ProductId]) -> Result<Vec<ProductPage>, StoreError> {
+        product_pages(self.items_get(product_and_stock(ids), true).await?)
     }
 
     /// Any number of items by key, 100 a BatchGetItem, unprocessed ones asked for again with backoff.
@@ -470,6 +474,10 @@ impl Table {
             Err(TransactError::Store(error)) => Err(error.into()),
         }
     }
+}
+
+fn product_and_stock(ids: &[ProductId]) -> Vec<keys::Key> {
+    ids.iter().flat_map(|id| [keys::product(id), keys::stock(id, keys::ONLY_STOCK_SHARD)]).collect()
 }
 
 struct ShardCards {
