@@ -107,7 +107,7 @@ fn there_is_no_scan_in_what_the_table_offers() {
 
 /// What each pattern costs on a shop of ordinary size: products with a card of some 200 bytes, a cart of three lines.
 async fn measure_all() -> BTreeMap<&'static str, Cost> {
-    let shop = Shop::open_with(|o| o.policy.rates = false).await;
+    let shop = Shop::open_with(|o| o.policy.rates = None).await;
     let (table, now) = (&shop.stack.table, shop.clock.now());
     for i in 0..48 {
         let product = shop.product(&format!("mug-number-{i}")).priced(500 + i).in_category("Kitchen/Mugs");

@@ -118,7 +118,7 @@ async fn a_guests_cart_expires_after_30_days_and_a_customers_does_not() {
 
 #[tokio::test]
 async fn an_addition_during_checkout_is_never_lost() {
-    let shop = Shop::open_with(|o| o.policy.rates = false).await;
+    let shop = Shop::open_with(|o| o.policy.rates = None).await;
     let mug = shop.product("mug").stock(1_000).create().await;
     for round in 0..20 {
         let ann = shop.customer().await;

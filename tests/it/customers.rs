@@ -249,7 +249,7 @@ async fn a_previous_customers_cart_is_never_merged() {
 
 #[tokio::test]
 async fn no_login_with_the_old_password_survives_its_change() {
-    let shop = Shop::open_with(|o| o.policy.rates = false).await;
+    let shop = Shop::open_with(|o| o.policy.rates = None).await;
     let ann = registered_as(&shop, ANN).await;
     let elsewhere = shop.stranger();
 

@@ -26,7 +26,7 @@ async fn checkout_fails_when_stock_is_gone() {
 
 #[tokio::test]
 async fn of_200_buyers_of_one_unit_exactly_one_gets_it() {
-    let shop = Shop::open_with(|o| o.policy.rates = false).await;
+    let shop = Shop::open_with(|o| o.policy.rates = None).await;
     let mug = shop.product("mug").stock(1).create().await;
     let buyers = join_all((0..200).map(|_| shop.customer())).await;
     join_all(buyers.iter().map(async |b| b.adds(&mug, 1).await.expect(200))).await;
@@ -300,7 +300,7 @@ async fn an_order_goes_to_the_address_as_it_was() {
 
 #[tokio::test]
 async fn a_customer_pages_through_their_orders_newest_first_and_sees_no_other() {
-    let shop = Shop::open_with(|o| o.policy.rates = false).await;
+    let shop = Shop::open_with(|o| o.policy.rates = None).await;
     let mug = shop.product("mug").create().await;
     let (ann, bob) = (shop.customer().await, shop.customer().await);
     let mut placed = Vec::new();
@@ -320,7 +320,7 @@ async fn a_customer_pages_through_their_orders_newest_first_and_sees_no_other() 
 
 #[tokio::test]
 async fn staff_list_orders_by_state_and_day() {
-    let shop = Shop::open_with(|o| o.policy.rates = false).await;
+    let shop = Shop::open_with(|o| o.policy.rates = None).await;
     let mug = shop.product("mug").create().await;
     let (ann, admin) = (shop.customer().await, shop.admin().await);
     let mut days = Vec::new();
@@ -358,7 +358,7 @@ async fn staff_list_orders_by_state_and_day() {
 
 #[tokio::test]
 async fn staff_page_through_orders_without_an_outcome() {
-    let shop = Shop::open_with(|o| o.policy.rates = false).await;
+    let shop = Shop::open_with(|o| o.policy.rates = None).await;
     let mug = shop.product("mug").create().await;
     let (ann, admin) = (shop.customer().await, shop.admin().await);
     for i in 0..25 {
@@ -376,7 +376,7 @@ async fn staff_page_through_orders_without_an_outcome() {
 
 #[tokio::test]
 async fn stock_sold_and_left_add_up() {
-    let shop = Shop::open_with(|o| o.policy.rates = false).await;
+    let shop = Shop::open_with(|o| o.policy.rates = None).await;
     let mug = shop.product("mug").stock(20).create().await;
     let buyers = join_all((0..30).map(|_| shop.customer())).await;
     join_all(buyers.iter().map(async |b| b.adds(&mug, 1).await.expect(200))).await;

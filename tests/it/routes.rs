@@ -68,7 +68,7 @@ async fn every_documented_route_is_in_this_test_and_every_row_is_documented() {
 
 #[tokio::test]
 async fn each_route_answers_each_caller_as_its_security_says() {
-    let shop = Shop::open_with(|o| o.policy.rates = false).await;
+    let shop = Shop::open_with(|o| o.policy.rates = None).await;
     for (route, access) in routes(&shop) {
         for (who, caller) in callers(&shop).await {
             let thing = Things::of_owner(&shop).await;
@@ -98,7 +98,7 @@ async fn each_route_answers_each_caller_as_its_security_says() {
 
 #[tokio::test]
 async fn the_owner_gets_what_others_do_not() {
-    let shop = Shop::open_with(|o| o.policy.rates = false).await;
+    let shop = Shop::open_with(|o| o.policy.rates = None).await;
     for (route, _) in routes(&shop).into_iter().filter(|(route, _)| is_owned(route)) {
         let thing = Things::of_owner(&shop).await;
 

@@ -3,7 +3,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use api::rates;
+use api::rates::Rates;
 use domain::Email;
 use e2e::{ADMIN_PASSWORD, Answer, PASSWORD, Shop, Shopper};
 use futures::future::join_all;
@@ -371,7 +371,7 @@ async fn an_account_may_be_tried_twenty_times_an_hour_from_anywhere() {
     let shop = Shop::open().await;
     registered_as(&shop, ANN).await;
     let (stranger, account) = (shop.stranger(), Email::parse(ANN).expect("an e-mail"));
-    count(&shop, &rates::login_account(&account), 19).await;
+    count(&shop, &Rates::default().login_account(&account), 19).await;
 
     let twentieth = login(&stranger, ANN, PASSWORD).await;
     let one_more = login(&stranger, ANN, PASSWORD).await;
@@ -389,7 +389,7 @@ async fn an_address_may_log_in_and_register_a_hundred_times_an_hour() {
     let stranger = shop.stranger();
     let registration = json!({"email": "bob@example.com", "password": PASSWORD, "name": "Bob"});
     // With Ann's registration, 99.
-    count(&shop, &rates::login_address(Some(IpAddr::V4(Ipv4Addr::LOCALHOST))), 98).await;
+    count(&shop, &Rates::default().login_address(Some(IpAddr::V4(Ipv4Addr::LOCALHOST))), 98).await;
 
     let hundredth = login(&stranger, ANN, PASSWORD).await;
     let one_more = login(&stranger, ANN, PASSWORD).await;
@@ -459,7 +459,7 @@ async fn nobody_can_say_more_about_themselves_than_they_are_asked() {
 
 #[tokio::test]
 async fn an_unknown_email_takes_as_long_as_a_wrong_password() {
-    let shop = Shop::open_with(|o| o.policy.rates = false).await;
+    let shop = Shop::open_with(|o| o.policy.rates = None).await;
     registered_as(&shop, ANN).await;
     let stranger = shop.stranger();
     let (mut unknown, mut wrong) = (Vec::new(), Vec::new());

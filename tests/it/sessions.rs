@@ -238,7 +238,7 @@ async fn logging_out_everywhere_ends_every_session_of_one_customer() {
 
 #[tokio::test]
 async fn the_eleventh_login_ends_the_oldest_session() {
-    let shop = Shop::open_with(|o| o.policy.rates = false).await;
+    let shop = Shop::open_with(|o| o.policy.rates = None).await;
     let first = registered_as(&shop, ANN).await;
     let mut later = Vec::new();
     for _ in 0..9 {
@@ -260,7 +260,7 @@ async fn the_eleventh_login_ends_the_oldest_session() {
 
 #[tokio::test]
 async fn nothing_is_accepted_once_a_logout_everywhere_was_acknowledged() {
-    let shop = Shop::open_with(|o| o.policy.rates = false).await;
+    let shop = Shop::open_with(|o| o.policy.rates = None).await;
 
     let races = join_all((0..40).map(|number| race_refresh_with_logout(&shop, number))).await;
 

@@ -52,7 +52,7 @@ pub async fn place(
     if let Some(prior) = context.table.idempotency_get(&request).await? {
         return resume(&state, &session.uid, prior, asked.token).await;
     }
-    rates::allow(context, &[rates::checkout(&session.uid)]).await?;
+    rates::allow(context, |rates| vec![rates.checkout(&session.uid)]).await?;
 
     let order = order(context, &session.uid, &cart, &asked).await?;
     match commit(context, &order, &cart, &request).await? {

@@ -41,8 +41,7 @@ pub async fn register(
     let email = Email::parse(&request.email)?;
     let name = CustomerName::parse(&request.name)?;
     let password = Password::choose(&request.password)?;
-    let limits = [rates::login_account_address(&email, address), rates::login_address(address)];
-    rates::allow(context, &limits).await?;
+    rates::allow(context, |r| vec![r.login_account_address(&email, address), r.login_address(address)]).await?;
     // Hashed whether or not the e-mail is free: the time it takes tells nothing.
     let hash = state.passwords.hash(password).await.map_err(Problem::internal)?;
 
@@ -114,7 +113,7 @@ pub async fn change(
 
     let mut token = None;
     if let Some((current, new)) = passwords {
-        rates::allow(context, &[rates::login_account_address(&customer.email, address)]).await?;
+        rates::allow(context, |r| vec![r.login_account_address(&customer.email, address)]).await?;
         let credential = change_password(&state, &customer.email, current, new).await?;
         // Everything opened under the old password ends; this device goes on with a new token.
         context.table.session_revoke_all(&session.uid, context.clock.now()).await?;

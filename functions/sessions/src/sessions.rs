@@ -1,7 +1,8 @@
 //! Opening sessions, keeping them, ending them.
 
 use api::{
-    ClientAddress, Context, Device, Id, Json, MaybeSession, Problem, Session, attach_token, clear_cookie, rates,
+    ClientAddress, Context, Device, Id, Json, MaybeSession, Problem, Session, attach_token, clear_cookie,
+    rates::{self, Rates},
     token::Token,
     wire::{ProblemDetails, timestamp},
 };
@@ -33,7 +34,7 @@ pub async fn guest(
     Device(device): Device,
 ) -> Result<Response, Problem> {
     let context = &state.context;
-    rates::allow(context, &[rates::guest(address)]).await?;
+    rates::allow(context, |rates| vec![rates.guest(address)]).await?;
     let uid = UserId::from(context.clock.uuid_v7());
     let (token, new) = issue(context, &uid, SessionKind::Guest, device);
     context.table.session_open_guest(&new).await?;
@@ -61,9 +62,10 @@ pub async fn login(
     let email = Email::parse(&request.email)?;
     let password = Password::attempt(&request.password)?;
     // Before the hash: what is limited must not cost memory and time.
-    let of_pair = rates::login_account_address(&email, address);
-    let limits = [of_pair.clone(), rates::login_account(&email), rates::login_address(address)];
-    rates::allow(context, &limits).await?;
+    let limits = |rates: &Rates| {
+        vec![rates.login_account_address(&email, address), rates.login_account(&email), rates.login_address(address)]
+    };
+    rates::allow(context, limits).await?;
 
     let credential = context.table.credential_get(&email).await?;
     let stored = credential.as_ref().map(|c| c.password_hash.clone());
@@ -71,7 +73,8 @@ pub async fn login(
     let Some(mut credential) = credential.filter(|_| verdict != Verdict::Wrong) else {
         return Err(wrong_credentials());
     };
-    if context.policy.rates {
+    if let Some(rates) = &context.policy.rates {
+        let of_pair = rates.login_account_address(&email, address);
         context.table.rate_reset(&of_pair, context.clock.now()).await?;
     }
     if verdict == Verdict::RightButWeak {

@@ -6,7 +6,7 @@ use std::{
     process::ExitCode,
 };
 
-use api::Policy;
+use api::{Policy, rates::Rates};
 use clap::{Parser, ValueEnum};
 use domain::{Email, Password};
 use local::{AdminAccount, Seed, Stack, StackOptions, error_chain};
@@ -92,7 +92,7 @@ impl Arguments {
             },
             policy: Policy {
                 currency,
-                rates: self.limits == Switch::On,
+                rates: (self.limits == Switch::On).then(Rates::default),
                 origins: self.allowed_origins,
                 show_costs: true,
             },

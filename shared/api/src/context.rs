@@ -3,7 +3,7 @@ use std::sync::Arc;
 use domain::Currency;
 use table::Table;
 
-use crate::{Clock, Cursors};
+use crate::{Clock, Cursors, rates::Rates};
 
 /// What every function needs. Cheap to clone; functions hold it in their state.
 #[derive(Debug, Clone)]
@@ -19,8 +19,8 @@ pub struct Context {
 pub struct Policy {
     /// The one currency a cart is charged in.
     pub currency: Currency,
-    /// Whether rates are limited; load trials on a local stack turn it off.
-    pub rates: bool,
+    /// How often things may happen; `None` is without limit, for load trials on a local stack.
+    pub rates: Option<Rates>,
     /// Storefronts, such as `https://shop.example`, that browsers may call from.
     pub origins: Vec<String>,
     /// Whether answers carry `X-Consumed-Capacity` and `Server-Timing`: on a local stack, not towards customers.
@@ -29,6 +29,6 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { currency: Currency::USD, rates: true, origins: Vec::new(), show_costs: false }
+        Self { currency: Currency::USD, rates: Some(Rates::default()), origins: Vec::new(), show_costs: false }
     }
 }

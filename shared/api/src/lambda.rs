@@ -7,12 +7,12 @@ use table::{Descriptions, TableConfig};
 use tracing_subscriber::EnvFilter;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{Clock, Context, Cursors, Policy, edge};
+use crate::{Clock, Context, Cursors, Policy, edge, rates::Rates};
 
 /// Reads the environment and makes the clients; nothing is sent yet.
 ///
 /// `TABLE_NAME`, `BUCKET_NAME`, `CURSOR_KEYS`, and optionally `SHOP_CURRENCY`, `ALLOWED_ORIGINS` (comma-separated),
-/// `DYNAMODB_ENDPOINT` with `S3_ENDPOINT`.
+/// `RATE_LIMITS` (see [`Rates::parse`]), `DYNAMODB_ENDPOINT` with `S3_ENDPOINT`.
 ///
 /// # Errors
 /// Names the variable that is missing or wrong.
@@ -25,7 +25,8 @@ pub async fn context() -> Result<(Context, Descriptions), lambda_http::Error> {
     let currency = domain::parse_currency(&currency).map_err(|e| format!("SHOP_CURRENCY: {e}"))?;
     let origins = var("ALLOWED_ORIGINS").unwrap_or_default();
     let origins = origins.split(',').map(str::trim).filter(|o| !o.is_empty()).map(str::to_owned).collect();
-    let policy = Policy { currency, origins, ..Policy::default() };
+    let rates = Rates::parse(&var("RATE_LIMITS").unwrap_or_default()).map_err(|e| format!("RATE_LIMITS: {e}"))?;
+    let policy = Policy { currency, origins, rates: Some(rates), ..Policy::default() };
     let (table, descriptions) = config.connect().await;
     let context = Context { table, clock: Clock::System, cursors: Arc::new(cursors), policy: Arc::new(policy) };
     Ok((context, descriptions))
