@@ -123,6 +123,26 @@ async fn a_declined_order_leaves_a_cart_begun_meanwhile_alone() {
 }
 
 #[tokio::test]
+async fn a_declined_order_settles_though_one_of_its_products_was_deleted_meanwhile() {
+    let shop = Shop::open().await;
+    let (mug, pan) = (shop.product("mug").create().await, shop.product("pan").stock(3).create().await);
+    let (ann, admin) = (shop.customer().await, shop.admin().await);
+    ann.adds(&mug, 1).await.expect(200);
+    ann.adds(&pan, 2).await.expect(200);
+    let cart = cart_of(&shop, &ann).await;
+    let order = hold(&shop, &ann, "tok_declined", "declined-and-deleted").await;
+    admin.delete("/admin/products/mug").await.expect(204);
+    let (declined, effect) = order.decline(shop.clock.now()).unwrap().unwrap();
+
+    shop.stack.table.order_transition(&declined, effect, Some(&cart)).await.unwrap();
+
+    assert_eq!(shop.stock(&pan).await, 3);
+    assert_eq!(ann.get("/cart").await.json()["items"].as_array().map(Vec::len), Some(2));
+    let stored = ann.get(&format!("/orders/{}", order.id)).await.expect(200).json();
+    assert_eq!(stored["state"], "cancelled");
+}
+
+#[tokio::test]
 async fn a_repeated_checkout_hears_the_first_answer() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").stock(5).create().await;

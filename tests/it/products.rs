@@ -182,6 +182,23 @@ async fn a_batch_tells_what_became_of_each_product_in_order() {
 }
 
 #[tokio::test]
+async fn sending_a_batch_again_completes_what_was_left_without_stock() {
+    let shop = Shop::open().await;
+    let admin = shop.admin().await;
+    let batch = json!({"items": [{"productId": "mug", "name": "Mug", "category": [], "price": usd(899), "stock": 5}]});
+    admin.post("/admin/products/batch", batch.clone()).await.expect(200);
+    let stock = AttributeValue::S("META#mug#STOCK#00".to_owned());
+    let delete = shop.raw_client().delete_item().table_name(shop.stack.table.name()).key("SK", stock);
+    delete.key("PK", AttributeValue::S("PROD#mug".to_owned())).send().await.unwrap();
+
+    let again = admin.post("/admin/products/batch", batch.clone()).await.expect(200).json();
+    let third = admin.post("/admin/products/batch", batch).await.expect(200).json();
+
+    assert_eq!((&again["items"][0]["outcome"], &third["items"][0]["outcome"]), (&json!("created"), &json!("exists")));
+    assert_eq!(shop.stock(&"mug".parse().unwrap()).await, 5);
+}
+
+#[tokio::test]
 async fn a_batch_holds_1_to_100_products() {
     let shop = Shop::open().await;
     let admin = shop.admin().await;

@@ -112,21 +112,36 @@ enum Committed {
 async fn commit(context: &Context, order: &Order, cart: &Cart, request: &Idempotency) -> Result<Committed, Problem> {
     match context.table.order_place(order, cart, request, context.clock.now()).await {
         Ok(()) => Ok(Committed::Now),
-        Err(PlaceOrderError::Repeated(prior)) => Ok(Committed::Before(prior)),
-        Err(PlaceOrderError::OutOfStock(shortages)) => Err(out_of_stock(&shortages)),
+        Err(PlaceOrderError::Repeated(prior)) => Ok(Committed::by(prior, order)),
+        Err(PlaceOrderError::OutOfStock(shortages)) => refused(context, order, request, out_of_stock(&shortages)).await,
         Err(PlaceOrderError::CartChanged) => {
-            Err(Problem::conflict("cart_changed", "the cart was changed meanwhile; look at it again"))
+            let changed = Problem::conflict("cart_changed", "the cart was changed meanwhile; look at it again");
+            refused(context, order, request, changed).await
         }
         // Committed or not: the idempotency record, being part of it, tells.
         Err(PlaceOrderError::Store(error @ StoreError::AnswerLost(_))) => {
-            match context.table.idempotency_get(request).await? {
-                Some(prior) if prior.outcome == order.id.to_string() => Ok(Committed::Now),
-                Some(prior) => Ok(Committed::Before(prior)),
-                None => Err(error.into()),
-            }
+            refused(context, order, request, error.into()).await
         }
         Err(PlaceOrderError::Store(error)) => Err(error.into()),
     }
+}
+
+impl Committed {
+    /// Whose the record is tells who committed: an earlier attempt of this very request may have.
+    fn by(record: PriorRequest, order: &Order) -> Self {
+        if record.outcome == order.id.to_string() { Self::Now } else { Self::Before(record) }
+    }
+}
+
+/// What refused this request may be what the same request did a moment before: then that one's answer counts.
+async fn refused(
+    context: &Context,
+    order: &Order,
+    request: &Idempotency,
+    problem: Problem,
+) -> Result<Committed, Problem> {
+    let record = context.table.idempotency_get(request).await?;
+    record.map(|record| Committed::by(record, order)).ok_or(problem)
 }
 
 /// A key seen before: the first answer again, or, where the first request never got to one, on from where it stopped.
@@ -168,18 +183,25 @@ async fn settle(state: &State, order: Order, token: PaymentToken, cart: Option<&
         Err(OrderTransitionError::Changed) => return settled_elsewhere(state, &order).await,
         Err(OrderTransitionError::Store(error)) => return Err(error.into()),
     }
-    // Reading one's own write is a courtesy: the stream repairs what is missing, so a failure is not the order's.
-    if let Err(error) = table.order_project(&settled).await {
-        tracing::warn!(order = %settled.id, %error, "projection left to the stream");
-    }
+    project(state, &settled).await;
     Ok(answer(&settled))
 }
 
 /// Somebody else settled the order while this request charged it; the provider charged once, so their answer is ours.
 async fn settled_elsewhere(state: &State, order: &Order) -> Result<Response, Problem> {
     let found = state.context.table.order_get_consistent(&order.customer, order.id).await?;
-    let first = found.and_then(|stored| stored.order.as_first_answered());
+    let stored = found.ok_or_else(|| Problem::internal(format!("order {} is gone", order.id)))?.order;
+    // Whoever settled it may have died before projecting it.
+    project(state, &stored).await;
+    let first = stored.as_first_answered();
     first.map(|order| answer(&order)).ok_or_else(|| Problem::internal("an order went back to having no outcome"))
+}
+
+/// Reading one's own write is a courtesy: the stream repairs what is missing, so a failure is not the order's.
+async fn project(state: &State, order: &Order) {
+    if let Err(error) = state.context.table.order_project(order).await {
+        tracing::warn!(order = %order.id, %error, "projection left to the stream");
+    }
 }
 
 fn answer(order: &Order) -> Response {

@@ -93,7 +93,7 @@ pub async fn create_batch(
     let outcomes = table.products_import(&records, false, admin.uid.as_str(), now).await?;
     for (place, outcome) in places.into_iter().zip(outcomes) {
         items[place].outcome = match outcome {
-            ImportOutcome::Created => "created",
+            ImportOutcome::Created | ImportOutcome::Unfinished => "created",
             ImportOutcome::Exists | ImportOutcome::Unchanged | ImportOutcome::Updated => "exists",
             ImportOutcome::Unwritten => "unwritten",
         };

@@ -130,15 +130,9 @@ pub struct ProductListResponse {
     pub next_cursor: Option<String>,
 }
 
-/// Ids that would hide behind `/products/featured` and `/admin/products/batch`.
-const RESERVED: [&str; 2] = ["featured", "batch"];
-
 impl CreateProductRequest {
     pub fn product(&self, fresh_id: impl FnOnce() -> ProductId, now: Timestamp) -> Result<Product, Invalid> {
-        let id: ProductId = self.product_id.as_deref().map(str::parse).transpose()?.unwrap_or_else(fresh_id);
-        if RESERVED.contains(&id.as_str()) {
-            return Err(Invalid::new("productId", "id_invalid", "is the name of a route"));
-        }
+        let id = self.product_id.as_deref().map(ProductId::of_new_product).transpose()?.unwrap_or_else(fresh_id);
         Ok(Product {
             id,
             name: ProductName::parse(&self.name)?,

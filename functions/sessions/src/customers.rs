@@ -113,7 +113,8 @@ pub async fn change(
 
     let mut token = None;
     if let Some((current, new)) = passwords {
-        rates::allow(context, |r| vec![r.login_account_address(&customer.email, address)]).await?;
+        let email = &customer.email;
+        rates::allow(context, |r| vec![r.login_account_address(email, address), r.login_account(email)]).await?;
         let credential = change_password(&state, &customer.email, current, new).await?;
         // Everything opened under the old password ends; this device goes on with a new token.
         context.table.session_revoke_all(&session.uid, context.clock.now()).await?;

@@ -52,8 +52,8 @@ struct Arguments {
     #[arg(long, env = "ADMIN_PASSWORD", hide_env_values = true, requires = "admin_email")]
     admin_password: Option<String>,
     /// Storefronts that browsers may call from, such as http://localhost:5173; comma-separated.
-    #[arg(long, env = "ALLOWED_ORIGINS", value_delimiter = ',')]
-    allowed_origins: Vec<String>,
+    #[arg(long, env = "ALLOWED_ORIGINS", default_value = "", hide_default_value = true)]
+    allowed_origins: String,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -93,7 +93,7 @@ impl Arguments {
             policy: Policy {
                 currency,
                 rates: (self.limits == Switch::On).then(Rates::default),
-                origins: self.allowed_origins,
+                origins: Policy::parse_origins(&self.allowed_origins).map_err(|e| format!("--allowed-origins: {e}"))?,
                 show_costs: true,
             },
             admin,

@@ -197,7 +197,7 @@ where
         for (place, outcome) in loaded {
             match outcome {
                 ImportOutcome::Created => self.report.created += 1,
-                ImportOutcome::Updated => self.report.updated += 1,
+                ImportOutcome::Updated | ImportOutcome::Unfinished => self.report.updated += 1,
                 ImportOutcome::Unchanged | ImportOutcome::Exists => self.report.unchanged += 1,
                 ImportOutcome::Unwritten => {
                     self.reject(place.rejected("the table did not take it; run the import again"))?;

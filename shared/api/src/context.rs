@@ -27,6 +27,27 @@ pub struct Policy {
     pub show_costs: bool,
 }
 
+impl Policy {
+    /// Reads origins such as `https://shop.example,http://localhost:5173`.
+    ///
+    /// # Errors
+    /// Names the one that is no origin: with a path, a slash at its end, or `*`, which would let any page in.
+    pub fn parse_origins(text: &str) -> Result<Vec<String>, String> {
+        let origins = text.split(',').map(str::trim).filter(|o| !o.is_empty());
+        origins
+            .map(|origin| {
+                let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+                let plain =
+                    |h: &str| !h.is_empty() && h.bytes().all(|b| b.is_ascii_graphic() && !b"/*?#@".contains(&b));
+                match host {
+                    Some(host) if plain(host) => Ok(origin.to_owned()),
+                    _ => Err(format!("{origin:?} is not an origin such as https://shop.example")),
+                }
+            })
+            .collect()
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self { currency: Currency::USD, rates: Some(Rates::default()), origins: Vec::new(), show_costs: false }

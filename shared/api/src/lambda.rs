@@ -24,7 +24,7 @@ pub async fn context() -> Result<(Context, Descriptions), lambda_http::Error> {
     let currency = var("SHOP_CURRENCY").unwrap_or_else(|| "USD".to_owned());
     let currency = domain::parse_currency(&currency).map_err(|e| format!("SHOP_CURRENCY: {e}"))?;
     let origins = var("ALLOWED_ORIGINS").unwrap_or_default();
-    let origins = origins.split(',').map(str::trim).filter(|o| !o.is_empty()).map(str::to_owned).collect();
+    let origins = Policy::parse_origins(&origins).map_err(|e| format!("ALLOWED_ORIGINS: {e}"))?;
     let rates = Rates::parse(&var("RATE_LIMITS").unwrap_or_default()).map_err(|e| format!("RATE_LIMITS: {e}"))?;
     let policy = Policy { currency, origins, rates: Some(rates), ..Policy::default() };
     let (table, descriptions) = config.connect().await;

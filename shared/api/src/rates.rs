@@ -98,8 +98,16 @@ fn account(email: &Email) -> String {
     sha256_hex(email.as_str())
 }
 
+/// An IPv6 customer has a whole /64 of addresses; it counts as one.
 fn shown(address: Option<IpAddr>) -> String {
-    address.map_or_else(|| "unknown".to_owned(), |a| a.to_string())
+    match address.map(|a| a.to_canonical()) {
+        None => "unknown".to_owned(),
+        Some(IpAddr::V4(v4)) => v4.to_string(),
+        Some(IpAddr::V6(v6)) => {
+            let [a, b, c, d, ..] = v6.segments();
+            format!("{a:x}.{b:x}.{c:x}.{d:x}")
+        }
+    }
 }
 
 #[cfg(test)]

@@ -70,6 +70,17 @@ id!(
     IdempotencyKey, "Idempotency-Key", 16
 );
 
+impl ProductId {
+    /// The id of a product to be created: any but the two that would hide behind `/products/featured` and
+    /// `/admin/products/batch`.
+    pub fn of_new_product(raw: &str) -> Result<Self, Invalid> {
+        match raw {
+            "featured" | "batch" => Err(Invalid::new("productId", "id_invalid", "is the name of a route")),
+            _ => raw.parse(),
+        }
+    }
+}
+
 /// An order: a UUIDv7, so that it sorts by the time it was placed and carries that time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OrderId(Uuid);

@@ -1,7 +1,11 @@
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_dynamodb::config::{Credentials, SharedHttpClient};
+use aws_sdk_dynamodb::config::{
+    Credentials, SharedHttpClient,
+    interceptors::InterceptorContext,
+    retry::{ClassifyRetry, RetryAction},
+};
 use aws_smithy_http_client::{
     Builder,
     tls::{Provider, rustls_provider::CryptoMode},
@@ -66,6 +70,27 @@ pub fn http_client() -> SharedHttpClient {
     Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
+/// Keeps the SDK from sending a write again whose answer was lost: it may have happened, and adding to a cart twice is
+/// not adding once. Throttling is still retried, for then nothing happened; so are transactions, which carry a token.
+#[derive(Debug)]
+struct NeverWriteTwice;
+
+impl ClassifyRetry for NeverWriteTwice {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let error = context.output_or_error().and_then(|outcome| outcome.err());
+        match error {
+            Some(e) if e.is_timeout_error() || e.is_response_error() || e.is_connector_error() => {
+                RetryAction::RetryForbidden
+            }
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "never write twice"
+    }
+}
+
 fn timeouts(attempt: Duration, total: Duration) -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(attempt)
@@ -110,8 +135,10 @@ impl TableConfig {
             s3 = s3.endpoint_url(&endpoints.s3).force_path_style(true);
         }
         let reads = aws_sdk_dynamodb::Client::from_conf(dynamodb.clone().build());
-        let writes = aws_sdk_dynamodb::Client::from_conf(dynamodb.timeout_config(self.timeouts.writes()).build());
-        let table = Table { reads, writes, name: self.table.clone() };
+        let dynamodb = dynamodb.timeout_config(self.timeouts.writes());
+        let transactions = aws_sdk_dynamodb::Client::from_conf(dynamodb.clone().build());
+        let writes = aws_sdk_dynamodb::Client::from_conf(dynamodb.retry_classifier(NeverWriteTwice).build());
+        let table = Table { reads, writes, transactions, name: self.table.clone() };
         (table, Descriptions::new(aws_sdk_s3::Client::from_conf(s3.build()), self.bucket.clone()))
     }
 }

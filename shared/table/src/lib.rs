@@ -59,8 +59,10 @@ pub use stock::StockAdjustError;
 pub struct Table {
     /// Short timeouts: a read can simply be asked again.
     reads: Client,
-    /// Longer ones: a write whose answer is lost has to be looked up.
+    /// Longer ones, and no second attempt: a write whose answer is lost has to be looked up.
     writes: Client,
+    /// As long, with further attempts: a transaction's token keeps it from happening twice.
+    transactions: Client,
     name: String,
 }
 

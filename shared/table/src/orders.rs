@@ -341,40 +341,37 @@ impl Table {
         if effect == StockEffect::None {
             return self.order_put(order).await;
         }
-        let read = values([(":read", n(order.version - 1))]);
-        let release = |with_cart: Option<&Cart>| {
-            let mut put = self.transact_put(order_item(order), Some("version = :read"));
-            if let Some(put) = put.put.as_mut() {
-                put.expression_attribute_values = Some(read.clone());
+        let mut put = self.transact_put(order_item(order), Some("version = :read"));
+        if let Some(put) = put.put.as_mut() {
+            put.expression_attribute_values = Some(values([(":read", n(order.version - 1))]));
+        }
+        let mut actions = vec![put];
+        actions.extend(order.lines.iter().map(|line| self.stock_return(line)));
+        actions.extend(give_back.map(|cart| {
+            self.transact_update(
+                keys::cart(&order.customer),
+                "SET cartLines = :lines, version = version + :one",
+                "version = :emptied",
+                values([
+                    (":lines", carts::lines_value(&cart.lines)),
+                    (":one", n(1)),
+                    (":emptied", n(cart.version + 1)),
+                ]),
+            )
+        }));
+        loop {
+            let reasons = match self.transact(actions.clone()).await {
+                Ok(()) => return Ok(()),
+                Err(TransactError::Store(error)) => return Err(error.into()),
+                Err(TransactError::Canceled(reasons)) => reasons,
+            };
+            if reasons.first().is_none_or(condition_failed) {
+                return Err(OrderTransitionError::Changed);
             }
-            let mut actions = vec![put];
-            actions.extend(order.lines.iter().map(|line| self.stock_return(line)));
-            actions.extend(with_cart.map(|cart| {
-                self.transact_update(
-                    keys::cart(&order.customer),
-                    "SET cartLines = :lines, version = version + :one",
-                    "version = :emptied",
-                    values([
-                        (":lines", carts::lines_value(&cart.lines)),
-                        (":one", n(1)),
-                        (":emptied", n(cart.version + 1)),
-                    ]),
-                )
-            }));
-            self.transact(actions)
-        };
-        let order_changed = |reasons: &[_]| reasons.first().is_some_and(condition_failed);
-        let result = match release(give_back).await {
-            // Only the cart moved on: leave it to its new lines, the stock must go back all the same.
-            Err(TransactError::Canceled(reasons)) if give_back.is_some() && !order_changed(&reasons) => {
-                release(None).await
-            }
-            result => result,
-        };
-        match result {
-            Ok(()) => Ok(()),
-            Err(TransactError::Canceled(_)) => Err(OrderTransitionError::Changed),
-            Err(TransactError::Store(error)) => Err(error.into()),
+            // A product that was deleted meanwhile has no stock to return to, and a customer who has begun another cart
+            // keeps that one. The rest must go back all the same; each round has fewer actions, so this ends.
+            let mut reasons = reasons.iter();
+            actions.retain(|_| !reasons.next().is_some_and(condition_failed));
         }
     }
 

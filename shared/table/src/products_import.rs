@@ -25,6 +25,8 @@ pub enum ImportOutcome {
     /// The product was there with other content.
     Updated,
     Unchanged,
+    /// The product was there without its stock, which it has now.
+    Unfinished,
     /// The product was there, and existing ones are not to be touched.
     Exists,
     /// The table took part of it at most; loading it again completes it.
@@ -59,7 +61,9 @@ impl Table {
             let has_stock = found.contains_key(&keys::stock(id, keys::ONLY_STOCK_SHARD));
             let mut outcome = match &stored {
                 None => ImportOutcome::Created,
-                Some(_) if !overwrite => ImportOutcome::Exists,
+                Some(_) if !overwrite && has_stock => ImportOutcome::Exists,
+                // Begun by a load that was interrupted: what is there stays, and the rest is written.
+                Some(_) if !overwrite => ImportOutcome::Unfinished,
                 Some(stored) if same_content(stored, &import.record) => ImportOutcome::Unchanged,
                 Some(_) => ImportOutcome::Updated,
             };

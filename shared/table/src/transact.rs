@@ -8,6 +8,8 @@ use aws_sdk_dynamodb::{
     },
 };
 
+use uuid::Uuid;
+
 use crate::{StoreError, Table, keys::Key, meter::metered, rows::Item};
 
 /// Why a transaction did not happen.
@@ -37,10 +39,12 @@ impl Table {
     /// All of it, or none. Retried, with jittered backoff, only where every reason of a cancellation is contention.
     pub(crate) async fn transact(&self, actions: Vec<TransactWriteItem>) -> Result<(), TransactError> {
         let started = Instant::now();
+        let mut token = Uuid::now_v7().to_string();
         for attempt in 1.. {
             let call = self
-                .writes
+                .transactions
                 .transact_write_items()
+                .client_request_token(&token)
                 .set_transact_items(Some(actions.clone()))
                 .return_consumed_capacity(ReturnConsumedCapacity::Total)
                 .send();
@@ -60,6 +64,10 @@ impl Table {
             let over = attempt == ATTEMPTS || started.elapsed() > PATIENCE;
             if over || !failures().all(is_contention) {
                 return Err(TransactError::Store(error.into()));
+            }
+            if !reasons.is_empty() {
+                // Cancelled, so it never happened. While one is in progress the token must stay: it may yet happen.
+                token = Uuid::now_v7().to_string();
             }
             backoff(attempt).await;
         }

@@ -33,7 +33,7 @@ pub(super) fn parse(line: &[u8], options: &ImportOptions) -> Result<Parsed, Inva
 
     let currency = parse_currency(required(&fields, "currency")?)?;
     let product = Product {
-        id: required(&fields, "id")?.parse::<ProductId>().map_err(|e| Invalid { field: "id", ..e })?,
+        id: ProductId::of_new_product(required(&fields, "id")?).map_err(|e| Invalid { field: "id", ..e })?,
         name: ProductName::parse(required(&fields, "name")?)?,
         category: category(&fields)?,
         price: Money::parse_decimal(required(&fields, "price")?, currency)?,

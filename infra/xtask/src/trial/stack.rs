@@ -50,7 +50,7 @@ pub struct Import {
 impl Programs {
     /// Builds both, and asks cargo where they are: the target folder can be configured to be anywhere.
     pub fn build() -> Outcome<Self> {
-        let arguments = ["build", "--package", "local", "--package", "ops", "--message-format=json-render-diagnostics"];
+        let arguments = ["build", "--bin", "local", "--bin", "ops", "--message-format=json-render-diagnostics"];
         let output = cargo(&arguments).stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
         if !output.status.success() {
             return Err("local and ops cannot be built".into());
