@@ -75,6 +75,7 @@ async fn each_route_answers_each_caller_as_its_security_says() {
 
             let answer = ask(&caller, &route, &thing).await;
 
+            assert!(is_documented(&shop, &route, answer.status()), "{route} answers {}, undocumented", answer.status());
             let code = if answer.status() >= 400 { answer.code() } else { String::new() };
             let context = format!("{who} asks {route} ({access:?}): {} {code}", answer.status());
             match (access, who) {
@@ -106,6 +107,12 @@ async fn the_owner_gets_what_others_do_not() {
 
         assert!(answer.status() < 300, "{route}: {}", answer.status());
     }
+}
+
+fn is_documented(shop: &Shop, route: &str, status: u16) -> bool {
+    let document = serde_json::to_value(&*shop.stack.openapi).unwrap();
+    let (method, path) = route.split_once(' ').unwrap();
+    document["paths"][path][method.to_lowercase()]["responses"].get(status.to_string()).is_some()
 }
 
 /// Routes whose path names something that belongs to a customer.

@@ -38,6 +38,7 @@ pub async fn get(
         (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
         (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
         (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "`cart_busy`", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 412, description = "`version_mismatch`, with the current `cart`", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 422, description = "`quantity_out_of_range`, `cart_full`, `currency_mismatch`", body = ProblemDetails, content_type = "application/problem+json"),
     ))]
@@ -63,6 +64,7 @@ pub async fn add(
         (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
         (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
         (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "`cart_busy`", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 412, description = "`version_mismatch`, with the current `cart`", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 422, description = "`quantity_out_of_range`, `cart_full`, `currency_mismatch`", body = ProblemDetails, content_type = "application/problem+json"),
     ))]
@@ -89,6 +91,7 @@ pub async fn set(
         (status = 200, body = CartResponse),
         (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
         (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "`cart_busy`", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 412, description = "`version_mismatch`, with the current `cart`", body = ProblemDetails, content_type = "application/problem+json"),
     ))]
 pub async fn remove(
@@ -106,6 +109,7 @@ pub async fn remove(
     responses(
         (status = 200, body = CartResponse),
         (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "`cart_busy`", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 412, description = "`version_mismatch`, with the current `cart`", body = ProblemDetails, content_type = "application/problem+json"),
     ))]
 pub async fn clear(

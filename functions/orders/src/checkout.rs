@@ -150,7 +150,7 @@ async fn resume(state: &State, uid: &UserId, prior: PriorRequest, token: Payment
     let context = &state.context;
     let id: OrderId = prior.outcome.parse().map_err(Problem::internal)?;
     let found = context.table.order_get_consistent(uid, id).await?;
-    let order = found.ok_or_else(|| Problem::internal(format!("order {id} of an idempotency record is gone")))?.order;
+    let order = found.ok_or_else(|| Problem::internal(format!("order {id} of an idempotency record is gone")))?;
     if let Some(first) = order.as_first_answered() {
         let mut response = answer(&first);
         response.headers_mut().insert(idempotency::REPLAYED, http::HeaderValue::from_static("true"));
@@ -190,7 +190,7 @@ async fn settle(state: &State, order: Order, token: PaymentToken, cart: Option<&
 /// Somebody else settled the order while this request charged it; the provider charged once, so their answer is ours.
 async fn settled_elsewhere(state: &State, order: &Order) -> Result<Response, Problem> {
     let found = state.context.table.order_get_consistent(&order.customer, order.id).await?;
-    let stored = found.ok_or_else(|| Problem::internal(format!("order {} is gone", order.id)))?.order;
+    let stored = found.ok_or_else(|| Problem::internal(format!("order {} is gone", order.id)))?;
     // Whoever settled it may have died before projecting it.
     project(state, &stored).await;
     let first = stored.as_first_answered();

@@ -62,6 +62,6 @@ pub async fn get(
     Id(id): Id<OrderId>,
 ) -> Result<impl IntoResponse, Problem> {
     let found = state.context.table.order_get(&session.uid, id).await?;
-    let stored = found.ok_or_else(|| Problem::not_found("order"))?;
-    Ok(Json(OrderResponse::from(&stored.order)))
+    let order = found.ok_or_else(|| Problem::not_found("order"))?;
+    Ok(Json(OrderResponse::from(&order)))
 }

@@ -28,7 +28,7 @@ pub struct CreateProductRequest {
     pub manufacturer: Option<String>,
     /// Strings, numbers or booleans.
     #[serde(default)]
-    #[schema(value_type = BTreeMap<String, Object>)]
+    #[schema(value_type = BTreeMap<String, serde_json::Value>)]
     pub attributes: BTreeMap<String, serde_json::Value>,
     pub featured_rank: Option<u32>,
     /// Units to start with.
@@ -48,7 +48,7 @@ pub struct ReplaceProductRequest {
     pub thumbnail: Option<String>,
     pub manufacturer: Option<String>,
     #[serde(default)]
-    #[schema(value_type = BTreeMap<String, Object>)]
+    #[schema(value_type = BTreeMap<String, serde_json::Value>)]
     pub attributes: BTreeMap<String, serde_json::Value>,
     pub featured_rank: Option<u32>,
 }
@@ -66,7 +66,7 @@ pub struct PatchProductRequest {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<String>)]
     pub manufacturer: Option<Option<String>>,
-    #[schema(value_type = Option<BTreeMap<String, Object>>)]
+    #[schema(value_type = Option<BTreeMap<String, serde_json::Value>>)]
     pub attributes: Option<BTreeMap<String, serde_json::Value>>,
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<u32>)]

@@ -14,7 +14,8 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        InfoBuilder, LicenseBuilder,
+        ContentBuilder, InfoBuilder, LicenseBuilder, Ref, RefOr, ResponseBuilder,
+        path::Operation,
         security::{Http, HttpAuthScheme, SecurityScheme},
     },
 };
@@ -44,7 +45,8 @@ pub fn router(
     (edge::finish(routes, context).0, document)
 }
 
-/// The document of the whole API: titled, and with the two ways to be somebody.
+/// The document of the whole API: titled, with the ways to be somebody, and with the answers that the edge gives on
+/// behalf of every route.
 pub fn openapi(routes: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
     let mut document = Document::openapi();
     document.merge(routes);
@@ -54,7 +56,42 @@ pub fn openapi(routes: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
         .description(Some("Products, carts, orders and sessions of a shop on one DynamoDB table."))
         .license(Some(LicenseBuilder::new().name("MIT OR Apache-2.0").build()))
         .build();
+    for path in document.paths.paths.values_mut() {
+        let operations = [&mut path.get, &mut path.put, &mut path.post, &mut path.patch, &mut path.delete];
+        operations.into_iter().flatten().for_each(edge_answers);
+    }
     document
+}
+
+/// What the edge may answer before or instead of a handler.
+fn edge_answers(operation: &mut Operation) {
+    let security = serde_json::to_string(&operation.security).unwrap_or_default();
+    let mut answers = vec![
+        ("400", "the request is malformed: `header_duplicated`, `id_invalid`, `query_invalid`, `body_invalid`, …"),
+        ("431", "`headers_too_large`"),
+        ("500", "`internal`"),
+        ("503", "`busy`, `outcome_unknown`; with `Retry-After`"),
+    ];
+    if security.contains("admin") || (security.contains("session") && !security.contains("{}")) {
+        answers.push(("401", "`session_missing`, `session_invalid`"));
+    }
+    if security.contains("admin") {
+        answers.push(("403", "`admin_required`, `cross_site_request`"));
+    } else if security.contains("session") {
+        answers.push(("403", "`cross_site_request`"));
+    }
+    if operation.request_body.is_some() {
+        answers.push(("413", "`body_too_large`"));
+        answers.push(("415", "`media_type_unsupported`"));
+    }
+    for (status, description) in answers {
+        operation.responses.responses.entry(status.to_owned()).or_insert_with(|| {
+            let problem = Ref::from_schema_name("ProblemDetails");
+            let content = ContentBuilder::new().schema(Some(problem)).build();
+            let response = ResponseBuilder::new().description(description).content("application/problem+json", content);
+            RefOr::T(response.build())
+        });
+    }
 }
 
 #[derive(OpenApi)]

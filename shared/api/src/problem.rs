@@ -71,10 +71,6 @@ impl Problem {
         self
     }
 
-    pub fn code(&self) -> &'static str {
-        self.code
-    }
-
     fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.cause = Some(cause.into());
         self

@@ -28,6 +28,7 @@ pub const ORDER_PREFIX: &str = "ORDER#";
 pub const SESSION_PREFIX: &str = "SESSION#";
 pub const ADDRESS_PREFIX: &str = "ADDRESS#";
 pub const PROFILE: &str = "PROFILE";
+pub const ORDER_STATUS: &str = "STATUS";
 
 /// The primary key of one item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -99,7 +100,7 @@ pub fn order_pk(id: OrderId) -> String {
 }
 
 pub fn order(id: OrderId) -> Key {
-    Key::new(order_pk(id), "STATUS")
+    Key::new(order_pk(id), ORDER_STATUS)
 }
 
 pub fn order_line(id: OrderId, product: &ProductId) -> Key {

@@ -43,7 +43,6 @@ pub use error::StoreError;
 pub use idempotency::{Idempotency, PriorRequest};
 pub use orders::{
     CustomerOrder, DuePosition, OrderPosition, OrderTransitionError, PlaceOrderError, Shortage, StateDayPosition,
-    StoredOrder,
 };
 pub use page::Page;
 pub use products::{

@@ -47,11 +47,6 @@ pub async fn measure<F: Future>(work: F) -> (F::Output, Cost) {
     .await
 }
 
-/// What the surrounding [`measure`] has counted so far.
-pub fn so_far() -> Cost {
-    COST.try_with(|cost| *cost.borrow()).unwrap_or_default()
-}
-
 pub(crate) fn add(cost: Cost) {
     // Not measured: somebody calls the table outside of a request, an operator's command say.
     let _ = COST.try_with(|sum| *sum.borrow_mut() += cost);

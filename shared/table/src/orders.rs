@@ -20,14 +20,6 @@ use crate::{
     transact::{TransactError, condition_failed, values},
 };
 
-/// An order with the lines as their own items have them.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoredOrder {
-    pub order: Order,
-    /// Products whose line item the projection has written so far.
-    pub projected_lines: Vec<ProductId>,
-}
-
 /// A line of a customer's order list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CustomerOrder {
@@ -437,16 +429,16 @@ impl Table {
 
     /// AP-10: an order of this customer, with its lines. Query `ORDER#id`, eventually consistent, and only the owner
     /// gets an answer.
-    pub async fn order_get(&self, owner: &UserId, id: OrderId) -> Result<Option<StoredOrder>, StoreError> {
-        Ok(self.order_query(id, false).await?.filter(|stored| stored.order.customer == *owner))
+    pub async fn order_get(&self, owner: &UserId, id: OrderId) -> Result<Option<Order>, StoreError> {
+        Ok(self.order_query(id, false).await?.filter(|order| order.customer == *owner))
     }
 
     /// AP-10, consistent: for whoever is about to move the order on.
-    pub async fn order_get_consistent(&self, owner: &UserId, id: OrderId) -> Result<Option<StoredOrder>, StoreError> {
-        Ok(self.order_query(id, true).await?.filter(|stored| stored.order.customer == *owner))
+    pub async fn order_get_consistent(&self, owner: &UserId, id: OrderId) -> Result<Option<Order>, StoreError> {
+        Ok(self.order_query(id, true).await?.filter(|order| order.customer == *owner))
     }
 
-    async fn order_query(&self, id: OrderId, consistent: bool) -> Result<Option<StoredOrder>, StoreError> {
+    async fn order_query(&self, id: OrderId, consistent: bool) -> Result<Option<Order>, StoreError> {
         let call = self
             .query()
             .consistent_read(consistent)
@@ -456,15 +448,9 @@ impl Table {
             .limit(1_000)
             .send();
         let output = metered(call).await?;
-        let (mut found, mut projected_lines) = (None, Vec::new());
-        for item in output.items.unwrap_or_default() {
-            match item.get(keys::SK).and_then(|sk| sk.as_s().ok()).map(String::as_str) {
-                Some("STATUS") => found = Some(order(item)?),
-                Some(sk) => projected_lines.extend(sk.strip_prefix("ITEM#").and_then(|id| id.parse().ok())),
-                None => {}
-            }
-        }
-        Ok(found.map(|order| StoredOrder { order, projected_lines }))
+        let status = s(keys::ORDER_STATUS);
+        let mut items = output.items.unwrap_or_default().into_iter();
+        items.find(|item| item.get(keys::SK) == Some(&status)).map(order).transpose()
     }
 
     /// AP-09: a customer's orders, newest first. Query, eventually consistent.

@@ -81,7 +81,7 @@ pub const ORDER_STATE: Index = Index {
     hash: "stateDay",
     range: "placedAt",
     range_type: RangeType::String,
-    include: &["customer", "total", "currency", "itemCount", "version"],
+    include: &["total", "currency", "itemCount", "version"],
 };
 
 /// Every index of the table.
@@ -150,12 +150,6 @@ impl Table {
             .expect("enabled and attribute_name are set");
         self.writes.update_time_to_live().table_name(&self.name).time_to_live_specification(ttl).send().await?;
         Ok(())
-    }
-
-    /// Whether the table is there and ready, without reading an item.
-    pub async fn is_active(&self) -> Result<bool, StoreError> {
-        let description = self.reads.describe_table().table_name(&self.name).send().await?;
-        Ok(description.table().and_then(|t| t.table_status()) == Some(&TableStatus::Active))
     }
 }
 
