@@ -1,5 +1,5 @@
 use domain::{Order, OrderId, Placement};
-use e2e::{Shop, Shopper, usd};
+use e2e::{Shop, Shopper, engine_counts_like_aws, usd};
 use futures::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -36,6 +36,10 @@ async fn of_200_buyers_of_one_unit_exactly_one_gets_it() {
     let placed = answers.iter().filter(|a| a.status() == 201).count();
     assert_eq!(placed, 1);
     for refused in answers.iter().filter(|a| a.status() != 201) {
+        // An engine with real contention may be too busy for some of 200 at once, and says so.
+        if refused.status() == 503 && !engine_counts_like_aws() {
+            continue;
+        }
         assert_eq!((refused.status(), refused.code().as_str()), (409, "out_of_stock"));
         assert_eq!(refused.json()["products"], json!([{"productId": "mug", "available": 0}]));
     }

@@ -36,6 +36,11 @@ impl Shop {
 
     /// A shop that differs from the usual: `change` gets the usual options.
     pub async fn open_with(change: impl FnOnce(&mut StackOptions)) -> Self {
+        // What failed inside shows with the test that failed; any test may be the first to ask for it.
+        let _ = tracing_subscriber::fmt()
+            .with_max_level(tracing_subscriber::filter::LevelFilter::ERROR)
+            .with_test_writer()
+            .try_init();
         // Far ahead of any engine's own clock, so that no engine deletes by TTL what a test still looks at.
         let clock = Clock::manual("2040-01-15T10:00:00Z".parse::<Timestamp>().expect("a time"));
         let endpoint = std::env::var("TEST_DYNAMODB_ENDPOINT").ok();

@@ -77,9 +77,10 @@ struct NeverWriteTwice;
 
 impl ClassifyRetry for NeverWriteTwice {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let failed = context.response().is_some_and(|response| response.status().is_server_error());
         let error = context.output_or_error().and_then(|outcome| outcome.err());
         match error {
-            Some(e) if e.is_timeout_error() || e.is_response_error() || e.is_connector_error() => {
+            Some(e) if failed || e.is_timeout_error() || e.is_response_error() || e.is_connector_error() => {
                 RetryAction::RetryForbidden
             }
             _ => RetryAction::NoActionIndicated,

@@ -1,6 +1,9 @@
-use std::{error::Error, fmt::Debug};
+use std::error::Error;
 
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::{
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
+};
 
 /// The table could not do what was asked, for a reason that has nothing to do with what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -36,15 +39,17 @@ const BUSY: [&str; 7] = [
     "ReplicatedWriteConflictException",
 ];
 
-impl<E, R> From<SdkError<E, R>> for StoreError
+impl<E> From<SdkError<E, HttpResponse>> for StoreError
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
-    R: Debug + Send + Sync + 'static,
 {
-    fn from(error: SdkError<E, R>) -> Self {
+    fn from(error: SdkError<E, HttpResponse>) -> Self {
+        // The service failed on its side: it may have written before it did.
+        let failed = error.raw_response().is_some_and(|response| response.status().is_server_error());
         let busy = error.as_service_error().and_then(|e| e.code()).is_some_and(|code| BUSY.contains(&code));
         match &error {
             _ if busy => Self::Busy(error.into()),
+            _ if failed => Self::AnswerLost(error.into()),
             SdkError::TimeoutError(_) | SdkError::ResponseError(_) => Self::AnswerLost(error.into()),
             SdkError::DispatchFailure(f) if !f.is_user() => Self::AnswerLost(error.into()),
             _ => Self::Unavailable(error.into()),
