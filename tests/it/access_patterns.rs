@@ -4,13 +4,14 @@
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use domain::{
-    Address, AddressId, CartLine, CategoryPath, CountryCode, Currency, Money, Order, OrderId, OrderState, Placement,
-    Product, ProductId, Quantity, SessionKind, SessionLifetime, StockDelta, StockEffect, Timestamp, UserId,
+    Address, AddressId, CartLine, CategoryPath, CountryCode, Currency, Money, Order, OrderId, OrderState,
+    PaymentEventId, Placement, Product, ProductId, Quantity, RefundRequest, SessionKind, SessionLifetime, StockDelta,
+    Timestamp, UserId,
 };
 use e2e::{Shop, Shopper, engine_counts_like_aws};
 use jiff::SignedDuration;
 use table::{
-    CartWrite, Idempotency, ImportRecord, NewSession, PriceRange, RateLimit, SessionWithCart, SortOrder, Table,
+    CartWrite, Cause, Idempotency, ImportRecord, NewSession, PriceRange, RateLimit, SessionWithCart, SortOrder, Table,
     meter::{self, Cost},
 };
 
@@ -203,18 +204,29 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     let ann_session = with_session(&shop, &ann).await;
     let request = idempotency(&uid, "an-order-of-three", "POST /orders");
     let order = order(&shop, &ann_session, &ids, &uid).await;
-    pattern!("AP-08", table.order_place(&order, &ann_session.cart, &request, now));
+    pattern!("AP-08", table.order_place(&order, &request, now));
     pattern!("AP-12", table.order_list_due(Timestamp::UNIX_EPOCH, Timestamp::MAX, 24));
-    let (confirmed, effect) = order.confirm("local_payment", now).unwrap().unwrap();
-    assert_eq!(effect, StockEffect::None);
-    pattern!("AP-40", table.order_transition(&confirmed, effect, None));
-    pattern!("AP-41", table.order_project(&confirmed));
+    pattern!("AP-45", table.order_postpone(&order, now));
+    pattern!("AP-46", table.order_get_consistent(&uid, order.id));
+    let confirmed = order.paid("local_payment", now).unwrap();
+    pattern!("AP-40a", table.order_transition(&confirmed, Cause::Answer, now));
+    pattern!("AP-41a", table.order_project(&confirmed.order));
+    let event: PaymentEventId = "evt_1".parse().unwrap();
+    assert!(pattern!("AP-44", table.payment_event_put(order.id, &event, now)));
+    let nothing = idempotency(&uid, "a-wish-that-was-so", "POST /orders/{orderId}/cancel");
+    pattern!("AP-43", table.idempotency_put(&nothing, "an outcome", now));
+    let refunding = confirmed.order.refund(&RefundRequest::default(), now).unwrap();
+    let request = idempotency(&uid, "a-refund-of-all-of-it", "POST /admin/orders/{orderId}/refund");
+    pattern!("AP-40b", table.order_transition(&refunding, Cause::Request(&request, "an outcome"), now));
+    pattern!("AP-41b", table.order_list_entry_put(&refunding.order));
+    let refunded = refunding.order.refund_paid(1, now).unwrap();
+    table.order_transition(&refunded, Cause::Answer, now).await.unwrap();
     pattern!("AP-09", table.order_list_by_customer(&uid, 24, None));
     pattern!("AP-10", table.order_get(&uid, order.id));
     let (customer, orders) = pattern!("AP-11", table.customer_get_with_orders(&uid, 5));
     assert!(customer.is_some() && orders.len() == 1);
     let day = now.to_string()[..10].to_owned();
-    let listed = pattern!("AP-42", table.order_list_by_state(OrderState::Confirmed, &day, 24, None));
+    let listed = pattern!("AP-42", table.order_list_by_state(OrderState::Cancelled, &day, 24, None));
     assert_eq!(listed.items.len(), 1);
     costs
 }

@@ -3,7 +3,7 @@ use e2e::{Shop, Shopper, engine_counts_like_aws, usd};
 use futures::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use table::{Idempotency, keys::sha256_hex};
+use table::{Cause, Idempotency, keys::sha256_hex};
 use tokio::join;
 
 #[tokio::test]
@@ -113,12 +113,11 @@ async fn a_declined_order_leaves_a_cart_begun_meanwhile_alone() {
     let (mug, pan) = (shop.product("mug").stock(3).create().await, shop.product("pan").create().await);
     let ann = shop.customer().await;
     ann.adds(&mug, 2).await.expect(200);
-    let cart = cart_of(&shop, &ann).await;
     let order = hold(&shop, &ann, "tok_declined", "declined-meanwhile").await;
     ann.adds(&pan, 1).await.expect(200);
-    let (declined, effect) = order.decline(shop.clock.now()).unwrap().unwrap();
+    let declined = order.declined(shop.clock.now()).unwrap();
 
-    shop.stack.table.order_transition(&declined, effect, Some(&cart)).await.unwrap();
+    shop.stack.table.order_transition(&declined, Cause::Answer, shop.clock.now()).await.unwrap();
 
     assert_eq!(shop.stock(&mug).await, 3);
     let items = ann.get("/cart").await.json()["items"].clone();
@@ -133,12 +132,11 @@ async fn a_declined_order_settles_though_one_of_its_products_was_deleted_meanwhi
     let (ann, admin) = (shop.customer().await, shop.admin().await);
     ann.adds(&mug, 1).await.expect(200);
     ann.adds(&pan, 2).await.expect(200);
-    let cart = cart_of(&shop, &ann).await;
     let order = hold(&shop, &ann, "tok_declined", "declined-and-deleted").await;
     admin.delete("/admin/products/mug").await.expect(204);
-    let (declined, effect) = order.decline(shop.clock.now()).unwrap().unwrap();
+    let declined = order.declined(shop.clock.now()).unwrap();
 
-    shop.stack.table.order_transition(&declined, effect, Some(&cart)).await.unwrap();
+    shop.stack.table.order_transition(&declined, Cause::Answer, shop.clock.now()).await.unwrap();
 
     assert_eq!(shop.stock(&pan).await, 3);
     assert_eq!(ann.get("/cart").await.json()["items"].as_array().map(Vec::len), Some(2));
@@ -442,7 +440,7 @@ async fn hold(shop: &Shop, shopper: &Shopper, token: &str, key: &str) -> Order {
         route: "POST /orders",
         payload_sha256: sha256_hex(json!({"payment": {"token": token}}).to_string()),
     };
-    shop.stack.table.order_place(&order, &cart, &request, shop.clock.now()).await.unwrap();
+    shop.stack.table.order_place(&order, &request, shop.clock.now()).await.unwrap();
     order
 }
 

@@ -4,6 +4,8 @@
 //! Local.
 
 mod answer;
+pub mod faults;
+pub mod model;
 mod product;
 mod shopper;
 
@@ -52,6 +54,8 @@ impl Shop {
             },
             dynamodb_endpoint: endpoint,
             policy: Policy { show_costs: true, ..Policy::default() },
+            // A test that wants the sweeper to come by says when.
+            sweep_every: None,
             admin: Some(AdminAccount {
                 email: Email::parse(ADMIN_EMAIL).expect("an e-mail"),
                 password: Password::choose(ADMIN_PASSWORD).expect("a password"),

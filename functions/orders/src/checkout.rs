@@ -2,24 +2,22 @@
 //!
 //! The order, its stock, the emptied cart and the idempotency record are committed in one transaction before the
 //! provider is asked, so that there is never a charge without an order. What a crash leaves behind is an order that
-//! holds its stock until somebody settles it: a retry under the same key, or the sweeper.
+//! holds its stock until somebody settles it: a retry, under the same key or another, a webhook, or the sweeper.
 
-use api::{Context, Json, Problem, RequestKey, SessionAndCart, idempotency, rates, wire::ProblemDetails};
-use axum::{
-    extract::State as Extract,
-    response::{IntoResponse, Response},
-};
+use api::{Context, Deadline, Json, Problem, RequestKey, SessionAndCart, idempotency, rates, wire::ProblemDetails};
+use axum::{extract::State as Extract, response::Response};
 use domain::{
     Address, AddressId, Cart, Invalid, Money, Order, OrderId, OrderState, PlaceError, Placement, Product, ProductId,
-    StockEffect, TransitionError, UserId,
+    UserId,
 };
-use http::{StatusCode, header};
-use payments::{AnswerLost, Charge, ChargeOutcome, PaymentToken};
+use jiff::SignedDuration;
+use payments::PaymentToken;
+use saga::Patience;
 use serde_json::json;
-use table::{Idempotency, OrderTransitionError, PlaceOrderError, PriorRequest, Shortage, StoreError};
+use table::{Idempotency, IdempotencyPutError, PlaceOrderError, PriorRequest, Shortage, StoreError};
 
 use crate::{
-    State,
+    State, answer, saga_problem,
     wire::{OrderResponse, PlaceOrderRequest},
 };
 
@@ -34,30 +32,36 @@ const ROUTE: &str = "POST /orders";
         (status = 202, description = "the provider's answer was lost: `payment_unknown`, the stock stays held", body = OrderResponse),
         (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
         (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 402, description = "`payment_declined`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 402, description = "`payment_declined`, `payment_expired`", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 409, description = "`out_of_stock`, `price_changed`, `cart_empty`, `cart_changed`, `product_not_sold`, `idempotency_in_progress`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "`out_of_stock`, `price_changed`, `cart_empty`, `cart_changed`, `product_not_sold`, `order_cancelled`, `idempotency_in_progress`", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
         (status = 429, body = ProblemDetails, content_type = "application/problem+json"),
     ))]
 pub async fn place(
     SessionAndCart { session, cart }: SessionAndCart,
     Extract(state): Extract<State>,
+    deadline: Deadline,
     key: RequestKey,
     Json(body): Json<PlaceOrderRequest>,
 ) -> Result<Response, Problem> {
     let asked = Asked::parse(&body)?;
     let request = key.request(&session.uid, ROUTE, &body);
-    let context = &state.context;
+    let (context, patience) = (&state.context, state.patience(deadline));
     if let Some(prior) = context.table.idempotency_get(&request).await? {
-        return resume(&state, &session.uid, prior, asked.token).await;
+        return resume(&state, &session.uid, prior, asked.token, patience).await;
     }
     rates::allow(context, |rates| vec![rates.checkout(&session.uid)]).await?;
+    // Nothing is held that there is no time to pay.
+    patience.for_provider().map_err(saga_problem)?;
 
+    if let Some(held) = held(context, &session.uid, &cart).await? {
+        return take_over(&state, held, asked, &request, patience).await;
+    }
     let order = order(context, &session.uid, &cart, &asked).await?;
-    match commit(context, &order, &cart, &request).await? {
-        Committed::Now => settle(&state, order, asked.token, Some(&cart)).await,
-        Committed::Before(prior) => resume(&state, &session.uid, prior, asked.token).await,
+    match commit(context, &order, &request).await? {
+        Committed::Now => settle(&state, order, asked.token, patience).await,
+        Committed::Before(prior) => resume(&state, &session.uid, prior, asked.token, patience).await,
     }
 }
 
@@ -109,8 +113,8 @@ enum Committed {
     Before(PriorRequest),
 }
 
-async fn commit(context: &Context, order: &Order, cart: &Cart, request: &Idempotency) -> Result<Committed, Problem> {
-    match context.table.order_place(order, cart, request, context.clock.now()).await {
+async fn commit(context: &Context, order: &Order, request: &Idempotency) -> Result<Committed, Problem> {
+    match context.table.order_place(order, request, context.clock.now()).await {
         Ok(()) => Ok(Committed::Now),
         Err(PlaceOrderError::Repeated(prior)) => Ok(Committed::by(prior, order)),
         Err(PlaceOrderError::OutOfStock(shortages)) => refused(context, order, request, out_of_stock(&shortages)).await,
@@ -145,77 +149,73 @@ async fn refused(
 }
 
 /// A key seen before: the first answer again, or, where the first request never got to one, on from where it stopped.
-async fn resume(state: &State, uid: &UserId, prior: PriorRequest, token: PaymentToken) -> Result<Response, Problem> {
+async fn resume(
+    state: &State,
+    uid: &UserId,
+    prior: PriorRequest,
+    token: PaymentToken,
+    patience: Patience,
+) -> Result<Response, Problem> {
     let prior = idempotency::same_request(prior)?;
     let context = &state.context;
     let id: OrderId = prior.outcome.parse().map_err(Problem::internal)?;
     let found = context.table.order_get_consistent(uid, id).await?;
     let order = found.ok_or_else(|| Problem::internal(format!("order {id} of an idempotency record is gone")))?;
-    if let Some(first) = order.as_first_answered() {
-        let mut response = answer(&first);
-        response.headers_mut().insert(idempotency::REPLAYED, http::HeaderValue::from_static("true"));
-        return Ok(response);
+    if let Some(first) = order.as_first_settled() {
+        return Ok(answer::replayed(answer::checkout(&first)));
     }
-    if context.clock.now() < prior.running_until {
+    // Whoever lost the provider's answer is done with the order.
+    if order.state == OrderState::PendingPayment && context.clock.now() < prior.running_until {
         return Err(idempotency::in_progress(context, &prior));
     }
-    settle(state, order, token, None).await
+    rates::allow(context, |rates| vec![rates.checkout(uid)]).await?;
+    settle(state, order, token, patience).await
 }
 
-/// Charges, and moves the order to where the outcome puts it. `cart` is what a declined customer gets back.
-async fn settle(state: &State, order: Order, token: PaymentToken, cart: Option<&Cart>) -> Result<Response, Problem> {
-    let (table, now) = (&state.context.table, state.context.clock.now());
-    let charge = Charge { order: order.id, amount: order.totals.total, token };
-    let outcome = state.payments.charge(&charge).await;
+/// How long the request that placed an order may be at it: above the function's own timeout.
+const RUNNING: SignedDuration = SignedDuration::from_secs(25);
 
-    let moved = match outcome {
-        Ok(ChargeOutcome::Captured { reference }) => order.confirm(&reference, now),
-        Ok(ChargeOutcome::Declined) => order.decline(now),
-        Err(AnswerLost) => order.payment_lost(now),
-    };
-    let (settled, effect) = match moved {
-        Ok(Some(moved)) => moved,
-        Ok(None) => (order.clone(), StockEffect::None),
-        Err(error @ TransitionError { .. }) => return Err(Problem::internal(error)),
-    };
-    match table.order_transition(&settled, effect, cart).await {
-        Ok(()) => {}
-        Err(OrderTransitionError::Changed) => return settled_elsewhere(state, &order).await,
-        Err(OrderTransitionError::Store(error)) => return Err(error.into()),
+/// The order that emptied this cart, if it still waits for its payment and nobody is at it any more: a customer who lost
+/// the answer and tries again under another key means that one, and its hold must not stand in their way.
+async fn held(context: &Context, uid: &UserId, cart: &Cart) -> Result<Option<Order>, Problem> {
+    let Some(id) = cart.placed.filter(|_| cart.lines.is_empty()) else { return Ok(None) };
+    let order = context.table.order_get_consistent(uid, id).await?;
+    let given_up = |o: &Order| context.clock.now() >= o.placed_at() + RUNNING || o.state == OrderState::PaymentUnknown;
+    Ok(order.filter(|o| o.state.is_unsettled() && given_up(o)))
+}
+
+/// Pays for an order that was placed under another key.
+async fn take_over(
+    state: &State,
+    order: Order,
+    asked: Asked,
+    request: &Idempotency,
+    patience: Patience,
+) -> Result<Response, Problem> {
+    let context = &state.context;
+    if asked.expected_total.is_some_and(|expected| expected != order.totals.total) {
+        return Err(place_problem(PlaceError::PriceChanged { total: order.totals.total }));
     }
-    project(state, &settled).await;
-    Ok(answer(&settled))
-}
-
-/// Somebody else settled the order while this request charged it; the provider charged once, so their answer is ours.
-async fn settled_elsewhere(state: &State, order: &Order) -> Result<Response, Problem> {
-    let found = state.context.table.order_get_consistent(&order.customer, order.id).await?;
-    let stored = found.ok_or_else(|| Problem::internal(format!("order {} is gone", order.id)))?;
-    // Whoever settled it may have died before projecting it.
-    project(state, &stored).await;
-    let first = stored.as_first_answered();
-    first.map(|order| answer(&order)).ok_or_else(|| Problem::internal("an order went back to having no outcome"))
-}
-
-/// Reading one's own write is a courtesy: the stream repairs what is missing, so a failure is not the order's.
-async fn project(state: &State, order: &Order) {
-    if let Err(error) = state.context.table.order_project(order).await {
-        tracing::warn!(order = %order.id, %error, "projection left to the stream");
+    if asked.ship_to.as_ref() != order.ship_to.as_ref().map(|address| &address.id) {
+        let detail = "the cart was bought with another address, and waits for its payment";
+        return Err(Problem::conflict("cart_empty", detail).with("orderId", order.id.to_string()));
     }
-}
-
-fn answer(order: &Order) -> Response {
-    let status = match order.state {
-        OrderState::Cancelled => {
-            return Problem::new(StatusCode::PAYMENT_REQUIRED, "payment_declined", "the payment was declined")
-                .with("orderId", order.id.to_string())
-                .into_response();
+    match context.table.idempotency_put(request, &order.id.to_string(), context.clock.now()).await {
+        Ok(()) => settle(state, order, asked.token, patience).await,
+        Err(IdempotencyPutError::Repeated(prior)) => {
+            let uid = order.customer.clone();
+            resume(state, &uid, prior, asked.token, patience).await
         }
-        OrderState::PaymentUnknown => StatusCode::ACCEPTED,
-        _ => StatusCode::CREATED,
-    };
-    let location = [(header::LOCATION, format!("/orders/{}", order.id))];
-    (status, location, axum::Json(OrderResponse::from(order))).into_response()
+        Err(IdempotencyPutError::Store(error)) => Err(error.into()),
+    }
+}
+
+/// Charges, and answers with where the outcome puts the order.
+async fn settle(state: &State, order: Order, token: PaymentToken, patience: Patience) -> Result<Response, Problem> {
+    let charged = state.saga.charge(order, token, patience, state.context.clock.now());
+    let order = charged.await.map_err(saga_problem)?;
+    // Others may have moved it further meanwhile; what is told is how the payment came out.
+    Ok(answer::checkout(&order.as_first_settled().unwrap_or(order)))
 }
 
 fn place_problem(error: PlaceError) -> Problem {

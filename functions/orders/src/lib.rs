@@ -1,26 +1,40 @@
-//! Orders: checkout, and what customers and staff see of what came of it.
+//! Orders: checkout, what becomes of an order afterwards, and what customers, staff and payment providers see and say
+//! of it.
 
 mod admin;
+mod answer;
+mod cancel;
 mod checkout;
+mod fulfilment;
 mod history;
+mod once;
+mod refunds;
+mod webhooks;
 mod wire;
 
 use std::sync::Arc;
 
-use api::Context;
+use api::{Context, Deadline, Problem};
 use axum::extract::FromRef;
 use payments::PaymentProvider;
+use saga::{Patience, Saga, SagaError};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 #[derive(Clone)]
 pub struct State {
     context: Context,
-    payments: Arc<dyn PaymentProvider>,
+    saga: Saga,
 }
 
 impl State {
     pub fn new(context: Context, payments: Arc<dyn PaymentProvider>) -> Self {
-        Self { context, payments }
+        let saga = Saga::new(context.table.clone(), payments);
+        Self { context, saga }
+    }
+
+    /// How long a request can wait for the payment provider.
+    fn patience(&self, deadline: Deadline) -> Patience {
+        deadline.0.map_or(Patience::UNLIMITED, |deadline| Patience::until(deadline, self.context.clock.now()))
     }
 }
 
@@ -34,6 +48,23 @@ pub fn router(state: State) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(checkout::place, history::list))
         .routes(routes!(history::get))
+        .routes(routes!(cancel::cancel))
         .routes(routes!(admin::list))
+        .routes(routes!(fulfilment::ship))
+        .routes(routes!(fulfilment::deliver))
+        .routes(routes!(refunds::refund))
+        .routes(routes!(webhooks::hear))
         .with_state(state)
+}
+
+/// What a step of the saga that could not be taken is told as. The order stands; asking again goes on from there.
+fn saga_problem(error: SagaError) -> Problem {
+    match error {
+        SagaError::Store(error) => error.into(),
+        SagaError::NoTime => {
+            Problem::busy("too little time is left to ask the payment provider; send the request again")
+        }
+        SagaError::Contended => Problem::busy("others are at this order; try again"),
+        SagaError::Gone => Problem::internal(error),
+    }
 }

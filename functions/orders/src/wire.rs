@@ -1,5 +1,5 @@
 use api::wire::{Money, timestamp};
-use domain::{Address, Order, OrderLine};
+use domain::{Address, Order, OrderLine, Refund, Transition};
 use serde::{Deserialize, Serialize};
 use table::CustomerOrder;
 use utoipa::ToSchema;
@@ -25,6 +25,29 @@ pub struct PaymentRequest {
     pub token: String,
 }
 
+/// What a refund is for. Neither amount nor lines is all that is left.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RefundOrderRequest {
+    /// Unless told, what the lines cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money>,
+    /// What came back.
+    #[serde(default)]
+    pub lines: Vec<ReturnedLineRequest>,
+}
+
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReturnedLineRequest {
+    pub product_id: String,
+    #[schema(example = 1)]
+    pub quantity: i64,
+    /// Whether the units can be sold again; they cannot unless told.
+    #[serde(default)]
+    pub restock: bool,
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderResponse {
@@ -41,9 +64,37 @@ pub struct OrderResponse {
     pub tax: Money,
     pub total: Money,
     pub payment: PaymentResponse,
+    /// What went back to the customer so far.
+    pub refunded: Money,
+    pub refunds: Vec<RefundResponse>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shipping_address: Option<OrderAddressResponse>,
+    /// Everything that happened to the order, oldest first.
+    pub history: Vec<OrderEventResponse>,
     pub version: u64,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RefundResponse {
+    /// From 1, within the order.
+    pub number: u32,
+    pub amount: Money,
+    /// `requested` while it is owed, `paid`, or `refused` by the payment provider.
+    #[schema(example = "paid")]
+    pub state: &'static str,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OrderEventResponse {
+    /// `placed`, `payment_lost`, `confirmed`, `declined`, `expired`, `cancelled`, `paid_late`, `shipped`, `delivered`,
+    /// `refund_requested`, `refund_paid` or `refund_refused`.
+    #[schema(example = "confirmed")]
+    pub event: &'static str,
+    /// The number of the refund it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refund: Option<u32>,
+    /// RFC 3339, UTC.
+    pub at: String,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -58,7 +109,7 @@ pub struct OrderItemResponse {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PaymentResponse {
-    /// `pending`, `unknown`, `captured` or `declined`.
+    /// `pending`, `unknown`, `captured`, `declined`, or `voided` if nothing was taken and nothing will be.
     #[schema(example = "captured")]
     pub state: &'static str,
 }
@@ -114,9 +165,24 @@ impl From<&Order> for OrderResponse {
             tax: totals.tax.into(),
             total: totals.total.into(),
             payment: PaymentResponse { state: order.payment.state.as_str() },
+            refunded: order.refunded().into(),
+            refunds: order.payment.refunds.iter().map(RefundResponse::from).collect(),
             shipping_address: order.ship_to.as_ref().map(OrderAddressResponse::from),
+            history: order.history.iter().map(OrderEventResponse::from).collect(),
             version: order.version,
         }
+    }
+}
+
+impl From<&Refund> for RefundResponse {
+    fn from(refund: &Refund) -> Self {
+        Self { number: refund.number, amount: refund.amount.into(), state: refund.state.as_str() }
+    }
+}
+
+impl From<&Transition> for OrderEventResponse {
+    fn from(Transition { event, at }: &Transition) -> Self {
+        Self { event: event.as_str(), refund: event.refund(), at: timestamp(*at) }
     }
 }
 

@@ -7,13 +7,15 @@ mod gateway;
 mod pictures;
 mod s3;
 mod sample;
+mod schedule;
 mod store;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use api::{Clock, Context, Cursors, Policy};
-use payments::LocalPayments;
-use table::{Descriptions, Endpoints, StoreError, Table, TableConfig, Timeouts};
+use payments::{LocalPayments, PaymentProvider};
+use saga::Saga;
+use table::{Descriptions, Endpoints, StoreError, Table, TableConfig, Timeouts, http_client};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use utoipa::openapi::OpenApi;
 
@@ -22,7 +24,7 @@ pub use gateway::openapi;
 pub use sample::Seed;
 
 /// What a stack is started with.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct StackOptions {
     /// 0 picks a free port; so for the other two.
     pub port: u16,
@@ -35,6 +37,12 @@ pub struct StackOptions {
     pub policy: Policy,
     pub clock: Clock,
     pub admin: Option<AdminAccount>,
+    /// Where the local payment provider keeps its ledger, if not in the data folder.
+    pub ledger: Option<PathBuf>,
+    /// Another payment provider than the local one.
+    pub provider: Option<Arc<dyn PaymentProvider>>,
+    /// How often the sweeper runs; `None` is never, for whoever runs it by hand.
+    pub sweep_every: Option<Duration>,
     /// An engine that runs already, such as Amazon's DynamoDB Local; then none is started.
     pub dynamodb_endpoint: Option<String>,
 }
@@ -51,6 +59,9 @@ impl Default for StackOptions {
             policy: Policy { show_costs: true, ..Policy::default() },
             clock: Clock::System,
             admin: None,
+            ledger: None,
+            provider: None,
+            sweep_every: Some(Duration::from_secs(60)),
             dynamodb_endpoint: None,
         }
     }
@@ -84,7 +95,10 @@ pub struct Stack {
     pub s3: SocketAddr,
     pub table: Table,
     pub descriptions: Descriptions,
+    /// The local provider, which takes the payments unless another was named.
     pub payments: Arc<LocalPayments>,
+    /// What its schedule does once a minute.
+    pub sweeper: sweeper::State,
     pub openapi: Arc<OpenApi>,
     /// What became of the admin account, to be told once.
     pub admin: admin::AdminOutcome,
@@ -120,6 +134,7 @@ impl Stack {
             bucket: BUCKET.to_owned(),
             endpoints: Some(Endpoints { dynamodb: dynamodb.clone(), s3: format!("http://{s3}") }),
             timeouts: Timeouts::LOCAL,
+            http: http_client(),
         };
         let (table, descriptions) = config.connect().await;
         table.create().await?;
@@ -127,16 +142,34 @@ impl Stack {
         sample::load(options.seed, &data, &table, &descriptions, options.clock.now()).await?;
         let admin = admin::ensure(&table, &options.clock, options.admin).await?;
 
-        let payments = Arc::new(data.payments()?);
+        let payments = Arc::new(data.payments(options.ledger.as_deref())?);
+        let provider = options.provider.unwrap_or_else(|| payments.clone());
         let cursors = Arc::new(Cursors::new(&[data.cursor_key()?]));
         let policy = Arc::new(options.policy);
+        let sweeper = sweeper::State::new(Saga::new(table.clone(), provider.clone()), options.clock.clone());
+        if let Some(every) = options.sweep_every {
+            schedule::serve(every, sweeper.clone(), stopped.clone(), &mut servers);
+        }
         let context = Context { table: table.clone(), clock: options.clock, cursors, policy };
-        let (router, openapi) = gateway::router(&context, &descriptions, payments.clone());
+        let (router, openapi) = gateway::router(&context, &descriptions, provider);
         let gateway = address(&gateway_listener)?;
         gateway::serve(gateway_listener, router, stopped, &mut servers);
 
         let openapi = Arc::new(openapi);
-        Ok(Self { gateway, dynamodb, s3, table, descriptions, payments, openapi, admin, stop, servers, _data: data })
+        Ok(Self {
+            gateway,
+            dynamodb,
+            s3,
+            table,
+            descriptions,
+            payments,
+            sweeper,
+            openapi,
+            admin,
+            stop,
+            servers,
+            _data: data,
+        })
     }
 
     /// Where requests go: `http://127.0.0.1:<port>`.

@@ -4,12 +4,14 @@ use std::{
     io::{IsTerminal, Write},
     path::PathBuf,
     process::ExitCode,
+    sync::Arc,
 };
 
 use api::{Policy, rates::Rates};
 use clap::{Parser, ValueEnum};
 use domain::{Email, Password};
 use local::{AdminAccount, Seed, Stack, StackOptions, error_chain};
+use payments::{PaymentProvider, Stripe, StripeConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -42,6 +44,13 @@ struct Arguments {
     /// ISO 4217 code of the currency that carts are charged in.
     #[arg(long, default_value = "USD")]
     currency: String,
+    /// Who takes the payments.
+    #[arg(long, value_enum, default_value_t = PaymentsArgument::Local)]
+    payments: PaymentsArgument,
+    /// File of the local payment provider's ledger, to share it with functions under `cargo lambda watch`; otherwise it
+    /// is kept with the data.
+    #[arg(long, env = "PAYMENT_LEDGER")]
+    ledger: Option<PathBuf>,
     /// Name of the table.
     #[arg(long, env = "TABLE_NAME", default_value = "EcommerceApp")]
     table: String,
@@ -64,6 +73,14 @@ enum SeedArgument {
     None,
 }
 
+#[derive(Clone, Copy, ValueEnum)]
+enum PaymentsArgument {
+    /// A provider on this machine: `tok_visa` pays, `tok_declined` declines.
+    Local,
+    /// Stripe, with STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRETS and optionally STRIPE_ENDPOINT.
+    Stripe,
+}
+
 #[derive(Clone, Copy, PartialEq, ValueEnum)]
 enum Switch {
     On,
@@ -79,6 +96,10 @@ impl Arguments {
                 password: Password::choose(&password).map_err(|e| format!("ADMIN_PASSWORD: {}", e.reason))?,
             }),
             _ => None,
+        };
+        let provider: Option<Arc<dyn PaymentProvider>> = match self.payments {
+            PaymentsArgument::Local => None,
+            PaymentsArgument::Stripe => Some(Arc::new(Stripe::new(StripeConfig::from_env(api::lambda::variable)?)?)),
         };
         Ok(StackOptions {
             port: self.port,
@@ -97,6 +118,8 @@ impl Arguments {
                 show_costs: true,
             },
             admin,
+            ledger: self.ledger,
+            provider,
             ..StackOptions::default()
         })
     }

@@ -44,11 +44,14 @@ impl DataFolder {
         Ok(folder)
     }
 
-    pub fn payments(&self) -> Result<LocalPayments, StackError> {
-        if self.temporary.is_some() {
-            return Ok(LocalPayments::default());
+    /// The local payment provider, with its ledger in the folder, or in a file of its own.
+    pub fn payments(&self, ledger: Option<&Path>) -> Result<LocalPayments, StackError> {
+        let own = || self.temporary.is_none().then(|| self.path.join("payments.jsonl"));
+        match ledger.map(Path::to_owned).or_else(own) {
+            None => Ok(LocalPayments::default()),
+            Some(file) => LocalPayments::open(&file)
+                .map_err(|e| StackError::Data { folder: file, reason: format!("the ledger of payments: {e}") }),
         }
-        LocalPayments::open(&self.path.join("payments.jsonl")).map_err(|e| self.unusable(e))
     }
 
     /// The key that seals cursors, made on first use.

@@ -140,6 +140,7 @@ fn config(args: &ImportArgs) -> TableConfig {
         endpoints: endpoints.map(|(dynamodb, s3)| Endpoints { dynamodb, s3 }),
         // Patient on AWS too: an operator's machine may be far from the table, and nobody waits for an answer.
         timeouts: Timeouts::LOCAL,
+        http: table::http_client(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod ci;
 mod direction;
+mod faults;
 mod trial;
 
 use std::{
@@ -35,6 +36,18 @@ enum Task {
     /// Asks `cargo tree` which crates reach which, and first asks it for some that must, so that a question that finds
     /// nothing is an answer.
     Direction,
+    /// Runs the whole checkout under injected faults, and shows that planted bugs are found
+    ///
+    /// A model of every interleaving, each call of each flow made to fail in turn, seeds of a whole shop, and planted
+    /// bugs. `cargo xtask faults --help` says how many of each.
+    #[command(disable_help_flag = true)]
+    Faults {
+        /// Passed on as they are.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Runs ten thousand seeds of the whole shop under faults; takes hours
+    Soak,
     /// Replays a real shop's orders against a local stack, and audits the table afterwards
     ///
     /// Builds the local stack and the import command, starts an empty shop in memory, imports the catalogue twice, and
@@ -48,6 +61,8 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Ci => ci::run(),
         Task::Direction => direction::run(),
+        Task::Faults { arguments } => faults::run(&arguments),
+        Task::Soak => faults::run(&["--seeds-only", "--seeds", "10000"].map(str::to_owned)),
         Task::Trial(options) => trial::run(&options),
     };
     match outcome {

@@ -17,7 +17,7 @@ use crate::{Clock, Context, Cursors, Policy, edge, rates::Rates};
 /// # Errors
 /// Names the variable that is missing or wrong.
 pub async fn context() -> Result<(Context, Descriptions), lambda_http::Error> {
-    let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let var = variable;
     let config = TableConfig::from_env(var)?;
     let keys = var("CURSOR_KEYS").ok_or("CURSOR_KEYS is not set: the keys that seal cursors")?;
     let cursors = Cursors::parse(&keys).map_err(|e| format!("CURSOR_KEYS: {e}"))?;
@@ -30,6 +30,11 @@ pub async fn context() -> Result<(Context, Descriptions), lambda_http::Error> {
     let (table, descriptions) = config.connect().await;
     let context = Context { table, clock: Clock::System, cursors: Arc::new(cursors), policy: Arc::new(policy) };
     Ok((context, descriptions))
+}
+
+/// A variable of the environment; an empty one counts as none.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// JSON logs on standard output, at `RUST_LOG` or `info`.

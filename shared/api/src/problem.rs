@@ -50,6 +50,11 @@ impl Problem {
         limited.retry_after(retry_after_s)
     }
 
+    /// 503: nothing is wrong with the request; the same again will go on from where things stand.
+    pub fn busy(detail: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).retry_after(1)
+    }
+
     pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let detail = "something went wrong on our side; nothing is known to have changed";
         Self { cause: Some(cause.into()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }

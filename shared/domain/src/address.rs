@@ -5,7 +5,7 @@ use crate::{AddressId, Invalid, text::text_line};
 text_line!(AddressLine, "address", "address_invalid", 200);
 
 /// Where an order goes. `Debug` hides it, so that no log shows it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Address {
     pub id: AddressId,
     pub recipient: String,
@@ -31,7 +31,7 @@ impl fmt::Debug for Address {
 }
 
 /// Two capital letters of ISO 3166-1. That the letters are assigned is the carrier's to check: lists go stale.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CountryCode([u8; 2]);
 
 impl CountryCode {

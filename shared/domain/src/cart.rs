@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use crate::{Money, ProductId, Quantity};
+use crate::{Money, OrderId, ProductId, Quantity};
 
 /// Lines a cart can hold. A checkout writes one stock item a line beside three records of its own, and one DynamoDB
 /// transaction holds 100 actions; the rest is kept for what later has to be atomic with an order.
@@ -13,6 +13,8 @@ pub struct Cart {
     /// Counts changes; 0 is a cart that was never written.
     pub version: u64,
     pub lines: BTreeMap<ProductId, CartLine>,
+    /// The order that emptied it last, so that a checkout repeated under another key finds it.
+    pub placed: Option<OrderId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,13 +84,13 @@ mod tests {
 
     fn cart_of(count: usize) -> Cart {
         let lines = (0..count).map(|i| (format!("p{i}").parse().unwrap(), line(1))).collect();
-        Cart { version: 1, lines }
+        Cart { version: 1, lines, placed: None }
     }
 
     #[test]
     fn adding_a_product_twice_is_one_line() {
         let mug: ProductId = "mug".parse().unwrap();
-        let cart = Cart { version: 1, lines: BTreeMap::from([(mug.clone(), line(2))]) };
+        let cart = Cart { version: 1, lines: BTreeMap::from([(mug.clone(), line(2))]), placed: None };
 
         let added = cart.add(&mug, line(3).quantity, line(1).price_seen).unwrap();
 
@@ -114,6 +116,7 @@ mod tests {
         let guest = Cart {
             version: 3,
             lines: ["p1", "x1", "x2"].map(|id| (id.parse().unwrap(), line(9_999))).into_iter().collect(),
+            placed: None,
         };
 
         let (merged, left_out) = ours.merge(&guest);

@@ -70,6 +70,11 @@ id!(
     IdempotencyKey, "Idempotency-Key", 16
 );
 
+id!(
+    /// The payment provider's own id of something it told.
+    PaymentEventId, "id", 1
+);
+
 impl ProductId {
     /// The id of a product to be created: any but the two that would hide behind `/products/featured` and
     /// `/admin/products/batch`.

@@ -11,22 +11,25 @@ mod invalid;
 mod money;
 mod order;
 mod product;
+mod refund;
 mod session;
 mod text;
+mod transition;
 
 pub use address::{Address, CountryCode};
 pub use cart::{Cart, CartError, CartLine, MAX_LINES};
 pub use customer::{Customer, CustomerName, Email, Password, Role};
-pub use ids::{AddressId, IdempotencyKey, OrderId, ProductId, SessionId, UserId};
+pub use ids::{AddressId, IdempotencyKey, OrderId, PaymentEventId, ProductId, SessionId, UserId};
 pub use invalid::Invalid;
 pub use iso_currency::Currency;
 pub use jiff::Timestamp;
 pub use money::{MAX_PRICE_MINOR, Money, parse_currency};
 pub use order::{
-    Order, OrderLine, OrderState, Payment, PaymentState, PlaceError, Placement, StockEffect, Totals, Transition,
-    TransitionError,
+    Order, OrderEvent, OrderLine, OrderState, Payment, PaymentState, PlaceError, Placement, Totals, Transition,
 };
 pub use product::{
     Attributes, CategoryPath, MAX_CATEGORY_DEPTH, Manufacturer, Product, ProductName, Quantity, StockDelta, Thumbnail,
 };
+pub use refund::{Refund, RefundError, RefundRequest, RefundState, ReturnedLine};
 pub use session::{SessionKind, SessionLifetime};
+pub use transition::{Cancelling, Moved, NotPaid, TransitionError};

@@ -9,7 +9,7 @@ use crate::Invalid;
 pub const MAX_PRICE_MINOR: i64 = 10_000_000_000;
 
 /// An amount in integer minor units (cents, pence, yen) of an ISO 4217 currency.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Money {
     amount_minor: i64,
     currency: Currency,

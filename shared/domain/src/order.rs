@@ -1,30 +1,35 @@
 use iso_currency::Currency;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{Address, Cart, Money, OrderId, Product, ProductId, Quantity, UserId};
+use crate::{Address, Cart, Money, OrderId, Product, ProductId, Quantity, Refund, UserId};
 
 /// How long stock is held for an order whose payment has no outcome yet.
 const HOLD: SignedDuration = SignedDuration::from_mins(15);
 
 /// A customer's purchase: what was bought at which price, and how far it has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// What can happen to it is in `transition.rs`: each happening is one entry of `history` and one version.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Order {
     pub id: OrderId,
     pub customer: UserId,
     pub state: OrderState,
-    /// Counts changes, from 1. Projections carry it, so that a late one never overwrites a newer.
+    /// The number of entries in `history`. Projections carry it, so that a late one never overwrites a newer.
     pub version: u64,
+    /// The version of the cart it was placed from, which that checkout emptied.
+    pub cart_version: u64,
     pub lines: Vec<OrderLine>,
     pub totals: Totals,
     pub payment: Payment,
-    /// Until when stock is held without a payment; `None` once the order is settled.
-    pub hold_expires_at: Option<Timestamp>,
+    /// When somebody has to look after the order if nothing happens to it before: its hold runs out, the provider has
+    /// to be asked what became of its payment, or a refund is still owed. `None` if nothing is open.
+    pub due_at: Option<Timestamp>,
     pub ship_to: Option<Address>,
-    /// Every state the order has been in, oldest first.
+    /// Everything that happened to the order, oldest first.
     pub history: Vec<Transition>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct OrderLine {
     pub product: ProductId,
     pub name: String,
@@ -40,7 +45,7 @@ impl OrderLine {
 }
 
 /// All in the order's one currency; `total = subtotal - discount + shipping + tax`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Totals {
     pub subtotal: Money,
     pub discount: Money,
@@ -90,50 +95,128 @@ impl OrderState {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Payment {
     pub state: PaymentState,
     /// The provider's own id of the payment, once it has told one.
     pub reference: Option<String>,
+    /// What went back, or is on its way back, to the customer; number 1 first.
+    pub refunds: Vec<Refund>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PaymentState {
+    /// The provider has not answered yet.
     Pending,
+    /// Its answer was lost: it may have charged.
     Unknown,
+    /// The order's total was taken.
     Captured,
+    /// The provider refused.
     Declined,
+    /// Nothing was taken, and the provider will not take it any more.
+    Voided,
 }
 
 impl PaymentState {
+    const ALL: [PaymentState; 5] = [
+        PaymentState::Pending,
+        PaymentState::Unknown,
+        PaymentState::Captured,
+        PaymentState::Declined,
+        PaymentState::Voided,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             PaymentState::Pending => "pending",
             PaymentState::Unknown => "unknown",
             PaymentState::Captured => "captured",
             PaymentState::Declined => "declined",
+            PaymentState::Voided => "voided",
         }
     }
 
     pub fn parse(raw: &str) -> Option<Self> {
-        [PaymentState::Pending, PaymentState::Unknown, PaymentState::Captured, PaymentState::Declined]
-            .into_iter()
-            .find(|s| s.as_str() == raw)
+        Self::ALL.into_iter().find(|s| s.as_str() == raw)
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Transition {
-    pub state: OrderState,
+    pub event: OrderEvent,
     pub at: Timestamp,
 }
 
-/// What a transition does to stock; the table applies it in the same transaction as the new state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StockEffect {
-    None,
-    /// Every line's units go back.
-    Release,
+/// What can happen to an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OrderEvent {
+    Placed,
+    /// The provider's answer was lost.
+    PaymentLost,
+    Confirmed,
+    Declined,
+    /// Nobody paid while the stock was held.
+    Expired,
+    /// The customer cancelled before anything was taken.
+    Cancelled,
+    /// The provider took the money of an order that had been cancelled; it goes back as this refund.
+    PaidLate(u32),
+    Shipped,
+    Delivered,
+    /// A refund was decided on; its number. Where it cancels the order it says so itself.
+    RefundRequested(u32),
+    RefundPaid(u32),
+    RefundRefused(u32),
+}
+
+impl OrderEvent {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OrderEvent::Placed => "placed",
+            OrderEvent::PaymentLost => "payment_lost",
+            OrderEvent::Confirmed => "confirmed",
+            OrderEvent::Declined => "declined",
+            OrderEvent::Expired => "expired",
+            OrderEvent::Cancelled => "cancelled",
+            OrderEvent::PaidLate(_) => "paid_late",
+            OrderEvent::Shipped => "shipped",
+            OrderEvent::Delivered => "delivered",
+            OrderEvent::RefundRequested(_) => "refund_requested",
+            OrderEvent::RefundPaid(_) => "refund_paid",
+            OrderEvent::RefundRefused(_) => "refund_refused",
+        }
+    }
+
+    /// The number of the refund it is about.
+    pub fn refund(self) -> Option<u32> {
+        match self {
+            OrderEvent::PaidLate(n)
+            | OrderEvent::RefundRequested(n)
+            | OrderEvent::RefundPaid(n)
+            | OrderEvent::RefundRefused(n) => Some(n),
+            _ => None,
+        }
+    }
+
+    /// Reads what [`OrderEvent::as_str`] and [`OrderEvent::refund`] say.
+    pub fn parse(raw: &str, refund: Option<u32>) -> Option<Self> {
+        Some(match (raw, refund) {
+            ("placed", None) => OrderEvent::Placed,
+            ("payment_lost", None) => OrderEvent::PaymentLost,
+            ("confirmed", None) => OrderEvent::Confirmed,
+            ("declined", None) => OrderEvent::Declined,
+            ("expired", None) => OrderEvent::Expired,
+            ("cancelled", None) => OrderEvent::Cancelled,
+            ("shipped", None) => OrderEvent::Shipped,
+            ("delivered", None) => OrderEvent::Delivered,
+            ("paid_late", Some(n)) => OrderEvent::PaidLate(n),
+            ("refund_requested", Some(n)) => OrderEvent::RefundRequested(n),
+            ("refund_paid", Some(n)) => OrderEvent::RefundPaid(n),
+            ("refund_refused", Some(n)) => OrderEvent::RefundRefused(n),
+            _ => return None,
+        })
+    }
 }
 
 /// Everything an order is made of, loaded at the moment of checkout.
@@ -164,15 +247,8 @@ pub enum PlaceError {
     PriceChanged { total: Money },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an order that is {} cannot become {}", from.as_str(), to.as_str())]
-pub struct TransitionError {
-    pub from: OrderState,
-    pub to: OrderState,
-}
-
 impl Order {
-    /// The order a cart becomes, at the prices of now.
+    /// The order a cart becomes, at the prices of now: stock is held for it, and nothing is paid yet.
     pub fn place(placement: Placement<'_>) -> Result<Order, PlaceError> {
         let Placement { id, customer, cart, products, currency, expected_total, ship_to, now } = placement;
         if cart.lines.is_empty() {
@@ -203,18 +279,18 @@ impl Order {
         if expected_total.is_some_and(|expected| expected != totals.total) {
             return Err(PlaceError::PriceChanged { total: totals.total });
         }
-        let state = OrderState::PendingPayment;
         Ok(Order {
             id,
             customer: customer.clone(),
-            state,
+            state: OrderState::PendingPayment,
             version: 1,
+            cart_version: cart.version,
             lines,
             totals,
-            payment: Payment { state: PaymentState::Pending, reference: None },
-            hold_expires_at: Some(now + HOLD),
+            payment: Payment { state: PaymentState::Pending, reference: None, refunds: Vec::new() },
+            due_at: Some(now + HOLD),
             ship_to,
-            history: vec![Transition { state, at: now }],
+            history: vec![Transition { event: OrderEvent::Placed, at: now }],
         })
     }
 
@@ -222,69 +298,8 @@ impl Order {
         self.id.placed_at()
     }
 
-    /// The order as the customer was first told of it once its payment had an outcome, for a repeated request. `None`
-    /// while it has none.
-    pub fn as_first_answered(&self) -> Option<Order> {
-        let first = *self.history.iter().find(|t| t.state != OrderState::PendingPayment)?;
-        let mut order = self.clone();
-        order.history.truncate(2);
-        order.state = first.state;
-        order.version = 2;
-        order.payment.state = match first.state {
-            OrderState::PaymentUnknown => PaymentState::Unknown,
-            OrderState::Cancelled => PaymentState::Declined,
-            _ => PaymentState::Captured,
-        };
-        Some(order)
-    }
-
     pub fn item_count(&self) -> u64 {
         self.lines.iter().map(|l| u64::from(l.quantity.units())).sum()
-    }
-
-    /// The provider has taken the money.
-    pub fn confirm(&self, reference: &str, at: Timestamp) -> Result<Option<(Order, StockEffect)>, TransitionError> {
-        let payment = Payment { state: PaymentState::Captured, reference: Some(reference.to_owned()) };
-        self.settle(OrderState::Confirmed, payment, StockEffect::None, at)
-    }
-
-    /// The provider refused: nothing was charged, so the stock goes back.
-    pub fn decline(&self, at: Timestamp) -> Result<Option<(Order, StockEffect)>, TransitionError> {
-        let payment = Payment { state: PaymentState::Declined, reference: None };
-        self.settle(OrderState::Cancelled, payment, StockEffect::Release, at)
-    }
-
-    /// The provider's answer was lost. The hold stays until the provider was asked: it may have charged.
-    pub fn payment_lost(&self, at: Timestamp) -> Result<Option<(Order, StockEffect)>, TransitionError> {
-        if self.state == OrderState::PaymentUnknown {
-            return Ok(None);
-        }
-        let payment = Payment { state: PaymentState::Unknown, reference: None };
-        let moved = self.settle(OrderState::PaymentUnknown, payment, StockEffect::None, at)?;
-        Ok(moved.map(|(order, effect)| (Order { hold_expires_at: self.hold_expires_at, ..order }, effect)))
-    }
-
-    /// Leaves the states without an outcome. Repeating the transition that led here changes nothing.
-    fn settle(
-        &self,
-        to: OrderState,
-        payment: Payment,
-        effect: StockEffect,
-        at: Timestamp,
-    ) -> Result<Option<(Order, StockEffect)>, TransitionError> {
-        if self.state == to && self.payment.state == payment.state {
-            return Ok(None);
-        }
-        if !self.state.is_unsettled() {
-            return Err(TransitionError { from: self.state, to });
-        }
-        let mut order = self.clone();
-        order.state = to;
-        order.version += 1;
-        order.payment = payment;
-        order.hold_expires_at = None;
-        order.history.push(Transition { state: to, at });
-        Ok(Some((order, effect)))
     }
 }
 
@@ -298,7 +313,7 @@ impl Totals {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
@@ -325,7 +340,7 @@ mod tests {
         let lines = lines.iter().map(|(id, units)| {
             (id.parse().unwrap(), CartLine { quantity: Quantity::new(*units).unwrap(), price_seen })
         });
-        Cart { version: 4, lines: BTreeMap::from_iter(lines) }
+        Cart { version: 4, lines: BTreeMap::from_iter(lines), ..Cart::default() }
     }
 
     fn place(cart: &Cart, products: &[Product], expected: Option<i64>) -> Result<Order, PlaceError> {
@@ -339,6 +354,12 @@ mod tests {
             ship_to: None,
             now: Timestamp::UNIX_EPOCH,
         })
+    }
+
+    /// Three mugs at 8.99 and one pan at 46.00, placed and not paid.
+    pub(crate) fn held() -> Order {
+        let products = [product("mug", 899, Currency::USD), product("pan", 4_600, Currency::USD)];
+        place(&cart(&[("mug", 3), ("pan", 1)]), &products, None).unwrap()
     }
 
     #[test]
@@ -360,43 +381,23 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_transition_changes_nothing_and_a_settled_order_stays_settled() {
-        let now = Timestamp::UNIX_EPOCH;
-        let order = place(&cart(&[("mug", 1)]), &[product("mug", 899, Currency::USD)], None).unwrap();
-        let (confirmed, effect) = order.confirm("pay_1", now).unwrap().unwrap();
-        let (declined, released) = order.decline(now).unwrap().unwrap();
-
-        assert_eq!((effect, released), (StockEffect::None, StockEffect::Release));
-        assert_eq!(confirmed.confirm("pay_1", now), Ok(None));
-        assert_eq!(declined.decline(now), Ok(None));
-        assert!(confirmed.decline(now).is_err());
-        assert!(declined.confirm("pay_1", now).is_err());
-        assert!(confirmed.payment_lost(now).is_err());
-    }
-
-    #[test]
-    fn a_repeated_request_hears_the_first_answer_whatever_came_of_the_order() {
-        let now = Timestamp::UNIX_EPOCH;
-        let order = place(&cart(&[("mug", 1)]), &[product("mug", 899, Currency::USD)], None).unwrap();
-        let (unknown, _) = order.payment_lost(now).unwrap().unwrap();
-        let (confirmed, _) = unknown.confirm("pay_1", now).unwrap().unwrap();
-
-        let first = confirmed.as_first_answered().unwrap();
-
-        assert_eq!(order.as_first_answered(), None);
-        assert_eq!((first.state, first.version), (OrderState::PaymentUnknown, 2));
-        assert_eq!(first.payment.state, PaymentState::Unknown);
-    }
-
-    #[test]
-    fn a_lost_answer_keeps_the_hold() {
-        let now = Timestamp::UNIX_EPOCH;
-        let order = place(&cart(&[("mug", 1)]), &[product("mug", 899, Currency::USD)], None).unwrap();
-
-        let (unknown, effect) = order.payment_lost(now).unwrap().unwrap();
-
-        assert_eq!(effect, StockEffect::None);
-        assert_eq!(unknown.hold_expires_at, order.hold_expires_at);
-        assert_eq!(unknown.confirm("pay_1", now).unwrap().unwrap().0.state, OrderState::Confirmed);
+    fn every_event_reads_back_from_its_name() {
+        use OrderEvent::*;
+        for event in [
+            Placed,
+            PaymentLost,
+            Confirmed,
+            Declined,
+            Expired,
+            Cancelled,
+            PaidLate(1),
+            Shipped,
+            Delivered,
+            RefundRequested(2),
+            RefundPaid(3),
+            RefundRefused(4),
+        ] {
+            assert_eq!(OrderEvent::parse(event.as_str(), event.refund()), Some(event));
+        }
     }
 }

@@ -132,7 +132,7 @@ impl Attributes {
 }
 
 /// Units of one product in a cart or order line: 1 to 9,999.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Quantity(u32);
 
 impl Quantity {

@@ -1,13 +1,18 @@
-//! The seam to payment providers: one trait, because providers are third parties, and the local provider that
-//! development and tests pay with.
+//! The seam to payment providers: one trait, because providers are third parties; the local provider that development
+//! and tests pay with; and Stripe.
 
+mod from_env;
 mod local;
+pub mod signature;
+mod stripe;
 
 use std::{fmt, future::Future, pin::Pin};
 
-use domain::{Invalid, Money, OrderId};
+use domain::{Invalid, Money, OrderId, PaymentEventId, Timestamp};
 
-pub use local::LocalPayments;
+pub use from_env::from_env;
+pub use local::{Attempt, Entry, LocalPayments};
+pub use stripe::{Stripe, StripeConfig};
 
 /// What an order asks a provider to take.
 #[derive(Debug, Clone)]
@@ -46,19 +51,94 @@ impl fmt::Debug for PaymentToken {
 pub enum ChargeOutcome {
     /// The money is taken; `reference` is the provider's id of the payment.
     Captured { reference: String },
-    /// Nothing was taken, and nothing will be.
+    /// Nothing was taken.
     Declined,
 }
 
-/// The provider's answer did not arrive: it may have charged. Ask again with the same order before doing anything else.
+/// What a provider says about an order it is told to give up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CloseOutcome {
+    /// It had taken the money before.
+    Captured { reference: String },
+    /// It has taken nothing, and refuses every charge of this order from now on.
+    Closed,
+}
+
+/// Money to give back.
+#[derive(Debug, Clone)]
+pub struct RefundCharge {
+    pub order: OrderId,
+    /// Of the refund within its order. Order and number are the provider's idempotency key.
+    pub number: u32,
+    /// The provider's id of the payment.
+    pub reference: String,
+    pub amount: Money,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RefundOutcome {
+    Paid,
+    /// The provider will not pay it; asking again changes nothing.
+    Refused,
+}
+
+/// The provider's answer did not arrive, or it has not decided yet: anything may have happened. Ask again about the same
+/// order before doing anything else.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the payment provider's answer was lost")]
 pub struct AnswerLost;
 
-pub type ChargeFuture<'a> = Pin<Box<dyn Future<Output = Result<ChargeOutcome, AnswerLost>> + Send + 'a>>;
+/// Something a provider tells of its own accord.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentEvent {
+    pub id: PaymentEventId,
+    pub order: OrderId,
+    pub news: PaymentNews,
+}
 
-/// A payment provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PaymentNews {
+    Captured { reference: String, amount: Money },
+    Declined,
+    RefundPaid { number: u32, amount: Money },
+    RefundRefused { number: u32 },
+}
+
+/// Why an event was not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum EventRefused {
+    #[error("the event is not signed by the provider")]
+    Forged,
+    #[error("the event was signed more than 300 seconds ago, or ahead of time")]
+    Stale,
+    #[error("the event does not read as one of this provider")]
+    Malformed,
+}
+
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, AnswerLost>> + Send + 'a>>;
+
+/// A payment provider. Everything it is asked can be asked again with the same effect as once.
 pub trait PaymentProvider: Send + Sync {
-    /// Authorises and captures in one. Asking again for the same order answers with the first outcome.
-    fn charge<'a>(&'a self, charge: &'a Charge) -> ChargeFuture<'a>;
+    /// Its name in `/payments/webhooks/{provider}`.
+    fn name(&self) -> &'static str;
+
+    /// Authorises and captures in one. An order is charged at most once, whatever it is asked with; where it was, asking
+    /// again answers so.
+    fn charge<'a>(&'a self, charge: &'a Charge) -> Answer<'a, ChargeOutcome>;
+
+    /// Asks what became of an order's charge and, where nothing was taken, sees to it that nothing will be. `amount` is
+    /// the order's total.
+    fn close(&self, order: OrderId, amount: Money) -> Answer<'_, CloseOutcome>;
+
+    /// Gives money back, once for each number of an order.
+    fn refund<'a>(&'a self, refund: &'a RefundCharge) -> Answer<'a, RefundOutcome>;
+
+    /// The header that carries the signature of an event.
+    fn signature_header(&self) -> &'static str;
+
+    /// Reads an event the provider sent. `None` is one that has nothing to do with orders.
+    ///
+    /// # Errors
+    /// It is not signed by the provider, not of the last 300 seconds, or not what the provider sends.
+    fn event(&self, signature: &str, body: &[u8], now: Timestamp) -> Result<Option<PaymentEvent>, EventRefused>;
 }

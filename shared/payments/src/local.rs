@@ -1,16 +1,20 @@
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fs::{File, OpenOptions},
-    io::{self, BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, Seek, SeekFrom, Write},
     path::Path,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
 
-use domain::OrderId;
+use domain::{Money, OrderId, Timestamp};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use crate::{AnswerLost, Charge, ChargeFuture, ChargeOutcome, PaymentProvider};
+use crate::{
+    Answer, AnswerLost, Charge, ChargeOutcome, CloseOutcome, EventRefused, PaymentEvent, PaymentNews, PaymentProvider,
+    RefundCharge, RefundOutcome, signature::Secrets,
+};
 
 /// A provider on this machine, with tokens that stand for what can happen:
 ///
@@ -22,25 +26,50 @@ use crate::{AnswerLost, Charge, ChargeFuture, ChargeOutcome, PaymentProvider};
 /// | `tok_timeout_unpaid` | the answer is lost before anything is charged |
 /// | `tok_slow` | pays after 2 seconds |
 ///
-/// What it took stands in a ledger, in memory or a file of JSON lines, so that a restart forgets no payment.
-#[derive(Debug, Default)]
+/// All it did stands in a ledger, in memory or a file of JSON lines, so that a restart forgets no payment. Several
+/// processes may share one file.
+#[derive(Debug)]
 pub struct LocalPayments {
     ledger: Mutex<Ledger>,
+    secrets: Secrets,
 }
 
 #[derive(Debug, Default)]
 struct Ledger {
+    entries: Vec<Entry>,
     captured: HashMap<OrderId, Entry>,
+    closed: HashSet<OrderId>,
+    refunded: HashMap<(OrderId, u32), Entry>,
     file: Option<File>,
+    /// How much of the file was read.
+    read: u64,
 }
 
-/// One payment taken.
+/// One line of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     pub order: String,
+    pub attempt: Attempt,
+    /// In minor units of the currency.
     pub amount: i64,
     pub currency: String,
     pub reference: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attempt {
+    Captured,
+    Declined,
+    Closed,
+    /// With the number of the refund.
+    Refunded(u32),
+}
+
+impl Default for LocalPayments {
+    fn default() -> Self {
+        Self { ledger: Mutex::default(), secrets: Secrets::new(["whsec_local"]) }
+    }
 }
 
 impl LocalPayments {
@@ -49,47 +78,153 @@ impl LocalPayments {
     /// # Errors
     /// The file cannot be read or written, or a line is not an entry.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let mut captured = HashMap::new();
-        if path.exists() {
-            for line in BufReader::new(File::open(path)?).lines() {
-                let entry: Entry = serde_json::from_str(&line?).map_err(io::Error::other)?;
-                captured.insert(entry.order.parse().map_err(io::Error::other)?, entry);
-            }
-        }
-        let file = Some(OpenOptions::new().create(true).append(true).open(path)?);
-        Ok(Self { ledger: Mutex::new(Ledger { captured, file }) })
+        let file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+        let mut ledger = Ledger { file: Some(file), ..Ledger::default() };
+        ledger.catch_up()?;
+        Ok(Self { ledger: Mutex::new(ledger), ..Self::default() })
+    }
+
+    /// Signs events with this secret instead of `whsec_local`.
+    pub fn signing_with(self, secrets: Secrets) -> Self {
+        Self { secrets, ..self }
     }
 
     /// What was taken so far, for whoever checks it against the orders.
     pub fn entries(&self) -> Vec<Entry> {
-        let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        ledger.captured.values().cloned().collect()
+        self.attempts().into_iter().filter(|entry| entry.attempt == Attempt::Captured).collect()
+    }
+
+    /// Everything it did, oldest first.
+    pub fn attempts(&self) -> Vec<Entry> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).entries.clone()
+    }
+
+    /// An event as this provider would send it, and its signature.
+    pub fn sends(&self, event: &PaymentEvent, now: Timestamp) -> (String, String) {
+        let (kind, number, amount, reference) = match &event.news {
+            PaymentNews::Captured { reference, amount } => ("captured", None, Some(*amount), Some(reference)),
+            PaymentNews::Declined => ("declined", None, None, None),
+            PaymentNews::RefundPaid { number, amount } => ("refund_paid", Some(*number), Some(*amount), None),
+            PaymentNews::RefundRefused { number } => ("refund_refused", Some(*number), None, None),
+        };
+        let body = json!({
+            "id": event.id.as_str(),
+            "type": kind,
+            "order": event.order.to_string(),
+            "number": number,
+            "amount": amount.map(|a| a.amount_minor()),
+            "currency": amount.map(|a| a.currency().code()),
+            "reference": reference,
+        });
+        let body = body.to_string();
+        let signature = self.secrets.sign(body.as_bytes(), now);
+        (body, signature)
+    }
+
+    /// Runs with the ledger as it is on file, and writes down what was done.
+    fn with<T>(&self, work: impl FnOnce(&Ledger) -> (T, Option<Entry>)) -> Result<T, AnswerLost> {
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = &ledger.file {
+            file.lock().map_err(|_| AnswerLost)?;
+        }
+        // A payment that is not in the ledger was not made, as far as anybody can tell later.
+        let done = ledger.catch_up().and_then(|()| {
+            let (outcome, entry) = work(&ledger);
+            entry.map_or(Ok(()), |entry| ledger.write(entry)).map(|()| outcome)
+        });
+        if let Some(file) = &ledger.file {
+            file.unlock().map_err(|_| AnswerLost)?;
+        }
+        done.map_err(|_| AnswerLost)
     }
 
     fn capture(&self, charge: &Charge) -> Result<ChargeOutcome, AnswerLost> {
-        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(first) = ledger.captured.get(&charge.order) {
-            return Ok(ChargeOutcome::Captured { reference: first.reference.clone() });
+        let reference = format!("local_{}", charge.order.as_uuid().simple());
+        self.with(|ledger| match ledger.captured.get(&charge.order) {
+            Some(first) => (ChargeOutcome::Captured { reference: first.reference.clone() }, None),
+            None if ledger.closed.contains(&charge.order) => (ChargeOutcome::Declined, None),
+            None => {
+                let entry = Entry::new(charge.order, Attempt::Captured, charge.amount, &reference);
+                (ChargeOutcome::Captured { reference }, Some(entry))
+            }
+        })
+    }
+
+    fn decline(&self, charge: &Charge) -> Result<ChargeOutcome, AnswerLost> {
+        self.with(|ledger| match ledger.captured.get(&charge.order) {
+            Some(first) => (ChargeOutcome::Captured { reference: first.reference.clone() }, None),
+            None => {
+                let entry = Entry::new(charge.order, Attempt::Declined, charge.amount, "");
+                (ChargeOutcome::Declined, Some(entry))
+            }
+        })
+    }
+}
+
+impl Entry {
+    fn new(order: OrderId, attempt: Attempt, amount: Money, reference: &str) -> Self {
+        let (amount, currency) = (amount.amount_minor(), amount.currency().code().to_owned());
+        Self { order: order.to_string(), attempt, amount, currency, reference: reference.to_owned() }
+    }
+}
+
+impl Ledger {
+    /// Reads what other processes wrote since.
+    fn catch_up(&mut self) -> io::Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        if file.metadata()?.len() == self.read {
+            return Ok(());
         }
-        let entry = Entry {
-            order: charge.order.to_string(),
-            amount: charge.amount.amount_minor(),
-            currency: charge.amount.currency().code().to_owned(),
-            reference: format!("local_{}", charge.order.as_uuid().simple()),
-        };
-        if let Some(file) = ledger.file.as_mut() {
-            let line = serde_json::to_string(&entry).map_err(|_| AnswerLost)?;
-            // A payment that is not in the ledger was not made, as far as anybody can tell later.
-            writeln!(file, "{line}").and_then(|()| file.sync_data()).map_err(|_| AnswerLost)?;
+        let mut reader = BufReader::new(file);
+        reader.seek(SeekFrom::Start(self.read))?;
+        let (mut news, mut line) = (Vec::new(), String::new());
+        loop {
+            line.clear();
+            let bytes = reader.read_line(&mut line)?;
+            // The last line of a process that was killed may be half a line: it was never answered for.
+            if bytes == 0 || !line.ends_with('\n') {
+                break;
+            }
+            self.read += u64::try_from(bytes).unwrap_or_default();
+            news.push(serde_json::from_str::<Entry>(&line).map_err(io::Error::other)?);
         }
-        let reference = entry.reference.clone();
-        ledger.captured.insert(charge.order, entry);
-        Ok(ChargeOutcome::Captured { reference })
+        file.set_len(self.read)?;
+        news.into_iter().try_for_each(|entry| self.know(entry))
+    }
+
+    fn write(&mut self, entry: Entry) -> io::Result<()> {
+        if let Some(file) = self.file.as_mut() {
+            let line = serde_json::to_string(&entry).map_err(io::Error::other)? + "\n";
+            file.write_all(line.as_bytes())?;
+            file.sync_data()?;
+            self.read += u64::try_from(line.len()).unwrap_or_default();
+        }
+        self.know(entry)
+    }
+
+    fn know(&mut self, entry: Entry) -> io::Result<()> {
+        let order: OrderId = entry.order.parse().map_err(io::Error::other)?;
+        match entry.attempt {
+            Attempt::Captured => drop(self.captured.insert(order, entry.clone())),
+            Attempt::Closed => drop(self.closed.insert(order)),
+            Attempt::Refunded(number) => drop(self.refunded.insert((order, number), entry.clone())),
+            Attempt::Declined => {}
+        }
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    fn refunded(&self, order: OrderId) -> i64 {
+        self.refunded.iter().filter(|((of, _), _)| *of == order).map(|(_, entry)| entry.amount).sum()
     }
 }
 
 impl PaymentProvider for LocalPayments {
-    fn charge<'a>(&'a self, charge: &'a Charge) -> ChargeFuture<'a> {
+    fn name(&self) -> &'static str {
+        "local"
+    }
+
+    fn charge<'a>(&'a self, charge: &'a Charge) -> Answer<'a, ChargeOutcome> {
         Box::pin(async move {
             match charge.token.as_str() {
                 "tok_visa" => self.capture(charge),
@@ -99,25 +234,95 @@ impl PaymentProvider for LocalPayments {
                 }
                 "tok_timeout_paid" => self.capture(charge).and(Err(AnswerLost)),
                 "tok_timeout_unpaid" => Err(AnswerLost),
-                _ => Ok(ChargeOutcome::Declined),
+                _ => self.decline(charge),
             }
         })
+    }
+
+    fn close(&self, order: OrderId, amount: Money) -> Answer<'_, CloseOutcome> {
+        Box::pin(async move {
+            self.with(|ledger| match ledger.captured.get(&order) {
+                Some(taken) => (CloseOutcome::Captured { reference: taken.reference.clone() }, None),
+                None if ledger.closed.contains(&order) => (CloseOutcome::Closed, None),
+                None => (CloseOutcome::Closed, Some(Entry::new(order, Attempt::Closed, amount, ""))),
+            })
+        })
+    }
+
+    fn refund<'a>(&'a self, refund: &'a RefundCharge) -> Answer<'a, RefundOutcome> {
+        Box::pin(async move {
+            let RefundCharge { order, number, reference, amount } = refund;
+            self.with(|ledger| {
+                let taken = ledger.captured.get(order).map_or(0, |entry| entry.amount);
+                if ledger.refunded.contains_key(&(*order, *number)) {
+                    return (RefundOutcome::Paid, None);
+                }
+                if ledger.refunded(*order) + amount.amount_minor() > taken {
+                    return (RefundOutcome::Refused, None);
+                }
+                let entry = Entry::new(*order, Attempt::Refunded(*number), *amount, reference);
+                (RefundOutcome::Paid, Some(entry))
+            })
+        })
+    }
+
+    fn signature_header(&self) -> &'static str {
+        "payment-signature"
+    }
+
+    fn event(&self, signature: &str, body: &[u8], now: Timestamp) -> Result<Option<PaymentEvent>, EventRefused> {
+        #[derive(Deserialize)]
+        struct Body {
+            id: String,
+            r#type: String,
+            order: String,
+            number: Option<u32>,
+            amount: Option<i64>,
+            currency: Option<String>,
+            reference: Option<String>,
+        }
+        self.secrets.verify(signature, body, now)?;
+        let body: Body = serde_json::from_slice(body).map_err(|_| EventRefused::Malformed)?;
+        let amount = || {
+            let currency = domain::parse_currency(body.currency.as_deref()?).ok()?;
+            Some(Money::amount(body.amount?, currency))
+        };
+        let news = match body.r#type.as_str() {
+            "captured" => {
+                body.reference.clone().zip(amount()).map(|(r, amount)| PaymentNews::Captured { reference: r, amount })
+            }
+            "declined" => Some(PaymentNews::Declined),
+            "refund_paid" => {
+                body.number.zip(amount()).map(|(number, amount)| PaymentNews::RefundPaid { number, amount })
+            }
+            "refund_refused" => body.number.map(|number| PaymentNews::RefundRefused { number }),
+            _ => return Ok(None),
+        };
+        let parsed = body.id.parse().ok().zip(body.order.parse().ok()).zip(news);
+        let ((id, order), news) = parsed.ok_or(EventRefused::Malformed)?;
+        Ok(Some(PaymentEvent { id, order, news }))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use domain::{Currency, Money};
+    use domain::Currency;
 
     use super::*;
     use crate::PaymentToken;
 
+    const ORDER: &str = "018cc251-f400-7000-8000-000000000000";
+
+    fn usd(cents: i64) -> Money {
+        Money::amount(cents, Currency::USD)
+    }
+
     fn charge(token: &str) -> Charge {
-        Charge {
-            order: "018cc251-f400-7000-8000-000000000000".parse().unwrap(),
-            amount: Money::price(899, Currency::USD).unwrap(),
-            token: PaymentToken::parse(token).unwrap(),
-        }
+        Charge { order: ORDER.parse().unwrap(), amount: usd(899), token: PaymentToken::parse(token).unwrap() }
+    }
+
+    fn refund(number: u32, cents: i64) -> RefundCharge {
+        RefundCharge { order: ORDER.parse().unwrap(), number, reference: "local_1".to_owned(), amount: usd(cents) }
     }
 
     #[tokio::test]
@@ -126,18 +331,76 @@ mod tests {
 
         let lost = provider.charge(&charge("tok_timeout_paid")).await;
         let again = provider.charge(&charge("tok_visa")).await;
+        let declined = provider.charge(&charge("tok_declined")).await;
 
         assert_eq!(lost, Err(AnswerLost));
         assert!(matches!(again, Ok(ChargeOutcome::Captured { .. })));
+        assert_eq!(declined, again);
         assert_eq!(provider.entries().len(), 1);
     }
 
     #[tokio::test]
-    async fn what_is_not_paid_is_in_no_ledger() {
+    async fn what_is_not_paid_is_not_in_what_was_taken() {
         let provider = LocalPayments::default();
 
         assert_eq!(provider.charge(&charge("tok_declined")).await, Ok(ChargeOutcome::Declined));
         assert_eq!(provider.charge(&charge("tok_timeout_unpaid")).await, Err(AnswerLost));
         assert!(provider.entries().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_closed_order_is_never_charged_and_a_charged_one_not_closed() {
+        let (closed, paid) = (LocalPayments::default(), LocalPayments::default());
+        let order = charge("tok_visa").order;
+
+        assert_eq!(closed.close(order, usd(899)).await, Ok(CloseOutcome::Closed));
+        assert_eq!(closed.charge(&charge("tok_visa")).await, Ok(ChargeOutcome::Declined));
+        paid.charge(&charge("tok_visa")).await.unwrap();
+        assert!(matches!(paid.close(order, usd(899)).await, Ok(CloseOutcome::Captured { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_refund_is_paid_once_and_never_more_than_was_taken() {
+        let provider = LocalPayments::default();
+        provider.charge(&charge("tok_visa")).await.unwrap();
+
+        assert_eq!(provider.refund(&refund(1, 500)).await, Ok(RefundOutcome::Paid));
+        assert_eq!(provider.refund(&refund(1, 500)).await, Ok(RefundOutcome::Paid));
+        assert_eq!(provider.refund(&refund(2, 400)).await, Ok(RefundOutcome::Refused));
+        assert_eq!(provider.refund(&refund(3, 399)).await, Ok(RefundOutcome::Paid));
+    }
+
+    #[tokio::test]
+    async fn two_processes_share_a_ledger_and_half_a_line_was_never_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("payments.jsonl");
+        let (one, other) = (LocalPayments::open(&file).unwrap(), LocalPayments::open(&file).unwrap());
+
+        one.charge(&charge("tok_visa")).await.unwrap();
+        let seen = other.close(charge("tok_visa").order, usd(899)).await;
+        std::fs::OpenOptions::new().append(true).open(&file).unwrap().write_all(b"{\"order\":").unwrap();
+        let third = LocalPayments::open(&file).unwrap();
+        third.refund(&refund(1, 899)).await.unwrap();
+
+        assert!(matches!(seen, Ok(CloseOutcome::Captured { .. })));
+        assert_eq!(LocalPayments::open(&file).unwrap().attempts().len(), 2);
+    }
+
+    #[test]
+    fn an_event_reads_back_as_it_was_sent() {
+        let (provider, now) = (LocalPayments::default(), Timestamp::UNIX_EPOCH);
+        let order = charge("tok_visa").order;
+        for news in [
+            PaymentNews::Captured { reference: "local_1".to_owned(), amount: usd(899) },
+            PaymentNews::Declined,
+            PaymentNews::RefundPaid { number: 2, amount: usd(5) },
+            PaymentNews::RefundRefused { number: 2 },
+        ] {
+            let event = PaymentEvent { id: "evt_1".parse().unwrap(), order, news };
+            let (body, signature) = provider.sends(&event, now);
+
+            assert_eq!(provider.event(&signature, body.as_bytes(), now), Ok(Some(event)));
+            assert_eq!(provider.event(&signature, b"{}", now), Err(EventRefused::Forged));
+        }
     }
 }

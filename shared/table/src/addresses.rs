@@ -2,11 +2,12 @@ use domain::{Address, AddressId, CountryCode, Invalid, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    StoreError, Table, keys,
+    StoreError, Table,
+    conditions::{EXISTS, NEW},
+    keys,
     meter::metered,
     rows,
     rows::{Item, from_item, s},
-    stock::{EXISTS, NEW},
 };
 
 /// How many addresses a customer's list shows, and so how many they can have.

@@ -44,6 +44,7 @@ struct CartRow {
     #[serde(default, rename = "cartLines")]
     lines: BTreeMap<String, LineRow>,
     version: u64,
+    placed: Option<String>,
 }
 
 pub(crate) fn cart(item: Option<Item>) -> Result<Cart, StoreError> {
@@ -60,7 +61,8 @@ impl CartRow {
             Ok((id.parse()?, CartLine { quantity, price_seen: rows::money(row.price_seen, &row.currency)? }))
         };
         let lines = self.lines.into_iter().map(line).collect::<Result<_, _>>()?;
-        Ok(Cart { version: self.version, lines })
+        let placed = self.placed.map(|id| id.parse()).transpose()?;
+        Ok(Cart { version: self.version, lines, placed })
     }
 }
 

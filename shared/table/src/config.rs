@@ -21,6 +21,8 @@ pub struct TableConfig {
     /// `None` is AWS itself, with the credentials and region of the environment.
     pub endpoints: Option<Endpoints>,
     pub timeouts: Timeouts,
+    /// What the SDK sends with: [`http_client`], or something around it that watches or disturbs.
+    pub http: SharedHttpClient,
 }
 
 /// A local engine instead of AWS.
@@ -92,6 +94,12 @@ impl ClassifyRetry for NeverWriteTwice {
     }
 }
 
+/// Three attempts. The SDK's own first wait, up to a second, is longer than a read may take; DynamoDB answers in
+/// milliseconds, so a short one is enough.
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50))
+}
+
 fn timeouts(attempt: Duration, total: Duration) -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(attempt)
@@ -113,14 +121,14 @@ impl TableConfig {
             (Some(dynamodb), Some(s3)) => (Some(Endpoints { dynamodb, s3 }), Timeouts::LOCAL),
             _ => return Err("set both DYNAMODB_ENDPOINT and S3_ENDPOINT, or neither".to_owned()),
         };
-        Ok(Self { table, bucket, endpoints, timeouts })
+        Ok(Self { table, bucket, endpoints, timeouts, http: http_client() })
     }
 
     /// Makes the clients. Nothing is sent yet.
     pub async fn connect(&self) -> (Table, Descriptions) {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(http_client())
-            .retry_config(RetryConfig::standard().with_max_attempts(3))
+            .http_client(self.http.clone())
+            .retry_config(retries())
             .timeout_config(self.timeouts.reads());
         if self.endpoints.is_some() {
             // A local engine checks no signature, but the SDK wants something to sign with.

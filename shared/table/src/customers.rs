@@ -4,11 +4,13 @@ use domain::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CustomerOrder, SessionWithCart, StoreError, Table, keys,
+    CustomerOrder, SessionWithCart, StoreError, Table,
+    conditions::{EXISTS, NEW},
+    keys,
     meter::metered,
-    orders, rows,
+    order_rows::customer_order,
+    rows,
     rows::{Item, from_item, millis, n, s},
-    stock::{EXISTS, NEW},
     transact::{TransactError, condition_failed, values},
 };
 
@@ -120,7 +122,7 @@ impl Table {
             Some(first) if first.get(keys::SK) == Some(&profile) => Some(customer(items.remove(0))?),
             _ => None,
         };
-        Ok((customer, items.into_iter().map(orders::customer_order).collect::<Result<_, _>>()?))
+        Ok((customer, items.into_iter().map(customer_order).collect::<Result<_, _>>()?))
     }
 
     /// AP-32: what a login is checked against. GetItem, consistent.

@@ -2,7 +2,9 @@ use domain::{IdempotencyKey, Timestamp, UserId};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use crate::{StoreError, Table, keys, meter::metered, rows};
+use aws_sdk_dynamodb::{operation::put_item::PutItemError, types::ReturnValuesOnConditionCheckFailure};
+
+use crate::{StoreError, Table, conditions::NEW, keys, meter::metered, rows};
 
 /// How long a first answer can be asked for again.
 const KEPT: SignedDuration = SignedDuration::from_hours(25);
@@ -73,7 +75,40 @@ impl Idempotency {
     }
 }
 
+#[derive(Debug, thiserror::Error)]
+pub enum IdempotencyPutError {
+    #[error("the idempotency key was used before")]
+    Repeated(PriorRequest),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
 impl Table {
+    /// AP-43: records a request that changes nothing else in the table. PutItem, conditional on the key being new.
+    pub async fn idempotency_put(
+        &self,
+        request: &Idempotency,
+        outcome: &str,
+        now: Timestamp,
+    ) -> Result<(), IdempotencyPutError> {
+        let call = self
+            .put(request.item(outcome, now))
+            .condition_expression(NEW)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send();
+        let error = match metered(call).await {
+            Ok(_) => return Ok(()),
+            Err(error) => error,
+        };
+        match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+                let prior = request.read(failed.item.clone().unwrap_or_default())?;
+                Err(IdempotencyPutError::Repeated(prior))
+            }
+            _ => Err(StoreError::from(error).into()),
+        }
+    }
+
     /// AP-17: the record of an earlier request under the same key. GetItem, consistent: money depends on it.
     pub async fn idempotency_get(&self, request: &Idempotency) -> Result<Option<PriorRequest>, StoreError> {
         let output = metered(self.get(request.key()).consistent_read(true).send()).await?;

@@ -5,7 +5,9 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{AddressId, Email, IdempotencyKey, OrderId, OrderState, ProductId, SessionId, Timestamp, UserId};
+use domain::{
+    AddressId, Email, IdempotencyKey, OrderId, OrderState, PaymentEventId, ProductId, SessionId, Timestamp, UserId,
+};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -107,6 +109,10 @@ pub fn order_line(id: OrderId, product: &ProductId) -> Key {
     Key::new(order_pk(id), format!("ITEM#{product}"))
 }
 
+pub fn payment_event(id: OrderId, event: &PaymentEventId) -> Key {
+    Key::new(order_pk(id), format!("PAYMENT#{event}"))
+}
+
 pub fn customer_order(uid: &UserId, id: OrderId) -> Key {
     Key::new(user_pk(uid), format!("{ORDER_PREFIX}{}#{id}", day(id.placed_at())))
 }
@@ -188,6 +194,10 @@ mod tests {
         assert_eq!(show(session_listed(&ann, &sid)), "USER#ann / SESSION#5e55");
         assert_eq!(show(order(oid)), "ORDER#018cc251-f400-7000-8000-000000000000 / STATUS");
         assert_eq!(show(order_line(oid, &mug)), "ORDER#018cc251-f400-7000-8000-000000000000 / ITEM#mug-1");
+        assert_eq!(
+            show(payment_event(oid, &"evt_1".parse().unwrap())),
+            "ORDER#018cc251-f400-7000-8000-000000000000 / PAYMENT#evt_1"
+        );
         assert_eq!(show(customer_order(&ann, oid)), "USER#ann / ORDER#2024-01-01#018cc251-f400-7000-8000-000000000000");
         assert_eq!(
             show(idempotency(&ann, &"0123456789abcdef".parse().unwrap(), "POST /orders")),

@@ -4,8 +4,10 @@
 //! and condition, asks for consumed capacity, and returns domain types. There is no Scan, and no way to express one.
 
 mod addresses;
+mod batches;
 mod carts;
 mod categories;
+mod conditions;
 mod config;
 mod customers;
 mod descriptions;
@@ -13,6 +15,8 @@ mod error;
 mod idempotency;
 pub mod keys;
 pub mod meter;
+mod order_lists;
+mod order_rows;
 mod orders;
 mod page;
 mod products;
@@ -40,10 +44,9 @@ pub use config::{Endpoints, TableConfig, Timeouts, http_client};
 pub use customers::{Credential, EmailTaken, NewSession, RegisterError};
 pub use descriptions::{DescriptionError, Descriptions, StoredDescription};
 pub use error::StoreError;
-pub use idempotency::{Idempotency, PriorRequest};
-pub use orders::{
-    CustomerOrder, DuePosition, OrderPosition, OrderTransitionError, PlaceOrderError, Shortage, StateDayPosition,
-};
+pub use idempotency::{Idempotency, IdempotencyPutError, PriorRequest};
+pub use order_lists::{CustomerOrder, DuePosition, OrderPosition, StateDayPosition};
+pub use orders::{Cause, OrderTransitionError, PlaceOrderError, Shortage};
 pub use page::Page;
 pub use products::{
     CardPosition, PricePosition, PriceRange, ProductCard, ProductPage, ProductRecord, ProductWriteError, SortOrder,

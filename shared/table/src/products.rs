@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::{
     operation::{put_item::PutItemError, query::builders::QueryFluentBuilder},
-    types::{KeysAndAttributes, ReturnValuesOnConditionCheckFailure},
+    types::ReturnValuesOnConditionCheckFailure,
 };
 use domain::{
     Attributes, CategoryPath, Invalid, Manufacturer, Money, Product, ProductId, ProductName, Thumbnail, Timestamp,
@@ -12,13 +12,15 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    Page, StoreError, StoredDescription, Table, keys,
+    Page, StoreError, StoredDescription, Table,
+    conditions::NEW,
+    keys,
     meter::metered,
     rows,
     rows::{Item, from_item, millis, n, s},
     schema::{self, Index},
-    stock::{NEW, available, move_item, stock_item},
-    transact::{TransactError, backoff, condition_failed},
+    stock::{available, move_item, stock_item},
+    transact::{TransactError, condition_failed},
 };
 
 /// A product as it is stored: with where its description is.
@@ -267,32 +269,6 @@ impl Table {
     /// AP-19b: the products of a cart with their stock, to be bought. As AP-19a, consistent: money depends on it.
     pub async fn products_get_consistent(&self, ids: &[ProductId]) -> Result<Vec<ProductPage>, StoreError> {
         product_pages(self.items_get(product_and_stock(ids), true).await?)
-    }
-
-    /// Any number of items by key, 100 a BatchGetItem, unprocessed ones asked for again with backoff.
-    pub(crate) async fn items_get(&self, keys: Vec<keys::Key>, consistent: bool) -> Result<Vec<Item>, StoreError> {
-        let mut found = Vec::new();
-        for chunk in keys.chunks(100) {
-            let mut pending = chunk.iter().cloned().map(keys::Key::into_item).collect::<Vec<_>>();
-            for attempt in 1.. {
-                let wanted = KeysAndAttributes::builder()
-                    .set_keys(Some(std::mem::take(&mut pending)))
-                    .consistent_read(consistent)
-                    .build()
-                    .expect("keys are set");
-                let output = metered(self.batch_get().request_items(&self.name, wanted).send()).await?;
-                found.extend(output.responses.into_iter().flatten().flat_map(|(_, items)| items));
-                pending = output.unprocessed_keys.into_iter().flatten().flat_map(|(_, keys)| keys.keys).collect();
-                if pending.is_empty() {
-                    break;
-                }
-                if attempt == 8 {
-                    return Err(StoreError::Busy("keys stayed unprocessed".into()));
-                }
-                backoff(attempt).await;
-            }
-        }
-        Ok(found)
     }
 
     /// AP-03: a category's products, and those of the categories below it, by price. One Query on the index of the

@@ -3,11 +3,12 @@ use domain::{Cart, Email, Invalid, SessionId, SessionKind, SessionLifetime, Time
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Credential, NewSession, StoreError, Table, carts, keys,
+    Credential, NewSession, StoreError, Table, carts,
+    conditions::{EXISTS, NEW},
+    keys,
     meter::metered,
     rows,
     rows::{Item, from_item, millis, n, s},
-    stock::{EXISTS, NEW},
     transact::{TransactError, condition_failed, values},
 };
 

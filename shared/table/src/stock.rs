@@ -2,7 +2,9 @@ use domain::{ProductId, StockDelta, Timestamp, UserId};
 use uuid::Uuid;
 
 use crate::{
-    Idempotency, PriorRequest, StoreError, Table, keys, rows,
+    Idempotency, PriorRequest, StoreError, Table,
+    conditions::NEW,
+    keys, rows,
     rows::{Item, n, s},
     transact::{TransactError, condition_failed, values},
 };
@@ -18,9 +20,6 @@ pub enum StockAdjustError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
-
-pub(crate) const NEW: &str = "attribute_not_exists(PK)";
-pub(crate) const EXISTS: &str = "attribute_exists(PK)";
 
 pub(crate) fn stock_item(id: &ProductId, available: i64) -> Item {
     let mut item = keys::stock(id, keys::ONLY_STOCK_SHARD).into_item();

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::{
 
 use uuid::Uuid;
 
-use crate::{StoreError, Table, keys::Key, meter::metered, rows::Item};
+use crate::{StoreError, Table, batches::backoff, keys::Key, meter::metered, rows::Item};
 
 /// Why a transaction did not happen.
 #[derive(Debug)]
@@ -120,16 +120,6 @@ impl Table {
             .expect("table and key are set");
         TransactWriteItem::builder().delete(delete).build()
     }
-}
-
-/// Full jitter: anything up to 25 ms doubled with each attempt, at most 1.6 s.
-/// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
-pub(crate) async fn backoff(attempt: u32) {
-    let most_ms = 25u64 << attempt.min(6);
-    let mut random = [0; 8];
-    // Without randomness the wait is the longest: worse for this caller, fine for the table.
-    let wait_ms = getrandom::fill(&mut random).map_or(most_ms, |()| u64::from_le_bytes(random) % most_ms);
-    tokio::time::sleep(Duration::from_millis(wait_ms)).await;
 }
 
 /// Values of an expression.

@@ -1,0 +1,43 @@
+//! What a request about an order is answered with, the first time and every time after.
+
+use api::{Problem, idempotency};
+use axum::response::{IntoResponse, Response};
+use domain::{Order, OrderEvent};
+use http::{HeaderValue, StatusCode, header};
+
+use crate::wire::OrderResponse;
+
+/// A checkout's answer: by how the payment came out, or that it has not yet.
+pub fn checkout(order: &Order) -> Response {
+    let refused =
+        |status, code, detail| Problem::new(status, code, detail).with("orderId", order.id.to_string()).into_response();
+    match order.last_event() {
+        OrderEvent::Declined => refused(StatusCode::PAYMENT_REQUIRED, "payment_declined", "the payment was declined"),
+        OrderEvent::Expired => {
+            let detail = "the payment had no outcome in time; nothing was charged, and the order is cancelled";
+            refused(StatusCode::PAYMENT_REQUIRED, "payment_expired", detail)
+        }
+        OrderEvent::Cancelled => {
+            let detail = "the order was cancelled before it was paid; nothing was charged";
+            refused(StatusCode::CONFLICT, "order_cancelled", detail)
+        }
+        OrderEvent::Placed | OrderEvent::PaymentLost => located(StatusCode::ACCEPTED, order),
+        _ => located(StatusCode::CREATED, order),
+    }
+}
+
+fn located(status: StatusCode, order: &Order) -> Response {
+    let location = [(header::LOCATION, format!("/orders/{}", order.id))];
+    (status, location, axum::Json(OrderResponse::from(order))).into_response()
+}
+
+/// The answer to a request that moved an order on: 202 while a refund it asked for is owed.
+pub fn moved(order: &Order, owed: bool) -> Response {
+    let status = if owed { StatusCode::ACCEPTED } else { StatusCode::OK };
+    (status, axum::Json(OrderResponse::from(order))).into_response()
+}
+
+pub fn replayed(mut response: Response) -> Response {
+    response.headers_mut().insert(idempotency::REPLAYED, HeaderValue::from_static("true"));
+    response
+}

@@ -1,0 +1,59 @@
+//! A customer who does not want it any more.
+
+use api::{Deadline, Id, Problem, RequestKey, Session, idempotency, wire::ProblemDetails};
+use axum::{extract::State as Extract, response::Response};
+use domain::{Cancelling, NotPaid, Order, OrderId};
+use saga::Patience;
+
+use crate::{
+    State, answer,
+    fulfilment::state_conflict,
+    once::{self, About, Decision},
+    saga_problem,
+    wire::OrderResponse,
+};
+
+/// Cancels an order that was not shipped. What was paid goes back.
+#[utoipa::path(post, path = "/orders/{orderId}/cancel", tag = "orders", security(("session" = [])),
+    params(("orderId" = String, Path), ("Idempotency-Key" = String, Header, description = "16 to 64 characters")),
+    responses(
+        (status = 200, body = OrderResponse),
+        (status = 202, description = "the payment provider does not answer: the refund is owed, or, in state `payment_unknown`, nothing is decided yet", body = OrderResponse),
+        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "`order_state_conflict`: it was shipped", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, description = "`idempotency_key_reused`", body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn cancel(
+    session: Session,
+    Extract(state): Extract<State>,
+    Id(id): Id<OrderId>,
+    deadline: Deadline,
+    key: RequestKey,
+) -> Result<Response, Problem> {
+    let now = state.context.clock.now();
+    let about = About { order: id, owner: Some(session.uid.clone()), patience: state.patience(deadline) };
+    let request = key.request(&session.uid, "POST /orders/{orderId}/cancel", &id.to_string());
+    let order = about.load(&state).await?;
+    if order.state.is_unsettled() {
+        if let Some(prior) = state.context.table.idempotency_get(&request).await? {
+            idempotency::same_request(prior)?;
+        }
+        let order = paid_or_not(&state, order, about.patience).await?;
+        if order.state.is_unsettled() {
+            return Ok(answer::moved(&order, true));
+        }
+    }
+    once::carry_out(&state, &request, &about, |order| match order.cancel(now).map_err(state_conflict)? {
+        Cancelling::Refund(moved) => Ok(Decision::Move(moved)),
+        Cancelling::Already => Ok(Decision::Nothing),
+        // It was settled a moment ago, and nothing leads back.
+        Cancelling::AskProvider => Err(Problem::internal(format!("order {id} went back to having no outcome"))),
+    })
+    .await
+}
+
+/// An order without an outcome gets one first: the provider is told to give it up, and says if it was paid already.
+async fn paid_or_not(state: &State, order: Order, patience: Patience) -> Result<Order, Problem> {
+    let closed = state.saga.close(order, NotPaid::CancelledByCustomer, patience, state.context.clock.now());
+    closed.await.map_err(saga_problem)
+}

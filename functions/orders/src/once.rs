@@ -1,0 +1,122 @@
+//! Requests that move an order on, carried out once for each idempotency key.
+
+use api::{Problem, idempotency};
+use axum::response::Response;
+use domain::{Moved, Order, OrderEvent, OrderId, UserId};
+use saga::Patience;
+use table::{Cause, Idempotency, IdempotencyPutError, OrderTransitionError, PriorRequest, StoreError};
+
+use crate::{State, answer, saga_problem};
+
+/// Rounds of read, decide and write before an order that others keep moving is left to them.
+const ROUNDS: usize = 6;
+
+/// What a request comes to for an order as it is now.
+pub enum Decision {
+    Move(Box<Moved>),
+    /// It is so already.
+    Nothing,
+}
+
+/// Which order a request is about, and how long it can wait.
+pub struct About {
+    pub order: OrderId,
+    /// The customer it must belong to; `None` for the shop's staff, who may move any.
+    pub owner: Option<UserId>,
+    pub patience: Patience,
+}
+
+impl About {
+    /// The order as it is now.
+    pub async fn load(&self, state: &State) -> Result<Order, Problem> {
+        let table = &state.context.table;
+        let found = match &self.owner {
+            Some(owner) => table.order_get_consistent(owner, self.order).await?,
+            None => table.order_get_for_shop(self.order).await?,
+        };
+        found.ok_or_else(|| Problem::not_found("order"))
+    }
+}
+
+/// Carries a request out, or answers as the first time. `decide` is pure.
+pub async fn carry_out(
+    state: &State,
+    request: &Idempotency,
+    about: &About,
+    decide: impl Fn(&Order) -> Result<Decision, Problem> + Send + Sync,
+) -> Result<Response, Problem> {
+    let (table, now, patience) = (&state.context.table, state.context.clock.now(), about.patience);
+    if let Some(prior) = table.idempotency_get(request).await? {
+        return replay(state, prior, about).await;
+    }
+    for _ in 0..ROUNDS {
+        let order = about.load(state).await?;
+        let written = match decide(&order)? {
+            Decision::Nothing => match table.idempotency_put(request, &outcome(&order), now).await {
+                Ok(()) => Ok(order),
+                Err(IdempotencyPutError::Repeated(prior)) => Err(OrderTransitionError::Repeated(prior)),
+                Err(IdempotencyPutError::Store(error)) => Err(error.into()),
+            },
+            Decision::Move(moved) => {
+                let cause = outcome(&moved.order);
+                let written = table.order_transition(&moved, Cause::Request(request, &cause), now).await;
+                written.map(|()| moved.order)
+            }
+        };
+        match written {
+            Ok(order) => {
+                state.saga.project(&order).await;
+                let version = order.version;
+                return finish(state, order, version, patience).await;
+            }
+            Err(OrderTransitionError::Repeated(prior)) => return replay(state, prior, about).await,
+            Err(OrderTransitionError::Changed | OrderTransitionError::EventSeen) => {}
+            // Done or not: the record, being part of it, tells.
+            Err(OrderTransitionError::Store(error @ StoreError::AnswerLost(_))) => {
+                let prior = table.idempotency_get(request).await?.ok_or(error)?;
+                let (order, version) = (about.load(state).await?, version_of(&prior)?);
+                return finish(state, order, version, patience).await;
+            }
+            Err(OrderTransitionError::Store(error)) => return Err(error.into()),
+        }
+    }
+    Err(saga_problem(saga::SagaError::Contended))
+}
+
+async fn replay(state: &State, prior: PriorRequest, about: &About) -> Result<Response, Problem> {
+    let version = version_of(&idempotency::same_request(prior)?)?;
+    let order = about.load(state).await?;
+    finish(state, order, version, about.patience).await.map(answer::replayed)
+}
+
+/// The answer to the request that made this version of an order. A refund it asked for is paid first, if it still is
+/// owed; once it is answered, that is the answer for ever.
+async fn finish(state: &State, mut order: Order, version: u64, patience: Patience) -> Result<Response, Problem> {
+    let at = usize::try_from(version).unwrap_or(usize::MAX).saturating_sub(1);
+    let Some(OrderEvent::RefundRequested(number)) = order.history.get(at).map(|t| t.event) else {
+        return Ok(answer::moved(&order.as_of(version), false));
+    };
+    loop {
+        if let Some(refunded) = order.as_refunded(number) {
+            return Ok(answer::moved(&refunded, false));
+        }
+        // Those asked for before it come first.
+        let (open, now) = (order.refund_owed().map(|r| r.number), state.context.clock.now());
+        order = state.saga.refund(order, patience, now).await.map_err(saga_problem)?;
+        if order.refund_owed().map(|r| r.number) == open {
+            return Ok(answer::moved(&order, true));
+        }
+    }
+}
+
+/// What the record of a request remembers: which version of which order it made, or found.
+fn outcome(order: &Order) -> String {
+    format!("{} {}", order.id, order.version)
+}
+
+fn version_of(prior: &PriorRequest) -> Result<u64, Problem> {
+    let unreadable = || Problem::internal(format!("{:?} is not the outcome of an order's request", prior.outcome));
+    let (order, version) = prior.outcome.split_once(' ').ok_or_else(unreadable)?;
+    order.parse::<OrderId>().map_err(|_| unreadable())?;
+    version.parse().map_err(|_| unreadable())
+}

@@ -1,0 +1,77 @@
+//! Giving money back, by the shop's staff.
+
+use api::{Admin, Deadline, Id, Json, Problem, RequestKey, wire::ProblemDetails};
+use axum::{extract::State as Extract, response::Response};
+use domain::{Invalid, OrderId, Quantity, RefundError, RefundRequest, ReturnedLine};
+use http::StatusCode;
+use serde::Serialize;
+
+use crate::{
+    State,
+    once::{self, About, Decision},
+    wire::{OrderResponse, RefundOrderRequest, ReturnedLineRequest},
+};
+
+/// What the payload of the idempotency record covers: the body and the order it is for.
+#[derive(Serialize)]
+struct Payload<'a> {
+    order: String,
+    body: &'a RefundOrderRequest,
+}
+
+/// Refunds an order: an amount, what lines cost, or all that is left. All of an order that was not shipped cancels it.
+#[utoipa::path(post, path = "/admin/orders/{orderId}/refund", tag = "orders", security(("admin" = [])),
+    params(("orderId" = String, Path), ("Idempotency-Key" = String, Header, description = "16 to 64 characters; a retry with the same one refunds nothing twice")),
+    request_body = RefundOrderRequest,
+    responses(
+        (status = 200, body = OrderResponse),
+        (status = 202, description = "the payment provider does not answer: the refund is owed, and paid later", body = OrderResponse),
+        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "`order_state_conflict`: it was not paid", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, description = "`refund_too_much`, `refund_amount_invalid`, `refund_lines_invalid`, `idempotency_key_reused`", body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn refund(
+    admin: Admin,
+    Extract(state): Extract<State>,
+    Id(id): Id<OrderId>,
+    deadline: Deadline,
+    key: RequestKey,
+    Json(body): Json<RefundOrderRequest>,
+) -> Result<Response, Problem> {
+    let wish = parse(&body)?;
+    let now = state.context.clock.now();
+    let payload = Payload { order: id.to_string(), body: &body };
+    let request = key.request(&admin.uid, "POST /admin/orders/{orderId}/refund", &payload);
+    let about = About { order: id, owner: None, patience: state.patience(deadline) };
+    once::carry_out(&state, &request, &about, |order| {
+        order.refund(&wish, now).map(|moved| Decision::Move(Box::new(moved))).map_err(refund_problem)
+    })
+    .await
+}
+
+fn parse(body: &RefundOrderRequest) -> Result<RefundRequest, Invalid> {
+    let line = |line: &ReturnedLineRequest| -> Result<ReturnedLine, Invalid> {
+        let quantity = Quantity::new(line.quantity)?;
+        Ok(ReturnedLine { product: line.product_id.parse()?, quantity, restock: line.restock })
+    };
+    if body.lines.len() > domain::MAX_LINES {
+        return Err(Invalid::new("lines", "refund_lines_invalid", "an order has at most 90 lines"));
+    }
+    let lines = body.lines.iter().map(line).collect::<Result<_, _>>()?;
+    Ok(RefundRequest { amount: body.amount.as_ref().map(api::wire::Money::total).transpose()?, lines })
+}
+
+fn refund_problem(error: RefundError) -> Problem {
+    let detail = error.to_string();
+    let unprocessable = |code| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail.clone());
+    match error {
+        RefundError::NothingPaid(state) => {
+            Problem::conflict("order_state_conflict", detail).with("state", state.as_str())
+        }
+        RefundError::TooMuch { left } => unprocessable("refund_too_much").with_money("left", left),
+        RefundError::AmountInvalid => unprocessable("refund_amount_invalid"),
+        RefundError::TooManyUnits { product, left } => {
+            unprocessable("refund_lines_invalid").with("productId", product.as_str()).with("left", left)
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What payment providers tell of their own accord.
+
+use api::{Problem, wire::ProblemDetails};
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, State as Extract},
+};
+use http::{HeaderMap, StatusCode};
+use payments::EventRefused;
+use saga::Heard;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{State, saga_problem};
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HeardResponse {
+    /// `applied`; `seen`, if the same event came before; or `ignored`, if it is about nothing of this shop.
+    #[schema(example = "applied")]
+    outcome: &'static str,
+}
+
+/// An event of a payment provider, signed by it. Each counts once; anything but 200 makes the provider send it again.
+#[utoipa::path(post, path = "/payments/webhooks/{provider}", tag = "orders", security(()),
+    params(("provider" = String, Path, description = "the provider this shop uses: `stripe`, or locally `local`")),
+    request_body(content = serde_json::Value, description = "as the provider defines it"),
+    responses(
+        (status = 200, body = HeardResponse),
+        (status = 400, description = "`event_refused`: not signed by the provider, or not lately; `event_malformed`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, description = "another provider", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, description = "`event_contradicts`: another amount or currency than the order's", body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn hear(
+    Extract(state): Extract<State>,
+    Path(provider): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<HeardResponse>, Problem> {
+    let payments = state.saga.payments();
+    if provider != payments.name() {
+        return Err(Problem::not_found("payment provider"));
+    }
+    let now = state.context.clock.now();
+    let signature = headers.get(payments.signature_header()).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let outcome = match payments.event(signature, &body, now) {
+        Ok(None) => "ignored",
+        Ok(Some(event)) => match state.saga.hear(&event, now).await.map_err(saga_problem)? {
+            Heard::Applied => "applied",
+            Heard::Seen => "seen",
+            Heard::Unknown => "ignored",
+            Heard::Contradicts => {
+                let detail = "the event does not agree with the order it is about";
+                return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "event_contradicts", detail));
+            }
+        },
+        Err(EventRefused::Malformed) => {
+            return Err(Problem::bad_request("event_malformed", EventRefused::Malformed.to_string()));
+        }
+        Err(error) => return Err(Problem::bad_request("event_refused", error.to_string())),
+    };
+    Ok(Json(HeardResponse { outcome }))
+}

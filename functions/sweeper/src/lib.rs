@@ -1,0 +1,120 @@
+//! The sweeper: once a minute it looks after orders with something open. Holds that ran out and payments without an
+//! answer are asked about at the provider, then confirmed or given up; refunds that are still owed are paid.
+//!
+//! Any number of runs may overlap. Each step is the saga's, which writes on condition of the order's version.
+
+use api::Clock;
+use domain::{NotPaid, Order, Timestamp};
+use futures::{StreamExt, stream};
+use jiff::SignedDuration;
+use saga::{Patience, Saga, SagaError};
+use serde::Serialize;
+use table::StoreError;
+
+/// Orders that one run looks after, soonest due first; the next run takes the next ones.
+const MOST: i32 = 100;
+
+/// Orders asked about at once: a provider takes a second an order, a minute has sixty.
+const AT_ONCE: usize = 8;
+
+#[derive(Clone)]
+pub struct State {
+    saga: Saga,
+    clock: Clock,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Swept {
+    /// Orders that had something open.
+    pub due: usize,
+    /// Paid after all.
+    pub confirmed: usize,
+    /// Given up; the stock went back.
+    pub released: usize,
+    /// Owed refunds that were paid, or that the provider will never pay.
+    pub refunded: usize,
+    /// The provider did not answer: asked again later.
+    pub waiting: usize,
+    /// The table could not be used; the next run tries again.
+    pub failed: usize,
+    /// Not begun, because too little time was left.
+    pub left: usize,
+}
+
+enum Became {
+    Confirmed,
+    Released,
+    Refunded,
+    Waiting,
+    Failed,
+    Left,
+}
+
+impl State {
+    pub fn new(saga: Saga, clock: Clock) -> Self {
+        Self { saga, clock }
+    }
+}
+
+/// Looks after what is due. `deadline` is when the invocation is cut off.
+///
+/// # Errors
+/// The list of what is due cannot be read. What happens to one order keeps no other from being looked after.
+pub async fn sweep(state: &State, deadline: Option<Timestamp>) -> Result<Swept, StoreError> {
+    let now = state.clock.now();
+    let due = state.saga.table().order_list_due(Timestamp::UNIX_EPOCH, now, MOST).await?;
+    // The index may lag behind: an order may have been looked after, or put off, meanwhile.
+    let due: Vec<_> = due.into_iter().filter(|order| order.due_at.is_some_and(|at| at <= now)).collect();
+    let mut swept = Swept { due: due.len(), ..Swept::default() };
+
+    let became: Vec<_> =
+        stream::iter(due).map(|order| look_after(state, order, deadline)).buffer_unordered(AT_ONCE).collect().await;
+
+    for became in became {
+        match became {
+            Became::Confirmed => swept.confirmed += 1,
+            Became::Released => swept.released += 1,
+            Became::Refunded => swept.refunded += 1,
+            Became::Waiting => swept.waiting += 1,
+            Became::Failed => swept.failed += 1,
+            Became::Left => swept.left += 1,
+        }
+    }
+    Ok(swept)
+}
+
+async fn look_after(state: &State, order: Order, deadline: Option<Timestamp>) -> Became {
+    let now = state.clock.now();
+    let patience = deadline.map_or(Patience::UNLIMITED, |deadline| Patience::until(deadline, now));
+    let (id, unsettled, before) = (order.id, order.state.is_unsettled(), order.version);
+    let looked_after = match unsettled {
+        true => state.saga.close(order, NotPaid::Expired, patience, now).await,
+        false => state.saga.refund(order, patience, now).await,
+    };
+    match looked_after {
+        Ok(order) if order.state.is_unsettled() || order.version == before => put_off(state, &order, now).await,
+        Ok(_) if !unsettled => Became::Refunded,
+        Ok(order) if order.state == domain::OrderState::Cancelled => Became::Released,
+        Ok(_) => Became::Confirmed,
+        Err(SagaError::NoTime) => Became::Left,
+        Err(error) => {
+            tracing::error!(order = %id, %error, "an order could not be looked after");
+            Became::Failed
+        }
+    }
+}
+
+/// An order whose provider stays silent is asked about after as long as it has waited already, at least a minute and at
+/// most an hour, so that it keeps no other from being looked after.
+async fn put_off(state: &State, order: &Order, now: Timestamp) -> Became {
+    if order.due_at.is_some_and(|at| at > now) {
+        return Became::Waiting;
+    }
+    let since = order.history.last().map_or(now, |t| t.at);
+    let wait = now.duration_since(since).clamp(SignedDuration::from_mins(1), SignedDuration::from_hours(1));
+    if let Err(error) = state.saga.table().order_postpone(order, now + wait).await {
+        tracing::warn!(order = %order.id, %error, "an order could not be put off");
+    }
+    Became::Waiting
+}

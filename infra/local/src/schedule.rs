@@ -1,0 +1,27 @@
+//! What EventBridge does on AWS: runs the sweeper again and again.
+
+use std::time::Duration;
+
+use tokio::{sync::watch, task::JoinSet, time::MissedTickBehavior};
+
+use crate::{error_chain, told_to_stop};
+
+pub fn serve(every: Duration, sweeper: sweeper::State, stopped: watch::Receiver<bool>, servers: &mut JoinSet<()>) {
+    servers.spawn(async move {
+        let mut ticks = tokio::time::interval(every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let stop = told_to_stop(stopped);
+        tokio::pin!(stop);
+        loop {
+            tokio::select! {
+                () = &mut stop => return,
+                _ = ticks.tick() => {}
+            }
+            match sweeper::sweep(&sweeper, None).await {
+                Ok(swept) if swept.due > 0 => tracing::info!(?swept, "swept"),
+                Ok(_) => {}
+                Err(error) => tracing::error!(error = error_chain(&error), "the sweeper failed; it runs again"),
+            }
+        }
+    });
+}

@@ -1,0 +1,218 @@
+//! What stands before localstripe: idempotency keys, the confirmation with a payment method and the codes of errors, all
+//! of which Stripe has and localstripe has not; and a way to lose answers.
+
+use std::{
+    collections::HashMap,
+    io,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::State,
+    http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use futures::stream;
+use reqwest::Client;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinHandle};
+
+use super::SECRET_KEY;
+use crate::Outcome;
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Requests whose answers can be lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    Create,
+    Confirm,
+    Refund,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// The request never got there.
+    Before,
+    /// It was carried out.
+    After,
+}
+
+/// Dropping it stops it.
+#[derive(Debug)]
+pub struct Proxy {
+    pub url: String,
+    imitation: Arc<Imitation>,
+    server: JoinHandle<io::Result<()>>,
+}
+
+#[derive(Debug)]
+struct Imitation {
+    localstripe: String,
+    client: Client,
+    losing: Mutex<Option<(Ask, Lost)>>,
+    /// Held while a request is carried out: two with the same key, at the same time, are one.
+    answered: tokio::sync::Mutex<HashMap<String, Answered>>,
+}
+
+/// A request that had a key, and its answer.
+#[derive(Debug)]
+struct Answered {
+    path: String,
+    form: Bytes,
+    answer: Answer,
+}
+
+#[derive(Debug, Clone)]
+struct Answer {
+    status: StatusCode,
+    body: Value,
+}
+
+impl Proxy {
+    pub async fn start(localstripe: &str) -> Outcome<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let imitation = Arc::new(Imitation {
+            localstripe: localstripe.to_owned(),
+            client: Client::builder().timeout(TIMEOUT).no_proxy().build()?,
+            losing: Mutex::default(),
+            answered: tokio::sync::Mutex::default(),
+        });
+        let router = Router::new().fallback(serve).with_state(imitation.clone());
+        let server = tokio::spawn(async move { axum::serve(listener, router).await });
+        Ok(Self { url, imitation, server })
+    }
+
+    /// Loses the answer to the next request of this kind.
+    pub fn loses_next(&self, ask: Ask, lost: Lost) {
+        *self.imitation.losing.lock().unwrap_or_else(PoisonError::into_inner) = Some((ask, lost));
+    }
+
+    /// Whether there still is an answer to lose. There is none any more afterwards.
+    pub fn lost_nothing(&self) -> bool {
+        self.imitation.losing.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+async fn serve(
+    State(imitation): State<Arc<Imitation>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    form: Bytes,
+) -> Response {
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let losing = imitation.loses(&method, path);
+    if losing == Some(Lost::Before) {
+        return cut_off();
+    }
+    let key = headers.get(IDEMPOTENCY_KEY).and_then(|key| key.to_str().ok()).filter(|_| method == Method::POST);
+    let answer = imitation.answer(&method, path, form, key).await;
+    match (losing, answer) {
+        (Some(_), _) => cut_off(),
+        (None, Ok(Answer { status, body })) => (status, axum::Json(body)).into_response(),
+        (None, Err(error)) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
+    }
+}
+
+/// The connection breaks in the middle of the answer.
+fn cut_off() -> Response {
+    let broken = stream::once(async { Err::<Bytes, _>(io::Error::other("lost")) });
+    Response::new(Body::from_stream(broken))
+}
+
+impl Imitation {
+    /// Whether, and how, the answer to this request is to be lost; it is the only one.
+    fn loses(&self, method: &Method, path: &str) -> Option<Lost> {
+        let ask = match path {
+            _ if method != Method::POST => return None,
+            "/v1/payment_intents" => Ask::Create,
+            "/v1/refunds" => Ask::Refund,
+            _ if path.ends_with("/confirm") => Ask::Confirm,
+            _ => return None,
+        };
+        let mut losing = self.losing.lock().unwrap_or_else(PoisonError::into_inner);
+        losing.take_if(|(next, _)| *next == ask).map(|(_, lost)| lost)
+    }
+
+    async fn answer(&self, method: &Method, path: &str, form: Bytes, key: Option<&str>) -> reqwest::Result<Answer> {
+        let mut answered = self.answered.lock().await;
+        if let Some(first) = key.and_then(|key| answered.get(key)) {
+            return Ok(match first.path == path && first.form == form {
+                true => first.answer.clone(),
+                false => refused(json!({"type": "idempotency_error", "message": "the key was used otherwise"})),
+            });
+        }
+        let answer = match path.strip_prefix("/v1/payment_intents/").and_then(|rest| rest.split_once('/')) {
+            Some((intent, "confirm")) => self.confirm(intent, &form).await?,
+            Some((_, "cancel")) => of_state(self.forward(method, path, form.clone()).await?),
+            _ => self.forward(method, path, form.clone()).await?,
+        };
+        // What was never carried out is not remembered: <https://docs.stripe.com/api/idempotent_requests>.
+        if let Some(key) = key.filter(|_| answer.status != StatusCode::BAD_REQUEST) {
+            let first = Answered { path: path.to_owned(), form, answer: answer.clone() };
+            answered.insert(key.to_owned(), first);
+        }
+        Ok(answer)
+    }
+
+    /// localstripe confirms only with the method that the intent has, and checks neither it nor the state properly.
+    async fn confirm(&self, intent: &str, form: &Bytes) -> reqwest::Result<Answer> {
+        let path = format!("/v1/payment_intents/{intent}");
+        let found = self.forward(&Method::GET, &path, Bytes::new()).await?;
+        if !found.status.is_success() {
+            return Ok(found);
+        }
+        if !matches!(found.body["status"].as_str(), Some("requires_payment_method" | "requires_confirmation")) {
+            return Ok(refused(json!({ "code": UNEXPECTED_STATE, "payment_intent": found.body })));
+        }
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(form).unwrap_or_default();
+        if let Some((_, token)) = pairs.iter().find(|(name, _)| name == "payment_method") {
+            let known = self.forward(&Method::GET, &format!("/v1/payment_methods/{token}"), Bytes::new()).await?;
+            if !known.status.is_success() {
+                return Ok(refused(json!({ "code": "resource_missing", "param": "payment_method" })));
+            }
+            self.forward(&Method::POST, &path, form.clone()).await?;
+        }
+        let mut confirmed = self.forward(&Method::POST, &format!("{path}/confirm"), Bytes::new()).await?;
+        if confirmed.status == StatusCode::PAYMENT_REQUIRED {
+            confirmed.body["error"]["type"] = "card_error".into();
+        }
+        Ok(confirmed)
+    }
+
+    async fn forward(&self, method: &Method, path: &str, form: Bytes) -> reqwest::Result<Answer> {
+        let request = self.client.request(method.clone(), format!("{}{path}", self.localstripe));
+        let request = request.bearer_auth(SECRET_KEY).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let response = request.body(form).send().await?;
+        Ok(Answer { status: response.status(), body: response.json().await? })
+    }
+}
+
+const UNEXPECTED_STATE: &str = "payment_intent_unexpected_state";
+
+fn refused(mut error: Value) -> Answer {
+    if error["type"].is_null() {
+        error["type"] = "invalid_request_error".into();
+    }
+    Answer { status: StatusCode::BAD_REQUEST, body: json!({ "error": error }) }
+}
+
+/// localstripe refuses to cancel what it cannot cancel, but does not say why.
+fn of_state(answer: Answer) -> Answer {
+    match answer.status {
+        StatusCode::BAD_REQUEST => refused(json!({ "code": UNEXPECTED_STATE })),
+        _ => answer,
+    }
+}

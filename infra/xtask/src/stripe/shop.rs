@@ -1,0 +1,183 @@
+//! The local stack, paid through Stripe, and how customers and staff use it.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::{SECRET_KEY, WEBHOOK_SECRET, process::Running};
+use crate::{Outcome, cargo, with_sources};
+
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// Above what the shop waits for a provider.
+const TIMEOUT: Duration = Duration::from_secs(30);
+const ADMIN: (&str, &str) = ("admin@example.com", "correct-horse-battery");
+/// Units in each purchase.
+pub const UNITS: i64 = 2;
+
+/// Builds the local stack, and asks cargo where it is.
+pub fn build() -> Outcome<PathBuf> {
+    let arguments = ["build", "--bin", "local", "--message-format=json-render-diagnostics"];
+    let output = cargo(&arguments).stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        return Err("the local stack cannot be built".into());
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let mut messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let program = messages.find_map(|message| {
+        let path = message["executable"].as_str()?;
+        (message["target"]["name"].as_str() == Some("local")).then(|| PathBuf::from(path))
+    });
+    program.ok_or_else(|| "cargo built no program local".into())
+}
+
+/// A running stack with the sample catalogue; dropping it stops it.
+#[derive(Debug)]
+pub struct Shop {
+    pub url: String,
+    client: Client,
+    _running: Running,
+}
+
+/// What the shop answers.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub body: Value,
+}
+
+impl Answer {
+    /// The body, if the status is the expected one.
+    pub fn expect(self, status: u16) -> Outcome<Value> {
+        match self.status.as_u16() == status {
+            true => Ok(self.body),
+            false => Err(format!("expected {status}, got {} {}", self.status, self.body).into()),
+        }
+    }
+}
+
+/// A customer or an admin with a session.
+#[derive(Debug)]
+pub struct Visitor<'a> {
+    shop: &'a Shop,
+    token: String,
+}
+
+impl Shop {
+    pub fn start(program: &Path, stripe: &str) -> Outcome<Self> {
+        let mut running = Running::start(
+            Command::new(program)
+                .args(["--port", "0", "--engine-port", "0", "--s3-port", "0", "--data", "memory", "--seed", "sample"])
+                .args(["--payments", "stripe", "--currency", "USD"])
+                .envs([("STRIPE_SECRET_KEY", SECRET_KEY), ("STRIPE_ENDPOINT", stripe)])
+                .envs([
+                    ("STRIPE_WEBHOOK_SECRETS", WEBHOOK_SECRET),
+                    ("ADMIN_EMAIL", ADMIN.0),
+                    ("ADMIN_PASSWORD", ADMIN.1),
+                ])
+                .stdin(Stdio::null())
+                .stdout(Stdio::piped()),
+        )?;
+        let line = running.first_line(START_TIMEOUT)?;
+        let url = line.strip_prefix("ready ").and_then(|rest| rest.split(' ').next());
+        let url = url.ok_or_else(|| format!("not a ready line: {line}"))?.to_owned();
+        let client = Client::builder().timeout(TIMEOUT).no_proxy().build()?;
+        Ok(Self { url, client, _running: running })
+    }
+
+    pub async fn guest(&self) -> Outcome<Visitor<'_>> {
+        self.session("/sessions/guest", &json!({})).await
+    }
+
+    pub async fn admin(&self) -> Outcome<Visitor<'_>> {
+        self.session("/sessions", &json!({ "email": ADMIN.0, "password": ADMIN.1 })).await
+    }
+
+    async fn session(&self, path: &str, body: &Value) -> Outcome<Visitor<'_>> {
+        let opened = self.send(Method::POST, path, &[], Some(body)).await?.expect(201)?;
+        let token = opened["token"].as_str().ok_or("the new session has no token")?.to_owned();
+        Ok(Visitor { shop: self, token })
+    }
+
+    /// A product with enough left for every story.
+    pub async fn product(&self) -> Outcome<String> {
+        let page = self.send(Method::GET, "/products", &[], None).await?.expect(200)?;
+        for card in page["items"].as_array().into_iter().flatten() {
+            let Some(id) = card["productId"].as_str() else { continue };
+            if self.available(id).await? >= 20 * UNITS {
+                return Ok(id.to_owned());
+            }
+        }
+        Err("no sample product has enough stock".into())
+    }
+
+    /// Units that can be bought.
+    pub async fn available(&self, product: &str) -> Outcome<i64> {
+        let found = self.send(Method::GET, &format!("/products/{product}"), &[], None).await?.expect(200)?;
+        found["stock"]["available"].as_i64().ok_or_else(|| "the product has no stock".into())
+    }
+
+    /// Sends an event as if it were Stripe.
+    pub async fn hears(&self, event: &Value, signature: &str) -> Outcome<Answer> {
+        self.send(Method::POST, "/payments/webhooks/stripe", &[("stripe-signature", signature)], Some(event)).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Outcome<Answer> {
+        let mut request = self.client.request(method, format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let response = request.send().await.map_err(|e| with_sources(&e))?;
+        let status = response.status();
+        let text = response.text().await.map_err(|e| with_sources(&e))?;
+        Ok(Answer { status, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) })
+    }
+}
+
+impl Visitor<'_> {
+    pub async fn adds(&self, product: &str) -> Outcome<()> {
+        let line = json!({ "productId": product, "quantity": UNITS });
+        self.posts("/cart/items", "not-needed-for-this", &line).await?.expect(200).map(drop)
+    }
+
+    pub async fn checks_out(&self, key: &str, method: &str) -> Outcome<Answer> {
+        self.posts("/orders", key, &json!({ "payment": { "token": method } })).await
+    }
+
+    pub async fn cancels(&self, order: &str, key: &str) -> Outcome<Answer> {
+        self.posts(&format!("/orders/{order}/cancel"), key, &json!({})).await
+    }
+
+    /// As an admin; no amount is all that is left.
+    pub async fn refunds(&self, order: &str, key: &str, amount: Option<&Value>) -> Outcome<Answer> {
+        let body = amount.map_or_else(|| json!({}), |amount| json!({ "amount": amount }));
+        self.posts(&format!("/admin/orders/{order}/refund"), key, &body).await
+    }
+
+    pub async fn order(&self, id: &str) -> Outcome<Value> {
+        let headers = [("authorization", &*self.authorization())];
+        self.shop.send(Method::GET, &format!("/orders/{id}"), &headers, None).await?.expect(200)
+    }
+
+    async fn posts(&self, path: &str, key: &str, body: &Value) -> Outcome<Answer> {
+        let headers = [("authorization", &*self.authorization()), ("idempotency-key", key)];
+        self.shop.send(Method::POST, path, &headers, Some(body)).await
+    }
+
+    fn authorization(&self) -> String {
+        format!("Bearer {}", self.token)
+    }
+}

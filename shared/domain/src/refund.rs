@@ -1,0 +1,238 @@
+use std::collections::BTreeMap;
+
+use crate::{Money, Order, OrderState, PaymentState, ProductId, Quantity};
+
+/// Money on its way back to a customer. It is decided on first and paid afterwards, under its number, so that asking the
+/// provider again never pays it twice.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Refund {
+    /// From 1, within its order.
+    pub number: u32,
+    pub amount: Money,
+    pub state: RefundState,
+    /// What came back, if the refund is for goods.
+    pub lines: Vec<ReturnedLine>,
+    /// The order was cancelled with it: nothing of it will be shipped.
+    pub cancels: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RefundState {
+    /// Decided on, and owed until the provider says that it was paid.
+    Requested,
+    Paid,
+    /// The provider will not pay it. Its amount can be refunded anew.
+    Refused,
+}
+
+impl RefundState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RefundState::Requested => "requested",
+            RefundState::Paid => "paid",
+            RefundState::Refused => "refused",
+        }
+    }
+
+    pub fn parse(raw: &str) -> Option<Self> {
+        [RefundState::Requested, RefundState::Paid, RefundState::Refused].into_iter().find(|s| s.as_str() == raw)
+    }
+}
+
+/// Units of a line that the customer no longer has.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ReturnedLine {
+    pub product: ProductId,
+    pub quantity: Quantity,
+    /// Whether they can be sold again.
+    pub restock: bool,
+}
+
+/// What a refund is asked for. Neither amount nor lines is everything that is left.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RefundRequest {
+    /// Unless told, what the lines cost.
+    pub amount: Option<Money>,
+    pub lines: Vec<ReturnedLine>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RefundError {
+    #[error("nothing was paid for an order that is {}", .0.as_str())]
+    NothingPaid(OrderState),
+    #[error("at most {left} is left to refund")]
+    TooMuch { left: Money },
+    #[error("a refund is of more than nothing, and in the order's currency")]
+    AmountInvalid,
+    #[error("at most {left} units of {product} are left to return")]
+    TooManyUnits { product: ProductId, left: u32 },
+}
+
+impl Order {
+    /// What was taken and has neither gone back nor is on its way back.
+    pub fn refundable(&self) -> Money {
+        let currency = self.totals.total.currency();
+        if self.payment.state != PaymentState::Captured {
+            return Money::amount(0, currency);
+        }
+        let asked = self.payment.refunds.iter().filter(|r| r.state != RefundState::Refused);
+        let asked: i64 = asked.map(|r| r.amount.amount_minor()).sum();
+        Money::amount(self.totals.total.amount_minor() - asked, currency)
+    }
+
+    /// What has gone back.
+    pub fn refunded(&self) -> Money {
+        let paid = self.payment.refunds.iter().filter(|r| r.state == RefundState::Paid);
+        Money::amount(paid.map(|r| r.amount.amount_minor()).sum(), self.totals.total.currency())
+    }
+
+    /// The refund that is owed longest.
+    pub fn refund_owed(&self) -> Option<&Refund> {
+        self.payment.refunds.iter().find(|r| r.state == RefundState::Requested)
+    }
+
+    /// Units of each line that were not returned yet.
+    pub(crate) fn units_left(&self) -> BTreeMap<&ProductId, u32> {
+        let mut left: BTreeMap<_, _> = self.lines.iter().map(|l| (&l.product, l.quantity.units())).collect();
+        for line in self.payment.refunds.iter().flat_map(|r| &r.lines) {
+            if let Some(units) = left.get_mut(&line.product) {
+                *units = units.saturating_sub(line.quantity.units());
+            }
+        }
+        left
+    }
+
+    /// The refund a request comes to. Before anything was shipped, one of all that is left cancels the order, and what
+    /// was not returned yet goes back on sale.
+    pub(crate) fn refund_of(&self, request: &RefundRequest) -> Result<Refund, RefundError> {
+        if self.payment.state != PaymentState::Captured {
+            return Err(RefundError::NothingPaid(self.state));
+        }
+        let mut units_left = self.units_left();
+        let mut worth = 0;
+        for line in &request.lines {
+            let left = units_left.get(&line.product).copied().unwrap_or_default();
+            let after = left.checked_sub(line.quantity.units());
+            let after = after.ok_or_else(|| RefundError::TooManyUnits { product: line.product.clone(), left })?;
+            units_left.insert(&line.product, after);
+            let price =
+                self.lines.iter().find(|l| l.product == line.product).map_or(0, |l| l.unit_price.amount_minor());
+            worth += price * i64::from(line.quantity.units());
+        }
+
+        let left = self.refundable();
+        let amount = match request.amount {
+            Some(amount) => amount,
+            None if request.lines.is_empty() => left,
+            None => Money::amount(worth, left.currency()),
+        };
+        if amount.currency() != left.currency() || amount.amount_minor() <= 0 {
+            return Err(RefundError::AmountInvalid);
+        }
+        if amount.amount_minor() > left.amount_minor() {
+            return Err(RefundError::TooMuch { left });
+        }
+        let cancels = self.state == OrderState::Confirmed && amount == left;
+        let mut lines = request.lines.clone();
+        if cancels {
+            let rest = units_left.into_iter().filter_map(|(product, units)| {
+                let quantity = Quantity::new(units.into()).ok()?;
+                Some(ReturnedLine { product: product.clone(), quantity, restock: true })
+            });
+            lines.extend(rest);
+        }
+        let number = u32::try_from(self.payment.refunds.len()).unwrap_or(u32::MAX).saturating_add(1);
+        Ok(Refund { number, amount, state: RefundState::Requested, lines, cancels })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{Currency, order::tests::held};
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn usd(cents: i64) -> Option<Money> {
+        Some(Money::amount(cents, Currency::USD))
+    }
+
+    fn returned(product: &str, units: i64, restock: bool) -> ReturnedLine {
+        ReturnedLine { product: product.parse().unwrap(), quantity: Quantity::new(units).unwrap(), restock }
+    }
+
+    fn refund(order: &Order, amount: Option<Money>, lines: Vec<ReturnedLine>) -> Result<Order, RefundError> {
+        order.refund(&RefundRequest { amount, lines }, NOW).map(|moved| moved.order)
+    }
+
+    #[test]
+    fn repeated_refunds_never_exceed_what_was_taken() {
+        let order = held().paid("pay_1", NOW).unwrap().order;
+
+        let once = refund(&order, usd(5_000), vec![]).unwrap();
+        let too_much = refund(&once, usd(2_298), vec![]);
+        let rest = refund(&once, usd(2_297), vec![]).unwrap();
+
+        assert_eq!(too_much, Err(RefundError::TooMuch { left: usd(2_297).unwrap() }));
+        assert_eq!(rest.refundable(), usd(0).unwrap());
+        assert_eq!(refund(&rest, None, vec![]), Err(RefundError::AmountInvalid));
+    }
+
+    #[test]
+    fn a_refused_refund_can_be_asked_for_again() {
+        let order = held().paid("pay_1", NOW).unwrap().order;
+        let asked = refund(&order, usd(5_000), vec![]).unwrap();
+
+        let refused = asked.refund_refused(1, NOW).unwrap().order;
+
+        assert_eq!(refused.refundable(), order.totals.total);
+        assert_eq!(refund(&refused, None, vec![]).unwrap().refund_owed().unwrap().number, 2);
+    }
+
+    #[test]
+    fn lines_are_worth_what_they_cost_and_no_unit_returns_twice() {
+        let order = held().paid("pay_1", NOW).unwrap().order;
+
+        let moved = order.refund(&RefundRequest { amount: None, lines: vec![returned("mug", 2, true)] }, NOW).unwrap();
+        let again = refund(&moved.order, None, vec![returned("mug", 2, true)]);
+
+        assert_eq!(moved.order.refund_owed().unwrap().amount, usd(1_798).unwrap());
+        assert_eq!(moved.stock_back, [("mug".parse().unwrap(), 2)]);
+        assert_eq!(again, Err(RefundError::TooManyUnits { product: "mug".parse().unwrap(), left: 1 }));
+        assert_eq!(
+            refund(&order, None, vec![returned("cup", 1, true)]),
+            Err(RefundError::TooManyUnits { product: "cup".parse().unwrap(), left: 0 })
+        );
+    }
+
+    #[test]
+    fn all_of_an_unshipped_order_cancels_it_and_restocks_what_did_not_come_back_before() {
+        let order = held().paid("pay_1", NOW).unwrap().order;
+        let part = refund(&order, None, vec![returned("mug", 1, false)]).unwrap();
+
+        let moved = part.refund(&RefundRequest::default(), NOW).unwrap();
+
+        assert_eq!(moved.order.state, OrderState::Cancelled);
+        assert_eq!(moved.stock_back, [("mug".parse().unwrap(), 2), ("pan".parse().unwrap(), 1)]);
+        assert_eq!(moved.order.refundable(), usd(0).unwrap());
+    }
+
+    #[test]
+    fn all_of_a_shipped_order_stays_shipped_and_restocks_only_what_is_said() {
+        let order = held().paid("pay_1", NOW).unwrap().order.ship(NOW).unwrap().unwrap().order;
+
+        let moved = order.refund(&RefundRequest::default(), NOW).unwrap();
+
+        assert_eq!(moved.order.state, OrderState::Shipped);
+        assert_eq!(moved.stock_back, []);
+    }
+
+    #[test]
+    fn nothing_is_refunded_that_was_not_paid() {
+        let order = held();
+
+        assert_eq!(refund(&order, None, vec![]), Err(RefundError::NothingPaid(OrderState::PendingPayment)));
+    }
+}

@@ -1,0 +1,373 @@
+//! What can happen to an order, and what each happening does to stock, cart and money.
+//!
+//! Two kinds of functions. *News* (`paid`, `declined`, `answer_lost`, `not_paid`, `refund_paid`, `refund_refused`) is
+//! what a payment provider says; it cannot be refused, may come late, twice or out of order, and changes nothing when
+//! it says nothing new. *Wishes* (`cancel`, `ship`, `deliver`, `refund`) are what customers and staff ask for, and can
+//! be refused.
+//!
+//! The provider's answer decides about money; stock and cart follow from the order's own state, so that each unit
+//! returns once whoever is first.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    Order, OrderEvent, OrderState, PaymentState, ProductId, Refund, RefundError, RefundRequest, RefundState, Transition,
+};
+
+/// How long a request may be at it before somebody else asks the provider in its place: beyond a function's timeout.
+const ASK_AFTER: SignedDuration = SignedDuration::from_mins(1);
+
+/// An order after something happened to it, and what has to change with it, in the same transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    pub order: Order,
+    /// Units that can be sold again.
+    pub stock_back: Vec<(ProductId, u32)>,
+    /// Whether the customer's cart gets its lines back, unless they have begun another.
+    pub cart_back: bool,
+}
+
+/// Why nothing was taken for an order and nothing will be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NotPaid {
+    Expired,
+    CancelledByCustomer,
+}
+
+/// What cancelling takes, from where an order stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cancelling {
+    /// Whether money was taken is not known: ask the provider, and close the payment if it was not.
+    AskProvider,
+    /// It was paid: it is cancelled, and the money owed back.
+    Refund(Box<Moved>),
+    /// It was cancelled before.
+    Already,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an order that is {} cannot become {}", from.as_str(), to.as_str())]
+pub struct TransitionError {
+    pub from: OrderState,
+    pub to: OrderState,
+}
+
+impl Order {
+    /// The provider has taken the order's total. If the order was given up meanwhile, the money goes back.
+    pub fn paid(&self, reference: &str, at: Timestamp) -> Option<Moved> {
+        let mut order = match (self.state, self.payment.state) {
+            (_, PaymentState::Captured) => return None,
+            (OrderState::Cancelled, _) => {
+                let number = u32::try_from(self.payment.refunds.len()).ok()? + 1;
+                let refund = Refund {
+                    number,
+                    amount: self.totals.total,
+                    state: RefundState::Requested,
+                    lines: Vec::new(),
+                    cancels: true,
+                };
+                let mut order = self.clone();
+                order.payment.refunds.push(refund);
+                order.after(OrderEvent::PaidLate(number), at)
+            }
+            _ => self.clone().after(OrderEvent::Confirmed, at),
+        };
+        order.payment.reference = Some(reference.to_owned());
+        Some(Moved { order, stock_back: Vec::new(), cart_back: false })
+    }
+
+    /// The provider refused: nothing was taken, so the stock goes back.
+    pub fn declined(&self, at: Timestamp) -> Option<Moved> {
+        self.state.is_unsettled().then(|| self.given_up(OrderEvent::Declined, at))
+    }
+
+    /// The provider's answer was lost. The hold stays until the provider was asked: it may have charged.
+    pub fn answer_lost(&self, at: Timestamp) -> Option<Moved> {
+        let news = self.state == OrderState::PendingPayment;
+        news.then(|| self.moved(OrderEvent::PaymentLost, at))
+    }
+
+    /// The provider has taken nothing and will not any more.
+    pub fn not_paid(&self, why: NotPaid, at: Timestamp) -> Option<Moved> {
+        let event = match why {
+            NotPaid::Expired => OrderEvent::Expired,
+            NotPaid::CancelledByCustomer => OrderEvent::Cancelled,
+        };
+        self.state.is_unsettled().then(|| self.given_up(event, at))
+    }
+
+    pub fn refund_paid(&self, number: u32, at: Timestamp) -> Option<Moved> {
+        self.owes(number).then(|| self.moved(OrderEvent::RefundPaid(number), at))
+    }
+
+    pub fn refund_refused(&self, number: u32, at: Timestamp) -> Option<Moved> {
+        self.owes(number).then(|| self.moved(OrderEvent::RefundRefused(number), at))
+    }
+
+    /// A customer does not want it any more.
+    ///
+    /// # Errors
+    /// It was shipped.
+    pub fn cancel(&self, at: Timestamp) -> Result<Cancelling, TransitionError> {
+        match self.state {
+            OrderState::PendingPayment | OrderState::PaymentUnknown => Ok(Cancelling::AskProvider),
+            OrderState::Cancelled => Ok(Cancelling::Already),
+            OrderState::Confirmed => {
+                let moved = match self.refund(&RefundRequest::default(), at) {
+                    Ok(moved) => moved,
+                    // Free of charge, or refunded bit by bit: there is nothing to pay back, only to put back.
+                    Err(_) => self.given_up(OrderEvent::Cancelled, at),
+                };
+                Ok(Cancelling::Refund(Box::new(moved)))
+            }
+            from @ (OrderState::Shipped | OrderState::Delivered) => {
+                Err(TransitionError { from, to: OrderState::Cancelled })
+            }
+        }
+    }
+
+    /// It is on its way. `None` if it was before.
+    ///
+    /// # Errors
+    /// It is not confirmed.
+    pub fn ship(&self, at: Timestamp) -> Result<Option<Moved>, TransitionError> {
+        self.forward(OrderState::Confirmed, OrderState::Shipped, OrderEvent::Shipped, at)
+    }
+
+    /// It arrived. `None` if it had before.
+    ///
+    /// # Errors
+    /// It is not shipped.
+    pub fn deliver(&self, at: Timestamp) -> Result<Option<Moved>, TransitionError> {
+        self.forward(OrderState::Shipped, OrderState::Delivered, OrderEvent::Delivered, at)
+    }
+
+    /// Money is to go back. It is owed from now on, until the provider has paid it.
+    ///
+    /// # Errors
+    /// There is less to refund, or to return, than the request says.
+    pub fn refund(&self, request: &RefundRequest, at: Timestamp) -> Result<Moved, RefundError> {
+        let refund = self.refund_of(request)?;
+        let back = refund.lines.iter().filter(|l| l.restock);
+        let stock_back = back.map(|l| (l.product.clone(), l.quantity.units())).collect();
+        let number = refund.number;
+        let mut order = self.clone();
+        order.payment.refunds.push(refund);
+        Ok(Moved { order: order.after(OrderEvent::RefundRequested(number), at), stock_back, cart_back: false })
+    }
+
+    /// The order as it was at an earlier version, for an answer that has to be given again.
+    pub fn as_of(&self, version: u64) -> Order {
+        let mut order = self.clone();
+        let known = usize::try_from(version).unwrap_or(usize::MAX).min(order.history.len());
+        let happened = std::mem::take(&mut order.history);
+        let refunds = std::mem::take(&mut order.payment.refunds);
+        order.state = OrderState::PendingPayment;
+        order.payment.state = PaymentState::Pending;
+        for Transition { event, at } in happened.into_iter().take(known) {
+            if let OrderEvent::PaidLate(n) | OrderEvent::RefundRequested(n) = event {
+                let refund = refunds.iter().find(|r| r.number == n).cloned();
+                order.payment.refunds.extend(refund.map(|r| Refund { state: RefundState::Requested, ..r }));
+            }
+            order = order.after(event, at);
+        }
+        order
+    }
+
+    /// The order as it was when its payment first had an outcome, for a repeated checkout. `None` while it has none.
+    pub fn as_first_settled(&self) -> Option<Order> {
+        let open = |event| matches!(event, OrderEvent::Placed | OrderEvent::PaymentLost);
+        let settled = self.history.iter().position(|t| !open(t.event))?;
+        Some(self.as_of(u64::try_from(settled).unwrap_or(u64::MAX).saturating_add(1)))
+    }
+
+    /// The order as it was once the provider had answered about a refund. `None` while it is owed.
+    pub fn as_refunded(&self, number: u32) -> Option<Order> {
+        let answered = [OrderEvent::RefundPaid(number), OrderEvent::RefundRefused(number)];
+        let at = self.history.iter().position(|t| answered.contains(&t.event))?;
+        Some(self.as_of(u64::try_from(at).unwrap_or(u64::MAX).saturating_add(1)))
+    }
+
+    /// The last thing that happened.
+    pub fn last_event(&self) -> OrderEvent {
+        self.history.last().map_or(OrderEvent::Placed, |t| t.event)
+    }
+
+    fn owes(&self, number: u32) -> bool {
+        self.payment.refunds.iter().any(|r| r.number == number && r.state == RefundState::Requested)
+    }
+
+    fn forward(
+        &self,
+        from: OrderState,
+        to: OrderState,
+        event: OrderEvent,
+        at: Timestamp,
+    ) -> Result<Option<Moved>, TransitionError> {
+        match self.state {
+            state if state == to => Ok(None),
+            state if state == from => Ok(Some(self.moved(event, at))),
+            state => Err(TransitionError { from: state, to }),
+        }
+    }
+
+    /// Everything that was held or sold goes back.
+    fn given_up(&self, event: OrderEvent, at: Timestamp) -> Moved {
+        let stock_back = self.units_left().into_iter().filter(|(_, units)| *units > 0);
+        let stock_back = stock_back.map(|(product, units)| (product.clone(), units)).collect();
+        Moved { order: self.clone().after(event, at), stock_back, cart_back: self.state.is_unsettled() }
+    }
+
+    fn moved(&self, event: OrderEvent, at: Timestamp) -> Moved {
+        Moved { order: self.clone().after(event, at), stock_back: Vec::new(), cart_back: false }
+    }
+
+    /// The one place that says where an event leads. One entry of history and one version more.
+    fn after(mut self, event: OrderEvent, at: Timestamp) -> Order {
+        let cancelled_by = |n: u32| self.payment.refunds.iter().any(|r| r.number == n && r.cancels);
+        let (state, payment) = match event {
+            OrderEvent::Placed => (OrderState::PendingPayment, PaymentState::Pending),
+            OrderEvent::PaymentLost => (OrderState::PaymentUnknown, PaymentState::Unknown),
+            OrderEvent::Confirmed => (OrderState::Confirmed, PaymentState::Captured),
+            OrderEvent::Declined => (OrderState::Cancelled, PaymentState::Declined),
+            OrderEvent::Cancelled if self.payment.state == PaymentState::Captured => {
+                (OrderState::Cancelled, PaymentState::Captured)
+            }
+            OrderEvent::Expired | OrderEvent::Cancelled => (OrderState::Cancelled, PaymentState::Voided),
+            OrderEvent::PaidLate(_) => (OrderState::Cancelled, PaymentState::Captured),
+            OrderEvent::Shipped => (OrderState::Shipped, self.payment.state),
+            OrderEvent::Delivered => (OrderState::Delivered, self.payment.state),
+            OrderEvent::RefundRequested(n) if cancelled_by(n) => (OrderState::Cancelled, self.payment.state),
+            OrderEvent::RefundRequested(_) | OrderEvent::RefundPaid(_) | OrderEvent::RefundRefused(_) => {
+                (self.state, self.payment.state)
+            }
+        };
+        (self.state, self.payment.state) = (state, payment);
+        let answered = match event {
+            OrderEvent::RefundPaid(n) => Some((n, RefundState::Paid)),
+            OrderEvent::RefundRefused(n) => Some((n, RefundState::Refused)),
+            _ => None,
+        };
+        if let Some((number, state)) = answered {
+            let refund = self.payment.refunds.iter_mut().find(|r| r.number == number);
+            refund.into_iter().for_each(|r| r.state = state);
+        }
+        self.due_at = match event {
+            OrderEvent::Placed => self.due_at,
+            _ if self.state == OrderState::PaymentUnknown || self.refund_owed().is_some() => Some(at + ASK_AFTER),
+            _ => None,
+        };
+        self.history.push(Transition { event, at });
+        self.version = u64::try_from(self.history.len()).unwrap_or(u64::MAX);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order::tests::held;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn units(moved: &Moved) -> u32 {
+        moved.stock_back.iter().map(|(_, units)| units).sum()
+    }
+
+    #[test]
+    fn news_heard_twice_changes_nothing() {
+        let order = held();
+        let confirmed = order.paid("pay_1", NOW).unwrap().order;
+        let declined = order.declined(NOW).unwrap().order;
+        let unknown = order.answer_lost(NOW).unwrap().order;
+        let expired = unknown.not_paid(NotPaid::Expired, NOW).unwrap().order;
+
+        assert_eq!(confirmed.paid("pay_1", NOW), None);
+        assert_eq!(declined.declined(NOW), None);
+        assert_eq!(unknown.answer_lost(NOW), None);
+        assert_eq!(expired.not_paid(NotPaid::Expired, NOW), None);
+        assert_eq!(confirmed.ship(NOW).unwrap().unwrap().order.ship(NOW), Ok(None));
+    }
+
+    #[test]
+    fn what_was_paid_is_not_given_up_by_late_bad_news() {
+        let confirmed = held().paid("pay_1", NOW).unwrap().order;
+
+        assert_eq!(confirmed.declined(NOW), None);
+        assert_eq!(confirmed.answer_lost(NOW), None);
+        assert_eq!(confirmed.not_paid(NotPaid::Expired, NOW), None);
+    }
+
+    #[test]
+    fn giving_up_returns_every_unit_and_the_cart_once() {
+        let declined = held().declined(NOW).unwrap();
+
+        assert_eq!((units(&declined), declined.cart_back), (4, true));
+        assert_eq!(declined.order.not_paid(NotPaid::Expired, NOW), None);
+        assert_eq!(declined.order.cancel(NOW), Ok(Cancelling::Already));
+    }
+
+    #[test]
+    fn a_lost_answer_keeps_the_hold() {
+        let unknown = held().answer_lost(NOW).unwrap();
+
+        assert_eq!((units(&unknown), unknown.cart_back), (0, false));
+        assert_eq!(unknown.order.due_at, Some(NOW + ASK_AFTER));
+        assert_eq!(unknown.order.paid("pay_1", NOW).unwrap().order.state, OrderState::Confirmed);
+    }
+
+    #[test]
+    fn money_that_comes_too_late_goes_back() {
+        let expired = held().not_paid(NotPaid::Expired, NOW).unwrap().order;
+
+        let late = expired.paid("pay_1", NOW).unwrap();
+
+        assert_eq!((late.order.state, units(&late)), (OrderState::Cancelled, 0));
+        assert_eq!(late.order.refund_owed().map(|r| r.amount), Some(expired.totals.total));
+        assert!(late.order.due_at.is_some());
+        assert_eq!(late.order.paid("pay_1", NOW), None);
+        let paid_back = late.order.refund_paid(1, NOW).unwrap().order;
+        assert_eq!((paid_back.refunded(), paid_back.due_at), (expired.totals.total, None));
+    }
+
+    #[test]
+    fn a_paid_order_is_cancelled_until_it_is_shipped() {
+        let confirmed = held().paid("pay_1", NOW).unwrap().order;
+        let shipped = confirmed.ship(NOW).unwrap().unwrap().order;
+
+        let Ok(Cancelling::Refund(cancelled)) = confirmed.cancel(NOW) else { panic!("it can be cancelled") };
+
+        assert_eq!((cancelled.order.state, units(&cancelled)), (OrderState::Cancelled, 4));
+        assert_eq!(cancelled.order.refundable().amount_minor(), 0);
+        assert!(cancelled.order.refund_owed().is_some());
+        assert!(shipped.cancel(NOW).is_err());
+        assert!(cancelled.order.ship(NOW).is_err());
+        assert!(held().deliver(NOW).is_err());
+    }
+
+    #[test]
+    fn an_order_remembers_every_version_of_itself() {
+        let mut versions = vec![held()];
+        let mut then = |next: Option<Moved>| versions.push(next.expect("it happens").order);
+        let order = held();
+        let unknown = order.answer_lost(NOW).unwrap().order;
+        let confirmed = unknown.paid("pay_1", NOW).unwrap().order;
+        let asked = confirmed.refund(&RefundRequest::default(), NOW).unwrap().order;
+        then(order.answer_lost(NOW));
+        then(unknown.paid("pay_1", NOW));
+        then(confirmed.refund(&RefundRequest::default(), NOW).ok());
+        then(asked.refund_paid(1, NOW));
+        let last = versions.last().unwrap();
+
+        for version in &versions {
+            let then = last.as_of(version.version);
+            assert_eq!((then.state, &then.history), (version.state, &version.history));
+            assert_eq!(then.payment.state, version.payment.state);
+            assert_eq!(then.payment.refunds, version.payment.refunds);
+        }
+        assert_eq!(last.as_first_settled().unwrap().state, OrderState::Confirmed);
+        assert_eq!(versions[1].as_first_settled(), None);
+        assert_eq!(last.as_refunded(1).unwrap().version, 5);
+        assert_eq!(asked.as_refunded(1), None);
+    }
+}

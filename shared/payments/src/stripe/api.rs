@@ -1,0 +1,227 @@
+//! Requests to Stripe's API, and what its answers mean before anybody knows what was asked.
+
+use std::{error::Error, fmt, time::Duration};
+
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde::{Deserialize, de::DeserializeOwned};
+
+use crate::AnswerLost;
+
+/// What requests and answers look like, whatever the account's default is. <https://docs.stripe.com/api/versioning>
+const STRIPE_VERSION: &str = "2026-04-22.dahlia";
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// A confirmation waits for the customer's bank.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
+/// Far above any answer asked for here.
+const MAX_ANSWER_BYTES: usize = 1 << 20;
+
+type Connector = HttpsConnector<HttpConnector>;
+type Form<'a> = &'a [(&'a str, &'a str)];
+
+/// Where the API is and how to get in.
+#[derive(Clone)]
+pub struct Api {
+    endpoint: String,
+    authorization: HeaderValue,
+    connector: Connector,
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+/// Why there is no answer to work with.
+#[derive(Debug)]
+pub enum Failure {
+    /// Stripe understood the request and did nothing.
+    Refused(Refusal),
+    /// Stripe may have done it, or may yet.
+    Lost,
+}
+
+/// What Stripe says of a request it refuses. <https://docs.stripe.com/api/errors>
+#[derive(Debug, Default, Deserialize)]
+pub struct Refusal {
+    #[serde(skip)]
+    status: StatusCode,
+    #[serde(default, rename = "type")]
+    kind: String,
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    param: String,
+    #[serde(default)]
+    message: String,
+}
+
+impl Refusal {
+    /// The intent is no longer, or not yet, where the request could move it.
+    pub fn is_of_state(&self) -> bool {
+        self.code == "payment_intent_unexpected_state"
+    }
+
+    /// The bank says no.
+    pub fn is_decline(&self) -> bool {
+        self.status == StatusCode::PAYMENT_REQUIRED || self.kind == "card_error"
+    }
+
+    /// The token is not, or no longer, one that can pay.
+    pub fn is_of_token(&self) -> bool {
+        // A token that paid before has neither a code nor a parameter to be known by.
+        let used = self.status == StatusCode::BAD_REQUEST && self.message.contains("may not be used again");
+        used || self.param == "payment_method"
+    }
+
+    /// Too little, too much, or a currency that Stripe does not take: it never will.
+    pub fn is_of_amount(&self) -> bool {
+        let of_amount = matches!(self.code.as_str(), "amount_too_small" | "amount_too_large");
+        of_amount || matches!(self.param.as_str(), "amount" | "currency")
+    }
+
+    /// The payment has no such amount left to give back.
+    pub fn is_of_refund(&self) -> bool {
+        let codes = ["charge_already_refunded", "charge_disputed", "charge_not_refundable", "refund_disputed_payment"];
+        codes.contains(&self.code.as_str()) || self.is_of_amount()
+    }
+}
+
+impl Failure {
+    /// For a refusal that no request of ours should meet, such as one of a wrong key. It must not cost the customer the
+    /// goods held for them, so it counts as no answer, and is told to whoever can mend it.
+    pub fn lost(self) -> AnswerLost {
+        if let Self::Refused(refusal) = self {
+            // The message may quote what was sent.
+            let Refusal { status, kind, code, param, message: _ } = refusal;
+            tracing::error!(%status, kind, code, param, "Stripe refuses a request for reasons of ours");
+        }
+        AnswerLost
+    }
+}
+
+impl Api {
+    /// # Errors
+    /// The key cannot be in a header, or the machine has no certificates.
+    pub fn new(endpoint: &str, secret_key: &str) -> Result<Self, String> {
+        let authorization = HeaderValue::try_from(format!("Bearer {secret_key}"));
+        let mut authorization = authorization.map_err(|_| "STRIPE_SECRET_KEY is not a key")?;
+        authorization.set_sensitive(true);
+
+        let mut http = HttpConnector::new();
+        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        http.set_nodelay(true);
+        // The connector above it tells HTTPS from HTTP.
+        http.enforce_http(false);
+        // The system's certificates, as the AWS SDK takes them in the same process: Lambda's provided.al2023 has them,
+        // and Amazon keeps them current where a list in the binary would age.
+        let tls = HttpsConnectorBuilder::new()
+            .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
+            .map_err(|e| format!("no certificates to know Stripe by: {e}"))?;
+        let connector = tls.https_or_http().enable_http1().wrap_connector(http);
+        Ok(Self { endpoint: endpoint.trim_end_matches('/').to_owned(), authorization, connector })
+    }
+
+    /// For one question, whose requests share a connection. None is kept longer: after the environment was frozen it
+    /// would be dead, which looks the same as an answer that was lost.
+    pub fn connect(&self) -> Connection<'_> {
+        let client = Client::builder(TokioExecutor::new()).retry_canceled_requests(false).build(self.connector.clone());
+        Connection { api: self, client }
+    }
+}
+
+/// Requests one after the other, each of them made once.
+pub struct Connection<'a> {
+    api: &'a Api,
+    client: Client<Connector, String>,
+}
+
+impl Connection<'_> {
+    pub async fn get<T: DeserializeOwned>(&self, path: &str, query: Form<'_>) -> Result<T, Failure> {
+        let query = encoded(query);
+        let path = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+        self.send(Method::GET, &path, String::new(), None).await
+    }
+
+    /// With an idempotency key, the first answer to it is the answer for at least 24 hours.
+    /// <https://docs.stripe.com/api/idempotent_requests>
+    pub async fn post<T: DeserializeOwned>(&self, path: &str, form: Form<'_>, key: Option<&str>) -> Result<T, Failure> {
+        self.send(Method::POST, path, encoded(form), key).await
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: String,
+        key: Option<&str>,
+    ) -> Result<T, Failure> {
+        let mut request = Request::builder()
+            .method(&method)
+            .uri(format!("{}{path}", self.api.endpoint))
+            .header(header::AUTHORIZATION, &self.api.authorization)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header("stripe-version", STRIPE_VERSION);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
+        let request = request.body(body).map_err(|_| Failure::Lost)?;
+
+        let answer = tokio::time::timeout(REQUEST_TIMEOUT, self.exchange(request)).await;
+        let (status, body) = match answer {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => {
+                tracing::warn!(%method, error = chain(error.as_ref()), "no answer of Stripe");
+                return Err(Failure::Lost);
+            }
+            Err(_) => {
+                tracing::warn!(%method, "no answer of Stripe in time");
+                return Err(Failure::Lost);
+            }
+        };
+        read(status, &body)
+    }
+
+    async fn exchange(&self, request: Request<String>) -> Result<(StatusCode, Vec<u8>), Box<dyn Error + Send + Sync>> {
+        let response = self.client.request(request).await?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await?;
+        Ok((status, body.to_bytes().to_vec()))
+    }
+}
+
+fn encoded(form: Form<'_>) -> String {
+    serde_urlencoded::to_string(form).expect("pairs of strings can always be encoded")
+}
+
+fn read<T: DeserializeOwned>(status: StatusCode, body: &[u8]) -> Result<T, Failure> {
+    #[derive(Deserialize)]
+    struct Refused {
+        error: Refusal,
+    }
+    let lost = || {
+        tracing::warn!(%status, "not an answer of Stripe to go by");
+        Failure::Lost
+    };
+    if status.is_success() {
+        return serde_json::from_slice(body).map_err(|_| lost());
+    }
+    // Both of these are about timing, not about the request: the same key in use at the same moment, and too many.
+    if matches!(status, StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS) || !status.is_client_error() {
+        return Err(lost());
+    }
+    let Refused { error } = serde_json::from_slice(body).map_err(|_| lost())?;
+    Err(Failure::Refused(Refusal { status, ..error }))
+}
+
+/// An error and its sources on one line.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let sources = std::iter::successors(error.source(), |&e| e.source());
+    sources.fold(error.to_string(), |line, source| format!("{line}: {source}"))
+}

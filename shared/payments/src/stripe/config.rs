@@ -1,0 +1,40 @@
+use std::fmt;
+
+use crate::signature::Secrets;
+
+/// How to reach a Stripe account.
+pub struct StripeConfig {
+    pub(super) secret_key: String,
+    pub(super) webhook_secrets: Secrets,
+    pub(super) endpoint: String,
+}
+
+impl fmt::Debug for StripeConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StripeConfig").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+impl StripeConfig {
+    /// From `STRIPE_SECRET_KEY`, `STRIPE_WEBHOOK_SECRETS` (comma-separated, at least one) and, if it is not Stripe's
+    /// own, `STRIPE_ENDPOINT`.
+    ///
+    /// # Errors
+    /// Names the variable that is missing or wrong.
+    pub fn from_env(var: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let given = |name: &str| var(name).filter(|value| !value.trim().is_empty());
+        let required = |name: &str| given(name).ok_or_else(|| format!("{name} is not set"));
+        let secrets = required("STRIPE_WEBHOOK_SECRETS")?;
+        if secrets.split(',').all(|secret| secret.trim().is_empty()) {
+            return Err("STRIPE_WEBHOOK_SECRETS has no secret".to_owned());
+        }
+        let endpoint = given("STRIPE_ENDPOINT").unwrap_or_else(|| "https://api.stripe.com".to_owned());
+        let local = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"];
+        // Every request carries the secret key.
+        if !endpoint.starts_with("https://") && !local.iter().any(|start| endpoint.starts_with(start)) {
+            return Err("STRIPE_ENDPOINT is neither https: nor a port of this machine".to_owned());
+        }
+        let secret_key = required("STRIPE_SECRET_KEY")?.trim().to_owned();
+        Ok(Self { secret_key, webhook_secrets: Secrets::parse(&secrets), endpoint })
+    }
+}

@@ -1,0 +1,337 @@
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+};
+
+use axum::{Json, Router, extract::State};
+use domain::Currency;
+use http::{HeaderMap, Method, StatusCode, Uri};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::{PaymentNews, PaymentToken};
+
+/// A Stripe that gives these answers one after the other, and remembers what it was asked.
+#[derive(Default)]
+struct Script {
+    answers: Mutex<VecDeque<(u16, Value)>>,
+    asked: Mutex<Vec<Asked>>,
+}
+
+struct Asked {
+    what: String,
+    key: Option<String>,
+    body: String,
+}
+
+impl Script {
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().iter().map(|asked| asked.what.clone()).collect()
+    }
+}
+
+async fn answer(
+    State(script): State<Arc<Script>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: String,
+) -> (StatusCode, Json<Value>) {
+    assert_eq!(headers["authorization"], "Bearer sk_test_12345");
+    let key = headers.get("idempotency-key").map(|key| key.to_str().unwrap().to_owned());
+    script.asked.lock().unwrap().push(Asked { what: format!("{method} {}", uri.path()), key, body });
+    let (status, body) = script.answers.lock().unwrap().pop_front().expect("the script has an answer to everything");
+    (StatusCode::from_u16(status).unwrap(), Json(body))
+}
+
+async fn stripe(answers: impl IntoIterator<Item = (u16, Value)>) -> (Stripe, Arc<Script>) {
+    let script = Arc::new(Script { answers: Mutex::new(answers.into_iter().collect()), ..Script::default() });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().fallback(answer).with_state(script.clone());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (Stripe::new(config(&[("STRIPE_ENDPOINT", &endpoint)]).unwrap()).unwrap(), script)
+}
+
+fn config(more: &[(&str, &str)]) -> Result<StripeConfig, String> {
+    let usual = [("STRIPE_SECRET_KEY", "sk_test_12345"), ("STRIPE_WEBHOOK_SECRETS", "whsec_test")];
+    StripeConfig::from_env(|name| {
+        more.iter().chain(&usual).find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+    })
+}
+
+/// Placed `hours` ago.
+fn order(hours: i64) -> OrderId {
+    let placed = Timestamp::now().as_millisecond() - hours * 3_600_000;
+    let time = format!("{placed:012x}");
+    format!("{}-{}-7000-8000-000000000000", &time[..8], &time[8..]).parse().unwrap()
+}
+
+fn usd(cents: i64) -> Money {
+    Money::amount(cents, Currency::USD)
+}
+
+fn charge(hours: i64) -> Charge {
+    Charge { order: order(hours), amount: usd(899), token: PaymentToken::parse("pm_1").unwrap() }
+}
+
+fn refund() -> RefundCharge {
+    RefundCharge { order: order(0), number: 2, reference: "pi_1".to_owned(), amount: usd(500) }
+}
+
+fn intent(status: &str) -> (u16, Value) {
+    (200, json!({"id": "pi_1", "object": "payment_intent", "status": status, "next_action": null}))
+}
+
+fn refusal(status: u16, error: Value) -> (u16, Value) {
+    (status, json!({ "error": error }))
+}
+
+fn of_state() -> (u16, Value) {
+    refusal(400, json!({"type": "invalid_request_error", "code": "payment_intent_unexpected_state"}))
+}
+
+fn captured<T: From<CloseOutcome>>() -> Result<T, AnswerLost> {
+    Ok(CloseOutcome::Captured { reference: "pi_1".to_owned() }.into())
+}
+
+#[tokio::test]
+async fn an_intent_is_made_of_the_order_alone_and_confirmed_with_the_token() {
+    let (stripe, script) = stripe([intent("requires_payment_method"), intent("succeeded")]).await;
+    let charge = charge(0);
+
+    let outcome = stripe.charge(&charge).await;
+
+    assert_eq!(outcome, captured());
+    assert_eq!(script.asked(), ["POST /v1/payment_intents", "POST /v1/payment_intents/pi_1/confirm"]);
+    let asked = script.asked.lock().unwrap();
+    assert_eq!(asked[0].key, Some(charge.order.to_string()));
+    let form =
+        format!("amount=899&currency=usd&metadata%5Border_id%5D={}&payment_method_types%5B%5D=card", charge.order);
+    assert_eq!(asked[0].body, form);
+    assert_eq!((asked[1].key.as_deref(), asked[1].body.as_str()), (None, "payment_method=pm_1"));
+}
+
+#[tokio::test]
+async fn what_a_confirmation_is_answered_decides_about_the_money() {
+    let made = || intent("requires_payment_method");
+    let no_token = || refusal(400, json!({"code": "resource_missing", "param": "payment_method"}));
+    let used_token = || {
+        let message = "The provided PaymentMethod was previously used with a PaymentIntent. It may not be used again.";
+        refusal(400, json!({"type": "invalid_request_error", "message": message}))
+    };
+    for (answers, outcome) in [
+        (vec![refusal(402, json!({"type": "card_error", "code": "card_declined"}))], Ok(ChargeOutcome::Declined)),
+        (vec![no_token(), intent("requires_payment_method")], Ok(ChargeOutcome::Declined)),
+        (vec![used_token(), intent("requires_payment_method")], Ok(ChargeOutcome::Declined)),
+        (vec![no_token(), intent("succeeded")], captured()),
+        (vec![intent("requires_action"), intent("canceled")], Ok(ChargeOutcome::Declined)),
+        (vec![intent("requires_action"), of_state(), intent("succeeded")], captured()),
+        (vec![of_state(), intent("succeeded")], captured()),
+        (vec![of_state(), intent("canceled")], Ok(ChargeOutcome::Declined)),
+        (vec![of_state(), intent("processing")], Err(AnswerLost)),
+        (vec![intent("processing")], Err(AnswerLost)),
+        (vec![refusal(401, json!({"type": "invalid_request_error"}))], Err(AnswerLost)),
+        (vec![refusal(400, json!({"code": "parameter_unknown", "param": "colour"}))], Err(AnswerLost)),
+        (vec![refusal(409, json!({"code": "idempotency_key_in_use"}))], Err(AnswerLost)),
+        (vec![refusal(429, json!({"code": "lock_timeout"}))], Err(AnswerLost)),
+        (vec![(500, json!({}))], Err(AnswerLost)),
+        (vec![(200, json!("not an intent"))], Err(AnswerLost)),
+    ] {
+        let shown = format!("{answers:?}");
+        let (stripe, _) = stripe(std::iter::once(made()).chain(answers)).await;
+
+        assert_eq!(stripe.charge(&charge(0)).await, outcome, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn an_amount_stripe_does_not_take_is_declined_and_its_order_closed() {
+    let too_small = || refusal(400, json!({"code": "amount_too_small", "param": "amount"}));
+    let (stripe, _) = stripe([too_small(), too_small()]).await;
+
+    assert_eq!(stripe.charge(&charge(0)).await, Ok(ChargeOutcome::Declined));
+    assert_eq!(stripe.close(order(0), usd(1)).await, Ok(CloseOutcome::Closed));
+}
+
+#[tokio::test]
+async fn closing_finds_the_intent_by_its_key_and_cancels_it() {
+    let made = || intent("requires_payment_method");
+    for (answers, outcome) in [
+        (vec![intent("canceled")], Ok(CloseOutcome::Closed)),
+        (vec![of_state(), intent("succeeded")], captured()),
+        (vec![of_state(), intent("canceled")], Ok(CloseOutcome::Closed)),
+        (vec![of_state(), intent("processing")], Err(AnswerLost)),
+        (vec![(503, json!({}))], Err(AnswerLost)),
+    ] {
+        let shown = format!("{answers:?}");
+        let (stripe, script) = stripe(std::iter::once(made()).chain(answers)).await;
+        let order = order(22);
+
+        assert_eq!(stripe.close(order, usd(899)).await, outcome, "{shown}");
+        assert_eq!(script.asked()[..2], ["POST /v1/payment_intents", "POST /v1/payment_intents/pi_1/cancel"]);
+        assert_eq!(script.asked.lock().unwrap()[0].key, Some(order.to_string()));
+    }
+}
+
+#[tokio::test]
+async fn an_order_whose_key_may_be_forgotten_is_searched_for_and_never_charged_again() {
+    let found = |intents: Value| (200, json!({"object": "search_result", "data": intents}));
+    let old = || found(json!([{"id": "pi_1", "status": "requires_payment_method"}]));
+    let (taken, _) = stripe([old(), of_state(), intent("succeeded")]).await;
+    let (open, script) = stripe([old(), intent("canceled")]).await;
+    let (unknown, created) = stripe([found(json!([])), intent("requires_payment_method"), intent("canceled")]).await;
+
+    assert_eq!(taken.close(order(24), usd(899)).await, captured());
+    assert_eq!(open.charge(&charge(24)).await, Ok(ChargeOutcome::Declined));
+    assert_eq!(script.asked(), ["GET /v1/payment_intents/search", "POST /v1/payment_intents/pi_1/cancel"]);
+    assert_eq!(unknown.close(order(24), usd(899)).await, Ok(CloseOutcome::Closed));
+    assert_eq!(created.asked()[1], "POST /v1/payment_intents");
+}
+
+#[tokio::test]
+async fn a_refund_is_made_once_under_its_number() {
+    let refund = refund();
+    let metadata = json!({"order_id": refund.order.to_string(), "refund": "1"});
+    let other = json!({"id": "re_1", "status": "succeeded", "metadata": metadata});
+    let (stripe, script) = stripe([(200, json!({"data": [other]})), (200, json!({"status": "pending"}))]).await;
+
+    assert_eq!(stripe.refund(&refund).await, Ok(RefundOutcome::Paid));
+    assert_eq!(script.asked(), ["GET /v1/refunds", "POST /v1/refunds"]);
+    let asked = script.asked.lock().unwrap();
+    assert_eq!(asked[1].key, Some(format!("{}-refund-2", refund.order)));
+    let start = format!("payment_intent=pi_1&amount=500&metadata%5Border_id%5D={}", refund.order);
+    assert_eq!(asked[1].body, format!("{start}&metadata%5Brefund%5D=2"));
+}
+
+#[tokio::test]
+async fn a_refund_that_was_made_before_is_not_made_again() {
+    for (status, outcome) in [
+        ("succeeded", Ok(RefundOutcome::Paid)),
+        ("pending", Ok(RefundOutcome::Paid)),
+        ("failed", Ok(RefundOutcome::Refused)),
+        ("canceled", Ok(RefundOutcome::Refused)),
+        ("requires_action", Err(AnswerLost)),
+    ] {
+        let refund = refund();
+        let made = json!({"status": status, "metadata": {"order_id": refund.order.to_string(), "refund": "2"}});
+        let (stripe, script) = stripe([(200, json!({"data": [made]}))]).await;
+
+        assert_eq!(stripe.refund(&refund).await, outcome, "{status}");
+        assert_eq!(script.asked(), ["GET /v1/refunds"]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_payment_bounds_its_refunds() {
+    for (answer, outcome) in [
+        (refusal(400, json!({"code": "charge_already_refunded"})), Ok(RefundOutcome::Refused)),
+        (refusal(400, json!({"type": "invalid_request_error", "param": "amount"})), Ok(RefundOutcome::Refused)),
+        (refusal(400, json!({"code": "balance_insufficient"})), Err(AnswerLost)),
+        ((500, json!({})), Err(AnswerLost)),
+    ] {
+        let shown = format!("{answer:?}");
+        let (stripe, _) = stripe([(200, json!({"data": []})), answer]).await;
+
+        assert_eq!(stripe.refund(&refund()).await, outcome, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_to_connect_to_is_an_answer_that_was_lost() {
+    let stripe = Stripe::new(config(&[("STRIPE_ENDPOINT", "http://127.0.0.1:1")]).unwrap()).unwrap();
+
+    assert_eq!(stripe.charge(&charge(0)).await, Err(AnswerLost));
+}
+
+#[test]
+fn neither_the_key_nor_a_secret_is_shown() {
+    let shown = format!("{:?} {:?}", config(&[]).unwrap(), Stripe::new(config(&[]).unwrap()).unwrap());
+
+    assert!(!shown.contains("sk_test") && !shown.contains("whsec"), "{shown}");
+    assert!(shown.contains("https://api.stripe.com"), "{shown}");
+}
+
+#[test]
+fn a_key_is_sent_over_https_or_within_the_machine() {
+    assert!(config(&[("STRIPE_ENDPOINT", "http://stripe.example.com")]).is_err());
+    assert!(config(&[("STRIPE_ENDPOINT", "http://127.0.0.1:8420")]).is_ok());
+    assert!(config(&[("STRIPE_SECRET_KEY", "")]).is_err());
+    assert!(config(&[("STRIPE_WEBHOOK_SECRETS", " , ")]).is_err());
+}
+
+const ORDER: &str = "018cc251-f400-7000-8000-000000000000";
+
+fn told(kind: &str, object: Value) -> Result<Option<PaymentEvent>, EventRefused> {
+    let body = json!({"id": "evt_1", "object": "event", "type": kind, "data": {"object": object}, "livemode": false});
+    let (body, now) = (body.to_string(), Timestamp::UNIX_EPOCH);
+    let stripe = Stripe::new(config(&[]).unwrap()).unwrap();
+    stripe.event(&Secrets::new(["whsec_test"]).sign(body.as_bytes(), now), body.as_bytes(), now)
+}
+
+fn news(told: Result<Option<PaymentEvent>, EventRefused>) -> Option<PaymentNews> {
+    let event = told.unwrap()?;
+    assert_eq!((event.id.as_str(), event.order.to_string().as_str()), ("evt_1", ORDER));
+    Some(event.news)
+}
+
+fn paid_intent(metadata: Value) -> Value {
+    json!({"id": "pi_1", "amount": 899, "amount_received": 898, "currency": "usd", "metadata": metadata})
+}
+
+#[test]
+fn events_of_payments_are_read() {
+    let amount = |cents| PaymentNews::Captured { reference: "pi_1".to_owned(), amount: usd(cents) };
+    let intent = paid_intent(json!({"order_id": ORDER}));
+    let mut of_localstripe = intent.clone();
+    of_localstripe.as_object_mut().unwrap().remove("amount_received");
+
+    assert_eq!(news(told("payment_intent.succeeded", intent.clone())), Some(amount(898)));
+    assert_eq!(news(told("payment_intent.succeeded", of_localstripe)), Some(amount(899)));
+    assert_eq!(news(told("payment_intent.payment_failed", intent)), Some(PaymentNews::Declined));
+}
+
+#[test]
+fn events_of_refunds_are_read_by_their_status() {
+    let told = |kind, status| {
+        let metadata = json!({"order_id": ORDER, "refund": "2"});
+        news(told(kind, json!({"amount": 500, "currency": "usd", "status": status, "metadata": metadata})))
+    };
+    let paid = PaymentNews::RefundPaid { number: 2, amount: usd(500) };
+
+    assert_eq!(told("refund.updated", "succeeded"), Some(paid.clone()));
+    assert_eq!(told("charge.refund.updated", "succeeded"), Some(paid));
+    assert_eq!(told("refund.failed", "failed"), Some(PaymentNews::RefundRefused { number: 2 }));
+    assert_eq!(told("refund.updated", "canceled"), Some(PaymentNews::RefundRefused { number: 2 }));
+    assert_eq!(told("refund.updated", "pending"), None);
+}
+
+#[test]
+fn what_is_not_of_this_shop_is_ignored() {
+    let by_hand = json!({"amount": 5, "currency": "usd", "status": "succeeded", "metadata": {"order_id": ORDER}});
+
+    assert_eq!(told("customer.created", json!({"metadata": {"order_id": ORDER}})), Ok(None));
+    assert_eq!(told("payment_intent.succeeded", paid_intent(json!({}))), Ok(None));
+    assert_eq!(told("refund.updated", by_hand), Ok(None));
+}
+
+#[test]
+fn what_does_not_read_as_an_event_is_refused() {
+    let malformed = Err(EventRefused::Malformed);
+
+    assert_eq!(told("payment_intent.succeeded", paid_intent(json!({"order_id": "1"}))), malformed);
+    assert_eq!(told("payment_intent.succeeded", json!({"metadata": {"order_id": ORDER}})), malformed);
+    assert_eq!(told("payment_intent.succeeded", json!([])), malformed);
+}
+
+#[test]
+fn a_forged_or_stale_event_is_refused_before_it_is_read() {
+    let stripe = Stripe::new(config(&[]).unwrap()).unwrap();
+    let at = |second| Timestamp::from_second(second).unwrap();
+    let [own, foreign] = ["whsec_test", "whsec_other"].map(|secret| Secrets::new([secret]).sign(b"{", at(1_000)));
+
+    assert_eq!(stripe.event(&own, b"{", at(1_000)), Err(EventRefused::Malformed));
+    assert_eq!(stripe.event(&foreign, b"{", at(1_000)), Err(EventRefused::Forged));
+    assert_eq!(stripe.event(&own, b"{", at(1_301)), Err(EventRefused::Stale));
+}

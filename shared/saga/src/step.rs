@@ -1,0 +1,145 @@
+use std::time::Duration;
+
+use domain::{NotPaid, Order, OrderState, Timestamp};
+use payments::{Answer, AnswerLost, Charge, ChargeOutcome, CloseOutcome, PaymentToken, RefundCharge, RefundOutcome};
+
+use crate::{Saga, SagaError, hear::News};
+
+/// Below this nothing outside is begun: there must be time to write down what came of it.
+const LEAST: Duration = Duration::from_secs(3);
+
+/// The longest a provider is waited for.
+const MOST: Duration = Duration::from_secs(10);
+
+/// How long a caller can wait.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience(Option<Duration>);
+
+impl Patience {
+    /// Until an invocation is cut off.
+    pub fn until(deadline: Timestamp, now: Timestamp) -> Self {
+        Self(Some(Duration::try_from(deadline.duration_since(now)).unwrap_or_default()))
+    }
+
+    /// Nobody cuts this caller off.
+    pub const UNLIMITED: Patience = Patience(None);
+
+    /// How long the provider may take, leaving time to write its answer down.
+    ///
+    /// # Errors
+    /// Less than 3 s are left.
+    pub fn for_provider(self) -> Result<Duration, SagaError> {
+        match self.0 {
+            None => Ok(MOST),
+            Some(left) if left < LEAST => Err(SagaError::NoTime),
+            Some(left) => Ok(MOST.min(left - Duration::from_secs(2))),
+        }
+    }
+}
+
+impl Saga {
+    /// Takes the order's total, and moves the order to where the answer puts it. An order that has an outcome keeps it.
+    ///
+    /// # Errors
+    /// [`SagaError::NoTime`] before the provider was asked; afterwards only where the table cannot be used.
+    pub async fn charge(
+        &self,
+        order: Order,
+        token: PaymentToken,
+        patience: Patience,
+        now: Timestamp,
+    ) -> Result<Order, SagaError> {
+        if !order.state.is_unsettled() {
+            return Ok(order);
+        }
+        if order.totals.total.amount_minor() == 0 {
+            return self.learn(order, News::Paid { reference: "free" }, now).await;
+        }
+        let charge = Charge { order: order.id, amount: order.totals.total, token };
+        let outcome = within(patience, || self.payments.charge(&charge)).await?;
+        let news = match &outcome {
+            Ok(ChargeOutcome::Captured { reference }) => News::Paid { reference },
+            Ok(ChargeOutcome::Declined) => News::Declined,
+            Err(AnswerLost) => News::AnswerLost,
+        };
+        self.learn(order, news, now).await
+    }
+
+    /// Asks what became of an order's payment and gives the order up where nothing was taken. If the provider does not
+    /// answer the hold stays, and the order is one whose payment is unknown.
+    ///
+    /// # Errors
+    /// As [`Saga::charge`].
+    pub async fn close(
+        &self,
+        order: Order,
+        why: NotPaid,
+        patience: Patience,
+        now: Timestamp,
+    ) -> Result<Order, SagaError> {
+        if !order.state.is_unsettled() {
+            return Ok(order);
+        }
+        let outcome = within(patience, || self.payments.close(order.id, order.totals.total)).await?;
+        let news = match &outcome {
+            Ok(CloseOutcome::Captured { reference }) => News::Paid { reference },
+            Ok(CloseOutcome::Closed) => News::NotPaid(why),
+            Err(AnswerLost) if order.state == OrderState::PaymentUnknown => return Ok(order),
+            Err(AnswerLost) => News::AnswerLost,
+        };
+        self.learn(order, news, now).await
+    }
+
+    /// Pays the refund that is owed longest. If the provider does not answer it stays owed.
+    ///
+    /// # Errors
+    /// As [`Saga::charge`].
+    pub async fn refund(&self, order: Order, patience: Patience, now: Timestamp) -> Result<Order, SagaError> {
+        let Some((number, amount)) = order.refund_owed().map(|r| (r.number, r.amount)) else { return Ok(order) };
+        let reference = order.payment.reference.clone().unwrap_or_default();
+        let refund = RefundCharge { order: order.id, number, reference, amount };
+        let news = match within(patience, || self.payments.refund(&refund)).await? {
+            Ok(RefundOutcome::Paid) => News::RefundPaid(number),
+            Ok(RefundOutcome::Refused) => {
+                tracing::error!(order = %order.id, refund = number, "the payment provider refused a refund");
+                News::RefundRefused(number)
+            }
+            Err(AnswerLost) => return Ok(order),
+        };
+        self.learn(order, news, now).await
+    }
+}
+
+/// An answer that takes longer than the caller can wait is lost.
+async fn within<'a, T>(
+    patience: Patience,
+    ask: impl FnOnce() -> Answer<'a, T>,
+) -> Result<Result<T, AnswerLost>, SagaError> {
+    let limit = patience.for_provider()?;
+    Ok(tokio::time::timeout(limit, ask()).await.unwrap_or(Err(AnswerLost)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_outside_is_begun_with_less_than_three_seconds_left() {
+        let now = Timestamp::UNIX_EPOCH;
+        for ms in (0..15_000).step_by(250) {
+            let deadline = now + jiff::SignedDuration::from_millis(ms);
+
+            let limit = Patience::until(deadline, now).for_provider();
+
+            match limit {
+                Err(_) => assert!(ms < 3_000, "{ms} ms"),
+                // What is left after waiting is enough to write the answer down.
+                Ok(limit) => {
+                    assert!(ms >= 3_000 && limit.as_millis() + 2_000 <= u128::try_from(ms).unwrap(), "{ms} ms")
+                }
+            }
+        }
+        assert!(Patience::until(now, now + jiff::SignedDuration::from_secs(9)).for_provider().is_err());
+        assert_eq!(Patience::UNLIMITED.for_provider().unwrap(), MOST);
+    }
+}

@@ -1,0 +1,66 @@
+//! Batches, which may be done in part: what was left out is asked for again, with backoff.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{KeysAndAttributes, PutRequest, WriteRequest};
+
+use crate::{StoreError, Table, keys, meter::metered, rows::Item};
+
+impl Table {
+    /// Any number of items by key, 100 a BatchGetItem, unprocessed ones asked for again with backoff.
+    pub(crate) async fn items_get(&self, keys: Vec<keys::Key>, consistent: bool) -> Result<Vec<Item>, StoreError> {
+        let mut found = Vec::new();
+        for chunk in keys.chunks(100) {
+            let mut pending = chunk.iter().cloned().map(keys::Key::into_item).collect::<Vec<_>>();
+            for attempt in 1.. {
+                let wanted = KeysAndAttributes::builder()
+                    .set_keys(Some(std::mem::take(&mut pending)))
+                    .consistent_read(consistent)
+                    .build()
+                    .expect("keys are set");
+                let output = metered(self.batch_get().request_items(&self.name, wanted).send()).await?;
+                found.extend(output.responses.into_iter().flatten().flat_map(|(_, items)| items));
+                pending = output.unprocessed_keys.into_iter().flatten().flat_map(|(_, keys)| keys.keys).collect();
+                if pending.is_empty() {
+                    break;
+                }
+                if attempt == 8 {
+                    return Err(StoreError::Busy("keys stayed unprocessed".into()));
+                }
+                backoff(attempt).await;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Writes items, 25 a BatchWriteItem, unprocessed ones again with backoff. Returns what stayed unwritten.
+    pub(crate) async fn items_put(&self, items: Vec<Item>) -> Result<Vec<Item>, StoreError> {
+        let mut unwritten = Vec::new();
+        for chunk in items.chunks(25) {
+            let put = |item: &Item| PutRequest::builder().set_item(Some(item.clone())).build().expect("item is set");
+            let mut pending: Vec<_> =
+                chunk.iter().map(|item| WriteRequest::builder().put_request(put(item)).build()).collect();
+            for attempt in 1.. {
+                let call = self.batch_write().request_items(&self.name, std::mem::take(&mut pending)).send();
+                let output = metered(call).await?;
+                pending = output.unprocessed_items.into_iter().flatten().flat_map(|(_, requests)| requests).collect();
+                if pending.is_empty() || attempt == 8 {
+                    break;
+                }
+                backoff(attempt).await;
+            }
+            unwritten.extend(pending.into_iter().filter_map(|request| request.put_request).map(|put| put.item));
+        }
+        Ok(unwritten)
+    }
+}
+
+/// Full jitter: anything up to 25 ms doubled with each attempt, at most 1.6 s.
+/// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
+pub(crate) async fn backoff(attempt: u32) {
+    let most_ms = 25u64 << attempt.min(6);
+    let mut random = [0; 8];
+    // Without randomness the wait is the longest: worse for this caller, fine for the table.
+    let wait_ms = getrandom::fill(&mut random).map_or(most_ms, |()| u64::from_le_bytes(random) % most_ms);
+    tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+}

@@ -1,0 +1,172 @@
+//! Lists of orders: a customer's, and those of the shop's staff.
+
+use domain::{Money, Order, OrderId, OrderState, Timestamp, UserId};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Page, StoreError, Table, keys,
+    meter::metered,
+    order_rows::{customer_order, order},
+    rows,
+    rows::{Item, millis, n, s},
+    schema,
+};
+
+/// A line of a customer's order list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CustomerOrder {
+    pub id: OrderId,
+    pub state: OrderState,
+    pub total: Money,
+    pub item_count: u64,
+    /// Of the order this was projected from.
+    pub version: u64,
+}
+
+/// The place of an order in a customer's list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OrderPosition(String);
+
+/// The place of an order in an operator's list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StateDayPosition {
+    #[serde(rename = "o")]
+    order: String,
+}
+
+/// A place among the orders without an outcome: when the last one shown is due, and how many due then were shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DuePosition {
+    #[serde(rename = "d")]
+    due_at: i64,
+    #[serde(rename = "n")]
+    seen: usize,
+}
+
+impl Table {
+    /// AP-09: a customer's orders, newest first. Query, eventually consistent.
+    pub async fn order_list_by_customer(
+        &self,
+        owner: &UserId,
+        limit: i32,
+        after: Option<&OrderPosition>,
+    ) -> Result<Page<CustomerOrder, OrderPosition>, StoreError> {
+        let start = after.and_then(|OrderPosition(id)| Some(keys::customer_order(owner, id.parse().ok()?).into_item()));
+        let call = self
+            .query()
+            .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
+            .expression_attribute_values(":pk", s(keys::user_pk(owner)))
+            .expression_attribute_values(":prefix", s(keys::ORDER_PREFIX))
+            .scan_index_forward(false)
+            .limit(limit)
+            .set_exclusive_start_key(start)
+            .send();
+        let output = metered(call).await?;
+        let more = output.last_evaluated_key.is_some();
+        let items = output.items.unwrap_or_default().into_iter().map(customer_order).collect::<Result<Vec<_>, _>>()?;
+        let next = items.last().filter(|_| more).map(|o| OrderPosition(o.id.to_string()));
+        Ok(Page { items, next })
+    }
+
+    /// AP-42: settled orders of one state placed on one UTC day, newest first. Query order-state-index.
+    pub async fn order_list_by_state(
+        &self,
+        state: OrderState,
+        day: &str,
+        limit: i32,
+        after: Option<&StateDayPosition>,
+    ) -> Result<Page<CustomerOrder, StateDayPosition>, StoreError> {
+        let hash = keys::state_day(state, day);
+        let start = after.and_then(|position| {
+            let id: OrderId = position.order.parse().ok()?;
+            let mut key = keys::order(id).into_item();
+            key.insert(schema::ORDER_STATE.hash.to_owned(), s(&hash));
+            key.insert(schema::ORDER_STATE.range.to_owned(), s(format!("{:.3}", id.placed_at())));
+            Some(key)
+        });
+        let call = self
+            .query()
+            .index_name(schema::ORDER_STATE.name)
+            .key_condition_expression("stateDay = :hash")
+            .expression_attribute_values(":hash", s(&hash))
+            .scan_index_forward(false)
+            .limit(limit)
+            .set_exclusive_start_key(start)
+            .send();
+        let output = metered(call).await?;
+        let more = output.last_evaluated_key.is_some();
+        let items = output.items.unwrap_or_default().into_iter().map(customer_order).collect::<Result<Vec<_>, _>>()?;
+        let next = items.last().filter(|_| more).map(|o| StateDayPosition { order: o.id.to_string() });
+        Ok(Page { items, next })
+    }
+
+    /// AP-12: orders with something open that are due in a span of time, soonest first. A Query on each due
+    /// shard, then the orders themselves, consistently: the index holds keys
+    /// only. It may lag behind, so look at an order's state before acting on it. At most `limit`.
+    pub async fn order_list_due(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+        limit: i32,
+    ) -> Result<Vec<Order>, StoreError> {
+        let shard = |shard| {
+            let call = self
+                .query()
+                .index_name(schema::DUE.name)
+                .key_condition_expression("dueShard = :shard AND dueAt BETWEEN :from AND :until")
+                .expression_attribute_values(":shard", s(keys::due_shard_name(shard)))
+                .expression_attribute_values(":from", n(millis(from)))
+                .expression_attribute_values(":until", n(millis(until)))
+                .limit(limit)
+                .send();
+            metered(call)
+        };
+        let pages = futures::future::try_join_all((0..keys::DUE_SHARDS).map(shard)).await?;
+        let due_at = |item: &Item| item.get("dueAt").and_then(|v| v.as_n().ok()).and_then(|ms| ms.parse::<i64>().ok());
+        let mut items: Vec<_> = pages.into_iter().flat_map(|page| page.items.unwrap_or_default()).collect();
+        // Stable: what is due in the same millisecond stays in the order of the shards and of the index.
+        items.sort_by_key(due_at);
+        items.truncate(usize::try_from(limit).unwrap_or(0));
+        let ids = items.iter().filter_map(|item| {
+            let pk = item.get(keys::PK)?.as_s().ok()?;
+            pk.strip_prefix(keys::ORDER_PREFIX)?.parse().ok()
+        });
+        let ids: Vec<OrderId> = ids.collect();
+        let found = self.items_get(ids.iter().copied().map(keys::order).collect(), true).await?;
+        let mut orders = found.into_iter().map(order).collect::<Result<Vec<_>, _>>()?;
+        orders.sort_by_key(|o| ids.iter().position(|id| *id == o.id));
+        Ok(orders)
+    }
+
+    /// AP-12 for operators: orders of one state without an outcome, soonest due first. A page may be shorter than
+    /// `limit` and still not the last.
+    pub async fn order_list_unsettled(
+        &self,
+        state: OrderState,
+        limit: i32,
+        after: Option<&DuePosition>,
+    ) -> Result<Page<CustomerOrder, DuePosition>, StoreError> {
+        let (from, skip) = after.map_or((0, 0), |p| (p.due_at, p.seen));
+        let start = rows::from_millis(from).map_err(|e| StoreError::corrupt("cursor", e))?;
+        let wanted = usize::try_from(limit).unwrap_or(0);
+        let asked = i32::try_from(skip + wanted + 1).unwrap_or(i32::MAX);
+        let orders = self.order_list_due(start, Timestamp::MAX, asked).await?;
+
+        let more = orders.len() > skip + wanted;
+        let page: Vec<_> = orders.into_iter().skip(skip).take(wanted).collect();
+        let due = |o: &Order| o.due_at.map_or(from, millis);
+        let next = page.last().map(due).filter(|_| more).map(|due_at| {
+            let with_the_last = page.iter().rev().take_while(|o| due(o) == due_at).count();
+            let before = if due_at == from { skip } else { 0 };
+            DuePosition { due_at, seen: before + with_the_last }
+        });
+        let items = page.into_iter().filter(|o| o.state == state).map(|o| CustomerOrder {
+            id: o.id,
+            state: o.state,
+            total: o.totals.total,
+            item_count: o.item_count(),
+            version: o.version,
+        });
+        Ok(Page { items: items.collect(), next })
+    }
+}

@@ -1,0 +1,268 @@
+//! How orders are stored, and how they read back.
+
+use domain::{
+    Invalid, Order, OrderEvent, OrderLine, OrderState, Payment, PaymentState, Quantity, Refund, RefundState,
+    ReturnedLine, Totals, Transition,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    CustomerOrder, StoreError,
+    addresses::AddressRow,
+    keys, rows,
+    rows::{Item, from_item, millis, n, s},
+};
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OrderRow {
+    #[serde(rename = "PK")]
+    pk: String,
+    #[serde(rename = "SK")]
+    sk: String,
+    customer: String,
+    state: String,
+    version: u64,
+    cart_version: u64,
+    lines: Vec<OrderLineRow>,
+    currency: String,
+    subtotal: i64,
+    discount: i64,
+    shipping: i64,
+    tax: i64,
+    total: i64,
+    item_count: u64,
+    payment_state: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payment_reference: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    refunds: Vec<RefundRow>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ship_to: Option<AddressRow>,
+    history: Vec<TransitionRow>,
+    placed_at: String,
+    /// Only while something is open: what the sweeper finds the order by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_shard: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_at: Option<i64>,
+    /// Only once the payment has an outcome: what operators list orders by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state_day: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct OrderLineRow {
+    #[serde(rename = "id")]
+    product: String,
+    name: String,
+    #[serde(rename = "q")]
+    quantity: i64,
+    #[serde(rename = "p")]
+    unit_price: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TransitionRow {
+    #[serde(rename = "s")]
+    event: String,
+    #[serde(rename = "t")]
+    at: i64,
+    /// The number of the refund it is about.
+    #[serde(rename = "n", skip_serializing_if = "Option::is_none")]
+    refund: Option<u32>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RefundRow {
+    #[serde(rename = "n")]
+    number: u32,
+    #[serde(rename = "a")]
+    amount: i64,
+    #[serde(rename = "s")]
+    state: String,
+    #[serde(rename = "c")]
+    cancels: bool,
+    #[serde(rename = "l", default, skip_serializing_if = "Vec::is_empty")]
+    lines: Vec<ReturnedLineRow>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ReturnedLineRow {
+    #[serde(rename = "id")]
+    product: String,
+    #[serde(rename = "q")]
+    quantity: i64,
+    #[serde(rename = "r")]
+    restock: bool,
+}
+
+pub(crate) fn order_item(order: &Order) -> Item {
+    let keys::Key { pk, sk } = keys::order(order.id);
+    let Totals { subtotal, discount, shipping, tax, total } = order.totals;
+    let placed_at = order.placed_at();
+    let due = order.due_at;
+    rows::to_item(OrderRow {
+        pk,
+        sk,
+        customer: order.customer.to_string(),
+        state: order.state.as_str().to_owned(),
+        version: order.version,
+        cart_version: order.cart_version,
+        lines: order.lines.iter().map(OrderLineRow::from).collect(),
+        currency: total.currency().code().to_owned(),
+        subtotal: subtotal.amount_minor(),
+        discount: discount.amount_minor(),
+        shipping: shipping.amount_minor(),
+        tax: tax.amount_minor(),
+        total: total.amount_minor(),
+        item_count: order.item_count(),
+        payment_state: order.payment.state.as_str().to_owned(),
+        payment_reference: order.payment.reference.clone(),
+        refunds: order.payment.refunds.iter().map(RefundRow::from).collect(),
+        ship_to: order.ship_to.as_ref().map(AddressRow::from),
+        history: order.history.iter().map(TransitionRow::from).collect(),
+        placed_at: format!("{placed_at:.3}"),
+        due_shard: due.map(|_| keys::due_shard(order.id)),
+        due_at: due.map(millis),
+        state_day: (!order.state.is_unsettled()).then(|| keys::state_day(order.state, &keys::day(placed_at))),
+    })
+}
+
+impl From<&OrderLine> for OrderLineRow {
+    fn from(line: &OrderLine) -> Self {
+        Self {
+            product: line.product.to_string(),
+            name: line.name.clone(),
+            quantity: line.quantity.units().into(),
+            unit_price: line.unit_price.amount_minor(),
+        }
+    }
+}
+
+impl From<&Transition> for TransitionRow {
+    fn from(Transition { event, at }: &Transition) -> Self {
+        Self { event: event.as_str().to_owned(), at: millis(*at), refund: event.refund() }
+    }
+}
+
+impl From<&Refund> for RefundRow {
+    fn from(refund: &Refund) -> Self {
+        let line = |line: &ReturnedLine| ReturnedLineRow {
+            product: line.product.to_string(),
+            quantity: line.quantity.units().into(),
+            restock: line.restock,
+        };
+        Self {
+            number: refund.number,
+            amount: refund.amount.amount_minor(),
+            state: refund.state.as_str().to_owned(),
+            cancels: refund.cancels,
+            lines: refund.lines.iter().map(line).collect(),
+        }
+    }
+}
+
+pub(crate) fn order(item: Item) -> Result<Order, StoreError> {
+    let key = rows::key_of(&item);
+    from_item::<OrderRow>(item)?.into_order().map_err(|e| StoreError::corrupt(key, e))
+}
+
+impl OrderRow {
+    fn into_order(self) -> Result<Order, Invalid> {
+        let amount = |minor| rows::money(minor, &self.currency);
+        let line = |row: OrderLineRow| -> Result<OrderLine, Invalid> {
+            let quantity = Quantity::new(row.quantity)?;
+            Ok(OrderLine {
+                product: row.product.parse()?,
+                name: row.name,
+                quantity,
+                unit_price: amount(row.unit_price)?,
+            })
+        };
+        let transition = |row: TransitionRow| -> Result<Transition, Invalid> {
+            let event = OrderEvent::parse(&row.event, row.refund);
+            let event = event.ok_or_else(|| Invalid::new("history", "corrupt", row.event))?;
+            Ok(Transition { event, at: rows::from_millis(row.at)? })
+        };
+        let returned = |row: ReturnedLineRow| -> Result<ReturnedLine, Invalid> {
+            let quantity = Quantity::new(row.quantity)?;
+            Ok(ReturnedLine { product: row.product.parse()?, quantity, restock: row.restock })
+        };
+        let refund = |row: RefundRow| -> Result<Refund, Invalid> {
+            let state = RefundState::parse(&row.state).ok_or_else(|| Invalid::new("refunds", "corrupt", row.state))?;
+            let lines = row.lines.into_iter().map(returned).collect::<Result<_, _>>()?;
+            Ok(Refund { number: row.number, amount: amount(row.amount)?, state, lines, cancels: row.cancels })
+        };
+        Ok(Order {
+            id: self.pk.strip_prefix(keys::ORDER_PREFIX).unwrap_or_default().parse()?,
+            customer: self.customer.parse()?,
+            state: state(&self.state)?,
+            version: self.version,
+            cart_version: self.cart_version,
+            totals: Totals {
+                subtotal: amount(self.subtotal)?,
+                discount: amount(self.discount)?,
+                shipping: amount(self.shipping)?,
+                tax: amount(self.tax)?,
+                total: amount(self.total)?,
+            },
+            lines: self.lines.into_iter().map(line).collect::<Result<_, _>>()?,
+            payment: Payment {
+                state: PaymentState::parse(&self.payment_state)
+                    .ok_or_else(|| Invalid::new("paymentState", "corrupt", self.payment_state.clone()))?,
+                reference: self.payment_reference,
+                refunds: self.refunds.into_iter().map(refund).collect::<Result<_, _>>()?,
+            },
+            due_at: self.due_at.map(rows::from_millis).transpose()?,
+            ship_to: self.ship_to.map(AddressRow::into_address).transpose()?,
+            history: self.history.into_iter().map(transition).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+fn state(raw: &str) -> Result<OrderState, Invalid> {
+    OrderState::parse(raw).ok_or_else(|| Invalid::new("state", "corrupt", raw))
+}
+
+pub(crate) fn customer_order_item(order: &Order) -> Item {
+    let mut item = keys::customer_order(&order.customer, order.id).into_item();
+    item.extend([
+        ("state".to_owned(), s(order.state.as_str())),
+        ("total".to_owned(), n(order.totals.total.amount_minor())),
+        ("currency".to_owned(), s(order.totals.total.currency().code())),
+        ("itemCount".to_owned(), n(order.item_count())),
+        ("version".to_owned(), n(order.version)),
+    ]);
+    item
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OrderSummaryRow {
+    #[serde(rename = "PK")]
+    pk: String,
+    #[serde(rename = "SK")]
+    sk: String,
+    total: i64,
+    currency: String,
+    item_count: u64,
+    version: u64,
+    /// In the customer's list; in the operator's it is part of the index key.
+    state: Option<String>,
+    state_day: Option<String>,
+}
+
+/// A line of a list, from the customer's partition or from `order-state-index`.
+pub(crate) fn customer_order(item: Item) -> Result<CustomerOrder, StoreError> {
+    let row: OrderSummaryRow = from_item(item)?;
+    let read = || -> Result<CustomerOrder, Invalid> {
+        let in_index = row.pk.strip_prefix(keys::ORDER_PREFIX);
+        let id = in_index.or_else(|| row.sk.rsplit('#').next()).unwrap_or_default().parse()?;
+        let of_day = row.state_day.as_deref().and_then(|d| d.split('#').next());
+        let state = state(row.state.as_deref().or(of_day).unwrap_or_default())?;
+        let total = rows::money(row.total, &row.currency)?;
+        Ok(CustomerOrder { id, state, total, item_count: row.item_count, version: row.version })
+    };
+    read().map_err(|e| StoreError::corrupt(format!("{} / {}", row.pk, row.sk), e))
+}

@@ -1,0 +1,159 @@
+//! `cargo xtask faults`: the whole checkout under faults, judged by a checker that shares no code with the shop.
+
+use std::{
+    process::ExitCode,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Instant,
+};
+
+use clap::Parser;
+use e2e::{
+    faults::{
+        bugs::Bug,
+        plan::Fault,
+        runs::{self, Engine, Flow, Tally},
+    },
+    model,
+};
+
+/// Runs a shop under injected faults: a model of every interleaving, each call of each flow made to fail in turn, seeds of
+/// a whole shop, and planted bugs that must be found.
+#[derive(Parser)]
+#[command(name = "cargo xtask faults")]
+struct Arguments {
+    /// Seeds of whole shops to run.
+    #[arg(long, default_value_t = 300)]
+    seeds: u64,
+    /// The first seed.
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// Shops at once.
+    #[arg(long, default_value_t = 4)]
+    at_once: usize,
+    /// Seeds a planted bug has until it must be found.
+    #[arg(long, default_value_t = 60)]
+    patience: u64,
+    /// Only the seeds: neither the model, nor the enumeration, nor planted bugs.
+    #[arg(long)]
+    seeds_only: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let started = Instant::now();
+    let mut failed = false;
+    if !arguments.seeds_only {
+        failed |= !models();
+        failed |= !enumeration().await;
+    }
+    failed |= !seeds(&arguments).await;
+    if !arguments.seeds_only {
+        failed |= !bugs(&arguments).await;
+    }
+    println!("\n{} in {} s", if failed { "FAILED" } else { "ok" }, started.elapsed().as_secs());
+    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn models() -> bool {
+    println!(
+        "model: every interleaving of checkout, retry, webhook, sweeps, cancel and refund, with crashes and lost answers"
+    );
+    let mut all = true;
+    for outcome in model::check_all() {
+        let holds = outcome.holds();
+        all &= holds;
+        println!(
+            "  {} {}: {} states, {} of them different, depth {}, {} properties",
+            if holds { "ok    " } else { "FAILED" },
+            outcome.name,
+            outcome.states,
+            outcome.unique,
+            outcome.depth,
+            outcome.properties.len()
+        );
+        for (property, holds) in &outcome.properties {
+            println!("           {} {property}", if *holds { "holds " } else { "BROKEN" });
+        }
+        for (property, path) in &outcome.discoveries {
+            println!("         {property}: {path}");
+        }
+    }
+    all
+}
+
+async fn enumeration() -> bool {
+    println!("\nenumeration: each call of each flow suffers each fault it can, before and after");
+    let engine = Engine::start().await;
+    let mut tally = Tally::default();
+    for flow in Flow::ALL {
+        let done = runs::enumerate(&engine, flow, &mut tally).await;
+        println!(
+            "  {:?}: {} calls, {} runs, {} violations so far",
+            done.flow,
+            done.calls,
+            done.runs,
+            tally.violations.len()
+        );
+    }
+    report(&tally)
+}
+
+async fn seeds(arguments: &Arguments) -> bool {
+    let range = arguments.from..arguments.from + arguments.seeds;
+    println!(
+        "\nseeds {} to {}: four customers, staff, a provider that tells things, sweeps and jumping time",
+        range.start,
+        range.end - 1
+    );
+    let told = AtomicUsize::new(0);
+    let tally = runs::seeds(range, None, arguments.at_once, |done| {
+        if done / 25 > told.swap(done / 25, Ordering::Relaxed) {
+            eprintln!("  {done} seeds");
+        }
+    })
+    .await;
+    report(&tally)
+}
+
+/// Every kind of fault is told, so that one that never happens is seen.
+fn report(tally: &Tally) -> bool {
+    println!("  runs                    {}", tally.runs);
+    println!("  orders attempted        {}", tally.attempted);
+    println!("  placed                  {}", tally.placed);
+    println!("  declined                {}", tally.declined);
+    println!("  unknown, then settled   {}", tally.unknown_then_settled);
+    println!("  refunded                {}", tally.refunded);
+    for fault in Fault::ALL {
+        println!("  fault {:<20}{}", fault.name(), tally.injected.get(fault).copied().unwrap_or_default());
+    }
+    println!("  violations              {}", tally.violations.len());
+    for (run, violation) in tally.violations.iter().take(20) {
+        println!("    {run}: {violation}");
+    }
+    tally.violations.is_empty()
+}
+
+async fn bugs(arguments: &Arguments) -> bool {
+    println!("\nplanted bugs: each must be found by name");
+    let mut all = true;
+    for bug in Bug::ALL {
+        let caught = runs::plant(*bug, arguments.patience, arguments.at_once).await;
+        all &= caught.rule.is_some();
+        match caught.rule {
+            Some(rule) => println!("  caught  {} by {rule}, within {} seeds", bug.name(), caught.seeds),
+            None => println!(
+                "  MISSED  {} in {} seeds, though it acted {} times",
+                bug.name(),
+                caught.seeds,
+                caught.bug_actions
+            ),
+        }
+    }
+    for planted in model::planted() {
+        all &= planted.noticed.is_some();
+        let verdict = if planted.noticed.is_some() { "caught" } else { "MISSED" };
+        println!("  {verdict}  {:?} by the model's {}", planted.bug, planted.property);
+    }
+    all
+}

@@ -1,0 +1,530 @@
+//! Planted bugs: what the product would do if it had been written with this mistake or that.
+
+use domain::Money;
+use payments::{Charge, PaymentToken};
+use serde_json::{Map, Value, json};
+
+/// A mistake the product could have been written with. Most are made on the wire, by changing what the product asks of
+/// the table; the rest in what it asks of the payment provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Bug {
+    StockTakenWithoutCondition,
+    RestockSetsInsteadOfAdds,
+    ClientRequestTokenIsTheOnlyGuard,
+    TtlOnAHold,
+    HoldReleasedOnTimeout,
+    EveryCancellationIsOutOfStock,
+    ProjectionsBeforeCommit,
+    ChargedBeforeCommit,
+    VersionNotChecked,
+    StockReturnedOutsideTheTransaction,
+    DeclineKeepsTheHold,
+    CartNotEmptied,
+    IdempotencyRecordBeforeTheOrder,
+    SignatureNotChecked,
+    AmountOfTheEventNotChecked,
+    ReleasedWithoutAsking,
+    RefundUnderAFreshKey,
+    ChargeUnderAFreshKey,
+}
+
+impl Bug {
+    pub const ALL: &[Bug] = &[
+        Bug::StockTakenWithoutCondition,
+        Bug::RestockSetsInsteadOfAdds,
+        Bug::ClientRequestTokenIsTheOnlyGuard,
+        Bug::TtlOnAHold,
+        Bug::HoldReleasedOnTimeout,
+        Bug::EveryCancellationIsOutOfStock,
+        Bug::ProjectionsBeforeCommit,
+        Bug::ChargedBeforeCommit,
+        Bug::VersionNotChecked,
+        Bug::StockReturnedOutsideTheTransaction,
+        Bug::DeclineKeepsTheHold,
+        Bug::CartNotEmptied,
+        Bug::IdempotencyRecordBeforeTheOrder,
+        Bug::SignatureNotChecked,
+        Bug::AmountOfTheEventNotChecked,
+        Bug::ReleasedWithoutAsking,
+        Bug::RefundUnderAFreshKey,
+        Bug::ChargeUnderAFreshKey,
+    ];
+
+    pub fn name(self) -> &'static str {
+        self.description().0
+    }
+
+    /// The checker's rules that may catch it; one is enough.
+    pub fn expected(self) -> &'static [&'static str] {
+        self.description().1
+    }
+
+    fn description(self) -> (&'static str, &'static [&'static str]) {
+        match self {
+            Bug::StockTakenWithoutCondition => ("stock-taken-without-condition", &["oversold"]),
+            Bug::RestockSetsInsteadOfAdds => ("restock-sets-instead-of-adds", &["stock-does-not-add-up"]),
+            Bug::ClientRequestTokenIsTheOnlyGuard => (
+                "client-request-token-is-the-only-guard",
+                &["two-orders-for-one-key", "answers-differ", "refused-but-placed"],
+            ),
+            Bug::TtlOnAHold => ("ttl-on-a-hold", &["hold-can-expire-by-ttl"]),
+            Bug::HoldReleasedOnTimeout => ("hold-released-on-timeout", &["given-up-without-asking", "told-but-not-so"]),
+            Bug::EveryCancellationIsOutOfStock => {
+                ("every-cancellation-is-out-of-stock", &["false-out-of-stock", "refused-but-placed"])
+            }
+            Bug::ProjectionsBeforeCommit => ("projections-before-commit", &["phantom-projection"]),
+            Bug::ChargedBeforeCommit => ("charged-before-commit", &["charged-without-order"]),
+            Bug::VersionNotChecked => (
+                "version-not-checked",
+                &["stock-does-not-add-up", "history-broken", "kept-the-money", "paid-is-not-confirmed"],
+            ),
+            Bug::StockReturnedOutsideTheTransaction => {
+                ("stock-returned-outside-the-transaction", &["stock-does-not-add-up", "oversold"])
+            }
+            Bug::DeclineKeepsTheHold => ("decline-keeps-the-hold", &["stock-does-not-add-up"]),
+            Bug::CartNotEmptied => ("cart-not-emptied", &["cart-sold-twice"]),
+            Bug::IdempotencyRecordBeforeTheOrder => {
+                ("idempotency-record-before-the-order", &["record-without-order", "refused-but-placed"])
+            }
+            Bug::SignatureNotChecked => ("signature-not-checked", &["paid-is-not-confirmed", "told-but-not-so"]),
+            Bug::AmountOfTheEventNotChecked => ("amount-of-the-event-not-checked", &["paid-is-not-confirmed"]),
+            Bug::ReleasedWithoutAsking => {
+                ("released-without-asking", &["given-up-without-asking", "kept-the-money", "paid-is-not-confirmed"])
+            }
+            Bug::RefundUnderAFreshKey => ("refund-under-a-fresh-key", &["refunded-too-much"]),
+            Bug::ChargeUnderAFreshKey => ("charge-under-a-fresh-key", &["charged-twice"]),
+        }
+    }
+}
+
+/// A request that the bug sends of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Extra {
+    pub operation: &'static str,
+    pub body: Value,
+    /// The action of the transaction it stands for: if its condition fails, the transaction is not sent, and the
+    /// product is told that this action failed.
+    pub stands_for: Option<usize>,
+}
+
+/// What a bug did to a request.
+#[derive(Debug, Default, PartialEq)]
+pub struct Rewrite {
+    /// To be sent before it.
+    pub first: Vec<Extra>,
+    /// Actions taken out of the transaction, by their index in the product's own, ascending.
+    pub removed: Vec<usize>,
+    /// Whether there was anything to do.
+    pub acted: bool,
+}
+
+/// Does a bug to a request of the product.
+pub fn rewrite(bug: Bug, operation: &str, body: &mut Value) -> Rewrite {
+    let before = body.clone();
+    let mut rewrite = Rewrite::default();
+    match bug {
+        Bug::StockTakenWithoutCondition if places_order(operation, body) => {
+            writes(body).filter(|w| is_stock(w)).for_each(drop_condition);
+        }
+        Bug::RestockSetsInsteadOfAdds => match operation {
+            "TransactWriteItems" => writes(body).filter(|w| is_stock(w)).for_each(set_instead_of_add),
+            "UpdateItem" if is_stock(body) => set_instead_of_add(body),
+            _ => {}
+        },
+        Bug::ClientRequestTokenIsTheOnlyGuard if places_order(operation, body) => {
+            writes(body).filter(|w| is_record(w)).for_each(drop_condition);
+        }
+        Bug::TtlOnAHold => match operation {
+            "TransactWriteItems" => writes(body).filter(|w| is_order(w)).for_each(expire_with_the_hold),
+            "PutItem" if is_order(body) => expire_with_the_hold(body),
+            _ => {}
+        },
+        Bug::ProjectionsBeforeCommit => rewrite.first.extend(placed_item(operation, body).and_then(|order| {
+            let table = &order["TableName"];
+            let body = json!({"TableName": table, "Item": list_entry(&order["Item"])?});
+            Some(Extra { operation: "PutItem", body, stands_for: None })
+        })),
+        Bug::VersionNotChecked => match operation {
+            "TransactWriteItems" => writes(body).filter(|w| is_moved_order(w)).for_each(drop_condition),
+            "PutItem" if is_moved_order(body) => drop_condition(body),
+            _ => {}
+        },
+        Bug::StockReturnedOutsideTheTransaction if moves_order(operation, body) => {
+            let returned = take_out(body, is_stock, &mut rewrite.removed);
+            let alone = |body| Extra { operation: "UpdateItem", body, stands_for: None };
+            rewrite.first.extend(returned.into_iter().map(alone));
+        }
+        Bug::DeclineKeepsTheHold if moves_order(operation, body) => {
+            take_out(body, is_stock, &mut rewrite.removed);
+        }
+        Bug::CartNotEmptied if places_order(operation, body) => {
+            take_out(body, is_cart, &mut rewrite.removed);
+        }
+        Bug::IdempotencyRecordBeforeTheOrder if places_order(operation, body) => {
+            let records = take_out(body, is_record, &mut rewrite.removed);
+            let alone = |(body, at): (Value, &usize)| Extra { operation: "PutItem", body, stands_for: Some(*at) };
+            rewrite.first.extend(records.into_iter().zip(&rewrite.removed).map(alone));
+        }
+        _ => {}
+    }
+    rewrite.acted = *body != before || !rewrite.first.is_empty();
+    rewrite
+}
+
+/// Does a bug to what the product is answered; `request` is what it asked. Says whether that made a difference.
+pub fn rewrite_answer(bug: Bug, operation: &str, request: &Value, answer: &mut Value) -> bool {
+    match bug {
+        Bug::EveryCancellationIsOutOfStock if places_order(operation, request) => {
+            let Some(reasons) = answer.get_mut("CancellationReasons").and_then(Value::as_array_mut) else {
+                return false;
+            };
+            if reasons.iter().all(|reason| reason["Code"] == "None") {
+                return false;
+            }
+            let old = reasons[0].get("Item").cloned();
+            let was_so = reasons[0]["Code"] == "ConditionalCheckFailed";
+            let others = reasons.iter().skip(1).all(|reason| reason["Code"] == "None");
+            reasons.fill(json!({"Code": "None"}));
+            reasons[0] = condition_failed(old);
+            !(was_so && others)
+        }
+        Bug::ClientRequestTokenIsTheOnlyGuard if operation == "GetItem" && is_record_of_checkout(request) => {
+            answer.as_object_mut().is_some_and(|answer| answer.remove("Item").is_some())
+        }
+        _ => false,
+    }
+}
+
+/// What is charged too early by [`Bug::ChargedBeforeCommit`]: the order that a request places.
+pub fn charge_of(operation: &str, body: &Value) -> Option<Charge> {
+    let order = &placed_item(operation, body)?["Item"];
+    let minor = order["total"]["N"].as_str()?.parse().ok()?;
+    Some(Charge {
+        order: order["PK"]["S"].as_str()?.strip_prefix("ORDER#")?.parse().ok()?,
+        amount: Money::amount(minor, domain::parse_currency(order["currency"]["S"].as_str()?).ok()?),
+        token: PaymentToken::parse("tok_visa").ok()?,
+    })
+}
+
+/// The reason of an action whose condition failed, with the item it failed on, as the table gives it.
+pub fn condition_failed(old: Option<Value>) -> Value {
+    let mut reason = json!({"Code": "ConditionalCheckFailed", "Message": "The conditional request failed"});
+    if let Some(old) = old {
+        reason["Item"] = old;
+    }
+    reason
+}
+
+/// The Puts, Updates, Deletes and ConditionChecks of a transaction, without their wrappers: each then reads like the
+/// request for that one item.
+fn writes(body: &mut Value) -> impl Iterator<Item = &mut Value> {
+    let actions = body.get_mut("TransactItems").and_then(Value::as_array_mut).into_iter().flatten();
+    actions.filter_map(|action| action.as_object_mut()?.values_mut().next())
+}
+
+fn key(write: &Value) -> (&str, &str) {
+    let holder = if write.get("Item").is_some() { &write["Item"] } else { &write["Key"] };
+    (holder["PK"]["S"].as_str().unwrap_or_default(), holder["SK"]["S"].as_str().unwrap_or_default())
+}
+
+fn is_stock(write: &Value) -> bool {
+    key(write).0.starts_with("PROD#") && key(write).1.contains("#STOCK#") && write.get("UpdateExpression").is_some()
+}
+
+fn is_cart(write: &Value) -> bool {
+    key(write).0.starts_with("USER#") && key(write).1 == "CART"
+}
+
+fn is_record(write: &Value) -> bool {
+    key(write).0.starts_with("IDEM#")
+}
+
+fn is_record_of_checkout(write: &Value) -> bool {
+    is_record(write) && key(write).1 == "POST /orders"
+}
+
+/// An order that is put as a whole, new or moved on.
+fn is_order(write: &Value) -> bool {
+    key(write).0.starts_with("ORDER#") && key(write).1 == "STATUS" && write.get("Item").is_some()
+}
+
+fn condition(write: &Value) -> &str {
+    write["ConditionExpression"].as_str().unwrap_or_default()
+}
+
+fn is_new_order(write: &Value) -> bool {
+    is_order(write) && condition(write).contains("attribute_not_exists(PK)")
+}
+
+fn is_moved_order(write: &Value) -> bool {
+    is_order(write) && condition(write).contains("version = :read")
+}
+
+fn transacts(operation: &str, body: &Value, wanted: fn(&Value) -> bool) -> bool {
+    let actions = || body["TransactItems"].as_array().into_iter().flatten();
+    operation == "TransactWriteItems" && actions().filter_map(write_of).any(wanted)
+}
+
+pub fn places_order(operation: &str, body: &Value) -> bool {
+    transacts(operation, body, is_new_order)
+}
+
+pub fn moves_order(operation: &str, body: &Value) -> bool {
+    transacts(operation, body, is_moved_order)
+}
+
+fn write_of(action: &Value) -> Option<&Value> {
+    action.as_object()?.values().next()
+}
+
+fn placed_item<'a>(operation: &str, body: &'a Value) -> Option<&'a Value> {
+    let actions = body["TransactItems"].as_array()?;
+    let put = actions.iter().filter_map(write_of).find(|write| is_new_order(write))?;
+    (operation == "TransactWriteItems").then_some(put)
+}
+
+/// The condition goes, and with it the values that nothing else mentions: the table refuses values that are not used.
+fn drop_condition(write: &mut Value) {
+    let Some(write) = write.as_object_mut() else { return };
+    write.remove("ConditionExpression");
+    write.remove("ReturnValuesOnConditionCheckFailure");
+    let update = write.get("UpdateExpression").and_then(Value::as_str).unwrap_or_default().to_owned();
+    for field in ["ExpressionAttributeValues", "ExpressionAttributeNames"] {
+        let Some(used) = write.get_mut(field).and_then(Value::as_object_mut) else { continue };
+        used.retain(|name, _| mentions(&update, name));
+        if used.is_empty() {
+            write.remove(field);
+        }
+    }
+}
+
+/// `:unit` is not mentioned in `available - :units`.
+fn mentions(expression: &str, name: &str) -> bool {
+    expression.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, ':' | '#' | '_'))).any(|word| word == name)
+}
+
+/// Only where something is added: what an operator takes away is no restock.
+fn set_instead_of_add(write: &mut Value) {
+    let Some(value) = write["UpdateExpression"].as_str().and_then(|u| u.strip_prefix("ADD available ")) else { return };
+    let value = value.to_owned();
+    let units = write["ExpressionAttributeValues"][&value]["N"].as_str().unwrap_or_default();
+    if !units.starts_with('-') {
+        write["UpdateExpression"] = json!(format!("SET available = {value}"));
+    }
+}
+
+fn expire_with_the_hold(put: &mut Value) {
+    let item = &mut put["Item"];
+    let held = matches!(item["state"]["S"].as_str(), Some("pending_payment" | "payment_unknown"));
+    let due_at: Option<i64> = item["dueAt"]["N"].as_str().and_then(|ms| ms.parse().ok());
+    if let Some(ms) = due_at.filter(|_| held) {
+        item["expiresAt"] = json!({"N": (ms / 1_000).to_string()});
+    }
+}
+
+/// The line of the customer's list that the product writes once the order is there.
+fn list_entry(order: &Value) -> Option<Value> {
+    let id = order["PK"]["S"].as_str()?.strip_prefix("ORDER#")?;
+    let customer = order["customer"]["S"].as_str()?;
+    let day = order["placedAt"]["S"].as_str()?.get(..10)?;
+    let mut entry = Map::new();
+    entry.insert("PK".to_owned(), json!({"S": format!("USER#{customer}")}));
+    entry.insert("SK".to_owned(), json!({"S": format!("ORDER#{day}#{id}")}));
+    for field in ["state", "total", "currency", "itemCount", "version"] {
+        entry.insert(field.to_owned(), order[field].clone());
+    }
+    Some(Value::Object(entry))
+}
+
+/// Takes writes out of a transaction and says where they stood.
+fn take_out(body: &mut Value, unwanted: fn(&Value) -> bool, removed: &mut Vec<usize>) -> Vec<Value> {
+    let Some(actions) = body.get_mut("TransactItems").and_then(Value::as_array_mut) else { return Vec::new() };
+    let (mut kept, mut taken) = (Vec::new(), Vec::new());
+    for (at, action) in std::mem::take(actions).into_iter().enumerate() {
+        match write_of(&action).filter(|write| unwanted(write)) {
+            Some(write) => {
+                taken.push(write.clone());
+                removed.push(at);
+            }
+            None => kept.push(action),
+        }
+    }
+    *actions = kept;
+    taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORDER: &str = "018cc251-f400-7000-8000-000000000000";
+
+    fn order(state: &str) -> Value {
+        json!({
+            "PK": {"S": format!("ORDER#{ORDER}")}, "SK": {"S": "STATUS"}, "customer": {"S": "ann"},
+            "state": {"S": state}, "version": {"N": "1"}, "total": {"N": "899"}, "currency": {"S": "USD"},
+            "itemCount": {"N": "1"}, "placedAt": {"S": "2024-01-01T00:00:00.000Z"}, "dueAt": {"N": "1704068100000"},
+        })
+    }
+
+    fn stock_update(update: &str, condition: &str) -> Value {
+        json!({"Update": {
+            "TableName": "Shop", "Key": {"PK": {"S": "PROD#mug"}, "SK": {"S": "META#mug#STOCK#00"}},
+            "UpdateExpression": update, "ConditionExpression": condition,
+            "ExpressionAttributeValues": {":units": {"N": "1"}},
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }})
+    }
+
+    fn cart_update(condition: &str) -> Value {
+        json!({"Update": {
+            "TableName": "Shop", "Key": {"PK": {"S": "USER#ann"}, "SK": {"S": "CART"}},
+            "UpdateExpression": "SET cartLines = :none, version = version + :one", "ConditionExpression": condition,
+            "ExpressionAttributeValues": {":none": {"M": {}}, ":one": {"N": "1"}, ":read": {"N": "1"}},
+        }})
+    }
+
+    fn place() -> Value {
+        json!({"ClientRequestToken": "t", "TransactItems": [
+            stock_update("SET available = available - :units", "available >= :units"),
+            {"Put": {"TableName": "Shop", "Item": order("pending_payment"),
+                "ConditionExpression": "attribute_not_exists(PK)"}},
+            cart_update("version = :read"),
+            {"Put": {"TableName": "Shop", "Item": {"PK": {"S": "IDEM#ann#k"}, "SK": {"S": "POST /orders"}},
+                "ConditionExpression": "attribute_not_exists(PK)"}},
+        ]})
+    }
+
+    fn decline() -> Value {
+        json!({"ClientRequestToken": "t", "TransactItems": [
+            {"Put": {"TableName": "Shop", "Item": order("cancelled"), "ConditionExpression": "version = :read",
+                "ExpressionAttributeValues": {":read": {"N": "1"}}}},
+            stock_update("ADD available :units", "attribute_exists(PK)"),
+            cart_update("version = :emptied"),
+        ]})
+    }
+
+    fn done_to(bug: Bug, mut body: Value) -> (Rewrite, Value) {
+        let rewrite = rewrite(bug, "TransactWriteItems", &mut body);
+        (rewrite, body["TransactItems"].take())
+    }
+
+    fn reasons(codes: &[&str]) -> Value {
+        let reason = |code: &&str| json!({"Code": code});
+        json!({"CancellationReasons": codes.iter().map(reason).collect::<Vec<_>>()})
+    }
+
+    #[test]
+    fn every_bug_has_a_name_of_its_own_and_a_rule_that_catches_it() {
+        let names: std::collections::BTreeSet<_> = Bug::ALL.iter().map(|bug| bug.name()).collect();
+
+        assert_eq!(names.len(), Bug::ALL.len());
+        assert!(Bug::ALL.len() >= 14);
+        assert!(Bug::ALL.iter().all(|bug| !bug.expected().is_empty()));
+    }
+
+    #[test]
+    fn a_condition_goes_with_the_values_only_it_used() {
+        let (taken, actions) = done_to(Bug::StockTakenWithoutCondition, place());
+        assert!(taken.acted);
+        assert_eq!(actions[0]["Update"].get("ConditionExpression"), None);
+        assert_eq!(actions[0]["Update"]["ExpressionAttributeValues"], json!({":units": {"N": "1"}}));
+
+        let (_, actions) = done_to(Bug::VersionNotChecked, decline());
+        assert_eq!(actions[0]["Put"].get("ConditionExpression"), None);
+        assert_eq!(actions[0]["Put"].get("ExpressionAttributeValues"), None);
+        assert!(mentions("a = :one", ":one") && !mentions("a = :one_more", ":one"));
+    }
+
+    #[test]
+    fn a_bug_leaves_alone_what_it_is_not_about() {
+        for (bug, body) in [
+            (Bug::StockTakenWithoutCondition, decline()),
+            (Bug::RestockSetsInsteadOfAdds, place()),
+            (Bug::TtlOnAHold, decline()),
+            (Bug::ProjectionsBeforeCommit, decline()),
+            (Bug::VersionNotChecked, place()),
+            (Bug::StockReturnedOutsideTheTransaction, place()),
+            (Bug::DeclineKeepsTheHold, place()),
+            (Bug::CartNotEmptied, decline()),
+            (Bug::IdempotencyRecordBeforeTheOrder, decline()),
+            (Bug::ChargeUnderAFreshKey, place()),
+        ] {
+            assert_eq!(
+                done_to(bug, body.clone()),
+                (Rewrite::default(), body["TransactItems"].clone()),
+                "{}",
+                bug.name()
+            );
+        }
+    }
+
+    #[test]
+    fn a_restock_sets_and_a_hold_expires() {
+        let (_, actions) = done_to(Bug::RestockSetsInsteadOfAdds, decline());
+        assert_eq!(actions[1]["Update"]["UpdateExpression"], "SET available = :units");
+
+        let (_, actions) = done_to(Bug::TtlOnAHold, place());
+        assert_eq!(actions[1]["Put"]["Item"]["expiresAt"], json!({"N": "1704068100"}));
+    }
+
+    #[test]
+    fn what_leaves_the_transaction_is_sent_before_it_or_not_at_all() {
+        let (outside, actions) = done_to(Bug::StockReturnedOutsideTheTransaction, decline());
+        assert_eq!((outside.removed, actions.as_array().unwrap().len()), (vec![1], 2));
+        assert_eq!(outside.first[0].operation, "UpdateItem");
+        assert_eq!(outside.first[0].body, decline()["TransactItems"][1]["Update"]);
+
+        let (kept, _) = done_to(Bug::DeclineKeepsTheHold, decline());
+        assert_eq!((kept.removed, kept.first), (vec![1], vec![]));
+
+        let (full, actions) = done_to(Bug::CartNotEmptied, place());
+        assert_eq!((full.removed, actions.as_array().unwrap().len()), (vec![2], 3));
+
+        let (early, _) = done_to(Bug::IdempotencyRecordBeforeTheOrder, place());
+        assert_eq!((early.removed, early.first[0].stands_for), (vec![3], Some(3)));
+        assert_eq!(early.first[0].body, place()["TransactItems"][3]["Put"]);
+    }
+
+    #[test]
+    fn a_list_entry_and_a_charge_are_those_of_the_order_that_is_placed() {
+        let (early, actions) = done_to(Bug::ProjectionsBeforeCommit, place());
+        let charge = charge_of("TransactWriteItems", &place()).unwrap();
+
+        let entry = &early.first[0].body["Item"];
+        assert_eq!(entry["SK"]["S"], format!("ORDER#2024-01-01#{ORDER}"));
+        assert_eq!((&entry["PK"]["S"], &entry["total"]["N"]), (&json!("USER#ann"), &json!("899")));
+        assert_eq!(actions, place()["TransactItems"]);
+        assert_eq!((charge.order.to_string().as_str(), charge.amount.amount_minor()), (ORDER, 899));
+        assert!(charge_of("TransactWriteItems", &decline()).is_none());
+    }
+
+    #[test]
+    fn every_failure_of_a_checkout_looks_like_a_lack_of_the_first_product() {
+        let answer = |request: &Value, codes: &[&str]| {
+            let mut answer = reasons(codes);
+            let acted = rewrite_answer(Bug::EveryCancellationIsOutOfStock, "TransactWriteItems", request, &mut answer);
+            let codes = answer["CancellationReasons"].as_array().unwrap().iter().map(|r| r["Code"].clone()).collect();
+            (acted, Value::Array(codes))
+        };
+        let short = json!(["ConditionalCheckFailed", "None", "None", "None"]);
+
+        assert_eq!(answer(&place(), &["None", "TransactionConflict", "None", "None"]), (true, short.clone()));
+        assert_eq!(answer(&place(), &["ConditionalCheckFailed", "None", "None", "None"]), (false, short));
+        assert_eq!(answer(&decline(), &["TransactionConflict"]), (false, json!(["TransactionConflict"])));
+    }
+
+    #[test]
+    fn a_record_of_a_checkout_is_not_found_and_any_other_item_is() {
+        let get = |pk: &str, sk: &str| json!({"Key": {"PK": {"S": pk}, "SK": {"S": sk}}});
+        let found = |request: Value| {
+            let mut answer = json!({"Item": {}});
+            rewrite_answer(Bug::ClientRequestTokenIsTheOnlyGuard, "GetItem", &request, &mut answer);
+            answer.get("Item").is_some()
+        };
+
+        assert!(!found(get("IDEM#ann#k", "POST /orders")));
+        assert!(found(get("IDEM#ann#k", "POST /orders/{orderId}/cancel")));
+        assert!(found(get("USER#ann", "CART")));
+    }
+}

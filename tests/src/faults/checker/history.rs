@@ -1,0 +1,82 @@
+//! The life of an order, told a second time.
+
+use std::collections::BTreeMap;
+
+use super::items::{Event, Order, World, list, order_of};
+
+/// Where an order stands after its first `version` events. `None` where one of them cannot follow the one before.
+pub fn state_at<'a>(order: &Order<'a>, version: usize) -> Option<&'a str> {
+    let events = order.history.get(..version)?;
+    events.iter().try_fold(("", false), |stands, event| step(stands, event, order)).map(|(state, _)| state)
+}
+
+/// From state and whether it was paid to the same after an event. A one-off event cannot happen twice, because no event
+/// leads back to a state that it is allowed in.
+fn step<'a>((state, paid): (&'a str, bool), event: &Event<'a>, order: &Order<'_>) -> Option<(&'a str, bool)> {
+    let cancels = || order.refunds.iter().any(|refund| Some(refund.number) == event.refund && refund.cancels);
+    Some(match (event.name, state) {
+        ("placed", "") => ("pending_payment", false),
+        ("payment_lost", "pending_payment") => ("payment_unknown", false),
+        ("confirmed", "pending_payment" | "payment_unknown") => ("confirmed", true),
+        ("declined" | "expired", "pending_payment" | "payment_unknown") => ("cancelled", false),
+        // Of a confirmed order where nothing is left to pay back.
+        ("cancelled", "pending_payment" | "payment_unknown" | "confirmed") => ("cancelled", paid),
+        ("paid_late", "cancelled") if !paid => ("cancelled", true),
+        ("shipped", "confirmed") => ("shipped", paid),
+        ("delivered", "shipped") => ("delivered", paid),
+        ("refund_requested", "confirmed") if cancels() => ("cancelled", paid),
+        ("refund_requested", _) if paid && !cancels() => (state, paid),
+        ("refund_paid" | "refund_refused", _) if paid => (state, paid),
+        _ => return None,
+    })
+}
+
+/// P4: an order's version counts its history, its state and its refunds are where the history leads, every event can
+/// follow the one before (so what happens once is there once), and no event is ever taken back.
+pub fn broken(world: &World<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    for (id, order) in &world.orders {
+        let length = order.history.len();
+        if i64::try_from(length) != Ok(order.version) {
+            found.push(format!("order {id} has version {} and {length} events", order.version));
+        }
+        if state_at(order, length) != Some(order.state) {
+            let events: Vec<_> = order.history.iter().map(|event| event.name).collect();
+            found.push(format!("order {id} is {} after {events:?}", order.state));
+        }
+        let (stored, happened) = (refunds_stored(order), refunds_happened(order));
+        if happened.as_ref() != Some(&stored) {
+            found.push(format!("order {id} has refunds {stored:?}, its history {happened:?}"));
+        }
+    }
+    for change in &world.evidence.stream {
+        if let (Some(id), Some(old), Some(new)) = (order_of(&change.pk, &change.sk), &change.old, &change.new)
+            && !list(new, "history").starts_with(list(old, "history"))
+        {
+            found.push(format!("order {id} had another history before"));
+        }
+    }
+    found
+}
+
+/// By number.
+fn refunds_stored<'a>(order: &Order<'a>) -> BTreeMap<i64, &'a str> {
+    order.refunds.iter().map(|refund| (refund.number, refund.state)).collect()
+}
+
+/// As its history tells: each is asked for once, and answered at most once, afterwards.
+fn refunds_happened<'a>(order: &Order<'a>) -> Option<BTreeMap<i64, &'a str>> {
+    let mut refunds = BTreeMap::new();
+    for event in &order.history {
+        let (before, after) = match event.name {
+            "refund_requested" | "paid_late" => (None, "requested"),
+            "refund_paid" => (Some("requested"), "paid"),
+            "refund_refused" => (Some("requested"), "refused"),
+            _ => continue,
+        };
+        if refunds.insert(event.refund?, after) != before {
+            return None;
+        }
+    }
+    Some(refunds)
+}

@@ -1,0 +1,207 @@
+//! How the shop's items read, in the checker's own words. What is missing reads as nothing, and breaks a rule by that.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::{Attempt, Entry, Evidence, stock::Shelves};
+
+/// The route that places orders.
+pub const CHECKOUT: &str = "POST /orders";
+
+/// The evidence, read once for all rules.
+pub struct World<'a> {
+    pub evidence: &'a Evidence,
+    /// By id, as they stand in the table.
+    pub orders: BTreeMap<&'a str, Order<'a>>,
+    /// By order.
+    pub books: BTreeMap<&'a str, Book<'a>>,
+    pub shelves: Shelves<'a>,
+}
+
+impl<'a> World<'a> {
+    pub fn of(evidence: &'a Evidence) -> Self {
+        let orders = evidence.table.iter().filter_map(|item| {
+            let id = order_of(text(item, "PK"), text(item, "SK"))?;
+            Some((id, Order::of(item)))
+        });
+        let mut books: BTreeMap<&str, Book<'_>> = BTreeMap::new();
+        for entry in &evidence.ledger {
+            books.entry(&entry.order).or_default().entries.push(entry);
+        }
+        Self { evidence, orders: orders.collect(), books, shelves: Shelves::of(evidence) }
+    }
+
+    /// The images of everything that ever stood at a key: the table's and the stream's.
+    pub fn images(&self) -> impl Iterator<Item = (&'a str, &'a str, &'a Value)> + use<'a> {
+        let table = self.evidence.table.iter().map(|item| (text(item, "PK"), text(item, "SK"), item));
+        let of_change = |c: &'a super::Change| {
+            c.old.iter().chain(&c.new).map(|image| (c.pk.as_str(), c.sk.as_str(), image)).collect::<Vec<_>>()
+        };
+        table.chain(self.evidence.stream.iter().flat_map(of_change))
+    }
+}
+
+/// What the provider did for an order.
+#[derive(Default)]
+pub struct Book<'a> {
+    pub entries: Vec<&'a Entry>,
+}
+
+impl<'a> Book<'a> {
+    pub fn captured(&self) -> impl Iterator<Item = &'a Entry> + use<'a, '_> {
+        self.entries.iter().copied().filter(|entry| entry.attempt == Attempt::Captured)
+    }
+
+    /// With their numbers.
+    pub fn refunded(&self) -> impl Iterator<Item = (i64, &'a Entry)> + use<'a, '_> {
+        self.entries.iter().filter_map(|entry| match entry.attempt {
+            Attempt::Refunded(number) => Some((number.into(), *entry)),
+            _ => None,
+        })
+    }
+
+    /// Whether it refused a charge, or will refuse every one.
+    pub fn said_no(&self) -> bool {
+        self.entries.iter().any(|entry| matches!(entry.attempt, Attempt::Declined | Attempt::Closed))
+    }
+
+    /// What was taken and did not go back.
+    pub fn kept(&self) -> i64 {
+        let taken: i64 = self.captured().map(|entry| entry.amount).sum();
+        taken - self.refunded().map(|(_, entry)| entry.amount).sum::<i64>()
+    }
+}
+
+/// An order's own item.
+pub struct Order<'a> {
+    pub item: &'a Value,
+    pub customer: &'a str,
+    pub state: &'a str,
+    pub version: i64,
+    pub total: i64,
+    pub currency: &'a str,
+    pub lines: Vec<Line<'a>>,
+    pub refunds: Vec<Refund<'a>>,
+    pub history: Vec<Event<'a>>,
+}
+
+pub struct Line<'a> {
+    pub product: &'a str,
+    pub units: i64,
+    pub price: i64,
+}
+
+pub struct Refund<'a> {
+    pub number: i64,
+    pub amount: i64,
+    /// `requested`, `paid` or `refused`.
+    pub state: &'a str,
+    /// The order was cancelled with it.
+    pub cancels: bool,
+    pub lines: Vec<Returned<'a>>,
+}
+
+pub struct Returned<'a> {
+    pub product: &'a str,
+    pub units: i64,
+    /// They are on sale again; otherwise they are written off.
+    pub restock: bool,
+}
+
+pub struct Event<'a> {
+    pub name: &'a str,
+    /// The number of the refund it is about.
+    pub refund: Option<i64>,
+}
+
+impl<'a> Order<'a> {
+    pub fn of(item: &'a Value) -> Self {
+        let line = |l: &'a Value| Line { product: text(l, "id"), units: number(l, "q"), price: number(l, "p") };
+        let returned = |l: &'a Value| Returned {
+            product: text(l, "id"),
+            units: number(l, "q"),
+            restock: l["r"] == Value::Bool(true),
+        };
+        let refund = |r: &'a Value| Refund {
+            number: number(r, "n"),
+            amount: number(r, "a"),
+            state: text(r, "s"),
+            cancels: r["c"] == Value::Bool(true),
+            lines: list(r, "l").iter().map(returned).collect(),
+        };
+        Self {
+            item,
+            customer: text(item, "customer"),
+            state: text(item, "state"),
+            version: number(item, "version"),
+            total: number(item, "total"),
+            currency: text(item, "currency"),
+            lines: list(item, "lines").iter().map(line).collect(),
+            refunds: list(item, "refunds").iter().map(refund).collect(),
+            history: list(item, "history")
+                .iter()
+                .map(|t| Event { name: text(t, "s"), refund: t["n"].as_i64() })
+                .collect(),
+        }
+    }
+
+    /// Whether its payment has no outcome yet.
+    pub fn is_unsettled(&self) -> bool {
+        matches!(self.state, "pending_payment" | "payment_unknown")
+    }
+
+    /// Whether it goes on because it was paid.
+    pub fn is_sold(&self) -> bool {
+        matches!(self.state, "confirmed" | "shipped" | "delivered")
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.state == "cancelled"
+    }
+
+    /// Units of each product that are not on sale because of this order.
+    ///
+    /// An order that stands accounts for what was bought, except what came back to be sold again. A cancelled one has
+    /// put everything back, except what a refund had written off (`r` = false). Units are returned when a refund is
+    /// decided on, so it does not matter what became of its money.
+    pub fn units_gone(&self) -> BTreeMap<&'a str, i64> {
+        let mut gone: BTreeMap<&str, i64> = BTreeMap::new();
+        let returned = self.refunds.iter().flat_map(|refund| &refund.lines);
+        if self.is_cancelled() {
+            returned.filter(|l| !l.restock).for_each(|l| *gone.entry(l.product).or_default() += l.units);
+        } else {
+            self.lines.iter().for_each(|l| *gone.entry(l.product).or_default() += l.units);
+            returned.filter(|l| l.restock).for_each(|l| *gone.entry(l.product).or_default() -= l.units);
+        }
+        gone
+    }
+}
+
+/// The order whose own item a key is of.
+pub fn order_of<'a>(pk: &'a str, sk: &str) -> Option<&'a str> {
+    pk.strip_prefix("ORDER#").filter(|_| sk == "STATUS")
+}
+
+/// The product whose stock a key is of.
+pub fn stock_of<'a>(pk: &'a str, sk: &str) -> Option<&'a str> {
+    let product = pk.strip_prefix("PROD#")?;
+    (sk.strip_prefix("META#")?.strip_prefix(product)? == "#STOCK#00").then_some(product)
+}
+
+/// The product whose stock ledger a key is of.
+pub fn move_of<'a>(pk: &'a str, sk: &str) -> Option<&'a str> {
+    pk.strip_prefix("PROD#").filter(|_| sk.starts_with("MOVE#"))
+}
+
+pub fn text<'a>(item: &'a Value, name: &str) -> &'a str {
+    item[name].as_str().unwrap_or_default()
+}
+
+pub fn number(item: &Value, name: &str) -> i64 {
+    item[name].as_i64().unwrap_or_default()
+}
+
+pub fn list<'a>(item: &'a Value, name: &str) -> &'a [Value] {
+    item[name].as_array().map_or(&[], Vec::as_slice)
+}

@@ -1,0 +1,62 @@
+//! Orders by themselves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::items::{World, number, order_of};
+
+/// C3: after healing no payment and no refund is open, and nobody is to look after an order again.
+pub fn stuck(world: &World<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    for (id, order) in &world.orders {
+        if order.is_unsettled() {
+            found.push(format!("order {id} is {}", order.state));
+        }
+        let owed = order.refunds.iter().filter(|refund| refund.state == "requested");
+        found.extend(owed.map(|refund| format!("order {id} owes refund {}", refund.number)));
+        if ["dueAt", "dueShard"].iter().any(|name| order.item.get(name).is_some()) {
+            found.push(format!("order {id} is {} and still due", order.state));
+        }
+    }
+    found
+}
+
+/// C3: orders are never deleted.
+pub fn vanished(world: &World<'_>) -> Vec<String> {
+    let seen = world.evidence.stream.iter().filter_map(|change| order_of(&change.pk, &change.sk));
+    let gone: BTreeSet<_> = seen.filter(|id| !world.orders.contains_key(id)).collect();
+    gone.into_iter().map(|id| format!("order {id} was there")).collect()
+}
+
+/// C6: total and number of items are those of the lines; nothing is added or taken off while the shop has no rules for
+/// discounts, shipping and tax.
+pub fn totals_wrong(world: &World<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    for (id, order) in &world.orders {
+        let of = |name| number(order.item, name);
+        let cost: i64 = order.lines.iter().map(|line| line.units * line.price).sum();
+        let units: i64 = order.lines.iter().map(|line| line.units).sum();
+        let total = of("subtotal") - of("discount") + of("shipping") + of("tax");
+        if order.lines.is_empty() || [order.total, of("subtotal"), total] != [cost; 3] {
+            found.push(format!("order {id}: lines of {cost}, {total} by its parts, a total of {}", order.total));
+        }
+        if of("itemCount") != units {
+            found.push(format!("order {id}: {units} units, {} items", of("itemCount")));
+        }
+    }
+    found
+}
+
+/// K1: a checkout takes the version of the cart it bought, so two orders of one customer never have the same. Customers
+/// whose cart was deleted (a guest's, by TTL) are left out: their next cart counts from 1 again.
+pub fn cart_sold_twice(world: &World<'_>) -> Vec<String> {
+    let deleted = world.evidence.stream.iter().filter(|change| change.sk == "CART" && change.new.is_none());
+    let deleted: BTreeSet<_> = deleted.filter_map(|change| change.pk.strip_prefix("USER#")).collect();
+    let mut bought: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+    for (id, order) in &world.orders {
+        bought.entry((order.customer, number(order.item, "cartVersion"))).or_default().push(id);
+    }
+    let twice = bought.into_iter().filter(|((customer, _), ids)| ids.len() > 1 && !deleted.contains(customer));
+    twice
+        .map(|((customer, version), ids)| format!("version {version} of {customer}'s cart is orders {ids:?}"))
+        .collect()
+}

@@ -1,0 +1,154 @@
+//! Units: none sold twice, none lost, none refused that was there.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    Change, Evidence,
+    items::{CHECKOUT, Order, World, list, move_of, number, order_of, stock_of, text},
+};
+
+/// Every product's units, as the stream told of them.
+#[derive(Default)]
+pub struct Shelves<'a> {
+    products: BTreeMap<&'a str, Shelf>,
+    /// Units that each order keeps from being sold, at this point of the stream.
+    gone_by: BTreeMap<&'a str, BTreeMap<&'a str, i64>>,
+    /// Products whose first ledger line is still to come, and says what `initial_stock` says already.
+    opening: BTreeSet<&'a str>,
+    /// What contradicted S1 first, of each product.
+    oversold: BTreeMap<&'a str, String>,
+}
+
+#[derive(Default)]
+struct Shelf {
+    available: i64,
+    /// The fewest that were available at any moment.
+    least: i64,
+    /// In all orders together.
+    gone: i64,
+    /// Initial units and those of the ledger.
+    supplied: i64,
+    /// The product was deleted, and its units with it: nothing adds up any more, and nothing has to.
+    deleted: bool,
+}
+
+impl<'a> Shelves<'a> {
+    pub fn of(evidence: &'a Evidence) -> Self {
+        let mut shelves = Self::default();
+        for (product, units) in &evidence.initial_stock {
+            let shelf = Shelf { available: *units, least: *units, supplied: *units, ..Shelf::default() };
+            shelves.products.insert(product, shelf);
+        }
+        let created = evidence.stream.iter().filter(|change| change.old.is_none());
+        let created = created.filter_map(|change| stock_of(&change.pk, &change.sk));
+        shelves.opening = created.filter(|product| evidence.initial_stock.contains_key(*product)).collect();
+
+        for (at, change) in evidence.stream.iter().enumerate() {
+            let touched = shelves.take(change);
+            // Stock and its ledger line change in one transaction: between the two there is no moment to judge.
+            if evidence.stream.get(at + 1).is_none_or(|next| !are_one_move(change, next)) {
+                touched.into_iter().for_each(|product| shelves.judge(product, at));
+            }
+        }
+        shelves
+    }
+
+    /// Which products it touches.
+    fn take(&mut self, change: &'a Change) -> Vec<&'a str> {
+        let Change { pk, sk, old, new } = change;
+        if let Some(product) = stock_of(pk, sk) {
+            let shelf = self.products.entry(product).or_default();
+            shelf.available = new.as_ref().map_or(0, |new| number(new, "available"));
+            shelf.least = shelf.least.min(shelf.available);
+            shelf.deleted |= new.is_none();
+            return vec![product];
+        }
+        if let Some(product) = move_of(pk, sk) {
+            let Some(new) = new.as_ref().filter(|_| old.is_none()) else { return Vec::new() };
+            let shelf = self.products.entry(product).or_default();
+            let is_opening = text(new, "reason") == "initial" && number(new, "delta") == shelf.supplied;
+            if !(is_opening && self.opening.remove(product)) {
+                shelf.supplied += number(new, "delta");
+            }
+            return vec![product];
+        }
+        let Some(order) = order_of(pk, sk) else { return Vec::new() };
+        let after = new.as_ref().map(|new| Order::of(new).units_gone()).unwrap_or_default();
+        let before = self.gone_by.insert(order, after.clone()).unwrap_or_default();
+        before.iter().for_each(|(product, units)| self.products.entry(product).or_default().gone -= units);
+        after.iter().for_each(|(product, units)| self.products.entry(product).or_default().gone += units);
+        before.into_keys().chain(after.into_keys()).collect()
+    }
+
+    fn judge(&mut self, product: &'a str, at: usize) {
+        let Some(Shelf { available, gone, supplied, deleted, .. }) = self.products.get(product) else { return };
+        if *available < 0 || (!deleted && available + gone > *supplied) {
+            let detail = format!("{product}: {available} left and {gone} in orders of {supplied}, after record {at}");
+            self.oversold.entry(product).or_insert(detail);
+        }
+    }
+}
+
+/// A product's stock and the line of its ledger, next to each other.
+fn are_one_move(one: &Change, other: &Change) -> bool {
+    let is_stock = |change: &Change| stock_of(&change.pk, &change.sk).is_some();
+    let is_move = |change: &Change| move_of(&change.pk, &change.sk).is_some();
+    one.pk == other.pk && ((is_stock(one) && is_move(other)) || (is_move(one) && is_stock(other)))
+}
+
+/// S1: at every prefix of the stream, available ≥ 0 and available + held + sold ≤ initial + moved by the ledger.
+///
+/// At most, not exactly: between the records of one transaction units are in neither place, because stock comes before
+/// the order where it is taken and after it where it is given back.
+pub fn oversold(world: &World<'_>) -> Vec<String> {
+    world.shelves.oversold.values().cloned().collect()
+}
+
+/// S1, S2: in the end, what the table has and what its orders keep is exactly what there ever was.
+pub fn does_not_add_up(world: &World<'_>) -> Vec<String> {
+    let mut sums: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
+    for item in &world.evidence.table {
+        if let Some(product) = stock_of(text(item, "PK"), text(item, "SK")) {
+            sums.entry(product).or_default().0 += number(item, "available");
+        }
+    }
+    for (product, units) in world.orders.values().flat_map(Order::units_gone) {
+        sums.entry(product).or_default().1 += units;
+    }
+    world.shelves.products.keys().for_each(|product| _ = sums.entry(product).or_default());
+
+    let shelf = |product: &str| world.shelves.products.get(product);
+    let stays = sums.into_iter().filter(|(product, _)| shelf(product).is_none_or(|shelf| !shelf.deleted));
+    let with_supply =
+        stays.map(|(product, (left, gone))| (product, left, gone, shelf(product).map_or(0, |s| s.supplied)));
+    let wrong = with_supply.filter(|(_, left, gone, supplied)| left + gone != *supplied);
+    wrong
+        .map(|(product, left, gone, supplied)| format!("{product}: {left} left and {gone} in orders of {supplied}"))
+        .collect()
+}
+
+/// S1, F2: who was told that stock is short was told a number below what they wanted, and there was a moment with less.
+pub fn false_out_of_stock(world: &World<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    let refused = world.evidence.told.iter().filter(|told| told.route == CHECKOUT && told.status == 409);
+    for told in refused.filter(|told| text(&told.body, "code") == "out_of_stock") {
+        for named in list(&told.body, "products") {
+            let (product, available) = (text(named, "productId"), number(named, "available"));
+            let Some(wanted) = told.wanted.get(product) else { continue };
+            let least = world.shelves.products.get(product).map_or(0, |shelf| shelf.least);
+            if available >= *wanted || least >= *wanted {
+                let super::Told { who, key, .. } = told;
+                found.push(format!("{who} {key}: {wanted} of {product}, told {available}, never less than {least}"));
+            }
+        }
+    }
+    found
+}
+
+/// S3: nothing of an order and no stock ever carries the attribute that TTL deletes by.
+pub fn can_expire_by_ttl(world: &World<'_>) -> Vec<String> {
+    let lasting = world.images().filter(|(pk, sk, _)| pk.starts_with("ORDER#") || stock_of(pk, sk).is_some());
+    let expiring = lasting.filter(|(_, _, image)| image.get("expiresAt").is_some());
+    let keys: BTreeSet<_> = expiring.map(|(pk, sk, _)| (pk, sk)).collect();
+    keys.into_iter().map(|(pk, sk)| format!("{pk} / {sk}")).collect()
+}

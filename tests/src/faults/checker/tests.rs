@@ -1,0 +1,279 @@
+//! A small correct world passes, and every rule finds the world that was tampered with for it.
+
+mod correct;
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+
+use super::*;
+use correct::{Lines, Run, correct, order, problem};
+
+/// The item at a key of the correct world.
+fn item<'e>(evidence: &'e mut Evidence, pk: &str, sk: &str) -> &'e mut Value {
+    let found = evidence.table.iter_mut().find(|item| item["PK"] == pk && item["SK"] == sk);
+    found.unwrap_or_else(|| panic!("{pk} / {sk} is there"))
+}
+
+fn status<'e>(evidence: &'e mut Evidence, id: &str) -> &'e mut Value {
+    item(evidence, &format!("ORDER#{id}"), "STATUS")
+}
+
+fn without(evidence: &mut Evidence, pk: &str, sk: &str) {
+    evidence.table.retain(|item| item["PK"] != pk || item["SK"] != sk);
+}
+
+fn told<'e>(evidence: &'e mut Evidence, key: &str, status: u16) -> &'e mut Told {
+    evidence.told.iter_mut().find(|told| told.key == key && told.status == status).expect("it was told")
+}
+
+/// One more order like `o1`, under this key of ann's.
+fn o1_again(run: &mut Run, key: &str) {
+    let lines: Lines<'_> = &[("mug", 2, 899), ("pan", 1, 4_600)];
+    run.stock("mug", 9);
+    run.stock("pan", 1);
+    run.remembers("ann", key, "o11");
+    run.settles(&order("o11", "ann", lines, "confirmed", &["placed", "confirmed"], json!([])));
+    run.provider("o11", Attempt::Captured, 6_398);
+}
+
+/// Goes on with a run.
+fn goes_on(evidence: &mut Evidence, with: impl FnOnce(&mut Run)) {
+    let mut run = Run(std::mem::take(evidence));
+    with(&mut run);
+    *evidence = run.0;
+}
+
+fn entry<'e>(e: &'e mut Evidence, order: &str, attempt: Attempt) -> &'e mut Entry {
+    e.ledger.iter_mut().find(|entry| entry.order == order && entry.attempt == attempt).expect("the provider did it")
+}
+
+type Tampering = fn(&mut Evidence);
+
+/// What somebody may do to the correct world, and the rule that finds it.
+const TAMPERED: &[(&str, Tampering)] = &[
+    ("oversold", |e| {
+        // A sale that took nothing, made good later.
+        let at =
+            e.stream.iter().position(|c| c.pk == "PROD#mug" && c.new.as_ref().is_some_and(|n| n["available"] == 8));
+        e.stream.remove(at.expect("o1 took two mugs"));
+    }),
+    ("oversold", |e| {
+        goes_on(e, |run| {
+            run.stock("cup", -1);
+            run.stock("cup", 2);
+        });
+    }),
+    ("oversold", |e| {
+        goes_on(e, |run| {
+            run.stock("mug", 12);
+            run.stock("mug", 11);
+        });
+    }),
+    ("stock-does-not-add-up", |e| item(e, "PROD#mug", "META#mug#STOCK#00")["available"] = json!(10)),
+    ("stock-does-not-add-up", |e| status(e, "o5")["refunds"][0]["l"][0]["r"] = json!(true)),
+    ("stock-does-not-add-up", |e| without(e, "PROD#cup", "META#cup#STOCK#00")),
+    ("false-out-of-stock", |e| _ = told(e, "k9", 409).wanted.insert("mug".to_owned(), 8)),
+    ("false-out-of-stock", |e| {
+        let told = told(e, "k5", 409);
+        told.body["products"][0]["productId"] = json!("cup");
+        told.wanted = BTreeMap::from([("cup".to_owned(), 0)]);
+    }),
+    ("hold-can-expire-by-ttl", |e| status(e, "o1")["expiresAt"] = json!(1)),
+    ("hold-can-expire-by-ttl", |e| item(e, "PROD#mug", "META#mug#STOCK#00")["expiresAt"] = json!(1)),
+    ("hold-can-expire-by-ttl", |e| {
+        let begun = e.stream.iter_mut().find(|c| c.pk == "ORDER#o1").expect("o1 was placed");
+        begun.new.as_mut().expect("it was placed")["expiresAt"] = json!(1);
+    }),
+    ("charged-without-order", |e| entry(e, "o2", Attempt::Declined).order = "o12".to_owned()),
+    ("charged-twice", |e| e.ledger.insert(0, e.ledger[0].clone())),
+    ("charged-twice", |e| e.ledger[0].amount -= 1),
+    ("charged-twice", |e| e.ledger[0].currency = "EUR".to_owned()),
+    ("paid-is-not-confirmed", |e| status(e, "o1")["state"] = json!("payment_unknown")),
+    ("paid-is-not-confirmed", |e| _ = e.ledger.remove(0)),
+    ("kept-the-money", |e| e.ledger.retain(|entry| entry.order != "o6" || entry.attempt != Attempt::Refunded(1))),
+    ("refunded-too-much", |e| {
+        let again = entry(e, "o8", Attempt::Refunded(1)).clone();
+        e.ledger.push(again);
+    }),
+    ("refunded-too-much", |e| entry(e, "o8", Attempt::Refunded(1)).attempt = Attempt::Refunded(2)),
+    ("refunded-too-much", |e| status(e, "o8")["refunds"][0]["s"] = json!("refused")),
+    ("refunded-too-much", |e| {
+        entry(e, "o5", Attempt::Refunded(2)).amount += 5;
+        status(e, "o5")["refunds"][1]["a"] = json!(1_803);
+    }),
+    ("given-up-without-asking", |e| e.ledger.retain(|entry| entry.order != "o2")),
+    ("given-up-without-asking", |e| e.ledger.retain(|entry| entry.order != "o3")),
+    ("given-up-without-asking", |e| e.ledger.retain(|entry| entry.order != "o4")),
+    ("two-orders-for-one-key", |e| told(e, "k1", 202).body["orderId"] = json!("o11")),
+    ("two-orders-for-one-key", |e| told(e, "k2", 402).body["orderId"] = json!("o3")),
+    // The record was overwritten, and nobody was told of the first order.
+    ("two-orders-for-one-key", |e| {
+        e.told.retain(|told| told.key != "k1");
+        goes_on(e, |run| o1_again(run, "k1"));
+    }),
+    ("answers-differ", |e| told(e, "k1", 201).body["version"] = json!(2)),
+    ("answers-differ", |e| {
+        let mut other = told(e, "k2", 402).clone();
+        (other.status, other.body) = (409, problem(409, "order_cancelled", Some("o2")));
+        e.told.push(other);
+    }),
+    ("refused-but-placed", |e| {
+        let mut last = told(e, "k5", 201).clone();
+        (last.status, last.body) = (409, problem(409, "cart_empty", None));
+        e.told.push(last);
+    }),
+    ("told-but-not-so", |e| told(e, "k1", 201).body["total"]["amount"] = json!(6_399)),
+    ("told-but-not-so", |e| told(e, "k1", 201).body["items"][0]["quantity"] = json!(1)),
+    ("told-but-not-so", |e| told(e, "k1", 201).body["orderId"] = json!("o12")),
+    ("told-but-not-so", |e| told(e, "k1", 201).who = "bob".to_owned()),
+    ("told-but-not-so", |e| told(e, "k1", 201).body["version"] = json!(4)),
+    ("told-but-not-so", |e| told(e, "k1", 202).body["state"] = json!("shipped")),
+    ("told-but-not-so", |e| told(e, "k2", 402).body["orderId"] = json!("o1")),
+    ("told-but-not-so", |e| _ = e.ledger.remove(0)),
+    ("record-without-order", |e| without(e, "ORDER#o1", "STATUS")),
+    ("record-without-order", |e| status(e, "o1")["customer"] = json!("bob")),
+    ("order-without-record", |e| {
+        without(e, "IDEM#ann#k6", "POST /orders");
+        e.stream.retain(|change| change.pk != "IDEM#ann#k6");
+    }),
+    ("stuck", |e| status(e, "o1")["state"] = json!("payment_unknown")),
+    ("stuck", |e| status(e, "o6")["refunds"][0]["s"] = json!("requested")),
+    ("stuck", |e| status(e, "o1")["dueAt"] = json!(1)),
+    ("order-vanished", |e| without(e, "ORDER#o4", "STATUS")),
+    ("totals-wrong", |e| status(e, "o1")["total"] = json!(6_399)),
+    ("totals-wrong", |e| status(e, "o1")["tax"] = json!(1)),
+    ("totals-wrong", |e| status(e, "o1")["itemCount"] = json!(2)),
+    ("cart-sold-twice", |e| status(e, "o6")["cartVersion"] = json!(1)),
+    ("history-broken", |e| status(e, "o1")["version"] = json!(4)),
+    ("history-broken", |e| status(e, "o7")["state"] = json!("shipped")),
+    ("history-broken", |e| status(e, "o8")["refunds"] = json!([])),
+    ("history-broken", |e| {
+        let declined_twice =
+            order("o2", "bob", &[("mug", 8, 899)], "cancelled", &["placed", "declined", "declined"], json!([]));
+        *status(e, "o2") = declined_twice;
+    }),
+    ("history-broken", |e| {
+        goes_on(e, |run| {
+            let lines: Lines<'_> = &[("mug", 8, 899)];
+            run.settles(&order("o3", "bob", lines, "cancelled", &["placed", "declined"], json!([])));
+        });
+    }),
+    ("order-outside-its-list", |e| without(e, "USER#ann", "ORDER#2040-01-15#o1")),
+    ("order-outside-its-list", |e| item(e, "USER#ann", "ORDER#2040-01-15#o1")["version"] = json!(2)),
+    ("order-outside-its-list", |e| item(e, "USER#ann", "ORDER#2040-01-15#o1")["state"] = json!("shipped")),
+    ("order-outside-its-list", |e| without(e, "ORDER#o1", "ITEM#mug")),
+    ("order-outside-its-list", |e| item(e, "ORDER#o1", "ITEM#mug")["quantity"] = json!(3)),
+    ("phantom-projection", |e| item(e, "USER#ann", "ORDER#2040-01-15#o1")["PK"] = json!("USER#bob")),
+    ("phantom-projection", |e| e.table.push(json!({"PK": "ORDER#o1", "SK": "ITEM#cup", "quantity": 1}))),
+    ("phantom-projection", |e| e.table.push(json!({"PK": "USER#ann", "SK": "ORDER#2040-01-15#o12"}))),
+];
+
+fn rules_broken(evidence: &Evidence) -> BTreeSet<&'static str> {
+    check(evidence).into_iter().map(|violation| violation.rule).collect()
+}
+
+#[test]
+fn a_correct_world_breaks_no_rule() {
+    let violations: Vec<String> = check(&correct()).iter().map(Violation::to_string).collect();
+
+    assert_eq!(violations, Vec::<String>::new());
+    assert_eq!(check(&Evidence::default()), []);
+}
+
+#[test]
+fn what_a_correct_run_may_also_do_breaks_no_rule() {
+    let others: &[Tampering] = &[
+        |e| goes_on(e, |run| o1_again(run, "k10")),
+        // Another key took over the order that the first one left unpaid.
+        |e| {
+            let mut again = told(e, "k1", 201).clone();
+            again.key = "k11".to_owned();
+            e.told.push(again);
+            goes_on(e, |run| run.remembers("ann", "k11", "o1"));
+        },
+        // The stream was read from after the products were created, and a restock was called initial.
+        |e| {
+            let created = |change: &Change| change.pk == "PROD#mug" || change.pk == "PROD#pan";
+            (0..4).for_each(|_| assert!(created(&e.stream.remove(0))));
+            goes_on(e, |run| {
+                run.stock("mug", 21);
+                run.moves("mug", 10, "initial");
+            });
+        },
+        // A product was deleted, with its stock.
+        |e| {
+            let stock = item(e, "PROD#mug", "META#mug#STOCK#00").take();
+            e.table.retain(|item| !item.is_null());
+            let (pk, sk) = ("PROD#mug".to_owned(), "META#mug#STOCK#00".to_owned());
+            e.stream.push(Change { pk, sk, old: Some(stock), new: None });
+        },
+        // A guest's cart expired, and the next one counted from 1 again.
+        |e| {
+            status(e, "o6")["cartVersion"] = json!(1);
+            let cart = Some(json!({"PK": "USER#ann", "SK": "CART", "version": 2, "cartLines": {}, "expiresAt": 1}));
+            e.stream.push(Change { pk: "USER#ann".to_owned(), sk: "CART".to_owned(), old: cart, new: None });
+        },
+        // The record of a key expired, and whoever asked again was refused.
+        |e| {
+            without(e, "IDEM#cat#k5", "POST /orders");
+            e.told.retain(|told| told.key != "k5" || told.status != 201);
+            let refused = problem(409, "cart_empty", None);
+            goes_on(e, |run| run.told("cat", "k5", 409, refused).healing = true);
+        },
+        // Refunded bit by bit, then cancelled: there is nothing left to pay back.
+        |e| {
+            goes_on(e, |run| {
+                let part = |n: u32, a: i64| json!({"n": n, "a": a, "s": "paid", "c": false});
+                let refused = json!({"n": 3, "a": 1, "s": "refused", "c": false});
+                let events = [
+                    "placed",
+                    "confirmed",
+                    "refund_requested 1",
+                    "refund_requested 2",
+                    "refund_paid 2",
+                    "refund_paid 1",
+                    "refund_requested 3",
+                    "refund_refused 3",
+                    "cancelled",
+                ];
+                let refunds = json!([part(1, 5), part(2, 4), refused]);
+                run.stock("cup", 1);
+                run.remembers("dan", "k12", "o12");
+                run.provider("o12", Attempt::Captured, 9);
+                run.provider("o12", Attempt::Refunded(2), 4);
+                run.provider("o12", Attempt::Refunded(1), 5);
+                run.settles(&order("o12", "dan", &[("cup", 1, 9)], "cancelled", &events, refunds));
+                run.stock("cup", 2);
+            });
+        },
+    ];
+    for (at, happens) in others.iter().enumerate() {
+        let mut evidence = correct();
+
+        happens(&mut evidence);
+
+        assert_eq!(check(&evidence), [], "run {at}");
+    }
+}
+
+#[test]
+fn every_rule_finds_what_was_done_for_it() {
+    for (at, (rule, tamper)) in TAMPERED.iter().enumerate() {
+        let mut evidence = correct();
+
+        tamper(&mut evidence);
+
+        let broken = rules_broken(&evidence);
+        assert!(broken.contains(rule), "tampering {at} should break {rule}, broke {broken:?}");
+    }
+}
+
+#[test]
+fn no_rule_is_without_a_world_that_breaks_it() {
+    let tampered: BTreeSet<_> = TAMPERED.iter().map(|(rule, _)| *rule).collect();
+    let rules: BTreeSet<_> = RULES.iter().map(|rule| rule.name).collect();
+
+    assert_eq!(rules, tampered, "add a tampered world for the rule, or the rule");
+    assert_eq!(rules.len(), RULES.len(), "two rules have one name");
+}

@@ -1,0 +1,220 @@
+//! A small run that everything can be wrong with, and nothing is.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::super::{Attempt, Change, Entry, Evidence, Told};
+
+/// A run as a correct shop would leave it, item by item.
+#[derive(Default)]
+pub struct Run(pub Evidence);
+
+impl Run {
+    /// Writes an item as the table and its stream would have it.
+    pub fn writes(&mut self, item: Value) {
+        let key = |item: &Value| (item["PK"].clone(), item["SK"].clone());
+        let stored = self.0.table.iter().position(|stored| key(stored) == key(&item));
+        let old = stored.map(|at| self.0.table.remove(at));
+        let part = |name: &str| item[name].as_str().expect("items have keys").to_owned();
+        self.0.stream.push(Change { pk: part("PK"), sk: part("SK"), old, new: Some(item.clone()) });
+        self.0.table.push(item);
+    }
+
+    pub fn stock(&mut self, product: &str, available: i64) {
+        let (pk, sk) = (format!("PROD#{product}"), format!("META#{product}#STOCK#00"));
+        self.writes(json!({"PK": pk, "SK": sk, "available": available}));
+    }
+
+    pub fn moves(&mut self, product: &str, delta: i64, reason: &str) {
+        let (pk, sk) = (format!("PROD#{product}"), format!("MOVE#{}", self.0.table.len()));
+        self.writes(json!({"PK": pk, "SK": sk, "delta": delta, "reason": reason, "actor": "root"}));
+    }
+
+    pub fn remembers(&mut self, who: &str, key: &str, order: &str) {
+        let pk = format!("IDEM#{who}#{key}");
+        self.writes(json!({"PK": pk, "SK": "POST /orders", "payloadSha256": "00", "outcome": order, "expiresAt": 2}));
+    }
+
+    /// The order as it stands, with its projections.
+    pub fn settles(&mut self, order: &Value) {
+        self.writes(order.clone());
+        let part = |name: &str| order[name].as_str().expect("orders have these").to_owned();
+        let id = part("PK").replace("ORDER#", "");
+        for line in order["lines"].as_array().expect("orders have lines") {
+            let sk = format!("ITEM#{}", line["id"].as_str().expect("lines have a product"));
+            let (units, price) = (&line["q"], &line["p"]);
+            let item = json!({"PK": order["PK"], "SK": sk, "quantity": units, "unitPrice": price, "currency": "USD"});
+            self.writes(item);
+        }
+        let (pk, sk) = (format!("USER#{}", part("customer")), format!("ORDER#2040-01-15#{id}"));
+        let mut entry = json!({"PK": pk, "SK": sk});
+        for name in ["state", "total", "currency", "itemCount", "version"] {
+            entry[name] = order[name].clone();
+        }
+        self.writes(entry);
+    }
+
+    pub fn provider(&mut self, order: &str, attempt: Attempt, amount: i64) {
+        self.0.ledger.push(Entry { order: order.to_owned(), attempt, amount, currency: "USD".to_owned() });
+    }
+
+    pub fn told(&mut self, who: &str, key: &str, status: u16, body: Value) -> &mut Told {
+        let (who, key, route) = (who.to_owned(), key.to_owned(), "POST /orders".to_owned());
+        self.0.told.push(Told { who, key, path: "/orders".to_owned(), route, status, body, ..Told::default() });
+        self.0.told.last_mut().expect("it was just told")
+    }
+}
+
+pub type Lines<'a> = &'a [(&'a str, i64, i64)];
+
+/// An order's item after these events, such as `refund_paid 1`.
+pub fn order(id: &str, customer: &str, lines: Lines<'_>, state: &str, events: &[&str], refunds: Value) -> Value {
+    let total: i64 = lines.iter().map(|(_, units, price)| units * price).sum();
+    let units: i64 = lines.iter().map(|(_, units, _)| units).sum();
+    let lines: Vec<_> = lines.iter().map(|(p, q, price)| json!({"id": p, "name": p, "q": q, "p": price})).collect();
+    let event = |event: &&str| match event.split_once(' ') {
+        Some((name, number)) => json!({"s": name, "t": 1, "n": number.parse::<u32>().expect("a number")}),
+        None => json!({"s": event, "t": 1}),
+    };
+    let history: Vec<_> = events.iter().map(event).collect();
+    // Each order of these tests is of its customer's next cart: their ids end in digits.
+    let cart: i64 = id.trim_start_matches('o').parse().expect("a number");
+    json!({
+        "PK": format!("ORDER#{id}"), "SK": "STATUS", "customer": customer, "state": state, "version": history.len(),
+        "cartVersion": cart, "lines": lines, "currency": "USD", "subtotal": total, "discount": 0, "shipping": 0,
+        "tax": 0, "total": total, "itemCount": units, "refunds": refunds, "history": history,
+        "placedAt": "2040-01-15T10:00:00.000Z",
+    })
+}
+
+/// What a client is told of an order's item.
+fn shown(order: &Value) -> Value {
+    let usd = |amount: i64| json!({"amount": amount, "currency": "USD"});
+    let number = |of: &Value| of.as_i64().expect("a number");
+    let item = |l: &Value| {
+        json!({"productId": l["id"], "name": l["name"], "quantity": l["q"],
+        "unitPrice": usd(number(&l["p"])), "lineTotal": usd(number(&l["q"]) * number(&l["p"]))})
+    };
+    let items: Vec<_> = order["lines"].as_array().expect("orders have lines").iter().map(item).collect();
+    let (id, total) = (order["PK"].as_str().expect("a key").replace("ORDER#", ""), usd(number(&order["total"])));
+    json!({"orderId": id, "state": order["state"], "items": items, "total": total, "version": order["version"]})
+}
+
+pub fn problem(status: u16, code: &str, order: Option<&str>) -> Value {
+    let mut problem = json!({"status": status, "code": code, "detail": "why"});
+    if let Some(order) = order {
+        problem["orderId"] = json!(order);
+    }
+    problem
+}
+
+/// Ten mugs and five pans; eight orders that came to everything that orders can come to; crashes and lost answers.
+pub fn correct() -> Evidence {
+    let mut run = Run::default();
+    run.0.initial_stock = BTreeMap::from([("mug".to_owned(), 10), ("pan".to_owned(), 5)]);
+    run.stock("mug", 10);
+    run.moves("mug", 10, "initial");
+    run.stock("pan", 5);
+    run.moves("pan", 5, "initial");
+    run.stock("cup", 3);
+    run.moves("cup", 3, "initial");
+
+    // o1 crashed after its payment; the retry found it unknown, then paid, and told so twice.
+    let lines: Lines<'_> = &[("mug", 2, 899), ("pan", 1, 4_600)];
+    let begun = order("o1", "ann", lines, "pending_payment", &["placed"], json!([]));
+    run.stock("mug", 8);
+    run.stock("pan", 4);
+    run.writes(begun);
+    run.remembers("ann", "k1", "o1");
+    run.provider("o1", Attempt::Captured, 6_398);
+    let unknown = order("o1", "ann", lines, "payment_unknown", &["placed", "payment_lost"], json!([]));
+    run.settles(&unknown);
+    let paid = order("o1", "ann", lines, "confirmed", &["placed", "payment_lost", "confirmed"], json!([]));
+    run.settles(&paid);
+    run.told("ann", "k1", 503, problem(503, "outcome_unknown", None));
+    run.told("ann", "k1", 202, shown(&unknown));
+    run.told("ann", "k1", 201, shown(&paid));
+    run.told("ann", "k1", 201, shown(&paid)).healing = true;
+
+    // o2 was declined, o3 expired, and o4 was cancelled before it was paid.
+    for (id, key, event, attempt) in [
+        ("o2", "k2", "declined", Attempt::Declined),
+        ("o3", "k3", "expired", Attempt::Closed),
+        ("o4", "k4", "cancelled", Attempt::Closed),
+    ] {
+        let lines: Lines<'_> = &[("mug", 8, 899)];
+        run.stock("mug", 0);
+        run.writes(order(id, "bob", lines, "pending_payment", &["placed"], json!([])));
+        run.remembers("bob", key, id);
+        run.provider(id, attempt, 7_192);
+        run.settles(&order(id, "bob", lines, "cancelled", &["placed", event], json!([])));
+        run.stock("mug", 8);
+    }
+    run.told("bob", "k2", 402, problem(402, "payment_declined", Some("o2"))).healing = true;
+    run.told("bob", "k3", 402, problem(402, "payment_expired", Some("o3"))).healing = true;
+    run.told("bob", "k4", 409, problem(409, "order_cancelled", Some("o4"))).healing = true;
+
+    // Somebody saw no mugs then, and was not refused any more when they came back; somebody else gave up.
+    let short = |available: i64| {
+        let mut short = problem(409, "out_of_stock", None);
+        short["products"] = json!([{"productId": "mug", "available": available}]);
+        short
+    };
+    run.told("cat", "k5", 409, short(0)).wanted = BTreeMap::from([("mug".to_owned(), 3)]);
+    run.told("dan", "k9", 409, short(8)).wanted = BTreeMap::from([("mug".to_owned(), 9)]);
+    run.told("dan", "k9", 409, problem(409, "cart_empty", Some("o9"))).healing = true;
+
+    // o5 was paid for; one of its mugs was written off, then the rest of it was cancelled.
+    let (first, second) = (
+        json!({"n": 1, "a": 899, "s": "paid", "c": false, "l": [{"id": "mug", "q": 1, "r": false}]}),
+        json!({"n": 2, "a": 1_798, "s": "paid", "c": true, "l": [{"id": "mug", "q": 2, "r": true}]}),
+    );
+    let lines: Lines<'_> = &[("mug", 3, 899)];
+    run.stock("mug", 5);
+    run.writes(order("o5", "cat", lines, "pending_payment", &["placed"], json!([])));
+    run.remembers("cat", "k5", "o5");
+    run.provider("o5", Attempt::Captured, 2_697);
+    let paid = order("o5", "cat", lines, "confirmed", &["placed", "confirmed"], json!([]));
+    run.settles(&paid);
+    run.told("cat", "k5", 201, shown(&paid)).healing = true;
+    run.provider("o5", Attempt::Refunded(1), 899);
+    run.provider("o5", Attempt::Refunded(2), 1_798);
+    let events = ["placed", "confirmed", "refund_requested 1", "refund_paid 1", "refund_requested 2", "refund_paid 2"];
+    run.settles(&order("o5", "cat", lines, "cancelled", &events, json!([first, second])));
+    run.stock("mug", 7);
+
+    // o6 was declined, and its money came all the same.
+    let late = json!([{"n": 1, "a": 4_600, "s": "paid", "c": true}]);
+    let lines: Lines<'_> = &[("pan", 1, 4_600)];
+    run.stock("pan", 3);
+    run.writes(order("o6", "ann", lines, "pending_payment", &["placed"], json!([])));
+    run.remembers("ann", "k6", "o6");
+    run.provider("o6", Attempt::Declined, 4_600);
+    run.provider("o6", Attempt::Captured, 4_600);
+    run.provider("o6", Attempt::Refunded(1), 4_600);
+    run.settles(&order("o6", "ann", lines, "cancelled", &["placed", "declined", "paid_late 1", "refund_paid 1"], late));
+    run.stock("pan", 4);
+
+    // o7 cost nothing, o8 was delivered, and a pan of it came back.
+    run.stock("cup", 2);
+    run.remembers("eve", "k7", "o7");
+    run.settles(&order("o7", "eve", &[("cup", 1, 0)], "confirmed", &["placed", "confirmed"], json!([])));
+    let back = json!([{"n": 1, "a": 4_600, "s": "paid", "c": false, "l": [{"id": "pan", "q": 1, "r": true}]}]);
+    let events = ["placed", "confirmed", "shipped", "delivered", "refund_requested 1", "refund_paid 1"];
+    let lines: Lines<'_> = &[("pan", 2, 4_600)];
+    run.stock("pan", 2);
+    run.remembers("eve", "k8", "o8");
+    run.settles(&order("o8", "eve", lines, "delivered", &events[..4], json!([])));
+    run.provider("o8", Attempt::Captured, 9_200);
+    run.provider("o8", Attempt::Refunded(1), 4_600);
+    run.settles(&order("o8", "eve", lines, "delivered", &events, back));
+    run.stock("pan", 3);
+
+    // Stock came, and a broken pan was taken out.
+    run.stock("mug", 11);
+    run.moves("mug", 4, "restock");
+    run.stock("pan", 2);
+    run.moves("pan", -1, "broken");
+    run.0
+}

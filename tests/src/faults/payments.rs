@@ -1,0 +1,309 @@
+//! What goes wrong between the shop and its payment provider.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use domain::{Money, OrderId, Timestamp};
+use payments::{
+    Answer, AnswerLost, Attempt, Charge, ChargeOutcome, CloseOutcome, Entry, EventRefused, LocalPayments, PaymentEvent,
+    PaymentNews, PaymentProvider, RefundCharge, RefundOutcome, signature::Secrets,
+};
+
+use super::{
+    bugs::Bug,
+    plan::{Fault, Plan},
+};
+
+/// What [`LocalPayments`] signs with unless it is told otherwise.
+const SECRET: &str = "whsec_local";
+
+/// The local provider behind a network: a plan says which question or answer gets lost. A planted bug of the product's
+/// dealings with its provider is done here.
+pub struct FaultyPayments {
+    inner: Arc<LocalPayments>,
+    plan: Plan,
+    bug: Option<Bug>,
+    /// What the provider took by [`Bug::ChargeUnderAFreshKey`]; its own ledger knows one charge of each order.
+    extra: Mutex<Vec<Entry>>,
+    /// What orders cost, as far as this provider was told.
+    totals: Mutex<HashMap<OrderId, Money>>,
+}
+
+impl FaultyPayments {
+    pub fn new(inner: Arc<LocalPayments>, plan: Plan, bug: Option<Bug>) -> Self {
+        Self { inner, plan, bug, extra: Mutex::default(), totals: Mutex::default() }
+    }
+
+    /// What was taken besides the inner ledger: to be added to it before it is judged.
+    pub fn extra_entries(&self) -> Vec<Entry> {
+        lock(&self.extra).clone()
+    }
+
+    fn has(&self, bug: Bug) -> bool {
+        self.bug == Some(bug)
+    }
+
+    async fn call<T>(&self, what: &str, ask: impl Future<Output = Result<T, AnswerLost>>) -> Result<T, AnswerLost> {
+        let turn = self.plan.call(what, Fault::OF_ANY_CALL).await;
+        self.plan.carry(turn, ask, || AnswerLost, || Err(AnswerLost)).await
+    }
+
+    async fn charge_anew(&self, charge: &Charge) -> Result<ChargeOutcome, AnswerLost> {
+        let order = charge.order.to_string();
+        let before = self.inner.entries().into_iter().find(|entry| entry.order == order);
+        let outcome = self.inner.charge(charge).await;
+        let pays = matches!(charge.token.as_str(), "tok_visa" | "tok_slow" | "tok_timeout_paid");
+        let Some(first) = before.filter(|_| pays) else { return outcome };
+        let mut extra = lock(&self.extra);
+        let reference = format!("{}_again_{}", first.reference, extra.len() + 1);
+        extra.push(Entry { amount: charge.amount.amount_minor(), reference: reference.clone(), ..first });
+        self.plan.bug_acted();
+        outcome.map(|_| ChargeOutcome::Captured { reference })
+    }
+
+    /// A number that no refund of the order had: counted in the ledger, which all environments share.
+    fn fresh(&self, refund: &RefundCharge) -> RefundCharge {
+        let order = refund.order.to_string();
+        let before = |entry: &&Entry| entry.order == order && matches!(entry.attempt, Attempt::Refunded(_));
+        let count = self.inner.attempts().iter().filter(before).count();
+        self.plan.bug_acted();
+        RefundCharge { number: 1_001 + u32::try_from(count).unwrap_or_default(), ..refund.clone() }
+    }
+
+    /// What an order costs: as this provider was asked for it, or as it stands in the ledger.
+    fn total(&self, order: OrderId) -> Option<Money> {
+        if let Some(total) = lock(&self.totals).get(&order) {
+            return Some(*total);
+        }
+        let asked = |entry: &Entry| !matches!(entry.attempt, Attempt::Refunded(_)) && entry.order == order.to_string();
+        let entry = self.inner.attempts().into_iter().find(asked)?;
+        Some(Money::amount(entry.amount, domain::parse_currency(&entry.currency).ok()?))
+    }
+
+    fn with_the_right_amount(&self, mut event: PaymentEvent) -> PaymentEvent {
+        let total = self.total(event.order);
+        if let (PaymentNews::Captured { amount, .. }, Some(total)) = (&mut event.news, total)
+            && *amount != total
+        {
+            *amount = total;
+            self.plan.bug_acted();
+        }
+        event
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl PaymentProvider for FaultyPayments {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn charge<'a>(&'a self, charge: &'a Charge) -> Answer<'a, ChargeOutcome> {
+        Box::pin(async move {
+            lock(&self.totals).insert(charge.order, charge.amount);
+            let outcome = match self.has(Bug::ChargeUnderAFreshKey) {
+                true => self.call("charge", self.charge_anew(charge)).await,
+                false => self.call("charge", self.inner.charge(charge)).await,
+            };
+            if outcome == Err(AnswerLost) && self.has(Bug::HoldReleasedOnTimeout) {
+                self.plan.bug_acted();
+                return Ok(ChargeOutcome::Declined);
+            }
+            outcome
+        })
+    }
+
+    fn close(&self, order: OrderId, amount: Money) -> Answer<'_, CloseOutcome> {
+        Box::pin(async move {
+            lock(&self.totals).insert(order, amount);
+            if self.has(Bug::ReleasedWithoutAsking) {
+                self.plan.bug_acted();
+                return Ok(CloseOutcome::Closed);
+            }
+            self.call("close", self.inner.close(order, amount)).await
+        })
+    }
+
+    fn refund<'a>(&'a self, refund: &'a RefundCharge) -> Answer<'a, RefundOutcome> {
+        Box::pin(async move {
+            // The number is made up when the refund is carried out, as one that is not derived from the order would be.
+            let ask = async {
+                match self.has(Bug::RefundUnderAFreshKey) {
+                    true => self.inner.refund(&self.fresh(refund)).await,
+                    false => self.inner.refund(refund).await,
+                }
+            };
+            self.call("refund", ask).await
+        })
+    }
+
+    fn signature_header(&self) -> &'static str {
+        self.inner.signature_header()
+    }
+
+    fn event(&self, signature: &str, body: &[u8], now: Timestamp) -> Result<Option<PaymentEvent>, EventRefused> {
+        let heard = self.inner.event(signature, body, now);
+        match heard {
+            Err(EventRefused::Forged | EventRefused::Stale) if self.has(Bug::SignatureNotChecked) => {
+                self.plan.bug_acted();
+                self.inner.event(&Secrets::new([SECRET]).sign(body, now), body, now)
+            }
+            Ok(Some(event)) if self.has(Bug::AmountOfTheEventNotChecked) => Ok(Some(self.with_the_right_amount(event))),
+            heard => heard,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use domain::Currency;
+    use payments::PaymentToken;
+
+    use super::*;
+
+    const ORDER: &str = "018cc251-f400-7000-8000-000000000000";
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn usd(cents: i64) -> Money {
+        Money::amount(cents, Currency::USD)
+    }
+
+    fn charge(token: &str) -> Charge {
+        Charge { order: ORDER.parse().unwrap(), amount: usd(899), token: PaymentToken::parse(token).unwrap() }
+    }
+
+    fn refund(cents: i64) -> RefundCharge {
+        RefundCharge { order: ORDER.parse().unwrap(), number: 1, reference: "local_1".to_owned(), amount: usd(cents) }
+    }
+
+    fn with(plan: Plan, bug: Option<Bug>) -> (Arc<LocalPayments>, FaultyPayments) {
+        let inner = Arc::new(LocalPayments::default());
+        (inner.clone(), FaultyPayments::new(inner, plan, bug))
+    }
+
+    fn captured(cents: i64) -> PaymentEvent {
+        let news = PaymentNews::Captured { reference: "local_1".to_owned(), amount: usd(cents) };
+        PaymentEvent { id: "evt_1".parse().unwrap(), order: ORDER.parse().unwrap(), news }
+    }
+
+    #[tokio::test]
+    async fn a_question_or_an_answer_is_lost_as_planned() {
+        for (fault, taken) in [
+            (Fault::DropBefore, 0),
+            (Fault::ServerErrorBefore, 0),
+            (Fault::LoseAnswer, 1),
+            (Fault::ServerErrorAfter, 1),
+        ] {
+            let (ledger, provider) = with(Plan::at(0, fault), None);
+
+            assert_eq!(provider.charge(&charge("tok_visa")).await, Err(AnswerLost), "{}", fault.name());
+            assert_eq!(ledger.entries().len(), taken, "{}", fault.name());
+            assert!(matches!(provider.charge(&charge("tok_visa")).await, Ok(ChargeOutcome::Captured { .. })));
+        }
+    }
+
+    #[tokio::test]
+    async fn charges_closes_and_refunds_are_calls_and_events_are_not() {
+        let plan = Plan::none();
+        let (ledger, provider) = with(plan.clone(), None);
+
+        provider.charge(&charge("tok_visa")).await.unwrap();
+        provider.close(charge("tok_visa").order, usd(899)).await.unwrap();
+        provider.refund(&refund(899)).await.unwrap();
+        let (body, signature) = ledger.sends(&captured(899), NOW);
+        let heard = provider.event(&signature, body.as_bytes(), NOW);
+
+        assert_eq!(heard, Ok(Some(captured(899))));
+        assert_eq!(plan.log().into_iter().map(|call| call.what).collect::<Vec<_>>(), ["charge", "close", "refund"]);
+        assert_eq!(plan.bug_actions(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_crash_before_takes_nothing_and_a_crash_after_takes_the_money() {
+        for (fault, taken) in [(Fault::CrashBefore, 0), (Fault::CrashAfter, 1)] {
+            let plan = Plan::at(0, fault);
+            let (ledger, provider) = with(plan.clone(), None);
+            let paying = charge("tok_visa");
+
+            let died = tokio::select! {
+                _ = provider.charge(&paying) => false,
+                () = plan.crashed() => true,
+            };
+
+            assert!(died);
+            assert_eq!(ledger.entries().len(), taken);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_charge_under_a_fresh_key_takes_the_money_again() {
+        let (ledger, provider) = with(Plan::at(0, Fault::LoseAnswer), Some(Bug::ChargeUnderAFreshKey));
+
+        provider.charge(&charge("tok_visa")).await.unwrap_err();
+        provider.charge(&charge("tok_visa")).await.unwrap();
+        provider.charge(&charge("tok_declined")).await.unwrap();
+
+        assert_eq!((ledger.entries().len(), provider.extra_entries().len()), (1, 1));
+        assert_eq!(provider.extra_entries()[0].amount, 899);
+    }
+
+    #[tokio::test]
+    async fn a_refund_under_a_fresh_key_is_paid_again() {
+        let (ledger, provider) = with(Plan::none(), Some(Bug::RefundUnderAFreshKey));
+        provider.charge(&charge("tok_visa")).await.unwrap();
+
+        provider.refund(&refund(400)).await.unwrap();
+        provider.refund(&refund(400)).await.unwrap();
+
+        let refunds = ledger.attempts().into_iter().filter(|entry| matches!(entry.attempt, Attempt::Refunded(_)));
+        assert_eq!(refunds.map(|entry| entry.amount).sum::<i64>(), 800);
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_is_taken_for_a_no_and_nobody_is_asked() {
+        let (ledger, provider) = with(Plan::at(0, Fault::LoseAnswer), Some(Bug::HoldReleasedOnTimeout));
+        assert_eq!(provider.charge(&charge("tok_visa")).await, Ok(ChargeOutcome::Declined));
+        assert_eq!(ledger.entries().len(), 1);
+
+        let plan = Plan::none();
+        let (ledger, provider) = with(plan.clone(), Some(Bug::ReleasedWithoutAsking));
+        provider.charge(&charge("tok_visa")).await.unwrap();
+        assert_eq!(provider.close(charge("tok_visa").order, usd(899)).await, Ok(CloseOutcome::Closed));
+        assert_eq!((plan.calls(), ledger.attempts().len()), (1, 1));
+    }
+
+    #[tokio::test]
+    async fn a_forged_or_old_event_is_believed_only_with_the_bug() {
+        let (ledger, faithful) = with(Plan::none(), None);
+        let gullible = FaultyPayments::new(ledger.clone(), Plan::none(), Some(Bug::SignatureNotChecked));
+        let (body, signature) = ledger.sends(&captured(899), NOW);
+        let later = NOW + Duration::from_secs(301);
+
+        assert_eq!(faithful.event("t=0,v1=00", body.as_bytes(), NOW), Err(EventRefused::Forged));
+        assert_eq!(faithful.event(&signature, body.as_bytes(), later), Err(EventRefused::Stale));
+        assert_eq!(gullible.event("t=0,v1=00", body.as_bytes(), NOW), Ok(Some(captured(899))));
+        assert_eq!(gullible.event(&signature, body.as_bytes(), later), Ok(Some(captured(899))));
+        assert_eq!(gullible.event("", b"{}", NOW), Err(EventRefused::Malformed));
+    }
+
+    #[tokio::test]
+    async fn an_event_of_another_amount_passes_for_the_orders_own_only_with_the_bug() {
+        let (ledger, other_environment) = with(Plan::none(), None);
+        let gullible = FaultyPayments::new(ledger.clone(), Plan::none(), Some(Bug::AmountOfTheEventNotChecked));
+        let (body, signature) = ledger.sends(&captured(1), NOW);
+
+        assert_eq!(gullible.event(&signature, body.as_bytes(), NOW), Ok(Some(captured(1))));
+        other_environment.charge(&charge("tok_declined")).await.unwrap();
+
+        assert_eq!(other_environment.event(&signature, body.as_bytes(), NOW), Ok(Some(captured(1))));
+        assert_eq!(gullible.event(&signature, body.as_bytes(), NOW), Ok(Some(captured(899))));
+    }
+}

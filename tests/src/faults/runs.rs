@@ -1,0 +1,440 @@
+//! Runs under faults: seeded ones of a whole shop, and every crash of every step enumerated.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use domain::{Currency, Money};
+use futures::{StreamExt, stream};
+use local::{Stack, StackOptions};
+use payments::PaymentNews;
+use serde_json::{Value, json};
+use table::Endpoints;
+
+use super::{
+    bugs::Bug,
+    checker::{self, Violation},
+    plan::{Fault, Plan, mix},
+    world::{Asked, CANCEL, DELIVER, Environment, REFUND, SHIP, Shopper, World},
+};
+
+/// What one run, or many, came to.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    pub runs: usize,
+    /// Requests to check out, each under a key of its own.
+    pub attempted: usize,
+    pub placed: usize,
+    pub declined: usize,
+    /// Orders whose payment's answer was lost and that have an outcome now.
+    pub unknown_then_settled: usize,
+    pub refunded: usize,
+    pub injected: BTreeMap<Fault, usize>,
+    /// With the run each was found in.
+    pub violations: Vec<(String, Violation)>,
+    pub bug_actions: usize,
+}
+
+impl Tally {
+    fn add(&mut self, other: Tally) {
+        self.runs += other.runs;
+        self.attempted += other.attempted;
+        self.placed += other.placed;
+        self.declined += other.declined;
+        self.unknown_then_settled += other.unknown_then_settled;
+        self.refunded += other.refunded;
+        self.bug_actions += other.bug_actions;
+        for (fault, times) in other.injected {
+            *self.injected.entry(fault).or_default() += times;
+        }
+        self.violations.extend(other.violations);
+    }
+}
+
+/// An engine that many worlds share, each with a table of its own.
+pub struct Engine {
+    _stack: Stack,
+    endpoints: Endpoints,
+}
+
+impl Engine {
+    pub async fn start() -> Arc<Self> {
+        let admin = local::AdminAccount {
+            email: domain::Email::parse(crate::ADMIN_EMAIL).expect("an e-mail"),
+            password: domain::Password::choose(crate::ADMIN_PASSWORD).expect("a password"),
+        };
+        let options = StackOptions { sweep_every: None, admin: Some(admin), ..StackOptions::default() };
+        let stack = Stack::start(options).await.unwrap_or_else(|e| panic!("{}", local::error_chain(&e)));
+        let endpoints = Endpoints { dynamodb: stack.dynamodb.clone(), s3: format!("http://{}", stack.s3) };
+        Arc::new(Self { _stack: stack, endpoints })
+    }
+
+    pub async fn world(&self, name: &str, bug: Option<Bug>) -> World {
+        World::open(&self.endpoints, name, bug).await
+    }
+}
+
+/// Numbers drawn from a seed.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(1);
+        mix(mix(self.0)) % sides
+    }
+
+    fn chance(&mut self, percent: u64) -> bool {
+        self.roll(100) < percent
+    }
+
+    fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        &of[usize::try_from(self.roll(of.len() as u64)).expect("an index")]
+    }
+}
+
+/// An environment that is replaced when it dies.
+struct Lambda<'a> {
+    world: &'a World,
+    seed: u64,
+    rate: f64,
+    environment: Environment,
+}
+
+impl<'a> Lambda<'a> {
+    async fn new(world: &'a World, seed: u64, rate: f64) -> Self {
+        Self { world, seed, rate, environment: world.environment(Plan::seeded(seed, rate)).await }
+    }
+
+    async fn alive(&mut self) -> &Environment {
+        if self.environment.plan.is_crashed() {
+            self.seed = mix(self.seed);
+            self.environment = self.world.environment(Plan::seeded(self.seed, self.rate)).await;
+        }
+        &self.environment
+    }
+}
+
+const SHOPPERS: u64 = 4;
+const RATE: f64 = 0.08;
+
+/// One shop, a few customers at once, everything going wrong at times; then healing, and judgement.
+pub async fn seeded(engine: &Engine, seed: u64, bug: Option<Bug>) -> Tally {
+    let name = format!("seed-{seed}-{}", bug.map_or("none", Bug::name));
+    let world = engine.world(&name, bug).await;
+    let mut dice = Dice(mix(seed));
+    for (id, price) in [("mug", 899), ("pan", 4_600), ("cup", 250)] {
+        world.product(id, price, 2 + i64::try_from(dice.roll(5)).expect("a few")).await;
+    }
+
+    let shoppers = (0..SHOPPERS).map(|n| shopper(&world, mix(seed ^ (n + 1)), n));
+    let (_, (), ()) = tokio::join!(
+        futures::future::join_all(shoppers),
+        staff(&world, mix(seed ^ 0x5AFF)),
+        provider_and_time(&world, mix(seed ^ 0xC10C)),
+    );
+    world.heal(dice.chance(50)).await;
+    judge(&world, &name).await
+}
+
+/// Fills the cart and checks out, again and again, as people with bad networks do.
+async fn shopper(world: &World, seed: u64, number: u64) {
+    let who = world.shopper(&format!("shopper-{number}")).await;
+    let mut dice = Dice(seed);
+    let mut lambda = Lambda::new(world, seed, RATE).await;
+    for _ in 0..3 {
+        for _ in 0..=dice.roll(2) {
+            let product = dice.pick(&["mug", "pan", "cup"]).parse().expect("an id");
+            let units = 1 + i64::try_from(dice.roll(2)).expect("a few");
+            world.add(lambda.alive().await, &who, &product, units).await;
+        }
+        let token =
+            *dice.pick(&["tok_visa", "tok_visa", "tok_visa", "tok_declined", "tok_timeout_paid", "tok_timeout_unpaid"]);
+        let asked = world.checkout(&who, token);
+        if dice.chance(20) {
+            // Two taps on the button, each with a key of its own.
+            let twice = world.checkout(&who, token);
+            let other = Lambda::new(world, mix(seed ^ 7), RATE).await;
+            let one = world.tell(lambda.alive().await, &asked, false);
+            tokio::join!(one, world.tell(&other.environment, &twice, false));
+        }
+        for _ in 0..1 + dice.roll(3) {
+            let told = world.tell(lambda.alive().await, &asked, false).await;
+            if told.is_some_and(|t| matches!(t.status, 201 | 402)) && dice.chance(70) {
+                break;
+            }
+            if dice.chance(40) {
+                world.advance(26);
+            }
+        }
+        if dice.chance(30) {
+            let placed =
+                world.told().into_iter().rfind(|t| t.who == who.uid.to_string() && t.body["orderId"].is_string());
+            if let Some(order) = placed.and_then(|t| t.body["orderId"].as_str().map(str::to_owned)) {
+                let asked = world.about(&who, CANCEL, &order, Value::Null);
+                for _ in 0..1 + dice.roll(2) {
+                    world.tell(lambda.alive().await, &asked, false).await;
+                }
+            }
+        }
+    }
+}
+
+/// Ships, delivers and refunds whatever it hears of.
+async fn staff(world: &World, seed: u64) {
+    let mut dice = Dice(seed);
+    let mut lambda = Lambda::new(world, seed, RATE).await;
+    for _ in 0..8 {
+        tokio::time::sleep(std::time::Duration::from_millis(15)).await;
+        let orders = world.known_orders();
+        if orders.is_empty() {
+            continue;
+        }
+        let order = dice.pick(&orders).clone();
+        let amount = 1 + i64::try_from(dice.roll(900)).expect("a price");
+        let product = *dice.pick(&["mug", "pan", "cup"]);
+        let (route, body) = match dice.roll(5) {
+            0 => (SHIP, Value::Null),
+            1 => (DELIVER, Value::Null),
+            2 => (REFUND, json!({"amount": {"amount": amount, "currency": "USD"}})),
+            3 => (REFUND, json!({"lines": [{"productId": product, "quantity": 1, "restock": dice.chance(50)}]})),
+            _ => (REFUND, json!({})),
+        };
+        let asked = world.about(&world.admin, route, &order, body);
+        for _ in 0..1 + dice.roll(2) {
+            world.tell(lambda.alive().await, &asked, false).await;
+        }
+    }
+}
+
+/// Events early, late, twice and forged; sweeps that overlap; and time that jumps.
+async fn provider_and_time(world: &World, seed: u64) {
+    let mut dice = Dice(seed);
+    let (mut lambda, mut other) = (Lambda::new(world, seed, RATE).await, Lambda::new(world, mix(seed), RATE).await);
+    for _ in 0..10 {
+        tokio::time::sleep(std::time::Duration::from_millis(12)).await;
+        match dice.roll(6) {
+            0 | 1 => drop(tokio::join!(world.sweep(lambda.alive().await), world.sweep(other.alive().await))),
+            2 => world.advance(20 * 60),
+            3 => world.advance(61),
+            _ => {
+                let entries = world.payments.attempts();
+                if entries.is_empty() {
+                    continue;
+                }
+                let entry = dice.pick(&entries).clone();
+                let amount = Money::amount(entry.amount, Currency::USD);
+                let captured = |amount| PaymentNews::Captured { reference: "local_by_event".to_owned(), amount };
+                let event = match entry.attempt {
+                    payments::Attempt::Captured => world.event(&entry.order, captured(amount)),
+                    payments::Attempt::Declined => world.event(&entry.order, PaymentNews::Declined),
+                    payments::Attempt::Refunded(number) => {
+                        world.event(&entry.order, PaymentNews::RefundPaid { number, amount })
+                    }
+                    payments::Attempt::Closed => {
+                        // Nobody paid: somebody claims it, or pays less than it costs.
+                        let forged = world.event(&entry.order, captured(amount));
+                        world.deliver(lambda.alive().await, &forged, true).await;
+                        world.event(&entry.order, captured(Money::amount(entry.amount - 1, Currency::USD)))
+                    }
+                };
+                world.deliver(lambda.alive().await, &event, false).await;
+                if dice.chance(50) {
+                    world.deliver(other.alive().await, &event, false).await;
+                }
+            }
+        }
+    }
+}
+
+async fn judge(world: &World, name: &str) -> Tally {
+    let evidence = world.evidence().await;
+    let orders = evidence.table.iter().filter(|item| item["SK"] == "STATUS");
+    let happened =
+        |item: &Value, event: &str| item["history"].as_array().is_some_and(|h| h.iter().any(|t| t["s"] == event));
+    let settled = |item: &Value| !matches!(item["state"].as_str(), Some("pending_payment" | "payment_unknown"));
+    let count = |test: &dyn Fn(&Value) -> bool| orders.clone().filter(|item| test(item)).count();
+    Tally {
+        runs: 1,
+        attempted: world.asked().iter().filter(|a| a.path == "/orders").count(),
+        placed: count(&|_| true),
+        declined: count(&|item| happened(item, "declined")),
+        unknown_then_settled: count(&|item| happened(item, "payment_lost") && settled(item)),
+        refunded: count(&|item| happened(item, "refund_paid")),
+        injected: world.injected(),
+        violations: checker::check(&evidence).into_iter().map(|v| (name.to_owned(), v)).collect(),
+        bug_actions: world.bug_actions(),
+    }
+}
+
+/// Runs seeds, some at a time, and says after each how far it is.
+pub async fn seeds(range: std::ops::Range<u64>, bug: Option<Bug>, at_once: usize, progress: impl Fn(usize)) -> Tally {
+    let mut tally = Tally::default();
+    let all: Vec<u64> = range.collect();
+    // Engines get slower with what they hold: a new one now and then.
+    for chunk in all.chunks(48) {
+        let engine = Engine::start().await;
+        let mut runs = stream::iter(chunk).map(|seed| seeded(&engine, *seed, bug)).buffer_unordered(at_once);
+        while let Some(one) = runs.next().await {
+            tally.add(one);
+            progress(tally.runs);
+        }
+    }
+    tally
+}
+
+/// Something a shop does, of which each call is made to fail in turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    CheckoutPays,
+    CheckoutDeclined,
+    CheckoutAnswerLost,
+    CancelOfPaid,
+    CancelOfHeld,
+    RefundWithRestock,
+    SweepOfHeld,
+    SweepOfPaidUnknown,
+    SweepOfOwedRefund,
+}
+
+impl Flow {
+    pub const ALL: [Flow; 9] = [
+        Flow::CheckoutPays,
+        Flow::CheckoutDeclined,
+        Flow::CheckoutAnswerLost,
+        Flow::CancelOfPaid,
+        Flow::CancelOfHeld,
+        Flow::RefundWithRestock,
+        Flow::SweepOfHeld,
+        Flow::SweepOfPaidUnknown,
+        Flow::SweepOfOwedRefund,
+    ];
+
+    /// Sets the scene, healthy, and then does the one thing in an environment of which the plan is given.
+    async fn play(self, world: &World, plan: Plan) {
+        world.product("mug", 899, 5).await;
+        world.product("pan", 4_600, 5).await;
+        let (ann, healthy) = (world.shopper("ann").await, world.environment(Plan::none()).await);
+        world.add(&healthy, &ann, &"mug".parse().expect("an id"), 2).await;
+        world.add(&healthy, &ann, &"pan".parse().expect("an id"), 1).await;
+        let suffering = world.environment(plan).await;
+        match self {
+            Flow::CheckoutPays => buy(world, &suffering, &ann, "tok_visa").await,
+            Flow::CheckoutDeclined => buy(world, &suffering, &ann, "tok_declined").await,
+            Flow::CheckoutAnswerLost => buy(world, &suffering, &ann, "tok_timeout_paid").await,
+            Flow::CancelOfPaid => {
+                let order = bought(world, &healthy, &ann, "tok_visa").await;
+                ask(world, &suffering, world.about(&ann, CANCEL, &order, Value::Null)).await;
+            }
+            Flow::CancelOfHeld => {
+                let order = bought(world, &healthy, &ann, "tok_timeout_unpaid").await;
+                ask(world, &suffering, world.about(&ann, CANCEL, &order, Value::Null)).await;
+            }
+            Flow::RefundWithRestock => {
+                let order = bought(world, &healthy, &ann, "tok_visa").await;
+                let lines = json!({"lines": [{"productId": "mug", "quantity": 1, "restock": true}]});
+                ask(world, &suffering, world.about(&world.admin, REFUND, &order, lines)).await;
+            }
+            Flow::SweepOfHeld => {
+                // The request dies before it reaches the provider.
+                let dying = world.environment(Plan::on("charge", Fault::CrashBefore)).await;
+                buy(world, &dying, &ann, "tok_visa").await;
+                world.advance(16 * 60);
+                world.sweep(&suffering).await;
+            }
+            Flow::SweepOfPaidUnknown => {
+                bought(world, &healthy, &ann, "tok_timeout_paid").await;
+                world.advance(61);
+                world.sweep(&suffering).await;
+            }
+            Flow::SweepOfOwedRefund => {
+                let order = bought(world, &healthy, &ann, "tok_visa").await;
+                let cut_off = world.environment(Plan::on("refund", Fault::DropBefore)).await;
+                ask(world, &cut_off, world.about(&ann, CANCEL, &order, Value::Null)).await;
+                world.advance(61);
+                world.sweep(&suffering).await;
+            }
+        }
+    }
+}
+
+async fn buy(world: &World, environment: &Environment, who: &Shopper, token: &str) {
+    let asked = world.checkout(who, token);
+    ask(world, environment, asked).await;
+}
+
+async fn bought(world: &World, healthy: &Environment, who: &Shopper, token: &str) -> String {
+    let asked = world.checkout(who, token);
+    let told = world.tell(healthy, &asked, false).await.expect("nothing happens to a healthy environment");
+    told.body["orderId"].as_str().expect("an order").to_owned()
+}
+
+async fn ask(world: &World, environment: &Environment, asked: Asked) {
+    world.tell(environment, &asked, false).await;
+}
+
+/// What every call of a flow was made to suffer.
+#[derive(Debug, Clone, Copy)]
+pub struct Enumerated {
+    pub flow: Flow,
+    /// SDK and provider calls of the flow when nothing happens to it.
+    pub calls: usize,
+    /// Runs in which a call suffered something, of every kind.
+    pub runs: usize,
+}
+
+/// Makes each call of a flow suffer each fault it can, one a run, and judges what is left after healing: once with the
+/// sweeper alone, and once with clients asking again first.
+pub async fn enumerate(engine: &Engine, flow: Flow, tally: &mut Tally) -> Enumerated {
+    let plan = Plan::none();
+    let world = engine.world(&format!("{flow:?}-undisturbed"), None).await;
+    flow.play(&world, plan.clone()).await;
+    world.heal(true).await;
+    tally.add(judge(&world, &format!("{flow:?} undisturbed")).await);
+    let calls = plan.calls();
+
+    let cases = (0..calls).flat_map(|k| Fault::ALL.iter().flat_map(move |f| [(k, *f, true), (k, *f, false)]));
+    let mut runs = stream::iter(cases)
+        .map(|(k, fault, clients_ask_first)| async move {
+            let name = format!("{flow:?}-{k}-{}-{clients_ask_first}", fault.name());
+            let plan = Plan::at(k, fault);
+            let world = engine.world(&name, None).await;
+            flow.play(&world, plan.clone()).await;
+            if plan.injected().is_empty() {
+                return None;
+            }
+            world.heal(clients_ask_first).await;
+            Some(judge(&world, &name).await)
+        })
+        .buffer_unordered(4);
+    let mut done = 0;
+    while let Some(run) = runs.next().await {
+        let Some(run) = run else { continue };
+        done += 1;
+        tally.add(run);
+    }
+    Enumerated { flow, calls, runs: done }
+}
+
+/// Which rule found a planted bug, and at which seed.
+#[derive(Debug, Clone)]
+pub struct Caught {
+    pub bug: Bug,
+    pub rule: Option<&'static str>,
+    pub seeds: usize,
+    pub bug_actions: usize,
+}
+
+/// Runs seeds with a planted bug until one of the rules that may find it does.
+pub async fn plant(bug: Bug, most: u64, at_once: usize) -> Caught {
+    let (mut seeds_run, mut bug_actions) = (0, 0);
+    let mut from = 0;
+    while from < most {
+        let until = (from + at_once as u64).min(most);
+        let tally = seeds(from..until, Some(bug), at_once, |_| {}).await;
+        (seeds_run, bug_actions) = (seeds_run + tally.runs, bug_actions + tally.bug_actions);
+        let found = tally.violations.iter().find(|(_, v)| bug.expected().contains(&v.rule));
+        if let Some((_, violation)) = found {
+            return Caught { bug, rule: Some(violation.rule), seeds: seeds_run, bug_actions };
+        }
+        from = until;
+    }
+    Caught { bug, rule: None, seeds: seeds_run, bug_actions }
+}

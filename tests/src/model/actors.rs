@@ -1,0 +1,147 @@
+//! Who gets at the order, and what they have to tell it or want of it.
+
+use std::sync::Arc;
+
+use domain::{
+    Cancelling, Moved, NotPaid, Order, OrderEvent, OrderState, PaymentState, Quantity, RefundRequest, ReturnedLine,
+    Transition,
+};
+
+use super::{Bug, Configuration, world::NOW};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The request that placed the order: charges it.
+    Checkout,
+    /// The client's second try: charges again if the first came to nothing yet.
+    Retry,
+    /// The provider telling what it did, whenever it likes and in any order.
+    Webhook(Did),
+    /// One run of the sweeper over one order.
+    Sweeper,
+    /// Cancels.
+    Customer,
+    /// Takes one unit back.
+    Staff,
+    /// Ships.
+    Warehouse,
+}
+
+/// What a webhook tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Did {
+    Capture,
+    Decline,
+    /// The order's first refund.
+    Refund,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Actor {
+    pub role: Role,
+    pub step: Step,
+}
+
+/// What an actor does next.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Step {
+    Asks(Question),
+    Reads(Errand),
+    /// It has read this, and something follows from it.
+    Writes(Errand, Arc<Order>),
+    Gone,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Question {
+    Charge,
+    Close,
+    Refund { number: u32, amount: i64 },
+}
+
+/// What an actor has to tell the order, or wants of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Errand {
+    Paid,
+    Declined,
+    AnswerLost,
+    NotPaid(NotPaid),
+    RefundPaid(u32),
+    RefundRefused(u32),
+    /// To see what is to be done.
+    Look,
+    Cancel,
+    TakeBack,
+    Ship,
+}
+
+impl Actor {
+    pub fn new(role: Role) -> Self {
+        let step = match role {
+            Role::Checkout => Step::Asks(Question::Charge),
+            Role::Webhook(Did::Capture) => Step::Reads(Errand::Paid),
+            Role::Webhook(Did::Decline) => Step::Reads(Errand::Declined),
+            Role::Webhook(Did::Refund) => Step::Reads(Errand::RefundPaid(1)),
+            Role::Retry | Role::Sweeper => Step::Reads(Errand::Look),
+            Role::Customer => Step::Reads(Errand::Cancel),
+            Role::Staff => Step::Reads(Errand::TakeBack),
+            Role::Warehouse => Step::Reads(Errand::Ship),
+        };
+        Self { role, step }
+    }
+
+    /// It has begun and is not done.
+    pub fn is_at_it(&self) -> bool {
+        self.step != Step::Gone && self.step != Self::new(self.role).step
+    }
+}
+
+impl Errand {
+    pub const NEWS: [Errand; 9] = [
+        Errand::Paid,
+        Errand::Declined,
+        Errand::AnswerLost,
+        Errand::NotPaid(NotPaid::Expired),
+        Errand::NotPaid(NotPaid::CancelledByCustomer),
+        Errand::RefundPaid(1),
+        Errand::RefundPaid(2),
+        Errand::RefundRefused(1),
+        Errand::RefundRefused(2),
+    ];
+
+    /// What follows from an order; `None` if nothing is to be written.
+    pub fn moves(self, order: &Order, model: &Configuration) -> Option<Moved> {
+        match self {
+            Errand::Paid if model.has(Bug::IgnoresLateMoney) && order.state == OrderState::Cancelled => None,
+            Errand::Paid if model.has(Bug::RepeatsNews) && order.payment.state == PaymentState::Captured => {
+                let mut order = order.clone();
+                order.history.push(Transition { event: OrderEvent::Confirmed, at: NOW });
+                order.version += 1;
+                Some(Moved { order, stock_back: Vec::new(), cart_back: false })
+            }
+            Errand::Paid => order.paid("pay_1", NOW),
+            Errand::Declined => order.declined(NOW),
+            Errand::AnswerLost => order.answer_lost(NOW),
+            Errand::NotPaid(why) => order.not_paid(why, NOW),
+            Errand::RefundPaid(number) => order.refund_paid(number, NOW),
+            Errand::RefundRefused(number) => order.refund_refused(number, NOW),
+            Errand::Look => None,
+            Errand::Cancel => match order.cancel(NOW) {
+                Ok(Cancelling::Refund(mut moved)) => {
+                    if model.has(Bug::CancelsForNothing) {
+                        moved.order.payment.refunds.clear();
+                        moved.order.due_at = None;
+                    }
+                    Some(*moved)
+                }
+                _ => None,
+            },
+            Errand::TakeBack => {
+                let quantity = Quantity::new(1).expect("one is a quantity");
+                let line = ReturnedLine { product: order.lines[0].product.clone(), quantity, restock: true };
+                order.refund(&RefundRequest { amount: None, lines: vec![line] }, NOW).ok()
+            }
+            Errand::Ship => order.ship(NOW).ok().flatten(),
+        }
+    }
+}

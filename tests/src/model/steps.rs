@@ -1,0 +1,235 @@
+//! What each does, step by step. Everyone goes the way of their handler: ask the provider, read the order, see what a
+//! function of `domain` makes of it, write that if the order is still the one that was read, and read again if it is not.
+
+use std::sync::Arc;
+
+use domain::{Cancelling, NotPaid, Order, PaymentState};
+
+use super::{
+    Bug, Configuration,
+    actors::{Actor, Did, Errand, Question, Role, Step},
+    world::{BOUGHT, NOW, World},
+};
+
+/// One step. Numbers are places in the list of actors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Does its next step, and nothing goes wrong.
+    Steps(usize),
+    /// Asks for money, and gets none.
+    IsDeclined(usize),
+    /// Asks for money, and never hears what became of it: the charge may arrive later, at once or never.
+    LosesAnswer(usize),
+    LostChargeArrives,
+    /// Writes, but does not hear that it has, and begins again.
+    WritesUnaware(usize),
+    Vanishes(usize),
+}
+
+impl World {
+    /// What can happen next. The first one of each actor is the one in which nothing goes wrong.
+    pub fn actions(&self, actions: &mut Vec<Action>) {
+        for (who, actor) in self.actors.iter().enumerate() {
+            if actor.step == Step::Gone || !self.has_happened(actor.role) {
+                continue;
+            }
+            actions.push(Action::Steps(who));
+            match actor.step {
+                Step::Asks(Question::Charge) => {
+                    if self.provider.captures == 0 && !self.provider.closed {
+                        actions.push(Action::IsDeclined(who));
+                    }
+                    actions.push(Action::LosesAnswer(who));
+                }
+                // A wish that is written unawares is known by its idempotency key, which is written with it.
+                Step::Writes(errand, _) if errand != Errand::TakeBack => actions.push(Action::WritesUnaware(who)),
+                _ => {}
+            }
+            // Whoever has not begun need not vanish: never to begin is the same.
+            if actor.is_at_it() {
+                actions.push(Action::Vanishes(who));
+            }
+        }
+        if self.provider.charge_on_its_way {
+            actions.push(Action::LostChargeArrives);
+        }
+    }
+
+    /// A webhook is early at most by as much as the answer is late: what it tells of has happened.
+    fn has_happened(&self, role: Role) -> bool {
+        match role {
+            Role::Webhook(Did::Capture) => self.provider.captures > 0,
+            Role::Webhook(Did::Decline) => self.provider.declined,
+            Role::Webhook(Did::Refund) => self.provider.refunds.contains_key(&1),
+            _ => true,
+        }
+    }
+
+    pub fn act(&mut self, model: &Configuration, action: Action) {
+        match action {
+            Action::LostChargeArrives => {
+                self.provider.charge();
+            }
+            Action::Steps(who) => {
+                let step = std::mem::replace(&mut self.actors[who].step, Step::Gone);
+                let role = self.actors[who].role;
+                self.actors[who].step = match step {
+                    Step::Asks(question) => Step::Reads(self.answer(model, role, question)),
+                    Step::Reads(errand) => self.read(model, role, errand),
+                    Step::Writes(errand, order) => match self.write(model, errand, &order) {
+                        true => self.wrote(role, errand),
+                        false => Step::Reads(errand),
+                    },
+                    Step::Gone => Step::Gone,
+                };
+            }
+            Action::IsDeclined(who) => {
+                self.provider.declined = true;
+                self.actors[who].step = Step::Reads(Errand::Declined);
+            }
+            Action::LosesAnswer(who) => {
+                self.provider.charge_on_its_way = self.provider.captures == 0 && !self.provider.closed;
+                let taken_for = if model.has(Bug::LostIsDeclined) { Errand::Declined } else { Errand::AnswerLost };
+                self.actors[who].step = Step::Reads(taken_for);
+            }
+            Action::WritesUnaware(who) => {
+                if let Step::Writes(errand, order) = self.actors[who].step.clone() {
+                    self.write(model, errand, &order);
+                    self.actors[who].step = Step::Reads(errand);
+                }
+            }
+            Action::Vanishes(who) => self.actors[who].step = Step::Gone,
+        }
+    }
+
+    /// The provider does what it is asked. An answer that is lost afterwards is an actor that vanishes.
+    fn answer(&mut self, model: &Configuration, role: Role, question: Question) -> Errand {
+        match question {
+            Question::Charge if self.provider.charge() => Errand::Paid,
+            Question::Charge => Errand::Declined,
+            Question::Close if self.provider.close() => Errand::NotPaid(match role {
+                Role::Customer => NotPaid::CancelledByCustomer,
+                _ => NotPaid::Expired,
+            }),
+            Question::Close => Errand::Paid,
+            Question::Refund { number, .. } if model.has(Bug::BelievesRefunds) => Errand::RefundPaid(number),
+            Question::Refund { number, amount } => match self.provider.refund(number, amount, self.taken()) {
+                true => Errand::RefundPaid(number),
+                false => Errand::RefundRefused(number),
+            },
+        }
+    }
+
+    fn read(&mut self, model: &Configuration, role: Role, errand: Errand) -> Step {
+        let order = Arc::clone(&self.store.order);
+        if errand.moves(&order, model).is_some() {
+            return Step::Writes(errand, order);
+        }
+        match (role, errand) {
+            (Role::Retry, Errand::Look) if order.state.is_unsettled() => Step::Asks(Question::Charge),
+            (Role::Sweeper, Errand::Look) if order.due_at.is_some() => match owed(&order) {
+                Some(_) if model.has(Bug::LeavesRefunds) => Step::Gone,
+                Some(refund) => Step::Asks(refund),
+                None if model.has(Bug::ReleasesUnasked) => Step::Reads(Errand::NotPaid(NotPaid::Expired)),
+                None => Step::Asks(Question::Close),
+            },
+            (Role::Customer, Errand::Cancel) => match order.cancel(NOW) {
+                Ok(Cancelling::AskProvider) => Step::Asks(Question::Close),
+                Ok(Cancelling::Already) if model.has(Bug::RestocksEveryCancel) => {
+                    self.store.restock(BOUGHT);
+                    Step::Gone
+                }
+                _ => Step::Gone,
+            },
+            _ => self.done(role, errand),
+        }
+    }
+
+    fn write(&mut self, model: &Configuration, errand: Errand, read: &Order) -> bool {
+        let Some(moved) = errand.moves(read, model) else { return true };
+        let gives_up = !moved.stock_back.is_empty() && moved.order.payment.state != PaymentState::Captured;
+        let asked = self.provider.closed || self.provider.declined;
+        let written = self.store.write(read, moved, !model.has(Bug::WritesBlindly));
+        self.released_unasked |= written && gives_up && !asked;
+        written
+    }
+
+    fn wrote(&mut self, role: Role, errand: Errand) -> Step {
+        match errand {
+            // What was decided on is paid at once, by whoever decided; the sweeper is for what that leaves.
+            Errand::Cancel | Errand::TakeBack => match self.store.order.payment.refunds.last() {
+                Some(r) => Step::Asks(Question::Refund { number: r.number, amount: r.amount.amount_minor() }),
+                None => Step::Gone,
+            },
+            _ => self.done(role, errand),
+        }
+    }
+
+    /// The errand is run, whether or not there was anything to write.
+    fn done(&mut self, role: Role, errand: Errand) -> Step {
+        self.told |= errand == Errand::Paid;
+        match (role, errand) {
+            (Role::Webhook(Did::Capture), _) => {
+                self.provider.acknowledged = true;
+                Step::Gone
+            }
+            // The customer's money was taken after all: now the order can be cancelled.
+            (Role::Customer, Errand::Paid) => Step::Reads(Errand::Cancel),
+            _ => Step::Gone,
+        }
+    }
+
+    /// Everybody there is vanishes. What is left is the sweeper, run after run, and the provider, which sends its
+    /// webhook until it is answered: with nothing going wrong any more, this is what becomes of the order.
+    pub fn heal(&self, model: &Configuration) -> World {
+        let mut world = self.clone();
+        world.sweep(model);
+        if world.provider.captures > 0 && !world.provider.acknowledged {
+            world.run(model, Role::Webhook(Did::Capture));
+        }
+        world.sweep(model);
+        world
+    }
+
+    /// Sweeps until nothing is due. A run that changes nothing will not do so the next time either.
+    fn sweep(&mut self, model: &Configuration) {
+        while self.store.order.due_at.is_some() {
+            let version = self.store.order.version;
+            self.run(model, Role::Sweeper);
+            if self.store.order.version == version {
+                return;
+            }
+        }
+    }
+
+    fn run(&mut self, model: &Configuration, role: Role) {
+        self.actors = vec![Actor::new(role)];
+        while self.actors[0].step != Step::Gone {
+            self.act(model, Action::Steps(0));
+        }
+    }
+
+    /// An action in words.
+    pub fn tells(&self, action: Action) -> String {
+        let (who, then) = match action {
+            Action::LostChargeArrives => return "the lost charge arrives".to_owned(),
+            Action::Vanishes(who) => return format!("{:?} {who} vanishes", self.actors[who].role),
+            Action::Steps(who) => (who, ""),
+            Action::IsDeclined(who) => (who, " and is declined"),
+            Action::LosesAnswer(who) | Action::WritesUnaware(who) => (who, " and loses the answer"),
+        };
+        let Actor { role, step } = &self.actors[who];
+        let step = match step {
+            Step::Asks(question) => format!("asks {question:?}"),
+            Step::Reads(errand) => format!("reads for {errand:?}"),
+            Step::Writes(errand, _) => format!("writes {errand:?}"),
+            Step::Gone => "is gone".to_owned(),
+        };
+        format!("{role:?} {who} {step}{then}")
+    }
+}
+
+fn owed(order: &Order) -> Option<Question> {
+    let refund = order.refund_owed()?;
+    Some(Question::Refund { number: refund.number, amount: refund.amount.amount_minor() })
+}

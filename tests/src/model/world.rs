@@ -1,0 +1,181 @@
+//! What is shared: the stored order with its stock and cart, and the provider's ledger.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use domain::{
+    Attributes, Cart, CartLine, CategoryPath, Currency, Money, Moved, Order, OrderState, PaymentState, Placement,
+    Product, ProductName, Quantity, Timestamp,
+};
+
+use super::actors::Actor;
+
+/// Time plays no part: everything may happen at any time, however early or late.
+pub const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+/// Units of the one product there is, and how many of them the order is of.
+pub const STOCK: u32 = 3;
+pub const BOUGHT: u32 = 2;
+
+/// One moment.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct World {
+    pub store: Store,
+    pub provider: Provider,
+    pub actors: Vec<Actor>,
+    /// Somebody who knew of the capture has told the order, and was done.
+    pub told: bool,
+    /// A hold was released although the provider had neither declined nor closed.
+    pub released_unasked: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Store {
+    pub order: Arc<Order>,
+    pub available: u32,
+    /// What ever came back, to be compared with what there was.
+    pub units_back: u32,
+    pub carts_back: u32,
+}
+
+impl Store {
+    pub fn held() -> Self {
+        Self { order: Arc::new(placed()), available: STOCK - BOUGHT, units_back: 0, carts_back: 0 }
+    }
+
+    pub fn paid() -> Self {
+        let held = Self::held();
+        let paid = held.order.paid("pay_1", NOW).expect("a held order can be paid");
+        Self { order: Arc::new(paid.order), ..held }
+    }
+
+    /// One transaction: the order, if it is still the one that was `read`, with its stock and its cart; or nothing.
+    pub fn write(&mut self, read: &Order, moved: Moved, compares: bool) -> bool {
+        if compares && self.order.version != read.version {
+            return false;
+        }
+        self.restock(moved.stock_back.iter().map(|(_, units)| units).sum());
+        self.carts_back += u32::from(moved.cart_back);
+        self.order = Arc::new(moved.order);
+        true
+    }
+
+    pub fn restock(&mut self, units: u32) {
+        self.available += units;
+        self.units_back += units;
+    }
+
+    /// Units the order still has, counted from what it says about itself.
+    pub fn held_or_sold(&self) -> u32 {
+        if self.order.state == OrderState::Cancelled {
+            return 0;
+        }
+        let returned = self.order.payment.refunds.iter().flat_map(|r| &r.lines);
+        BOUGHT - returned.map(|l| l.quantity.units()).sum::<u32>()
+    }
+}
+
+/// The ledger, with what `payments::LocalPayments` makes of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Provider {
+    /// How often it took the order's total.
+    pub captures: u32,
+    pub closed: bool,
+    /// It has said of an attempt that nothing was taken.
+    pub declined: bool,
+    pub refunds: BTreeMap<u32, i64>,
+    /// A charge nobody waits for any more may still reach it.
+    pub charge_on_its_way: bool,
+    /// Its webhook for the capture was answered; until then it is sent again and again.
+    pub acknowledged: bool,
+}
+
+impl Provider {
+    pub fn charged() -> Self {
+        Self { captures: 1, ..Self::default() }
+    }
+
+    /// Whether the order is charged now, or was before.
+    pub fn charge(&mut self) -> bool {
+        if self.captures == 0 && !self.closed {
+            self.captures = 1;
+        }
+        self.charge_on_its_way = false;
+        self.captures > 0
+    }
+
+    /// Whether nothing was taken, so that nothing will be.
+    pub fn close(&mut self) -> bool {
+        if self.captures == 0 {
+            self.closed = true;
+            self.charge_on_its_way = false;
+        }
+        self.captures == 0
+    }
+
+    /// Whether it pays, now or before.
+    pub fn refund(&mut self, number: u32, amount: i64, taken: i64) -> bool {
+        let fits = self.refunded() + amount <= taken;
+        if fits && !self.refunds.contains_key(&number) {
+            self.refunds.insert(number, amount);
+        }
+        self.refunds.contains_key(&number)
+    }
+
+    pub fn refunded(&self) -> i64 {
+        self.refunds.values().sum()
+    }
+}
+
+impl World {
+    pub fn total(&self) -> i64 {
+        self.store.order.totals.total.amount_minor()
+    }
+
+    pub fn taken(&self) -> i64 {
+        self.total() * i64::from(self.provider.captures)
+    }
+
+    /// Nothing is open, and provider and order agree about the money.
+    pub fn is_settled(&self) -> bool {
+        let order = &self.store.order;
+        let kept =
+            if order.state == OrderState::Cancelled { 0 } else { self.total() - order.refunded().amount_minor() };
+        let captured = order.payment.state == PaymentState::Captured;
+        !order.state.is_unsettled()
+            && order.due_at.is_none()
+            && order.refund_owed().is_none()
+            && captured == (self.provider.captures > 0)
+            && self.taken() - self.provider.refunded() == kept
+    }
+}
+
+/// An order of two mugs that nobody has paid yet.
+fn placed() -> Order {
+    let price = Money::price(899, Currency::USD).expect("a price");
+    let mug = Product {
+        id: "mug".parse().expect("an id"),
+        name: ProductName::parse("Mug").expect("a name"),
+        category: CategoryPath::default(),
+        price,
+        thumbnail: None,
+        manufacturer: None,
+        attributes: Attributes::default(),
+        featured_rank: None,
+        version: 1,
+        created_at: NOW,
+        updated_at: NOW,
+    };
+    let line = CartLine { quantity: Quantity::new(BOUGHT.into()).expect("a quantity"), price_seen: price };
+    let cart = Cart { version: 1, lines: BTreeMap::from([(mug.id.clone(), line)]), placed: None };
+    Order::place(Placement {
+        id: "018cc251-f400-7000-8000-000000000000".parse().expect("an id"),
+        customer: &"ann".parse().expect("an id"),
+        cart: &cart,
+        products: &[mug],
+        currency: Currency::USD,
+        expected_total: None,
+        ship_to: None,
+        now: NOW,
+    })
+    .expect("a cart of one product in stock")
+}
