@@ -70,6 +70,7 @@ async fn a_checkout_of_n_lines_costs_3n_and_12_wru_with_its_payment() {
         if !engine_counts_like_aws() {
             return println!("costs are not compared: this engine does not count as AWS does");
         }
+        println!("a checkout of {lines} lines with its payment: {} RRU, {} WRU", cost.rru, cost.wru);
         assert_eq!((cost.rru, cost.wru), (2.0 * n + 3.0, 3.0 * n + 12.0), "{lines} lines");
     }
 }

@@ -3,14 +3,20 @@
 #![allow(clippy::unwrap_used, reason = "a test may unwrap: that is how it fails")]
 
 mod access_patterns;
+mod after_sale;
 mod bad_input;
 mod cart;
 mod customers;
+mod environments;
 mod events;
+mod faults;
 mod import;
 mod local_stack;
+mod model;
 mod orders;
 mod products;
 mod routes;
 mod security;
 mod sessions;
+mod sweeper;
+mod webhooks;

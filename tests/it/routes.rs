@@ -96,7 +96,9 @@ async fn each_route_answers_each_caller_as_its_security_says() {
                 (Access::Public, _) if route == "POST /sessions" => {
                     assert_eq!(code, "credentials_invalid", "{context}")
                 }
-                (Access::Public, _) if route.starts_with("POST /payments/") => assert_eq!(code, "event_refused", "{context}"),
+                (Access::Public, _) if route.starts_with("POST /payments/") => {
+                    assert_eq!(code, "event_refused", "{context}")
+                }
                 // It is not shipped yet.
                 (Access::Admin, "admin") if route.ends_with("/deliver") => {
                     assert_eq!(code, "order_state_conflict", "{context}")

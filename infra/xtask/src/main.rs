@@ -3,6 +3,7 @@
 mod ci;
 mod direction;
 mod faults;
+mod stripe;
 mod trial;
 
 use std::{
@@ -46,6 +47,11 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Pays, declines, cancels and refunds through localstripe, webhooks included
+    ///
+    /// Installs localstripe into target/tools once (needs Python 3), puts what it lacks of Stripe before it, starts the
+    /// local stack with `--payments stripe`, and goes through the stories of a payment.
+    Stripe,
     /// Runs ten thousand seeds of the whole shop under faults; takes hours
     Soak,
     /// Replays a real shop's orders against a local stack, and audits the table afterwards
@@ -63,6 +69,7 @@ fn main() -> ExitCode {
         Task::Direction => direction::run(),
         Task::Faults { arguments } => faults::run(&arguments),
         Task::Soak => faults::run(&["--seeds-only", "--seeds", "10000"].map(str::to_owned)),
+        Task::Stripe => stripe::run(),
         Task::Trial(options) => trial::run(&options),
     };
     match outcome {

@@ -6,6 +6,7 @@
 mod localstripe;
 mod process;
 mod proxy;
+mod scene;
 mod shop;
 mod stories;
 
@@ -37,15 +38,15 @@ pub fn run() -> Outcome<()> {
     let python = localstripe::install()?;
     let stripe = LocalStripe::start(&python)?;
     let runtime = Runtime::new()?;
-    let (played, failed) = {
+    let tally = {
         // The proxy lives on the runtime.
         let proxy = runtime.block_on(Proxy::start(&stripe.url))?;
         let shop = Shop::start(&program, &proxy.url)?;
         let world = World { shop, proxy, stripe };
         runtime.block_on(stories::play(&world))?
     };
-    match failed {
+    match tally.failed {
         0 => Ok(()),
-        failed => Err(format!("{failed} of {played} stories went wrong").into()),
+        failed => Err(format!("{failed} of {} stories went wrong", tally.played).into()),
     }
 }

@@ -239,10 +239,10 @@ impl From<CloseOutcome> for ChargeOutcome {
 impl Refund {
     fn outcome(&self) -> Result<RefundOutcome, AnswerLost> {
         match self.status {
-            // Stripe has taken a pending one on; if it fails after all, an event says so.
-            RefundStatus::Succeeded | RefundStatus::Pending => Ok(RefundOutcome::Paid),
+            RefundStatus::Succeeded => Ok(RefundOutcome::Paid),
             RefundStatus::Failed | RefundStatus::Canceled => Ok(RefundOutcome::Refused),
-            RefundStatus::Undecided => Err(AnswerLost),
+            // A pending one may still fail. It stays owed until an event, or asking again, tells.
+            RefundStatus::Pending | RefundStatus::Undecided => Err(AnswerLost),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use aws_sdk_dynamodb::config::SharedHttpClient;
 use domain::{Currency, Money};
 use futures::{StreamExt, stream};
 use local::{Stack, StackOptions};
@@ -53,6 +54,7 @@ impl Tally {
 pub struct Engine {
     _stack: Stack,
     endpoints: Endpoints,
+    http: SharedHttpClient,
 }
 
 impl Engine {
@@ -64,11 +66,11 @@ impl Engine {
         let options = StackOptions { sweep_every: None, admin: Some(admin), ..StackOptions::default() };
         let stack = Stack::start(options).await.unwrap_or_else(|e| panic!("{}", local::error_chain(&e)));
         let endpoints = Endpoints { dynamodb: stack.dynamodb.clone(), s3: format!("http://{}", stack.s3) };
-        Arc::new(Self { _stack: stack, endpoints })
+        Arc::new(Self { _stack: stack, endpoints, http: table::http_client() })
     }
 
     pub async fn world(&self, name: &str, bug: Option<Bug>) -> World {
-        World::open(&self.endpoints, name, bug).await
+        World::open(&self.endpoints, &self.http, name, bug).await
     }
 }
 

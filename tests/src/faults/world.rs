@@ -9,6 +9,7 @@ use std::{
 };
 
 use api::{Clock, Context, Cursors, Policy, edge, token::Token};
+use aws_sdk_dynamodb::config::SharedHttpClient;
 use axum::{Router, body::Body, extract::Request};
 use domain::{Currency, Customer, CustomerName, Email, Money, Product, ProductId, ProductName, Role, UserId};
 use domain::{SessionKind, SessionLifetime, Timestamp};
@@ -18,7 +19,7 @@ use payments::{LocalPayments, PaymentEvent, PaymentNews, PaymentProvider};
 use saga::Saga;
 use serde_json::{Value, json};
 use sweeper::Swept;
-use table::{Endpoints, NewSession, ProductRecord, Table, TableConfig, Timeouts, http_client};
+use table::{Endpoints, NewSession, ProductRecord, Table, TableConfig, Timeouts};
 use tower::ServiceExt;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -41,6 +42,8 @@ pub const REFUND: &str = "POST /admin/orders/{orderId}/refund";
 /// A run's shop. Everybody in it asks through an [`Environment`].
 pub struct World {
     engine: Endpoints,
+    /// One for everybody: to make one reads every certificate of the machine.
+    http: SharedHttpClient,
     name: String,
     pub clock: Clock,
     /// As somebody sees it to whom nothing happens.
@@ -83,9 +86,9 @@ pub struct Environment {
 }
 
 impl World {
-    pub async fn open(engine: &Endpoints, name: &str, bug: Option<Bug>) -> Self {
+    pub async fn open(engine: &Endpoints, http: &SharedHttpClient, name: &str, bug: Option<Bug>) -> Self {
         let clock = Clock::manual("2040-01-15T10:00:00Z".parse::<Timestamp>().expect("a time"));
-        let (table, _) = config(engine, name, http_client()).connect().await;
+        let (table, _) = config(engine, name, http.clone()).connect().await;
         table.create().await.expect("the engine makes a table");
         let admin = Customer {
             id: "staff".parse().expect("an id"),
@@ -98,6 +101,7 @@ impl World {
         let admin = session(&table, &clock, admin.id).await;
         Self {
             engine: engine.clone(),
+            http: http.clone(),
             name: name.to_owned(),
             clock,
             table,
@@ -115,7 +119,7 @@ impl World {
     }
 
     pub async fn environment(&self, plan: Plan) -> Environment {
-        let http = FaultyHttp::new(http_client(), plan.clone())
+        let http = FaultyHttp::new(self.http.clone(), plan.clone())
             .with_bug(self.bug, self.payments.clone())
             .remembering(self.earlier.clone());
         let (table, _) = config(&self.engine, &self.name, http.into_shared()).connect().await;
@@ -131,7 +135,8 @@ impl World {
         };
         let routes = OpenApiRouter::new()
             .merge(cart::router(cart::State::new(context.clone())))
-            .merge(orders::router(orders::State::new(context.clone(), provider)));
+            .merge(orders::router(orders::State::new(context.clone(), provider)))
+            .merge(sessions::router(sessions::State::new(context.clone())));
         Environment { plan, router: edge::finish(routes, &context).0, sweeper }
     }
 
@@ -156,6 +161,27 @@ impl World {
         created.expect("the product is new");
         lock(&self.initial_stock).insert(id.to_string(), stock);
         id
+    }
+
+    /// Somebody who has registered, and is logged in.
+    pub async fn customer(&self, uid: &str, email: &str) -> Shopper {
+        let password = domain::Password::choose(crate::PASSWORD).expect("a password");
+        let hash = sessions::Passwords::default().hash(password).await.expect("there is memory");
+        let customer = Customer {
+            id: uid.parse().expect("an id"),
+            name: CustomerName::parse("Bob").expect("a name"),
+            email: Email::parse(email).expect("an e-mail"),
+            role: Role::Customer,
+            created_at: self.clock.now(),
+        };
+        self.table.customer_register(&customer, &hash, None, None).await.expect("they are new");
+        session(&self.table, &self.clock, customer.id).await
+    }
+
+    /// A guest logs in; the status, or `None` if the environment died.
+    pub async fn login(&self, environment: &Environment, guest: &Shopper, email: &str) -> Option<u16> {
+        let body = json!({"email": email, "password": crate::PASSWORD});
+        self.ask(environment, guest, "POST", "/sessions", None, &body).await.map(|(status, ..)| status)
     }
 
     pub async fn shopper(&self, uid: &str) -> Shopper {
@@ -321,7 +347,7 @@ impl World {
         }
         self.advance(20 * 60);
         self.sweep_all(&healthy).await;
-        for change in stream::read(&self.engine.dynamodb, &self.name).await {
+        for change in stream::read(&self.engine.dynamodb, &self.name, &self.http).await {
             let order =
                 change.pk.strip_prefix("ORDER#").filter(|_| change.sk == "STATUS").and_then(|id| id.parse().ok());
             let Some(order) = order else { continue };
@@ -351,7 +377,7 @@ impl World {
     }
 
     pub async fn dump(&self) -> Vec<Value> {
-        let client = stream::raw_client(&self.engine.dynamodb);
+        let client = stream::raw_client(&self.engine.dynamodb, &self.http);
         let mut pages = client.scan().table_name(&self.name).into_paginator().send();
         let mut items = Vec::new();
         while let Some(page) = pages.next().await {
@@ -380,7 +406,7 @@ impl World {
         });
         Evidence {
             table: self.dump().await,
-            stream: stream::read(&self.engine.dynamodb, &self.name).await,
+            stream: stream::read(&self.engine.dynamodb, &self.name, &self.http).await,
             ledger: ledger.collect(),
             told: self.told(),
             initial_stock: lock(&self.initial_stock).clone(),
@@ -405,7 +431,7 @@ impl Environment {
     }
 }
 
-fn config(engine: &Endpoints, name: &str, http: aws_sdk_dynamodb::config::SharedHttpClient) -> TableConfig {
+fn config(engine: &Endpoints, name: &str, http: SharedHttpClient) -> TableConfig {
     let (table, bucket) = (name.to_owned(), local::BUCKET.to_owned());
     TableConfig { table, bucket, endpoints: Some(engine.clone()), timeouts: Timeouts::LOCAL, http }
 }

@@ -18,9 +18,10 @@ pub enum Action {
     Steps(usize),
     /// Asks for money, and gets none.
     IsDeclined(usize),
-    /// Asks for money, and never hears what became of it: the charge may arrive later, at once or never.
+    /// Charges or closes, and never hears what became of it: what was asked may arrive later, at once or never.
     LosesAnswer(usize),
     LostChargeArrives,
+    LostCloseArrives,
     /// Writes, but does not hear that it has, and begins again.
     WritesUnaware(usize),
     Vanishes(usize),
@@ -36,11 +37,12 @@ impl World {
             actions.push(Action::Steps(who));
             match actor.step {
                 Step::Asks(Question::Charge) => {
-                    if self.provider.captures == 0 && !self.provider.closed {
+                    if self.provider.is_undecided() {
                         actions.push(Action::IsDeclined(who));
                     }
                     actions.push(Action::LosesAnswer(who));
                 }
+                Step::Asks(Question::Close) => actions.push(Action::LosesAnswer(who)),
                 // A wish that is written unawares is known by its idempotency key, which is written with it.
                 Step::Writes(errand, _) if errand != Errand::TakeBack => actions.push(Action::WritesUnaware(who)),
                 _ => {}
@@ -52,6 +54,9 @@ impl World {
         }
         if self.provider.charge_on_its_way {
             actions.push(Action::LostChargeArrives);
+        }
+        if self.provider.close_on_its_way {
+            actions.push(Action::LostCloseArrives);
         }
     }
 
@@ -69,6 +74,9 @@ impl World {
         match action {
             Action::LostChargeArrives => {
                 self.provider.charge();
+            }
+            Action::LostCloseArrives => {
+                self.provider.close();
             }
             Action::Steps(who) => {
                 let step = std::mem::replace(&mut self.actors[who].step, Step::Gone);
@@ -88,9 +96,12 @@ impl World {
                 self.actors[who].step = Step::Reads(Errand::Declined);
             }
             Action::LosesAnswer(who) => {
-                self.provider.charge_on_its_way = self.provider.captures == 0 && !self.provider.closed;
-                let taken_for = if model.has(Bug::LostIsDeclined) { Errand::Declined } else { Errand::AnswerLost };
-                self.actors[who].step = Step::Reads(taken_for);
+                let charges = self.actors[who].step == Step::Asks(Question::Charge);
+                self.provider.loses(charges);
+                self.actors[who].step = Step::Reads(match charges && model.has(Bug::LostIsDeclined) {
+                    true => Errand::Declined,
+                    false => Errand::AnswerLost,
+                });
             }
             Action::WritesUnaware(who) => {
                 if let Step::Writes(errand, order) = self.actors[who].step.clone() {
@@ -102,7 +113,7 @@ impl World {
         }
     }
 
-    /// The provider does what it is asked. An answer that is lost afterwards is an actor that vanishes.
+    /// The provider does what it is asked. Who never hears of a refund leaves it at that, as if they had vanished.
     fn answer(&mut self, model: &Configuration, role: Role, question: Question) -> Errand {
         match question {
             Question::Charge if self.provider.charge() => Errand::Paid,
@@ -157,10 +168,7 @@ impl World {
     fn wrote(&mut self, role: Role, errand: Errand) -> Step {
         match errand {
             // What was decided on is paid at once, by whoever decided; the sweeper is for what that leaves.
-            Errand::Cancel | Errand::TakeBack => match self.store.order.payment.refunds.last() {
-                Some(r) => Step::Asks(Question::Refund { number: r.number, amount: r.amount.amount_minor() }),
-                None => Step::Gone,
-            },
+            Errand::Cancel | Errand::TakeBack => owed(&self.store.order).map_or(Step::Gone, Step::Asks),
             _ => self.done(role, errand),
         }
     }
@@ -191,13 +199,11 @@ impl World {
         world
     }
 
-    /// Sweeps until nothing is due. A run that changes nothing will not do so the next time either.
+    /// Sweeps until nothing is due. What is due still after a settlement and every refund stays so for ever.
     fn sweep(&mut self, model: &Configuration) {
-        while self.store.order.due_at.is_some() {
-            let version = self.store.order.version;
-            self.run(model, Role::Sweeper);
-            if self.store.order.version == version {
-                return;
+        for _ in 0..5 {
+            if self.store.order.due_at.is_some() {
+                self.run(model, Role::Sweeper);
             }
         }
     }
@@ -213,6 +219,7 @@ impl World {
     pub fn tells(&self, action: Action) -> String {
         let (who, then) = match action {
             Action::LostChargeArrives => return "the lost charge arrives".to_owned(),
+            Action::LostCloseArrives => return "the lost closing arrives".to_owned(),
             Action::Vanishes(who) => return format!("{:?} {who} vanishes", self.actors[who].role),
             Action::Steps(who) => (who, ""),
             Action::IsDeclined(who) => (who, " and is declined"),

@@ -83,8 +83,9 @@ pub struct Provider {
     /// It has said of an attempt that nothing was taken.
     pub declined: bool,
     pub refunds: BTreeMap<u32, i64>,
-    /// A charge nobody waits for any more may still reach it.
+    /// What nobody waits for any more may still reach it.
     pub charge_on_its_way: bool,
+    pub close_on_its_way: bool,
     /// Its webhook for the capture was answered; until then it is sent again and again.
     pub acknowledged: bool,
 }
@@ -96,20 +97,28 @@ impl Provider {
 
     /// Whether the order is charged now, or was before.
     pub fn charge(&mut self) -> bool {
-        if self.captures == 0 && !self.closed {
+        if self.is_undecided() {
             self.captures = 1;
         }
-        self.charge_on_its_way = false;
+        (self.charge_on_its_way, self.close_on_its_way) = (false, false);
         self.captures > 0
     }
 
     /// Whether nothing was taken, so that nothing will be.
     pub fn close(&mut self) -> bool {
-        if self.captures == 0 {
-            self.closed = true;
-            self.charge_on_its_way = false;
-        }
-        self.captures == 0
+        self.closed |= self.captures == 0;
+        (self.charge_on_its_way, self.close_on_its_way) = (false, false);
+        self.closed
+    }
+
+    pub fn is_undecided(&self) -> bool {
+        self.captures == 0 && !self.closed
+    }
+
+    /// Somebody stops waiting for what they asked. Where it was decided before, its arrival makes no difference.
+    pub fn loses(&mut self, charge: bool) {
+        self.charge_on_its_way |= charge && self.is_undecided();
+        self.close_on_its_way |= !charge && self.is_undecided();
     }
 
     /// Whether it pays, now or before.

@@ -73,6 +73,8 @@ impl Shop {
             Command::new(program)
                 .args(["--port", "0", "--engine-port", "0", "--s3-port", "0", "--data", "memory", "--seed", "sample"])
                 .args(["--payments", "stripe", "--currency", "USD"])
+                // Of every answer that is lost on purpose it would warn.
+                .env("RUST_LOG", "error")
                 .envs([("STRIPE_SECRET_KEY", SECRET_KEY), ("STRIPE_ENDPOINT", stripe)])
                 .envs([
                     ("STRIPE_WEBHOOK_SECRETS", WEBHOOK_SECRET),
@@ -108,17 +110,12 @@ impl Shop {
         let page = self.send(Method::GET, "/products", &[], None).await?.expect(200)?;
         for card in page["items"].as_array().into_iter().flatten() {
             let Some(id) = card["productId"].as_str() else { continue };
-            if self.available(id).await? >= 20 * UNITS {
+            let found = self.send(Method::GET, &format!("/products/{id}"), &[], None).await?.expect(200)?;
+            if found["stock"]["available"].as_i64() >= Some(20 * UNITS) {
                 return Ok(id.to_owned());
             }
         }
         Err("no sample product has enough stock".into())
-    }
-
-    /// Units that can be bought.
-    pub async fn available(&self, product: &str) -> Outcome<i64> {
-        let found = self.send(Method::GET, &format!("/products/{product}"), &[], None).await?.expect(200)?;
-        found["stock"]["available"].as_i64().ok_or_else(|| "the product has no stock".into())
     }
 
     /// Sends an event as if it were Stripe.
@@ -153,6 +150,12 @@ impl Visitor<'_> {
         self.posts("/cart/items", "not-needed-for-this", &line).await?.expect(200).map(drop)
     }
 
+    /// Units that can be bought of what was added. The product's own page may be a few seconds old; a cart never is.
+    pub async fn available(&self) -> Outcome<i64> {
+        let cart = self.gets("/cart").await?;
+        cart["items"][0]["available"].as_i64().ok_or_else(|| format!("nothing in the cart {cart}").into())
+    }
+
     pub async fn checks_out(&self, key: &str, method: &str) -> Outcome<Answer> {
         self.posts("/orders", key, &json!({ "payment": { "token": method } })).await
     }
@@ -168,8 +171,12 @@ impl Visitor<'_> {
     }
 
     pub async fn order(&self, id: &str) -> Outcome<Value> {
+        self.gets(&format!("/orders/{id}")).await
+    }
+
+    async fn gets(&self, path: &str) -> Outcome<Value> {
         let headers = [("authorization", &*self.authorization())];
-        self.shop.send(Method::GET, &format!("/orders/{id}"), &headers, None).await?.expect(200)
+        self.shop.send(Method::GET, path, &headers, None).await?.expect(200)
     }
 
     async fn posts(&self, path: &str, key: &str, body: &Value) -> Outcome<Answer> {

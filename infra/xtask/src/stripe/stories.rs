@@ -13,102 +13,64 @@ use super::{
     WEBHOOK_SECRET, World,
     localstripe::Card,
     proxy::{Ask, Lost},
-    shop::{UNITS, Visitor},
+    scene::{KEY, Order, Scene, Shopper, check},
+    shop::UNITS,
 };
 use crate::Outcome;
 
 /// Events come a second after what they tell of.
 const PATIENCE: Duration = Duration::from_secs(10);
-const KEY: &str = "story-of-this-checkout";
 
-/// Plays all stories and prints a line of each; returns how many there were, and how many went wrong.
-pub async fn play(world: &World) -> Outcome<(usize, usize)> {
-    world.stripe.tells(&format!("{}/payments/webhooks/stripe", world.shop.url)).await?;
-    let product = world.shop.product().await?;
-    let scene = Scene { world, product: &product };
-    let told = [
-        ("a card that pays: 201, one intent succeeded", scene.pays().await),
-        (
-            "a card that declines: 402, the stock is back",
-            scene.does_not_pay(Card::Declines, "requires_payment_method").await,
-        ),
-        (
-            "a card that asks the customer: 402, its intent cancelled",
-            scene.does_not_pay(Card::AsksTheCustomer, "canceled").await,
-        ),
-        ("a token that is none: 402, nothing taken", scene.has_no_token().await),
-        ("refunds in part and of the rest: Stripe's add up", scene.refunds().await),
-        ("a refund's answer lost: 202, and paid once when asked again", scene.loses_a_refund().await),
-        ("a charge's answer lost: 202, and the event confirms it", scene.is_told().await),
-        ("a charge's answer lost, the same key again: 201, paid once", scene.asks_again().await),
-        ("a lost charge that took nothing, cancelled: nothing will be", scene.cancels_unpaid().await),
-        ("a lost charge that took the money, cancelled: it goes back", scene.cancels_paid().await),
-        ("forged and old events: 400, and nothing changes", scene.believes_nobody().await),
-    ];
-    let failed = told.iter().filter(|(_, outcome)| outcome.is_err()).count();
-    for (claim, outcome) in &told {
+/// How many stories were played, and how many went wrong.
+#[derive(Debug, Default)]
+pub struct Tally {
+    pub played: usize,
+    pub failed: usize,
+}
+
+impl Tally {
+    fn note(&mut self, claim: &str, outcome: Outcome<String>) {
+        self.played += 1;
         match outcome {
             Ok(figures) => println!("ok      {claim} ({figures})"),
-            Err(error) => println!("FAILED  {claim}: {error}"),
+            Err(error) => {
+                self.failed += 1;
+                println!("FAILED  {claim}: {error}");
+            }
         }
     }
-    Ok((told.len(), failed))
 }
 
-struct Scene<'a> {
-    world: &'a World,
-    product: &'a str,
+/// Plays all stories, and prints a line of each.
+pub async fn play(world: &World) -> Outcome<Tally> {
+    world.stripe.tells(&format!("{}/payments/webhooks/stripe", world.shop.url)).await?;
+    let product = world.shop.product().await?;
+    let onlooker = world.shop.guest().await?;
+    onlooker.adds(&product).await?;
+    let scene = Scene { world, product: &product, onlooker };
+    let mut tally = Tally::default();
+    tally.note("a card that pays: 201, and one intent succeeded", scene.pays().await);
+    let declined = scene.does_not_pay(Card::Declines, "requires_payment_method").await;
+    tally.note("a card that declines: 402, and the stock is back", declined);
+    let asking = scene.does_not_pay(Card::AsksTheCustomer, "canceled").await;
+    tally.note("a card that asks the customer: 402, and its intent cancelled", asking);
+    tally.note("a token that is none: 402, and nothing taken", scene.has_no_token().await);
+    tally.note("refunds of a part and of the rest: Stripe's add up", scene.refunds().await);
+    tally.note("a refund's answer lost: 202, and paid once when asked again", scene.loses_a_refund().await);
+    tally.note("a charge's answer lost: 202, and the event confirms the order", scene.is_told().await);
+    tally.note("a charge's answer lost, the same key again: 201, and paid once", scene.asks_again().await);
+    tally.note("a lost charge that took nothing, cancelled: it never will", scene.cancels_unpaid().await);
+    tally.note("a lost charge that took the money, cancelled: it goes back", scene.cancels_paid().await);
+    tally.note("forged and old events: 400, and nothing changes", scene.believes_nobody().await);
+    Ok(tally)
 }
 
-/// A guest with something in the cart.
-struct Shopper<'a> {
-    guest: Visitor<'a>,
-    /// Units that were left before.
-    before: i64,
-}
-
-/// An order as the shop told of it.
-struct Order {
-    id: String,
-    state: String,
-    total: Value,
-}
-
-impl Order {
-    fn read(body: &Value) -> Outcome<Self> {
-        let text = |name: &str| body[name].as_str().map(str::to_owned).ok_or_else(|| format!("no {name} in {body}"));
-        Ok(Self { id: text("orderId")?, state: text("state")?, total: body["total"].clone() })
-    }
-
-    fn is(&self, state: &str) -> Outcome<()> {
-        check(self.state == state, || format!("order {} is {} rather than {state}", self.id, self.state))
-    }
-
-    fn cents(&self) -> Outcome<i64> {
-        self.total["amount"].as_i64().ok_or_else(|| format!("no total but {}", self.total).into())
-    }
-}
-
-impl<'a> Scene<'a> {
-    async fn shopper(&self) -> Outcome<Shopper<'a>> {
-        let guest = self.world.shop.guest().await?;
-        guest.adds(self.product).await?;
-        Ok(Shopper { guest, before: self.world.shop.available(self.product).await? })
-    }
-
+impl Scene<'_> {
     async fn pays(&self) -> Outcome<String> {
         let shopper = self.shopper().await?;
         let order = self.buys(&shopper).await?;
         self.left(&shopper, UNITS).await?;
         Ok(format!("{} {} cents", order.id, self.taken(&order).await?.1))
-    }
-
-    /// Buys with a card that pays; nothing goes wrong.
-    async fn buys(&self, shopper: &Shopper<'_>) -> Outcome<Order> {
-        let method = self.world.stripe.method(Card::Pays).await?;
-        let order = Order::read(&shopper.guest.checks_out(KEY, &method).await?.expect(201)?)?;
-        order.is("confirmed")?;
-        Ok(order)
     }
 
     async fn does_not_pay(&self, card: Card, intent: &str) -> Outcome<String> {
@@ -259,57 +221,6 @@ impl<'a> Scene<'a> {
         self.left(&shopper, UNITS).await?;
         Ok(format!("{} waits for its payment, 3 events refused", order.id))
     }
-
-    /// A checkout whose answer from Stripe is lost.
-    async fn loses(&self, shopper: &Shopper<'_>, method: &str, ask: Ask, lost: Lost) -> Outcome<Order> {
-        self.world.proxy.loses_next(ask, lost);
-        let answer = shopper.guest.checks_out(KEY, method).await;
-        self.lost_it()?;
-        let order = Order::read(&answer?.expect(202)?)?;
-        order.is("payment_unknown")?;
-        Ok(order)
-    }
-
-    fn lost_it(&self) -> Outcome<()> {
-        check(!self.world.proxy.lost_nothing(), || "the request whose answer was to be lost was never made".to_owned())
-    }
-
-    /// Units of the purchase that are gone from the stock.
-    async fn left(&self, shopper: &Shopper<'_>, units: i64) -> Outcome<()> {
-        let left = self.world.shop.available(self.product).await?;
-        check(left == shopper.before - units, || format!("{left} units left, of {} and {units} sold", shopper.before))
-    }
-
-    /// The order's only intent.
-    async fn intent(&self, order: &str, status: &str) -> Outcome<Value> {
-        let intents = self.world.stripe.intents(order).await?;
-        let states: Vec<_> = intents.iter().map(|intent| &intent["status"]).collect();
-        check(states == [status], || format!("order {order} has intents {states:?} rather than one, {status}"))?;
-        intents.into_iter().next().ok_or_else(|| "no intent".into())
-    }
-
-    /// That the order's total was taken, once: the intent and the amount.
-    async fn taken(&self, order: &Order) -> Outcome<(String, i64)> {
-        let intent = self.intent(&order.id, "succeeded").await?;
-        let (amount, currency) = (&intent["amount"], intent["currency"].as_str().unwrap_or_default());
-        let same = order.total["amount"] == *amount && order.total["currency"] == currency.to_ascii_uppercase();
-        check(same, || format!("{amount} {currency} taken for {}", order.total))?;
-        Ok((intent["id"].as_str().unwrap_or_default().to_owned(), order.cents()?))
-    }
-
-    /// That Stripe made these refunds of the order, numbered from 1, and no others.
-    async fn gave_back(&self, order: &Order, cents: &[i64]) -> Outcome<String> {
-        let (intent, _) = self.taken(order).await?;
-        let refunds = self.world.stripe.refunds(&intent).await?;
-        let mut made: Vec<_> =
-            refunds.iter().map(|r| (r["metadata"]["refund"].as_str(), r["amount"].as_i64())).collect();
-        made.sort_unstable();
-        let numbers: Vec<String> = (1..=cents.len()).map(|number| number.to_string()).collect();
-        let expected: Vec<_> = numbers.iter().zip(cents).map(|(n, cents)| (Some(n.as_str()), Some(*cents))).collect();
-        check(made == expected, || format!("refunds {made:?} rather than {expected:?}"))?;
-        let shown: Vec<String> = cents.iter().map(i64::to_string).collect();
-        Ok(format!("{} of {} cents", shown.join(" + "), order.cents()?))
-    }
 }
 
 /// As Stripe signs: <https://docs.stripe.com/webhooks#verify-manually>. Not with the shop's own code, on purpose.
@@ -321,10 +232,6 @@ fn signature(event: &Value, secret: &str, time: u64) -> String {
         let _ = write!(header, "{byte:02x}");
     }
     header
-}
-
-fn check(holds: bool, otherwise: impl FnOnce() -> String) -> Outcome<()> {
-    if holds { Ok(()) } else { Err(otherwise().into()) }
 }
 
 #[cfg(test)]

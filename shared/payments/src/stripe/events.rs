@@ -105,3 +105,79 @@ fn parse<T: serde::de::DeserializeOwned>(object: Value) -> Result<T, EventRefuse
 fn order(metadata: &Metadata) -> Result<Option<OrderId>, EventRefused> {
     metadata.order_id.as_deref().map(str::parse).transpose().map_err(|_| EventRefused::Malformed)
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::{Currency, Money};
+    use serde_json::json;
+
+    use super::*;
+
+    const ORDER: &str = "018cc251-f400-7000-8000-000000000000";
+
+    fn told(kind: &str, object: Value) -> Result<Option<PaymentEvent>, EventRefused> {
+        let event =
+            json!({"id": "evt_1", "object": "event", "type": kind, "data": {"object": object}, "livemode": false});
+        read(event.to_string().as_bytes())
+    }
+
+    fn usd(cents: i64) -> Money {
+        Money::amount(cents, Currency::USD)
+    }
+
+    fn news(told: Result<Option<PaymentEvent>, EventRefused>) -> Option<PaymentNews> {
+        let event = told.unwrap()?;
+        assert_eq!((event.id.as_str(), event.order.to_string().as_str()), ("evt_1", ORDER));
+        Some(event.news)
+    }
+
+    fn paid_intent(metadata: Value) -> Value {
+        json!({"id": "pi_1", "amount": 899, "amount_received": 898, "currency": "usd", "metadata": metadata})
+    }
+
+    #[test]
+    fn events_of_payments_are_read() {
+        let amount = |cents| PaymentNews::Captured { reference: "pi_1".to_owned(), amount: usd(cents) };
+        let intent = paid_intent(json!({"order_id": ORDER}));
+        let mut of_localstripe = intent.clone();
+        of_localstripe.as_object_mut().unwrap().remove("amount_received");
+
+        assert_eq!(news(told("payment_intent.succeeded", intent.clone())), Some(amount(898)));
+        assert_eq!(news(told("payment_intent.succeeded", of_localstripe)), Some(amount(899)));
+        assert_eq!(news(told("payment_intent.payment_failed", intent)), Some(PaymentNews::Declined));
+    }
+
+    #[test]
+    fn events_of_refunds_are_read_by_their_status() {
+        let told = |kind, status| {
+            let metadata = json!({"order_id": ORDER, "refund": "2"});
+            news(told(kind, json!({"amount": 500, "currency": "usd", "status": status, "metadata": metadata})))
+        };
+        let paid = PaymentNews::RefundPaid { number: 2, amount: usd(500) };
+
+        assert_eq!(told("refund.updated", "succeeded"), Some(paid.clone()));
+        assert_eq!(told("charge.refund.updated", "succeeded"), Some(paid));
+        assert_eq!(told("refund.failed", "failed"), Some(PaymentNews::RefundRefused { number: 2 }));
+        assert_eq!(told("refund.updated", "canceled"), Some(PaymentNews::RefundRefused { number: 2 }));
+        assert_eq!(told("refund.updated", "pending"), None);
+    }
+
+    #[test]
+    fn what_is_not_of_this_shop_is_ignored() {
+        let by_hand = json!({"amount": 5, "currency": "usd", "status": "succeeded", "metadata": {"order_id": ORDER}});
+
+        assert_eq!(told("customer.created", json!({"metadata": {"order_id": ORDER}})), Ok(None));
+        assert_eq!(told("payment_intent.succeeded", paid_intent(json!({}))), Ok(None));
+        assert_eq!(told("refund.updated", by_hand), Ok(None));
+    }
+
+    #[test]
+    fn what_does_not_read_as_an_event_is_refused() {
+        let malformed = Err(EventRefused::Malformed);
+
+        assert_eq!(told("payment_intent.succeeded", paid_intent(json!({"order_id": "1"}))), malformed);
+        assert_eq!(told("payment_intent.succeeded", json!({"metadata": {"order_id": ORDER}})), malformed);
+        assert_eq!(told("payment_intent.succeeded", json!([])), malformed);
+        assert_eq!(read(b"{"), malformed);
+    }
+}

@@ -1,0 +1,226 @@
+//! What becomes of an order once it is placed: cancelled, shipped, delivered, refunded.
+
+use domain::ProductId;
+use e2e::{Answer, Shop, Shopper, usd};
+use serde_json::{Value, json};
+use tokio::join;
+
+#[tokio::test]
+async fn a_paid_order_is_cancelled_refunded_and_back_in_stock() {
+    let (shop, ann, order) = bought(2).await;
+    let bob = shop.customer().await;
+
+    let foreign = cancel(&bob, &order, "somebody-elses-order").await;
+    let cancelled = cancel(&ann, &order, "cancel-what-i-bought").await.expect(200);
+    let again = cancel(&ann, &order, "cancel-what-i-bought").await.expect(200);
+    let anew = cancel(&ann, &order, "cancelled-once-more").await.expect(200);
+
+    assert_eq!(foreign.status(), 404);
+    assert_eq!(cancelled.json()["state"], "cancelled");
+    assert_eq!(
+        (&cancelled.json()["refunded"], &cancelled.json()["refunds"][0]["state"]),
+        (&usd(1_798), &json!("paid"))
+    );
+    assert_eq!((again.header("idempotency-replayed"), again.text()), (Some("true"), cancelled.text()));
+    assert_eq!(anew.json(), cancelled.json());
+    assert_eq!(shop.stock(&mug()).await, 10);
+    assert_eq!(taken_and_returned(&shop), (1_798, 1_798));
+    assert_eq!(ann.get("/orders").await.json()["items"][0]["state"], "cancelled");
+    assert_eq!(events(&cancelled), ["placed", "confirmed", "refund_requested", "refund_paid"]);
+}
+
+#[tokio::test]
+async fn an_order_without_an_outcome_is_cancelled_once_the_provider_gave_it_up() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").stock(10).create().await;
+    let ann = shop.customer().await;
+    ann.adds(&mug, 2).await.expect(200);
+    let order = id(&ann.pays_with("tok_timeout_unpaid", "lost-before-paying").await.expect(202));
+
+    let cancelled = cancel(&ann, &order, "cancel-what-is-unknown").await.expect(200);
+    let retried = ann.pays_with("tok_timeout_unpaid", "lost-before-paying").await;
+
+    assert_eq!(
+        (&cancelled.json()["state"], &cancelled.json()["payment"]["state"]),
+        (&json!("cancelled"), &json!("voided"))
+    );
+    assert_eq!(retried.expect(409).code(), "order_cancelled");
+    assert_eq!(shop.stock(&mug).await, 10);
+    assert_eq!(ann.get("/cart").await.json()["items"][0]["quantity"], 2);
+    assert_eq!(taken_and_returned(&shop), (0, 0));
+}
+
+#[tokio::test]
+async fn an_order_that_turns_out_to_be_paid_is_cancelled_with_its_money_back() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").stock(10).create().await;
+    let ann = shop.customer().await;
+    ann.adds(&mug, 2).await.expect(200);
+    let order = id(&ann.pays_with("tok_timeout_paid", "lost-after-paying").await.expect(202));
+
+    let cancelled = cancel(&ann, &order, "cancel-what-is-unknown").await.expect(200);
+
+    assert_eq!(events(&cancelled), ["placed", "payment_lost", "confirmed", "refund_requested", "refund_paid"]);
+    assert_eq!(shop.stock(&mug).await, 10);
+    assert_eq!(taken_and_returned(&shop), (1_798, 1_798));
+}
+
+#[tokio::test]
+async fn an_order_is_shipped_then_delivered_and_then_not_cancelled() {
+    let (shop, ann, order) = bought(1).await;
+    let admin = shop.admin().await;
+    let staff =
+        async |what: &str, key: &str| admin.post_once(&format!("/admin/orders/{order}/{what}"), key, Value::Null).await;
+
+    let early = staff("deliver", "deliver-before-ship").await;
+    let shipped = staff("ship", "ship-it-number-one").await.expect(200);
+    let delivered = staff("deliver", "deliver-number-one").await.expect(200);
+    let ship_again = staff("ship", "ship-it-number-one").await.expect(200);
+    let late = cancel(&ann, &order, "cancel-what-arrived").await;
+
+    assert_eq!(early.expect(409).code(), "order_state_conflict");
+    assert_eq!((&shipped.json()["state"], &delivered.json()["state"]), (&json!("shipped"), &json!("delivered")));
+    assert_eq!(ship_again.text(), shipped.text(), "a repeated request hears the first answer, whatever came since");
+    assert_eq!(late.expect(409).json()["state"], "delivered");
+    assert_eq!(events(&delivered), ["placed", "confirmed", "shipped", "delivered"]);
+    assert_eq!(ann.get("/orders").await.json()["items"][0]["state"], "delivered");
+}
+
+#[tokio::test]
+async fn refunds_add_up_to_what_was_paid_and_no_further() {
+    let (shop, _, order) = bought(3).await;
+    let admin = shop.admin().await;
+    let refund =
+        async |key: &str, body: Value| admin.post_once(&format!("/admin/orders/{order}/refund"), key, body).await;
+    let line =
+        |units: i64, restock: bool| json!({"lines": [{"productId": "mug", "quantity": units, "restock": restock}]});
+
+    let part = refund("refund-some-of-it", json!({"amount": usd(100)})).await.expect(200);
+    let again = refund("refund-some-of-it", json!({"amount": usd(100)})).await.expect(200);
+    let reused = refund("refund-some-of-it", json!({"amount": usd(101)})).await;
+    let lines = refund("refund-one-of-them", line(1, true)).await.expect(200);
+    let too_many = refund("refund-three-of-them", line(3, true)).await;
+    let too_much = refund("refund-too-much-of", json!({"amount": usd(2_697)})).await;
+    let nothing = refund("refund-nothing-at-all", json!({"amount": usd(0)})).await;
+    let foreign = refund("refund-other-money", json!({"amount": {"amount": 1, "currency": "GBP"}})).await;
+    let rest = refund("refund-all-the-rest", json!({})).await.expect(200);
+    let over = refund("refund-even-more-of", json!({})).await;
+
+    assert_eq!((&part.json()["refunded"], again.text()), (&usd(100), part.text()));
+    assert_eq!(reused.expect(422).code(), "idempotency_key_reused");
+    assert_eq!(lines.json()["refunded"], usd(999));
+    assert_eq!(too_many.clone().expect(422).code(), "refund_lines_invalid");
+    assert_eq!(too_many.json()["left"], 2);
+    assert_eq!(
+        (too_much.clone().expect(422).code(), &too_much.json()["left"]),
+        ("refund_too_much".to_owned(), &usd(1_698))
+    );
+    assert_eq!(nothing.expect(422).code(), "refund_amount_invalid");
+    assert_eq!(foreign.expect(422).code(), "refund_amount_invalid");
+    assert_eq!((&rest.json()["refunded"], &rest.json()["state"]), (&usd(2_697), &json!("cancelled")));
+    assert_eq!(over.expect(422).code(), "refund_amount_invalid");
+    assert_eq!(shop.stock(&mug()).await, 10);
+    assert_eq!(taken_and_returned(&shop), (2_697, 2_697));
+}
+
+#[tokio::test]
+async fn what_was_shipped_is_restocked_only_where_staff_say_so() {
+    let (shop, _, order) = bought(3).await;
+    let admin = shop.admin().await;
+    admin.post_once(&format!("/admin/orders/{order}/ship"), "ship-it-number-one", Value::Null).await.expect(200);
+    let lines =
+        json!({"lines": [{"productId": "mug", "quantity": 1, "restock": true}, {"productId": "mug", "quantity": 1}]});
+
+    let refunded =
+        admin.post_once(&format!("/admin/orders/{order}/refund"), "two-came-back-home", lines).await.expect(200);
+
+    assert_eq!((&refunded.json()["state"], &refunded.json()["refunded"]), (&json!("shipped"), &usd(1_798)));
+    assert_eq!(shop.stock(&mug()).await, 8);
+}
+
+#[tokio::test]
+async fn two_refunds_at_once_never_pay_more_than_was_taken() {
+    let (shop, _, order) = bought(1).await;
+    let admin = shop.admin().await;
+    let refund = async |key: &str| {
+        admin.post_once(&format!("/admin/orders/{order}/refund"), key, json!({"amount": usd(600)})).await
+    };
+
+    let (a, b) = join!(refund("refund-in-one-tab"), refund("refund-in-another-tab"));
+
+    let mut statuses = [a.status(), b.status()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 422]);
+    assert_eq!(taken_and_returned(&shop), (899, 600));
+}
+
+#[tokio::test]
+async fn one_refund_sent_sixteen_times_at_once_is_paid_once() {
+    let (shop, _, order) = bought(1).await;
+    let admin = shop.admin().await;
+    let refund = || {
+        let path = format!("/admin/orders/{order}/refund");
+        let admin = &admin;
+        async move { admin.post_once(&path, "refund-sixteen-times", json!({"amount": usd(100)})).await }
+    };
+
+    let answers = futures::future::join_all((0..16).map(|_| refund())).await;
+
+    assert!(answers.iter().all(|a| matches!(a.status(), 200 | 202 | 503)), "{answers:?}");
+    assert!(answers.iter().any(|a| a.status() == 200));
+    assert_eq!(taken_and_returned(&shop), (899, 100));
+}
+
+#[tokio::test]
+async fn nothing_is_refunded_shipped_or_cancelled_that_is_not_there() {
+    let shop = Shop::open().await;
+    let (ann, admin) = (shop.customer().await, shop.admin().await);
+    let unknown = "018cc251-f400-7000-8000-000000000000";
+
+    for what in ["ship", "deliver", "refund"] {
+        let path = format!("/admin/orders/{unknown}/{what}");
+        let body = if what == "refund" { json!({}) } else { Value::Null };
+        assert_eq!(admin.post_once(&path, "about-no-order-at-all", body).await.status(), 404, "{what}");
+    }
+    assert_eq!(cancel(&ann, unknown, "about-no-order-at-all").await.status(), 404);
+    let unpaid = shop.product("mug").create().await;
+    ann.adds(&unpaid, 1).await.expect(200);
+    let lost = id(&ann.pays_with("tok_timeout_unpaid", "lost-before-paying").await.expect(202));
+    let refused = admin.post_once(&format!("/admin/orders/{lost}/refund"), "refund-what-is-open", json!({})).await;
+    assert_eq!(refused.expect(409).json()["state"], "payment_unknown");
+}
+
+/// A shop with ten mugs at 8.99, of which somebody has bought some.
+async fn bought(units: i64) -> (Shop, Shopper, String) {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").priced(899).stock(10).create().await;
+    let ann = shop.customer().await;
+    ann.adds(&mug, units).await.expect(200);
+    let order = id(&ann.checks_out().await.expect(201));
+    (shop, ann, order)
+}
+
+fn mug() -> ProductId {
+    "mug".parse().unwrap()
+}
+
+fn id(answer: &Answer) -> String {
+    answer.json()["orderId"].as_str().unwrap().to_owned()
+}
+
+fn events(answer: &Answer) -> Vec<String> {
+    let history = answer.json()["history"].as_array().unwrap().clone();
+    history.iter().map(|t| t["event"].as_str().unwrap().to_owned()).collect()
+}
+
+async fn cancel(shopper: &Shopper, order: &str, key: &str) -> Answer {
+    shopper.post_once(&format!("/orders/{order}/cancel"), key, Value::Null).await
+}
+
+/// What the provider took, and gave back.
+fn taken_and_returned(shop: &Shop) -> (i64, i64) {
+    let of = |wanted: fn(payments::Attempt) -> bool| {
+        shop.stack.payments.attempts().iter().filter(|e| wanted(e.attempt)).map(|e| e.amount).sum()
+    };
+    (of(|a| a == payments::Attempt::Captured), of(|a| matches!(a, payments::Attempt::Refunded(_))))
+}

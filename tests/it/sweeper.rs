@@ -1,0 +1,126 @@
+//! Orders that nobody came back for.
+
+use domain::{OrderState, Timestamp};
+use e2e::{Shop, Shopper};
+use jiff::SignedDuration;
+use serde_json::json;
+use sweeper::Swept;
+
+use crate::orders::hold;
+
+#[tokio::test]
+async fn a_hold_that_ran_out_is_released_once_and_not_a_second_before() {
+    let shop = Shop::open().await;
+    let (ann, order) = held(&shop).await;
+
+    shop.clock.advance(SignedDuration::from_mins(15) - SignedDuration::from_secs(1));
+    let early = sweep(&shop).await;
+    let still_held = shop.stock(&"mug".parse().unwrap()).await;
+    shop.clock.advance(SignedDuration::from_secs(1));
+    let (one, other) = tokio::join!(sweep(&shop), sweep(&shop));
+    let again = sweep(&shop).await;
+
+    assert_eq!((early.due, still_held), (0, 8));
+    assert!(one.released >= 1 && one.failed + other.failed == 0, "{one:?} {other:?}");
+    assert_eq!(again, Swept::default());
+    assert_eq!(shop.stock(&"mug".parse().unwrap()).await, 10);
+    assert_eq!(state(&ann, &order).await, "cancelled");
+    assert_eq!(ann.get("/cart").await.json()["items"][0]["quantity"], 2);
+    let retried = ann.pays_with("tok_visa", "crashed-and-gone").await;
+    assert_eq!(retried.expect(402).code(), "payment_expired");
+    assert!(shop.stack.payments.entries().is_empty(), "an order that was given up is never charged");
+}
+
+#[tokio::test]
+async fn a_sweeper_that_comes_48_hours_late_does_the_same() {
+    let shop = Shop::open().await;
+    let (ann, order) = held(&shop).await;
+
+    shop.clock.advance(SignedDuration::from_hours(48));
+    let items = shop.dump().await;
+    let swept = sweep(&shop).await;
+
+    let of_order = items.iter().filter(|i| i["PK"].as_str().is_some_and(|pk| pk.starts_with("ORDER#")));
+    assert!(
+        of_order.clone().count() > 0 && of_order.clone().all(|i| i.get("expiresAt").is_none()),
+        "TTL is on no hold"
+    );
+    assert_eq!((swept.due, swept.released), (1, 1));
+    assert_eq!(shop.stock(&"mug".parse().unwrap()).await, 10);
+    assert_eq!(state(&ann, &order).await, "cancelled");
+}
+
+#[tokio::test]
+async fn an_unknown_payment_is_asked_about_after_a_minute() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").stock(10).create().await;
+    let (ann, bob) = (shop.customer().await, shop.customer().await);
+    ann.adds(&mug, 1).await.expect(200);
+    bob.adds(&mug, 2).await.expect(200);
+    let paid = ann.pays_with("tok_timeout_paid", "lost-after-paying").await.expect(202).json()["orderId"].clone();
+    let unpaid = bob.pays_with("tok_timeout_unpaid", "lost-before-paying").await.expect(202).json()["orderId"].clone();
+
+    let early = sweep(&shop).await;
+    shop.clock.advance(SignedDuration::from_mins(1));
+    let swept = sweep(&shop).await;
+
+    assert_eq!(early.due, 0);
+    assert_eq!((swept.confirmed, swept.released), (1, 1));
+    assert_eq!(state(&ann, paid.as_str().unwrap()).await, "confirmed");
+    assert_eq!(state(&bob, unpaid.as_str().unwrap()).await, "cancelled");
+    assert_eq!(shop.stock(&mug).await, 9);
+    assert_eq!(ann.pays_with("tok_timeout_paid", "lost-after-paying").await.expect(201).json()["state"], "confirmed");
+    assert_eq!(bob.pays_with("tok_timeout_unpaid", "lost-before-paying").await.expect(402).code(), "payment_expired");
+}
+
+#[tokio::test]
+async fn nothing_is_begun_with_less_than_three_seconds_left() {
+    let shop = Shop::open().await;
+    let (ann, order) = held(&shop).await;
+    shop.clock.advance(SignedDuration::from_mins(15));
+    let now = shop.clock.now();
+
+    let short = sweeper::sweep(&shop.stack.sweeper, Some(now + SignedDuration::from_millis(2_999))).await.unwrap();
+    let before = state(&ann, &order).await;
+    let enough = sweeper::sweep(&shop.stack.sweeper, Some(now + SignedDuration::from_secs(3))).await.unwrap();
+
+    assert_eq!((short.due, short.left, before.as_str()), (1, 1, "pending_payment"));
+    assert_eq!(enough.released, 1);
+}
+
+#[tokio::test]
+async fn an_order_is_due_only_while_something_is_open() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").stock(10).create().await;
+    let ann = shop.customer().await;
+    ann.adds(&mug, 1).await.expect(200);
+    let order = ann.checks_out().await.expect(201).json()["orderId"].as_str().unwrap().to_owned();
+    let due = async || {
+        let due = shop.stack.table.order_list_due(Timestamp::UNIX_EPOCH, Timestamp::MAX, 24);
+        due.await.unwrap().len()
+    };
+
+    let confirmed = due().await;
+    ann.post_once(&format!("/orders/{order}/cancel"), "cancel-what-i-bought", json!(null)).await.expect(200);
+
+    assert_eq!((confirmed, due().await), (0, 0));
+    let listed = shop.stack.table.order_list_unsettled(OrderState::PendingPayment, 24, None).await.unwrap();
+    assert!(listed.items.is_empty());
+}
+
+/// An order of two of ten mugs whose checkout died before it reached the provider.
+async fn held(shop: &Shop) -> (Shopper, String) {
+    let mug = shop.product("mug").stock(10).create().await;
+    let ann = shop.customer().await;
+    ann.adds(&mug, 2).await.expect(200);
+    let order = hold(shop, &ann, "tok_visa", "crashed-and-gone").await;
+    (ann, order.id.to_string())
+}
+
+async fn sweep(shop: &Shop) -> Swept {
+    sweeper::sweep(&shop.stack.sweeper, None).await.unwrap()
+}
+
+async fn state(shopper: &Shopper, order: &str) -> String {
+    shopper.get(&format!("/orders/{order}")).await.expect(200).json()["state"].as_str().unwrap().to_owned()
+}
