@@ -47,6 +47,7 @@ fn bodies() -> Vec<(&'static str, Value)> {
         ("GET /orders/{orderId}", Value::Null),
         ("POST /orders/{orderId}/cancel", Value::Null),
         ("GET /admin/orders", Value::Null),
+        ("GET /admin/orders/{orderId}", Value::Null),
         ("POST /admin/orders/{orderId}/ship", Value::Null),
         ("POST /admin/orders/{orderId}/deliver", Value::Null),
         ("POST /admin/orders/{orderId}/refund", json!({"amount": usd(1)})),

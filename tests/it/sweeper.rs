@@ -1,10 +1,11 @@
 //! Orders that nobody came back for.
 
-use domain::{OrderState, Timestamp};
+use domain::Timestamp;
 use e2e::{Shop, Shopper};
 use jiff::SignedDuration;
 use serde_json::json;
 use sweeper::Swept;
+use table::Open;
 
 use crate::orders::hold;
 
@@ -80,9 +81,9 @@ async fn nothing_is_begun_with_less_than_three_seconds_left() {
     shop.clock.advance(SignedDuration::from_mins(15));
     let now = shop.clock.now();
 
-    let short = sweeper::sweep(&shop.stack.sweeper, Some(now + SignedDuration::from_millis(2_999))).await.unwrap();
+    let short = sweeper::sweep(&shop.stack.sweeper, Some(now + SignedDuration::from_millis(2_900))).await.unwrap();
     let before = state(&ann, &order).await;
-    let enough = sweeper::sweep(&shop.stack.sweeper, Some(now + SignedDuration::from_secs(3))).await.unwrap();
+    let enough = sweeper::sweep(&shop.stack.sweeper, Some(now + SignedDuration::from_secs(4))).await.unwrap();
 
     assert_eq!((short.due, short.left, before.as_str()), (1, 1, "pending_payment"));
     assert_eq!(enough.released, 1);
@@ -104,7 +105,7 @@ async fn an_order_is_due_only_while_something_is_open() {
     ann.post_once(&format!("/orders/{order}/cancel"), "cancel-what-i-bought", json!(null)).await.expect(200);
 
     assert_eq!((confirmed, due().await), (0, 0));
-    let listed = shop.stack.table.order_list_unsettled(OrderState::PendingPayment, 24, None).await.unwrap();
+    let listed = shop.stack.table.order_list_open(Open::Refund, 24, None).await.unwrap();
     assert!(listed.items.is_empty());
 }
 

@@ -1,30 +1,30 @@
 //! What the shop's staff see of orders.
 
 use api::{
-    Admin, Params, Problem,
+    Admin, Id, Params, Problem,
     wire::{ProblemDetails, page_limit},
 };
 use axum::{Json, extract::State as Extract, response::IntoResponse};
-use domain::OrderState;
+use domain::{OrderId, OrderState};
 use serde::Deserialize;
-use table::keys;
+use table::{Open, keys};
 use utoipa::IntoParams;
 
 use crate::{
     State,
-    wire::{OrderListResponse, OrderSummaryResponse},
+    wire::{OrderListResponse, OrderResponse, OrderSummaryResponse},
 };
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ListParams {
-    /// `confirmed`, `shipped`, `delivered` or `cancelled`, newest first; or `pending_payment` or `payment_unknown`, due
-    /// first.
+    /// `confirmed`, `shipped`, `delivered` or `cancelled`, newest first; or `pending_payment`, `payment_unknown` or
+    /// `refund_owed`, due first.
     #[param(example = "confirmed")]
     state: String,
-    /// `yyyy-mm-dd`, UTC, the day the orders were placed; today unless told. Not for the two states without an outcome,
-    /// which hold few orders and list those of every day.
+    /// `yyyy-mm-dd`, UTC, the day the orders were placed; today unless told. Not for what is open, which few orders are:
+    /// those of every day are listed.
     #[param(example = "2026-01-31")]
     day: Option<String>,
     /// 1 to 100, 24 unless told.
@@ -47,28 +47,46 @@ pub async fn list(
     Params(params): Params<ListParams>,
 ) -> Result<impl IntoResponse, Problem> {
     let limit = page_limit(params.limit)?;
-    let wanted = OrderState::parse(&params.state)
-        .ok_or_else(|| Problem::bad_request("state_invalid", "there is no such order state"))?;
+    let wanted = OrderState::parse(&params.state);
+    let open = match wanted {
+        Some(state) if state.is_unsettled() => Some(Open::Payment(state)),
+        None if params.state == "refund_owed" => Some(Open::Refund),
+        _ => None,
+    };
     let (table, cursors, now) = (&state.context.table, &state.context.cursors, state.context.clock.now());
 
-    if wanted.is_unsettled() {
+    if let Some(open) = open {
         if params.day.is_some() {
-            return Err(Problem::bad_request("day_invalid", "orders without an outcome are listed whatever their day"));
+            return Err(Problem::bad_request("day_invalid", "what is open is listed whatever its day"));
         }
-        let list = format!("/admin/orders {}", wanted.as_str());
+        let list = format!("/admin/orders {}", params.state);
         let after = params.cursor.as_deref().map(|c| cursors.open(c, &list, now)).transpose()?;
-        let page = table.order_list_unsettled(wanted, limit, after.as_ref()).await?;
+        let page = table.order_list_open(open, limit, after.as_ref()).await?;
         let items = page.items.iter().map(OrderSummaryResponse::from).collect();
         let next_cursor = page.next.map(|p| cursors.seal(&p, &list, now));
         return Ok(Json(OrderListResponse { items, next_cursor }));
     }
 
+    let wanted = wanted.ok_or_else(|| Problem::bad_request("state_invalid", "there is no such order state"))?;
     let day = day(params.day, now)?;
     let list = format!("/admin/orders {} {day}", wanted.as_str());
     let after = params.cursor.as_deref().map(|c| cursors.open(c, &list, now)).transpose()?;
     let page = table.order_list_by_state(wanted, &day, limit, after.as_ref()).await?;
     let items = page.items.iter().map(OrderSummaryResponse::from).collect();
     Ok(Json(OrderListResponse { items, next_cursor: page.next.map(|p| cursors.seal(&p, &list, now)) }))
+}
+
+/// Any customer's order.
+#[utoipa::path(get, path = "/admin/orders/{orderId}", tag = "orders", security(("admin" = [])),
+    params(("orderId" = String, Path, description = "UUID of version 7")),
+    responses(
+        (status = 200, body = OrderResponse),
+        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn get(_: Admin, Extract(state): Extract<State>, Id(id): Id<OrderId>) -> Result<impl IntoResponse, Problem> {
+    let found = state.context.table.order_get_for_shop(id).await?;
+    let order = found.ok_or_else(|| Problem::not_found("order"))?;
+    Ok(Json(OrderResponse::from(&order)))
 }
 
 fn day(given: Option<String>, now: domain::Timestamp) -> Result<String, Problem> {

@@ -50,6 +50,7 @@ pub fn router(state: State) -> OpenApiRouter {
         .routes(routes!(history::get))
         .routes(routes!(cancel::cancel))
         .routes(routes!(admin::list))
+        .routes(routes!(admin::get))
         .routes(routes!(fulfilment::ship))
         .routes(routes!(fulfilment::deliver))
         .routes(routes!(refunds::refund))

@@ -105,14 +105,17 @@ async fn look_after(state: &State, order: Order, deadline: Option<Timestamp>) ->
     }
 }
 
+/// The longest an order waits to be asked about again, once the provider answers.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(4);
+
 /// An order whose provider stays silent is asked about after as long as it has waited already, at least a minute and at
-/// most an hour, so that it keeps no other from being looked after.
+/// most four, so that it keeps no other from being looked after.
 async fn put_off(state: &State, order: &Order, now: Timestamp) -> Became {
     if order.due_at.is_some_and(|at| at > now) {
         return Became::Waiting;
     }
     let since = order.history.last().map_or(now, |t| t.at);
-    let wait = now.duration_since(since).clamp(SignedDuration::from_mins(1), SignedDuration::from_hours(1));
+    let wait = now.duration_since(since).clamp(SignedDuration::from_mins(1), LONGEST_WAIT);
     if let Err(error) = state.saga.table().order_postpone(order, now + wait).await {
         tracing::warn!(order = %order.id, %error, "an order could not be put off");
     }

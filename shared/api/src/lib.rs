@@ -20,7 +20,7 @@ pub mod token;
 pub mod wire;
 
 pub use admin::Admin;
-pub use body::Json;
+pub use body::{Body, Json};
 pub use clock::Clock;
 pub use context::{Context, Policy};
 pub use cursor::{Cursors, InvalidKeys};

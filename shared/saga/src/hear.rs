@@ -1,8 +1,8 @@
-use domain::{Moved, NotPaid, Order, OrderId, Timestamp};
+use domain::{Moved, NotPaid, Order, OrderId, OrderState, Timestamp};
 use payments::{PaymentEvent, PaymentNews};
 use table::{Cause, OrderTransitionError, StoreError};
 
-use crate::{Saga, SagaError};
+use crate::{Patience, Saga, SagaError};
 
 /// Rounds of read and write before an order that others keep moving is left to them.
 const ROUNDS: usize = 6;
@@ -95,8 +95,8 @@ impl Saga {
     /// Hears an event that the provider sent and signed: each once, and only where it agrees with the order.
     ///
     /// # Errors
-    /// The table could not be used; the provider will send the event again.
-    pub async fn hear(&self, event: &PaymentEvent, now: Timestamp) -> Result<Heard, SagaError> {
+    /// The table could not be used, or too little time is left; the provider will send the event again.
+    pub async fn hear(&self, event: &PaymentEvent, patience: Patience, now: Timestamp) -> Result<Heard, SagaError> {
         let Some(order) = self.table.order_get_for_shop(event.order).await? else { return Ok(Heard::Unknown) };
         if !agrees(&order, &event.news) {
             tracing::error!(order = %order.id, event = %event.id, "an event contradicts its order");
@@ -105,11 +105,19 @@ impl Saga {
         let news = match &event.news {
             PaymentNews::Captured { reference, .. } => News::Paid { reference },
             // A refused attempt is not the end of a payment that is still being tried: only where nobody waits for the
-            // provider's answer any more does it decide.
-            PaymentNews::Declined if order.state == domain::OrderState::PaymentUnknown => News::Declined,
-            PaymentNews::Declined => return Ok(self.record(order.id, Cause::Event(&event.id), now).await?),
+            // provider's answer any more is it a reason to ask.
+            PaymentNews::Declined => {
+                let id = order.id;
+                if order.state == OrderState::PaymentUnknown {
+                    self.give_up(order, News::Declined, patience, now).await?;
+                }
+                return self.record(id, Cause::Event(&event.id), now).await;
+            }
             PaymentNews::RefundPaid { number, .. } => News::RefundPaid(*number),
-            PaymentNews::RefundRefused { number } => News::RefundRefused(*number),
+            PaymentNews::RefundRefused { number } => {
+                tracing::error!(order = %order.id, refund = number, "the payment provider refused a refund");
+                News::RefundRefused(*number)
+            }
         };
         self.learn_because(order, news, Cause::Event(&event.id), now).await.map(|(_, heard)| heard)
     }

@@ -45,7 +45,7 @@ pub use customers::{Credential, EmailTaken, NewSession, RegisterError};
 pub use descriptions::{DescriptionError, Descriptions, StoredDescription};
 pub use error::StoreError;
 pub use idempotency::{Idempotency, IdempotencyPutError, PriorRequest};
-pub use order_lists::{CustomerOrder, DuePosition, OrderPosition, StateDayPosition};
+pub use order_lists::{CustomerOrder, DuePosition, Open, OrderPosition, StateDayPosition};
 pub use orders::{Cause, OrderTransitionError, PlaceOrderError, Shortage};
 pub use page::Page;
 pub use products::{

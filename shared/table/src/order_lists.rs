@@ -43,6 +43,24 @@ pub struct DuePosition {
     seen: usize,
 }
 
+/// What can be open about an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Open {
+    /// Its payment has no outcome: one of the two states without.
+    Payment(OrderState),
+    /// A refund is owed.
+    Refund,
+}
+
+impl Open {
+    fn is_of(self, order: &Order) -> bool {
+        match self {
+            Open::Payment(state) => order.state == state,
+            Open::Refund => order.refund_owed().is_some(),
+        }
+    }
+}
+
 impl Table {
     /// AP-09: a customer's orders, newest first. Query, eventually consistent.
     pub async fn order_list_by_customer(
@@ -100,9 +118,10 @@ impl Table {
         Ok(Page { items, next })
     }
 
-    /// AP-12: orders with something open that are due in a span of time, soonest first. A Query on each due
-    /// shard, then the orders themselves, consistently: the index holds keys
-    /// only. It may lag behind, so look at an order's state before acting on it. At most `limit`.
+    /// AP-12: orders with something open that are due in a span of time, soonest first. A Query on each due shard, then
+    /// the orders themselves, consistently: the index holds keys only. It may lag behind, so look at an order's state
+    /// before acting on it. At most `limit`. An order that does not read back is logged and left out: it must not keep the
+    /// others from being looked after.
     pub async fn order_list_due(
         &self,
         from: Timestamp,
@@ -133,16 +152,17 @@ impl Table {
         });
         let ids: Vec<OrderId> = ids.collect();
         let found = self.items_get(ids.iter().copied().map(keys::order).collect(), true).await?;
-        let mut orders = found.into_iter().map(order).collect::<Result<Vec<_>, _>>()?;
+        let readable = |item| order(item).inspect_err(|error| tracing::error!(%error, "an order is left out")).ok();
+        let mut orders: Vec<_> = found.into_iter().filter_map(readable).collect();
         orders.sort_by_key(|o| ids.iter().position(|id| *id == o.id));
         Ok(orders)
     }
 
-    /// AP-12 for operators: orders of one state without an outcome, soonest due first. A page may be shorter than
-    /// `limit` and still not the last.
-    pub async fn order_list_unsettled(
+    /// AP-12 for operators: orders with something open of one kind, soonest due first. A page may be shorter than `limit`
+    /// and still not the last.
+    pub async fn order_list_open(
         &self,
-        state: OrderState,
+        open: Open,
         limit: i32,
         after: Option<&DuePosition>,
     ) -> Result<Page<CustomerOrder, DuePosition>, StoreError> {
@@ -160,7 +180,7 @@ impl Table {
             let before = if due_at == from { skip } else { 0 };
             DuePosition { due_at, seen: before + with_the_last }
         });
-        let items = page.into_iter().filter(|o| o.state == state).map(|o| CustomerOrder {
+        let items = page.into_iter().filter(|o| open.is_of(o)).map(|o| CustomerOrder {
             id: o.id,
             state: o.state,
             total: o.totals.total,

@@ -71,7 +71,8 @@ pub const FEATURED: Index = Index {
     include: &["name", "currency", "thumbnail", "price"],
 };
 
-/// Orders without an outcome, by when somebody has to look after them.
+/// Orders with something open, a payment without an outcome or a refund that is owed, by when somebody has to look after
+/// them.
 pub const DUE: Index =
     Index { name: "due-index", hash: "dueShard", range: "dueAt", range_type: RangeType::Number, include: &[] };
 

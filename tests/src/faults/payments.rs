@@ -1,7 +1,7 @@
 //! What goes wrong between the shop and its payment provider.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     future::Future,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -29,12 +29,24 @@ pub struct FaultyPayments {
     /// What the provider took by [`Bug::ChargeUnderAFreshKey`]; its own ledger knows one charge of each order.
     extra: Mutex<Vec<Entry>>,
     /// What orders cost, as far as this provider was told.
-    totals: Mutex<HashMap<OrderId, Money>>,
+    totals: Totals,
+    /// Orders given up by [`Bug::HoldReleasedOnTimeout`].
+    released: Mutex<HashSet<OrderId>>,
 }
+
+/// What orders cost, as far as providers of one shop were told. Cheap to clone; clones are the same memory.
+#[derive(Debug, Clone, Default)]
+pub struct Totals(Arc<Mutex<HashMap<OrderId, Money>>>);
 
 impl FaultyPayments {
     pub fn new(inner: Arc<LocalPayments>, plan: Plan, bug: Option<Bug>) -> Self {
-        Self { inner, plan, bug, extra: Mutex::default(), totals: Mutex::default() }
+        Self { inner, plan, bug, extra: Mutex::default(), totals: Totals::default(), released: Mutex::default() }
+    }
+
+    /// With what the providers of other environments were told.
+    pub fn knowing(mut self, totals: Totals) -> Self {
+        self.totals = totals;
+        self
     }
 
     /// What was taken besides the inner ledger: to be added to it before it is judged.
@@ -75,7 +87,7 @@ impl FaultyPayments {
 
     /// What an order costs: as this provider was asked for it, or as it stands in the ledger.
     fn total(&self, order: OrderId) -> Option<Money> {
-        if let Some(total) = lock(&self.totals).get(&order) {
+        if let Some(total) = lock(&self.totals.0).get(&order) {
             return Some(*total);
         }
         let asked = |entry: &Entry| !matches!(entry.attempt, Attempt::Refunded(_)) && entry.order == order.to_string();
@@ -106,13 +118,14 @@ impl PaymentProvider for FaultyPayments {
 
     fn charge<'a>(&'a self, charge: &'a Charge) -> Answer<'a, ChargeOutcome> {
         Box::pin(async move {
-            lock(&self.totals).insert(charge.order, charge.amount);
+            lock(&self.totals.0).insert(charge.order, charge.amount);
             let outcome = match self.has(Bug::ChargeUnderAFreshKey) {
                 true => self.call("charge", self.charge_anew(charge)).await,
                 false => self.call("charge", self.inner.charge(charge)).await,
             };
             if outcome == Err(AnswerLost) && self.has(Bug::HoldReleasedOnTimeout) {
                 self.plan.bug_acted();
+                lock(&self.released).insert(charge.order);
                 return Ok(ChargeOutcome::Declined);
             }
             outcome
@@ -121,7 +134,11 @@ impl PaymentProvider for FaultyPayments {
 
     fn close(&self, order: OrderId, amount: Money) -> Answer<'_, CloseOutcome> {
         Box::pin(async move {
-            lock(&self.totals).insert(order, amount);
+            lock(&self.totals.0).insert(order, amount);
+            // Whoever takes a lost answer for a refusal does not ask afterwards either.
+            if lock(&self.released).remove(&order) {
+                return Ok(CloseOutcome::Closed);
+            }
             if self.has(Bug::ReleasedWithoutAsking) {
                 self.plan.bug_acted();
                 return Ok(CloseOutcome::Closed);

@@ -14,7 +14,7 @@ use super::{
     bugs::Bug,
     checker::{self, Violation},
     plan::{Fault, Plan, mix},
-    world::{Asked, CANCEL, DELIVER, Environment, REFUND, SHIP, Shopper, World},
+    world::{Asked, CANCEL, DELIVER, Environment, PLACE, REFUND, SHIP, Shopper, World},
 };
 
 /// What one run, or many, came to.
@@ -210,12 +210,13 @@ async fn staff(world: &World, seed: u64) {
 async fn provider_and_time(world: &World, seed: u64) {
     let mut dice = Dice(seed);
     let (mut lambda, mut other) = (Lambda::new(world, seed, RATE).await, Lambda::new(world, mix(seed), RATE).await);
-    for _ in 0..10 {
+    for _ in 0..14 {
         tokio::time::sleep(std::time::Duration::from_millis(12)).await;
-        match dice.roll(6) {
+        match dice.roll(8) {
             0 | 1 => drop(tokio::join!(world.sweep(lambda.alive().await), world.sweep(other.alive().await))),
             2 => world.advance(20 * 60),
             3 => world.advance(61),
+            4 | 5 => claim(world, &mut dice, lambda.alive().await).await,
             _ => {
                 let entries = world.payments.attempts();
                 if entries.is_empty() {
@@ -223,20 +224,13 @@ async fn provider_and_time(world: &World, seed: u64) {
                 }
                 let entry = dice.pick(&entries).clone();
                 let amount = Money::amount(entry.amount, Currency::USD);
-                let captured = |amount| PaymentNews::Captured { reference: "local_by_event".to_owned(), amount };
-                let event = match entry.attempt {
-                    payments::Attempt::Captured => world.event(&entry.order, captured(amount)),
-                    payments::Attempt::Declined => world.event(&entry.order, PaymentNews::Declined),
-                    payments::Attempt::Refunded(number) => {
-                        world.event(&entry.order, PaymentNews::RefundPaid { number, amount })
-                    }
-                    payments::Attempt::Closed => {
-                        // Nobody paid: somebody claims it, or pays less than it costs.
-                        let forged = world.event(&entry.order, captured(amount));
-                        world.deliver(lambda.alive().await, &forged, true).await;
-                        world.event(&entry.order, captured(Money::amount(entry.amount - 1, Currency::USD)))
-                    }
+                let reference = "local_by_event".to_owned();
+                let news = match entry.attempt {
+                    payments::Attempt::Captured => PaymentNews::Captured { reference, amount },
+                    payments::Attempt::Refunded(number) => PaymentNews::RefundPaid { number, amount },
+                    payments::Attempt::Declined | payments::Attempt::Closed => PaymentNews::Declined,
                 };
+                let event = world.event(&entry.order, news);
                 world.deliver(lambda.alive().await, &event, false).await;
                 if dice.chance(50) {
                     world.deliver(other.alive().await, &event, false).await;
@@ -244,6 +238,27 @@ async fn provider_and_time(world: &World, seed: u64) {
             }
         }
     }
+}
+
+/// Somebody claims that an open order was paid, or pays less than it costs.
+async fn claim(world: &World, dice: &mut Dice, environment: &Environment) {
+    let paid = world.payments.entries();
+    let open = world.told().into_iter().filter(|t| t.status == 202 && t.route == PLACE);
+    let unpaid: Vec<_> = open.filter(|t| paid.iter().all(|entry| t.body["orderId"] != entry.order.as_str())).collect();
+    if unpaid.is_empty() {
+        return;
+    }
+    let told = dice.pick(&unpaid);
+    let order = told.body["orderId"].as_str().expect("an order's id");
+    let total = told.body["total"]["amount"].as_i64().expect("an order's total");
+    let captured = |cents| {
+        let amount = Money::amount(cents, Currency::USD);
+        world.event(order, PaymentNews::Captured { reference: "local_by_nobody".to_owned(), amount })
+    };
+    match dice.chance(50) {
+        true => world.deliver(environment, &captured(total), true).await,
+        false => world.deliver(environment, &captured(total - 1), false).await,
+    };
 }
 
 async fn judge(world: &World, name: &str) -> Tally {

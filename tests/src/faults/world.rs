@@ -26,7 +26,7 @@ use utoipa_axum::router::OpenApiRouter;
 use super::{
     bugs::Bug,
     checker::{self, Evidence, Told},
-    payments::FaultyPayments,
+    payments::{FaultyPayments, Totals},
     plan::{Fault, Plan},
     stream,
     wire::{EarlierAnswers, FaultyHttp},
@@ -51,6 +51,7 @@ pub struct World {
     pub payments: Arc<LocalPayments>,
     bug: Option<Bug>,
     earlier: EarlierAnswers,
+    totals: Totals,
     told: Mutex<Vec<Told>>,
     asked: Mutex<Vec<Asked>>,
     initial_stock: Mutex<BTreeMap<String, i64>>,
@@ -108,6 +109,7 @@ impl World {
             payments: Arc::default(),
             bug,
             earlier: EarlierAnswers::default(),
+            totals: Totals::default(),
             told: Mutex::default(),
             asked: Mutex::default(),
             initial_stock: Mutex::default(),
@@ -123,7 +125,8 @@ impl World {
             .with_bug(self.bug, self.payments.clone())
             .remembering(self.earlier.clone());
         let (table, _) = config(&self.engine, &self.name, http.into_shared()).connect().await;
-        let payments = Arc::new(FaultyPayments::new(self.payments.clone(), plan.clone(), self.bug));
+        let payments =
+            Arc::new(FaultyPayments::new(self.payments.clone(), plan.clone(), self.bug).knowing(self.totals.clone()));
         lock(&self.environments).push((plan.clone(), payments.clone()));
         let provider: Arc<dyn PaymentProvider> = payments;
         let sweeper = sweeper::State::new(Saga::new(table.clone(), provider.clone()), self.clock.clone());
