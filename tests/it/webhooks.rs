@@ -52,8 +52,15 @@ async fn money_for_an_order_that_was_given_up_goes_back() {
     assert_eq!((&stored["state"], &stored["payment"]["state"]), (&json!("cancelled"), &json!("captured")));
     assert_eq!(stored["refunds"][0]["state"], "requested");
     assert_eq!(shop.stock(&"mug".parse().unwrap()).await, 10, "the units went back once, and stay");
-    let due = shop.stack.table.order_list_due(domain::Timestamp::UNIX_EPOCH, domain::Timestamp::MAX, 24).await.unwrap();
-    assert_eq!(due.len(), 1, "the sweeper will pay it back");
+    let admin = shop.admin().await;
+    let owed = admin.get("/admin/orders?state=refund_owed").await.expect(200).json();
+    assert_eq!(owed["items"][0]["orderId"], order.as_str());
+    shop.clock.advance(SignedDuration::from_mins(2));
+    sweeper::sweep(&shop.stack.sweeper, None).await.unwrap();
+    // Nobody had paid, whatever the event said: the provider gives nothing back, and staff can see that.
+    let refused = admin.get(&format!("/admin/orders/{order}")).await.expect(200).json();
+    assert_eq!(refused["refunds"][0]["state"], "refused");
+    assert_eq!(admin.get("/admin/orders?state=refund_owed").await.json()["items"], json!([]));
 }
 
 #[tokio::test]

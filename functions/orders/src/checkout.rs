@@ -10,11 +10,10 @@ use domain::{
     Address, AddressId, Cart, Invalid, Money, Order, OrderId, OrderState, PlaceError, Placement, Product, ProductId,
     UserId,
 };
-use jiff::SignedDuration;
 use payments::PaymentToken;
 use saga::Patience;
 use serde_json::json;
-use table::{Idempotency, IdempotencyPutError, PlaceOrderError, PriorRequest, Shortage, StoreError};
+use table::{Idempotency, IdempotencyPutError, PlaceOrderError, PriorRequest, REQUEST_RUNNING, Shortage, StoreError};
 
 use crate::{
     State, answer, saga_problem,
@@ -172,15 +171,13 @@ async fn resume(
     settle(state, order, token, patience).await
 }
 
-/// How long the request that placed an order may be at it: above the function's own timeout.
-const RUNNING: SignedDuration = SignedDuration::from_secs(25);
-
 /// The order that emptied this cart, if it still waits for its payment and nobody is at it any more: a customer who lost
 /// the answer and tries again under another key means that one, and its hold must not stand in their way.
 async fn held(context: &Context, uid: &UserId, cart: &Cart) -> Result<Option<Order>, Problem> {
     let Some(id) = cart.placed.filter(|_| cart.lines.is_empty()) else { return Ok(None) };
     let order = context.table.order_get_consistent(uid, id).await?;
-    let given_up = |o: &Order| context.clock.now() >= o.placed_at() + RUNNING || o.state == OrderState::PaymentUnknown;
+    let given_up =
+        |o: &Order| context.clock.now() >= o.placed_at() + REQUEST_RUNNING || o.state == OrderState::PaymentUnknown;
     Ok(order.filter(|o| o.state.is_unsettled() && given_up(o)))
 }
 

@@ -10,7 +10,7 @@ use crate::{StoreError, Table, conditions::NEW, keys, meter::metered, rows};
 const KEPT: SignedDuration = SignedDuration::from_hours(25);
 
 /// How long a request may be on its way before a retry may take over: above the function's own timeout.
-const RUNNING: SignedDuration = SignedDuration::from_secs(25);
+pub const REQUEST_RUNNING: SignedDuration = SignedDuration::from_secs(25);
 
 /// A request that must not be carried out twice: whose, under which key, and what it asked for.
 #[derive(Debug, Clone)]
@@ -70,7 +70,7 @@ impl Idempotency {
         Ok(PriorRequest {
             same_payload: row.payload_sha256 == self.payload_sha256,
             outcome: row.outcome,
-            running_until: created_at + RUNNING,
+            running_until: created_at + REQUEST_RUNNING,
         })
     }
 }

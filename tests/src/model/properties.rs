@@ -1,6 +1,6 @@
 //! What must hold in every state, and states that must be reached for that to mean anything.
 
-use domain::{Order, OrderState, PaymentState, RefundState};
+use domain::{Order, OrderEvent, OrderState, PaymentState, RefundState};
 
 use super::{
     Configuration, World,
@@ -25,8 +25,8 @@ pub const REACHED: [(&str, Condition); 11] = [
     ("confirmed", |_, w| w.store.order.state == OrderState::Confirmed),
     ("shipped", |_, w| w.store.order.state == OrderState::Shipped),
     ("declined", |_, w| w.store.order.payment.state == PaymentState::Declined),
-    ("expired", |_, w| w.store.order.last_event() == domain::OrderEvent::Expired),
-    ("cancelled unpaid", |_, w| w.store.order.last_event() == domain::OrderEvent::Cancelled),
+    ("expired", |_, w| w.store.order.last_event() == OrderEvent::Expired),
+    ("cancelled unpaid", |_, w| w.store.order.last_event() == OrderEvent::Cancelled),
     ("cancelled paid", |_, w| is_cancelled(w) && w.store.units_back == BOUGHT && w.store.carts_back == 0),
     ("late money owed", |_, w| came_late(&w.store.order) && w.store.order.refund_owed().is_some()),
     ("late money back", |_, w| came_late(&w.store.order) && w.store.order.refunded() == w.store.order.totals.total),
@@ -42,8 +42,10 @@ fn no_unit_is_lost_or_sold_twice(_: &Configuration, world: &World) -> bool {
     world.store.available + world.store.held_or_sold() == STOCK
 }
 
+/// And nothing returns that is on its way to the customer.
 fn stock_and_cart_return_once(_: &Configuration, world: &World) -> bool {
-    world.store.units_back <= BOUGHT && world.store.carts_back <= 1
+    let was_shipped = world.store.order.history.iter().any(|t| t.event == OrderEvent::Shipped);
+    world.store.units_back <= BOUGHT && world.store.carts_back <= 1 && !(was_shipped && is_cancelled(world))
 }
 
 fn nothing_is_released_unasked(_: &Configuration, world: &World) -> bool {
@@ -91,7 +93,7 @@ fn is_cancelled(world: &World) -> bool {
 }
 
 fn came_late(order: &Order) -> bool {
-    order.history.iter().any(|t| matches!(t.event, domain::OrderEvent::PaidLate(_)))
+    order.history.iter().any(|t| matches!(t.event, OrderEvent::PaidLate(_)))
 }
 
 fn nobody_is_at_it(world: &World) -> bool {

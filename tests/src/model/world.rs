@@ -144,7 +144,7 @@ impl World {
         self.total() * i64::from(self.provider.captures)
     }
 
-    /// Nothing is open, and provider and order agree about the money.
+    /// Nothing is open, provider and order agree about the money, and nothing is going to be shipped for none.
     pub fn is_settled(&self) -> bool {
         let order = &self.store.order;
         let kept =
@@ -155,6 +155,7 @@ impl World {
             && order.refund_owed().is_none()
             && captured == (self.provider.captures > 0)
             && self.taken() - self.provider.refunded() == kept
+            && (order.state != OrderState::Confirmed || kept > 0)
     }
 }
 
