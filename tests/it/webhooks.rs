@@ -14,6 +14,9 @@ async fn an_event_settles_an_order_whose_answer_was_lost() {
     let first = deliver(&shop, &captured(&order, "evt_1", 899)).await.expect(200);
     let again = deliver(&shop, &captured(&order, "evt_1", 899)).await.expect(200);
     let other = deliver(&shop, &captured(&order, "evt_2", 899)).await.expect(200);
+    let amount = Money::amount(899, Currency::USD);
+    let second = event(&order, "evt_3", PaymentNews::Captured { reference: "pay_2".to_owned(), amount });
+    assert_eq!(deliver(&shop, &second).await.expect(422).code(), "event_contradicts", "it was paid once, by pay_1");
 
     assert_eq!(first.json(), json!({"outcome": "applied"}));
     assert_eq!(again.json(), json!({"outcome": "seen"}));
@@ -29,11 +32,14 @@ async fn a_refusal_settles_only_what_nobody_waits_for() {
     let declined = |order: &str, id: &str| event(order, id, PaymentNews::Declined);
 
     deliver(&shop, &declined(&order, "evt_1")).await.expect(200);
+    let at_once = ann.get(&format!("/orders/{order}")).await.json()["state"].clone();
+    sweeper::sweep(&shop.stack.sweeper, None).await.unwrap();
 
+    assert_eq!(at_once, "payment_unknown", "another attempt may be on its way");
     assert_eq!(ann.get(&format!("/orders/{order}")).await.json()["state"], "cancelled");
     assert_eq!(shop.stock(&"mug".parse().unwrap()).await, 10);
     let retried = ann.pays_with("tok_timeout_unpaid", "the-answer-is-lost").await;
-    assert_eq!(retried.expect(402).code(), "payment_declined");
+    assert_eq!(retried.expect(402).code(), "payment_expired");
     let paid = ann.checks_out().await.expect(201).json()["orderId"].as_str().unwrap().to_owned();
     deliver(&shop, &declined(&paid, "evt_2")).await.expect(200);
     assert_eq!(ann.get(&format!("/orders/{paid}")).await.json()["state"], "confirmed");

@@ -32,6 +32,8 @@ pub struct Configuration {
     actors: Vec<Role>,
     /// It begins with a paid order instead of one that is only held.
     paid: bool,
+    /// The provider may take money after it was closed.
+    provider_breaks_its_word: bool,
     /// States it must come to, by the names of `properties::REACHED`.
     reaches: Vec<&'static str>,
     bug: Option<Bug>,
@@ -42,6 +44,8 @@ pub struct Configuration {
 pub enum Bug {
     /// A lost answer is taken for a refusal, and the hold released.
     LostIsDeclined,
+    /// A refused attempt releases the hold, although one before it may still be on its way.
+    ReleasesOnDecline,
     /// An order is written over whatever was written meanwhile.
     WritesBlindly,
     /// The sweeper releases a hold without asking the provider.
@@ -96,21 +100,28 @@ pub fn configurations() -> Vec<Configuration> {
     vec![
         everybody(),
         Configuration {
+            name: "a provider that breaks its word",
+            actors: vec![Checkout, Customer, captured, captured, refunded, Sweeper],
+            reaches: vec!["expired", "cancelled paid", "late money owed", "late money back", "owed and nobody at it"],
+            provider_breaks_its_word: true,
+            ..Configuration::default()
+        },
+        Configuration {
             name: "two overlapping sweepers",
             actors: vec![Checkout, Retry, captured, Sweeper, Sweeper],
-            reaches: vec!["confirmed", "expired", "late money owed", "late money back", "owed and nobody at it"],
+            reaches: vec!["confirmed", "declined", "expired", "a write comes too late"],
             ..Configuration::default()
         },
         Configuration {
             name: "webhooks twice, out of order",
-            actors: vec![Checkout, Retry, captured, captured, declined, refunded, Sweeper],
-            reaches: vec!["confirmed", "declined", "late money owed", "late money back", "a write comes too late"],
+            actors: vec![Checkout, Retry, captured, captured, declined, Sweeper],
+            reaches: vec!["confirmed", "declined", "expired", "a write comes too late"],
             ..Configuration::default()
         },
         Configuration {
             name: "a client that tries again and again",
             actors: vec![Checkout, Retry, Retry, captured, Sweeper],
-            reaches: vec!["confirmed", "declined", "late money owed"],
+            reaches: vec!["confirmed", "declined", "expired"],
             ..Configuration::default()
         },
         Configuration {
@@ -130,13 +141,19 @@ pub fn configurations() -> Vec<Configuration> {
     ]
 }
 
-/// The one configuration in which every property can fail.
 fn everybody() -> Configuration {
     use Role::*;
     Configuration {
         name: "everybody at once",
         actors: vec![Checkout, Retry, Webhook(Did::Capture), Customer, Sweeper],
-        reaches: vec!["confirmed", "declined", "expired", "cancelled unpaid", "cancelled paid", "late money back"],
+        reaches: vec![
+            "confirmed",
+            "declined",
+            "expired",
+            "cancelled unpaid",
+            "cancelled paid",
+            "owed and nobody at it",
+        ],
         ..Configuration::default()
     }
 }
@@ -150,6 +167,7 @@ pub fn check_all() -> Vec<Outcome> {
 pub fn planted() -> Vec<Planted> {
     let bugs = [
         (Bug::LostIsDeclined, "P1"),
+        (Bug::ReleasesOnDecline, "P1"),
         (Bug::WritesBlindly, "S1"),
         (Bug::ReleasesUnasked, "P1"),
         (Bug::IgnoresLateMoney, "P2"),
@@ -160,7 +178,9 @@ pub fn planted() -> Vec<Planted> {
         (Bug::LeavesRefunds, "nothing is stuck"),
     ];
     let notice = |(bug, property)| {
-        let configuration = Configuration { bug: Some(bug), ..everybody() };
+        // Money that comes late is among what can be mistaken.
+        let provider_breaks_its_word = bug == Bug::IgnoresLateMoney;
+        let configuration = Configuration { bug: Some(bug), provider_breaks_its_word, ..everybody() };
         Planted { bug, property, noticed: configuration.violates(property) }
     };
     bugs.into_iter().map(notice).collect()
@@ -222,8 +242,11 @@ impl Model for Configuration {
     type Action = Action;
 
     fn init_states(&self) -> Vec<World> {
-        let (store, provider) =
-            if self.paid { (Store::paid(), Provider::charged()) } else { (Store::held(), Provider::default()) };
+        let provider = Provider { breaks_its_word: self.provider_breaks_its_word, ..Provider::default() };
+        let (store, provider) = match self.paid {
+            true => (Store::paid(), Provider { captures: 1, ..provider }),
+            false => (Store::held(), provider),
+        };
         let actors = self.actors.iter().map(|role| Actor::new(*role)).collect();
         vec![World { store, provider, actors, told: self.paid, released_unasked: false }]
     }

@@ -6,7 +6,7 @@ use domain::{Cancelling, NotPaid, Order, OrderId};
 use saga::Patience;
 
 use crate::{
-    State, answer,
+    State,
     fulfilment::state_conflict,
     once::{self, About, Decision},
     saga_problem,
@@ -18,7 +18,7 @@ use crate::{
     params(("orderId" = String, Path), ("Idempotency-Key" = String, Header, description = "16 to 64 characters")),
     responses(
         (status = 200, body = OrderResponse),
-        (status = 202, description = "the payment provider does not answer: the refund is owed, or, in state `payment_unknown`, nothing is decided yet", body = OrderResponse),
+        (status = 202, description = "the payment provider does not answer: the refund is owed", body = OrderResponse),
         (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
         (status = 409, description = "`order_state_conflict`: it was shipped", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 422, description = "`idempotency_key_reused`", body = ProblemDetails, content_type = "application/problem+json"),
@@ -40,7 +40,8 @@ pub async fn cancel(
         }
         let order = paid_or_not(&state, order, about.patience).await?;
         if order.state.is_unsettled() {
-            return Ok(answer::moved(&order, true));
+            // Nothing remembers the wish, so that it must not sound as if it were granted.
+            return Err(Problem::busy("whether it was paid is not known yet; send the request again to cancel it"));
         }
     }
     once::carry_out(&state, &request, &about, |order| match order.cancel(now).map_err(state_conflict)? {

@@ -7,8 +7,8 @@
 use api::{Context, Deadline, Json, Problem, RequestKey, SessionAndCart, idempotency, rates, wire::ProblemDetails};
 use axum::{extract::State as Extract, response::Response};
 use domain::{
-    Address, AddressId, Cart, Invalid, Money, Order, OrderId, OrderState, PlaceError, Placement, Product, ProductId,
-    UserId,
+    Address, AddressId, Cart, Invalid, Money, NotPaid, Order, OrderId, OrderState, PlaceError, Placement, Product,
+    ProductId, UserId,
 };
 use payments::PaymentToken;
 use saga::Patience;
@@ -58,9 +58,14 @@ pub async fn place(
         return take_over(&state, held, asked, &request, patience).await;
     }
     let order = order(context, &session.uid, &cart, &asked).await?;
-    match commit(context, &order, &request).await? {
+    let mut committed = commit(context, &order, &request).await?;
+    if matches!(committed, Committed::Short(_)) && release_own_hold(&state, &session.uid, &cart, patience).await? {
+        committed = commit(context, &order, &request).await?;
+    }
+    match committed {
         Committed::Now => settle(&state, order, asked.token, patience).await,
         Committed::Before(prior) => resume(&state, &session.uid, prior, asked.token, patience).await,
+        Committed::Short(shortages) => Err(out_of_stock(&shortages)),
     }
 }
 
@@ -110,13 +115,18 @@ enum Committed {
     Now,
     /// Another request under the same key was first.
     Before(PriorRequest),
+    /// Less is left than the cart holds.
+    Short(Vec<Shortage>),
 }
 
 async fn commit(context: &Context, order: &Order, request: &Idempotency) -> Result<Committed, Problem> {
     match context.table.order_place(order, request, context.clock.now()).await {
         Ok(()) => Ok(Committed::Now),
         Err(PlaceOrderError::Repeated(prior)) => Ok(Committed::by(prior, order)),
-        Err(PlaceOrderError::OutOfStock(shortages)) => refused(context, order, request, out_of_stock(&shortages)).await,
+        Err(PlaceOrderError::OutOfStock(shortages)) => {
+            let record = context.table.idempotency_get(request).await?;
+            Ok(record.map_or(Committed::Short(shortages), |record| Committed::by(record, order)))
+        }
         Err(PlaceOrderError::CartChanged) => {
             let changed = Problem::conflict("cart_changed", "the cart was changed meanwhile; look at it again");
             refused(context, order, request, changed).await
@@ -174,11 +184,27 @@ async fn resume(
 /// The order that emptied this cart, if it still waits for its payment and nobody is at it any more: a customer who lost
 /// the answer and tries again under another key means that one, and its hold must not stand in their way.
 async fn held(context: &Context, uid: &UserId, cart: &Cart) -> Result<Option<Order>, Problem> {
-    let Some(id) = cart.placed.filter(|_| cart.lines.is_empty()) else { return Ok(None) };
+    match cart.lines.is_empty() {
+        true => given_up(context, uid, cart).await,
+        false => Ok(None),
+    }
+}
+
+/// A customer who fills their cart anew has given up the order they left behind: what it holds is theirs to buy. Says
+/// whether it is out of the way.
+async fn release_own_hold(state: &State, uid: &UserId, cart: &Cart, patience: Patience) -> Result<bool, Problem> {
+    let Some(order) = given_up(&state.context, uid, cart).await? else { return Ok(false) };
+    let closed = state.saga.close(order, NotPaid::CancelledByCustomer, patience, state.context.clock.now());
+    Ok(!closed.await.map_err(saga_problem)?.state.is_unsettled())
+}
+
+/// The order that emptied this cart last, if it waits for its payment and nobody is at it any more.
+async fn given_up(context: &Context, uid: &UserId, cart: &Cart) -> Result<Option<Order>, Problem> {
+    let Some(id) = cart.placed else { return Ok(None) };
     let order = context.table.order_get_consistent(uid, id).await?;
-    let given_up =
+    let left =
         |o: &Order| context.clock.now() >= o.placed_at() + REQUEST_RUNNING || o.state == OrderState::PaymentUnknown;
-    Ok(order.filter(|o| o.state.is_unsettled() && given_up(o)))
+    Ok(order.filter(|o| o.state.is_unsettled() && left(o)))
 }
 
 /// Pays for an order that was placed under another key.

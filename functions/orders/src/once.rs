@@ -3,6 +3,7 @@
 use api::{Problem, idempotency};
 use axum::response::Response;
 use domain::{Moved, Order, OrderEvent, OrderId, UserId};
+use http::StatusCode;
 use saga::Patience;
 use table::{Cause, Idempotency, IdempotencyPutError, OrderTransitionError, PriorRequest, StoreError};
 
@@ -73,7 +74,7 @@ pub async fn carry_out(
             Err(OrderTransitionError::Changed | OrderTransitionError::EventSeen) => {}
             // Done or not: the record, being part of it, tells.
             Err(OrderTransitionError::Store(error @ StoreError::AnswerLost(_))) => {
-                let prior = table.idempotency_get(request).await?.ok_or(error)?;
+                let prior = idempotency::same_request(table.idempotency_get(request).await?.ok_or(error)?)?;
                 let (order, version) = (about.load(state).await?, version_of(&prior)?);
                 return finish(state, order, version, patience).await;
             }
@@ -86,7 +87,9 @@ pub async fn carry_out(
 async fn replay(state: &State, prior: PriorRequest, about: &About) -> Result<Response, Problem> {
     let version = version_of(&idempotency::same_request(prior)?)?;
     let order = about.load(state).await?;
-    finish(state, order, version, about.patience).await.map(answer::replayed)
+    let response = finish(state, order, version, about.patience).await?;
+    // What is owed has no first answer yet.
+    Ok(if response.status() == StatusCode::OK { answer::replayed(response) } else { response })
 }
 
 /// The answer to the request that made this version of an order. A refund it asked for is paid first, if it still is
@@ -96,16 +99,12 @@ async fn finish(state: &State, mut order: Order, version: u64, patience: Patienc
     let Some(OrderEvent::RefundRequested(number)) = order.history.get(at).map(|t| t.event) else {
         return Ok(answer::moved(&order.as_of(version), false));
     };
-    loop {
-        if let Some(refunded) = order.as_refunded(number) {
-            return Ok(answer::moved(&refunded, false));
-        }
-        // Those asked for before it come first.
-        let (open, now) = (order.refund_owed().map(|r| r.number), state.context.clock.now());
-        order = state.saga.refund(order, patience, now).await.map_err(saga_problem)?;
-        if order.refund_owed().map(|r| r.number) == open {
-            return Ok(answer::moved(&order, true));
-        }
+    if order.as_refunded(number).is_none() {
+        order = state.saga.refund(order, patience, state.context.clock.now()).await.map_err(saga_problem)?;
+    }
+    match order.as_refunded(number) {
+        Some(refunded) => Ok(answer::moved(&refunded, false)),
+        None => Ok(answer::moved(&order, true)),
     }
 }
 

@@ -28,7 +28,7 @@ struct Payload<'a> {
         (status = 202, description = "the payment provider does not answer: the refund is owed, and paid later", body = OrderResponse),
         (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
         (status = 409, description = "`order_state_conflict`: it was not paid", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "`refund_too_much`, `refund_amount_invalid`, `refund_lines_invalid`, `idempotency_key_reused`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, description = "`refund_too_much`, `refund_too_many`, `refund_amount_invalid`, `refund_lines_invalid`, `idempotency_key_reused`", body = ProblemDetails, content_type = "application/problem+json"),
     ))]
 pub async fn refund(
     admin: Admin,
@@ -69,6 +69,7 @@ fn refund_problem(error: RefundError) -> Problem {
             Problem::conflict("order_state_conflict", detail).with("state", state.as_str())
         }
         RefundError::TooMuch { left } => unprocessable("refund_too_much").with_money("left", left),
+        RefundError::TooMany => unprocessable("refund_too_many"),
         RefundError::AmountInvalid => unprocessable("refund_amount_invalid"),
         RefundError::TooManyUnits { product, left } => {
             unprocessable("refund_lines_invalid").with("productId", product.as_str()).with("left", left)

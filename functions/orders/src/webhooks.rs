@@ -1,6 +1,6 @@
 //! What payment providers tell of their own accord.
 
-use api::{Body, Deadline, Problem, wire::ProblemDetails};
+use api::{Body, Problem, wire::ProblemDetails};
 use axum::{
     Json,
     extract::{Path, State as Extract},
@@ -33,7 +33,6 @@ pub struct HeardResponse {
 pub async fn hear(
     Extract(state): Extract<State>,
     Path(provider): Path<String>,
-    deadline: Deadline,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Json<HeardResponse>, Problem> {
@@ -45,7 +44,7 @@ pub async fn hear(
     let signature = headers.get(payments.signature_header()).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let outcome = match payments.event(signature, &body, now) {
         Ok(None) => "ignored",
-        Ok(Some(event)) => match state.saga.hear(&event, state.patience(deadline), now).await.map_err(saga_problem)? {
+        Ok(Some(event)) => match state.saga.hear(&event, now).await.map_err(saga_problem)? {
             Heard::Applied => "applied",
             Heard::Seen => "seen",
             Heard::Unknown => "ignored",

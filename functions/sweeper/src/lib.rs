@@ -9,7 +9,7 @@ use futures::{StreamExt, stream};
 use jiff::SignedDuration;
 use saga::{Patience, Saga, SagaError};
 use serde::Serialize;
-use table::StoreError;
+use table::{StoreError, error_chain};
 
 /// Orders that one run looks after, soonest due first; the next run takes the next ones.
 const MOST: i32 = 100;
@@ -87,7 +87,7 @@ pub async fn sweep(state: &State, deadline: Option<Timestamp>) -> Result<Swept, 
 async fn look_after(state: &State, order: Order, deadline: Option<Timestamp>) -> Became {
     let now = state.clock.now();
     let patience = deadline.map_or(Patience::UNLIMITED, |deadline| Patience::until(deadline, now));
-    let (id, unsettled, before) = (order.id, order.state.is_unsettled(), order.version);
+    let (due, unsettled, before) = (order.clone(), order.state.is_unsettled(), order.version);
     let looked_after = match unsettled {
         true => state.saga.close(order, NotPaid::Expired, patience, now).await,
         false => state.saga.refund(order, patience, now).await,
@@ -99,7 +99,8 @@ async fn look_after(state: &State, order: Order, deadline: Option<Timestamp>) ->
         Ok(_) => Became::Confirmed,
         Err(SagaError::NoTime) => Became::Left,
         Err(error) => {
-            tracing::error!(order = %id, %error, "an order could not be looked after");
+            tracing::error!(order = %due.id, error = error_chain(&error), "an order could not be looked after");
+            put_off(state, &due, now).await;
             Became::Failed
         }
     }
@@ -117,7 +118,7 @@ async fn put_off(state: &State, order: &Order, now: Timestamp) -> Became {
     let since = order.history.last().map_or(now, |t| t.at);
     let wait = now.duration_since(since).clamp(SignedDuration::from_mins(1), LONGEST_WAIT);
     if let Err(error) = state.saga.table().order_postpone(order, now + wait).await {
-        tracing::warn!(order = %order.id, %error, "an order could not be put off");
+        tracing::warn!(order = %order.id, error = error_chain(&error), "an order could not be put off");
     }
     Became::Waiting
 }

@@ -22,6 +22,7 @@ use utoipa::openapi::OpenApi;
 pub use admin::{AdminAccount, AdminOutcome};
 pub use gateway::openapi;
 pub use sample::Seed;
+pub use table::error_chain;
 
 /// What a stack is started with.
 #[derive(Clone)]
@@ -200,10 +201,4 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, StackError> {
 async fn told_to_stop(mut stopped: watch::Receiver<bool>) {
     // An error means the stack was dropped, which stops it as well.
     let _ = stopped.wait_for(|stop| *stop).await;
-}
-
-/// An error and its sources on one line.
-pub fn error_chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |e| e.source());
-    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
 }

@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use domain::{Invalid, Money};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
-use table::{DescriptionError, StoreError};
+use table::{DescriptionError, StoreError, error_chain};
 
 /// An error as the client sees it: RFC 9457 `application/problem+json` with a stable `code`.
 ///
@@ -56,7 +56,7 @@ impl Problem {
     }
 
     pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        let detail = "something went wrong on our side; nothing is known to have changed";
+        let detail = "something went wrong on our side; look before you try again";
         Self { cause: Some(cause.into()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }
     }
 
@@ -117,7 +117,7 @@ impl From<DescriptionError> for Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         if let Some(cause) = &self.cause {
-            tracing::error!(code = self.code, cause = chain(cause.as_ref()), "request failed");
+            tracing::error!(code = self.code, cause = error_chain(cause.as_ref()), "request failed");
         }
         let mut body = self.members;
         body.insert("type".to_owned(), "about:blank".into());
@@ -138,16 +138,4 @@ impl IntoResponse for Problem {
         }
         response
     }
-}
-
-/// An error and its sources on one line.
-fn chain(error: &(dyn Error + Send + Sync)) -> String {
-    let mut line = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        line.push_str(": ");
-        line.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    line
 }

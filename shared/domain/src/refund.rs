@@ -2,6 +2,9 @@ use std::collections::BTreeMap;
 
 use crate::{Money, Order, OrderState, PaymentState, ProductId, Quantity};
 
+/// Refunds that one order can have: each makes its item larger.
+const MOST_REFUNDS: usize = 100;
+
 /// Money on its way back to a customer. It is decided on first and paid afterwards, under its number, so that asking the
 /// provider again never pays it twice.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -64,6 +67,8 @@ pub enum RefundError {
     TooMuch { left: Money },
     #[error("a refund is of more than nothing, and in the order's currency")]
     AmountInvalid,
+    #[error("an order has at most {MOST_REFUNDS} refunds")]
+    TooMany,
     #[error("at most {left} units of {product} are left to return")]
     TooManyUnits { product: ProductId, left: u32 },
 }
@@ -86,9 +91,14 @@ impl Order {
         Money::amount(paid.map(|r| r.amount.amount_minor()).sum(), self.totals.total.currency())
     }
 
+    /// The refunds that are owed, the one owed longest first.
+    pub fn refunds_owed(&self) -> impl Iterator<Item = &Refund> {
+        self.payment.refunds.iter().filter(|r| r.state == RefundState::Requested)
+    }
+
     /// The refund that is owed longest.
     pub fn refund_owed(&self) -> Option<&Refund> {
-        self.payment.refunds.iter().find(|r| r.state == RefundState::Requested)
+        self.refunds_owed().next()
     }
 
     /// Units of each line that were not returned yet.
@@ -107,6 +117,9 @@ impl Order {
     pub(crate) fn refund_of(&self, request: &RefundRequest) -> Result<Refund, RefundError> {
         if self.payment.state != PaymentState::Captured {
             return Err(RefundError::NothingPaid(self.state));
+        }
+        if self.payment.refunds.len() >= MOST_REFUNDS {
+            return Err(RefundError::TooMany);
         }
         let mut units_left = self.units_left();
         let mut worth = 0;
@@ -205,6 +218,30 @@ mod tests {
             refund(&order, None, vec![returned("cup", 1, true)]),
             Err(RefundError::TooManyUnits { product: "cup".parse().unwrap(), left: 0 })
         );
+    }
+
+    #[test]
+    fn units_of_one_product_go_back_in_one_piece() {
+        let order = held().paid("pay_1", NOW).unwrap().order;
+        let lines = vec![returned("mug", 1, true), returned("mug", 1, true)];
+        let amount = Some(order.totals.total);
+
+        let moved = order.refund(&RefundRequest { amount, lines }, NOW).unwrap();
+
+        assert_eq!(moved.stock_back, [("mug".parse().unwrap(), 3), ("pan".parse().unwrap(), 1)]);
+    }
+
+    #[test]
+    fn a_refund_that_comes_back_is_owed_to_nobody_and_can_be_made_anew() {
+        let order = held().paid("pay_1", NOW).unwrap().order;
+        let paid = refund(&order, None, vec![]).unwrap().refund_paid(1, NOW).unwrap().order;
+
+        let came_back = paid.refund_refused(1, NOW).unwrap().order;
+
+        assert_eq!((came_back.refunded(), came_back.refundable()), (usd(0).unwrap(), order.totals.total));
+        assert_eq!(came_back.refund_refused(1, NOW), None);
+        assert_eq!(came_back.refund_paid(1, NOW), None);
+        assert!(refund(&came_back, None, vec![]).is_ok());
     }
 
     #[test]

@@ -8,6 +8,8 @@
 //! The provider's answer decides about money; stock and cart follow from the order's own state, so that each unit
 //! returns once whoever is first.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
@@ -53,10 +55,11 @@ pub struct TransitionError {
 }
 
 impl Order {
-    /// The provider has taken the order's total. If the order was given up meanwhile, the money goes back.
+    /// The provider has taken the order's total. If the order was given up meanwhile, the money goes back, if there is any.
     pub fn paid(&self, reference: &str, at: Timestamp) -> Option<Moved> {
         let mut order = match (self.state, self.payment.state) {
             (_, PaymentState::Captured) => return None,
+            (OrderState::Cancelled, _) if self.totals.total.amount_minor() == 0 => return None,
             (OrderState::Cancelled, _) => {
                 let number = u32::try_from(self.payment.refunds.len()).ok()? + 1;
                 let refund = Refund {
@@ -100,8 +103,10 @@ impl Order {
         self.owes(number).then(|| self.moved(OrderEvent::RefundPaid(number), at))
     }
 
+    /// The provider will not pay a refund; or one that it had paid came back, as from an account that was closed.
     pub fn refund_refused(&self, number: u32, at: Timestamp) -> Option<Moved> {
-        self.owes(number).then(|| self.moved(OrderEvent::RefundRefused(number), at))
+        let refund = self.payment.refunds.iter().find(|r| r.number == number)?;
+        (refund.state != RefundState::Refused).then(|| self.moved(OrderEvent::RefundRefused(number), at))
     }
 
     /// A customer does not want it any more.
@@ -115,7 +120,7 @@ impl Order {
             OrderState::Confirmed => {
                 let moved = match self.refund(&RefundRequest::default(), at) {
                     Ok(moved) => moved,
-                    // Free of charge, or refunded bit by bit: there is nothing to pay back, only to put back.
+                    // Free of charge: there is nothing to pay back, only to put back.
                     Err(_) => self.given_up(OrderEvent::Cancelled, at),
                 };
                 Ok(Cancelling::Refund(Box::new(moved)))
@@ -148,12 +153,19 @@ impl Order {
     /// There is less to refund, or to return, than the request says.
     pub fn refund(&self, request: &RefundRequest, at: Timestamp) -> Result<Moved, RefundError> {
         let refund = self.refund_of(request)?;
-        let back = refund.lines.iter().filter(|l| l.restock);
-        let stock_back = back.map(|l| (l.product.clone(), l.quantity.units())).collect();
+        // One sum a product: a transaction takes each item once.
+        let mut stock_back = BTreeMap::new();
+        for line in refund.lines.iter().filter(|l| l.restock) {
+            *stock_back.entry(line.product.clone()).or_default() += line.quantity.units();
+        }
         let number = refund.number;
         let mut order = self.clone();
         order.payment.refunds.push(refund);
-        Ok(Moved { order: order.after(OrderEvent::RefundRequested(number), at), stock_back, cart_back: false })
+        Ok(Moved {
+            order: order.after(OrderEvent::RefundRequested(number), at),
+            stock_back: stock_back.into_iter().collect(),
+            cart_back: false,
+        })
     }
 
     /// The order as it was at an earlier version, for an answer that has to be given again.

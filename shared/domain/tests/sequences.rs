@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may unwrap: that is how it fails")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     Attributes, Cancelling, Cart, CartLine, CategoryPath, Currency, Money, Moved, NotPaid, Order, OrderState,
@@ -175,6 +175,8 @@ impl Counters {
     /// Counts it, and tells whether anything comes of it.
     fn count(&mut self, happening: &Happening) -> bool {
         match happening {
+            // Nothing was taken for what costs nothing, so nothing is late.
+            Happening::Paid if self.stage == Stage::Cancelled && self.total == 0 => false,
             Happening::Paid if !self.captured => {
                 self.captured = true;
                 match self.stage {
@@ -210,9 +212,12 @@ impl Counters {
         true
     }
 
+    /// What was paid may come back; what was refused stays so.
     fn answered(&mut self, number: u32, answer: Standing) -> bool {
-        let refund = self.refunds.get_mut(number as usize - 1).filter(|(_, is)| *is == Standing::Open);
-        refund.map(|(_, is)| *is = answer).is_some()
+        let Some((_, is)) = self.refunds.get_mut(number as usize - 1) else { return false };
+        let is_news = *is == Standing::Open || (*is, answer) == (Standing::Paid, Standing::Refused);
+        *is = if is_news { answer } else { *is };
+        is_news
     }
 
     fn refund(&mut self, cents: Option<i64>, lines: &[(&'static str, u32, bool)]) -> bool {
@@ -282,6 +287,8 @@ proptest! {
                 prop_assert!(time == 0 || !happening.is_news() || moved.is_none(), "{:?} was heard twice", happening);
                 let Some(moved) = moved else { continue };
                 prop_assert_eq!(units_back(&moved), counters.back - before.0);
+                let products: BTreeSet<_> = moved.stock_back.iter().map(|(product, _)| product).collect();
+                prop_assert_eq!(products.len(), moved.stock_back.len(), "a transaction takes each item once");
                 let given_up = before.1 && counters.stage == Stage::Cancelled;
                 prop_assert_eq!(moved.cart_back, given_up);
                 prop_assert!(before.1 || !moved.order.state.is_unsettled(), "what was settled is open again");

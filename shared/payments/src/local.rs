@@ -84,11 +84,6 @@ impl LocalPayments {
         Ok(Self { ledger: Mutex::new(ledger), ..Self::default() })
     }
 
-    /// Signs events with this secret instead of `whsec_local`.
-    pub fn signing_with(self, secrets: Secrets) -> Self {
-        Self { secrets, ..self }
-    }
-
     /// What was taken so far, for whoever checks it against the orders.
     pub fn entries(&self) -> Vec<Entry> {
         self.attempts().into_iter().filter(|entry| entry.attempt == Attempt::Captured).collect()

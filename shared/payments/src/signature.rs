@@ -8,7 +8,7 @@ use sha2::Sha256;
 use crate::EventRefused;
 
 /// How far the time of a signature may be off, in seconds: a recorded event is worth nothing afterwards.
-pub const TOLERANCE_S: i64 = 300;
+const TOLERANCE_S: i64 = 300;
 
 /// The secrets that events are signed with: the one in use and, while they are being changed, the other.
 #[derive(Clone)]

@@ -61,7 +61,7 @@ enum IntentStatus {
 #[derive(Debug, Deserialize)]
 struct Refund {
     status: RefundStatus,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "events::nullable")]
     metadata: Metadata,
 }
 

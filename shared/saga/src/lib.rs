@@ -6,6 +6,7 @@
 //! follows is written on condition of the order's version, and news that is not new changes nothing.
 
 mod hear;
+mod learn;
 mod step;
 
 use std::sync::Arc;

@@ -1,9 +1,11 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use domain::{NotPaid, Order, OrderState, Timestamp};
 use payments::{Answer, AnswerLost, Charge, ChargeOutcome, CloseOutcome, PaymentToken, RefundCharge, RefundOutcome};
 
-use crate::{Saga, SagaError, hear::News};
+use tokio::time::Instant;
+
+use crate::{Saga, SagaError, learn::News};
 
 /// Below this nothing outside is begun: there must be time to write down what came of it.
 const LEAST: Duration = Duration::from_secs(3);
@@ -41,8 +43,11 @@ impl Patience {
 impl Saga {
     /// Takes the order's total, and moves the order to where the answer puts it. An order that has an outcome keeps it.
     ///
+    /// A refusal is followed by a second question, which closes the payment: nothing goes back before that.
+    ///
     /// # Errors
-    /// [`SagaError::NoTime`] before the provider was asked; afterwards only where the table cannot be used.
+    /// [`SagaError::NoTime`] before the provider was asked; afterwards where the table cannot be used, or others keep
+    /// moving the order.
     pub async fn charge(
         &self,
         order: Order,
@@ -81,11 +86,14 @@ impl Saga {
         if !order.state.is_unsettled() {
             return Ok(order);
         }
+        if order.totals.total.amount_minor() == 0 {
+            return self.learn(order, News::NotPaid(why), now).await;
+        }
         self.give_up(order, News::NotPaid(why), patience, now).await
     }
 
     /// Nothing goes back before the provider has said that nothing was taken, and that nothing will be.
-    pub(crate) async fn give_up(
+    async fn give_up(
         &self,
         order: Order,
         why: News<'_>,
@@ -107,23 +115,26 @@ impl Saga {
         self.learn(order, news, now).await
     }
 
-    /// Pays the refund that is owed longest. If the provider does not answer it stays owed.
+    /// Pays what is owed. A refund that the provider does not answer about stays owed, and keeps none behind it waiting.
     ///
     /// # Errors
     /// As [`Saga::charge`].
-    pub async fn refund(&self, order: Order, patience: Patience, now: Timestamp) -> Result<Order, SagaError> {
-        let Some((number, amount)) = order.refund_owed().map(|r| (r.number, r.amount)) else { return Ok(order) };
+    pub async fn refund(&self, mut order: Order, patience: Patience, now: Timestamp) -> Result<Order, SagaError> {
         let reference = order.payment.reference.clone().unwrap_or_default();
-        let refund = RefundCharge { order: order.id, number, reference, amount };
-        let news = match within(patience, || self.payments.refund(&refund)).await? {
-            Ok(RefundOutcome::Paid) => News::RefundPaid(number),
-            Ok(RefundOutcome::Refused) => {
-                tracing::error!(order = %order.id, refund = number, "the payment provider refused a refund");
-                News::RefundRefused(number)
-            }
-            Err(AnswerLost) => return Ok(order),
-        };
-        self.learn(order, news, now).await
+        let owed: Vec<_> = order.refunds_owed().map(|r| (r.number, r.amount)).collect();
+        for (number, amount) in owed {
+            let refund = RefundCharge { order: order.id, number, reference: reference.clone(), amount };
+            let news = match within(patience, || self.payments.refund(&refund)).await? {
+                Ok(RefundOutcome::Paid) => News::RefundPaid(number),
+                Ok(RefundOutcome::Refused) => {
+                    tracing::error!(order = %order.id, refund = number, "the payment provider refused a refund");
+                    News::RefundRefused(number)
+                }
+                Err(AnswerLost) => continue,
+            };
+            order = self.learn(order, news, now).await?;
+        }
+        Ok(order)
     }
 }
 
@@ -138,16 +149,15 @@ async fn within<'a, T>(
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
 
-    #[test]
-    fn nothing_outside_is_begun_with_less_than_three_seconds_left() {
+    #[tokio::test(start_paused = true)]
+    async fn nothing_outside_is_begun_with_less_than_three_seconds_left() {
         let now = Timestamp::UNIX_EPOCH;
-        // Half a second off, so that the time this test takes decides nothing.
-        for ms in (500..15_000).step_by(1_000) {
-            let deadline = now + jiff::SignedDuration::from_millis(ms);
-
-            let limit = Patience::until(deadline, now).for_provider();
+        for ms in (0..15_000).step_by(250) {
+            let limit = Patience::until(now + SignedDuration::from_millis(ms), now).for_provider();
 
             match limit {
                 Err(_) => assert!(ms < 3_000, "{ms} ms"),
@@ -157,7 +167,19 @@ mod tests {
                 }
             }
         }
-        assert!(Patience::until(now, now + jiff::SignedDuration::from_secs(9)).for_provider().is_err());
         assert_eq!(Patience::UNLIMITED.for_provider().unwrap(), MOST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_that_goes_before_the_provider_is_asked_counts() {
+        let now = Timestamp::UNIX_EPOCH;
+        let patience = Patience::until(now + SignedDuration::from_secs(10), now);
+
+        tokio::time::advance(Duration::from_secs(6)).await;
+        let four_left = patience.for_provider();
+        tokio::time::advance(Duration::from_millis(1_001)).await;
+
+        assert_eq!(four_left.unwrap(), Duration::from_secs(2));
+        assert!(patience.for_provider().is_err());
     }
 }

@@ -22,6 +22,12 @@ pub enum StoreError {
     Corrupt { key: String, source: Box<dyn Error + Send + Sync> },
 }
 
+/// An error and what caused it, outermost first, on one line: no `Display` here prints its own source.
+pub fn error_chain(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |&e| e.source());
+    causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
+}
+
 impl StoreError {
     pub(crate) fn corrupt(key: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Corrupt { key: key.into(), source: source.into() }
@@ -29,12 +35,11 @@ impl StoreError {
 }
 
 /// The service's codes for "slow down" and for "somebody else is at it".
-const BUSY: [&str; 7] = [
+const BUSY: [&str; 6] = [
     "ThrottlingException",
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
     "TransactionConflictException",
-    "TransactionInProgressException",
     "TransactionCanceledException",
     "ReplicatedWriteConflictException",
 ];

@@ -43,7 +43,8 @@ struct IdempotencyRow {
     payload_sha256: String,
     outcome: String,
     created_at: i64,
-    expires_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
 }
 
 impl Idempotency {
@@ -53,6 +54,15 @@ impl Idempotency {
 
     /// The record, for the transaction that carries the request out.
     pub(crate) fn item(&self, outcome: &str, now: Timestamp) -> rows::Item {
+        self.record(outcome, now, Some(now + KEPT))
+    }
+
+    /// The record of a request that may be owed something for days, and must not be taken for a new one then.
+    pub(crate) fn item_for_good(&self, outcome: &str, now: Timestamp) -> rows::Item {
+        self.record(outcome, now, None)
+    }
+
+    fn record(&self, outcome: &str, now: Timestamp, until: Option<Timestamp>) -> rows::Item {
         let keys::Key { pk, sk } = self.key();
         rows::to_item(IdempotencyRow {
             pk,
@@ -60,7 +70,7 @@ impl Idempotency {
             payload_sha256: self.payload_sha256.clone(),
             outcome: outcome.to_owned(),
             created_at: rows::millis(now),
-            expires_at: (now + KEPT).as_second(),
+            expires_at: until.map(Timestamp::as_second),
         })
     }
 

@@ -43,7 +43,7 @@ pub use carts::{CartWrite, CartWriteError};
 pub use config::{Endpoints, TableConfig, Timeouts, http_client};
 pub use customers::{Credential, EmailTaken, NewSession, RegisterError};
 pub use descriptions::{DescriptionError, Descriptions, StoredDescription};
-pub use error::StoreError;
+pub use error::{StoreError, error_chain};
 pub use idempotency::{Idempotency, IdempotencyPutError, PriorRequest, REQUEST_RUNNING};
 pub use order_lists::{CustomerOrder, DuePosition, Open, OrderPosition, StateDayPosition};
 pub use orders::{Cause, OrderTransitionError, PlaceOrderError, Shortage};

@@ -4,7 +4,7 @@ use domain::{Money, Order, OrderId, OrderState, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Page, StoreError, Table, keys,
+    Page, StoreError, Table, error_chain, keys,
     meter::metered,
     order_rows::{customer_order, order},
     rows,
@@ -128,6 +128,16 @@ impl Table {
         until: Timestamp,
         limit: i32,
     ) -> Result<Vec<Order>, StoreError> {
+        self.orders_due(from, until, limit).await.map(|(orders, _)| orders)
+    }
+
+    /// With how many entries of the index that were.
+    async fn orders_due(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+        limit: i32,
+    ) -> Result<(Vec<Order>, usize), StoreError> {
         let shard = |shard| {
             let call = self
                 .query()
@@ -152,10 +162,11 @@ impl Table {
         });
         let ids: Vec<OrderId> = ids.collect();
         let found = self.items_get(ids.iter().copied().map(keys::order).collect(), true).await?;
-        let readable = |item| order(item).inspect_err(|error| tracing::error!(%error, "an order is left out")).ok();
+        let readable =
+            |item| order(item).inspect_err(|e| tracing::error!(error = error_chain(e), "an order is left out")).ok();
         let mut orders: Vec<_> = found.into_iter().filter_map(readable).collect();
         orders.sort_by_key(|o| ids.iter().position(|id| *id == o.id));
-        Ok(orders)
+        Ok((orders, ids.len()))
     }
 
     /// AP-12 for operators: orders with something open of one kind, soonest due first. A page may be shorter than `limit`
@@ -170,9 +181,9 @@ impl Table {
         let start = rows::from_millis(from).map_err(|e| StoreError::corrupt("cursor", e))?;
         let wanted = usize::try_from(limit).unwrap_or(0);
         let asked = i32::try_from(skip + wanted + 1).unwrap_or(i32::MAX);
-        let orders = self.order_list_due(start, Timestamp::MAX, asked).await?;
+        let (orders, entries) = self.orders_due(start, Timestamp::MAX, asked).await?;
 
-        let more = orders.len() > skip + wanted;
+        let more = entries > skip + wanted;
         let page: Vec<_> = orders.into_iter().skip(skip).take(wanted).collect();
         let due = |o: &Order| o.due_at.map_or(from, millis);
         let next = page.last().map(due).filter(|_| more).map(|due_at| {

@@ -116,7 +116,7 @@ impl Table {
     ) -> Result<(), OrderTransitionError> {
         let order = &moved.order;
         let recorded = match cause {
-            Cause::Request(request, outcome) => Some(self.transact_put(request.item(outcome, now), Some(NEW))),
+            Cause::Request(request, outcome) => Some(self.transact_put(request.item_for_good(outcome, now), Some(NEW))),
             Cause::Event(event) => Some(self.transact_put(event_item(order.id, event, now), Some(NEW))),
             Cause::Answer => None,
         };

@@ -61,9 +61,18 @@ impl Table {
                 return Err(TransactError::Canceled(reasons));
             }
             let failures = || reasons.iter().filter_map(CancellationReason::code).filter(|code| *code != "None");
-            let over = attempt == ATTEMPTS || started.elapsed() > PATIENCE;
-            if over || !failures().all(is_contention) {
-                return Err(TransactError::Store(error.into()));
+            if !failures().all(is_contention) {
+                // Too large, or malformed: it never will happen.
+                return Err(TransactError::Store(StoreError::Unavailable(error.into())));
+            }
+            if attempt == ATTEMPTS || started.elapsed() > PATIENCE {
+                // One that is still in progress may yet happen.
+                let lost = reasons.is_empty();
+                return Err(TransactError::Store(if lost {
+                    StoreError::AnswerLost(error.into())
+                } else {
+                    error.into()
+                }));
             }
             if !reasons.is_empty() {
                 // Cancelled, so it never happened. While one is in progress the token must stay: it may yet happen.

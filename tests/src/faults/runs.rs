@@ -224,7 +224,7 @@ async fn provider_and_time(world: &World, seed: u64) {
                 }
                 let entry = dice.pick(&entries).clone();
                 let amount = Money::amount(entry.amount, Currency::USD);
-                let reference = "local_by_event".to_owned();
+                let reference = entry.reference.clone();
                 let news = match entry.attempt {
                     payments::Attempt::Captured => PaymentNews::Captured { reference, amount },
                     payments::Attempt::Refunded(number) => PaymentNews::RefundPaid { number, amount },

@@ -55,8 +55,12 @@ pub enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Question {
     Charge,
-    Close,
-    Refund { number: u32, amount: i64 },
+    /// What became of the charge; and if nothing was taken, nothing will be, and this is what the order is told.
+    Close(Errand),
+    Refund {
+        number: u32,
+        amount: i64,
+    },
 }
 
 /// What an actor has to tell the order, or wants of it.
@@ -80,9 +84,8 @@ impl Actor {
         let step = match role {
             Role::Checkout => Step::Asks(Question::Charge),
             Role::Webhook(Did::Capture) => Step::Reads(Errand::Paid),
-            Role::Webhook(Did::Decline) => Step::Reads(Errand::Declined),
             Role::Webhook(Did::Refund) => Step::Reads(Errand::RefundPaid(1)),
-            Role::Retry | Role::Sweeper => Step::Reads(Errand::Look),
+            Role::Retry | Role::Sweeper | Role::Webhook(Did::Decline) => Step::Reads(Errand::Look),
             Role::Customer => Step::Reads(Errand::Cancel),
             Role::Staff => Step::Reads(Errand::TakeBack),
             Role::Warehouse => Step::Reads(Errand::Ship),

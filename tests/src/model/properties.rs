@@ -53,13 +53,14 @@ fn nothing_is_released_unasked(_: &Configuration, world: &World) -> bool {
 }
 
 /// What was taken once belongs to a confirmed order, or goes back; or the order is still to hear of it, from whoever
-/// settles it or from the webhook.
+/// settles it. Of what was taken after all it hears from the webhook.
 fn what_was_captured_is_accounted_for(_: &Configuration, world: &World) -> bool {
     let (order, provider) = (&world.store.order, &world.provider);
     let heard = order.payment.state == PaymentState::Captured;
-    let will_hear = order.state.is_unsettled() && order.due_at.is_some() || !provider.acknowledged;
+    let after_all = provider.closed && provider.breaks_its_word;
+    let will_hear = order.state.is_unsettled() && order.due_at.is_some() || after_all && !provider.acknowledged;
     let counted = if heard { !is_cancelled(world) || goes_back(order) == world.total() } else { will_hear };
-    provider.captures <= 1 && !(provider.captures == 1 && provider.closed) && (provider.captures == 0 || counted)
+    provider.captures <= 1 && (provider.captures == 0 || counted && (!provider.closed || after_all))
 }
 
 fn late_money_is_owed_back(_: &Configuration, world: &World) -> bool {

@@ -1,9 +1,9 @@
-//! What each does, step by step. Everyone goes the way of their handler: ask the provider, read the order, see what a
-//! function of `domain` makes of it, write that if the order is still the one that was read, and read again if it is not.
+//! What each does, step by step. Everyone goes the way of the saga: ask the provider, read the order, see what a function
+//! of `domain` makes of it, write that if the order is still the one that was read, and read again if it is not.
 
 use std::sync::Arc;
 
-use domain::{Cancelling, NotPaid, Order, PaymentState};
+use domain::{Cancelling, NotPaid, Order, OrderState, PaymentState};
 
 use super::{
     Bug, Configuration,
@@ -16,7 +16,7 @@ use super::{
 pub enum Action {
     /// Does its next step, and nothing goes wrong.
     Steps(usize),
-    /// Asks for money, and gets none.
+    /// Asks for money, and gets none. One asked for before, whose answer was lost, may still be on its way.
     IsDeclined(usize),
     /// Charges or closes, and never hears what became of it: what was asked may arrive later, at once or never.
     LosesAnswer(usize),
@@ -42,7 +42,7 @@ impl World {
                     }
                     actions.push(Action::LosesAnswer(who));
                 }
-                Step::Asks(Question::Close) => actions.push(Action::LosesAnswer(who)),
+                Step::Asks(Question::Close(_)) => actions.push(Action::LosesAnswer(who)),
                 // A wish that is written unawares is known by its idempotency key, which is written with it.
                 Step::Writes(errand, _) if errand != Errand::TakeBack => actions.push(Action::WritesUnaware(who)),
                 _ => {}
@@ -72,9 +72,7 @@ impl World {
 
     pub fn act(&mut self, model: &Configuration, action: Action) {
         match action {
-            Action::LostChargeArrives => {
-                self.provider.charge();
-            }
+            Action::LostChargeArrives => self.provider.capture(),
             Action::LostCloseArrives => {
                 self.provider.close();
             }
@@ -82,7 +80,7 @@ impl World {
                 let step = std::mem::replace(&mut self.actors[who].step, Step::Gone);
                 let role = self.actors[who].role;
                 self.actors[who].step = match step {
-                    Step::Asks(question) => Step::Reads(self.answer(model, role, question)),
+                    Step::Asks(question) => self.answer(model, question),
                     Step::Reads(errand) => self.read(model, role, errand),
                     Step::Writes(errand, order) => match self.write(model, errand, &order) {
                         true => self.wrote(role, errand),
@@ -93,7 +91,7 @@ impl World {
             }
             Action::IsDeclined(who) => {
                 self.provider.declined = true;
-                self.actors[who].step = Step::Reads(Errand::Declined);
+                self.actors[who].step = declined(model);
             }
             Action::LosesAnswer(who) => {
                 let charges = self.actors[who].step == Step::Asks(Question::Charge);
@@ -114,21 +112,18 @@ impl World {
     }
 
     /// The provider does what it is asked. Who never hears of a refund leaves it at that, as if they had vanished.
-    fn answer(&mut self, model: &Configuration, role: Role, question: Question) -> Errand {
-        match question {
+    fn answer(&mut self, model: &Configuration, question: Question) -> Step {
+        Step::Reads(match question {
             Question::Charge if self.provider.charge() => Errand::Paid,
-            Question::Charge => Errand::Declined,
-            Question::Close if self.provider.close() => Errand::NotPaid(match role {
-                Role::Customer => NotPaid::CancelledByCustomer,
-                _ => NotPaid::Expired,
-            }),
-            Question::Close => Errand::Paid,
+            Question::Charge => return declined(model),
+            Question::Close(errand) if self.provider.close() => errand,
+            Question::Close(_) => Errand::Paid,
             Question::Refund { number, .. } if model.has(Bug::BelievesRefunds) => Errand::RefundPaid(number),
             Question::Refund { number, amount } => match self.provider.refund(number, amount, self.taken()) {
                 true => Errand::RefundPaid(number),
                 false => Errand::RefundRefused(number),
             },
-        }
+        })
     }
 
     fn read(&mut self, model: &Configuration, role: Role, errand: Errand) -> Step {
@@ -142,10 +137,14 @@ impl World {
                 Some(_) if model.has(Bug::LeavesRefunds) => Step::Gone,
                 Some(refund) => Step::Asks(refund),
                 None if model.has(Bug::ReleasesUnasked) => Step::Reads(Errand::NotPaid(NotPaid::Expired)),
-                None => Step::Asks(Question::Close),
+                None => Step::Asks(Question::Close(Errand::NotPaid(NotPaid::Expired))),
             },
+            // That an attempt was refused is a reason to ask only where nobody waits for an answer any more.
+            (Role::Webhook(Did::Decline), Errand::Look) if order.state == OrderState::PaymentUnknown => declined(model),
             (Role::Customer, Errand::Cancel) => match order.cancel(NOW) {
-                Ok(Cancelling::AskProvider) => Step::Asks(Question::Close),
+                Ok(Cancelling::AskProvider) => {
+                    Step::Asks(Question::Close(Errand::NotPaid(NotPaid::CancelledByCustomer)))
+                }
                 Ok(Cancelling::Already) if model.has(Bug::RestocksEveryCancel) => {
                     self.store.restock(BOUGHT);
                     Step::Gone
@@ -159,9 +158,8 @@ impl World {
     fn write(&mut self, model: &Configuration, errand: Errand, read: &Order) -> bool {
         let Some(moved) = errand.moves(read, model) else { return true };
         let gives_up = !moved.stock_back.is_empty() && moved.order.payment.state != PaymentState::Captured;
-        let asked = self.provider.closed || self.provider.declined;
         let written = self.store.write(read, moved, !model.has(Bug::WritesBlindly));
-        self.released_unasked |= written && gives_up && !asked;
+        self.released_unasked |= written && gives_up && !self.provider.closed;
         written
     }
 
@@ -187,12 +185,12 @@ impl World {
         }
     }
 
-    /// Everybody there is vanishes. What is left is the sweeper, run after run, and the provider, which sends its
-    /// webhook until it is answered: with nothing going wrong any more, this is what becomes of the order.
+    /// Everybody there is vanishes. What is left is the sweeper, run after run: with nothing going wrong any more, this
+    /// is what becomes of the order. No webhook is needed, but where the provider broke its word: then nobody else knows.
     pub fn heal(&self, model: &Configuration) -> World {
         let mut world = self.clone();
         world.sweep(model);
-        if world.provider.captures > 0 && !world.provider.acknowledged {
+        if world.provider.breaks_its_word && world.provider.captures > 0 && !world.provider.acknowledged {
             world.run(model, Role::Webhook(Did::Capture));
         }
         world.sweep(model);
@@ -233,6 +231,14 @@ impl World {
             Step::Gone => "is gone".to_owned(),
         };
         format!("{role:?} {who} {step}{then}")
+    }
+}
+
+/// What whoever was refused does: close, so that nothing is taken after the hold is released.
+fn declined(model: &Configuration) -> Step {
+    match model.has(Bug::ReleasesOnDecline) {
+        true => Step::Reads(Errand::Declined),
+        false => Step::Asks(Question::Close(Errand::Declined)),
     }
 }
 

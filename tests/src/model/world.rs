@@ -80,7 +80,7 @@ pub struct Provider {
     /// How often it took the order's total.
     pub captures: u32,
     pub closed: bool,
-    /// It has said of an attempt that nothing was taken.
+    /// It has refused an attempt, which says nothing about others.
     pub declined: bool,
     pub refunds: BTreeMap<u32, i64>,
     /// What nobody waits for any more may still reach it.
@@ -88,37 +88,44 @@ pub struct Provider {
     pub close_on_its_way: bool,
     /// Its webhook for the capture was answered; until then it is sent again and again.
     pub acknowledged: bool,
+    /// It may let a charge that was on its way through after it was closed.
+    pub breaks_its_word: bool,
 }
 
 impl Provider {
-    pub fn charged() -> Self {
-        Self { captures: 1, ..Self::default() }
-    }
-
     /// Whether the order is charged now, or was before.
     pub fn charge(&mut self) -> bool {
         if self.is_undecided() {
-            self.captures = 1;
+            self.capture();
         }
-        (self.charge_on_its_way, self.close_on_its_way) = (false, false);
         self.captures > 0
     }
 
     /// Whether nothing was taken, so that nothing will be.
     pub fn close(&mut self) -> bool {
-        self.closed |= self.captures == 0;
-        (self.charge_on_its_way, self.close_on_its_way) = (false, false);
-        self.closed
+        if self.captures > 0 {
+            return false;
+        }
+        self.closed = true;
+        self.close_on_its_way = false;
+        self.charge_on_its_way &= self.breaks_its_word;
+        true
+    }
+
+    /// Somebody stops waiting for what they asked. Where its arrival makes no difference, it never arrives.
+    pub fn loses(&mut self, charge: bool) {
+        let charges = self.captures == 0 && (!self.closed || self.breaks_its_word);
+        self.charge_on_its_way |= charge && charges;
+        self.close_on_its_way |= !charge && self.is_undecided();
     }
 
     pub fn is_undecided(&self) -> bool {
         self.captures == 0 && !self.closed
     }
 
-    /// Somebody stops waiting for what they asked. Where it was decided before, its arrival makes no difference.
-    pub fn loses(&mut self, charge: bool) {
-        self.charge_on_its_way |= charge && self.is_undecided();
-        self.close_on_its_way |= !charge && self.is_undecided();
+    pub fn capture(&mut self) {
+        self.captures += 1;
+        (self.charge_on_its_way, self.close_on_its_way) = (false, false);
     }
 
     /// Whether it pays, now or before.

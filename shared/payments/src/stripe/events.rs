@@ -29,7 +29,7 @@ struct Intent {
     /// What was taken of it; localstripe leaves it out.
     amount_received: Option<i64>,
     currency: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     metadata: Metadata,
 }
 
@@ -38,7 +38,7 @@ struct Refund {
     amount: i64,
     currency: String,
     status: RefundStatus,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     metadata: Metadata,
 }
 
@@ -100,6 +100,15 @@ fn refunded(object: Value) -> Result<About, EventRefused> {
 
 fn parse<T: serde::de::DeserializeOwned>(object: Value) -> Result<T, EventRefused> {
     T::deserialize(object).map_err(|_| EventRefused::Malformed)
+}
+
+/// Stripe's own types say that some members may be `null`: then they count as left out.
+pub(super) fn nullable<'de, D, T>(member: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Ok(Option::deserialize(member)?.unwrap_or_default())
 }
 
 fn order(metadata: &Metadata) -> Result<Option<OrderId>, EventRefused> {
