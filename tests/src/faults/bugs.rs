@@ -13,6 +13,7 @@ pub enum Bug {
     ClientRequestTokenIsTheOnlyGuard,
     TtlOnAHold,
     HoldReleasedOnTimeout,
+    HoldReleasedOnDecline,
     EveryCancellationIsOutOfStock,
     ProjectionsBeforeCommit,
     ChargedBeforeCommit,
@@ -35,6 +36,7 @@ impl Bug {
         Bug::ClientRequestTokenIsTheOnlyGuard,
         Bug::TtlOnAHold,
         Bug::HoldReleasedOnTimeout,
+        Bug::HoldReleasedOnDecline,
         Bug::EveryCancellationIsOutOfStock,
         Bug::ProjectionsBeforeCommit,
         Bug::ChargedBeforeCommit,
@@ -68,6 +70,7 @@ impl Bug {
                 &["two-orders-for-one-key", "answers-differ", "refused-but-placed"],
             ),
             Bug::TtlOnAHold => ("ttl-on-a-hold", &["hold-can-expire-by-ttl"]),
+            Bug::HoldReleasedOnDecline => ("hold-released-on-decline", &["given-up-without-asking"]),
             Bug::HoldReleasedOnTimeout => ("hold-released-on-timeout", &["given-up-without-asking", "told-but-not-so"]),
             Bug::EveryCancellationIsOutOfStock => {
                 ("every-cancellation-is-out-of-stock", &["false-out-of-stock", "refused-but-placed"])

@@ -30,7 +30,7 @@ pub struct FaultyPayments {
     extra: Mutex<Vec<Entry>>,
     /// What orders cost, as far as this provider was told.
     totals: Totals,
-    /// Orders given up by [`Bug::HoldReleasedOnTimeout`].
+    /// Orders given up by [`Bug::HoldReleasedOnTimeout`] or [`Bug::HoldReleasedOnDecline`].
     released: Mutex<HashSet<OrderId>>,
 }
 
@@ -128,6 +128,10 @@ impl PaymentProvider for FaultyPayments {
                 lock(&self.released).insert(charge.order);
                 return Ok(ChargeOutcome::Declined);
             }
+            if outcome == Ok(ChargeOutcome::Declined) && self.has(Bug::HoldReleasedOnDecline) {
+                self.plan.bug_acted();
+                lock(&self.released).insert(charge.order);
+            }
             outcome
         })
     }
@@ -135,7 +139,7 @@ impl PaymentProvider for FaultyPayments {
     fn close(&self, order: OrderId, amount: Money) -> Answer<'_, CloseOutcome> {
         Box::pin(async move {
             lock(&self.totals.0).insert(order, amount);
-            // Whoever takes a lost answer for a refusal does not ask afterwards either.
+            // Whoever takes a lost answer, or a refusal, for the end of it does not ask afterwards.
             if lock(&self.released).remove(&order) {
                 return Ok(CloseOutcome::Closed);
             }

@@ -67,11 +67,14 @@ fn late_money_is_owed_back(_: &Configuration, world: &World) -> bool {
     !(world.told && is_cancelled(world)) || goes_back(&world.store.order) == world.taken()
 }
 
+/// Nor does late news open again what was settled.
 fn news_heard_again_changes_nothing(model: &Configuration, world: &World) -> bool {
     let order = &world.store.order;
+    let settles = |event| !matches!(event, OrderEvent::Placed | OrderEvent::PaymentLost);
+    let opened_again = order.state.is_unsettled() && order.history.iter().any(|t| settles(t.event));
     let again = |news: Errand| news.moves(order, model).and_then(|moved| news.moves(&moved.order, model));
     let entries = u64::try_from(order.history.len()).ok();
-    entries == Some(order.version) && Errand::NEWS.into_iter().all(|news| again(news).is_none())
+    !opened_again && entries == Some(order.version) && Errand::NEWS.into_iter().all(|news| again(news).is_none())
 }
 
 fn no_more_goes_back_than_was_taken(_: &Configuration, world: &World) -> bool {

@@ -61,9 +61,9 @@ impl<'a> Book<'a> {
         })
     }
 
-    /// Whether it refused a charge, or will refuse every one.
+    /// Whether it will refuse every charge. That it refused one says nothing of another that is still on its way.
     pub fn said_no(&self) -> bool {
-        self.entries.iter().any(|entry| matches!(entry.attempt, Attempt::Declined | Attempt::Closed))
+        self.entries.iter().any(|entry| entry.attempt == Attempt::Closed)
     }
 
     /// What was taken and did not go back.

@@ -148,6 +148,9 @@ pub fn correct() -> Evidence {
         run.writes(order(id, "bob", lines, "pending_payment", &["placed"], json!([])));
         run.remembers("bob", key, id);
         run.provider(id, attempt, 7_192);
+        if attempt == Attempt::Declined {
+            run.provider(id, Attempt::Closed, 7_192);
+        }
         run.settles(&order(id, "bob", lines, "cancelled", &["placed", event], json!([])));
         run.stock("mug", 8);
     }
@@ -191,6 +194,7 @@ pub fn correct() -> Evidence {
     run.writes(order("o6", "ann", lines, "pending_payment", &["placed"], json!([])));
     run.remembers("ann", "k6", "o6");
     run.provider("o6", Attempt::Declined, 4_600);
+    run.provider("o6", Attempt::Closed, 4_600);
     run.provider("o6", Attempt::Captured, 4_600);
     run.provider("o6", Attempt::Refunded(1), 4_600);
     run.settles(&order("o6", "ann", lines, "cancelled", &["placed", "declined", "paid_late 1", "refund_paid 1"], late));
