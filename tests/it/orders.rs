@@ -1,5 +1,5 @@
 use domain::{NotPaid, Order, OrderId, Placement};
-use e2e::{Shop, Shopper, engine_counts_like_aws, usd};
+use e2e::{Answer, Shop, Shopper, engine_counts_like_aws, usd};
 use futures::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -54,9 +54,13 @@ async fn buyers_get_what_there_is(buyers: usize, units: usize) {
         assert_eq!((refused.status(), refused.code().as_str()), (409, "out_of_stock"));
         assert_eq!(refused.json()["products"], json!([{"productId": "mug", "available": 0}]));
     }
-    assert!(placed == units || placed < units && busy >= units - placed, "{placed} of {units}");
-    assert_eq!(shop.stock(&mug).await, i64::try_from(units - placed).unwrap());
-    assert_eq!(shop.stack.payments.entries().len(), placed);
+    let left = usize::try_from(shop.stock(&mug).await).unwrap();
+    let paid = shop.stack.payments.entries().len();
+    if busy == 0 {
+        return assert_eq!((placed, left, paid), (units, 0, units));
+    }
+    // Whoever was told 503 may have an order or not; never is more sold than there was.
+    assert!(placed <= paid && paid + left <= units, "{placed} told, {paid} paid, {left} left of {units}");
 }
 
 #[tokio::test]
@@ -73,10 +77,15 @@ async fn restocks_during_sales_all_count() {
 
     let (answers, restocks) = join!(join_all(buyers.iter().map(Shopper::checks_out)), join_all((0..50).map(restock)));
 
-    let sold = 2 * i64::try_from(answers.iter().filter(|a| a.status() == 201).count()).unwrap();
-    let added = 10 * i64::try_from(restocks.iter().filter(|a| a.status() == 201).count()).unwrap();
-    assert!(engine_counts_like_aws() as i64 * 500 <= added, "{added} units were added");
-    assert_eq!(shop.stock(&mug).await, 100 + added - sold);
+    let count =
+        |answers: &[Answer], status| i64::try_from(answers.iter().filter(|a| a.status() == status).count()).unwrap();
+    let (sold, added) = (2 * count(&answers, 201), 10 * count(&restocks, 201));
+    let left = shop.stock(&mug).await;
+    if count(&answers, 503) + count(&restocks, 503) == 0 {
+        return assert_eq!((added, left), (500, 600 - sold));
+    }
+    // An engine with real contention may be too busy for some of so many at once: they may have had their way or not.
+    assert!(!engine_counts_like_aws() && left >= 0 && sold + left <= 600, "{sold} sold, {left} left");
 }
 
 #[tokio::test]
@@ -211,6 +220,36 @@ async fn an_order_is_charged_what_the_products_cost_now() {
     assert_eq!(order["payment"], json!({"state": "captured"}));
     let taken = shop.stack.payments.entries();
     assert_eq!((taken[0].amount, taken[0].currency.as_str()), (6_598, "USD"));
+}
+
+#[tokio::test]
+async fn a_price_that_changes_during_checkout_is_charged_as_it_was_or_as_it_is() {
+    let shop = Shop::open_with(|o| o.policy.rates = None).await;
+    let mug = shop.product("mug").priced(100).create().await;
+    let admin = shop.admin().await;
+    for round in 0..20 {
+        let ann = shop.customer().await;
+        ann.adds(&mug, 3).await.expect(200);
+        let (was, is) = (100 + round, 101 + round);
+        let key = format!("racing-a-price-{round:02}");
+        let body = json!({"payment": {"token": "tok_visa"}, "expectedTotal": usd(3 * was)});
+
+        let (placed, changed) =
+            join!(ann.post_once("/orders", &key, body), admin.patch("/admin/products/mug", json!({"price": usd(is)})));
+
+        changed.expect(200);
+        // Whoever said what they expect pays that or nothing.
+        match placed.status() {
+            201 => assert_eq!(
+                (&placed.json()["total"], &placed.json()["items"][0]["unitPrice"]),
+                (&usd(3 * was), &usd(was))
+            ),
+            _ => assert_eq!((placed.code().as_str(), &placed.json()["total"]), ("price_changed", &usd(3 * is))),
+        }
+        let taken = shop.stack.payments.entries();
+        let this = taken.iter().find(|entry| placed.json()["orderId"] == entry.order.as_str());
+        assert_eq!(this.map(|entry| entry.amount), (placed.status() == 201).then_some(3 * was));
+    }
 }
 
 #[tokio::test]

@@ -101,8 +101,11 @@ impl Order {
         self.refunds_owed().next()
     }
 
-    /// Units of each line that were not returned yet.
+    /// Units of each line that were not returned yet. A cancelled order has none: all went back when it was given up.
     pub(crate) fn units_left(&self) -> BTreeMap<&ProductId, u32> {
+        if self.state == OrderState::Cancelled {
+            return BTreeMap::new();
+        }
         let mut left: BTreeMap<_, _> = self.lines.iter().map(|l| (&l.product, l.quantity.units())).collect();
         for line in self.payment.refunds.iter().flat_map(|r| &r.lines) {
             if let Some(units) = left.get_mut(&line.product) {
@@ -242,6 +245,18 @@ mod tests {
         assert_eq!(came_back.refund_refused(1, NOW), None);
         assert_eq!(came_back.refund_paid(1, NOW), None);
         assert!(refund(&came_back, None, vec![]).is_ok());
+    }
+
+    #[test]
+    fn units_of_an_order_that_was_given_up_are_not_returned_again() {
+        let late = held().declined(NOW).unwrap().order.paid("pay_1", NOW).unwrap().order;
+        let refused = late.refund_refused(1, NOW).unwrap().order;
+
+        let by_lines = refund(&refused, None, vec![returned("mug", 1, true)]);
+        let by_amount = refused.refund(&RefundRequest::default(), NOW).unwrap();
+
+        assert_eq!(by_lines, Err(RefundError::TooManyUnits { product: "mug".parse().unwrap(), left: 0 }));
+        assert_eq!(by_amount.stock_back, []);
     }
 
     #[test]
