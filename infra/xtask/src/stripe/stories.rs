@@ -50,9 +50,9 @@ pub async fn play(world: &World) -> Outcome<Tally> {
     let scene = Scene { world, product: &product, onlooker };
     let mut tally = Tally::default();
     tally.note("a card that pays: 201, and one intent succeeded", scene.pays().await);
-    let declined = scene.does_not_pay(Card::Declines, "requires_payment_method").await;
-    tally.note("a card that declines: 402, and the stock is back", declined);
-    let asking = scene.does_not_pay(Card::AsksTheCustomer, "canceled").await;
+    let declined = scene.does_not_pay(Card::Declines).await;
+    tally.note("a card that declines: 402, its intent cancelled, and the stock back", declined);
+    let asking = scene.does_not_pay(Card::AsksTheCustomer).await;
     tally.note("a card that asks the customer: 402, and its intent cancelled", asking);
     tally.note("a token that is none: 402, and nothing taken", scene.has_no_token().await);
     tally.note("refunds of a part and of the rest: Stripe's add up", scene.refunds().await);
@@ -73,23 +73,24 @@ impl Scene<'_> {
         Ok(format!("{} {} cents", order.id, self.taken(&order).await?.1))
     }
 
-    async fn does_not_pay(&self, card: Card, intent: &str) -> Outcome<String> {
+    async fn does_not_pay(&self, card: Card) -> Outcome<String> {
         let shopper = self.shopper().await?;
         let method = self.world.stripe.method(card).await?;
         let problem = shopper.guest.checks_out(KEY, &method).await?.expect(402)?;
-        self.declined(&shopper, &problem, intent).await
+        self.declined(&shopper, &problem).await
     }
 
     async fn has_no_token(&self) -> Outcome<String> {
         let shopper = self.shopper().await?;
         let problem = shopper.guest.checks_out(KEY, "pm_that_never_was").await?.expect(402)?;
-        self.declined(&shopper, &problem, "requires_payment_method").await
+        self.declined(&shopper, &problem).await
     }
 
-    async fn declined(&self, shopper: &Shopper<'_>, problem: &Value, intent: &str) -> Outcome<String> {
+    async fn declined(&self, shopper: &Shopper<'_>, problem: &Value) -> Outcome<String> {
         check(problem["code"] == "payment_declined", || format!("not payment_declined but {problem}"))?;
         let order = problem["orderId"].as_str().ok_or("the problem does not name the order")?;
-        self.intent(order, intent).await?;
+        // Nothing went back before the payment was closed.
+        self.intent(order, "canceled").await?;
         self.left(shopper, 0).await?;
         Ok(format!("{order}, {} units left as before", shopper.before))
     }
