@@ -1,5 +1,4 @@
-use aws_sdk_dynamodb::types::AttributeValue;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// What the shop answered.
 #[derive(Debug, Clone)]
@@ -69,18 +68,5 @@ impl Answer {
             found.and_then(|n| n.parse().ok()).expect("a number")
         };
         Cost { rru: unit("rru"), wru: unit("wru"), dynamodb: unit("dynamodb"), s3: unit("s3") }
-    }
-}
-
-/// A stored value as plain JSON.
-pub(crate) fn plain(value: &AttributeValue) -> Value {
-    match value {
-        AttributeValue::S(text) => json!(text),
-        AttributeValue::N(number) => number.parse::<i64>().map_or_else(|_| json!(number), |n| json!(n)),
-        AttributeValue::Bool(flag) => json!(flag),
-        AttributeValue::L(list) => list.iter().map(plain).collect(),
-        AttributeValue::M(map) => map.iter().map(|(k, v)| (k.clone(), plain(v))).collect(),
-        AttributeValue::Ss(set) => json!(set),
-        other => json!(format!("{other:?}")),
     }
 }

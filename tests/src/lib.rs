@@ -4,6 +4,7 @@
 //! Local.
 
 mod answer;
+mod dump;
 pub mod faults;
 pub mod model;
 mod product;
@@ -107,30 +108,12 @@ impl Shop {
 
     /// Every item there is, for checks that trust no code of the product.
     pub async fn dump(&self) -> Vec<serde_json::Value> {
-        let client = self.raw_client();
-        let mut pages = client.scan().table_name(self.stack.table.name()).into_paginator().send();
-        let mut items = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.expect("the engine answers");
-            items.extend(page.items().iter().map(|item| {
-                let plain = item.iter().map(|(name, value)| (name.clone(), answer::plain(value)));
-                serde_json::Value::Object(plain.collect())
-            }));
-        }
-        items
+        dump::items(&self.stack.dynamodb, self.stack.table.name(), &table::http_client()).await
     }
 
     /// The SDK itself, past the repository.
     pub fn raw_client(&self) -> aws_sdk_dynamodb::Client {
-        use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
-        let config = aws_sdk_dynamodb::Config::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::from_static("us-east-1"))
-            .credentials_provider(Credentials::new("local", "local", None, None, "local"))
-            .endpoint_url(&self.stack.dynamodb)
-            .http_client(table::http_client())
-            .build();
-        aws_sdk_dynamodb::Client::from_conf(config)
+        dump::raw_client(&self.stack.dynamodb, &table::http_client())
     }
 }
 

@@ -2,7 +2,6 @@ use std::time::Duration;
 
 use domain::{NotPaid, Order, OrderState, Timestamp};
 use payments::{Answer, AnswerLost, Charge, ChargeOutcome, CloseOutcome, PaymentToken, RefundCharge, RefundOutcome};
-
 use tokio::time::Instant;
 
 use crate::{Saga, SagaError, learn::News};

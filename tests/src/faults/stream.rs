@@ -6,18 +6,6 @@ use serde_json::{Value, json};
 
 use super::checker::Change;
 
-/// The SDK itself, past the repository.
-pub fn raw_client(endpoint: &str, http: &SharedHttpClient) -> aws_sdk_dynamodb::Client {
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::from_static("us-east-1"))
-        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
-        .endpoint_url(endpoint)
-        .http_client(http.clone())
-        .build();
-    aws_sdk_dynamodb::Client::from_conf(config)
-}
-
 /// Every record of a table's stream since it was made, oldest first.
 pub async fn read(endpoint: &str, table: &str, http: &SharedHttpClient) -> Vec<Change> {
     let config = aws_sdk_dynamodbstreams::Config::builder()

@@ -31,7 +31,7 @@ use super::{
     stream,
     wire::{EarlierAnswers, FaultyHttp},
 };
-use crate::answer::plain;
+use crate::dump;
 
 pub const PLACE: &str = "POST /orders";
 pub const CANCEL: &str = "POST /orders/{orderId}/cancel";
@@ -380,17 +380,7 @@ impl World {
     }
 
     pub async fn dump(&self) -> Vec<Value> {
-        let client = stream::raw_client(&self.engine.dynamodb, &self.http);
-        let mut pages = client.scan().table_name(&self.name).into_paginator().send();
-        let mut items = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.expect("the engine answers");
-            let object = |item: &std::collections::HashMap<String, _>| {
-                item.iter().map(|(name, value)| (name.clone(), plain(value))).collect()
-            };
-            items.extend(page.items().iter().map(|item| Value::Object(object(item))));
-        }
-        items
+        dump::items(&self.engine.dynamodb, &self.name, &self.http).await
     }
 
     /// Everything the checker judges by.

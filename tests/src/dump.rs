@@ -1,0 +1,48 @@
+//! What is in a table, read past the repository.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::{
+    Client,
+    config::{BehaviorVersion, Credentials, Region, SharedHttpClient},
+    types::AttributeValue,
+};
+use serde_json::{Value, json};
+
+/// The SDK itself.
+pub(crate) fn raw_client(endpoint: &str, http: &SharedHttpClient) -> Client {
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(Credentials::new("local", "local", None, None, "local"))
+        .endpoint_url(endpoint)
+        .http_client(http.clone())
+        .build();
+    Client::from_conf(config)
+}
+
+/// Every item of a table, as plain JSON.
+pub(crate) async fn items(endpoint: &str, table: &str, http: &SharedHttpClient) -> Vec<Value> {
+    let mut pages = raw_client(endpoint, http).scan().table_name(table).into_paginator().send();
+    let mut items = Vec::new();
+    while let Some(page) = pages.next().await {
+        items.extend(page.expect("the engine answers").items().iter().map(object));
+    }
+    items
+}
+
+fn object(item: &HashMap<String, AttributeValue>) -> Value {
+    Value::Object(item.iter().map(|(name, value)| (name.clone(), plain(value))).collect())
+}
+
+fn plain(value: &AttributeValue) -> Value {
+    match value {
+        AttributeValue::S(text) => json!(text),
+        AttributeValue::N(number) => number.parse::<i64>().map_or_else(|_| json!(number), |n| json!(n)),
+        AttributeValue::Bool(flag) => json!(flag),
+        AttributeValue::L(list) => list.iter().map(plain).collect(),
+        AttributeValue::M(map) => object(map),
+        AttributeValue::Ss(set) => json!(set),
+        other => json!(format!("{other:?}")),
+    }
+}
