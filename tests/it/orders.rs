@@ -38,8 +38,7 @@ async fn of_500_buyers_of_100_units_exactly_100_get_one() {
 async fn buyers_get_what_there_is(buyers: usize, units: usize) {
     let shop = Shop::open_with(|o| o.policy.rates = None).await;
     let mug = shop.product("mug").stock(i64::try_from(units).unwrap()).create().await;
-    let buyers = join_all((0..buyers).map(|_| shop.customer())).await;
-    join_all(buyers.iter().map(async |b| b.adds(&mug, 1).await.expect(200))).await;
+    let buyers = shop.buyers(buyers, &mug, 1).await;
 
     let answers = join_all(buyers.iter().map(Shopper::checks_out)).await;
 
@@ -47,7 +46,7 @@ async fn buyers_get_what_there_is(buyers: usize, units: usize) {
     let mut busy = 0;
     for refused in answers.iter().filter(|a| a.status() != 201) {
         // An engine with real contention may be too busy for some of so many at once, and says so.
-        if refused.status() == 503 && !engine_counts_like_aws() {
+        if matches!(refused.status(), 202 | 503) && !engine_counts_like_aws() {
             busy += 1;
             continue;
         }
@@ -68,8 +67,7 @@ async fn restocks_during_sales_all_count() {
     let shop = Shop::open_with(|o| o.policy.rates = None).await;
     let mug = shop.product("mug").stock(100).create().await;
     let admin = shop.admin().await;
-    let buyers = join_all((0..250).map(|_| shop.customer())).await;
-    join_all(buyers.iter().map(async |b| b.adds(&mug, 2).await.expect(200))).await;
+    let buyers = shop.buyers(250, &mug, 2).await;
     let restock = async |n: usize| {
         let body = json!({"delta": 10, "reason": "restock"});
         admin.post_once("/admin/products/mug/stock", &format!("restock-number-{n:03}"), body).await
@@ -81,7 +79,7 @@ async fn restocks_during_sales_all_count() {
         |answers: &[Answer], status| i64::try_from(answers.iter().filter(|a| a.status() == status).count()).unwrap();
     let (sold, added) = (2 * count(&answers, 201), 10 * count(&restocks, 201));
     let left = shop.stock(&mug).await;
-    if count(&answers, 503) + count(&restocks, 503) == 0 {
+    if count(&answers, 201) + count(&answers, 409) == 250 && count(&restocks, 503) == 0 {
         return assert_eq!((added, left), (500, 600 - sold));
     }
     // An engine with real contention may be too busy for some of so many at once: they may have had their way or not.
@@ -565,8 +563,7 @@ async fn staff_page_through_orders_without_an_outcome() {
 async fn stock_sold_and_left_add_up() {
     let shop = Shop::open_with(|o| o.policy.rates = None).await;
     let mug = shop.product("mug").stock(20).create().await;
-    let buyers = join_all((0..30).map(|_| shop.customer())).await;
-    join_all(buyers.iter().map(async |b| b.adds(&mug, 1).await.expect(200))).await;
+    let buyers = shop.buyers(30, &mug, 1).await;
 
     let cards = ["tok_visa", "tok_declined", "tok_visa"];
     let buys = buyers.iter().enumerate().map(|(i, b)| b.pays_with(cards[i % 3], "everybody-at-once"));

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use api::{Clock, Policy};
 use domain::{Currency, Email, Password, ProductId, Timestamp};
+use futures::{StreamExt as _, stream};
 use local::{AdminAccount, Stack, StackOptions};
 
 pub use answer::{Answer, Cost};
@@ -94,6 +95,16 @@ impl Shop {
         shopper
     }
 
+    /// So many guests, each with the same in the cart.
+    pub async fn buyers(&self, count: usize, id: &ProductId, quantity: i64) -> Vec<Shopper> {
+        a_few_at_once((0..count).map(async |_| {
+            let buyer = self.customer().await;
+            buyer.adds(id, quantity).await.expect(200);
+            buyer
+        }))
+        .await
+    }
+
     pub async fn admin(&self) -> Shopper {
         let mut shopper = self.stranger();
         shopper.logs_in(ADMIN_EMAIL, ADMIN_PASSWORD).await;
@@ -121,6 +132,11 @@ impl Shop {
 /// Local counts neither the doubling of transactions nor indexes, so costs are compared on the embedded one only.
 pub fn engine_counts_like_aws() -> bool {
     std::env::var_os("TEST_DYNAMODB_ENDPOINT").is_none()
+}
+
+/// Carries out what is not meant to be a rush: DynamoDB Local gives up on a write that waits too long for its one lock.
+pub async fn a_few_at_once<F: Future>(all: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    stream::iter(all).buffered(8).collect().await
 }
 
 /// US dollars, in cents.
