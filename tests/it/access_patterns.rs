@@ -5,13 +5,14 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use domain::{
     Address, AddressId, CartLine, CategoryPath, CountryCode, Currency, Money, Order, OrderId, OrderState,
-    PaymentEventId, Placement, Product, ProductId, Quantity, RefundRequest, SessionKind, SessionLifetime, StockDelta,
-    Timestamp, UserId,
+    PaymentEventId, Placement, Product, ProductId, Quantity, RefundRequest, Review, ReviewText, SessionKind,
+    SessionLifetime, Stars, StockDelta, Timestamp, UserId,
 };
 use e2e::{Shop, Shopper, engine_counts_like_aws};
 use jiff::SignedDuration;
 use table::{
-    CartWrite, Cause, Idempotency, ImportRecord, NewSession, PriceRange, RateLimit, SessionWithCart, SortOrder, Table,
+    CartWrite, Cause, Claim, Idempotency, ImportRecord, NewSession, PriceRange, RateLimit, SessionWithCart, SortOrder,
+    Table,
     meter::{self, Cost},
 };
 
@@ -83,7 +84,7 @@ fn each_method_names_its_pattern_and_each_pattern_its_method() {
     for (pattern, row) in &rows {
         let base: String = pattern.chars().take_while(|c| !c.is_ascii_lowercase()).collect();
         for method in row.method.split(", ") {
-            let at = source.find(&format!("pub async fn {method}"));
+            let at = source.find(&format!("pub async fn {method}("));
             let at = at.unwrap_or_else(|| panic!("{pattern}: there is no method {method} in shared/table"));
             let doc = source[..at].rsplit("\n\n").next().unwrap_or_default();
             assert!(doc.contains(&base), "{method}: its doc does not name {base}");
@@ -132,7 +133,7 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     // Products.
     let page = pattern!("AP-01", table.product_get(&mug)).unwrap();
     let long = "x".repeat(5_000);
-    let stored = shop.stack.descriptions.store(&mug, long).await.unwrap();
+    let stored = shop.stack.descriptions.store(&mug, long, shop.clock.now()).await.unwrap();
     pattern!("AP-02", shop.stack.descriptions.load(&stored));
     let (kitchen, all) = (CategoryPath::parse("Kitchen").unwrap(), PriceRange { min: 0, max: 10_000 });
     pattern!("AP-03", table.product_list_by_category(&kitchen, all, SortOrder::DearestFirst, 24, None));
@@ -146,8 +147,9 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     pattern!("AP-19b", table.products_get_consistent(&ids));
     let pan = renamed(&page.record.product, "pan");
     pattern!("AP-20", table.product_create(&record(pan.clone()), 5, &uid, shop.clock.uuid_v7()));
-    pattern!("AP-21", table.product_put(&record(repriced(&pan)).changed(now)));
-    pattern!("AP-22", table.product_delete(&pan.id, None));
+    pattern!("AP-21", table.product_put(&record(repriced(&pan)).changed(now), 5, &uid));
+    let pan = table.product_get_consistent(&pan.id).await.unwrap().unwrap();
+    pattern!("AP-22", table.product_delete(&pan, &uid, shop.clock.uuid_v7()));
     let import =
         |i| ImportRecord { record: record(renamed(&page.record.product, &format!("bulk-number-{i}"))), stock: 0 };
     pattern!("AP-13", table.products_import(&[import(1)], true, "import", now));
@@ -155,7 +157,28 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     let request = idempotency(&uid, "a-stock-adjustment", "POST /stock");
     let adjust = table.stock_adjust(&mug, delta, "restock", &uid, shop.clock.uuid_v7(), "{}", &request, now);
     pattern!("AP-16", adjust);
+    let back = shop.product("mug-that-comes-back").in_category("Kitchen/Mugs").stock(0).create().await;
+    let request = idempotency(&uid, "a-mug-comes-back", "POST /stock");
+    let adjust = table.stock_adjust(&back, delta, "restock", &uid, shop.clock.uuid_v7(), "{}", &request, now);
+    adjust.await.unwrap();
+    assert!(pattern!("AP-53", table.stock_sign_set(&back, false)));
     pattern!("AP-17", table.idempotency_get(&request));
+
+    assert!(!pattern!("AP-50", table.stock_moves(&back)).is_empty());
+    assert!(pattern!("AP-51", table.stock_correct(&back, 5, -1, shop.clock.uuid_v7())));
+    let review = Review {
+        product: mug.clone(),
+        customer: uid.clone(),
+        stars: Stars::new(4).unwrap(),
+        text: ReviewText::parse("Holds coffee. Has a handle.").unwrap(),
+        at: now,
+    };
+    pattern!("AP-54", table.review_put(&review));
+    pattern!("AP-56", table.review_list(&mug, 24, None));
+    assert!(pattern!("AP-57", table.review_count(&mug, &uid)));
+    pattern!("AP-55", table.review_delete(&mug, &uid));
+
+    assert!(!pattern!("AP-52", table.stock_sign_get(&mug)).unwrap().is_wrong());
 
     // Sessions and customers.
     let limit = RateLimit { scope: "test".to_owned(), most: 5, window: SignedDuration::from_mins(1) };
@@ -220,6 +243,10 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     let request = idempotency(&uid, "a-refund-of-all-of-it", "POST /admin/orders/{orderId}/refund");
     pattern!("AP-40b", table.order_transition(&refunding, Cause::Request(&request, "an outcome"), now));
     pattern!("AP-41b", table.order_list_entry_put(&refunding.order));
+    let projection = pattern!("AP-49", table.order_projection_get(&uid, order.id));
+    assert!(!projection.is_behind(&refunding.order) && projection.lines == 3);
+    assert_eq!(pattern!("AP-47", table.notification_claim(order.id, 2, "a-record", now)), Claim::Ours);
+    pattern!("AP-48", table.notification_sent(order.id, 2, now));
     let refunded = refunding.order.refund_paid(1, now).unwrap();
     table.order_transition(&refunded, Cause::Answer, now).await.unwrap();
     pattern!("AP-09", table.order_list_by_customer(&uid, 24, None));

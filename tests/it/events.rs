@@ -45,6 +45,22 @@ const EXPECTED: &[(&str, u16)] = &[
 /// What a schedule sends; the answer says what was done.
 const SCHEDULED: [&str; 1] = ["sweeper/schedule"];
 
+/// What an event source mapping sends, and how many of its records can never be handled. Nothing is to come again.
+const STREAMED: [(&str, usize); 12] = [
+    ("notifications/insert", 0),
+    ("notifications/mixed-batch", 0),
+    ("notifications/modify", 0),
+    ("notifications/poison", 2),
+    ("notifications/remove-by-ttl", 0),
+    ("notifications/remove-by-user", 0),
+    ("projections/insert", 0),
+    ("projections/mixed-batch", 0),
+    ("projections/modify", 0),
+    ("projections/poison", 2),
+    ("projections/remove-by-ttl", 0),
+    ("projections/remove-by-user", 0),
+];
+
 #[test]
 fn every_event_file_has_its_expected_answer_in_this_test() {
     let mut files = BTreeSet::new();
@@ -57,7 +73,8 @@ fn every_event_file_has_its_expected_answer_in_this_test() {
     }
 
     let asked = EXPECTED.iter().map(|(name, _)| *name);
-    let expected: BTreeSet<_> = asked.chain(SCHEDULED).map(str::to_owned).collect();
+    let streamed = STREAMED.iter().map(|(name, _)| *name);
+    let expected: BTreeSet<_> = asked.chain(SCHEDULED).chain(streamed).map(str::to_owned).collect();
     assert_eq!(files, expected, "add the event to EXPECTED in tests/it/events.rs");
 }
 
@@ -81,6 +98,27 @@ async fn each_event_is_answered_by_its_function() {
         let found = response.status().as_u16();
         let body = response.into_body().collect().await.expect("a body").to_bytes();
         assert_eq!(found, *status, "{name}: {}", String::from_utf8_lossy(&body));
+    }
+}
+
+#[tokio::test]
+async fn each_batch_of_the_stream_is_handled_but_for_its_poison() {
+    for (name, poison) in STREAMED {
+        let shop = Shop::open().await;
+        let event = fs::read_to_string(folder().join(format!("{name}.json"))).expect("the event is there");
+        let batch: stream::Batch = serde_json::from_str(&event).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let function = name.split('/').next().unwrap_or_default();
+        let consumer = shop.stack.consumers.iter().find(|c| c.mapping.function == function);
+
+        let answer = (consumer.unwrap_or_else(|| panic!("{name} belongs to no consumer")).handler)(batch).await;
+
+        assert_eq!(answer, stream::Answer::default(), "{name}");
+        let letters = shop.stack.dead_letters.list(None).await.expect("S3 answers").objects;
+        assert_eq!(letters.len(), poison, "{name}");
+        for letter in letters {
+            let kept = shop.stack.dead_letters.get(&letter.key).await.expect("a letter");
+            assert!(kept.payload.contains("\"SequenceNumber\"") && kept.request_context.error.is_some(), "{name}");
+        }
     }
 }
 

@@ -107,7 +107,7 @@ fn a_retry_without_the_transactions_token_is_still_one_order() {
 }
 
 /// Unoptimised, a whole shop in one future is more than a test thread's stack holds.
-fn on_a_large_stack<F: Future<Output = ()>>(work: impl FnOnce() -> F + Send + 'static) {
+pub fn on_a_large_stack<F: Future<Output = ()>>(work: impl FnOnce() -> F + Send + 'static) {
     let run = || tokio::runtime::Runtime::new().expect("a runtime").block_on(work());
     let thread = std::thread::Builder::new().stack_size(64 << 20).spawn(run).expect("a thread");
     if let Err(panic) = thread.join() {

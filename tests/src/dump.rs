@@ -31,6 +31,13 @@ pub(crate) async fn items(endpoint: &str, table: &str, http: &SharedHttpClient) 
     items
 }
 
+/// Takes an item away.
+pub(crate) async fn delete(client: &Client, table: &str, pk: &str, sk: &str) {
+    let key = |part: &str| AttributeValue::S(part.to_owned());
+    let call = client.delete_item().table_name(table).key("PK", key(pk)).key("SK", key(sk)).send();
+    call.await.expect("the engine answers");
+}
+
 fn object(item: &HashMap<String, AttributeValue>) -> Value {
     Value::Object(item.iter().map(|(name, value)| (name.clone(), plain(value))).collect())
 }

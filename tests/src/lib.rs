@@ -9,13 +9,14 @@ pub mod faults;
 pub mod model;
 mod product;
 mod shopper;
+pub mod streams;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use api::{Clock, Policy};
 use domain::{Currency, Email, Password, ProductId, Timestamp};
 use futures::{StreamExt as _, stream};
-use local::{AdminAccount, Stack, StackOptions};
+use local::{AdminAccount, Stack, StackOptions, Streams};
 
 pub use answer::{Answer, Cost};
 pub use product::ProductBuilder;
@@ -57,8 +58,9 @@ impl Shop {
             },
             dynamodb_endpoint: endpoint,
             policy: Policy { show_costs: true, ..Policy::default() },
-            // A test that wants the sweeper to come by says when.
+            // A test that wants the sweeper to come by says when, and so for the stream.
             sweep_every: None,
+            streams: Streams::Off,
             admin: Some(AdminAccount {
                 email: Email::parse(ADMIN_EMAIL).expect("an e-mail"),
                 password: Password::choose(ADMIN_PASSWORD).expect("a password"),
@@ -120,6 +122,12 @@ impl Shop {
     /// Every item there is, for checks that trust no code of the product.
     pub async fn dump(&self) -> Vec<serde_json::Value> {
         dump::items(&self.stack.dynamodb, self.stack.table.name(), &table::http_client()).await
+    }
+
+    /// Works off what is on the table's stream.
+    pub async fn drain(&self) {
+        let drained = self.stack.drain_streams().await;
+        drained.unwrap_or_else(|e| panic!("{}", local::error_chain(&e)));
     }
 
     /// The SDK itself, past the repository.

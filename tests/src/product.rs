@@ -57,7 +57,8 @@ impl<'a> ProductBuilder<'a> {
     }
 
     pub async fn described(mut self, html: &str) -> Self {
-        let stored = self.shop.stack.descriptions.store(&self.record.product.id, html.to_owned()).await;
+        let stored =
+            self.shop.stack.descriptions.store(&self.record.product.id, html.to_owned(), self.shop.clock.now()).await;
         self.record.description = Some(stored.expect("S3 answers"));
         self
     }

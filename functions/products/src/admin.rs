@@ -18,6 +18,9 @@ use crate::{
     wire::{CreateProductRequest, PatchProductRequest, ProductResponse, ReplaceProductRequest},
 };
 
+/// Rounds of read and delete before a product that others keep changing stays.
+const ROUNDS: usize = 6;
+
 /// A new product.
 #[utoipa::path(post, path = "/admin/products", tag = "products", security(("admin" = [])),
     request_body = CreateProductRequest,
@@ -45,7 +48,7 @@ pub async fn create(
     state.forget(&id).await;
 
     let location = [(header::LOCATION, format!("/products/{id}"))];
-    let page = ProductPage { record, available };
+    let page = ProductPage { record, available, rating: Default::default() };
     Ok((StatusCode::CREATED, location, answer(&page)).into_response())
 }
 
@@ -61,7 +64,7 @@ pub async fn create(
         (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
     ))]
 pub async fn replace(
-    _: Admin,
+    admin: Admin,
     Extract(state): Extract<State>,
     Id(id): Id<ProductId>,
     if_match: IfMatch,
@@ -70,7 +73,7 @@ pub async fn replace(
     let page = read(&state, &id, if_match).await?;
     let product = request.replacing(&page.record.product)?;
     let description = stored_description(&state, &id, request.description).await?;
-    write(&state, page, product, description).await
+    write(&state, &admin, page, product, description).await
 }
 
 /// Changes what is given, leaves the rest.
@@ -85,7 +88,7 @@ pub async fn replace(
         (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
     ))]
 pub async fn patch(
-    _: Admin,
+    admin: Admin,
     Extract(state): Extract<State>,
     Id(id): Id<ProductId>,
     if_match: IfMatch,
@@ -94,7 +97,7 @@ pub async fn patch(
     let page = read(&state, &id, if_match).await?;
     let product = request.changing(&page.record.product)?;
     let description = page.record.description.clone();
-    write(&state, page, product, description).await
+    write(&state, &admin, page, product, description).await
 }
 
 /// Takes a product out of the shop. Orders keep what they say of it.
@@ -106,15 +109,25 @@ pub async fn patch(
         (status = 412, description = "`version_mismatch`", body = ProblemDetails, content_type = "application/problem+json"),
     ))]
 pub async fn delete(
-    _: Admin,
+    admin: Admin,
     Extract(state): Extract<State>,
     Id(id): Id<ProductId>,
     if_match: IfMatch,
 ) -> Result<StatusCode, Problem> {
-    read(&state, &id, if_match).await?;
-    state.context.table.product_delete(&id, if_match.0).await.map_err(write_problem)?;
-    state.forget(&id).await;
-    Ok(StatusCode::NO_CONTENT)
+    let context = &state.context;
+    for _ in 0..ROUNDS {
+        let page = read(&state, &id, if_match).await?;
+        match context.table.product_delete(&page, &admin.uid, context.clock.uuid_v7()).await {
+            // Changed or sold meanwhile: with a version asked for, the next reading says whether it still is the one.
+            Err(ProductWriteError::Changed) => {}
+            done => {
+                done.map_err(write_problem)?;
+                state.forget(&id).await;
+                return Ok(StatusCode::NO_CONTENT);
+            }
+        }
+    }
+    Err(Problem::busy("the product is being sold or changed all the time"))
 }
 
 /// The product as it is this moment, if it is the version the client saw.
@@ -129,6 +142,7 @@ pub async fn read(state: &State, id: &ProductId, IfMatch(expected): IfMatch) -> 
 /// Writes a product one version on.
 pub async fn write(
     state: &State,
+    admin: &Admin,
     page: ProductPage,
     product: Product,
     description: Option<StoredDescription>,
@@ -137,9 +151,9 @@ pub async fn write(
         remember_category(state, &product.category).await?;
     }
     let record = ProductRecord { product, description }.changed(state.context.clock.now());
-    state.context.table.product_put(&record).await.map_err(write_problem)?;
+    state.context.table.product_put(&record, page.available, &admin.uid).await.map_err(write_problem)?;
     state.forget(&record.product.id).await;
-    Ok(answer(&ProductPage { record, available: page.available }))
+    Ok(answer(&ProductPage { record, ..page }))
 }
 
 async fn stored_description(
@@ -148,7 +162,7 @@ async fn stored_description(
     html: Option<String>,
 ) -> Result<Option<StoredDescription>, Problem> {
     match html.map(|html| sanitise(&html)).filter(|html| !html.is_empty()) {
-        Some(html) => Ok(Some(state.descriptions.store(id, html).await?)),
+        Some(html) => Ok(Some(state.descriptions.store(id, html, state.context.clock.now()).await?)),
         None => Ok(None),
     }
 }

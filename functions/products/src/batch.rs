@@ -66,7 +66,7 @@ pub async fn create_batch(
             }
             Ok((product, html, stock)) => {
                 let description = match html {
-                    Some(html) => Some(state.descriptions.store(&product.id, html).await?),
+                    Some(html) => Some(state.descriptions.store(&product.id, html, state.context.clock.now()).await?),
                     None => None,
                 };
                 let outcome = BatchOutcome {

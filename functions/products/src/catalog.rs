@@ -177,10 +177,11 @@ pub async fn product(state: &State, id: &ProductId) -> Result<Arc<ProductPage>, 
     page.ok_or_else(|| Problem::not_found("product"))
 }
 
-/// `"<version>-<available>"`: only the version counts for `If-Match`.
+/// `"<version>-<available>-<reviews>-<stars>"`: only the version counts for `If-Match`.
 pub fn etag(page: &ProductPage) -> HeaderValue {
-    let tag = format!("\"{}-{}\"", page.record.product.version, page.available);
-    HeaderValue::from_str(&tag).expect("digits and a dash are a header value")
+    let ProductPage { record, available, rating } = page;
+    let tag = format!("\"{}-{available}-{}-{}\"", record.product.version, rating.reviews, rating.stars);
+    HeaderValue::from_str(&tag).expect("digits and dashes are a header value")
 }
 
 pub fn matches(headers: &HeaderMap, etag: &HeaderValue) -> bool {

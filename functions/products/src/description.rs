@@ -51,7 +51,7 @@ pub async fn get(
         (status = 415, body = ProblemDetails, content_type = "application/problem+json"),
     ))]
 pub async fn put(
-    _: Admin,
+    admin: Admin,
     Extract(state): Extract<State>,
     Id(id): Id<ProductId>,
     if_match: IfMatch,
@@ -80,10 +80,10 @@ pub async fn put(
     }
     let description = match html.is_empty() {
         true => None,
-        false => Some(state.descriptions.store(&id, html).await?),
+        false => Some(state.descriptions.store(&id, html, state.context.clock.now()).await?),
     };
     let product = page.record.product.clone();
-    admin::write(&state, page, product, description).await
+    admin::write(&state, &admin, page, product, description).await
 }
 
 /// HTML that shows and does nothing. Doing it twice changes nothing.

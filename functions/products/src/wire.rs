@@ -96,6 +96,7 @@ pub struct ProductResponse {
     /// Whether `/products/{productId}/description` has something to show.
     pub has_description: bool,
     pub stock: StockResponse,
+    pub rating: RatingResponse,
     pub version: u64,
     /// RFC 3339, UTC.
     pub created_at: String,
@@ -110,6 +111,16 @@ pub struct StockResponse {
     pub in_stock: bool,
 }
 
+/// What customers think of a product, a moment after they said so.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RatingResponse {
+    pub reviews: u64,
+    /// Of five stars, in tenths: 43 is 4.3. `null` without reviews.
+    #[schema(required)]
+    pub average_tenths: Option<u64>,
+}
+
 /// A product in a list.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -119,6 +130,8 @@ pub struct ProductCardResponse {
     pub price: Money,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thumbnail: Option<String>,
+    /// A moment late: the product itself tells how many there are.
+    pub sold_out: bool,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -231,6 +244,7 @@ impl From<&ProductPage> for ProductResponse {
             featured_rank: product.featured_rank,
             has_description: page.record.description.is_some(),
             stock: StockResponse { available: page.available, in_stock: page.available > 0 },
+            rating: RatingResponse { reviews: page.rating.reviews, average_tenths: page.rating.average_tenths() },
             version: product.version,
             created_at: timestamp(product.created_at),
             updated_at: timestamp(product.updated_at),
@@ -245,6 +259,7 @@ impl From<&ProductCard> for ProductCardResponse {
             name: card.name.clone(),
             price: card.price.into(),
             thumbnail: card.thumbnail.clone(),
+            sold_out: card.sold_out,
         }
     }
 }

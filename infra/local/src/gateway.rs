@@ -21,15 +21,20 @@ use utoipa::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{pictures, sample, told_to_stop};
+use crate::{
+    mapping::{self, Consumer},
+    pictures, sample, told_to_stop,
+};
 
 const PAGE: &str = include_str!("../assets/index.html");
 
-/// Every function's routes, as API Gateway would put them side by side, with the document that describes them.
+/// Every function's routes, as API Gateway would put them side by side, with the document that describes them; and what
+/// takes events instead of requests, as Lambda itself offers it.
 pub fn router(
     context: &Context,
     descriptions: &Descriptions,
     payments: Arc<dyn PaymentProvider>,
+    consumers: &[Arc<Consumer>],
 ) -> (Router, utoipa::openapi::OpenApi) {
     let routes = OpenApiRouter::new()
         .merge(products::router(products::State::new(context.clone(), descriptions.clone())))
@@ -42,7 +47,8 @@ pub fn router(
         .route("/", get(async || Html(PAGE)))
         .route("/images/{name}", get(picture))
         .route("/openapi.json", get(async move || ([(header::CONTENT_TYPE, "application/json")], text.to_string())));
-    (edge::finish(routes, context).0, document)
+    // Beside the edge, which has limits for customers and answers for their browsers.
+    (edge::finish(routes, context).0.merge(mapping::invoke(consumers)), document)
 }
 
 /// The document of the whole API: titled, with the ways to be somebody, and with the answers that the edge gives on

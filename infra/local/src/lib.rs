@@ -2,8 +2,10 @@
 //! reached, through the real SDK over loopback.
 
 mod admin;
+mod consumers;
 mod engine;
 mod gateway;
+pub mod mapping;
 mod pictures;
 mod s3;
 mod sample;
@@ -13,8 +15,11 @@ mod store;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use api::{Clock, Context, Cursors, Policy};
+use consumers::{Surroundings, consumers};
+use mapping::{Checkpoints, Consumer, Delivered, DrainError, Source};
 use payments::{LocalPayments, PaymentProvider};
 use saga::Saga;
+use stream::DeadLetters;
 use table::{Descriptions, Endpoints, StoreError, Table, TableConfig, Timeouts, http_client};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use utoipa::openapi::OpenApi;
@@ -44,6 +49,10 @@ pub struct StackOptions {
     pub provider: Option<Arc<dyn PaymentProvider>>,
     /// How often the sweeper runs; `None` is never, for whoever runs it by hand.
     pub sweep_every: Option<Duration>,
+    /// What becomes of the table's stream.
+    pub streams: Streams,
+    /// Where mail goes, a file each, if not into the data folder.
+    pub mail: Option<PathBuf>,
     /// An engine that runs already, such as Amazon's DynamoDB Local; then none is started.
     pub dynamodb_endpoint: Option<String>,
 }
@@ -63,13 +72,29 @@ impl Default for StackOptions {
             ledger: None,
             provider: None,
             sweep_every: Some(Duration::from_secs(60)),
+            streams: Streams::On,
+            mail: None,
             dynamodb_endpoint: None,
         }
     }
 }
 
-/// The bucket of the local S3.
+/// What becomes of the table's stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Streams {
+    /// It is delivered when [`Stack::drain_streams`] is called, and not by itself.
+    Off,
+    /// It is delivered to the functions in this process.
+    On,
+    /// It is delivered to the functions at this address, which speaks Lambda's Invoke API: `http://127.0.0.1:9001` is
+    /// `cargo lambda watch`.
+    To(String),
+}
+
+/// The buckets of the local S3: large descriptions, records that were given up, and the audit log.
 pub const BUCKET: &str = "onetill-descriptions";
+pub const DEAD_LETTERS_BUCKET: &str = "onetill-dead-letters";
+pub const AUDIT_BUCKET: &str = "onetill-audit";
 
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
@@ -100,6 +125,12 @@ pub struct Stack {
     pub payments: Arc<LocalPayments>,
     /// What its schedule does once a minute.
     pub sweeper: sweeper::State,
+    /// The functions that the table's stream is delivered to.
+    pub consumers: Vec<Arc<Consumer>>,
+    /// What they could not handle.
+    pub dead_letters: DeadLetters,
+    /// The folder of the mail they sent, a file each.
+    pub mail: PathBuf,
     pub openapi: Arc<OpenApi>,
     /// What became of the admin account, to be told once.
     pub admin: admin::AdminOutcome,
@@ -130,16 +161,23 @@ impl Stack {
         let s3 = address(&s3_listener)?;
         s3::serve(s3_listener, &data.s3_folder()?, stopped.clone(), &mut servers)?;
 
+        let http = http_client();
+        let source = Source::new(&dynamodb, &options.table, http.clone());
         let config = TableConfig {
             table: options.table,
             bucket: BUCKET.to_owned(),
             endpoints: Some(Endpoints { dynamodb: dynamodb.clone(), s3: format!("http://{s3}") }),
             timeouts: Timeouts::LOCAL,
-            http: http_client(),
+            http,
         };
         let (table, descriptions) = config.connect().await;
         table.create().await?;
-        descriptions.create_bucket().await.map_err(|e| StackError::start("bucket", error_chain(&e)))?;
+        let dead_letters = descriptions.bucket().beside(DEAD_LETTERS_BUCKET);
+        let audit = descriptions.bucket().beside(AUDIT_BUCKET);
+        for bucket in [descriptions.bucket(), &dead_letters, &audit] {
+            bucket.create().await.map_err(|e| StackError::start("bucket", error_chain(&e)))?;
+        }
+        let dead_letters = DeadLetters::new(dead_letters);
         sample::load(options.seed, &data, &table, &descriptions, options.clock.now()).await?;
         let admin = admin::ensure(&table, &options.clock, options.admin).await?;
 
@@ -151,8 +189,20 @@ impl Stack {
         if let Some(every) = options.sweep_every {
             schedule::serve(every, sweeper.clone(), stopped.clone(), &mut servers);
         }
+
+        let mail = options.mail.unwrap_or_else(|| data.mail_folder());
+        let with =
+            Surroundings { table: &table, audit, dead_letters: &dead_letters, mail: &mail, clock: &options.clock };
+        let checkpoints = Checkpoints::new(data.streams_folder());
+        let consumers = consumers(with, &options.streams, &source, &checkpoints)?;
+        if options.streams != Streams::Off {
+            for consumer in &consumers {
+                mapping::serve(consumer.clone(), stopped.clone(), &mut servers);
+            }
+        }
+
         let context = Context { table: table.clone(), clock: options.clock, cursors, policy };
-        let (router, openapi) = gateway::router(&context, &descriptions, provider);
+        let (router, openapi) = gateway::router(&context, &descriptions, provider, &consumers);
         let gateway = address(&gateway_listener)?;
         gateway::serve(gateway_listener, router, stopped, &mut servers);
 
@@ -165,6 +215,9 @@ impl Stack {
             descriptions,
             payments,
             sweeper,
+            consumers,
+            dead_letters,
+            mail,
             openapi,
             admin,
             stop,
@@ -176,6 +229,25 @@ impl Stack {
     /// Where requests go: `http://127.0.0.1:<port>`.
     pub fn url(&self) -> String {
         format!("http://{}", self.gateway)
+    }
+
+    /// Delivers what is on the table's stream to every consumer, until nothing is left of it or of what they wrote
+    /// themselves, with no pause anywhere. For a stack whose stream is [`Streams::Off`].
+    ///
+    /// # Errors
+    /// The stream cannot be read, or a dead letter cannot be kept; what was not delivered then is delivered next time.
+    pub async fn drain_streams(&self) -> Result<Delivered, DrainError> {
+        let mut all = Delivered::default();
+        loop {
+            let mut round = Delivered::default();
+            for consumer in &self.consumers {
+                round += consumer.drain().await?;
+            }
+            if round == Delivered::default() {
+                return Ok(all);
+            }
+            all += round;
+        }
     }
 
     /// Lets running requests finish, for at most five seconds.

@@ -10,7 +10,7 @@ use std::{
 use api::{Policy, rates::Rates};
 use clap::{Parser, ValueEnum};
 use domain::{Email, Password};
-use local::{AdminAccount, Seed, Stack, StackOptions, error_chain};
+use local::{AdminAccount, Seed, Stack, StackOptions, Streams, error_chain};
 use payments::{PaymentProvider, Stripe, StripeConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -51,6 +51,13 @@ struct Arguments {
     /// is kept with the data.
     #[arg(long, env = "PAYMENT_LEDGER")]
     ledger: Option<PathBuf>,
+    /// Folder that mail is written to, a file each; otherwise it is kept with the data.
+    #[arg(long, env = "MAIL_FOLDER")]
+    mail: Option<PathBuf>,
+    /// Hand the stream to functions under `cargo lambda watch` at this address, such as http://127.0.0.1:9001, instead of
+    /// running them in this process.
+    #[arg(long, value_name = "URL")]
+    stream_to: Option<String>,
     /// Name of the table.
     #[arg(long, env = "TABLE_NAME", default_value = "EcommerceApp")]
     table: String,
@@ -120,6 +127,8 @@ impl Arguments {
             admin,
             ledger: self.ledger,
             provider,
+            streams: self.stream_to.map_or(Streams::On, Streams::To),
+            mail: self.mail,
             ..StackOptions::default()
         })
     }
@@ -145,6 +154,7 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     if let local::AdminOutcome::Made { email, password } = &stack.admin {
         eprintln!("admin {email} with password {password}");
     }
+    eprintln!("mail in {}", stack.mail.display());
     let (url, dynamodb, s3, table) = (stack.url(), &stack.dynamodb, stack.s3, stack.table.name());
     let mut stdout = std::io::stdout();
     writeln!(stdout, "ready {url} dynamodb={dynamodb} s3=http://{s3} table={table}")

@@ -8,11 +8,12 @@ use tempfile::TempDir;
 
 use crate::StackError;
 
-/// Where a stack keeps what must survive it: the table, objects, payments and the key of its cursors.
+/// Where a stack keeps what must survive it: the table, objects, payments, mail, how far the stream was delivered, and the
+/// key of its cursors.
 #[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
-    /// In memory only the S3 objects are files, and go with the stack.
+    /// In memory only S3 objects, mail and checkpoints are files, and go with the stack.
     temporary: Option<TempDir>,
     /// Held while the stack runs, so that two of them never write to one folder.
     _lock: Option<File>,
@@ -52,6 +53,16 @@ impl DataFolder {
             Some(file) => LocalPayments::open(&file)
                 .map_err(|e| StackError::Data { folder: file, reason: format!("the ledger of payments: {e}") }),
         }
+    }
+
+    /// How far each function is in the stream.
+    pub fn streams_folder(&self) -> PathBuf {
+        self.path.join("streams")
+    }
+
+    /// Where mail goes that no other folder was named for.
+    pub fn mail_folder(&self) -> PathBuf {
+        self.path.join("mail")
     }
 
     /// The key that seals cursors, made on first use.

@@ -6,6 +6,7 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
+    time::{Duration, Instant},
 };
 
 use reqwest::Client;
@@ -35,6 +36,79 @@ async fn an_order_survives_kill_9() {
     assert_eq!(read("/products/mug-blue".to_owned()).await["stock"]["available"], 37);
     let again = post(&http, &format!("{url}/orders"), token, json!({"payment": {"token": "tok_visa"}})).await;
     assert_eq!(again["orderId"], order["orderId"]);
+    stack.kill().unwrap();
+    stack.wait().unwrap();
+}
+
+#[tokio::test]
+async fn an_order_whose_process_was_killed_before_it_was_projected_is_listed_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("shop");
+    let (mut stack, url) = start(&data);
+    let http = Client::new();
+    let token = post(&http, &format!("{url}/sessions/guest"), "", json!({})).await["token"].clone();
+    let token = token.as_str().unwrap().to_owned();
+    post(&http, &format!("{url}/cart/items"), &token, json!({"productId": "mug-blue", "quantity": 3})).await;
+    // The provider takes two seconds to answer; the order is committed before it is asked, and listed after.
+    let checkout =
+        http.post(format!("{url}/orders")).bearer_auth(&token).header("idempotency-key", "killed-in-between");
+    let checkout = checkout.json(&json!({"payment": {"token": "tok_slow"}}));
+    let checkout = tokio::spawn(async move { checkout.send().await.map(|_| ()) });
+    let stock = async |url: &str| -> i64 {
+        let product = http.get(format!("{url}/products/mug-blue")).send().await.unwrap();
+        product.json::<Value>().await.unwrap()["stock"]["available"].as_i64().unwrap()
+    };
+    // A product is cached for two seconds; the cart is not, and the commit empties it.
+    let cart = async || -> usize {
+        let cart = http.get(format!("{url}/cart")).bearer_auth(&token).send().await.unwrap();
+        cart.json::<Value>().await.unwrap()["items"].as_array().unwrap().len()
+    };
+    while cart().await > 0 {}
+
+    stack.kill().unwrap();
+    stack.wait().unwrap();
+    assert!(checkout.await.unwrap().is_err(), "nobody heard what became of it");
+    let (mut stack, url) = start(&data);
+
+    let started = Instant::now();
+    let listed = loop {
+        let orders = http.get(format!("{url}/orders")).bearer_auth(&token).send().await.unwrap();
+        let orders: Value = orders.json().await.unwrap();
+        if let Some(order) = orders["items"].get(0) {
+            break order.clone();
+        }
+        assert!(started.elapsed() < Duration::from_secs(30), "the order is not listed");
+    };
+    println!("listed {} ms after the restart", started.elapsed().as_millis());
+    assert_eq!(listed["state"], "pending_payment");
+    assert_eq!(stock(&url).await, 37);
+    stack.kill().unwrap();
+    stack.wait().unwrap();
+}
+
+#[tokio::test]
+async fn an_order_is_confirmed_by_mail_within_two_seconds() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("shop");
+    let (mut stack, url) = start(&data);
+    let http = Client::new();
+    let ann = json!({"email": "ann@example.com", "password": "salt and pepper", "name": "Ann"});
+    let token = post(&http, &format!("{url}/users"), "", ann).await["token"].clone();
+    let token = token.as_str().unwrap();
+    post(&http, &format!("{url}/cart/items"), token, json!({"productId": "mug-blue", "quantity": 3})).await;
+    let order = post(&http, &format!("{url}/orders"), token, json!({"payment": {"token": "tok_visa"}})).await;
+
+    let (ordered, mail) =
+        (Instant::now(), data.join("mail").join(format!("{}-2.eml", order["orderId"].as_str().unwrap())));
+    while !mail.exists() {
+        assert!(ordered.elapsed() < Duration::from_secs(30), "no mail");
+    }
+
+    let after = ordered.elapsed();
+    println!("confirmed by mail {} ms after the answer", after.as_millis());
+    let mail = std::fs::read_to_string(mail).unwrap();
+    assert!(mail.contains("ann@example.com") && mail.contains("$26.97"), "{mail}");
+    assert!(after < Duration::from_secs(2), "the mail took {after:?}");
     stack.kill().unwrap();
     stack.wait().unwrap();
 }

@@ -157,7 +157,8 @@ async fn load(
     options: &ImportOptions,
 ) -> Result<Vec<(Place, ImportOutcome)>, ImportError> {
     // S3 first, then the row: a row never points to what is not there.
-    let described = try_join_all(batch.into_iter().map(|accepted| with_description(descriptions, accepted))).await?;
+    let described =
+        try_join_all(batch.into_iter().map(|accepted| with_description(descriptions, accepted, options.now))).await?;
     let (places, records): (Vec<Place>, Vec<ImportRecord>) = described.into_iter().unzip();
     let outcomes = table.products_import(&records, true, &options.actor, options.now).await?;
     Ok(places.into_iter().zip(outcomes).collect())
@@ -166,10 +167,11 @@ async fn load(
 async fn with_description(
     descriptions: &Descriptions,
     accepted: Accepted,
+    now: Timestamp,
 ) -> Result<(Place, ImportRecord), DescriptionError> {
     let Accepted { place, parsed } = accepted;
     let description = match parsed.description {
-        Some(text) => Some(descriptions.store(&parsed.product.id, text).await?),
+        Some(text) => Some(descriptions.store(&parsed.product.id, text, now).await?),
         None => None,
     };
     let record = ProductRecord { product: parsed.product, description };

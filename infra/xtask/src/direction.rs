@@ -5,7 +5,7 @@ use crate::{Outcome, cargo};
 
 /// What the domain must not know of: the database, the runtime, and HTTP in either direction.
 const OUTSIDE_WORLD: [&str; 5] = ["aws-sdk-dynamodb", "tokio", "axum", "lambda_http", "reqwest"];
-const FUNCTIONS: [&str; 5] = ["products", "cart", "orders", "sessions", "sweeper"];
+const FUNCTIONS: [&str; 7] = ["products", "cart", "orders", "sessions", "sweeper", "notifications", "projections"];
 
 /// Whether `package` reaches `dependency`, through any number of others.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,6 +49,9 @@ fn rules() -> Vec<Rule> {
         ("table", "domain"),
         ("payments", "domain"),
         ("orders", "saga"),
+        ("stream", "table"),
+        ("notifications", "stream"),
+        ("projections", "stream"),
     ] {
         rules.push(Rule { package, dependency, reaches: true });
     }
@@ -59,7 +62,16 @@ fn rules() -> Vec<Rule> {
         let others = FUNCTIONS.into_iter().filter(|other| *other != package);
         rules.extend(others.map(|dependency| Rule { package, dependency, reaches: false }));
     }
-    for (package, dependency) in [("payments", "table"), ("table", "payments"), ("api", "payments"), ("saga", "api")] {
+    for (package, dependency) in [
+        ("payments", "table"),
+        ("table", "payments"),
+        ("table", "stream"),
+        ("api", "payments"),
+        ("saga", "api"),
+        ("stream", "api"),
+        ("notifications", "payments"),
+        ("projections", "payments"),
+    ] {
         rules.push(Rule { package, dependency, reaches: false });
     }
     rules.extend(["domain", "table", "api"].map(|dependency| Rule { package: "xtask", dependency, reaches: false }));

@@ -12,6 +12,7 @@ mod money;
 mod order;
 mod product;
 mod refund;
+mod review;
 mod session;
 mod text;
 mod transition;
@@ -31,5 +32,6 @@ pub use product::{
     Attributes, CategoryPath, MAX_CATEGORY_DEPTH, Manufacturer, Product, ProductName, Quantity, StockDelta, Thumbnail,
 };
 pub use refund::{Refund, RefundError, RefundRequest, RefundState, ReturnedLine};
+pub use review::{Rating, Review, ReviewText, Stars};
 pub use session::{SessionKind, SessionLifetime};
 pub use transition::{Cancelling, Moved, NotPaid, TransitionError};

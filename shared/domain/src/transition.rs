@@ -200,6 +200,28 @@ impl Order {
         Some(self.as_of(u64::try_from(at).unwrap_or(u64::MAX).saturating_add(1)))
     }
 
+    /// Units of the shop's stock that are in this order now: held, sold, or returned but not fit to be sold again.
+    pub fn units_out(&self) -> BTreeMap<ProductId, u32> {
+        let mut out = BTreeMap::<_, u32>::new();
+        let returned = self.payment.refunds.iter().flat_map(|r| &r.lines);
+        if self.state == OrderState::Cancelled {
+            // Giving it up put back what was left: all but what had been returned before and cannot be sold again.
+            for line in returned.filter(|l| !l.restock) {
+                *out.entry(line.product.clone()).or_default() += line.quantity.units();
+            }
+            return out;
+        }
+        for line in &self.lines {
+            *out.entry(line.product.clone()).or_default() += line.quantity.units();
+        }
+        for line in returned.filter(|l| l.restock) {
+            let left = out.entry(line.product.clone()).or_default();
+            *left = left.saturating_sub(line.quantity.units());
+        }
+        out.retain(|_, units| *units > 0);
+        out
+    }
+
     /// The last thing that happened.
     pub fn last_event(&self) -> OrderEvent {
         self.history.last().map_or(OrderEvent::Placed, |t| t.event)
@@ -278,7 +300,7 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order::tests::held;
+    use crate::{Currency, Money, Quantity, ReturnedLine, order::tests::held};
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -381,5 +403,50 @@ mod tests {
         assert_eq!(versions[1].as_first_settled(), None);
         assert_eq!(last.as_refunded(1).unwrap().version, 5);
         assert_eq!(asked.as_refunded(1), None);
+    }
+
+    #[test]
+    fn what_an_order_has_of_the_stock_is_what_it_took_and_did_not_give_back() {
+        let returned = |product: &str, units, restock| ReturnedLine {
+            product: product.parse().unwrap(),
+            quantity: Quantity::new(units).unwrap(),
+            restock,
+        };
+        let some = |amount, lines| RefundRequest { amount: Some(Money::amount(amount, Currency::USD)), lines };
+        let all = RefundRequest::default();
+        let confirmed = held().paid("pay_1", NOW).unwrap();
+        let shipped = confirmed.order.ship(NOW).unwrap().unwrap();
+        let damaged = confirmed.order.refund(&some(899, vec![returned("mug", 1, false)]), NOW).unwrap();
+        let restocked = damaged.order.refund(&some(899, vec![returned("mug", 1, true)]), NOW).unwrap();
+        let refused = restocked.order.refund_refused(2, NOW).unwrap();
+        let cancelled = refused.order.refund(&all, NOW).unwrap();
+        let sent_back = shipped.order.refund(&some(899, vec![returned("pan", 1, true)]), NOW).unwrap();
+        let declined = held().declined(NOW).unwrap();
+        let late = declined.order.paid("pay_1", NOW).unwrap();
+        let unknown = held().answer_lost(NOW).unwrap();
+        let expired = unknown.order.not_paid(NotPaid::Expired, NOW).unwrap();
+        let steps = [
+            (held(), confirmed.clone()),
+            (confirmed.order.clone(), shipped.clone()),
+            (confirmed.order, damaged.clone()),
+            (damaged.order, restocked.clone()),
+            (restocked.order, refused.clone()),
+            (refused.order, cancelled.clone()),
+            (shipped.order, sent_back),
+            (held(), declined.clone()),
+            (declined.order, late),
+            (held(), unknown.clone()),
+            (unknown.order, expired),
+        ];
+
+        for (before, moved) in steps {
+            let mut out = moved.order.units_out();
+            for (product, units) in &moved.stock_back {
+                *out.entry(product.clone()).or_default() += units;
+            }
+            assert_eq!(out, before.units_out(), "{:?}", moved.order.last_event());
+        }
+        assert_eq!(held().units_out(), BTreeMap::from([("mug".parse().unwrap(), 3), ("pan".parse().unwrap(), 1)]));
+        assert_eq!(cancelled.order.units_out(), BTreeMap::from([("mug".parse().unwrap(), 1)]));
     }
 }

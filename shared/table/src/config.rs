@@ -11,7 +11,7 @@ use aws_smithy_http_client::{
     tls::{Provider, rustls_provider::CryptoMode},
 };
 
-use crate::{Descriptions, Table};
+use crate::{Bucket, Descriptions, Table};
 
 /// Where the table and the description bucket are.
 #[derive(Debug, Clone)]
@@ -148,6 +148,6 @@ impl TableConfig {
         let transactions = aws_sdk_dynamodb::Client::from_conf(dynamodb.clone().build());
         let writes = aws_sdk_dynamodb::Client::from_conf(dynamodb.retry_classifier(NeverWriteTwice).build());
         let table = Table { reads, writes, transactions, name: self.table.clone() };
-        (table, Descriptions::new(aws_sdk_s3::Client::from_conf(s3.build()), self.bucket.clone()))
+        (table, Descriptions::new(Bucket::new(aws_sdk_s3::Client::from_conf(s3.build()), self.bucket.clone())))
     }
 }

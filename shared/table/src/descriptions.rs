@@ -1,13 +1,12 @@
-use std::error::Error;
-
-use aws_sdk_s3::{Client, error::SdkError, operation::get_object::GetObjectError, primitives::ByteStream};
-use domain::ProductId;
+use domain::{ProductId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    keys::sha256_hex,
-    meter::{self, Cost},
+    Bucket, BucketError, ObjectPage,
+    keys::{day, sha256_hex},
 };
+
+const PREFIX: &str = "descriptions/";
 
 /// Longer descriptions go to S3. Small enough that META and stock stay within the 4 KB of half a read unit.
 const INLINE_BYTES: usize = 1_024;
@@ -35,42 +34,51 @@ pub enum DescriptionError {
     #[error("description object {s3_key} is damaged")]
     Damaged { s3_key: String },
     #[error("the description store cannot be used")]
-    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+    Unavailable(#[from] BucketError),
+}
+
+impl StoredDescription {
+    /// Whether both are the same text, wherever each is kept.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Offloaded { sha256: a, .. }, Self::Offloaded { sha256: b, .. }) => a == b,
+            (a, b) => a == b,
+        }
+    }
 }
 
 /// Product descriptions too large for a table item. Objects are immutable: a key names its own content, so a pointer
 /// never sees half of a new text, and a crash between object and pointer leaves an orphan, never a dangling pointer.
+///
+/// A key also names the day it was made, and is never made again on another: what nothing points to two days later,
+/// nothing will.
 #[derive(Debug, Clone)]
-pub struct Descriptions {
-    client: Client,
-    bucket: String,
-}
+pub struct Descriptions(Bucket);
 
 impl Descriptions {
-    pub(crate) fn new(client: Client, bucket: String) -> Self {
-        Self { client, bucket }
+    pub(crate) fn new(bucket: Bucket) -> Self {
+        Self(bucket)
+    }
+
+    pub fn bucket(&self) -> &Bucket {
+        &self.0
     }
 
     /// AP-02, writing: keeps a description where its size belongs. Up to 1,024 bytes of UTF-8 come back to be written
     /// with the product; more is in S3 when this returns, so that the product may point to it.
-    pub async fn store(&self, product: &ProductId, text: String) -> Result<StoredDescription, DescriptionError> {
+    pub async fn store(
+        &self,
+        product: &ProductId,
+        text: String,
+        now: Timestamp,
+    ) -> Result<StoredDescription, DescriptionError> {
         if text.len() <= INLINE_BYTES {
             return Ok(StoredDescription::Inline { description: text });
         }
         let sha256 = sha256_hex(&text);
-        let s3_key = format!("descriptions/{product}/{sha256}");
+        let s3_key = format!("{PREFIX}{product}/{}/{sha256}", day(now));
         let bytes = text.len() as u64;
-        let sent = self
-            .client
-            .put_object()
-            .bucket(&self.bucket)
-            .key(&s3_key)
-            .content_type("text/html; charset=utf-8")
-            .body(ByteStream::from(text.into_bytes()))
-            .send()
-            .await;
-        meter::add(Cost { s3_calls: 1, ..Cost::default() });
-        sent.map_err(unavailable)?;
+        self.0.put(&s3_key, text.into_bytes(), "text/html; charset=utf-8").await?;
         Ok(StoredDescription::Offloaded { s3_key, bytes, sha256 })
     }
 
@@ -81,29 +89,20 @@ impl Descriptions {
             StoredDescription::Offloaded { s3_key, bytes, sha256 } => (s3_key, *bytes, sha256),
         };
         let damaged = || DescriptionError::Damaged { s3_key: s3_key.clone() };
-        let got = self.client.get_object().bucket(&self.bucket).key(s3_key).send().await;
-        meter::add(Cost { s3_calls: 1, ..Cost::default() });
-        let object = got.map_err(|error| match &error {
-            SdkError::ServiceError(e) if matches!(e.err(), GetObjectError::NoSuchKey(_)) => damaged(),
-            _ => unavailable(error),
-        })?;
-        let content = object.body.collect().await.map_err(|e| DescriptionError::Unavailable(e.into()))?.to_vec();
+        let content = self.0.get(s3_key).await?.ok_or_else(damaged)?;
         if content.len() as u64 != bytes || sha256_hex(&content) != *sha256 {
             return Err(damaged());
         }
         String::from_utf8(content).map_err(|_| damaged())
     }
 
-    /// Creates the bucket of a local S3; on AWS the templates do. A bucket that is there already is fine.
-    pub async fn create_bucket(&self) -> Result<(), DescriptionError> {
-        if self.client.head_bucket().bucket(&self.bucket).send().await.is_ok() {
-            return Ok(());
-        }
-        self.client.create_bucket().bucket(&self.bucket).send().await.map_err(unavailable)?;
-        Ok(())
+    /// The objects that hold descriptions, by key, up to 1,000 at once.
+    pub async fn objects(&self, after: Option<String>) -> Result<ObjectPage, BucketError> {
+        self.0.list(PREFIX, after).await
     }
-}
 
-fn unavailable(error: impl Into<Box<dyn Error + Send + Sync>>) -> DescriptionError {
-    DescriptionError::Unavailable(error.into())
+    /// The product an object holds a description of, as its key says.
+    pub fn product_of(s3_key: &str) -> Option<ProductId> {
+        s3_key.strip_prefix(PREFIX)?.split('/').next()?.parse().ok()
+    }
 }

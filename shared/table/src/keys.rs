@@ -26,11 +26,16 @@ pub const ONLY_STOCK_SHARD: &str = "00";
 
 /// The prefix that a product's page shares: META and stock, but neither ledger nor reviews.
 pub const PRODUCT_PAGE_PREFIX: &str = "META#";
+/// What a product's page is made of at most: META, the rating, and 100 stock shards.
+pub const PRODUCT_PAGE_ITEMS: i32 = 102;
+pub const REVIEW_PREFIX: &str = "REVIEW#";
 pub const ORDER_PREFIX: &str = "ORDER#";
 pub const SESSION_PREFIX: &str = "SESSION#";
 pub const ADDRESS_PREFIX: &str = "ADDRESS#";
 pub const PROFILE: &str = "PROFILE";
 pub const ORDER_STATUS: &str = "STATUS";
+pub const ORDER_LINE_PREFIX: &str = "ITEM#";
+pub const STOCK_MOVE_PREFIX: &str = "MOVE#";
 
 /// The primary key of one item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -49,6 +54,12 @@ impl Key {
     }
 }
 
+/// The key of an item, if it has one of this table's form.
+pub(crate) fn key_of_item(item: &HashMap<String, AttributeValue>) -> Option<Key> {
+    let part = |name| item.get(name)?.as_s().ok().cloned();
+    Some(Key { pk: part(PK)?, sk: part(SK)? })
+}
+
 pub fn product_pk(id: &ProductId) -> String {
     format!("PROD#{id}")
 }
@@ -62,7 +73,21 @@ pub fn stock(id: &ProductId, shard: &str) -> Key {
 }
 
 pub fn stock_move(id: &ProductId, uuid_v7: Uuid) -> Key {
-    Key::new(product_pk(id), format!("MOVE#{uuid_v7}"))
+    Key::new(product_pk(id), format!("{STOCK_MOVE_PREFIX}{uuid_v7}"))
+}
+
+pub fn review(product: &ProductId, customer: &UserId) -> Key {
+    Key::new(product_pk(product), format!("{REVIEW_PREFIX}{customer}"))
+}
+
+/// What was counted of a review.
+pub fn review_counted(product: &ProductId, customer: &UserId) -> Key {
+    Key::new(product_pk(product), format!("COUNTED#{customer}"))
+}
+
+/// What the reviews add up to; under META, so that a product's page has it without another read.
+pub fn rating(product: &ProductId) -> Key {
+    Key::new(product_pk(product), format!("META#{product}#RATING"))
 }
 
 pub fn categories() -> Key {
@@ -106,7 +131,7 @@ pub fn order(id: OrderId) -> Key {
 }
 
 pub fn order_line(id: OrderId, product: &ProductId) -> Key {
-    Key::new(order_pk(id), format!("ITEM#{product}"))
+    Key::new(order_pk(id), format!("{ORDER_LINE_PREFIX}{product}"))
 }
 
 pub fn payment_event(id: OrderId, event: &PaymentEventId) -> Key {
@@ -123,6 +148,11 @@ pub fn idempotency(uid: &UserId, key: &IdempotencyKey, route: &str) -> Key {
 
 pub fn rate(scope: &str, window: i64) -> Key {
     Key::new(format!("RATE#{scope}#{window}"), "COUNTER")
+}
+
+/// `version` is the one that the order had with what the notification tells.
+pub fn notification(order: OrderId, version: u64) -> Key {
+    Key::new(format!("NOTIFY#{order}#{version}"), "SENT")
 }
 
 /// The hash key of `order-state-index`.
@@ -182,6 +212,9 @@ mod tests {
         assert_eq!(show(product(&mug)), "PROD#mug-1 / META#mug-1");
         assert_eq!(show(stock(&mug, ONLY_STOCK_SHARD)), "PROD#mug-1 / META#mug-1#STOCK#00");
         assert_eq!(show(stock_move(&mug, oid.as_uuid())), "PROD#mug-1 / MOVE#018cc251-f400-7000-8000-000000000000");
+        assert_eq!(show(review(&mug, &ann)), "PROD#mug-1 / REVIEW#ann");
+        assert_eq!(show(review_counted(&mug, &ann)), "PROD#mug-1 / COUNTED#ann");
+        assert_eq!(show(rating(&mug)), "PROD#mug-1 / META#mug-1#RATING");
         assert_eq!(show(categories()), "CATALOG / CATEGORIES");
         assert_eq!(show(profile(&ann)), "USER#ann / PROFILE");
         assert_eq!(
@@ -204,6 +237,7 @@ mod tests {
             "IDEM#ann#0123456789abcdef / POST /orders"
         );
         assert_eq!(show(rate("login:ann", 42)), "RATE#login:ann#42 / COUNTER");
+        assert_eq!(show(notification(oid, 2)), "NOTIFY#018cc251-f400-7000-8000-000000000000#2 / SENT");
         assert_eq!(state_day(OrderState::Confirmed, "2024-01-01"), "confirmed#2024-01-01");
         assert_eq!(price_shard(&mug), "PRICE#2");
         assert_eq!(due_shard(oid), "DUE#6");

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod batches;
+mod buckets;
 mod carts;
 mod categories;
 mod conditions;
@@ -13,18 +14,26 @@ mod customers;
 mod descriptions;
 mod error;
 mod idempotency;
+mod images;
 pub mod keys;
 pub mod meter;
+mod notifications;
 mod order_lists;
+mod order_projections;
 mod order_rows;
 mod orders;
 mod page;
+mod product_lists;
+mod product_rows;
 mod products;
 mod products_import;
 mod rates;
+mod reconcile;
+mod reviews;
 mod rows;
 pub mod schema;
 mod sessions;
+mod sold_out;
 mod stock;
 mod transact;
 
@@ -39,21 +48,28 @@ use aws_sdk_dynamodb::{
     types::ReturnConsumedCapacity,
 };
 
+pub use buckets::{Bucket, BucketError, ObjectEntry, ObjectPage};
 pub use carts::{CartWrite, CartWriteError};
 pub use config::{Endpoints, TableConfig, Timeouts, http_client};
 pub use customers::{Credential, EmailTaken, NewSession, RegisterError};
 pub use descriptions::{DescriptionError, Descriptions, StoredDescription};
 pub use error::{StoreError, error_chain};
 pub use idempotency::{Idempotency, IdempotencyPutError, PriorRequest, REQUEST_RUNNING};
+pub use images::{Image, product_of};
+pub use notifications::Claim;
 pub use order_lists::{CustomerOrder, DuePosition, Open, OrderPosition, StateDayPosition};
+pub use order_projections::Projection;
 pub use orders::{Cause, OrderTransitionError, PlaceOrderError, Shortage};
 pub use page::Page;
-pub use products::{
-    CardPosition, PricePosition, PriceRange, ProductCard, ProductPage, ProductRecord, ProductWriteError, SortOrder,
-};
+pub use product_lists::{CardPosition, PricePosition, PriceRange, ProductCard, SortOrder};
+pub use product_rows::{ProductPage, ProductRecord};
+pub use products::ProductWriteError;
 pub use products_import::{ImportOutcome, ImportRecord};
 pub use rates::{RateLimit, RateVerdict};
+pub use reconcile::{IndexPosition, ProductState, StockMove};
+pub use reviews::ReviewPosition;
 pub use sessions::{LoginError, SessionRecord, SessionSummary, SessionWithCart};
+pub use sold_out::StockSign;
 pub use stock::StockAdjustError;
 
 /// The one table, and how to reach it. Cheap to clone.

@@ -10,7 +10,7 @@ use crate::{
     CustomerOrder, StoreError,
     addresses::AddressRow,
     keys, rows,
-    rows::{Item, from_item, millis, n, s},
+    rows::{BY, Item, from_item, millis, n, s},
 };
 
 #[derive(Serialize, Deserialize)]
@@ -97,12 +97,13 @@ struct ReturnedLineRow {
     restock: bool,
 }
 
-pub(crate) fn order_item(order: &Order) -> Item {
+/// `by`: who moved it to where it is.
+pub(crate) fn order_item(order: &Order, by: &str) -> Item {
     let keys::Key { pk, sk } = keys::order(order.id);
     let Totals { subtotal, discount, shipping, tax, total } = order.totals;
     let placed_at = order.placed_at();
     let due = order.due_at;
-    rows::to_item(OrderRow {
+    let mut item = rows::to_item(OrderRow {
         pk,
         sk,
         customer: order.customer.to_string(),
@@ -126,7 +127,9 @@ pub(crate) fn order_item(order: &Order) -> Item {
         due_shard: due.map(|_| keys::due_shard(order.id)),
         due_at: due.map(millis),
         state_day: (!order.state.is_unsettled()).then(|| keys::state_day(order.state, &keys::day(placed_at))),
-    })
+    });
+    item.insert(BY.to_owned(), s(by));
+    item
 }
 
 impl From<&OrderLine> for OrderLineRow {

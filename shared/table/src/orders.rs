@@ -67,7 +67,7 @@ impl Table {
         now: Timestamp,
     ) -> Result<(), PlaceOrderError> {
         let mut actions: Vec<_> = order.lines.iter().map(|l| self.stock_take(&l.product, l.quantity.units())).collect();
-        actions.push(self.transact_put(order_item(order), Some(NEW)));
+        actions.push(self.transact_put(order_item(order, order.customer.as_str()), Some(NEW)));
         actions.push(self.transact_update(
             keys::cart(&order.customer),
             "SET cartLines = :none, placed = :order, version = version + :one",
@@ -120,11 +120,16 @@ impl Table {
             Cause::Event(event) => Some(self.transact_put(event_item(order.id, event, now), Some(NEW))),
             Cause::Answer => None,
         };
+        let by = match cause {
+            Cause::Request(request, _) => request.customer.as_str(),
+            Cause::Event(_) => "provider",
+            Cause::Answer => "shop",
+        };
         if moved.stock_back.is_empty() && !moved.cart_back && recorded.is_none() {
-            return self.order_put(order).await;
+            return self.order_put(order, by).await;
         }
 
-        let mut put = self.transact_put(order_item(order), Some("version = :read"));
+        let mut put = self.transact_put(order_item(order, by), Some("version = :read"));
         if let Some(put) = put.put.as_mut() {
             put.expression_attribute_values = Some(values([(":read", n(order.version - 1))]));
         }
@@ -187,9 +192,9 @@ impl Table {
         )
     }
 
-    async fn order_put(&self, order: &Order) -> Result<(), OrderTransitionError> {
+    async fn order_put(&self, order: &Order, by: &str) -> Result<(), OrderTransitionError> {
         let call = self
-            .put(order_item(order))
+            .put(order_item(order, by))
             .condition_expression("version = :read")
             .expression_attribute_values(":read", n(order.version - 1))
             .send();

@@ -5,10 +5,10 @@ use uuid::Uuid;
 
 use crate::{
     ProductRecord, StoreError, Table, keys,
-    keys::Key,
-    products::{product_item, product_record},
+    keys::{Key, key_of_item},
+    product_rows::{product_item, product_record},
     rows::Item,
-    stock::{move_item, stock_item},
+    stock::{available, move_item, stock_item},
 };
 
 /// A product to load, with the stock it starts with.
@@ -52,13 +52,15 @@ impl Table {
             [keys::product(id), keys::stock(id, keys::ONLY_STOCK_SHARD)]
         });
         let found = self.items_get(wanted.collect(), true).await?;
-        let mut found: HashMap<Key, Item> = found.into_iter().filter_map(|item| Some((key(&item)?, item))).collect();
+        let mut found: HashMap<Key, Item> =
+            found.into_iter().filter_map(|item| Some((key_of_item(&item)?, item))).collect();
 
         let (mut outcomes, mut writes, mut stocks) = (Vec::with_capacity(records.len()), Vec::new(), Vec::new());
         for import in records {
             let id = &import.record.product.id;
             let stored = found.remove(&keys::product(id)).map(product_record).transpose()?;
-            let has_stock = found.contains_key(&keys::stock(id, keys::ONLY_STOCK_SHARD));
+            let stock = found.get(&keys::stock(id, keys::ONLY_STOCK_SHARD)).map(available).transpose()?;
+            let (has_stock, sold_out) = (stock.is_some(), stock.unwrap_or(import.stock) <= 0);
             let mut outcome = match &stored {
                 None => ImportOutcome::Created,
                 Some(_) if !overwrite && has_stock => ImportOutcome::Exists,
@@ -68,13 +70,13 @@ impl Table {
                 Some(_) => ImportOutcome::Updated,
             };
             match outcome {
-                ImportOutcome::Created => writes.push(product_item(&import.record)),
+                ImportOutcome::Created => writes.push(product_item(&import.record, sold_out, actor)),
                 ImportOutcome::Updated => {
                     let stored = &stored.as_ref().expect("an updated product is stored").product;
                     let mut record = import.record.clone();
                     record.product.version = stored.version;
                     record.product.created_at = stored.created_at;
-                    writes.push(product_item(&record.changed(now)));
+                    writes.push(product_item(&record.changed(now), sold_out, actor));
                 }
                 _ => {}
             }
@@ -90,7 +92,7 @@ impl Table {
             outcomes.push(outcome);
         }
 
-        let pk = |item: &Item| key(item).map(|key| key.pk);
+        let pk = |item: &Item| key_of_item(item).map(|key| key.pk);
         let mut unwritten: HashSet<_> = self.items_put(writes).await?.iter().map(pk).collect();
         // The stock is what tells a whole product from one that an interruption left unfinished, so it comes last.
         stocks.retain(|item| !unwritten.contains(&pk(item)));
@@ -112,16 +114,16 @@ fn first_move(id: &ProductId) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(0, &random).into_uuid()
 }
 
-fn key(item: &Item) -> Option<Key> {
-    let part = |name| item.get(name)?.as_s().ok().cloned();
-    Some(Key { pk: part(keys::PK)?, sk: part(keys::SK)? })
-}
-
 /// Whether two records say the same of a product, whenever they were written.
 fn same_content(a: &ProductRecord, b: &ProductRecord) -> bool {
     let mut b = b.clone();
     b.product.version = a.product.version;
     b.product.created_at = a.product.created_at;
     b.product.updated_at = a.product.updated_at;
-    *a == b
+    // The same text, wherever it was kept.
+    let same_text = match (&a.description, &b.description) {
+        (Some(a), Some(b)) => a.says_the_same(b),
+        (a, b) => a == b,
+    };
+    same_text && a.product == b.product
 }

@@ -8,6 +8,9 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::StoreError;
 
+/// Who wrote an item last, for the audit log: a customer's id, `provider`, `shop`, or an operator's command.
+pub(crate) const BY: &str = "by";
+
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
 pub(crate) fn to_item(row: impl Serialize) -> Item {

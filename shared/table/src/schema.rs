@@ -20,7 +20,7 @@ use crate::{
 pub const TTL_ATTRIBUTE: &str = "expiresAt";
 
 /// What a product card shows, beside the keys and the price that every index has.
-const CARD: &[&str] = &["name", "currency", "thumbnail"];
+const CARD: &[&str] = &["name", "currency", "thumbnail", "soldOut"];
 
 /// A global secondary index.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +68,7 @@ pub const FEATURED: Index = Index {
     hash: "featured",
     range: "featuredRank",
     range_type: RangeType::Number,
-    include: &["name", "currency", "thumbnail", "price"],
+    include: &["name", "currency", "thumbnail", "soldOut", "price"],
 };
 
 /// Orders with something open, a payment without an outcome or a refund that is owed, by when somebody has to look after

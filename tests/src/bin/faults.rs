@@ -13,11 +13,11 @@ use e2e::{
         plan::Fault,
         runs::{self, Engine, Flow, Tally},
     },
-    model,
+    model, streams,
 };
 
 /// Runs a shop under injected faults: a model of every interleaving, each call of each flow made to fail in turn, seeds of
-/// a whole shop, and planted bugs that must be found.
+/// a whole shop, seeds of what its stream is delivered to, and planted bugs that must be found.
 #[derive(Parser)]
 #[command(name = "cargo xtask faults")]
 struct Arguments {
@@ -33,6 +33,9 @@ struct Arguments {
     /// Seeds a planted bug has until it must be found.
     #[arg(long, default_value_t = 60)]
     patience: u64,
+    /// Seeds of a shop's stream to deliver.
+    #[arg(long, default_value_t = 60)]
+    stream_seeds: u64,
     /// Only the seeds: neither the model, nor the enumeration, nor planted bugs.
     #[arg(long)]
     seeds_only: bool,
@@ -48,8 +51,10 @@ async fn main() -> ExitCode {
         failed |= !enumeration().await;
     }
     failed |= !seeds(&arguments).await;
+    failed |= !stream_seeds(&arguments).await;
     if !arguments.seeds_only {
         failed |= !bugs(&arguments).await;
+        failed |= !stream_bugs(&arguments).await;
     }
     println!("\n{} in {} s", if failed { "FAILED" } else { "ok" }, started.elapsed().as_secs());
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
@@ -134,6 +139,32 @@ fn report(tally: &Tally) -> bool {
     tally.violations.is_empty()
 }
 
+async fn stream_seeds(arguments: &Arguments) -> bool {
+    let range = arguments.from..arguments.from + arguments.stream_seeds;
+    println!(
+        "\nstreams, seeds {} to {}: four shards that split, batches again, late and twice at once, crashes, poison",
+        range.start,
+        range.end.saturating_sub(1)
+    );
+    let tally = streams::runs::seeds(range, None, arguments.at_once, |_| {}).await;
+    println!("  runs                    {}", tally.runs);
+    println!("  records                 {}", tally.records);
+    println!("  deliveries              {}", tally.deliveries);
+    println!("  redeliveries            {}", tally.redeliveries);
+    for fault in Fault::ALL {
+        println!("  fault {:<20}{}", fault.name(), tally.injected.get(fault).copied().unwrap_or_default());
+    }
+    println!("  dead letters            {}", tally.dead_letters);
+    println!("  replays that succeeded  {}", tally.replayed);
+    println!("  mails                   {}", tally.mails);
+    println!("  repeated, unmarked      {}", tally.repeated_in_the_window);
+    println!("  violations              {}", tally.violations.len());
+    for (run, violation) in tally.violations.iter().take(20) {
+        println!("    {run}: {violation}");
+    }
+    tally.violations.is_empty()
+}
+
 async fn bugs(arguments: &Arguments) -> bool {
     println!("\nplanted bugs: each must be found by name");
     let mut all = true;
@@ -154,6 +185,24 @@ async fn bugs(arguments: &Arguments) -> bool {
         all &= planted.noticed.is_some();
         let verdict = if planted.noticed.is_some() { "caught" } else { "MISSED" };
         println!("  {verdict}  {:?} by the model's {}", planted.bug, planted.property);
+    }
+    all
+}
+
+async fn stream_bugs(arguments: &Arguments) -> bool {
+    println!("\nplanted bugs of the stream's consumers: each must be found by name");
+    let mut all = true;
+    for bug in streams::bugs::Bug::ALL {
+        let caught = streams::runs::plant(*bug, arguments.patience, arguments.at_once).await;
+        all &= caught.rule.is_some();
+        let (name, breaks) = (bug.name(), bug.breaks());
+        match caught.rule {
+            Some(rule) => println!("  caught  {name} ({breaks}) by {rule}, within {} seeds", caught.seeds),
+            None => println!(
+                "  MISSED  {name} ({breaks}) in {} seeds, though it acted {} times",
+                caught.seeds, caught.bug_actions
+            ),
+        }
     }
     all
 }

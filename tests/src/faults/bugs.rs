@@ -220,12 +220,12 @@ pub fn condition_failed(old: Option<Value>) -> Value {
 
 /// The Puts, Updates, Deletes and ConditionChecks of a transaction, without their wrappers: each then reads like the
 /// request for that one item.
-fn writes(body: &mut Value) -> impl Iterator<Item = &mut Value> {
+pub(crate) fn writes(body: &mut Value) -> impl Iterator<Item = &mut Value> {
     let actions = body.get_mut("TransactItems").and_then(Value::as_array_mut).into_iter().flatten();
     actions.filter_map(|action| action.as_object_mut()?.values_mut().next())
 }
 
-fn key(write: &Value) -> (&str, &str) {
+pub(crate) fn key(write: &Value) -> (&str, &str) {
     let holder = if write.get("Item").is_some() { &write["Item"] } else { &write["Key"] };
     (holder["PK"]["S"].as_str().unwrap_or_default(), holder["SK"]["S"].as_str().unwrap_or_default())
 }
@@ -287,7 +287,7 @@ fn placed_item<'a>(operation: &str, body: &'a Value) -> Option<&'a Value> {
 }
 
 /// The condition goes, and with it the values that nothing else mentions: the table refuses values that are not used.
-fn drop_condition(write: &mut Value) {
+pub(crate) fn drop_condition(write: &mut Value) {
     let Some(write) = write.as_object_mut() else { return };
     write.remove("ConditionExpression");
     write.remove("ReturnValuesOnConditionCheckFailure");

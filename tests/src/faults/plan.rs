@@ -277,7 +277,7 @@ impl Plan {
 
 /// One step of splitmix64: good enough to choose faults with, and the same on every machine and for ever.
 /// <https://prng.di.unimi.it/splitmix64.c>
-pub(super) fn mix(seed: u64) -> u64 {
+pub(crate) fn mix(seed: u64) -> u64 {
     let mut z = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use domain::{Currency, Money};
 use futures::{StreamExt, stream};
-use local::{Stack, StackOptions};
+use local::{Stack, StackOptions, Streams};
 use payments::PaymentNews;
 use serde_json::{Value, json};
 use table::Endpoints;
@@ -63,7 +63,8 @@ impl Engine {
             email: domain::Email::parse(crate::ADMIN_EMAIL).expect("an e-mail"),
             password: domain::Password::choose(crate::ADMIN_PASSWORD).expect("a password"),
         };
-        let options = StackOptions { sweep_every: None, admin: Some(admin), ..StackOptions::default() };
+        let options =
+            StackOptions { sweep_every: None, streams: Streams::Off, admin: Some(admin), ..StackOptions::default() };
         let stack = Stack::start(options).await.unwrap_or_else(|e| panic!("{}", local::error_chain(&e)));
         let endpoints = Endpoints { dynamodb: stack.dynamodb.clone(), s3: format!("http://{}", stack.s3) };
         Arc::new(Self { _stack: stack, endpoints, http: table::http_client() })
@@ -75,19 +76,19 @@ impl Engine {
 }
 
 /// Numbers drawn from a seed.
-struct Dice(u64);
+pub struct Dice(pub u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_add(1);
         mix(mix(self.0)) % sides
     }
 
-    fn chance(&mut self, percent: u64) -> bool {
+    pub fn chance(&mut self, percent: u64) -> bool {
         self.roll(100) < percent
     }
 
-    fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+    pub fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         &of[usize::try_from(self.roll(of.len() as u64)).expect("an index")]
     }
 }

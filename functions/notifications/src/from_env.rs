@@ -1,0 +1,71 @@
+use std::sync::Arc;
+
+use table::TableConfig;
+
+use crate::{MailFolder, Mailer, Sender, Ses, SesConfig};
+
+/// Who mail comes from: `MAIL_FROM`, as `Shop <orders@shop.example>`, and optionally `SHOP_NAME`, where the shop is called
+/// otherwise.
+///
+/// # Errors
+/// Names the variable that is missing or wrong.
+pub fn sender_from_env(var: impl Fn(&str) -> Option<String>) -> Result<Sender, String> {
+    let from = var("MAIL_FROM").ok_or("MAIL_FROM is not set: who mail comes from, as Shop <orders@shop.example>")?;
+    let sender = Sender::parse(&from).map_err(|e| format!("MAIL_FROM: {e}"))?;
+    Ok(match var("SHOP_NAME") {
+        Some(name) => sender.of_shop(name),
+        None => sender,
+    })
+}
+
+/// The mailer that the environment names:
+///
+/// - a folder, if `MAIL_FOLDER` is set. Nobody gets that mail, so it asks for a local `DYNAMODB_ENDPOINT` and never faces
+///   AWS;
+/// - SES otherwise, optionally with `SES_CONFIGURATION_SET` and `SES_ENDPOINT`.
+///
+/// # Errors
+/// Names the variable that is missing or wrong.
+pub async fn mailer_from_env(
+    var: impl Fn(&str) -> Option<String>,
+    table: &TableConfig,
+) -> Result<Arc<dyn Mailer>, String> {
+    match var("MAIL_FOLDER") {
+        Some(_) if table.endpoints.is_none() => Err("MAIL_FOLDER needs a local DYNAMODB_ENDPOINT".to_owned()),
+        Some(folder) => Ok(Arc::new(MailFolder::new(folder))),
+        None => {
+            let (endpoint, configuration_set) = (var("SES_ENDPOINT"), var("SES_CONFIGURATION_SET"));
+            Ok(Arc::new(Ses::connect(SesConfig { http: table.http.clone(), endpoint, configuration_set }).await?))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of<'a>(set: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> {
+        move |name| set.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+    }
+
+    #[test]
+    fn a_shop_without_a_sender_does_not_start() {
+        assert!(sender_from_env(of(&[])).unwrap_err().starts_with("MAIL_FROM"));
+        assert!(sender_from_env(of(&[("MAIL_FROM", "Shop")])).unwrap_err().starts_with("MAIL_FROM"));
+        let named = sender_from_env(of(&[("MAIL_FROM", "a@b.example"), ("SHOP_NAME", "Mugs")])).unwrap();
+        assert_eq!(named.shop, "Mugs");
+    }
+
+    #[tokio::test]
+    async fn a_mail_folder_never_faces_aws() {
+        let aws = TableConfig::from_env(of(&[("BUCKET_NAME", "b")])).unwrap();
+        let endpoints = [("BUCKET_NAME", "b"), ("DYNAMODB_ENDPOINT", "http://d"), ("S3_ENDPOINT", "http://s")];
+        let local = TableConfig::from_env(of(&endpoints)).unwrap();
+
+        let folder = [("MAIL_FOLDER", "target/mail")];
+
+        assert!(mailer_from_env(of(&folder), &aws).await.is_err());
+        assert!(mailer_from_env(of(&folder), &local).await.is_ok());
+        assert!(mailer_from_env(of(&[("SES_ENDPOINT", "http://127.0.0.1:1")]), &aws).await.is_ok());
+    }
+}

@@ -1,0 +1,170 @@
+use askama::Template;
+use domain::{Address, Customer, Money, Order};
+use mail_builder::{
+    MessageBuilder,
+    headers::{address::Address as Mailbox, raw::Raw},
+};
+
+use crate::{
+    mailer::Mail,
+    money::shown,
+    notice::{Cancelled, News, Notice},
+    sender::{Sender, is_deliverable},
+};
+
+/// Why a notice cannot be made a mail.
+#[derive(Debug, thiserror::Error)]
+pub enum LetterError {
+    #[error("the customer's address is none that mail can be sent to")]
+    Address,
+    #[error("the text cannot be written")]
+    Template(#[from] askama::Error),
+    #[error("the mail cannot be written")]
+    Mime(#[from] std::io::Error),
+}
+
+/// What every mail about an order shows, ready to be read.
+struct Letter<'a> {
+    shop: &'a str,
+    customer: &'a str,
+    subject: String,
+    order: String,
+    placed_on: String,
+    lines: Vec<LetterLine<'a>>,
+    /// What lies between lines and total, if anything does.
+    sums: Vec<(&'static str, String)>,
+    total: String,
+    is_free: bool,
+    ship_to: Vec<String>,
+}
+
+struct LetterLine<'a> {
+    name: &'a str,
+    quantity: u32,
+    total: String,
+}
+
+#[derive(Template)]
+enum Text<'a> {
+    #[template(path = "placed.txt")]
+    Placed { letter: &'a Letter<'a> },
+    #[template(path = "declined.txt")]
+    Declined { letter: &'a Letter<'a> },
+    #[template(path = "shipped.txt")]
+    Shipped { letter: &'a Letter<'a> },
+    #[template(path = "delivered.txt")]
+    Delivered { letter: &'a Letter<'a> },
+    #[template(path = "cancelled.txt")]
+    Cancelled { letter: &'a Letter<'a>, why: Cancelled },
+    #[template(path = "refunded.txt")]
+    Refunded { letter: &'a Letter<'a>, amount: Money },
+}
+
+#[derive(Template)]
+enum Html<'a> {
+    #[template(path = "placed.html")]
+    Placed { letter: &'a Letter<'a> },
+    #[template(path = "declined.html")]
+    Declined { letter: &'a Letter<'a> },
+    #[template(path = "shipped.html")]
+    Shipped { letter: &'a Letter<'a> },
+    #[template(path = "delivered.html")]
+    Delivered { letter: &'a Letter<'a> },
+    #[template(path = "cancelled.html")]
+    Cancelled { letter: &'a Letter<'a>, why: Cancelled },
+    #[template(path = "refunded.html")]
+    Refunded { letter: &'a Letter<'a>, amount: Money },
+}
+
+/// The mail that tells a customer of something.
+///
+/// # Errors
+/// There is no way to write it, now or later.
+pub fn compose(notice: &Notice, customer: &Customer, from: &Sender) -> Result<Mail, LetterError> {
+    if !is_deliverable(&customer.email) {
+        return Err(LetterError::Address);
+    }
+    let letter = Letter::new(notice, customer, from);
+    let (text, html) = written(notice.news, &letter)?;
+
+    let id = format!("{}-{}", notice.order.id, notice.order.version);
+    let mailbox = |name: Option<&str>, email: &str| Mailbox::new_address(name.map(one_line), email.to_owned());
+    let raw = MessageBuilder::new()
+        .from(mailbox(from.name.as_deref(), from.email.as_str()))
+        .to(mailbox(Some(customer.name.as_str()), customer.email.as_str()))
+        .subject(letter.subject.as_str())
+        .date(notice.at.as_second())
+        .message_id(format!("{id}@{}", from.domain()))
+        // No out-of-office reply, please (RFC 3834), and no thread made of every mail with the same subject.
+        .header("Auto-Submitted", Raw::new("auto-generated"))
+        .header("X-Entity-Ref-ID", Raw::new(id.as_str()))
+        .text_body(text)
+        .html_body(html)
+        .write_to_vec()?;
+    let (from, to) = (from.email.clone(), customer.email.clone());
+    Ok(Mail { id, from, to, subject: letter.subject, raw })
+}
+
+fn written(news: News, letter: &Letter<'_>) -> Result<(String, String), askama::Error> {
+    let (text, html) = match news {
+        News::Placed => (Text::Placed { letter }, Html::Placed { letter }),
+        News::Declined => (Text::Declined { letter }, Html::Declined { letter }),
+        News::Shipped => (Text::Shipped { letter }, Html::Shipped { letter }),
+        News::Delivered => (Text::Delivered { letter }, Html::Delivered { letter }),
+        News::Cancelled(why) => (Text::Cancelled { letter, why }, Html::Cancelled { letter, why }),
+        News::Refunded(amount) => (Text::Refunded { letter, amount }, Html::Refunded { letter, amount }),
+    };
+    Ok((text.render()?, html.render()?))
+}
+
+impl<'a> Letter<'a> {
+    fn new(notice: &'a Notice, customer: &'a Customer, from: &'a Sender) -> Self {
+        let Order { id, lines, totals, ship_to, .. } = &notice.order;
+        let line = |line: &'a domain::OrderLine| LetterLine {
+            name: &line.name,
+            quantity: line.quantity.units(),
+            total: shown(line.total()),
+        };
+        let off = Money::amount(-totals.discount.amount_minor(), totals.discount.currency());
+        let sums =
+            [("Subtotal", totals.subtotal), ("Discount", off), ("Shipping", totals.shipping), ("Tax", totals.tax)];
+        let sums = sums.into_iter().filter(|(_, sum)| sum.amount_minor() != 0 && totals.subtotal != totals.total);
+        Self {
+            shop: &from.shop,
+            customer: customer.name.as_str(),
+            subject: one_line(&subject(notice.news, &from.shop)),
+            order: id.to_string(),
+            placed_on: id.placed_at().strftime("%-d %B %Y").to_string(),
+            lines: lines.iter().map(line).collect(),
+            sums: sums.map(|(name, sum)| (name, shown(sum))).collect(),
+            total: shown(totals.total),
+            is_free: totals.total.amount_minor() == 0,
+            ship_to: ship_to.as_ref().map(address_lines).unwrap_or_default(),
+        }
+    }
+}
+
+fn subject(news: News, shop: &str) -> String {
+    match news {
+        News::Placed => format!("Your {shop} order is confirmed"),
+        News::Declined => format!("Your payment for your {shop} order was declined"),
+        News::Shipped => format!("Your {shop} order is on its way"),
+        News::Delivered => format!("Your {shop} order has arrived"),
+        News::Cancelled(_) => format!("Your {shop} order is cancelled"),
+        News::Refunded(amount) => format!("{} for your {shop} order was paid back", shown(amount)),
+    }
+}
+
+fn address_lines(to: &Address) -> Vec<String> {
+    let city = [to.postal_code.as_deref(), Some(to.city.as_str())].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let lines = [Some(to.recipient.clone()), Some(to.line1.clone()), to.line2.clone(), Some(city), to.region.clone()];
+    lines.into_iter().flatten().chain([to.country.as_str().to_owned()]).collect()
+}
+
+/// Text for a header, where a line break would begin another header.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! Notifications: a mail to the customer for each thing that happens to an order, made from the table's stream.
+//!
+//! # Once, as far as that can be had
+//!
+//! A record is delivered at least once, and two readers may hold the same one. So each notification is claimed before it
+//! is sent and marked afterwards, in one item `NOTIFY#<order>#<version>`: what is marked is never sent again.
+//!
+//! Between sending and marking lies a window that nothing closes: sending is not in the table's transaction, SES takes no
+//! idempotency token, and it replaces the `Message-ID` it is given, so that no mailbox can tell a second copy. Who dies in
+//! there leaves a claim that runs out after a minute, and the mail is sent again under the same id. That is on purpose:
+//! marking first would lose the mail instead, and a customer who reads twice that an order was shipped is better off than
+//! one who never does. A folder of mail has no such window, for the same id is the same file.
+//!
+//! What narrows it: the mail is written and its customer read before the claim; the mark is one small write, right after
+//! SES's answer, tried three times; if even that fails the record counts as done, because asking for it again would
+//! surely send the mail again; SES is given seconds to answer, not the tenths it takes; and nothing is begun with less
+//! than three seconds left. So a second copy needs a crash, or an answer of SES that never came, at just that moment.
+//!
+//! A record is delivered again only after the delivery before has ended, so a record takes over its own claim at once.
+//! Another's it leaves alone for a minute: somebody may be replaying the same letter.
+
+mod folder;
+mod from_env;
+mod letter;
+mod mailer;
+mod money;
+mod notice;
+mod sender;
+mod ses;
+#[cfg(test)]
+mod testing;
+
+use std::{sync::Arc, time::Duration};
+
+use api::Clock;
+use domain::{Customer, Order, OrderId, Timestamp};
+use stream::{Answer, Batch, Change, DeadLetters, Failure, Kind, Mapping, Runner};
+use table::{Claim, Table, error_chain, keys};
+
+pub use folder::MailFolder;
+pub use from_env::{mailer_from_env, sender_from_env};
+pub use letter::{LetterError, compose};
+pub use mailer::{Mail, MailError, Mailer, Sending};
+pub use notice::{Cancelled, News, Notice, notices};
+pub use sender::Sender;
+pub use ses::{Ses, SesConfig};
+
+/// How the stream is delivered. Nobody waits for company: a mail goes out as soon as its order changed.
+pub const MAPPING: Mapping = Mapping {
+    function: "notifications",
+    batch_size: 25,
+    window: Duration::ZERO,
+    retries: 5,
+    max_age: Duration::from_secs(6 * 3_600),
+    bisect: true,
+    filters: &[concat!(
+        r#"{"eventName":["INSERT","MODIFY"],"#,
+        r#""dynamodb":{"Keys":{"PK":{"S":[{"prefix":"ORDER#"}]},"SK":{"S":["STATUS"]}}}}"#,
+    )],
+};
+
+/// How often the mark that a mail was sent is tried.
+const MARKS: u32 = 3;
+
+#[derive(Clone)]
+pub struct State {
+    table: Table,
+    mailer: Arc<dyn Mailer>,
+    shop: Sender,
+    runner: Runner,
+    clock: Clock,
+}
+
+impl State {
+    pub fn new(table: Table, mailer: Arc<dyn Mailer>, shop: Sender, dead_letters: DeadLetters, clock: Clock) -> Self {
+        Self { table, mailer, shop, runner: Runner::new(MAPPING.function, dead_letters), clock }
+    }
+}
+
+/// Tells customers what the records of a batch say. `deadline` is when the invocation is cut off.
+pub async fn handle(state: &State, batch: Batch, deadline: Option<Timestamp>) -> Answer {
+    state.runner.run(batch, deadline, state.clock.now(), |change| async move { tell(state, &change).await }).await
+}
+
+/// Tells a customer what one change of an order says. Any other change says nothing: a mapping's filter is not relied on.
+async fn tell(state: &State, change: &Change) -> Result<(), Failure> {
+    let is_order = change.key.sk == keys::ORDER_STATUS && change.key.pk.starts_with(keys::ORDER_PREFIX);
+    // Time or an operator cleared an order away, and the customer has heard all about it.
+    let is_gone = matches!(change.kind, Kind::Remove | Kind::Expire);
+    let Some(new) = change.new.as_ref().filter(|_| is_order && !is_gone) else { return Ok(()) };
+    let order = new.order()?;
+    let seen = change.old.as_ref().map_or(Ok(0), |old| old.order().map(|old| old.version))?;
+
+    let notices = notices(seen, &order, state.clock.now());
+    if notices.is_empty() {
+        return Ok(());
+    }
+    let Some(customer) = state.table.customer_get(&order.customer).await? else {
+        tracing::info!(order = %order.id, "the order is a guest's: there is nobody to tell");
+        return Ok(());
+    };
+    // One that is refused for good keeps no other from being sent.
+    let mut refused = None;
+    for notice in &notices {
+        match notify(state, &change.event_id, notice, &customer).await {
+            Err(Failure::Never(error)) => refused = Some(Failure::Never(error)),
+            told => told?,
+        }
+    }
+    refused.map_or(Ok(()), Err)
+}
+
+async fn notify(state: &State, record: &str, notice: &Notice, customer: &Customer) -> Result<(), Failure> {
+    let Order { id, version, .. } = notice.order;
+    let mail = compose(notice, customer, &state.shop).map_err(|e| Failure::Never(e.into()))?;
+    match state.table.notification_claim(id, version, record, state.clock.now()).await? {
+        Claim::Sent => return Ok(()),
+        Claim::Elsewhere => return Err(Failure::Again(SentElsewhere.into())),
+        Claim::Ours => {}
+    }
+    if let Err(error) = state.mailer.send(&mail).await {
+        return Err(match error {
+            MailError::Refused(_) => Failure::Never(error.into()),
+            MailError::Unavailable { .. } => Failure::Again(error.into()),
+        });
+    }
+    tracing::info!(order = %id, version, news = notice.news.as_str(), "the customer was told");
+    mark(state, id, version).await;
+    Ok(())
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("another record's delivery is sending the mail, or died over it less than a minute ago")]
+struct SentElsewhere;
+
+/// Never an error: the mail is out, and delivering its record again would send another.
+async fn mark(state: &State, order: OrderId, version: u64) {
+    for attempt in 1..=MARKS {
+        let Err(error) = state.table.notification_sent(order, version, state.clock.now()).await else { return };
+        tracing::error!(%order, version, attempt, error = error_chain(&error), "a mail that was sent is not marked so");
+    }
+}

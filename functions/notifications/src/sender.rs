@@ -1,0 +1,94 @@
+use std::fmt;
+
+use domain::{Email, Invalid};
+
+/// Who mail comes from.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sender {
+    pub(crate) name: Option<String>,
+    pub(crate) email: Email,
+    /// What the shop calls itself in what it writes.
+    pub(crate) shop: String,
+}
+
+impl Sender {
+    /// Reads `Shop <orders@shop.example>`, or an address alone. The shop is called as the sender is, unless
+    /// [`Sender::of_shop`] says otherwise.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn parse(raw: &str) -> Result<Self, Invalid> {
+        let (name, address) = match raw.trim().strip_suffix('>').and_then(|raw| raw.split_once('<')) {
+            Some((name, address)) => (name.trim().trim_matches('"').trim(), address),
+            None => ("", raw),
+        };
+        if name.chars().any(char::is_control) {
+            return Err(Invalid::new("from", "from_invalid", "must not contain control characters"));
+        }
+        let email = Email::parse(address)?;
+        if !is_deliverable(&email) {
+            return Err(Invalid::new("from", "from_invalid", "must be a plain ASCII address"));
+        }
+        let name = (!name.is_empty()).then(|| name.to_owned());
+        let shop = name.clone().unwrap_or_else(|| domain_of(&email).to_owned());
+        Ok(Self { name, email, shop })
+    }
+
+    /// The same sender, for a shop of that name.
+    pub fn of_shop(self, shop: impl Into<String>) -> Self {
+        Self { shop: shop.into(), ..self }
+    }
+
+    pub(crate) fn domain(&self) -> &str {
+        domain_of(&self.email)
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("shop", &self.shop).finish_non_exhaustive()
+    }
+}
+
+fn domain_of(email: &Email) -> &str {
+    email.as_str().rsplit('@').next().unwrap_or_default()
+}
+
+/// Whether an address can stand in a header as it is: a dot-atom on both sides (RFC 5322, section 3.4.1). Anything else
+/// a customer registered with could be read as more than one address.
+pub(crate) fn is_deliverable(email: &Email) -> bool {
+    let atext = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b);
+    let dot_atom = |part: &str| part.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(atext));
+    email.as_str().split_once('@').is_some_and(|(local, domain)| dot_atom(local) && dot_atom(domain))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sender_has_a_name_an_address_and_a_shop() {
+        let named = Sender::parse("\"Mugs, Pans & Co\" <Orders@shop.example>").unwrap();
+        let bare = Sender::parse("orders@shop.example").unwrap();
+
+        assert_eq!((named.name.as_deref(), named.email.as_str()), (Some("Mugs, Pans & Co"), "orders@shop.example"));
+        assert_eq!((named.shop.as_str(), named.domain()), ("Mugs, Pans & Co", "shop.example"));
+        assert_eq!((bare.name, bare.shop.as_str()), (None, "shop.example"));
+        assert_eq!(Sender::parse("Shop <a@b.example>").unwrap().of_shop("Mugs").shop, "Mugs");
+        for raw in ["", "Shop", "Shop <>", "Shop\r\nBcc: x <a@b.example>", "<a@b.example> Shop"] {
+            assert!(Sender::parse(raw).is_err(), "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_reads_as_two_is_not_written_to() {
+        let deliverable = |raw| is_deliverable(&Email::parse(raw).unwrap());
+
+        assert!(deliverable("ann+shop@mail.example.com") && deliverable("o'hara@example.com"));
+        for raw in
+            ["x>,<bob@example.com", "a,b@example.com", "\"ann\"@example.com", "a..b@example.com", "ä@example.com"]
+        {
+            assert!(!deliverable(raw), "{raw}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The audit log: who changed what, from what to what.
+//!
+//! One line of JSON a change, each an object of its own named by the stream's event id: `yyyy/mm/dd/<event id>.jsonl`.
+//! However often a record is delivered, and in whatever batches, the log has it once; nothing has to be read or locked
+//! for that. Put together, the objects of a day are the day's JSON Lines.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use stream::{Change, Failure, Kind};
+use table::{
+    Bucket,
+    keys::{self, sha256_hex},
+};
+
+/// What stands for a value that is nobody's business: that it changed is told, what it is is not.
+const REDACTED: &str = "[redacted]";
+
+/// A kind of item that is audited.
+struct Audited {
+    entity: &'static str,
+    /// Attributes whose values may be seen. Anything else, and so whatever is added later, is redacted.
+    shown: &'static [&'static str],
+}
+
+const PRODUCT: Audited = Audited {
+    entity: "product",
+    shown: &[
+        "id",
+        "name",
+        "price",
+        "currency",
+        "category",
+        "category2",
+        "category3",
+        "category4",
+        "featured",
+        "featuredRank",
+        "thumbnail",
+        "manufacturer",
+        "attributes",
+        "description",
+        "descriptionS3Key",
+        "descriptionBytes",
+        "descriptionSha256",
+        "soldOut",
+        "version",
+        "createdAt",
+        "updatedAt",
+        "by",
+    ],
+};
+const STOCK_MOVE: Audited = Audited { entity: "stock_move", shown: &["delta", "reason", "actor", "corrected"] };
+const REVIEW: Audited = Audited { entity: "review", shown: &["stars", "at"] };
+const ORDER: Audited = Audited {
+    entity: "order",
+    shown: &[
+        "customer",
+        "state",
+        "version",
+        "cartVersion",
+        "lines",
+        "currency",
+        "subtotal",
+        "discount",
+        "shipping",
+        "tax",
+        "total",
+        "itemCount",
+        "paymentState",
+        "paymentReference",
+        "refunds",
+        "history",
+        "placedAt",
+        "dueAt",
+        "by",
+    ],
+};
+const CUSTOMER: Audited = Audited { entity: "customer", shown: &["uid", "role", "createdAt"] };
+const CREDENTIAL: Audited = Audited { entity: "credential", shown: &["uid"] };
+const ADDRESS: Audited = Audited { entity: "address", shown: &[] };
+
+/// One line of the log.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry<'a> {
+    event_id: &'a str,
+    /// RFC 3339, UTC.
+    at: String,
+    /// A user's id, `provider`, `shop`, the name of an operator's command, or `unknown`.
+    who: String,
+    entity: &'static str,
+    action: &'static str,
+    /// The item's key.
+    item: String,
+    /// What differs: `null` where there was nothing, or is nothing any more.
+    before: Map<String, Value>,
+    after: Map<String, Value>,
+}
+
+/// Writes the change down, if it is one of those that somebody may have to answer for.
+pub async fn record(log: &Bucket, change: &Change) -> Result<(), Failure> {
+    let Some(entry) = entry(change)? else { return Ok(()) };
+    let mut line = serde_json::to_vec(&entry).map_err(|e| Failure::Never(e.into()))?;
+    line.push(b'\n');
+    let key = object_key(change);
+    log.put(&key, line, "application/jsonl").await.map_err(|e| Failure::Again(e.into()))
+}
+
+fn object_key(change: &Change) -> String {
+    let day = keys::day(change.at).replace('-', "/");
+    let safe = |id: &str| id.len() <= 100 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let id = if safe(&change.event_id) { change.event_id.clone() } else { sha256_hex(&change.event_id) };
+    format!("{day}/{id}.jsonl")
+}
+
+fn entry(change: &Change) -> Result<Option<Entry<'_>>, Failure> {
+    let Some(audited) = audited(&change.key) else { return Ok(None) };
+    let action = match change.kind {
+        Kind::Insert => "insert",
+        Kind::Modify => "modify",
+        Kind::Remove => "remove",
+        // Time passed; nobody did anything.
+        Kind::Expire => return Ok(None),
+    };
+    let attributes = |image: &Option<table::Image>| match image.as_ref().map(|image| image.json()).transpose()? {
+        Some(Value::Object(attributes)) => Ok(attributes),
+        _ => Ok::<_, Failure>(Map::new()),
+    };
+    let (old, new) = (attributes(&change.old)?, attributes(&change.new)?);
+    let who = who(change, &old, &new);
+
+    let (mut before, mut after) = (Map::new(), Map::new());
+    let names: BTreeSet<_> =
+        old.keys().chain(new.keys()).filter(|name| ![keys::PK, keys::SK].contains(&name.as_str())).collect();
+    for name in names {
+        let (was, is) = (old.get(name), new.get(name));
+        if was == is {
+            continue;
+        }
+        let show = |value: Option<&Value>| match value {
+            None => Value::Null,
+            Some(value) if audited.shown.contains(&name.as_str()) => value.clone(),
+            Some(_) => Value::from(REDACTED),
+        };
+        before.insert(name.clone(), show(was));
+        after.insert(name.clone(), show(is));
+    }
+    Ok(Some(Entry {
+        event_id: &change.event_id,
+        at: format!("{:.3}", change.at),
+        who,
+        entity: audited.entity,
+        action,
+        item: format!("{} / {}", change.key.pk, change.key.sk),
+        before,
+        after,
+    }))
+}
+
+fn audited(key: &keys::Key) -> Option<Audited> {
+    let (partition, sk) = (key.pk.split('#').next()?, key.sk.as_str());
+    match partition {
+        "ORDER" if sk == keys::ORDER_STATUS => Some(ORDER),
+        // Stock is told by orders and by the ledger, and the rating by the reviews.
+        "PROD" if sk.starts_with(keys::PRODUCT_PAGE_PREFIX) && sk.matches('#').count() == 1 => Some(PRODUCT),
+        "PROD" if sk.starts_with("MOVE#") => Some(STOCK_MOVE),
+        "PROD" if sk.starts_with(keys::REVIEW_PREFIX) => Some(REVIEW),
+        "USER" if sk == keys::PROFILE => Some(CUSTOMER),
+        "USER" if sk.starts_with(keys::ADDRESS_PREFIX) => Some(ADDRESS),
+        "EMAIL" => Some(CREDENTIAL),
+        _ => None,
+    }
+}
+
+/// Whoever wrote the item says so in it; what is a customer's own, they wrote.
+fn who(change: &Change, old: &Map<String, Value>, new: &Map<String, Value>) -> String {
+    let told = |name: &str| new.get(name).and_then(Value::as_str).map(str::to_owned);
+    // An item that is gone does not say who took it away: of a product, the line in the ledger does.
+    let by = || if change.kind == Kind::Remove { None } else { told("by").or_else(|| told("actor")) };
+    let owner = || change.key.pk.strip_prefix("USER#").map(str::to_owned);
+    let reviewer = || change.key.sk.strip_prefix(keys::REVIEW_PREFIX).map(str::to_owned);
+    let holder = || new.get("uid").or(old.get("uid")).and_then(Value::as_str).map(str::to_owned);
+    by().or_else(owner).or_else(reviewer).or_else(holder).unwrap_or_else(|| "unknown".to_owned())
+}

@@ -1,0 +1,79 @@
+//! Everything that follows from a change of the table, other than what customers are told: an order's projections, what
+//! lists say of stock, what reviews add up to, and the audit log.
+//!
+//! Records come at least once, and those of one transaction apart. So a projection is made from what an item is at its
+//! version, or from what the table holds this moment, under a condition; never from the order in which records come.
+//!
+//! A later consumer, a search index or reporting, is a module with one function of a [`Change`], called from [`project`].
+
+mod audit;
+mod orders;
+mod reviews;
+mod stock;
+
+use std::time::Duration;
+
+use api::Clock;
+use domain::Timestamp;
+use futures::{FutureExt as _, future::join_all};
+use stream::{Answer, Batch, Change, DeadLetters, Failure, Mapping, Runner};
+use table::{Bucket, Table};
+
+/// How the stream is delivered. Carts, sessions and counters, the busiest items, are of no concern here.
+pub const MAPPING: Mapping = Mapping {
+    function: "projections",
+    batch_size: 100,
+    // The request that moves an order projects it itself; a second later there is mostly nothing left to do.
+    window: Duration::from_secs(1),
+    retries: 5,
+    max_age: Duration::from_hours(6),
+    bisect: true,
+    filters: &[
+        r#"{"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"ORDER#"}]},"SK":{"S":["STATUS"]}}}}"#,
+        r#"{"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"PROD#"}]},"SK":{"S":[{"prefix":"META#"},{"prefix":"MOVE#"},{"prefix":"REVIEW#"}]}}}}"#,
+        r#"{"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"USER#"}]},"SK":{"S":["PROFILE",{"prefix":"ADDRESS#"}]}}}}"#,
+        r#"{"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"EMAIL#"}]}}}}"#,
+    ],
+};
+
+#[derive(Debug, Clone)]
+pub struct State {
+    table: Table,
+    audit: Bucket,
+    clock: Clock,
+    runner: Runner,
+}
+
+impl State {
+    /// `audit` is the bucket of the audit log.
+    pub fn new(table: Table, audit: Bucket, dead_letters: DeadLetters, clock: Clock) -> Self {
+        Self { table, audit, clock, runner: Runner::new(MAPPING.function, dead_letters) }
+    }
+}
+
+/// Handles a batch of stream records. `deadline` is when Lambda cuts the invocation off.
+pub async fn handle(state: &State, batch: Batch, deadline: Option<Timestamp>) -> Answer {
+    let now = state.clock.now();
+    state.runner.run(batch, deadline, now, |change| async move { project(state, &change).await }).await
+}
+
+/// Has every consumer see the change, also when another of them cannot use it.
+async fn project(state: &State, change: &Change) -> Result<(), Failure> {
+    // Boxed: side by side, futures of the SDK are large for a thread's stack.
+    let consumers = [
+        orders::project(&state.table, change).boxed(),
+        stock::project(&state.table, change).boxed(),
+        reviews::project(&state.table, change).boxed(),
+        audit::record(&state.audit, change).boxed(),
+    ];
+    let mut outcome = Ok(());
+    for consumed in join_all(consumers).await {
+        match (&outcome, consumed) {
+            // Delivered again, all of them see it again.
+            (Ok(()) | Err(Failure::Never(_)), Err(Failure::Again(error))) => outcome = Err(Failure::Again(error)),
+            (Ok(()), Err(error)) => outcome = Err(error),
+            _ => {}
+        }
+    }
+    outcome
+}

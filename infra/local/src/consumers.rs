@@ -1,0 +1,66 @@
+//! The functions that the table's stream is delivered to.
+
+use std::{path::Path, sync::Arc};
+
+use api::Clock;
+use futures::FutureExt as _;
+use notifications::{MailFolder, Sender};
+use stream::DeadLetters;
+use table::{Bucket, Table};
+
+use crate::{
+    StackError, Streams, error_chain,
+    mapping::{Checkpoints, Consumer, Handler, Source, Target},
+};
+
+/// Who mail on this machine comes from.
+const SENDER: &str = "OneTill <orders@onetill.example>";
+
+/// What the functions work with.
+pub struct Surroundings<'a> {
+    pub table: &'a Table,
+    pub audit: Bucket,
+    pub dead_letters: &'a DeadLetters,
+    pub mail: &'a Path,
+    pub clock: &'a Clock,
+}
+
+/// Each function with its mapping. None of them gets anything yet.
+pub fn consumers(
+    with: Surroundings<'_>,
+    streams: &Streams,
+    source: &Source,
+    checkpoints: &Checkpoints,
+) -> Result<Vec<Arc<Consumer>>, StackError> {
+    let Surroundings { table, audit, dead_letters, mail, clock } = with;
+    let target = match streams {
+        Streams::To(endpoint) => Some(Target::lambda(endpoint).map_err(|e| StackError::start("stream", e))?),
+        Streams::Off | Streams::On => None,
+    };
+    let sender = Sender::parse(SENDER).map_err(|e| StackError::start("mail", e.reason))?;
+    let mailer = Arc::new(MailFolder::new(mail));
+    let notifications = notifications::State::new(table.clone(), mailer, sender, dead_letters.clone(), clock.clone());
+    let projections = projections::State::new(table.clone(), audit, dead_letters.clone(), clock.clone());
+    let functions: [(_, Handler); 2] = [
+        (
+            notifications::MAPPING,
+            Arc::new(move |batch| {
+                let state = notifications.clone();
+                async move { notifications::handle(&state, batch, None).await }.boxed()
+            }),
+        ),
+        (
+            projections::MAPPING,
+            Arc::new(move |batch| {
+                let state = projections.clone();
+                async move { projections::handle(&state, batch, None).await }.boxed()
+            }),
+        ),
+    ];
+    let consumer = |(mapping, handler)| {
+        let (target, source, checkpoints) = (target.clone(), source.clone(), checkpoints.clone());
+        let consumer = Consumer::new(mapping, handler, target, source, checkpoints, dead_letters.clone());
+        consumer.map(Arc::new).map_err(|e| StackError::start("stream", error_chain(&e)))
+    };
+    functions.into_iter().map(consumer).collect()
+}

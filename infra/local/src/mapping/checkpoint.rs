@@ -1,0 +1,109 @@
+//! How far a function is in each shard.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
+
+/// Checkpoints, a file for each function and shard: `<folder>/<function>/<shard>.json`.
+#[derive(Debug, Clone)]
+pub struct Checkpoints {
+    folder: PathBuf,
+}
+
+/// Everything up to here is handled, given up, or none of the function's business.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// ARN of the stream: a table that was made anew has a stream of its own, which begins at its beginning.
+    pub stream: String,
+    /// Sequence number of the last record that is done.
+    pub done: String,
+}
+
+impl Checkpoints {
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into() }
+    }
+
+    /// The checkpoint in a shard, if there is one. What cannot be read counts as none: records come again then, which
+    /// every function must bear anyway.
+    pub async fn get(&self, function: &str, shard: &str) -> Option<Checkpoint> {
+        let file = self.file(function, shard);
+        on_a_thread(move || match fs::read(&file) {
+            Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        })
+        .await
+        .unwrap_or_else(|error| {
+            tracing::warn!(function, shard, %error, "the checkpoint cannot be read; the shard is read from its beginning");
+            None
+        })
+    }
+
+    /// Keeps the checkpoint over kill -9 and power cuts from when this returns; until then the one before is kept.
+    pub async fn put(&self, function: &str, shard: &str, checkpoint: Checkpoint) -> io::Result<()> {
+        let file = self.file(function, shard);
+        on_a_thread(move || write(&file, &serde_json::to_vec(&checkpoint)?)).await
+    }
+
+    /// Shards and functions have names of letters, digits, `-`, `_` and `.`, so they are names of files as well.
+    fn file(&self, function: &str, shard: &str) -> PathBuf {
+        self.folder.join(function).join(format!("{shard}.json"))
+    }
+}
+
+async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|ended| Err(io::Error::other(ended)))
+}
+
+/// Writes beside the file, to the disk, and only then in its place.
+fn write(file: &Path, text: &[u8]) -> io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut new = NamedTempFile::new_in(folder)?;
+    new.write_all(text)?;
+    new.as_file().sync_all()?;
+    new.persist(file)?;
+    // The rename itself is an entry of the folder.
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(done: &str) -> Checkpoint {
+        Checkpoint { stream: "arn".to_owned(), done: done.to_owned() }
+    }
+
+    #[tokio::test]
+    async fn each_function_has_its_own_checkpoint_in_each_shard_and_keeps_it() {
+        let data = tempfile::tempdir().unwrap();
+        let checkpoints = Checkpoints::new(data.path().join("streams"));
+
+        checkpoints.put("mail", "shard-1", at("100")).await.unwrap();
+        checkpoints.put("mail", "shard-1", at("200")).await.unwrap();
+        checkpoints.put("audit", "shard-1", at("150")).await.unwrap();
+
+        let again = Checkpoints::new(data.path().join("streams"));
+        assert_eq!(again.get("mail", "shard-1").await, Some(at("200")));
+        assert_eq!(again.get("audit", "shard-1").await, Some(at("150")));
+        assert_eq!(again.get("mail", "shard-2").await, None);
+        let files = fs::read_dir(data.path().join("streams/mail")).unwrap().count();
+        assert_eq!(files, 1, "nothing is left beside the checkpoint");
+    }
+
+    #[tokio::test]
+    async fn a_damaged_checkpoint_is_none() {
+        let data = tempfile::tempdir().unwrap();
+        fs::create_dir(data.path().join("mail")).unwrap();
+        fs::write(data.path().join("mail/shard-1.json"), "{\"stream").unwrap();
+
+        assert_eq!(Checkpoints::new(data.path()).get("mail", "shard-1").await, None);
+    }
+}

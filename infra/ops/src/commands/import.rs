@@ -1,0 +1,84 @@
+use std::{fs::File, io, path::PathBuf, process::ExitCode};
+
+use clap::Args;
+use domain::{StockDelta, Timestamp};
+use ops::import::{self, ImportOptions, RejectsFile};
+
+use super::{NOT_WELL, Outcome, bar, shop::ShopArgs};
+
+pub const HELP: &str = "\
+Each line of FILE is one JSON object:
+  id            1 to 64 characters of A-Z a-z 0-9 . _ -
+  name          1 to 200 bytes
+  price         decimal string in the currency's own decimals, such as \"12.99\"
+  currency      ISO 4217 code, such as \"USD\"
+  description   HTML, up to 1 MiB; what could run as script is taken out   (optional)
+  category      array, outermost first, up to 4 levels                     (optional)
+  thumbnail     https: URL, or a path relative to the storefront           (optional)
+  manufacturer  1 to 100 bytes                                             (optional)
+  attrs         object of strings, numbers and booleans, 32 and 1.5 KiB;
+                where they are more, values are cut to 200 bytes           (optional)
+  source, license   kept as attributes                                     (optional)
+  featuredRank  place among the featured products, lowest first            (optional)
+  stock         units the product starts with, instead of --stock          (optional)
+Other fields are ignored. Lines of more than 1 MiB are rejected.
+
+Exit status: 0 all lines went in; 1 the import stopped, run it again; 2 some lines were rejected, the rest went in.
+
+Example, into the local stack:
+  cargo run -p ops -- import catalogue.jsonl.gz --stock 100 \\
+      --endpoint http://127.0.0.1:8000 --s3-endpoint http://127.0.0.1:9090";
+
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// JSON Lines, plain or gzip (told by content, not by name)
+    file: PathBuf,
+    #[command(flatten)]
+    shop: ShopArgs,
+    /// Units in stock that a new product starts with, where its line does not say
+    #[arg(long, value_name = "UNITS", default_value_t = 0, value_parser = parse_stock)]
+    stock: i64,
+    /// Where to report the lines that did not go in, as JSON Lines [default: FILE without .gz, plus .rejects.jsonl]
+    #[arg(long, value_name = "PATH")]
+    rejects: Option<PathBuf>,
+}
+
+fn parse_stock(raw: &str) -> Result<i64, String> {
+    let units = raw.parse().map_err(|_| "must be a number of units".to_owned())?;
+    StockDelta::initial(units).map_err(|e| e.reason)
+}
+
+pub async fn run(args: &ImportArgs) -> Outcome {
+    let unreadable = |e: io::Error| format!("{} cannot be read: {e}", args.file.display());
+    let file = File::open(&args.file).map_err(unreadable)?;
+    let bytes = file.metadata().map_err(unreadable)?.len();
+    let bar = bar(bytes, "{elapsed} [{wide_bar}] {percent}% {msg}, {eta} left");
+    let input = import::open(bar.wrap_read(file)).map_err(unreadable)?;
+
+    let rejects_path = args.rejects.clone().unwrap_or_else(|| import::default_rejects_path(&args.file));
+    if rejects_path.canonicalize().ok() == Some(args.file.canonicalize().map_err(unreadable)?) {
+        return Err("--rejects is the file to import; it would be overwritten".into());
+    }
+    let mut rejects = RejectsFile::new(rejects_path.clone())
+        .map_err(|e| format!("{} cannot be written: {e}; see --rejects", rejects_path.display()))?;
+
+    let (table, descriptions) = args.shop.connect().await;
+    let options = ImportOptions { default_stock: args.stock, actor: "import".to_owned(), now: Timestamp::now() };
+    let show = |progress: import::Progress| {
+        let per_second = progress.products as f64 / bar.elapsed().as_secs_f64().max(0.001);
+        bar.set_message(format!("{} products, {per_second:.0} products/s", progress.products));
+    };
+    let outcome = import::import(&table, &descriptions, input, &options, |r| rejects.add(&r), show).await;
+    bar.finish_and_clear();
+    let report = outcome?;
+    let rejects_path = rejects.finish()?;
+
+    println!("{report}");
+    match rejects_path {
+        None => Ok(ExitCode::SUCCESS),
+        Some(path) => {
+            eprintln!("{} lines did not go in; {} says which, and why", report.rejected, path.display());
+            Ok(ExitCode::from(NOT_WELL))
+        }
+    }
+}

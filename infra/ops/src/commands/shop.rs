@@ -1,0 +1,55 @@
+use clap::Args;
+use table::{Descriptions, Endpoints, Table, TableConfig, Timeouts};
+
+/// The bucket of the local stack. On AWS, where bucket names are shared by everybody, there is no default.
+const LOCAL_BUCKET: &str = "onetill-descriptions";
+
+/// Which shop a command works on.
+#[derive(Debug, Args)]
+pub struct ShopArgs {
+    /// The shop's table
+    #[arg(long, value_name = "NAME", env = "TABLE_NAME", default_value = "EcommerceApp")]
+    table: String,
+    /// The bucket for descriptions of more than 1,024 bytes; with --endpoint it may be left out
+    #[arg(long, value_name = "NAME", env = "BUCKET_NAME", required_unless_present = "endpoint")]
+    bucket: Option<String>,
+    #[command(flatten)]
+    endpoints: EndpointArgs,
+}
+
+/// Where it is.
+#[derive(Debug, Args)]
+pub struct EndpointArgs {
+    /// A local DynamoDB engine instead of AWS
+    #[arg(long, value_name = "URL", env = "DYNAMODB_ENDPOINT", requires = "s3_endpoint")]
+    endpoint: Option<String>,
+    /// A local S3 instead of AWS
+    #[arg(long, value_name = "URL", env = "S3_ENDPOINT", requires = "endpoint")]
+    s3_endpoint: Option<String>,
+}
+
+impl ShopArgs {
+    pub async fn connect(&self) -> (Table, Descriptions) {
+        let bucket = self.bucket.as_deref().unwrap_or(LOCAL_BUCKET);
+        self.endpoints.connect(&self.table, bucket).await
+    }
+}
+
+impl EndpointArgs {
+    pub fn are_local(&self) -> bool {
+        self.endpoint.is_some()
+    }
+
+    pub async fn connect(&self, table: &str, bucket: &str) -> (Table, Descriptions) {
+        let endpoints = self.endpoint.clone().zip(self.s3_endpoint.clone());
+        let config = TableConfig {
+            table: table.to_owned(),
+            bucket: bucket.to_owned(),
+            endpoints: endpoints.map(|(dynamodb, s3)| Endpoints { dynamodb, s3 }),
+            // Patient on AWS too: an operator's machine may be far from the table, and nobody waits for an answer.
+            timeouts: Timeouts::LOCAL,
+            http: table::http_client(),
+        };
+        config.connect().await
+    }
+}

@@ -1,0 +1,196 @@
+use std::collections::HashSet;
+
+use domain::{Order, OrderId, OrderState};
+use futures::{StreamExt, future::try_join_all, stream};
+use jiff::{ToSpan, civil::Date};
+use table::{IndexPosition, Page, Projection, StoreError, Table, keys};
+
+use super::{
+    AT_ONCE, Check, DAYS, Options, Outcome, Problem, Progress, ReconcileError, Run, day_of, days, stock::Shelves,
+};
+
+/// Orders of some days and all open ones, each looked at once.
+pub(super) struct Orders {
+    from: Date,
+    to: Date,
+    /// Whether they go up to the newest.
+    to_the_last: bool,
+    /// Whether their projections are compared too.
+    project: bool,
+    seen: HashSet<OrderId>,
+    /// Whose projections were behind when first looked at.
+    behind: Vec<OrderId>,
+}
+
+/// Orders that one step of going through them looks at.
+enum Step {
+    /// Those with something open, whenever they were placed.
+    Open,
+    /// Those settled, of one day.
+    Day(Date),
+}
+
+type Ids = Vec<Result<OrderId, StoreError>>;
+
+impl Orders {
+    pub(super) fn new(options: &Options, oldest_product: Option<Date>) -> Self {
+        let today = day_of(options.now);
+        let project = options.includes(Check::Orders);
+        let last_days = today.saturating_sub((DAYS - 1).days());
+        let from = options.from.unwrap_or(if project { last_days } else { oldest_product.unwrap_or(today) });
+        // A function's clock may be ahead: tomorrow's orders begin a little before midnight.
+        let tomorrow = today.saturating_add(1.day());
+        let to_the_last = options.to.is_none_or(|to| to >= today);
+        let to = options.to.unwrap_or(tomorrow).min(tomorrow);
+        let to = if to_the_last { tomorrow } else { to };
+        Self { from, to, to_the_last, project, seen: HashSet::new(), behind: Vec::new() }
+    }
+
+    /// Whether every order there is since that day is among them.
+    pub(super) fn are_all_since(&self, day: Date) -> bool {
+        self.to_the_last && self.from <= day
+    }
+
+    pub(super) fn look_wrong(&self) -> bool {
+        !self.behind.is_empty()
+    }
+
+    /// Looks at the orders that were not looked at before. Open ones come first and the states in the order they follow
+    /// each other, so that one that moves on meanwhile is not missed.
+    pub(super) async fn go_through(
+        &mut self,
+        run: &mut Run<'_>,
+        mut shelves: Option<&mut Shelves>,
+    ) -> Result<(), ReconcileError> {
+        let days = days(self.from, self.to);
+        // Tomorrow is no day of the report.
+        run.report.looked_at.days = days.iter().filter(|day| **day <= day_of(run.options.now)).count();
+        let steps: Vec<_> = std::iter::once(Step::Open).chain(days.into_iter().map(Step::Day)).collect();
+        let (table, project) = (run.table, self.project);
+        for (done, step) in steps.iter().enumerate() {
+            let mut ids = Vec::new();
+            for id in step.list(table).await? {
+                match run.readable(id)? {
+                    Some(id) if self.seen.insert(id) => ids.push(id),
+                    Some(_) => {}
+                    None => Self::miss(&mut shelves),
+                }
+            }
+            let mut looks = stream::iter(ids).map(|id| look(table, id, project)).buffer_unordered(AT_ONCE);
+            while let Some((id, looked)) = looks.next().await {
+                run.report.looked_at.orders += 1;
+                (run.progress)(self.progress(done, steps.len()));
+                match run.readable(looked.order)? {
+                    Some(Some(order)) => {
+                        if let Some(shelves) = shelves.as_deref_mut() {
+                            shelves.take(&order);
+                        }
+                        let projection = looked.projection.map(|read| run.readable(read)).transpose()?.flatten();
+                        if projection.is_some_and(|projection| projection.is_behind(&order)) {
+                            self.behind.push(id);
+                        }
+                    }
+                    // Orders are never deleted; an index that knows one earlier than the table would be news.
+                    Some(None) => {}
+                    None => Self::miss(&mut shelves),
+                }
+            }
+            (run.progress)(self.progress(done + 1, steps.len()));
+        }
+        Ok(())
+    }
+
+    /// Looks again at what was behind, and mends it.
+    pub(super) async fn judge(&mut self, run: &mut Run<'_>) -> Result<(), ReconcileError> {
+        for id in std::mem::take(&mut self.behind) {
+            let looked = look(run.table, id, true).await.1;
+            let Some(Some(order)) = run.readable(looked.order)? else { continue };
+            let Some(projection) = looked.projection.map(|p| run.readable(p)).transpose()?.flatten() else { continue };
+            if !projection.is_behind(&order) {
+                continue;
+            }
+            let outcome = match run.options.repair {
+                true => mend(run.table, &order).await?,
+                false => Outcome::Reported,
+            };
+            run.report.add(problem(&order, projection), outcome);
+        }
+        Ok(())
+    }
+
+    fn progress(&self, done: usize, of: usize) -> Progress {
+        Progress { looking_at: "orders", seen: self.seen.len(), done, of: Some(of) }
+    }
+
+    /// What an order that does not read back took is not known.
+    fn miss(shelves: &mut Option<&mut Shelves>) {
+        if let Some(shelves) = shelves.as_deref_mut() {
+            shelves.orders_unreadable = true;
+        }
+    }
+}
+
+impl Step {
+    async fn list(&self, table: &Table) -> Result<Ids, StoreError> {
+        let lists = match self {
+            Step::Open => {
+                let shard = |shard| all(async move |after| table.order_ids_by_due_shard(shard, after).await);
+                try_join_all((0..keys::DUE_SHARDS).map(shard)).await?
+            }
+            Step::Day(day) => {
+                let day = &day.to_string();
+                let settled = OrderState::ALL.into_iter().filter(|state| !state.is_unsettled());
+                let state = |state| all(async move |after| table.order_ids_by_state(state, day, after).await);
+                try_join_all(settled.map(state)).await?
+            }
+        };
+        Ok(lists.into_iter().flatten().collect())
+    }
+}
+
+/// Every entry of a list, however many pages it has.
+pub(super) async fn all<T>(
+    page: impl AsyncFn(Option<IndexPosition>) -> Result<Page<T, IndexPosition>, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let (mut items, mut after) = (Vec::new(), None);
+    loop {
+        let read = page(after).await?;
+        items.extend(read.items);
+        after = read.next;
+        if after.is_none() {
+            return Ok(items);
+        }
+    }
+}
+
+struct Looked {
+    order: Result<Option<Order>, StoreError>,
+    /// Unless nobody asked, or there is no order to ask about.
+    projection: Option<Result<Projection, StoreError>>,
+}
+
+async fn look(table: &Table, id: OrderId, project: bool) -> (OrderId, Looked) {
+    let order = table.order_get_for_shop(id).await;
+    let projection = match &order {
+        Ok(Some(order)) if project => Some(table.order_projection_get(&order.customer, id).await),
+        _ => None,
+    };
+    (id, Looked { order, projection })
+}
+
+async fn mend(table: &Table, order: &Order) -> Result<Outcome, ReconcileError> {
+    table.order_project(order).await?;
+    Ok(Outcome::Mended)
+}
+
+fn problem(order: &Order, projection: Projection) -> Problem {
+    let spelled = |key: keys::Key| format!("{} / {}", key.pk, key.sk);
+    Problem::OrderBehind {
+        key: spelled(keys::order(order.id)),
+        entry_key: spelled(keys::customer_order(&order.customer, order.id)),
+        version: order.version,
+        listed_version: projection.listed_version,
+        lines: order.lines.len(),
+        listed_lines: projection.lines,
+    }
+}

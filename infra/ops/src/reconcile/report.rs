@@ -1,0 +1,294 @@
+use std::fmt;
+
+use domain::Timestamp;
+use jiff::civil::Date;
+use serde::Serialize;
+use table::{StoreError, error_chain};
+
+/// What a comparison came to. Its `Display` is the summary; findings have their own.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// Whether what was wrong was to be mended.
+    pub repair: bool,
+    pub looked_at: LookedAt,
+    pub findings: Vec<Finding>,
+    /// Products whose stock looked wrong, but may not be.
+    pub not_judged: Vec<NotJudged>,
+    pub skipped: Vec<Skipped>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct LookedAt {
+    /// Days whose settled orders were looked at.
+    pub days: usize,
+    pub orders: usize,
+    /// Whose stock was compared.
+    pub products: usize,
+    pub objects: usize,
+}
+
+/// Something that is wrong, and what became of it. Its `Display` is one line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    #[serde(flatten)]
+    pub problem: Problem,
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "problem", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Problem {
+    /// Projections of an order are missing, or of an earlier version.
+    OrderBehind {
+        key: String,
+        /// The entry in the customer's list.
+        entry_key: String,
+        version: u64,
+        listed_version: Option<u64>,
+        lines: usize,
+        /// Line items that are there.
+        listed_lines: usize,
+    },
+    /// Units that can be sold are not those that were supplied, less those in orders.
+    StockWrong { key: String, available: i64, expected: i64, supplied: i64, in_orders: i64 },
+    /// An object that no product points to.
+    ObjectOrphaned { key: String, bytes: u64, written_at: Timestamp },
+    /// An object that is no product's description.
+    ObjectForeign { key: String },
+    /// An item that does not read back.
+    Damaged { key: String, error: String },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "outcome", rename_all = "camelCase")]
+pub enum Outcome {
+    Reported,
+    Mended,
+    /// It was to be mended, and could not be.
+    Unmended {
+        reason: String,
+    },
+}
+
+/// A product whose stock looked wrong, but may not be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NotJudged {
+    pub product: String,
+    pub why: Why,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Why {
+    /// It was sold, returned or restocked just before or meanwhile.
+    Moving,
+    /// A product of the same id was deleted before, and left its ledger and its orders.
+    CreatedAgain,
+}
+
+/// Something that was asked for and not done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "check", rename_all = "camelCase")]
+pub enum Skipped {
+    /// Not every order since the first product was looked at, and any can have taken stock.
+    Stock { from: Date },
+}
+
+impl Report {
+    /// Whether nothing is wrong any more.
+    pub fn is_clean(&self) -> bool {
+        self.findings.iter().all(|finding| finding.outcome == Outcome::Mended)
+    }
+
+    pub(super) fn add(&mut self, problem: Problem, outcome: Outcome) {
+        self.findings.push(Finding { problem, outcome });
+    }
+
+    /// Each damaged item counts once, however often it is come by. Nobody knows what it should be, so it stays.
+    pub(super) fn add_damaged(&mut self, error: &StoreError) {
+        let key = match error {
+            StoreError::Corrupt { key, .. } => key.clone(),
+            _ => String::new(),
+        };
+        let known = |f: &Finding| matches!(&f.problem, Problem::Damaged { key: known, .. } if *known == key);
+        if self.findings.iter().any(known) {
+            return;
+        }
+        let outcome = match self.repair {
+            true => Outcome::unmended("nobody knows what it should be"),
+            false => Outcome::Reported,
+        };
+        self.add(Problem::Damaged { key, error: error_chain(error) }, outcome);
+    }
+}
+
+impl Outcome {
+    pub(super) fn unmended(reason: &str) -> Self {
+        Self::Unmended { reason: reason.to_owned() }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let LookedAt { days, orders, products, objects } = self.looked_at;
+        write!(f, "looked at {orders} orders ({days} days, and open ones), stock of {products} products, ")?;
+        write!(f, "{objects} objects: ")?;
+        let mended = self.findings.iter().filter(|finding| finding.outcome == Outcome::Mended).count();
+        match self.findings.len() {
+            0 => write!(f, "nothing is wrong"),
+            wrong if self.repair => write!(f, "findings: {wrong}, mended: {mended}"),
+            wrong => write!(f, "findings: {wrong}"),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.problem)?;
+        match &self.outcome {
+            Outcome::Reported => Ok(()),
+            Outcome::Mended => write!(f, "; mended"),
+            Outcome::Unmended { reason } => write!(f, "; not mended: {reason}"),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Problem::OrderBehind { key, entry_key, version, listed_version, lines, listed_lines } => {
+                write!(f, "{key}: at version {version}, but {entry_key} ")?;
+                match listed_version {
+                    Some(listed) => write!(f, "is at {listed}")?,
+                    None => write!(f, "is missing")?,
+                }
+                write!(f, "; {listed_lines} of {lines} lines are there")
+            }
+            Problem::StockWrong { key, available, expected, supplied, in_orders } => {
+                write!(f, "{key}: {available} available instead of {expected} ")?;
+                write!(f, "({supplied} supplied, {in_orders} in orders)")
+            }
+            Problem::ObjectOrphaned { key, bytes, written_at } => {
+                write!(f, "{key}: no product points to it ({bytes} bytes of {written_at:.0})")
+            }
+            Problem::ObjectForeign { key } => write!(f, "{}: not a product's description", key.escape_debug()),
+            Problem::Damaged { key, error } => write!(f, "{key}: {}", error.escape_debug()),
+        }
+    }
+}
+
+impl fmt::Display for NotJudged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = match self.why {
+            Why::Moving => "its stock is moving; run it again when less is going on",
+            Why::CreatedAgain => "it was deleted and created again, and its ledger and orders are of both",
+        };
+        write!(f, "PROD#{}: not judged: {why}", self.product)
+    }
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Skipped::Stock { from } = self;
+        write!(f, "stock was not compared: that takes every order since the first product; say --from {from}, ")?;
+        write!(f, "or nothing but --only stock")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn behind(outcome: Outcome) -> Finding {
+        let problem = Problem::OrderBehind {
+            key: "ORDER#1 / STATUS".to_owned(),
+            entry_key: "USER#ann / ORDER#2024-01-01#1".to_owned(),
+            version: 2,
+            listed_version: None,
+            lines: 3,
+            listed_lines: 1,
+        };
+        Finding { problem, outcome }
+    }
+
+    #[test]
+    fn a_finding_is_one_line_with_its_keys() {
+        let damaged = StoreError::Corrupt { key: "ORDER#2 / STATUS".to_owned(), source: "two\nlines".into() };
+        let mut report = Report { repair: true, ..Report::default() };
+        report.add_damaged(&damaged);
+        report.add_damaged(&damaged);
+        let stock = Problem::StockWrong {
+            key: "PROD#mug / META#mug#STOCK#00".to_owned(),
+            available: 5,
+            expected: 7,
+            supplied: 9,
+            in_orders: 2,
+        };
+        report.add(stock, Outcome::Reported);
+
+        let lines: Vec<_> = report.findings.iter().map(Finding::to_string).collect();
+
+        assert_eq!(
+            behind(Outcome::Mended).to_string(),
+            "ORDER#1 / STATUS: at version 2, but USER#ann / ORDER#2024-01-01#1 is missing; 1 of 3 lines are there; mended"
+        );
+        assert_eq!(
+            lines,
+            [
+                "ORDER#2 / STATUS: stored item ORDER#2 / STATUS does not read back: two\\nlines; \
+                 not mended: nobody knows what it should be",
+                "PROD#mug / META#mug#STOCK#00: 5 available instead of 7 (9 supplied, 2 in orders)",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_report_is_clean_when_all_that_was_wrong_is_mended() {
+        let with = |outcomes: Vec<Outcome>| Report {
+            repair: true,
+            findings: outcomes.into_iter().map(behind).collect(),
+            ..Report::default()
+        };
+
+        assert!(with(vec![]).is_clean());
+        assert!(with(vec![Outcome::Mended, Outcome::Mended]).is_clean());
+        assert!(!with(vec![Outcome::Mended, Outcome::unmended("busy")]).is_clean());
+        assert!(!with(vec![Outcome::Reported]).is_clean());
+        assert!(with(vec![Outcome::Mended]).to_string().ends_with("findings: 1, mended: 1"));
+    }
+
+    #[test]
+    fn a_program_reads_findings_by_name() {
+        let report = Report {
+            findings: vec![behind(Outcome::unmended("busy"))],
+            not_judged: vec![NotJudged { product: "mug".to_owned(), why: Why::Moving }],
+            skipped: vec![Skipped::Stock { from: "2024-01-01".parse().unwrap() }],
+            ..Report::default()
+        };
+
+        assert_eq!(
+            serde_json::to_value(&report).unwrap(),
+            json!({
+                "repair": false,
+                "lookedAt": { "days": 0, "orders": 0, "products": 0, "objects": 0 },
+                "findings": [{
+                    "problem": "orderBehind",
+                    "key": "ORDER#1 / STATUS",
+                    "entryKey": "USER#ann / ORDER#2024-01-01#1",
+                    "version": 2,
+                    "listedVersion": null,
+                    "lines": 3,
+                    "listedLines": 1,
+                    "outcome": "unmended",
+                    "reason": "busy",
+                }],
+                "notJudged": [{ "product": "mug", "why": "moving" }],
+                "skipped": [{ "check": "stock", "from": "2024-01-01" }],
+            })
+        );
+    }
+}

@@ -1,0 +1,283 @@
+use std::collections::BTreeMap;
+
+use domain::{Order, ProductId, Timestamp};
+use futures::{StreamExt, future::try_join_all, stream};
+use jiff::{SignedDuration, civil::Date};
+use table::{ProductState, StockMove, keys};
+use uuid::Uuid;
+
+use super::{AT_ONCE, NotJudged, Outcome, Problem, Progress, ReconcileError, Run, Why, day_of, orders::all};
+
+/// What happened this shortly before stock was read may be in the reading or not: clocks differ, and a function may be
+/// at it for a while after it looked at its own.
+const SETTLED_AFTER: SignedDuration = SignedDuration::from_secs(60);
+
+/// Products that one call reads: 100 keys, one BatchGetItem.
+const BATCH: usize = 50;
+
+/// Every product's stock as it was when first read, and what it should be.
+pub(super) struct Shelves {
+    /// Before the first product was read.
+    read_at: Timestamp,
+    products: BTreeMap<ProductId, Shelf>,
+    /// Whether some order does not read back, so that what it took is not known.
+    pub(super) orders_unreadable: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Shelf {
+    available: i64,
+    created_at: Timestamp,
+    /// What operators put in, less what they took out; `None` as long as the ledger was not read.
+    supplied: Option<i64>,
+    /// What is in orders.
+    out: i64,
+    why_not: Option<Why>,
+}
+
+impl Shelves {
+    fn new(read_at: Timestamp) -> Self {
+        Self { read_at, products: BTreeMap::new(), orders_unreadable: false }
+    }
+
+    fn add(&mut self, id: ProductId, state: &ProductState) {
+        // Without its stock item a product is not on sale yet: its import was interrupted.
+        if let Some(available) = state.available {
+            let shelf = Shelf { available, created_at: state.created_at, supplied: None, out: 0, why_not: None };
+            self.products.insert(id, shelf);
+        }
+    }
+
+    /// The day the oldest product was created.
+    pub(super) fn oldest_day(&self) -> Option<Date> {
+        self.products.values().map(|shelf| shelf.created_at).min().map(day_of)
+    }
+
+    /// Counts what an order has of its products.
+    pub(super) fn take(&mut self, order: &Order) {
+        let out = order.units_out();
+        let moving = order.history.iter().any(|happened| self.is_recent(happened.at));
+        for line in &order.lines {
+            let Some(shelf) = self.products.get_mut(&line.product) else { continue };
+            shelf.out += out.get(&line.product).copied().map_or(0, i64::from);
+            if order.placed_at() + SETTLED_AFTER < shelf.created_at {
+                shelf.why_not.get_or_insert(Why::CreatedAgain);
+            } else if moving {
+                shelf.why_not.get_or_insert(Why::Moving);
+            }
+        }
+    }
+
+    /// Adds up a product's ledger.
+    fn supply(&mut self, id: &ProductId, moves: &[StockMove]) {
+        let moving = moves.iter().any(|line| self.is_recent(line.at));
+        let Some(shelf) = self.products.get_mut(id) else { return };
+        shelf.supplied = Some(moves.iter().map(|line| line.delta).sum());
+        // The ledger of a product that was deleted stays, and goes on under one that is created with the same id.
+        let (first, later): (Vec<_>, Vec<_>) = moves.iter().partition(|line| line.reason == "initial");
+        if first.len() > 1 || later.iter().any(|line| line.at + SETTLED_AFTER < shelf.created_at) {
+            shelf.why_not.get_or_insert(Why::CreatedAgain);
+        } else if moving {
+            shelf.why_not.get_or_insert(Why::Moving);
+        }
+    }
+
+    fn is_recent(&self, at: Timestamp) -> bool {
+        at > self.read_at - SETTLED_AFTER
+    }
+
+    /// Whether any product's stock is not what it should be.
+    pub(super) fn look_wrong(&self) -> bool {
+        self.wrong().next().is_some()
+    }
+
+    fn wrong(&self) -> impl Iterator<Item = (&ProductId, &Shelf)> {
+        self.products.iter().filter(|(_, shelf)| shelf.expected().is_some_and(|units| units != shelf.available))
+    }
+}
+
+impl Shelf {
+    /// The units that should be available, if the ledger tells.
+    fn expected(&self) -> Option<i64> {
+        Some(self.supplied? - self.out)
+    }
+}
+
+/// Reads the stock of every product on sale.
+pub(super) async fn read(run: &mut Run<'_>) -> Result<Shelves, ReconcileError> {
+    let table = run.table;
+    let mut shelves = Shelves::new(run.now());
+    let shard = |shard| all(async move |after| table.product_ids_by_shard(shard, after).await);
+    let mut ids = Vec::new();
+    for id in try_join_all((0..keys::PRICE_SHARDS).map(shard)).await?.into_iter().flatten() {
+        ids.extend(run.readable(id)?);
+    }
+    // An index may tell of a product twice while its price changes.
+    ids.sort_unstable();
+    ids.dedup();
+    let batches = stream::iter(ids.chunks(BATCH)).map(|batch| table.product_states_get(batch));
+    let mut batches = batches.buffer_unordered(AT_ONCE);
+    let mut seen = 0;
+    while let Some(states) = batches.next().await {
+        for (id, state) in states? {
+            seen += 1;
+            if let Some(state) = run.readable(state)? {
+                shelves.add(id, &state);
+            }
+        }
+        (run.progress)(Progress { looking_at: "products", seen, done: seen, of: Some(ids.len()) });
+    }
+    Ok(shelves)
+}
+
+/// Reads the ledger of every product. One that does not read back is no ground to judge on.
+pub(super) async fn add_ledgers(run: &mut Run<'_>, shelves: &mut Shelves) -> Result<(), ReconcileError> {
+    let (table, ids) = (run.table, shelves.products.keys().cloned().collect::<Vec<_>>());
+    let ledgers = stream::iter(&ids).map(async |id| (id, table.stock_moves(id).await));
+    let mut ledgers = ledgers.buffer_unordered(AT_ONCE);
+    let mut seen = 0;
+    while let Some((id, moves)) = ledgers.next().await {
+        seen += 1;
+        if let Some(moves) = run.readable(moves)? {
+            shelves.supply(id, &moves);
+        }
+        (run.progress)(Progress { looking_at: "stock ledgers", seen, done: seen, of: Some(ids.len()) });
+    }
+    run.report.looked_at.products = ids.len();
+    Ok(())
+}
+
+/// Looks again at the stock that is not what it should be, and mends it.
+pub(super) async fn judge(run: &mut Run<'_>, shelves: &Shelves) -> Result<(), ReconcileError> {
+    let wrong: Vec<_> = shelves.wrong().collect();
+    let ids: Vec<_> = wrong.iter().map(|(id, _)| (*id).clone()).collect();
+    let mut now = BTreeMap::new();
+    for (id, state) in run.table.product_states_get(&ids).await? {
+        if let Some(available) = run.readable(state)?.and_then(|state| state.available) {
+            now.insert(id, available);
+        }
+    }
+    for (id, shelf) in wrong {
+        // Deleted meanwhile.
+        let Some(available) = now.get(id) else { continue };
+        let moved = (*available != shelf.available).then_some(Why::Moving);
+        if let Some(why) = shelf.why_not.or(moved) {
+            run.report.not_judged.push(NotJudged { product: id.to_string(), why });
+            continue;
+        }
+        let Some(expected) = shelf.expected() else { continue };
+        let outcome = match run.options.repair {
+            true => mend(run, shelves, id, shelf.available, expected).await?,
+            false => Outcome::Reported,
+        };
+        let key = keys::stock(id, keys::ONLY_STOCK_SHARD);
+        let problem = Problem::StockWrong {
+            key: format!("{} / {}", key.pk, key.sk),
+            available: shelf.available,
+            expected,
+            supplied: shelf.supplied.unwrap_or_default(),
+            in_orders: shelf.out,
+        };
+        run.report.add(problem, outcome);
+    }
+    Ok(())
+}
+
+async fn mend(
+    run: &Run<'_>,
+    shelves: &Shelves,
+    id: &ProductId,
+    was: i64,
+    expected: i64,
+) -> Result<Outcome, ReconcileError> {
+    if expected < 0 {
+        return Ok(Outcome::unmended("stock cannot be less than nothing: more was sold than there ever was"));
+    }
+    if shelves.orders_unreadable {
+        return Ok(Outcome::unmended("an order does not read back, and what it took may be what is missing"));
+    }
+    // Of the clock that was passed in, as the ledger's other lines are.
+    let now = run.now().as_duration();
+    let seconds = u64::try_from(now.as_secs()).unwrap_or_default();
+    let at = uuid::Timestamp::from_unix_time(seconds, now.subsec_nanos().unsigned_abs(), 0, 0);
+    Ok(match run.table.stock_correct(id, was, expected - was, Uuid::new_v7(at)).await? {
+        true => Outcome::Mended,
+        false => Outcome::unmended("the stock was changed meanwhile; run it again"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: &str = "2024-03-01T12:00:00Z";
+
+    fn at(time: &str) -> Timestamp {
+        time.parse().unwrap()
+    }
+
+    fn mug() -> ProductId {
+        "mug".parse().unwrap()
+    }
+
+    /// One mug, created on the first of February, with 7 units.
+    fn shelves() -> Shelves {
+        let mut shelves = Shelves::new(at(NOW));
+        let state =
+            ProductState { created_at: at("2024-02-01T00:00:00Z"), description_s3_key: None, available: Some(7) };
+        shelves.add(mug(), &state);
+        shelves
+    }
+
+    fn line(time: &str, delta: i64, reason: &str) -> StockMove {
+        StockMove { at: at(time), delta, reason: reason.to_owned() }
+    }
+
+    fn wrong(shelves: &Shelves) -> Vec<(i64, Option<Why>)> {
+        shelves.wrong().map(|(_, shelf)| (shelf.expected().unwrap(), shelf.why_not)).collect()
+    }
+
+    #[test]
+    fn stock_that_is_what_its_ledger_says_is_right() {
+        let mut shelves = shelves();
+
+        shelves.supply(&mug(), &[line("1970-01-01T00:00:00Z", 5, "initial"), line("2024-02-02T00:00:00Z", 2, "found")]);
+
+        assert_eq!(wrong(&shelves), []);
+        assert_eq!(shelves.oldest_day().unwrap().to_string(), "2024-02-01");
+    }
+
+    #[test]
+    fn stock_that_is_not_is_wrong_and_is_not_judged_while_it_moves() {
+        let (mut at_rest, mut moving) = (shelves(), shelves());
+
+        at_rest.supply(&mug(), &[line("2024-03-01T11:59:00Z", 9, "initial")]);
+        moving.supply(&mug(), &[line("2024-03-01T11:59:01Z", 9, "initial")]);
+
+        assert_eq!(wrong(&at_rest), [(9, None)]);
+        assert_eq!(wrong(&moving), [(9, Some(Why::Moving))]);
+    }
+
+    #[test]
+    fn a_product_that_was_created_again_is_not_judged_by_the_ledger_of_both() {
+        let (mut twice, mut older) = (shelves(), shelves());
+
+        let first = line("2024-02-01T00:00:00Z", 5, "initial");
+        twice.supply(&mug(), &[line("2024-01-01T00:00:00Z", 5, "initial"), first.clone()]);
+        older.supply(&mug(), &[line("2024-01-01T00:00:00Z", 5, "found"), first]);
+
+        assert_eq!(wrong(&twice), [(10, Some(Why::CreatedAgain))]);
+        assert_eq!(wrong(&older), [(10, Some(Why::CreatedAgain))]);
+    }
+
+    #[test]
+    fn a_product_without_ledger_and_stock_is_fine_and_one_whose_ledger_was_not_read_is_no_case() {
+        let mut shelves = shelves();
+        assert_eq!(wrong(&shelves), []);
+
+        shelves.products.get_mut(&mug()).unwrap().available = 0;
+        shelves.supply(&mug(), &[]);
+
+        assert_eq!(wrong(&shelves), []);
+    }
+}

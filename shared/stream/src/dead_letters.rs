@@ -1,0 +1,167 @@
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use table::{Bucket, BucketError, ObjectPage};
+
+use crate::{Mapping, change::position};
+
+/// Records that could not be handled, each with its payload: a bucket with an object for each.
+///
+/// An event source mapping on AWS writes there what it gave up, and so do the local stack's mapping and the functions
+/// themselves, all in the mapping's own form.
+/// <https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html>
+#[derive(Debug, Clone)]
+pub struct DeadLetters(Bucket);
+
+/// What is kept of records that were given up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeadLetter {
+    pub request_context: RequestContext,
+    pub version: String,
+    /// When they were given up, RFC 3339.
+    pub timestamp: String,
+    #[serde(rename = "DDBStreamBatchInfo")]
+    pub batch: BatchInfo,
+    /// The event as the function got it, as JSON text.
+    pub payload: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RequestContext {
+    /// Name of the function, or its ARN.
+    pub function_arn: String,
+    pub condition: String,
+    pub approximate_invoke_count: u32,
+    /// What went wrong, if the writer knew: the function itself does, a mapping does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BatchInfo {
+    pub shard_id: String,
+    pub start_sequence_number: String,
+    pub end_sequence_number: String,
+    pub batch_size: usize,
+    pub stream_arn: String,
+}
+
+/// Why records were given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// By the function: they never will be handled.
+    Unprocessable,
+    /// By the mapping: delivered as often as it does.
+    RetryAttemptsExhausted,
+    /// By the mapping: older than it delivers.
+    RecordAgeExceeded,
+}
+
+impl Condition {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Condition::Unprocessable => "Unprocessable",
+            Condition::RetryAttemptsExhausted => "RetryAttemptsExhausted",
+            Condition::RecordAgeExceeded => "RecordAgeExceeded",
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DeadLetterError {
+    #[error("there is no such dead letter")]
+    Unknown,
+    #[error("the object is not a dead letter")]
+    Malformed(#[source] serde_json::Error),
+    #[error("the dead letters cannot be reached")]
+    Unavailable(#[from] BucketError),
+}
+
+impl DeadLetter {
+    /// `invoked`: how often the records were delivered.
+    pub fn new(function: &str, records: &[Value], condition: Condition, invoked: u32, now: Timestamp) -> Self {
+        let at = |record: Option<&Value>| record.and_then(position).unwrap_or_default();
+        let arn = records.first().and_then(|r| r.get("eventSourceARN")).and_then(Value::as_str);
+        Self {
+            request_context: RequestContext {
+                function_arn: function.to_owned(),
+                condition: condition.as_str().to_owned(),
+                approximate_invoke_count: invoked,
+                error: None,
+            },
+            version: "1.0".to_owned(),
+            timestamp: format!("{now:.3}"),
+            batch: BatchInfo {
+                shard_id: String::new(),
+                start_sequence_number: at(records.first()),
+                end_sequence_number: at(records.last()),
+                batch_size: records.len(),
+                stream_arn: arn.unwrap_or_default().to_owned(),
+            },
+            payload: serde_json::json!({ "Records": records }).to_string(),
+        }
+    }
+
+    /// Says what went wrong.
+    pub fn because(mut self, error: impl Into<String>) -> Self {
+        self.request_context.error = Some(error.into());
+        self
+    }
+
+    /// The function it was meant for, by its name.
+    pub fn function(&self) -> &str {
+        // arn:aws:lambda:<region>:<account>:function:<name>[:<version>]
+        let arn = &self.request_context.function_arn;
+        arn.split(':').nth(6).unwrap_or(arn)
+    }
+
+    /// Where it is kept: the same records of a function, given up again, take the same place.
+    fn key(&self) -> String {
+        let BatchInfo { start_sequence_number: start, end_sequence_number: end, .. } = &self.batch;
+        let digest = table::keys::sha256_hex(format!("{start} {end} {}", self.payload));
+        format!("{}/{}/{}.json", self.function(), self.timestamp.get(..10).unwrap_or("undated"), &digest[..32])
+    }
+}
+
+impl DeadLetters {
+    pub fn new(bucket: Bucket) -> Self {
+        Self(bucket)
+    }
+
+    /// Keeps a letter, and says under which key.
+    pub async fn put(&self, letter: &DeadLetter) -> Result<String, DeadLetterError> {
+        let key = letter.key();
+        let text = serde_json::to_vec_pretty(letter).map_err(DeadLetterError::Malformed)?;
+        self.0.put(&key, text, "application/json").await?;
+        Ok(key)
+    }
+
+    pub async fn get(&self, key: &str) -> Result<DeadLetter, DeadLetterError> {
+        let text = self.0.get(key).await?.ok_or(DeadLetterError::Unknown)?;
+        serde_json::from_slice(&text).map_err(DeadLetterError::Malformed)
+    }
+
+    /// Keys of letters, up to 1,000 at once, in the order of their names.
+    pub async fn list(&self, after: Option<String>) -> Result<ObjectPage, DeadLetterError> {
+        Ok(self.0.list("", after).await?)
+    }
+
+    pub async fn delete(&self, key: &str) -> Result<(), DeadLetterError> {
+        Ok(self.0.delete(key).await?)
+    }
+
+    /// Letters of records that a mapping gives up.
+    pub async fn give_up(
+        &self,
+        mapping: &Mapping,
+        records: &[Value],
+        condition: Condition,
+        invoked: u32,
+        now: Timestamp,
+    ) -> Result<String, DeadLetterError> {
+        self.put(&DeadLetter::new(mapping.function, records, condition, invoked, now)).await
+    }
+}

@@ -1,0 +1,53 @@
+//! Items as the table's stream shows them: before and after a change.
+
+use domain::{Order, ProductId};
+use serde_json::Value;
+
+use crate::{
+    ProductRecord, StoreError,
+    keys::{self, Key},
+    order_rows::order,
+    product_rows::product_record,
+    rows::Item,
+    stock::available,
+};
+
+/// What an item was, or has become.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Image(Item);
+
+impl Image {
+    pub fn new(item: serde_dynamo::Item) -> Self {
+        Self(item.into())
+    }
+
+    /// The item's key; `None` if it has none of this table's form.
+    pub fn key(&self) -> Option<Key> {
+        keys::key_of_item(&self.0)
+    }
+
+    /// The item as an order.
+    pub fn order(&self) -> Result<Order, StoreError> {
+        order(self.0.clone())
+    }
+
+    /// The item as a product.
+    pub fn product(&self) -> Result<ProductRecord, StoreError> {
+        product_record(self.0.clone())
+    }
+
+    /// The units of a stock item.
+    pub fn available(&self) -> Result<i64, StoreError> {
+        available(&self.0)
+    }
+
+    /// The item as plain JSON.
+    pub fn json(&self) -> Result<Value, StoreError> {
+        crate::rows::from_item(self.0.clone())
+    }
+}
+
+/// The product whose partition a key is in.
+pub fn product_of(key: &Key) -> Option<ProductId> {
+    key.pk.strip_prefix("PROD#")?.parse().ok()
+}

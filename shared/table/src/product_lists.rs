@@ -1,0 +1,246 @@
+//! Lists of products, by category, by price and by rank.
+
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use domain::{CategoryPath, Invalid, Money, ProductId};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Page, StoreError, Table, keys,
+    meter::metered,
+    rows,
+    rows::{Item, from_item, n, s},
+    schema::{self, Index},
+};
+
+/// What a list shows of a product.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProductCard {
+    pub id: ProductId,
+    pub name: String,
+    pub price: Money,
+    pub thumbnail: Option<String>,
+    /// As of the stream's last word: a moment late, and never what decides about a sale.
+    pub sold_out: bool,
+}
+
+/// The place of a card in an index.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CardPosition {
+    /// The index' range key: the price in minor units, or the rank.
+    #[serde(rename = "r")]
+    pub range: i64,
+    #[serde(rename = "i")]
+    pub id: String,
+}
+
+/// One place for each shard of the catalogue's price index.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PricePosition(Vec<ShardPosition>);
+
+/// As a string, `""`, `"<price>:<id>"` or `"."`: eight with the longest ids still fit a cursor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+enum ShardPosition {
+    Start,
+    After(CardPosition),
+    End,
+}
+
+impl From<ShardPosition> for String {
+    fn from(position: ShardPosition) -> Self {
+        match position {
+            ShardPosition::Start => String::new(),
+            ShardPosition::After(card) => format!("{}:{}", card.range, card.id),
+            ShardPosition::End => ".".to_owned(),
+        }
+    }
+}
+
+impl TryFrom<String> for ShardPosition {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let no_position = "not a position";
+        match text.as_str() {
+            "" => Ok(Self::Start),
+            "." => Ok(Self::End),
+            text => {
+                let (price, id) = text.split_once(':').ok_or(no_position)?;
+                let range = price.parse().map_err(|_| no_position)?;
+                Ok(Self::After(CardPosition { range, id: id.to_owned() }))
+            }
+        }
+    }
+}
+
+/// Inclusive, in minor units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PriceRange {
+    pub min: i64,
+    pub max: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SortOrder {
+    CheapestFirst,
+    DearestFirst,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct CardRow {
+    #[serde(rename = "PK")]
+    pk: String,
+    name: String,
+    price: i64,
+    currency: String,
+    thumbnail: Option<String>,
+    #[serde(default)]
+    sold_out: bool,
+}
+
+fn card(item: Item) -> Result<ProductCard, StoreError> {
+    let row: CardRow = from_item(item)?;
+    let read = || -> Result<ProductCard, Invalid> {
+        let id = row.pk.strip_prefix("PROD#").unwrap_or_default().parse()?;
+        let price = rows::money(row.price, &row.currency)?;
+        let (name, thumbnail) = (row.name.clone(), row.thumbnail.clone());
+        Ok(ProductCard { id, name, price, thumbnail, sold_out: row.sold_out })
+    };
+    read().map_err(|e| StoreError::corrupt(&row.pk, e))
+}
+
+impl Table {
+    /// AP-03: a category's products, and those of the categories below it, by price. One Query on the index of the
+    /// path's level. An empty path has no list.
+    pub async fn product_list_by_category(
+        &self,
+        category: &CategoryPath,
+        range: PriceRange,
+        order: SortOrder,
+        limit: i32,
+        after: Option<&CardPosition>,
+    ) -> Result<Page<ProductCard, CardPosition>, StoreError> {
+        let Some(index) = category.depth().checked_sub(1).and_then(|level| schema::CATEGORY_INDEXES.get(level)) else {
+            return Ok(Page { items: Vec::new(), next: None });
+        };
+        self.card_page(index, &category.to_string(), range, order, limit, after).await
+    }
+
+    /// AP-04: featured products by rank. Query featured-index; read it through a cache, it is one partition.
+    pub async fn product_list_featured(&self, limit: i32) -> Result<Vec<ProductCard>, StoreError> {
+        let all = PriceRange { min: 0, max: i64::from(u32::MAX) };
+        let page = self.card_page(&schema::FEATURED, keys::FEATURED, all, SortOrder::CheapestFirst, limit, None);
+        Ok(page.await?.items)
+    }
+
+    /// AP-05: all products by price. A Query on each of the eight shards, merged; a shard that runs dry while others
+    /// still have dearer (cheaper) products is asked again.
+    pub async fn product_list_by_price(
+        &self,
+        range: PriceRange,
+        order: SortOrder,
+        limit: i32,
+        after: Option<PricePosition>,
+    ) -> Result<Page<ProductCard, PricePosition>, StoreError> {
+        let shards = usize::from(keys::PRICE_SHARDS);
+        let mut positions = match after {
+            Some(PricePosition(positions)) if positions.len() == shards => positions,
+            _ => vec![ShardPosition::Start; shards],
+        };
+        // An even spread gives each shard limit / 8; twice that makes asking again rare.
+        let limit = usize::try_from(limit).unwrap_or(1);
+        let batch = i32::try_from(limit.div_ceil(shards) * 2 + 2).unwrap_or(i32::MAX);
+        let fetch = async |shard: usize, position: &ShardPosition| {
+            let after = match position {
+                ShardPosition::Start => None,
+                ShardPosition::After(position) => Some(position),
+                ShardPosition::End => return Ok(Page { items: Vec::new(), next: None }),
+            };
+            let name = keys::price_shard_name(u8::try_from(shard).expect("there are 8 shards"));
+            self.card_page(&schema::CATALOG_PRICE, &name, range, order, batch, after).await
+        };
+        let first = positions.iter().enumerate().map(|(shard, position)| fetch(shard, position));
+        let mut fetched: Vec<ShardCards> = futures::future::try_join_all(first)
+            .await?
+            .into_iter()
+            .map(|page| ShardCards { more: page.next.is_some(), cards: page.items.into() })
+            .collect();
+
+        let mut items = Vec::with_capacity(limit);
+        while items.len() < limit {
+            for shard in 0..shards {
+                if fetched[shard].cards.is_empty() && fetched[shard].more {
+                    let page = fetch(shard, &positions[shard]).await?;
+                    fetched[shard] = ShardCards { more: page.next.is_some(), cards: page.items.into() };
+                }
+            }
+            let head = |shard: &usize| fetched[*shard].cards.front().map(|c| c.price.amount_minor());
+            let candidates = (0..shards).filter_map(|shard| head(&shard).map(|price| (price, shard)));
+            let best = match order {
+                SortOrder::CheapestFirst => candidates.min(),
+                SortOrder::DearestFirst => candidates.max(),
+            };
+            let Some((_, shard)) = best else { break };
+            let card = fetched[shard].cards.pop_front().expect("the best shard has a card");
+            positions[shard] = ShardPosition::After(position_of(&card));
+            items.push(card);
+        }
+
+        for (position, shard) in positions.iter_mut().zip(&fetched) {
+            if shard.cards.is_empty() && !shard.more {
+                *position = ShardPosition::End;
+            }
+        }
+        let done = positions.iter().all(|p| *p == ShardPosition::End);
+        Ok(Page { items, next: (!done).then_some(PricePosition(positions)) })
+    }
+
+    async fn card_page(
+        &self,
+        index: &Index,
+        hash: &str,
+        range: PriceRange,
+        order: SortOrder,
+        limit: i32,
+        after: Option<&CardPosition>,
+    ) -> Result<Page<ProductCard, CardPosition>, StoreError> {
+        let start = after.and_then(|position| {
+            let id: ProductId = position.id.parse().ok()?;
+            let mut key = keys::product(&id).into_item();
+            key.insert(index.hash.to_owned(), s(hash));
+            key.insert(index.range.to_owned(), n(position.range));
+            Some(key)
+        });
+        let call = by_range(self.query(), index, hash)
+            .expression_attribute_values(":min", n(range.min))
+            .expression_attribute_values(":max", n(range.max))
+            .scan_index_forward(order == SortOrder::CheapestFirst)
+            .limit(limit)
+            .set_exclusive_start_key(start)
+            .send();
+        let output = metered(call).await?;
+        let more = output.last_evaluated_key.is_some();
+        let items = output.items.unwrap_or_default().into_iter().map(card).collect::<Result<Vec<_>, _>>()?;
+        let next = items.last().filter(|_| more).map(position_of);
+        Ok(Page { items, next })
+    }
+}
+
+struct ShardCards {
+    cards: std::collections::VecDeque<ProductCard>,
+    more: bool,
+}
+
+fn position_of(card: &ProductCard) -> CardPosition {
+    CardPosition { range: card.price.amount_minor(), id: card.id.to_string() }
+}
+
+fn by_range(query: QueryFluentBuilder, index: &Index, hash: &str) -> QueryFluentBuilder {
+    query
+        .index_name(index.name)
+        .key_condition_expression("#hash = :hash AND #range BETWEEN :min AND :max")
+        .expression_attribute_names("#hash", index.hash)
+        .expression_attribute_names("#range", index.range)
+        .expression_attribute_values(":hash", s(hash))
+}

@@ -1,0 +1,163 @@
+//! How products are stored, and how they read back.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{Attributes, CategoryPath, Invalid, Manufacturer, Product, ProductName, Rating, Thumbnail, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    StoreError, StoredDescription, keys,
+    reviews::rating,
+    rows,
+    rows::{BY, Item, from_item, millis, s},
+    sold_out::SOLD_OUT,
+    stock::available,
+};
+
+/// A product as it is stored: with where its description is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProductRecord {
+    pub product: Product,
+    pub description: Option<StoredDescription>,
+}
+
+/// What a product page shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProductPage {
+    pub record: ProductRecord,
+    /// Units that can be sold now, over all shards.
+    pub available: i64,
+    /// What customers think of it, as far as it is added up. Carts and checkout do not ask.
+    pub rating: Rating,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ProductRow {
+    #[serde(rename = "PK")]
+    pk: String,
+    #[serde(rename = "SK")]
+    sk: String,
+    id: String,
+    name: String,
+    price: i64,
+    currency: String,
+    /// The path, one attribute a level, each the hash key of that level's index.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    category: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    category2: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    category3: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    category4: Option<String>,
+    price_shard: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    featured: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    featured_rank: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thumbnail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    manufacturer: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    attributes: BTreeMap<String, String>,
+    #[serde(flatten)]
+    description: Option<StoredDescription>,
+    version: u64,
+    created_at: i64,
+    updated_at: i64,
+}
+
+/// `by`: who writes it. Lists show whether it is sold out; the stream's consumer keeps that right.
+pub(crate) fn product_item(record: &ProductRecord, sold_out: bool, by: &str) -> Item {
+    let ProductRecord { product, description } = record;
+    let keys::Key { pk, sk } = keys::product(&product.id);
+    let mut levels = product.category.levels().map(|l| l.to_string());
+    let mut item = rows::to_item(ProductRow {
+        pk,
+        sk,
+        id: product.id.to_string(),
+        name: product.name.as_str().to_owned(),
+        price: product.price.amount_minor(),
+        currency: product.price.currency().code().to_owned(),
+        category: levels.next(),
+        category2: levels.next(),
+        category3: levels.next(),
+        category4: levels.next(),
+        price_shard: keys::price_shard(&product.id),
+        featured: product.featured_rank.map(|_| keys::FEATURED.to_owned()),
+        featured_rank: product.featured_rank,
+        thumbnail: product.thumbnail.as_ref().map(|t| t.as_str().to_owned()),
+        manufacturer: product.manufacturer.as_ref().map(|m| m.as_str().to_owned()),
+        attributes: product.attributes.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+        description: description.clone(),
+        version: product.version,
+        created_at: millis(product.created_at),
+        updated_at: millis(product.updated_at),
+    });
+    item.insert(BY.to_owned(), s(by));
+    if sold_out {
+        item.insert(SOLD_OUT.to_owned(), AttributeValue::Bool(true));
+    }
+    item
+}
+
+pub(crate) fn product_record(item: Item) -> Result<ProductRecord, StoreError> {
+    let key = rows::key_of(&item);
+    let row: ProductRow = from_item(item)?;
+    let description = row.description.clone();
+    let product = row.into_product().map_err(|e| StoreError::corrupt(key, e))?;
+    Ok(ProductRecord { product, description })
+}
+
+impl ProductRow {
+    fn into_product(self) -> Result<Product, Invalid> {
+        let path = [self.category4, self.category3, self.category2, self.category].into_iter().flatten().next();
+        Ok(Product {
+            id: self.id.parse()?,
+            name: ProductName::parse(&self.name)?,
+            category: path.as_deref().map(CategoryPath::parse).transpose()?.unwrap_or_default(),
+            price: rows::money(self.price, &self.currency)?,
+            thumbnail: self.thumbnail.as_deref().map(Thumbnail::parse).transpose()?,
+            manufacturer: self.manufacturer.as_deref().map(Manufacturer::parse).transpose()?,
+            attributes: Attributes::new(self.attributes)?,
+            featured_rank: self.featured_rank,
+            version: self.version,
+            created_at: rows::from_millis(self.created_at)?,
+            updated_at: rows::from_millis(self.updated_at)?,
+        })
+    }
+}
+
+impl ProductRecord {
+    /// The same product one version on.
+    pub fn changed(mut self, now: Timestamp) -> Self {
+        self.product.version += 1;
+        self.product.updated_at = now;
+        self
+    }
+}
+
+/// Puts META and stock items, in any order, together.
+pub(crate) fn product_pages(items: Vec<Item>) -> Result<Vec<ProductPage>, StoreError> {
+    let (mut stock, mut ratings) = (BTreeMap::<String, i64>::new(), BTreeMap::new());
+    let mut records = Vec::new();
+    for item in items {
+        match item.get(keys::PK).and_then(|pk| pk.as_s().ok()) {
+            Some(pk) if item.contains_key("available") => *stock.entry(pk.clone()).or_default() += available(&item)?,
+            // Of a product's page only META has a name.
+            Some(pk) if !item.contains_key("name") => {
+                ratings.insert(pk.clone(), rating(item)?);
+            }
+            _ => records.push(product_record(item)?),
+        }
+    }
+    let page = |record: ProductRecord| {
+        let pk = keys::product_pk(&record.product.id);
+        let available = stock.get(&pk).copied().unwrap_or_default();
+        ProductPage { record, available, rating: ratings.get(&pk).copied().unwrap_or_default() }
+    };
+    Ok(records.into_iter().map(page).collect())
+}

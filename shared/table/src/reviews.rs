@@ -1,0 +1,166 @@
+//! Reviews, and what they add up to.
+//!
+//! A review is the customer's own item, written without touching the product. The stream's consumer adds it up: beside
+//! each review stands what was counted of it, and both change in one transaction with the sum, so that no delivery, late,
+//! doubled or out of order, counts a star twice.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::TransactWriteItem;
+use domain::{Invalid, ProductId, Rating, Review, ReviewText, Stars, UserId};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Page, StoreError, Table,
+    keys::{self, Key},
+    meter::metered,
+    rows,
+    rows::{Item, from_item, millis, n, s},
+    transact::{TransactError, values},
+};
+
+#[derive(Serialize, Deserialize)]
+struct ReviewRow {
+    #[serde(rename = "PK")]
+    pk: String,
+    #[serde(rename = "SK")]
+    sk: String,
+    stars: u8,
+    text: String,
+    /// When it was written, in milliseconds since the epoch.
+    at: i64,
+}
+
+/// The place of a review in a product's list.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ReviewPosition(String);
+
+fn review_item(review: &Review) -> Item {
+    let Key { pk, sk } = keys::review(&review.product, &review.customer);
+    let (stars, text) = (review.stars.count(), review.text.as_str().to_owned());
+    rows::to_item(ReviewRow { pk, sk, stars, text, at: millis(review.at) })
+}
+
+fn review(item: Item) -> Result<Review, StoreError> {
+    let row: ReviewRow = from_item(item)?;
+    let read = || -> Result<Review, Invalid> {
+        Ok(Review {
+            product: row.pk.strip_prefix("PROD#").unwrap_or_default().parse()?,
+            customer: row.sk.strip_prefix(keys::REVIEW_PREFIX).unwrap_or_default().parse()?,
+            stars: Stars::new(row.stars)?,
+            text: ReviewText::parse(&row.text)?,
+            at: rows::from_millis(row.at)?,
+        })
+    };
+    read().map_err(|e| StoreError::corrupt(format!("{} / {}", row.pk, row.sk), e))
+}
+
+/// The sum of a product's reviews, from its item.
+pub(crate) fn rating(item: Item) -> Result<Rating, StoreError> {
+    #[derive(Deserialize)]
+    struct RatingRow {
+        reviews: u64,
+        stars: u64,
+    }
+    let RatingRow { reviews, stars } = from_item(item)?;
+    Ok(Rating { reviews, stars })
+}
+
+impl Table {
+    /// AP-54: writes a customer's review of a product, over the one before. PutItem.
+    pub async fn review_put(&self, review: &Review) -> Result<(), StoreError> {
+        metered(self.put(review_item(review)).send()).await?;
+        Ok(())
+    }
+
+    /// AP-55: takes a customer's review away. DeleteItem.
+    pub async fn review_delete(&self, product: &ProductId, customer: &UserId) -> Result<(), StoreError> {
+        metered(self.delete(keys::review(product, customer)).send()).await?;
+        Ok(())
+    }
+
+    /// AP-56: a product's reviews, by customer. Query `PROD#id`, begins_with `REVIEW#`, eventually consistent.
+    pub async fn review_list(
+        &self,
+        product: &ProductId,
+        limit: i32,
+        after: Option<&ReviewPosition>,
+    ) -> Result<Page<Review, ReviewPosition>, StoreError> {
+        let start = after.and_then(|ReviewPosition(id)| Some(keys::review(product, &id.parse().ok()?).into_item()));
+        let call = self
+            .query()
+            .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
+            .expression_attribute_values(":pk", s(keys::product_pk(product)))
+            .expression_attribute_values(":prefix", s(keys::REVIEW_PREFIX))
+            .limit(limit)
+            .set_exclusive_start_key(start)
+            .send();
+        let output = metered(call).await?;
+        let more = output.last_evaluated_key.is_some();
+        let items = output.items.unwrap_or_default().into_iter().map(review).collect::<Result<Vec<_>, _>>()?;
+        let next = items.last().filter(|_| more).map(|r: &Review| ReviewPosition(r.customer.to_string()));
+        Ok(Page { items, next })
+    }
+
+    /// AP-57: counts a customer's review as it is this moment, or that it is gone. BatchGetItem of the review and what was
+    /// counted of it, consistent; if they differ, a transaction of three: the review is still so, what was counted, the
+    /// sum. Says whether anything was left to count.
+    pub async fn review_count(&self, product: &ProductId, customer: &UserId) -> Result<bool, StoreError> {
+        let (review_key, counted_key) = (keys::review(product, customer), keys::review_counted(product, customer));
+        let found = self.items_get(vec![review_key.clone(), counted_key.clone()], true).await?;
+        let mut stars: HashMap<Key, i64> = HashMap::new();
+        for item in found {
+            let count = item.get("stars").and_then(|v| v.as_n().ok()).and_then(|raw| raw.parse().ok());
+            let (key, count) = keys::key_of_item(&item)
+                .zip(count)
+                .ok_or_else(|| StoreError::corrupt(rows::key_of(&item), "a review without stars"))?;
+            stars.insert(key, count);
+        }
+        let (given, counted) = (stars.get(&review_key).copied(), stars.get(&counted_key).copied());
+        if given == counted {
+            return Ok(false);
+        }
+
+        let still = |key: Key, stars: Option<i64>| match stars {
+            Some(stars) => self.transact_check(key, "stars = :stars", values([(":stars", n(stars))])),
+            None => self.transact_check(key, crate::conditions::NEW, Item::new()),
+        };
+        let reviews = i64::from(given.is_some()) - i64::from(counted.is_some());
+        let more_stars = given.unwrap_or_default() - counted.unwrap_or_default();
+        let actions = vec![
+            still(review_key, given),
+            self.counted_as(counted_key, given, counted),
+            self.transact_update(
+                keys::rating(product),
+                "ADD reviews :reviews, stars :stars",
+                // A sum that is not there yet begins at nothing; one that takes away was counted before.
+                "attribute_not_exists(PK) OR reviews >= :none",
+                values([(":reviews", n(reviews)), (":stars", n(more_stars)), (":none", n(0))]),
+            ),
+        ];
+        match self.transact(actions).await {
+            Ok(()) => Ok(true),
+            Err(TransactError::Canceled(_)) => Err(StoreError::Busy("the review is being changed".into())),
+            Err(TransactError::Store(error)) => Err(error),
+        }
+    }
+
+    fn counted_as(&self, key: Key, given: Option<i64>, counted: Option<i64>) -> TransactWriteItem {
+        let was = |stars| values([(":was", n(stars))]);
+        match (given, counted) {
+            (None, counted) => self.transact_delete(key, Some("stars = :was"), was(counted.unwrap_or_default())),
+            (Some(given), None) => self.transact_put(with_stars(key, given), Some(crate::conditions::NEW)),
+            (Some(given), Some(counted)) => {
+                let mut values = was(counted);
+                values.insert(":now".to_owned(), n(given));
+                self.transact_update(key, "SET stars = :now", "stars = :was", values)
+            }
+        }
+    }
+}
+
+fn with_stars(key: Key, stars: i64) -> Item {
+    let mut item = key.into_item();
+    item.insert("stars".to_owned(), n(stars));
+    item
+}

@@ -1,0 +1,73 @@
+//! Whether lists show a product as sold out. Stock is apart from the product so that a sale rewrites neither product nor
+//! index; the flag follows when stock runs out or comes back.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::ProductId;
+
+use crate::{
+    StoreError, Table, keys,
+    meter::metered,
+    rows::{Item, n, s},
+    stock::available,
+    transact::{TransactError, condition_failed, values},
+};
+
+/// On the product while it is sold out, and in every index that lists products.
+pub(crate) const SOLD_OUT: &str = "soldOut";
+
+/// What lists show of a product's stock, and what is so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StockSign {
+    pub says_sold_out: bool,
+    /// Units over all shards.
+    pub available: i64,
+}
+
+impl StockSign {
+    pub fn is_wrong(self) -> bool {
+        self.says_sold_out != (self.available <= 0)
+    }
+}
+
+impl Table {
+    /// AP-52: what lists show of a product's stock, and what is so. Query `PROD#id`, begins_with `META#`, consistent:
+    /// what is found wrong is mended by it. `None` if there is no such product.
+    pub async fn stock_sign_get(&self, id: &ProductId) -> Result<Option<StockSign>, StoreError> {
+        let call = self
+            .query()
+            .consistent_read(true)
+            .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
+            .projection_expression("PK, SK, soldOut, available")
+            .expression_attribute_values(":pk", s(keys::product_pk(id)))
+            .expression_attribute_values(":prefix", s(keys::PRODUCT_PAGE_PREFIX))
+            .limit(keys::PRODUCT_PAGE_ITEMS)
+            .send();
+        let items = metered(call).await?.items.unwrap_or_default();
+        let product = s(keys::product(id).sk);
+        let Some(meta) = items.iter().find(|item| item.get(keys::SK) == Some(&product)) else { return Ok(None) };
+        let says_sold_out = matches!(meta.get(SOLD_OUT), Some(AttributeValue::Bool(true)));
+        let stock = items.iter().filter(|item| item.contains_key("available")).map(available);
+        let available = stock.sum::<Result<i64, StoreError>>()?;
+        Ok(Some(StockSign { says_sold_out, available }))
+    }
+
+    /// AP-53: has lists show what is so, if it still is so: a transaction of the product's flag and a check of its stock,
+    /// so that no late consumer undoes what a newer one did. Says whether it was.
+    pub async fn stock_sign_set(&self, id: &ProductId, sold_out: bool) -> Result<bool, StoreError> {
+        let (condition, update, flag) = match sold_out {
+            true => ("available <= :none", "SET soldOut = :flag", AttributeValue::Bool(true)),
+            false => ("available > :none", "REMOVE soldOut", AttributeValue::Bool(false)),
+        };
+        let flag = if sold_out { values([(":flag", flag)]) } else { Item::new() };
+        let actions = vec![
+            self.transact_check(keys::stock(id, keys::ONLY_STOCK_SHARD), condition, values([(":none", n(0))])),
+            self.transact_update(keys::product(id), update, crate::conditions::EXISTS, flag),
+        ];
+        match self.transact(actions).await {
+            Ok(()) => Ok(true),
+            Err(TransactError::Canceled(reasons)) if reasons.iter().any(condition_failed) => Ok(false),
+            Err(TransactError::Canceled(_)) => Err(StoreError::Busy("the product is being changed".into())),
+            Err(TransactError::Store(error)) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What customers are told, by mail.
+
+use std::fs;
+
+use domain::OrderId;
+use e2e::{Shop, Shopper};
+use jiff::SignedDuration;
+use serde_json::json;
+use table::Claim;
+
+use crate::orders::hold;
+
+#[tokio::test]
+async fn each_thing_that_happens_to_an_order_is_told_once() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").priced(123_456).stock(10).create().await;
+    let (ann, admin) = (shop.registered().await, shop.admin().await);
+    ann.adds(&mug, 2).await.expect(200);
+
+    let order = ann.checks_out().await.expect(201).json()["orderId"].as_str().unwrap().to_owned();
+    shop.drain().await;
+    let told_of_order = mails(&shop);
+    admin.post_once(&format!("/admin/orders/{order}/ship"), "ship-the-mugs-today", json!(null)).await.expect(200);
+    admin.post_once(&format!("/admin/orders/{order}/deliver"), "mugs-were-delivered", json!(null)).await.expect(200);
+    let part = json!({"amount": {"amount": 1_000, "currency": "USD"}});
+    admin.post_once(&format!("/admin/orders/{order}/refund"), "a-handle-is-broken-1", part).await.expect(200);
+    shop.drain().await;
+    let told = mails(&shop);
+    shop.drain().await;
+
+    assert_eq!(told_of_order.len(), 1);
+    let first = &told_of_order[0];
+    assert!(first.contains(&order) && first.contains("$2,469.12") && first.contains("The mug"), "{first}");
+    assert!(first.contains("To: ") && first.contains("shopper0@example.com"), "{first}");
+    assert!(first.contains("text/plain") && first.contains("text/html"), "{first}");
+    assert_eq!(told.len(), 4, "placed, shipped, delivered, refunded");
+    assert!(told.iter().any(|mail| mail.contains("$10.00")), "the refund names its amount");
+    assert_eq!(mails(&shop), told, "nothing is told again");
+}
+
+#[tokio::test]
+async fn a_declined_card_and_a_cancelled_order_are_told() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").stock(10).create().await;
+    let ann = shop.registered().await;
+    ann.adds(&mug, 1).await.expect(200);
+
+    ann.pays_with("tok_declined", "a-card-that-fails-1").await.expect(402);
+    shop.drain().await;
+    let declined = mails(&shop).len();
+    let order = ann.pays_with("tok_visa", "a-card-that-pays-01").await.expect(201).json();
+    let cancel = format!("/orders/{}/cancel", order["orderId"].as_str().unwrap());
+    ann.post_once(&cancel, "changed-my-mind-0001", json!(null)).await.expect(200);
+    shop.drain().await;
+
+    // Placed, cancelled with what goes back, and that it went back.
+    assert_eq!((declined, mails(&shop).len()), (1, 4));
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_a_hold_nor_a_guest_of_anything() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").stock(10).create().await;
+    let (ann, guest) = (shop.registered().await, shop.customer().await);
+    ann.adds(&mug, 1).await.expect(200);
+    guest.adds(&mug, 1).await.expect(200);
+
+    hold(&shop, &ann, "tok_visa", "a-request-that-died").await;
+    guest.checks_out().await.expect(201);
+    shop.drain().await;
+
+    assert!(mails(&shop).is_empty());
+}
+
+#[tokio::test]
+async fn a_delivery_that_died_is_followed_by_the_next_of_its_record_at_once_and_by_another_after_a_minute() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").stock(10).create().await;
+    let ann = shop.registered().await;
+    ann.adds(&mug, 1).await.expect(200);
+    let order = bought(&ann).await;
+    let claim = async |record| shop.stack.table.notification_claim(order, 2, record, shop.clock.now()).await.unwrap();
+
+    let claims = [claim("one").await, claim("one").await, claim("another").await];
+    shop.clock.advance(SignedDuration::from_mins(1));
+    shop.drain().await;
+    let after = claim("one").await;
+
+    assert_eq!(claims, [Claim::Ours, Claim::Ours, Claim::Elsewhere]);
+    assert_eq!((after, mails(&shop).len()), (Claim::Sent, 1));
+}
+
+async fn bought(shopper: &Shopper) -> OrderId {
+    let answer = shopper.checks_out().await.expect(201).json();
+    answer["orderId"].as_str().and_then(|id| id.parse().ok()).expect("an order's id")
+}
+
+/// Every mail that was sent, decoded, in the order of their names.
+fn mails(shop: &Shop) -> Vec<String> {
+    let Ok(files) = fs::read_dir(&shop.stack.mail) else { return Vec::new() };
+    let mut files: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
+    files.sort();
+    files.iter().map(|file| fs::read_to_string(file).expect("a mail").replace("=\r\n", "")).collect()
+}

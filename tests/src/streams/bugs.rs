@@ -1,0 +1,130 @@
+//! Planted bugs: what a consumer would do if it had been written with this mistake or that. They are done to what it
+//! asks and is answered, to the event before it sees it, and to its answer; its own code stays clean.
+
+use serde_json::{Value, json};
+use stream::Answer;
+
+use super::records::sequence;
+use crate::faults::bugs::{drop_condition, key, writes};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Bug {
+    NoticeNotRemembered,
+    ProjectedWithoutLooking,
+    BatchFailsAsOne,
+    FailureAnsweredAsSuccess,
+    LastRecordNamed,
+    TtlNotRecognised,
+    SequenceNumberAsInteger,
+    RatingCountedTwice,
+    AuditByArrival,
+}
+
+/// What becomes of a request to the table.
+#[derive(Debug, PartialEq)]
+pub enum Deed {
+    Nothing,
+    /// It is sent as it is now.
+    Changed,
+    /// It is not sent: this is answered.
+    Answered(Value),
+}
+
+impl Bug {
+    pub const ALL: &[Bug] = &[
+        Bug::NoticeNotRemembered,
+        Bug::ProjectedWithoutLooking,
+        Bug::BatchFailsAsOne,
+        Bug::FailureAnsweredAsSuccess,
+        Bug::LastRecordNamed,
+        Bug::TtlNotRecognised,
+        Bug::SequenceNumberAsInteger,
+        Bug::RatingCountedTwice,
+        Bug::AuditByArrival,
+    ];
+
+    pub fn name(self) -> &'static str {
+        self.description().0
+    }
+
+    /// The id in `reliability.md` that it breaks.
+    pub fn breaks(self) -> &'static str {
+        self.description().1
+    }
+
+    /// The judge's rules that may catch it; one is enough.
+    pub fn expected(self) -> &'static [&'static str] {
+        self.description().2
+    }
+
+    fn description(self) -> (&'static str, &'static str, &'static [&'static str]) {
+        match self {
+            Bug::NoticeNotRemembered => ("notice-not-remembered", "T1", &["mail-repeated"]),
+            Bug::ProjectedWithoutLooking => ("projected-without-looking", "T2", &["order-outside-its-list"]),
+            Bug::BatchFailsAsOne => ("batch-fails-as-one", "T3", &["failed-without-cause"]),
+            Bug::FailureAnsweredAsSuccess => {
+                ("failure-answered-as-success", "T4", &["mail-missing", "audit-missing", "order-outside-its-list"])
+            }
+            Bug::LastRecordNamed => {
+                ("last-record-named", "T4", &["mail-missing", "audit-missing", "order-outside-its-list"])
+            }
+            Bug::TtlNotRecognised => ("ttl-not-recognised", "T5", &["audit-of-ttl"]),
+            Bug::SequenceNumberAsInteger => ("sequence-number-as-integer", "T7", &["answer-names-nothing"]),
+            Bug::RatingCountedTwice => ("rating-counted-twice", "T1", &["rating-wrong"]),
+            Bug::AuditByArrival => ("audit-by-arrival", "T1", &["audit-repeated"]),
+        }
+    }
+
+    /// Does the bug to a request of a consumer.
+    pub fn ask(self, operation: &str, body: &mut Value) -> Deed {
+        let before = body.clone();
+        match self {
+            Bug::NoticeNotRemembered if operation == "PutItem" && key(body).0.starts_with("NOTIFY#") => {
+                drop_condition(body);
+            }
+            Bug::ProjectedWithoutLooking => match operation {
+                "GetItem" if is_list_entry(body) => return Deed::Answered(json!({})),
+                "Query" if body["Select"] == "COUNT" => return Deed::Answered(json!({"Count": 0, "ScannedCount": 0})),
+                "PutItem" if is_list_entry(body) => drop_condition(body),
+                _ => {}
+            },
+            Bug::RatingCountedTwice if operation == "TransactWriteItems" => {
+                writes(body).filter(|write| key(write).1.starts_with("COUNTED#")).for_each(drop_condition);
+            }
+            _ => {}
+        }
+        if *body == before { Deed::Nothing } else { Deed::Changed }
+    }
+
+    /// Does the bug to an event, and says whether that made a difference.
+    pub fn hear(self, records: &mut [Value]) -> bool {
+        let took_away = |record: &mut Value| record.as_object_mut().is_some_and(|r| r.remove("userIdentity").is_some());
+        self == Bug::TtlNotRecognised && records.iter_mut().filter_map(|r| took_away(r).then_some(())).count() > 0
+    }
+
+    /// Does the bug to the answer to an event, and says whether that made a difference.
+    pub fn say(self, records: &[Value], answer: &mut Answer) -> bool {
+        let Some(failure) = answer.batch_item_failures.first_mut() else { return false };
+        let before = failure.item_identifier.clone();
+        let named = |record: Option<&Value>| record.map(|record| sequence(record).to_owned());
+        match self {
+            Bug::BatchFailsAsOne => failure.item_identifier = named(records.first()),
+            Bug::LastRecordNamed => failure.item_identifier = named(records.last()),
+            Bug::FailureAnsweredAsSuccess => {
+                answer.batch_item_failures.clear();
+                return true;
+            }
+            Bug::SequenceNumberAsInteger => {
+                let number = before.as_deref().and_then(|number| number.parse::<f64>().ok());
+                failure.item_identifier = number.map(|number| format!("{number:.0}"));
+            }
+            _ => {}
+        }
+        failure.item_identifier != before
+    }
+}
+
+/// An order in its customer's list.
+fn is_list_entry(request: &Value) -> bool {
+    key(request).0.starts_with("USER#") && key(request).1.starts_with("ORDER#")
+}

@@ -1,0 +1,97 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::{Evidence, number, text};
+use crate::streams::records::key;
+
+/// What a mail says, in a word of its subject, and to whom.
+struct Called<'a> {
+    to: &'a str,
+    word: &'static str,
+}
+
+/// Every mail that the orders of registered customers call for, by its id.
+fn called_for(evidence: &Evidence) -> BTreeMap<String, Called<'_>> {
+    let profile = |item: &'_ Value| text(item, "SK") == "PROFILE";
+    let profiles = evidence.table.iter().filter(|item| profile(item));
+    let addresses: BTreeMap<&str, &str> = profiles.map(|item| (text(item, "uid"), text(item, "email"))).collect();
+    let mut called = BTreeMap::new();
+    for order in evidence.table.iter().filter(|item| text(item, "SK") == "STATUS") {
+        let Some(to) = addresses.get(text(order, "customer")) else { continue };
+        let id = text(order, "PK").trim_start_matches("ORDER#");
+        for (version, event) in (1..).zip(order["history"].as_array().into_iter().flatten()) {
+            if let Some(word) = word(order, event) {
+                called.insert(format!("{id}-{version}"), Called { to, word });
+            }
+        }
+    }
+    called
+}
+
+fn word(order: &Value, event: &Value) -> Option<&'static str> {
+    match text(event, "s") {
+        "confirmed" => Some("confirmed"),
+        "declined" => Some("declined"),
+        "shipped" => Some("on its way"),
+        "delivered" => Some("arrived"),
+        "expired" | "cancelled" => Some("cancelled"),
+        "refund_paid" => Some("paid back"),
+        "refund_requested" => {
+            let of_event = |refund: &&Value| number(refund, "n") == number(event, "n");
+            let refund = order["refunds"].as_array().into_iter().flatten().find(of_event);
+            refund.is_some_and(|refund| refund["c"] == true).then_some("cancelled")
+        }
+        _ => None,
+    }
+}
+
+/// T1, T3: after the poison was mended, every mail was sent, whatever was lost or given up on the way.
+pub fn missing(evidence: &Evidence) -> Vec<String> {
+    let sent: BTreeSet<_> = evidence.mails.iter().map(|mail| mail.id.as_str()).collect();
+    let called = called_for(evidence);
+    let missing = called.iter().filter(|(id, _)| !sent.contains(id.as_str()));
+    missing.map(|(id, called)| format!("{id}, that it is {}", called.word)).collect()
+}
+
+/// T1: no mail is sent whose mark was in the table, and no mark is taken away.
+pub fn repeated(evidence: &Evidence) -> Vec<String> {
+    let again = evidence.mails.iter().filter(|mail| mail.marked).map(|mail| {
+        let h: Vec<_> = evidence
+            .written
+            .iter()
+            .filter(|r| key(r).0.contains(&mail.id[..36]))
+            .map(|r| format!("{} {}", key(r).0, r["dynamodb"]["NewImage"]))
+            .collect();
+        let all: Vec<_> = evidence.mails.iter().filter(|m| m.id == mail.id).map(|m| format!("{m:?}")).collect();
+        format!("{} was sent before {all:?} {h:#?}", mail.id)
+    });
+    let forgotten = evidence.written.iter().filter(|record| {
+        let change = &record["dynamodb"];
+        let marked = |image: &str| !change[image]["sentAt"].is_null();
+        key(record).0.starts_with("NOTIFY#") && marked("OldImage") && !marked("NewImage")
+    });
+    again.chain(forgotten.map(|record| format!("{} was forgotten", key(record).0))).collect()
+}
+
+/// T5: every mail is called for by its order's history, says so, and goes to the order's customer.
+pub fn of_nothing(evidence: &Evidence) -> Vec<String> {
+    let called = called_for(evidence);
+    let wrong = evidence.mails.iter().filter_map(|mail| match called.get(&mail.id) {
+        None => Some(format!("{} is not called for", mail.id)),
+        Some(called) if called.to != mail.to => Some(format!("{} went to {}", mail.id, mail.to)),
+        Some(called) if !mail.subject.contains(called.word) => {
+            Some(format!("{} says {:?}, not that it is {}", mail.id, mail.subject, called.word))
+        }
+        Some(_) => None,
+    });
+    wrong.collect()
+}
+
+/// Mails that came again before anybody could know that they had been sent: a crash, or an answer that was lost, between
+/// sending and marking. That is allowed, and counted.
+pub fn repeated_in_the_window(evidence: &Evidence) -> usize {
+    let different: BTreeSet<_> = evidence.mails.iter().map(|mail| mail.id.as_str()).collect();
+    let marked = evidence.mails.iter().filter(|mail| mail.marked).count();
+    evidence.mails.len().saturating_sub(different.len() + marked)
+}

@@ -1,0 +1,41 @@
+use std::collections::BTreeMap;
+
+use super::{Evidence, number, text};
+
+/// T1, T2: the sum beside a product is that of its reviews, whatever was counted, changed or taken away meanwhile.
+pub fn rating_wrong(evidence: &Evidence) -> Vec<String> {
+    // By product: reviews and stars, as they are and as the sum has them.
+    let mut sums: BTreeMap<&str, [(i64, i64); 2]> = BTreeMap::new();
+    for item in &evidence.table {
+        let Some(product) = text(item, "PK").strip_prefix("PROD#") else { continue };
+        let sk = text(item, "SK");
+        let [given, told] = sums.entry(product).or_default();
+        if sk.starts_with("REVIEW#") {
+            *given = (given.0 + 1, given.1 + number(item, "stars"));
+        } else if sk.ends_with("#RATING") {
+            *told = (number(item, "reviews"), number(item, "stars"));
+        }
+    }
+    let wrong = sums.into_iter().filter(|(_, [given, told])| given != told);
+    wrong.map(|(product, [given, told])| format!("{product} has {given:?}, and is said to have {told:?}")).collect()
+}
+
+/// T1, T2: a product is marked as sold out if no unit of it is left, and only then.
+pub fn sold_out_flag_wrong(evidence: &Evidence) -> Vec<String> {
+    let mut left: BTreeMap<&str, i64> = BTreeMap::new();
+    let mut marked: BTreeMap<&str, bool> = BTreeMap::new();
+    for item in &evidence.table {
+        let Some(product) = text(item, "PK").strip_prefix("PROD#") else { continue };
+        let Some(rest) = text(item, "SK").strip_prefix("META#").and_then(|sk| sk.strip_prefix(product)) else {
+            continue;
+        };
+        if rest.is_empty() {
+            marked.insert(product, item["soldOut"] == true);
+        } else if rest.starts_with("#STOCK#") {
+            *left.entry(product).or_default() += number(item, "available");
+        }
+    }
+    let units = |product: &str| left.get(product).copied().unwrap_or_default();
+    let wrong = marked.into_iter().filter(|(product, marked)| *marked != (units(product) <= 0));
+    wrong.map(|(product, marked)| format!("{product} with {} units: {marked}", units(product))).collect()
+}

@@ -1,0 +1,314 @@
+//! Seeded runs of a shop's stream: delivered badly, mended, delivered once more, and judged.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use aws_sdk_dynamodb::config::SharedHttpClient;
+use futures::{StreamExt, stream as futures_stream};
+use jiff::SignedDuration;
+use local::{Stack, StackOptions, Streams, mapping::Filter};
+use serde_json::Value;
+use stream::{Batch, DeadLetters};
+use table::{Bucket, Endpoints};
+
+use super::{
+    bugs::Bug,
+    consumer::{Environment, Function, Ground},
+    judge::{self, Evidence, Letter, Violation},
+    mailer::PostOffice,
+    records, simulator, story,
+    wire::Planted,
+};
+use crate::{
+    dump,
+    faults::{
+        plan::{Fault, Plan, mix},
+        runs::Dice,
+        world::World,
+    },
+};
+
+/// What one run, or many, came to.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    pub runs: usize,
+    /// Records of streams, each counted once for each function it was handed to.
+    pub records: usize,
+    /// Invocations by a mapping.
+    pub deliveries: usize,
+    /// Invocations with what was dealt with before, or at the same time.
+    pub redeliveries: usize,
+    pub injected: BTreeMap<Fault, usize>,
+    pub dead_letters: usize,
+    /// Dead letters that were handled once it was mended what had kept them from it.
+    pub replayed: usize,
+    pub mails: usize,
+    /// Mails that were sent twice because nobody could know that they had been sent.
+    pub repeated_in_the_window: usize,
+    /// With the run each was found in.
+    pub violations: Vec<(String, Violation)>,
+    pub bug_actions: usize,
+}
+
+impl Tally {
+    fn add(&mut self, other: Tally) {
+        self.runs += other.runs;
+        self.records += other.records;
+        self.deliveries += other.deliveries;
+        self.redeliveries += other.redeliveries;
+        self.dead_letters += other.dead_letters;
+        self.replayed += other.replayed;
+        self.mails += other.mails;
+        self.repeated_in_the_window += other.repeated_in_the_window;
+        self.bug_actions += other.bug_actions;
+        for (fault, times) in other.injected {
+            *self.injected.entry(fault).or_default() += times;
+        }
+        self.violations.extend(other.violations);
+    }
+}
+
+/// An engine that many runs share, each with a table and buckets of its own.
+pub struct Engine {
+    stack: Stack,
+    endpoints: Endpoints,
+    http: SharedHttpClient,
+}
+
+impl Engine {
+    pub async fn start() -> Arc<Self> {
+        let options = StackOptions { sweep_every: None, streams: Streams::Off, ..StackOptions::default() };
+        let stack = Stack::start(options).await.unwrap_or_else(|e| panic!("{}", local::error_chain(&e)));
+        let endpoints = Endpoints { dynamodb: stack.dynamodb.clone(), s3: format!("http://{}", stack.s3) };
+        Arc::new(Self { stack, endpoints, http: table::http_client() })
+    }
+
+    /// A bucket of its own.
+    pub async fn bucket(&self, name: &str) -> Bucket {
+        let bucket = self.stack.descriptions.bucket().beside(name);
+        bucket.create().await.expect("the local S3 makes a bucket");
+        bucket
+    }
+
+    async fn stream(&self, table: &str) -> Vec<Value> {
+        records::read(&self.endpoints.dynamodb, table, &self.http).await
+    }
+}
+
+/// A shop after its day, and its stream as it is delivered.
+pub struct Scene {
+    world: World,
+    pub ground: Ground,
+    /// In the order of commits.
+    pub records: Vec<Value>,
+    /// Records that the table's stream really has.
+    told: usize,
+    fabricated: records::Fabricated,
+    /// When the first record was made, in seconds since the epoch.
+    made_s: i64,
+    seed: u64,
+    audit: Bucket,
+    letters: DeadLetters,
+}
+
+impl Scene {
+    pub async fn set(engine: &Engine, seed: u64, bug: Option<Bug>) -> Self {
+        let name = format!("stream-{seed}-{}", bug.map_or("none", Bug::name));
+        let world = World::open(&engine.endpoints, &engine.http, &name, None).await;
+        let raw = dump::raw_client(&engine.endpoints.dynamodb, &engine.http);
+        let mut dice = Dice(mix(seed));
+        story::play(&world, &raw, &mut dice).await;
+
+        let mut records = engine.stream(&name).await;
+        let told = records.len();
+        let fabricated = records::fabricate(&mut records, &mut dice);
+        // In the night, so that the records are of two days, and none is too old.
+        let (now, midnight) = (world.clock.now(), SignedDuration::from_hours(24));
+        let midnight = (now.as_second() / midnight.as_secs() + 1) * midnight.as_secs();
+        let made_s = midnight - records.len() as i64 * 5 / 2;
+        world.clock.advance(SignedDuration::from_secs(midnight + 90 * 60 - now.as_second()));
+        records::number(&mut records, seed, 0, made_s);
+
+        let (audit, letters) =
+            (engine.bucket(&format!("audit-{name}")).await, engine.bucket(&format!("letters-{name}")).await);
+        let ground = Ground {
+            endpoints: engine.endpoints.clone(),
+            http: engine.http.clone(),
+            table: name.clone(),
+            audit: audit.name().to_owned(),
+            letters: letters.name().to_owned(),
+            clock: world.clock.clone(),
+            office: PostOffice::new(raw, &name, &story::unreachable_address()),
+            planted: bug.map(Planted::new),
+            earlier: Default::default(),
+        };
+        Self { world, ground, records, told, fabricated, made_s, seed, audit, letters: DeadLetters::new(letters) }
+    }
+
+    /// What is on the table's stream now, in the form and with the numbers it is delivered with.
+    async fn written_since(&self, engine: &Engine) -> Vec<Value> {
+        let mut since = engine.stream(&self.ground.table).await.split_off(self.told);
+        records::number(&mut since, self.seed, self.records.len(), self.made_s);
+        since
+    }
+
+    async fn dead_letters(&self) -> Vec<Letter> {
+        let mut letters = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.letters.list(after).await.expect("the local S3 lists a bucket");
+            for object in &page.objects {
+                let letter = self.letters.get(&object.key).await.expect("a dead letter");
+                letters.push(Letter {
+                    key: object.key.clone(),
+                    function: letter.function().to_owned(),
+                    records: serde_json::from_str::<Batch>(&letter.payload).map(|b| b.records).unwrap_or_default(),
+                });
+            }
+            match page.next {
+                None => return letters,
+                next => after = next,
+            }
+        }
+    }
+
+    async fn audit_log(&self) -> Vec<(String, String)> {
+        let (mut log, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.audit.list("", after).await.expect("the local S3 lists a bucket");
+            for object in page.objects {
+                let text = self.audit.get(&object.key).await.expect("the local S3 answers").unwrap_or_default();
+                log.push((object.key, String::from_utf8_lossy(&text).into_owned()));
+            }
+            match page.next {
+                None => return log,
+                next => after = next,
+            }
+        }
+    }
+}
+
+/// One shop's stream, delivered badly; then everything is mended, and judged.
+pub async fn seeded(engine: &Engine, seed: u64, bug: Option<Bug>) -> Tally {
+    let scene = Scene::set(engine, seed, bug).await;
+    let mut tally = Tally { runs: 1, ..Tally::default() };
+    let mut evidence = Evidence {
+        secrets: story::secrets(),
+        unreachable: story::UNREACHABLE.to_owned(),
+        by_ttl: scene.fabricated.by_ttl.clone(),
+        malformed: scene.fabricated.malformed.clone(),
+        records: scene.records.clone(),
+        ..Evidence::default()
+    };
+    for function in Function::ALL {
+        let simulator = simulator::Simulator::new(&scene.ground, function, mix(seed ^ function as u64)).await;
+        let course = simulator.run(&scene.records).await;
+        tally.records += course.handed.len();
+        tally.redeliveries += course.invocations.iter().filter(|i| i.repeated).count();
+        tally.deliveries += course.invocations.iter().filter(|i| !i.repeated).count();
+        for (fault, times) in course.injected {
+            *tally.injected.entry(fault).or_default() += times;
+        }
+        evidence.courses.insert(function.mapping().function.to_owned(), course.invocations);
+    }
+
+    evidence.letters = scene.dead_letters().await;
+    tally.dead_letters = evidence.letters.len();
+    scene.ground.office.takes_everything();
+    // Whoever died while sending has been waited for.
+    scene.world.advance(120);
+    let functions = functions(&scene.ground).await;
+    for letter in &evidence.letters {
+        if letter.records.iter().any(|record| records::event_id(record) == scene.fabricated.malformed) {
+            continue;
+        }
+        let (_, healthy) = functions.iter().find(|(f, _)| f.mapping().function == letter.function).expect("a function");
+        match handles(healthy, &letter.records).await {
+            true => tally.replayed += 1,
+            false => evidence.unreplayed.push(letter.key.clone()),
+        }
+    }
+    judge(&scene, &mut evidence, &mut tally).await;
+
+    // Once more from the beginning, and on with what the functions wrote themselves.
+    evidence.written = scene.written_since(engine).await;
+    let all: Vec<_> = scene.records.iter().chain(&evidence.written).cloned().collect();
+    for (function, healthy) in &functions {
+        let mapping = function.mapping();
+        let filter = Filter::parse(mapping.filters).expect("the mapping's own filter");
+        let handed: Vec<_> = all.iter().filter(|record| filter.fits(record)).cloned().collect();
+        for batch in handed.chunks(mapping.batch_size) {
+            if !handles(healthy, batch).await {
+                evidence.unreplayed.push(format!("{} once more", mapping.function));
+            }
+        }
+    }
+    evidence.written_again = scene.written_since(engine).await.split_off(evidence.written.len());
+    evidence.records = all;
+    judge(&scene, &mut evidence, &mut tally).await;
+
+    tally.mails = evidence.mails.len();
+    tally.repeated_in_the_window = judge::repeated_in_the_window(&evidence);
+    tally.bug_actions = scene.ground.planted.as_ref().map_or(0, Planted::acted);
+    tally
+}
+
+async fn functions(ground: &Ground) -> Vec<(Function, Environment)> {
+    let mut functions = Vec::new();
+    for function in Function::ALL {
+        functions.push((function, ground.environment(function, Plan::none()).await));
+    }
+    functions
+}
+
+async fn handles(healthy: &Environment, records: &[Value]) -> bool {
+    healthy.invoke(records).await.is_some_and(|answer| answer.batch_item_failures.is_empty())
+}
+
+async fn judge(scene: &Scene, evidence: &mut Evidence, tally: &mut Tally) {
+    evidence.table = scene.world.dump().await;
+    evidence.audit = scene.audit_log().await;
+    evidence.mails = scene.ground.office.sent();
+    let found = judge::judge(evidence).into_iter().map(|violation| (scene.ground.table.clone(), violation));
+    tally.violations.extend(found);
+}
+
+/// Runs seeds, some at a time, and says after each how far it is.
+pub async fn seeds(range: std::ops::Range<u64>, bug: Option<Bug>, at_once: usize, progress: impl Fn(usize)) -> Tally {
+    let mut tally = Tally::default();
+    let all: Vec<u64> = range.collect();
+    // Engines get slower with what they hold: a new one now and then.
+    for chunk in all.chunks(20) {
+        let engine = Engine::start().await;
+        let mut runs = futures_stream::iter(chunk).map(|seed| seeded(&engine, *seed, bug)).buffer_unordered(at_once);
+        while let Some(one) = runs.next().await {
+            tally.add(one);
+            progress(tally.runs);
+        }
+    }
+    tally
+}
+
+/// Which rule found a planted bug, and at which seed.
+#[derive(Debug, Clone)]
+pub struct Caught {
+    pub bug: Bug,
+    pub rule: Option<&'static str>,
+    pub seeds: usize,
+    pub bug_actions: usize,
+}
+
+/// Runs seeds with a planted bug until one of the rules that may find it does.
+pub async fn plant(bug: Bug, most: u64, at_once: usize) -> Caught {
+    let (mut seeds_run, mut bug_actions, mut from) = (0, 0, 0);
+    while from < most {
+        let until = (from + at_once as u64).min(most);
+        let tally = seeds(from..until, Some(bug), at_once, |_| {}).await;
+        (seeds_run, bug_actions) = (seeds_run + tally.runs, bug_actions + tally.bug_actions);
+        let found = tally.violations.iter().find(|(_, v)| bug.expected().contains(&v.rule));
+        if let Some((_, violation)) = found {
+            return Caught { bug, rule: Some(violation.rule), seeds: seeds_run, bug_actions };
+        }
+        from = until;
+    }
+    Caught { bug, rule: None, seeds: seeds_run, bug_actions }
+}
