@@ -19,7 +19,7 @@ async fn main() -> Result<(), Error> {
     let state = State::new(table, mailer, shop, dead_letters, Clock::System);
     let notify = async |event: LambdaEvent<Batch>| {
         let deadline = Deadline::of(&event.context);
-        Ok::<_, Error>(notifications::handle(&state, event.payload, Some(deadline)).await)
+        Ok::<_, Error>(notifications::handle(&state, event.payload, deadline).await)
     };
     lambda_runtime::run(service_fn(notify)).await
 }

@@ -17,7 +17,7 @@ async fn main() -> Result<(), Error> {
     let dead_letters = DeadLetters::new(descriptions.bucket().beside(letters));
     let state = State::new(table, descriptions.bucket().beside(audit), dead_letters, Clock::System);
     let handle = async |event: LambdaEvent<Batch>| {
-        Ok::<_, Error>(projections::handle(&state, event.payload, Some(Deadline::of(&event.context))).await)
+        Ok::<_, Error>(projections::handle(&state, event.payload, Deadline::of(&event.context)).await)
     };
     lambda_runtime::run(service_fn(handle)).await
 }

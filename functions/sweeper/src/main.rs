@@ -14,7 +14,7 @@ async fn main() -> Result<(), Error> {
     let payments = payments::from_env(api::lambda::variable)?;
     let state = State::new(Saga::new(table, payments), Clock::System);
     let sweep = async |event: LambdaEvent<Value>| {
-        let swept = sweeper::sweep(&state, Some(Deadline::of(&event.context))).await?;
+        let swept = sweeper::sweep(&state, Deadline::of(&event.context)).await?;
         tracing::info!(?swept, "swept");
         Ok::<_, Error>(swept)
     };

@@ -56,7 +56,10 @@ pub enum Replayed {
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     #[error(transparent)]
-    Letters(#[from] DeadLetterError),
+    Letters(DeadLetterError),
+    /// As where only what the records were about was kept.
+    #[error("there are no records in it to replay")]
+    NoRecords(#[source] DeadLetterError),
     #[error("its payload is not a batch of records: {0}")]
     Payload(String),
     /// Whether its records were handled is not known if the answer was lost.
@@ -70,6 +73,15 @@ pub enum ReplayError {
     Again(Vec<String>),
     #[error("the function gave its records up once more; see `show` for why")]
     GivenUpAgain,
+}
+
+impl From<DeadLetterError> for ReplayError {
+    fn from(error: DeadLetterError) -> Self {
+        match error {
+            DeadLetterError::Malformed(_) => Self::NoRecords(error),
+            error => Self::Letters(error),
+        }
+    }
 }
 
 /// Functions, as they can be called.

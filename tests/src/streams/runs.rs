@@ -1,6 +1,9 @@
 //! Seeded runs of a shop's stream: delivered badly, mended, delivered once more, and judged.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use futures::{StreamExt, stream as futures_stream};
@@ -8,7 +11,7 @@ use jiff::SignedDuration;
 use local::{Stack, StackOptions, Streams, mapping::Filter};
 use serde_json::Value;
 use stream::{Batch, DeadLetters};
-use table::{Bucket, Endpoints};
+use table::{Bucket, Endpoints, TableConfig, Timeouts};
 
 use super::{
     bugs::Bug,
@@ -23,6 +26,7 @@ use crate::{
     faults::{
         plan::{Fault, Plan, mix},
         runs::Dice,
+        wire::FaultyHttp,
         world::World,
     },
 };
@@ -87,6 +91,18 @@ impl Engine {
         let bucket = self.stack.descriptions.bucket().beside(name);
         bucket.create().await.expect("the local S3 makes a bucket");
         bucket
+    }
+
+    /// A bucket as it is reached over a network that fails as planned.
+    pub async fn bucket_over(&self, plan: Plan, name: &str) -> Bucket {
+        let config = TableConfig {
+            table: name.to_owned(),
+            bucket: name.to_owned(),
+            endpoints: Some(self.endpoints.clone()),
+            timeouts: Timeouts::LOCAL,
+            http: FaultyHttp::new(self.http.clone(), plan).into_shared(),
+        };
+        config.connect().await.1.bucket().clone()
     }
 
     async fn stream(&self, table: &str) -> Vec<Value> {
@@ -171,13 +187,21 @@ impl Scene {
         }
     }
 
-    async fn audit_log(&self) -> Vec<(String, String)> {
+    /// The objects of the audit log; what is as long as it was `before` is not read again.
+    async fn audit_log(&self, before: &[(String, String)]) -> Vec<(String, String)> {
+        let known: HashMap<_, _> = before.iter().map(|(key, text)| ((key.as_str(), text.len() as u64), text)).collect();
         let (mut log, mut after) = (Vec::new(), None);
         loop {
             let page = self.audit.list("", after).await.expect("the local S3 lists a bucket");
             for object in page.objects {
-                let text = self.audit.get(&object.key).await.expect("the local S3 answers").unwrap_or_default();
-                log.push((object.key, String::from_utf8_lossy(&text).into_owned()));
+                let text = match known.get(&(object.key.as_str(), object.bytes)) {
+                    Some(text) => (*text).clone(),
+                    None => {
+                        let text = self.audit.get(&object.key).await.expect("the local S3 answers");
+                        String::from_utf8_lossy(&text.unwrap_or_default()).into_owned()
+                    }
+                };
+                log.push((object.key, text));
             }
             match page.next {
                 None => return log,
@@ -189,7 +213,9 @@ impl Scene {
 
 /// One shop's stream, delivered badly; then everything is mended, and judged.
 pub async fn seeded(engine: &Engine, seed: u64, bug: Option<Bug>) -> Tally {
+    let t = std::time::Instant::now();
     let scene = Scene::set(engine, seed, bug).await;
+    eprintln!("set {:?}", t.elapsed());
     let mut tally = Tally { runs: 1, ..Tally::default() };
     let mut evidence = Evidence {
         secrets: story::secrets(),
@@ -202,6 +228,7 @@ pub async fn seeded(engine: &Engine, seed: u64, bug: Option<Bug>) -> Tally {
     for function in Function::ALL {
         let simulator = simulator::Simulator::new(&scene.ground, function, mix(seed ^ function as u64)).await;
         let course = simulator.run(&scene.records).await;
+        eprintln!("{function:?} {:?} {}", t.elapsed(), course.invocations.len());
         tally.records += course.handed.len();
         tally.redeliveries += course.invocations.iter().filter(|i| i.repeated).count();
         tally.deliveries += course.invocations.iter().filter(|i| !i.repeated).count();
@@ -227,8 +254,9 @@ pub async fn seeded(engine: &Engine, seed: u64, bug: Option<Bug>) -> Tally {
             false => evidence.unreplayed.push(letter.key.clone()),
         }
     }
+    eprintln!("replayed {:?}", t.elapsed());
     judge(&scene, &mut evidence, &mut tally).await;
-
+    eprintln!("judged {:?}", t.elapsed());
     // Once more from the beginning, and on with what the functions wrote themselves.
     evidence.written = scene.written_since(engine).await;
     let all: Vec<_> = scene.records.iter().chain(&evidence.written).cloned().collect();
@@ -246,6 +274,7 @@ pub async fn seeded(engine: &Engine, seed: u64, bug: Option<Bug>) -> Tally {
     evidence.records = all;
     judge(&scene, &mut evidence, &mut tally).await;
 
+    eprintln!("all {:?}", t.elapsed());
     tally.mails = evidence.mails.len();
     tally.repeated_in_the_window = judge::repeated_in_the_window(&evidence);
     tally.bug_actions = scene.ground.planted.as_ref().map_or(0, Planted::acted);
@@ -266,7 +295,7 @@ async fn handles(healthy: &Environment, records: &[Value]) -> bool {
 
 async fn judge(scene: &Scene, evidence: &mut Evidence, tally: &mut Tally) {
     evidence.table = scene.world.dump().await;
-    evidence.audit = scene.audit_log().await;
+    evidence.audit = scene.audit_log(&evidence.audit).await;
     evidence.mails = scene.ground.office.sent();
     let found = judge::judge(evidence).into_iter().map(|violation| (scene.ground.table.clone(), violation));
     tally.violations.extend(found);

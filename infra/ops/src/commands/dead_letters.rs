@@ -142,8 +142,12 @@ fn line(listed: &Listed) -> String {
             letter.error.clone().unwrap_or_default(),
         ],
     };
-    let plain = |field: String| field.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
-    fields.into_iter().map(plain).collect::<Vec<_>>().join("\t")
+    fields.iter().map(|field| plain(field)).collect::<Vec<_>>().join("\t")
+}
+
+/// Without what would move the cursor or end the line.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 async fn replay(args: &ReplayArgs) -> Outcome {
@@ -160,7 +164,7 @@ async fn replay(args: &ReplayArgs) -> Outcome {
             Ok(Replayed::Kept) => "handled, and kept".to_owned(),
             Err(error) => {
                 stayed += 1;
-                format!("not handled: {}", table::error_chain(&error).escape_debug())
+                format!("not handled: {}", plain(&table::error_chain(&error)))
             }
         };
         bar.suspend(|| println!("{key}: {told}"));
