@@ -82,6 +82,34 @@ async fn stock_that_contradicts_orders_and_ledger_is_found_and_corrected() {
 }
 
 #[tokio::test]
+async fn lists_that_say_the_contrary_of_what_is_so_are_found_and_set_right() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").in_category("Kitchen").stock(1).create().await;
+    let ann = shop.customer().await;
+    ann.adds(&mug, 1).await.expect(200);
+    // The last unit goes, and nobody reads the stream for a day.
+    ann.checks_out().await.expect(201);
+    shop.clock.advance(SignedDuration::from_mins(2));
+    let says = async || {
+        let list = shop.stranger().get("/products?category=Kitchen").await.expect(200).json();
+        list["items"][0]["soldOut"] == true
+    };
+
+    let found = run(&shop, &[Check::Stock], false, shop.clock.now()).await;
+    let before = says().await;
+    let mended = run(&shop, &[Check::Stock], true, shop.clock.now()).await;
+    let after = says().await;
+    let again = run(&shop, &[Check::Stock], false, shop.clock.now()).await;
+
+    assert!(
+        matches!(&found.findings[..], [f] if matches!(f.problem, Problem::SignWrong { sold_out: true, .. })),
+        "{found:?}"
+    );
+    assert!(mended.is_clean() && again.findings.is_empty(), "{mended:?} {again:?}");
+    assert_eq!((before, after), (false, true));
+}
+
+#[tokio::test]
 async fn stock_is_right_after_everything_that_can_happen_to_it() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").stock(30).create().await;

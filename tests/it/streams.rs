@@ -178,6 +178,10 @@ fn sequence(at: usize) -> String {
     format!("4{at:039}")
 }
 
+/// A name, what is in the batch, whether dead letters can be kept, the place of the record that is named, and of those
+/// before it that were handled.
+type Case<'a> = (&'a str, &'a str, bool, Option<usize>, &'a [usize]);
+
 /// T4. A word is a batch: letters are items, and each record fails now (`!`), never works (`x`), cannot be read (`?`) or
 /// works (`.`).
 #[test]
@@ -186,9 +190,7 @@ fn an_answer_names_the_first_record_that_is_not_done() {
         let engine = Engine::start().await;
         let kept = DeadLetters::new(engine.bucket("letters-of-answers").await);
         let unkept = unreachable(&engine).await;
-        // What is in the batch, whether dead letters can be kept, the place of the record that is named, and of those
-        // that were handled.
-        let cases: [(&str, &str, bool, Option<usize>, &[usize]); 14] = [
+        let cases: [Case<'_>; 14] = [
             ("an empty batch", "", true, None, &[]),
             ("all good", "a.b.a.c.", true, None, &[0, 1, 2, 3]),
             ("the first fails", "a!b.a.c.", true, Some(0), &[]),

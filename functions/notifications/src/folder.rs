@@ -37,6 +37,7 @@ fn write(folder: &Path, name: &str, raw: &[u8]) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
     let mut file = NamedTempFile::new_in(folder)?;
     file.write_all(raw)?;
+    file.as_file().sync_all()?;
     file.persist(folder.join(name))?;
     Ok(())
 }

@@ -2,7 +2,7 @@
 //!
 //! # Once, as far as that can be had
 //!
-//! A record is delivered at least once, and two readers may hold the same one. So each notification is claimed before it
+//! A record is delivered at least once. So each notification is claimed before it
 //! is sent and marked afterwards, in one item `NOTIFY#<order>#<version>`: what is marked is never sent again.
 //!
 //! Between sending and marking lies a window that nothing closes: sending is not in the table's transaction, SES takes no
@@ -17,7 +17,8 @@
 //! than three seconds left. So a second copy needs a crash, or an answer of SES that never came, at just that moment.
 //!
 //! A record is delivered again only after the delivery before has ended, so a record takes over its own claim at once.
-//! Another's it leaves alone for a minute: somebody may be replaying the same letter.
+//! Who replays one letter twice at the same time, or gives up waiting while a function is still at it, may send its mail
+//! twice.
 
 mod folder;
 mod from_env;
@@ -89,7 +90,9 @@ async fn tell(state: &State, change: &Change) -> Result<(), Failure> {
     let is_gone = matches!(change.kind, Kind::Remove | Kind::Expire);
     let Some(new) = change.new.as_ref().filter(|_| is_order && !is_gone) else { return Ok(()) };
     let order = new.order()?;
-    let seen = change.old.as_ref().map_or(Ok(0), |old| old.order().map(|old| old.version))?;
+    // One that did not read back before, and does now, was mended: what happened last is told.
+    let version_before = |old: &table::Image| old.order().map_or(order.version.saturating_sub(1), |old| old.version);
+    let seen = change.old.as_ref().map_or(0, version_before);
 
     let notices = notices(seen, &order, state.clock.now());
     if notices.is_empty() {

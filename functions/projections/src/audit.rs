@@ -48,7 +48,7 @@ const PRODUCT: Audited = Audited {
         "version",
         "createdAt",
         "updatedAt",
-        "by",
+        "writtenBy",
     ],
 };
 const STOCK_MOVE: Audited = Audited { entity: "stock_move", shown: &["delta", "reason", "actor", "corrected"] };
@@ -74,7 +74,7 @@ const ORDER: Audited = Audited {
         "history",
         "placedAt",
         "dueAt",
-        "by",
+        "writtenBy",
     ],
 };
 const CUSTOMER: Audited = Audited { entity: "customer", shown: &["uid", "role", "createdAt"] };
@@ -178,7 +178,7 @@ fn audited(key: &keys::Key) -> Option<Audited> {
 fn who(change: &Change, old: &Map<String, Value>, new: &Map<String, Value>) -> String {
     let told = |name: &str| new.get(name).and_then(Value::as_str).map(str::to_owned);
     // An item that is gone does not say who took it away: of a product, the line in the ledger does.
-    let by = || if change.kind == Kind::Remove { None } else { told("by").or_else(|| told("actor")) };
+    let by = || if change.kind == Kind::Remove { None } else { told("writtenBy").or_else(|| told("actor")) };
     let owner = || change.key.pk.strip_prefix("USER#").map(str::to_owned);
     let reviewer = || change.key.sk.strip_prefix(keys::REVIEW_PREFIX).map(str::to_owned);
     let holder = || new.get("uid").or(old.get("uid")).and_then(Value::as_str).map(str::to_owned);

@@ -10,7 +10,8 @@ pub async fn project(table: &Table, change: &Change) -> Result<(), Failure> {
     }
     let Some(image) = &change.new else { return Ok(()) };
     let order = image.order()?;
-    let before = change.old.as_ref().map(|old| old.order()).transpose()?;
+    // One that did not read back before, and does now, was mended: look.
+    let before = change.old.as_ref().and_then(|old| old.order().ok());
     if before.is_some_and(|before| before.version == order.version) {
         // Only put off.
         return Ok(());

@@ -126,6 +126,7 @@ pub async fn run(
         // An index may have told late of an order: those that were not seen before are added.
         orders.go_through(&mut run, Some(&mut shelves)).await?;
         stock::judge(&mut run, &shelves).await?;
+        stock::judge_signs(&mut run, &shelves).await?;
     }
     objects::judge(&mut run, candidates).await?;
     Ok(run.report)

@@ -228,7 +228,8 @@ impl Table {
     pub async fn order_postpone(&self, order: &Order, due_at: Timestamp) -> Result<(), StoreError> {
         let call = self
             .update(keys::order(order.id))
-            .update_expression("SET dueAt = :later")
+            .update_expression("SET dueAt = :later, writtenBy = :shop")
+            .expression_attribute_values(":shop", s("shop"))
             .condition_expression("version = :read AND attribute_exists(dueAt)")
             .expression_attribute_values(":later", n(millis(due_at)))
             .expression_attribute_values(":read", n(order.version))

@@ -82,7 +82,8 @@ impl Table {
             }
             if !has_stock && outcome != ImportOutcome::Exists {
                 stocks.push(stock_item(id, import.stock));
-                if import.stock > 0 {
+                // A load that was interrupted may have left a line with another number.
+                if import.stock > 0 || stored.is_some() {
                     writes.push(move_item(id, first_move(id), import.stock, "initial", actor));
                 }
                 if outcome == ImportOutcome::Unchanged {

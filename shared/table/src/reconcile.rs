@@ -13,6 +13,7 @@ use crate::{
     rows,
     rows::{Item, n, s},
     schema::{self, Index},
+    sold_out::SOLD_OUT,
     stock::{available, move_item},
     transact::{TransactError, condition_failed, values},
 };
@@ -32,6 +33,8 @@ pub struct ProductState {
     pub description_s3_key: Option<String>,
     /// `None` if the product has no stock item: whatever was loading it was interrupted.
     pub available: Option<i64>,
+    /// What lists say.
+    pub says_sold_out: bool,
 }
 
 /// A line of a product's stock ledger.
@@ -185,6 +188,7 @@ fn product_state(product: &Item, stock: Option<&Item>) -> Result<ProductState, S
         created_at: created_at.ok_or_else(|| damaged("a product without the time it was created"))?,
         description_s3_key,
         available: stock.map(available).transpose()?,
+        says_sold_out: product.get(SOLD_OUT).and_then(|flag| flag.as_bool().ok()) == Some(&true),
     })
 }
 

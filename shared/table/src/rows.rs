@@ -9,7 +9,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::StoreError;
 
 /// Who wrote an item last, for the audit log: a customer's id, `provider`, `shop`, or an operator's command.
-pub(crate) const BY: &str = "by";
+pub(crate) const BY: &str = "writtenBy";
 
 pub(crate) type Item = HashMap<String, AttributeValue>;
 

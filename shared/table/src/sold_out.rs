@@ -7,7 +7,7 @@ use domain::ProductId;
 use crate::{
     StoreError, Table, keys,
     meter::metered,
-    rows::{Item, n, s},
+    rows::{n, s},
     stock::available,
     transact::{TransactError, condition_failed, values},
 };
@@ -55,13 +55,14 @@ impl Table {
     /// so that no late consumer undoes what a newer one did. Says whether it was.
     pub async fn stock_sign_set(&self, id: &ProductId, sold_out: bool) -> Result<bool, StoreError> {
         let (condition, update, flag) = match sold_out {
-            true => ("available <= :none", "SET soldOut = :flag", AttributeValue::Bool(true)),
-            false => ("available > :none", "REMOVE soldOut", AttributeValue::Bool(false)),
+            true => ("available <= :none", "SET soldOut = :flag, writtenBy = :shop", Some(AttributeValue::Bool(true))),
+            false => ("available > :none", "SET writtenBy = :shop REMOVE soldOut", None),
         };
-        let flag = if sold_out { values([(":flag", flag)]) } else { Item::new() };
+        let mut written = values([(":shop", s("shop"))]);
+        written.extend(flag.map(|flag| (":flag".to_owned(), flag)));
         let actions = vec![
             self.transact_check(keys::stock(id, keys::ONLY_STOCK_SHARD), condition, values([(":none", n(0))])),
-            self.transact_update(keys::product(id), update, crate::conditions::EXISTS, flag),
+            self.transact_update(keys::product(id), update, crate::conditions::EXISTS, written),
         ];
         match self.transact(actions).await {
             Ok(()) => Ok(true),

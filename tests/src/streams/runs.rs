@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use local::{Stack, StackOptions, Streams, mapping::Filter};
 use serde_json::Value;
 use stream::{Batch, DeadLetters};
-use table::{Bucket, Endpoints, TableConfig, Timeouts};
+use table::{Bucket, Endpoints, ObjectEntry, TableConfig, Timeouts};
 
 use super::{
     bugs::Bug,
@@ -22,7 +22,7 @@ use super::{
     wire::Planted,
 };
 use crate::{
-    dump,
+    a_few_at_once, dump,
     faults::{
         plan::{Fault, Plan, mix},
         runs::Dice,
@@ -190,19 +190,18 @@ impl Scene {
     /// The objects of the audit log; what is as long as it was `before` is not read again.
     async fn audit_log(&self, before: &[(String, String)]) -> Vec<(String, String)> {
         let known: HashMap<_, _> = before.iter().map(|(key, text)| ((key.as_str(), text.len() as u64), text)).collect();
+        let read = async |object: ObjectEntry| {
+            let text = known.get(&(object.key.as_str(), object.bytes)).map(|text| (*text).clone());
+            if let Some(text) = text {
+                return (object.key, text);
+            }
+            let text = self.audit.get(&object.key).await.expect("the local S3 answers").unwrap_or_default();
+            (object.key, String::from_utf8_lossy(&text).into_owned())
+        };
         let (mut log, mut after) = (Vec::new(), None);
         loop {
             let page = self.audit.list("", after).await.expect("the local S3 lists a bucket");
-            for object in page.objects {
-                let text = match known.get(&(object.key.as_str(), object.bytes)) {
-                    Some(text) => (*text).clone(),
-                    None => {
-                        let text = self.audit.get(&object.key).await.expect("the local S3 answers");
-                        String::from_utf8_lossy(&text.unwrap_or_default()).into_owned()
-                    }
-                };
-                log.push((object.key, text));
-            }
+            log.extend(a_few_at_once(page.objects.into_iter().map(read)).await);
             match page.next {
                 None => return log,
                 next => after = next,
@@ -213,9 +212,7 @@ impl Scene {
 
 /// One shop's stream, delivered badly; then everything is mended, and judged.
 pub async fn seeded(engine: &Engine, seed: u64, bug: Option<Bug>) -> Tally {
-    let t = std::time::Instant::now();
     let scene = Scene::set(engine, seed, bug).await;
-    eprintln!("set {:?}", t.elapsed());
     let mut tally = Tally { runs: 1, ..Tally::default() };
     let mut evidence = Evidence {
         secrets: story::secrets(),
@@ -228,7 +225,6 @@ pub async fn seeded(engine: &Engine, seed: u64, bug: Option<Bug>) -> Tally {
     for function in Function::ALL {
         let simulator = simulator::Simulator::new(&scene.ground, function, mix(seed ^ function as u64)).await;
         let course = simulator.run(&scene.records).await;
-        eprintln!("{function:?} {:?} {}", t.elapsed(), course.invocations.len());
         tally.records += course.handed.len();
         tally.redeliveries += course.invocations.iter().filter(|i| i.repeated).count();
         tally.deliveries += course.invocations.iter().filter(|i| !i.repeated).count();
@@ -254,9 +250,8 @@ pub async fn seeded(engine: &Engine, seed: u64, bug: Option<Bug>) -> Tally {
             false => evidence.unreplayed.push(letter.key.clone()),
         }
     }
-    eprintln!("replayed {:?}", t.elapsed());
     judge(&scene, &mut evidence, &mut tally).await;
-    eprintln!("judged {:?}", t.elapsed());
+
     // Once more from the beginning, and on with what the functions wrote themselves.
     evidence.written = scene.written_since(engine).await;
     let all: Vec<_> = scene.records.iter().chain(&evidence.written).cloned().collect();
@@ -274,7 +269,6 @@ pub async fn seeded(engine: &Engine, seed: u64, bug: Option<Bug>) -> Tally {
     evidence.records = all;
     judge(&scene, &mut evidence, &mut tally).await;
 
-    eprintln!("all {:?}", t.elapsed());
     tally.mails = evidence.mails.len();
     tally.repeated_in_the_window = judge::repeated_in_the_window(&evidence);
     tally.bug_actions = scene.ground.planted.as_ref().map_or(0, Planted::acted);

@@ -232,7 +232,7 @@ impl<'a> Reader<'a> {
                     tracing::warn!(
                         function,
                         shard,
-                        "records went off the stream before they were delivered: `ops reconcile` finds what they left undone"
+                        "records went off the stream before they were delivered: `ops reconcile` finds orders and stock signs they left behind"
                     );
                     self.read = None;
                 }

@@ -24,7 +24,7 @@ and why. The event source mapping writes one when it gives a batch up, a functio
 
 A function that gives a record up once more writes a letter again and is done with it. On the same day that letter has
 the same key, so it stays and is told; on another day, or where the mapping wrote the first, it has a key of its own and
-`list` shows it. Replaying twice does no harm: functions handle each record once.
+`list` shows it. Replaying twice, one after the other, does no harm; two at once may send a mail twice.
 
 Exit status of replay: 0 all were handled; 2 some letters stayed; 1 it stopped.
 

@@ -28,7 +28,8 @@ reported. An item that does not read back is reported, cannot be mended, and kee
 
 Reads cost 2 RRU an order, 2 a product and 1 its ledger; there is no Scan.
 
-Exit status: 0 nothing is wrong, or all of it is mended; 2 something is wrong; 1 it stopped, run it again.
+Exit status: 0 nothing is wrong with what was compared, or all of it is mended; 2 something is wrong; 1 it stopped, run
+it again. What was skipped, or not judged, is told and counts as neither.
 
 Examples, on the local stack:
   cargo run -p ops -- reconcile --endpoint http://127.0.0.1:8000 --s3-endpoint http://127.0.0.1:9090

@@ -53,6 +53,8 @@ pub enum Problem {
     },
     /// Units that can be sold are not those that were supplied, less those in orders.
     StockWrong { key: String, available: i64, expected: i64, supplied: i64, in_orders: i64 },
+    /// Lists say of a product's stock the contrary of what is so.
+    SignWrong { key: String, sold_out: bool },
     /// An object that no product points to.
     ObjectOrphaned { key: String, bytes: u64, written_at: Timestamp },
     /// An object that is no product's description.
@@ -137,7 +139,8 @@ impl fmt::Display for Report {
         write!(f, "{objects} objects: ")?;
         let mended = self.findings.iter().filter(|finding| finding.outcome == Outcome::Mended).count();
         match self.findings.len() {
-            0 => write!(f, "nothing is wrong"),
+            0 if self.skipped.is_empty() && self.not_judged.is_empty() => write!(f, "nothing is wrong"),
+            0 => write!(f, "nothing is wrong with what was compared"),
             wrong if self.repair => write!(f, "findings: {wrong}, mended: {mended}"),
             wrong => write!(f, "findings: {wrong}"),
         }
@@ -170,6 +173,8 @@ impl fmt::Display for Problem {
                 write!(f, "{key}: {available} available instead of {expected} ")?;
                 write!(f, "({supplied} supplied, {in_orders} in orders)")
             }
+            Problem::SignWrong { key, sold_out: true } => write!(f, "{key}: sold out, and lists do not say so"),
+            Problem::SignWrong { key, sold_out: false } => write!(f, "{key}: lists say sold out, and it is not"),
             Problem::ObjectOrphaned { key, bytes, written_at } => {
                 write!(f, "{key}: no product points to it ({bytes} bytes of {written_at:.0})")
             }

@@ -28,6 +28,8 @@ pub(super) struct Shelves {
 struct Shelf {
     available: i64,
     created_at: Timestamp,
+    /// Lists say the contrary of what is so.
+    sign_wrong: bool,
     /// What operators put in, less what they took out; `None` as long as the ledger was not read.
     supplied: Option<i64>,
     /// What is in orders.
@@ -43,7 +45,9 @@ impl Shelves {
     fn add(&mut self, id: ProductId, state: &ProductState) {
         // Without its stock item a product is not on sale yet: its import was interrupted.
         if let Some(available) = state.available {
-            let shelf = Shelf { available, created_at: state.created_at, supplied: None, out: 0, why_not: None };
+            let sign_wrong = state.says_sold_out != (available <= 0);
+            let created_at = state.created_at;
+            let shelf = Shelf { available, created_at, sign_wrong, supplied: None, out: 0, why_not: None };
             self.products.insert(id, shelf);
         }
     }
@@ -75,7 +79,8 @@ impl Shelves {
         shelf.supplied = Some(moves.iter().map(|line| line.delta).sum());
         // The ledger of a product that was deleted stays, and goes on under one that is created with the same id.
         let (first, later): (Vec<_>, Vec<_>) = moves.iter().partition(|line| line.reason == "initial");
-        if first.len() > 1 || later.iter().any(|line| line.at + SETTLED_AFTER < shelf.created_at) {
+        let of_another = |line: &&&StockMove| line.reason == "deleted" || line.at + SETTLED_AFTER < shelf.created_at;
+        if first.len() > 1 || later.iter().any(|line| of_another(&line)) {
             shelf.why_not.get_or_insert(Why::CreatedAgain);
         } else if moving {
             shelf.why_not.get_or_insert(Why::Moving);
@@ -86,9 +91,9 @@ impl Shelves {
         at > self.read_at - SETTLED_AFTER
     }
 
-    /// Whether any product's stock is not what it should be.
+    /// Whether any product's stock is not what it should be, or lists say the contrary of it.
     pub(super) fn look_wrong(&self) -> bool {
-        self.wrong().next().is_some()
+        self.wrong().next().is_some() || self.products.values().any(|shelf| shelf.sign_wrong)
     }
 
     fn wrong(&self) -> impl Iterator<Item = (&ProductId, &Shelf)> {
@@ -183,6 +188,23 @@ pub(super) async fn judge(run: &mut Run<'_>, shelves: &Shelves) -> Result<(), Re
     Ok(())
 }
 
+/// Looks again at what lists say of stock, and has them say what is so. The stream's consumer does that within moments,
+/// unless it missed the record.
+pub(super) async fn judge_signs(run: &mut Run<'_>, shelves: &Shelves) -> Result<(), ReconcileError> {
+    for (id, _) in shelves.products.iter().filter(|(_, shelf)| shelf.sign_wrong) {
+        let Some(sign) = run.table.stock_sign_get(id).await?.filter(|sign| sign.is_wrong()) else { continue };
+        let sold_out = sign.available <= 0;
+        let outcome = match run.options.repair {
+            false => Outcome::Reported,
+            true if run.table.stock_sign_set(id, sold_out).await? => Outcome::Mended,
+            true => Outcome::unmended("the stock was changed meanwhile; run it again"),
+        };
+        let key = keys::product(id);
+        run.report.add(Problem::SignWrong { key: format!("{} / {}", key.pk, key.sk), sold_out }, outcome);
+    }
+    Ok(())
+}
+
 async fn mend(
     run: &Run<'_>,
     shelves: &Shelves,
@@ -223,8 +245,12 @@ mod tests {
     /// One mug, created on the first of February, with 7 units.
     fn shelves() -> Shelves {
         let mut shelves = Shelves::new(at(NOW));
-        let state =
-            ProductState { created_at: at("2024-02-01T00:00:00Z"), description_s3_key: None, available: Some(7) };
+        let state = ProductState {
+            created_at: at("2024-02-01T00:00:00Z"),
+            description_s3_key: None,
+            available: Some(7),
+            says_sold_out: false,
+        };
         shelves.add(mug(), &state);
         shelves
     }
