@@ -11,7 +11,7 @@ use crate::orders::hold;
 
 #[tokio::test]
 async fn a_record_that_cannot_be_handled_is_listed_shown_and_replayed_once_it_can() {
-    let shop = Shop::open().await;
+    let shop = Shop::with_stream().await;
     let mug = shop.product("mug").stock(10).create().await;
     let (ann, bob) = (shop.registered().await, shop.registered().await);
     for shopper in [&ann, &bob] {
@@ -51,7 +51,7 @@ async fn a_record_that_cannot_be_handled_is_listed_shown_and_replayed_once_it_ca
 
 #[tokio::test]
 async fn an_item_that_does_not_read_back_holds_up_nothing_and_is_replayed_in_vain() {
-    let shop = Shop::open().await;
+    let shop = Shop::with_stream().await;
     let mug = shop.product("mug").stock(10).create().await;
     let (ann, bob) = (shop.customer().await, shop.registered().await);
     for shopper in [&ann, &bob] {

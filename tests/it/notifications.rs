@@ -12,7 +12,7 @@ use crate::orders::hold;
 
 #[tokio::test]
 async fn each_thing_that_happens_to_an_order_is_told_once() {
-    let shop = Shop::open().await;
+    let shop = Shop::with_stream().await;
     let mug = shop.product("mug").priced(123_456).stock(10).create().await;
     let (ann, admin) = (shop.registered().await, shop.admin().await);
     ann.adds(&mug, 2).await.expect(200);
@@ -40,7 +40,7 @@ async fn each_thing_that_happens_to_an_order_is_told_once() {
 
 #[tokio::test]
 async fn a_declined_card_and_a_cancelled_order_are_told() {
-    let shop = Shop::open().await;
+    let shop = Shop::with_stream().await;
     let mug = shop.product("mug").stock(10).create().await;
     let ann = shop.registered().await;
     ann.adds(&mug, 1).await.expect(200);
@@ -59,7 +59,7 @@ async fn a_declined_card_and_a_cancelled_order_are_told() {
 
 #[tokio::test]
 async fn nobody_is_told_of_a_hold_nor_a_guest_of_anything() {
-    let shop = Shop::open().await;
+    let shop = Shop::with_stream().await;
     let mug = shop.product("mug").stock(10).create().await;
     let (ann, guest) = (shop.registered().await, shop.customer().await);
     ann.adds(&mug, 1).await.expect(200);
@@ -74,7 +74,7 @@ async fn nobody_is_told_of_a_hold_nor_a_guest_of_anything() {
 
 #[tokio::test]
 async fn a_delivery_that_died_is_followed_by_the_next_of_its_record_at_once_and_by_another_after_a_minute() {
-    let shop = Shop::open().await;
+    let shop = Shop::with_stream().await;
     let mug = shop.product("mug").stock(10).create().await;
     let ann = shop.registered().await;
     ann.adds(&mug, 1).await.expect(200);

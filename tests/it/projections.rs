@@ -10,7 +10,7 @@ use crate::orders::hold;
 
 #[tokio::test]
 async fn an_order_whose_request_died_after_the_commit_is_listed_all_the_same() {
-    let shop = Shop::open().await;
+    let shop = Shop::with_stream().await;
     let mug = shop.product("mug").stock(10).create().await;
     let ann = shop.customer().await;
     ann.adds(&mug, 2).await.expect(200);
@@ -29,7 +29,7 @@ async fn an_order_whose_request_died_after_the_commit_is_listed_all_the_same() {
 
 #[tokio::test]
 async fn a_list_says_when_the_last_unit_is_gone_and_when_there_are_more() {
-    let shop = Shop::open().await;
+    let shop = Shop::with_stream().await;
     let mug = shop.product("mug").in_category("Kitchen").stock(2).create().await;
     let (ann, admin) = (shop.customer().await, shop.admin().await);
     let restock = json!({"delta": 5, "reason": "restock"});
@@ -53,7 +53,7 @@ async fn a_list_says_when_the_last_unit_is_gone_and_when_there_are_more() {
 
 #[tokio::test]
 async fn reviews_are_added_up_changed_and_taken_away() {
-    let shop = Shop::open().await;
+    let shop = Shop::with_stream().await;
     let mug = shop.product("mug").create().await;
     let table = &shop.stack.table;
 
@@ -76,7 +76,7 @@ async fn reviews_are_added_up_changed_and_taken_away() {
 
 #[tokio::test]
 async fn the_audit_log_says_who_changed_what_and_tells_no_secrets() {
-    let shop = Shop::open().await;
+    let shop = Shop::with_stream().await;
     let mug = shop.product("mug").priced(899).create().await;
     let (ann, admin) = (shop.registered().await, shop.admin().await);
     ann.adds(&mug, 1).await.expect(200);
@@ -112,7 +112,7 @@ async fn the_audit_log_says_who_changed_what_and_tells_no_secrets() {
 
 #[tokio::test]
 async fn all_consumers_together_cost_an_order_little() {
-    let shop = Shop::open().await;
+    let shop = Shop::with_stream().await;
     let mug = shop.product("mug").stock(100).create().await;
     let pan = shop.product("pan").stock(100).create().await;
     let ann = shop.registered().await;
