@@ -53,6 +53,7 @@ async fn main() -> ExitCode {
     failed |= !seeds(&arguments).await;
     failed |= !stream_seeds(&arguments).await;
     if !arguments.seeds_only {
+        failed |= !recovery().await;
         failed |= !bugs(&arguments).await;
         failed |= !stream_bugs(&arguments).await;
     }
@@ -163,6 +164,18 @@ async fn stream_seeds(arguments: &Arguments) -> bool {
         println!("    {run}: {violation}");
     }
     tally.violations.is_empty()
+}
+
+async fn recovery() -> bool {
+    println!("\nwithout the stream, and around objects:");
+    let mut all = true;
+    for verdict in streams::recovery::all().await {
+        all &= verdict.violations.is_empty() && verdict.bug_noticed;
+        println!("  {}, violations {}", verdict.what, verdict.violations.len());
+        verdict.violations.iter().for_each(|violation| println!("    {violation}"));
+        println!("  {}  {}", if verdict.bug_noticed { "caught" } else { "MISSED" }, verdict.bug);
+    }
+    all
 }
 
 async fn bugs(arguments: &Arguments) -> bool {
