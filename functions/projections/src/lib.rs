@@ -4,7 +4,7 @@
 //! Records come at least once, and those of one transaction apart. So a projection is made from what an item is at its
 //! version, or from what the table holds this moment, under a condition; never from the order in which records come.
 //!
-//! A later consumer, a search index or reporting, is a module with one function of a [`Change`], called from [`project`].
+//! A later consumer, a search index or reporting, is a module with one function of a [`Change`], called from `project`.
 
 mod audit;
 mod orders;
