@@ -9,13 +9,13 @@ mod deliveries;
 mod mails;
 mod sums;
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 pub use mails::repeated_in_the_window;
 
-use crate::faults::checker;
+use crate::faults::checker::{self, Violation};
 
 /// What is left after a run.
 #[derive(Debug, Clone, Default)]
@@ -78,18 +78,6 @@ pub struct Invocation {
     pub repeated: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    pub rule: &'static str,
-    pub detail: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.rule, self.detail)
-    }
-}
-
 /// Something that holds in every correct run.
 pub struct Rule {
     pub name: &'static str,
@@ -144,7 +132,6 @@ pub fn judge(evidence: &Evidence) -> Vec<Violation> {
     };
     let table = checker::Evidence { table: evidence.table.clone(), ..checker::Evidence::default() };
     let projections = checker::check(&table).into_iter().filter(|v| PROJECTIONS.contains(&v.rule));
-    let projections = projections.map(|v| Violation { rule: v.rule, detail: v.detail });
     RULES.iter().flat_map(broken).chain(projections).collect()
 }
 

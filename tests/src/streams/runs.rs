@@ -16,7 +16,7 @@ use table::{Bucket, Endpoints, ObjectEntry, TableConfig, Timeouts};
 use super::{
     bugs::Bug,
     consumer::{Environment, Function, Ground},
-    judge::{self, Evidence, Letter, Violation},
+    judge::{self, Evidence, Letter},
     mailer::PostOffice,
     records, simulator, story,
     wire::Planted,
@@ -24,6 +24,7 @@ use super::{
 use crate::{
     a_few_at_once, dump,
     faults::{
+        checker::Violation,
         plan::{Fault, Plan, mix},
         runs::Dice,
         wire::FaultyHttp,
