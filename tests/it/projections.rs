@@ -121,7 +121,8 @@ async fn all_consumers_together_cost_an_order_little() {
     shop.drain().await;
     ann.checks_out().await.expect(201);
 
-    let ((), cost) = meter::measure(shop.drain()).await;
+    let ((), costs) = meter::measure(shop.drain()).await;
+    let cost = costs.total;
 
     println!(
         "an order that is placed and paid costs its consumers {} RRU, {} WRU, {} S3 calls",

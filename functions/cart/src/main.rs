@@ -2,7 +2,7 @@
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_http::Error> {
-    api::lambda::log_as_json();
-    let (context, _) = api::lambda::context().await?;
-    api::lambda::serve(cart::router(cart::State::new(context.clone())), &context).await
+    let environment = api::lambda::start().await?;
+    let (context, _) = api::lambda::context(&environment).await?;
+    api::lambda::serve(&environment, cart::router(cart::State::new(context.clone())), &context).await
 }

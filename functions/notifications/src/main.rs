@@ -1,25 +1,23 @@
 //! The notifications Lambda: start-up only. An event source mapping on the table's stream invokes it.
 
-use api::{Clock, Deadline};
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use api::{Clock, telemetry::Metrics};
+use lambda_runtime::Error;
 use notifications::{State, mailer_from_env, sender_from_env};
 use stream::{Batch, DeadLetters};
 use table::TableConfig;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    api::lambda::log_as_json();
-    let var = api::lambda::variable;
+    let environment = api::lambda::start().await?;
+    let var = |name: &str| environment.variable(name);
     let config = TableConfig::from_env(var)?;
     let letters = var("DEAD_LETTERS_BUCKET")
         .ok_or("DEAD_LETTERS_BUCKET is not set: the bucket of records that cannot be handled")?;
     let (shop, mailer) = (sender_from_env(var)?, mailer_from_env(var, &config).await?);
+    let metrics = Metrics::from_env(&config.table, var)?;
     let (table, descriptions) = config.connect().await;
     let dead_letters = DeadLetters::new(descriptions.bucket().beside(letters));
-    let state = State::new(table, mailer, shop, dead_letters, Clock::System);
-    let notify = async |event: LambdaEvent<Batch>| {
-        let deadline = Deadline::of(&event.context);
-        Ok::<_, Error>(notifications::handle(&state, event.payload, deadline).await)
-    };
-    lambda_runtime::run(service_fn(notify)).await
+    let state = &State::new(table, mailer, shop, dead_letters, Clock::System);
+    let notify = |batch: Batch, deadline| async move { Ok(notifications::handle(state, batch, deadline).await) };
+    api::lambda::serve_events(&environment, &metrics, notify).await
 }

@@ -2,9 +2,9 @@
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_http::Error> {
-    api::lambda::log_as_json();
-    let (context, _) = api::lambda::context().await?;
-    let payments = payments::from_env(api::lambda::variable)?;
+    let environment = api::lambda::start().await?;
+    let (context, _) = api::lambda::context(&environment).await?;
+    let payments = payments::from_env(|name| environment.variable(name))?;
     let state = orders::State::new(context.clone(), payments);
-    api::lambda::serve(orders::router(state), &context).await
+    api::lambda::serve(&environment, orders::router(state), &context).await
 }

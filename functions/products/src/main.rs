@@ -2,7 +2,8 @@
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_http::Error> {
-    api::lambda::log_as_json();
-    let (context, descriptions) = api::lambda::context().await?;
-    api::lambda::serve(products::router(products::State::new(context.clone(), descriptions)), &context).await
+    let environment = api::lambda::start().await?;
+    let (context, descriptions) = api::lambda::context(&environment).await?;
+    let state = products::State::new(context.clone(), descriptions);
+    api::lambda::serve(&environment, products::router(state), &context).await
 }

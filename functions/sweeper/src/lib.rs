@@ -4,7 +4,7 @@
 //! Any number of runs may overlap. Each step is the saga's, which writes on condition of the order's version.
 
 use api::Clock;
-use domain::{NotPaid, Order, Timestamp};
+use domain::{NotPaid, Order, OrderState, Timestamp};
 use futures::{StreamExt, stream};
 use jiff::SignedDuration;
 use saga::{Patience, Saga, SagaError};
@@ -23,11 +23,16 @@ pub struct State {
     clock: Clock,
 }
 
+/// A hold is looked after a minute after it ran out at the latest, as long as the sweeper runs and keeps up.
+const OVERDUE_AFTER: SignedDuration = SignedDuration::from_mins(5);
+
 /// What a run came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Swept {
     /// Orders that had something open.
     pub due: usize,
+    /// Of these, holds that ran out over five minutes ago: nobody looked after them in time.
+    pub overdue: usize,
     /// Paid after all.
     pub confirmed: usize,
     /// Given up; the stock went back.
@@ -36,10 +41,20 @@ pub struct Swept {
     pub refunded: usize,
     /// The provider did not answer: asked again later.
     pub waiting: usize,
+    /// Of these, orders whose payment has no outcome.
+    pub unknown: usize,
     /// The table could not be used; the next run tries again.
     pub failed: usize,
     /// Not begun, because too little time was left.
     pub left: usize,
+}
+
+impl Swept {
+    /// What alarms go by, under the names of the metrics.
+    pub fn metrics(&self) -> [(&'static str, f64); 2] {
+        let count = |orders: usize| u32::try_from(orders).map_or(f64::MAX, f64::from);
+        [("OverdueHolds", count(self.overdue)), ("UnknownPayments", count(self.unknown))]
+    }
 }
 
 enum Became {
@@ -47,6 +62,8 @@ enum Became {
     Released,
     Refunded,
     Waiting,
+    /// As `Waiting`, for the outcome of a payment.
+    Unknown,
     Failed,
     Left,
 }
@@ -66,7 +83,10 @@ pub async fn sweep(state: &State, deadline: Option<Timestamp>) -> Result<Swept, 
     let due = state.saga.table().order_list_due(Timestamp::UNIX_EPOCH, now, MOST).await?;
     // The index may lag behind: an order may have been looked after, or put off, meanwhile.
     let due: Vec<_> = due.into_iter().filter(|order| order.due_at.is_some_and(|at| at <= now)).collect();
-    let mut swept = Swept { due: due.len(), ..Swept::default() };
+    let is_overdue =
+        |o: &&Order| o.state == OrderState::PendingPayment && o.due_at.is_some_and(|at| at + OVERDUE_AFTER <= now);
+    let overdue = due.iter().filter(is_overdue).count();
+    let mut swept = Swept { due: due.len(), overdue, ..Swept::default() };
 
     let became: Vec<_> =
         stream::iter(due).map(|order| look_after(state, order, deadline)).buffer_unordered(AT_ONCE).collect().await;
@@ -77,6 +97,10 @@ pub async fn sweep(state: &State, deadline: Option<Timestamp>) -> Result<Swept, 
             Became::Released => swept.released += 1,
             Became::Refunded => swept.refunded += 1,
             Became::Waiting => swept.waiting += 1,
+            Became::Unknown => {
+                swept.waiting += 1;
+                swept.unknown += 1;
+            }
             Became::Failed => swept.failed += 1,
             Became::Left => swept.left += 1,
         }
@@ -95,7 +119,7 @@ async fn look_after(state: &State, order: Order, deadline: Option<Timestamp>) ->
     match looked_after {
         Ok(order) if order.state.is_unsettled() || order.version == before => put_off(state, &order, now).await,
         Ok(_) if !unsettled => Became::Refunded,
-        Ok(order) if order.state == domain::OrderState::Cancelled => Became::Released,
+        Ok(order) if order.state == OrderState::Cancelled => Became::Released,
         Ok(_) => Became::Confirmed,
         Err(SagaError::NoTime) => Became::Left,
         Err(error) => {
@@ -112,13 +136,14 @@ const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(4);
 /// An order whose provider stays silent is asked about after as long as it has waited already, at least a minute and at
 /// most four, so that it keeps no other from being looked after.
 async fn put_off(state: &State, order: &Order, now: Timestamp) -> Became {
+    let became = if order.state.is_unsettled() { Became::Unknown } else { Became::Waiting };
     if order.due_at.is_some_and(|at| at > now) {
-        return Became::Waiting;
+        return became;
     }
     let since = order.history.last().map_or(now, |t| t.at);
     let wait = now.duration_since(since).clamp(SignedDuration::from_mins(1), LONGEST_WAIT);
     if let Err(error) = state.saga.table().order_postpone(order, now + wait).await {
         tracing::warn!(order = %order.id, error = error_chain(&error), "an order could not be put off");
     }
-    Became::Waiting
+    became
 }

@@ -1,7 +1,7 @@
 //! The sweeper Lambda: start-up only. What the schedule sends is not looked at.
 
-use api::{Clock, Deadline};
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use api::{Clock, telemetry::Metrics};
+use lambda_runtime::Error;
 use saga::Saga;
 use serde_json::Value;
 use sweeper::State;
@@ -9,14 +9,17 @@ use table::TableConfig;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    api::lambda::log_as_json();
-    let (table, _) = TableConfig::from_env(api::lambda::variable)?.connect().await;
-    let payments = payments::from_env(api::lambda::variable)?;
-    let state = State::new(Saga::new(table, payments), Clock::System);
-    let sweep = async |event: LambdaEvent<Value>| {
-        let swept = sweeper::sweep(&state, Deadline::of(&event.context)).await?;
+    let environment = api::lambda::start().await?;
+    let var = |name: &str| environment.variable(name);
+    let (table, _) = TableConfig::from_env(var)?.connect().await;
+    let metrics = Metrics::from_env(table.name(), var)?;
+    let state = State::new(Saga::new(table, payments::from_env(var)?), Clock::System);
+    let (state, told) = (&state, &metrics);
+    let sweep = |_: Value, deadline| async move {
+        let swept = sweeper::sweep(state, deadline).await?;
         tracing::info!(?swept, "swept");
-        Ok::<_, Error>(swept)
+        told.tell(&swept.metrics(), Clock::System.now());
+        Ok(swept)
     };
-    lambda_runtime::run(service_fn(sweep)).await
+    api::lambda::serve_events(&environment, &metrics, sweep).await
 }

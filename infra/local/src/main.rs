@@ -123,6 +123,7 @@ impl Arguments {
                 rates: (self.limits == Switch::On).then(Rates::default),
                 origins: Policy::parse_origins(&self.allowed_origins).map_err(|e| format!("--allowed-origins: {e}"))?,
                 show_costs: true,
+                metrics: None,
             },
             admin,
             ledger: self.ledger,

@@ -91,8 +91,8 @@ pub async fn import(
     let started = Instant::now();
     let tally = Tally { report: ImportReport::default(), reject, progress };
     let work = load_all(table, descriptions, Intake::new(input, options), options, tally);
-    let (report, cost) = meter::measure(work).await;
-    Ok(ImportReport { cost, elapsed: started.elapsed(), ..report? })
+    let (report, costs) = meter::measure(work).await;
+    Ok(ImportReport { cost: costs.total, elapsed: started.elapsed(), ..report? })
 }
 
 impl ImportReport {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use domain::Currency;
 use table::Table;
 
-use crate::{Clock, Cursors, rates::Rates};
+use crate::{Clock, Cursors, rates::Rates, telemetry::Metrics};
 
 /// What every function needs. Cheap to clone; functions hold it in their state.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct Policy {
     pub origins: Vec<String>,
     /// Whether answers carry `X-Consumed-Capacity` and `Server-Timing`: on a local stack, not towards customers.
     pub show_costs: bool,
+    /// Where metrics go; `None` is nowhere, as on a local stack.
+    pub metrics: Option<Metrics>,
 }
 
 impl Policy {
@@ -50,6 +52,12 @@ impl Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { currency: Currency::USD, rates: Some(Rates::default()), origins: Vec::new(), show_costs: false }
+        Self {
+            currency: Currency::USD,
+            rates: Some(Rates::default()),
+            origins: Vec::new(),
+            show_costs: false,
+            metrics: None,
+        }
     }
 }

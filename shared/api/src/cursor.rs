@@ -6,6 +6,7 @@ use chacha20poly1305::{
 use domain::Timestamp;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sha2::{Digest as _, Sha256};
 
 use crate::{Problem, clock::random};
 
@@ -19,12 +20,12 @@ const NONCE_BYTES: usize = 24;
 
 /// Seals positions in lists, so that a client can neither read nor make one, nor use it on another list.
 ///
-/// XChaCha20-Poly1305; the route, the owner and the filters are the associated data. The first key seals, all open:
-/// rotate by putting a new key in front and dropping the old one a day later.
+/// XChaCha20-Poly1305; the route, the owner and the filters are the associated data. The first key seals, all open: a new
+/// key is first put behind the old one, then before it, and the old one is dropped a day later.
 pub struct Cursors(Vec<XChaCha20Poly1305>);
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("cursor keys must be one or two of 32 bytes each, in base64url without padding, separated by a comma")]
+#[error("cursor keys must be one or two of at least 43 random letters and digits each, separated by a comma")]
 pub struct InvalidKeys;
 
 #[derive(Serialize, Deserialize)]
@@ -40,9 +41,10 @@ impl Cursors {
         Self(keys.iter().map(|key| XChaCha20Poly1305::new(&(*key).into())).collect())
     }
 
-    /// Reads `<key>` or `<new key>,<old key>`.
+    /// Reads `<key>` or `<key>,<other key>`. A key is the SHA-256 of its text, so that whatever makes random text makes
+    /// keys; 43 letters and digits are 256 bits.
     pub fn parse(keys: &str) -> Result<Self, InvalidKeys> {
-        let read = |key: &str| BASE64_URL_SAFE_NO_PAD.decode(key.trim()).ok()?.try_into().ok();
+        let read = |key: &str| (key.trim().len() >= 43).then(|| Sha256::digest(key.trim()).into());
         let keys: Option<Vec<[u8; 32]>> = keys.split(',').map(read).collect();
         match keys {
             Some(keys) if (1..=2).contains(&keys.len()) => Ok(Self::new(&keys)),
@@ -135,7 +137,17 @@ mod tests {
         for cursor in ["", "x", "ä", &"A".repeat(2_000), "AAAA"] {
             assert!(cursors.open::<i32>(cursor, "list", NOW).is_err());
         }
-        assert!(Cursors::parse("short").is_err());
-        assert!(Cursors::parse(&BASE64_URL_SAFE_NO_PAD.encode([1; 32])).is_ok());
+    }
+
+    #[test]
+    fn keys_are_one_or_two_random_texts() {
+        let (one, other) = ("a".repeat(43), "b".repeat(64));
+        let sealed = Cursors::parse(&one).unwrap().seal(&42, "list", NOW);
+
+        assert_eq!(Cursors::parse(&format!("{other}, {one}")).unwrap().open::<i32>(&sealed, "list", NOW).unwrap(), 42);
+        assert!(Cursors::parse(&other).unwrap().open::<i32>(&sealed, "list", NOW).is_err());
+        for wrong in [String::new(), "a".repeat(42), format!("{one},"), format!("{one},{other},{one}")] {
+            assert_eq!(Cursors::parse(&wrong).unwrap_err(), InvalidKeys, "{wrong}");
+        }
     }
 }

@@ -10,7 +10,8 @@ use axum::{
     routing::get,
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use table::meter;
+use lambda_http::request::RequestContext;
+use table::meter::{self, Cost};
 use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{AllowOrigin, CorsLayer},
@@ -18,7 +19,7 @@ use tower_http::{
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{Context, Problem};
+use crate::{Context, Problem, telemetry};
 
 /// The largest body a route takes unless it says otherwise.
 pub const BODY_BYTES: usize = 64 * 1024;
@@ -63,9 +64,14 @@ async fn healthz() -> &'static str {
 async fn around(State(context): State<Context>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
+    let invocation = request.extensions().get::<lambda_http::Context>().map(|c| c.request_id.clone());
+    let gateway = match request.extensions().get::<RequestContext>() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone(),
+        _ => None,
+    };
     let route = request.extensions().get::<MatchedPath>().map(|m| m.as_str().to_owned());
 
-    let (mut response, cost) = meter::measure(async {
+    let (mut response, costs) = meter::measure(async {
         match refuse_headers(&request) {
             Ok(()) => next.run(request).await,
             Err(problem) => problem.into_response(),
@@ -73,7 +79,7 @@ async fn around(State(context): State<Context>, request: Request, next: Next) ->
     })
     .await;
 
-    let took = started.elapsed();
+    let (took, cost) = (started.elapsed(), costs.total);
     tracing::info!(
         method = %method,
         route = route.as_deref().unwrap_or("none"),
@@ -83,8 +89,16 @@ async fn around(State(context): State<Context>, request: Request, next: Next) ->
         wru = cost.wru,
         dynamodb_calls = cost.dynamodb_calls,
         s3_calls = cost.s3_calls,
+        round_trips = cost.round_trips(),
+        patterns = telemetry::patterns(&costs),
+        cold_start = telemetry::is_cold_start(),
+        request_id = invocation,
+        gateway_request_id = gateway,
         "request"
     );
+    if let Some(metrics) = &context.policy.metrics {
+        metrics.tell_patterns(&costs, context.clock.now());
+    }
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let hsts = HeaderValue::from_static("max-age=63072000; includeSubDomains");
@@ -92,7 +106,7 @@ async fn around(State(context): State<Context>, request: Request, next: Next) ->
     // What a route does not declare cacheable may hold somebody's data.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if context.policy.show_costs {
-        let meter::Cost { rru, wru, dynamodb_calls, s3_calls } = cost;
+        let Cost { rru, wru, dynamodb_calls, s3_calls } = cost;
         let units = format!("rru={rru} wru={wru} dynamodb={dynamodb_calls} s3={s3_calls}");
         let timing = format!("total;dur={:.1}", took.as_secs_f64() * 1_000.0);
         for (name, value) in [("x-consumed-capacity", units), ("server-timing", timing)] {

@@ -1,23 +1,42 @@
-//! Start-up of a function, the same for each of them.
+//! Start-up of a function, the same for each of them, and how it serves.
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc, time::Instant};
 
 use axum::Router;
-use table::{Descriptions, TableConfig};
+use domain::Timestamp;
+use lambda_http::{Error, LambdaEvent, lambda_runtime, service_fn};
+use serde::{Serialize, de::DeserializeOwned};
+use table::{Descriptions, TableConfig, meter};
 use tracing_subscriber::EnvFilter;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{Clock, Context, Cursors, Policy, edge, rates::Rates};
+use crate::{
+    Clock, Context, Cursors, Deadline, Environment, Policy, edge,
+    rates::Rates,
+    telemetry::{self, Metrics},
+};
 
-/// Reads the environment and makes the clients; nothing is sent yet.
+/// Begins a function: logs as JSON on standard output, at `RUST_LOG` or `info`, and reads the environment with the
+/// secrets it names.
+///
+/// # Errors
+/// Names the secret that cannot be read.
+pub async fn start() -> Result<Environment, Error> {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let json = tracing_subscriber::fmt().json().flatten_event(true).with_current_span(false).with_span_list(false);
+    json.with_env_filter(filter).with_target(false).without_time().init();
+    Ok(Environment::load().await?)
+}
+
+/// Makes the clients; nothing is sent yet.
 ///
 /// `TABLE_NAME`, `BUCKET_NAME`, `CURSOR_KEYS`, and optionally `SHOP_CURRENCY`, `ALLOWED_ORIGINS` (comma-separated),
-/// `RATE_LIMITS` (see [`Rates::parse`]), `DYNAMODB_ENDPOINT` with `S3_ENDPOINT`.
+/// `RATE_LIMITS` (see [`Rates::parse`]), `ACCESS_PATTERN_METRICS`, `DYNAMODB_ENDPOINT` with `S3_ENDPOINT`.
 ///
 /// # Errors
 /// Names the variable that is missing or wrong.
-pub async fn context() -> Result<(Context, Descriptions), lambda_http::Error> {
-    let var = variable;
+pub async fn context(environment: &Environment) -> Result<(Context, Descriptions), Error> {
+    let var = |name: &str| environment.variable(name);
     let config = TableConfig::from_env(var)?;
     let keys = var("CURSOR_KEYS").ok_or("CURSOR_KEYS is not set: the keys that seal cursors")?;
     let cursors = Cursors::parse(&keys).map_err(|e| format!("CURSOR_KEYS: {e}"))?;
@@ -26,25 +45,68 @@ pub async fn context() -> Result<(Context, Descriptions), lambda_http::Error> {
     let origins = var("ALLOWED_ORIGINS").unwrap_or_default();
     let origins = Policy::parse_origins(&origins).map_err(|e| format!("ALLOWED_ORIGINS: {e}"))?;
     let rates = Rates::parse(&var("RATE_LIMITS").unwrap_or_default()).map_err(|e| format!("RATE_LIMITS: {e}"))?;
-    let policy = Policy { currency, origins, rates: Some(rates), ..Policy::default() };
+    let metrics = Metrics::from_env(&config.table, var)?;
+    let policy = Policy { currency, origins, rates: Some(rates), metrics: Some(metrics), ..Policy::default() };
     let (table, descriptions) = config.connect().await;
     let context = Context { table, clock: Clock::System, cursors: Arc::new(cursors), policy: Arc::new(policy) };
     Ok((context, descriptions))
 }
 
-/// A variable of the environment; an empty one counts as none.
+/// A variable of the process; an empty one counts as none.
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// JSON logs on standard output, at `RUST_LOG` or `info`.
-pub fn log_as_json() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().json().with_env_filter(filter).with_target(false).without_time().init();
+/// Serves routes to Lambda until the environment ends.
+///
+/// # Errors
+/// The Runtime API cannot be reached.
+pub async fn serve(environment: &Environment, routes: OpenApiRouter, context: &Context) -> Result<(), Error> {
+    let (router, _): (Router, _) = edge::finish(routes, context);
+    tell_start(environment);
+    lambda_http::run(router).await
 }
 
-/// Serves routes to Lambda until the environment ends.
-pub async fn serve(routes: OpenApiRouter, context: &Context) -> Result<(), lambda_http::Error> {
-    let (router, _): (Router, _) = edge::finish(routes, context);
-    lambda_http::run(router).await
+/// Serves events, of the stream or of a schedule, until the environment ends. `handle` gets an event and when Lambda cuts
+/// its invocation off.
+///
+/// # Errors
+/// The Runtime API cannot be reached.
+pub async fn serve_events<E, A, F>(
+    environment: &Environment,
+    metrics: &Metrics,
+    handle: impl Fn(E, Option<Timestamp>) -> F + Send + Sync,
+) -> Result<(), Error>
+where
+    E: DeserializeOwned + Send,
+    A: Serialize + Send,
+    F: Future<Output = Result<A, Error>> + Send,
+{
+    tell_start(environment);
+    let handle = &handle;
+    let observed = move |event: LambdaEvent<E>| async move {
+        let (started, deadline) = (Instant::now(), Deadline::of(&event.context));
+        let (answer, costs) = meter::measure(handle(event.payload, deadline)).await;
+        let cost = costs.total;
+        tracing::info!(
+            ok = answer.is_ok(),
+            ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            rru = cost.rru,
+            wru = cost.wru,
+            round_trips = cost.round_trips(),
+            patterns = telemetry::patterns(&costs),
+            cold_start = telemetry::is_cold_start(),
+            request_id = event.context.request_id,
+            "invocation"
+        );
+        metrics.tell_patterns(&costs, Timestamp::now());
+        answer
+    };
+    lambda_runtime::run(service_fn(observed)).await
+}
+
+/// With the names that the start asked for, so that what a template sets can be compared with what is read.
+fn tell_start(environment: &Environment) {
+    let secrets_version = environment.variable("SECRETS_VERSION");
+    tracing::debug!(variables = environment.names_read().join(" "), secrets_version, "started");
 }

@@ -68,12 +68,12 @@ impl Table {
             .expression_attribute_values(":prefix", s(keys::ADDRESS_PREFIX))
             .limit(MOST_ADDRESSES)
             .send();
-        metered(call).await?.items.unwrap_or_default().into_iter().map(address).collect()
+        metered("AP-36", call).await?.items.unwrap_or_default().into_iter().map(address).collect()
     }
 
     /// AP-37: one address of a customer. GetItem, consistent.
     pub async fn address_get(&self, uid: &UserId, id: &AddressId) -> Result<Option<Address>, StoreError> {
-        let output = metered(self.get(keys::address(uid, id)).consistent_read(true).send()).await?;
+        let output = metered("AP-37", self.get(keys::address(uid, id)).consistent_read(true).send()).await?;
         output.item.map(address).transpose()
     }
 
@@ -82,7 +82,7 @@ impl Table {
     pub async fn address_put(&self, uid: &UserId, address: &Address, new: bool) -> Result<bool, StoreError> {
         let condition = if new { NEW } else { EXISTS };
         let call = self.put(address_item(uid, address)).condition_expression(condition).send();
-        match metered(call).await {
+        match metered("AP-38", call).await {
             Ok(_) => Ok(true),
             Err(e) if e.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(false),
             Err(e) => Err(e.into()),
@@ -92,7 +92,7 @@ impl Table {
     /// AP-39: removes an address; orders keep their own copy. DeleteItem. Returns whether it was there.
     pub async fn address_delete(&self, uid: &UserId, id: &AddressId) -> Result<bool, StoreError> {
         let call = self.delete(keys::address(uid, id)).condition_expression(EXISTS).send();
-        match metered(call).await {
+        match metered("AP-39", call).await {
             Ok(_) => Ok(true),
             Err(e) if e.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(false),
             Err(e) => Err(e.into()),

@@ -4,11 +4,20 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{KeysAndAttributes, PutRequest, WriteRequest};
 
-use crate::{StoreError, Table, keys, meter::metered, rows::Item};
+use crate::{
+    StoreError, Table, keys,
+    meter::{Pattern, metered},
+    rows::Item,
+};
 
 impl Table {
     /// Any number of items by key, 100 a BatchGetItem, unprocessed ones asked for again with backoff.
-    pub(crate) async fn items_get(&self, keys: Vec<keys::Key>, consistent: bool) -> Result<Vec<Item>, StoreError> {
+    pub(crate) async fn items_get(
+        &self,
+        pattern: Pattern,
+        keys: Vec<keys::Key>,
+        consistent: bool,
+    ) -> Result<Vec<Item>, StoreError> {
         let mut found = Vec::new();
         for chunk in keys.chunks(100) {
             let mut pending = chunk.iter().cloned().map(keys::Key::into_item).collect::<Vec<_>>();
@@ -18,7 +27,7 @@ impl Table {
                     .consistent_read(consistent)
                     .build()
                     .expect("keys are set");
-                let output = metered(self.batch_get().request_items(&self.name, wanted).send()).await?;
+                let output = metered(pattern, self.batch_get().request_items(&self.name, wanted).send()).await?;
                 found.extend(output.responses.into_iter().flatten().flat_map(|(_, items)| items));
                 pending = output.unprocessed_keys.into_iter().flatten().flat_map(|(_, keys)| keys.keys).collect();
                 if pending.is_empty() {
@@ -34,7 +43,7 @@ impl Table {
     }
 
     /// Writes items, 25 a BatchWriteItem, unprocessed ones again with backoff. Returns what stayed unwritten.
-    pub(crate) async fn items_put(&self, items: Vec<Item>) -> Result<Vec<Item>, StoreError> {
+    pub(crate) async fn items_put(&self, pattern: Pattern, items: Vec<Item>) -> Result<Vec<Item>, StoreError> {
         let mut unwritten = Vec::new();
         for chunk in items.chunks(25) {
             let put = |item: &Item| PutRequest::builder().set_item(Some(item.clone())).build().expect("item is set");
@@ -42,7 +51,7 @@ impl Table {
                 chunk.iter().map(|item| WriteRequest::builder().put_request(put(item)).build()).collect();
             for attempt in 1.. {
                 let call = self.batch_write().request_items(&self.name, std::mem::take(&mut pending)).send();
-                let output = metered(call).await?;
+                let output = metered(pattern, call).await?;
                 pending = output.unprocessed_items.into_iter().flatten().flat_map(|(_, requests)| requests).collect();
                 if pending.is_empty() || attempt == 8 {
                     break;

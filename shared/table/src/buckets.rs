@@ -106,6 +106,6 @@ impl Bucket {
 }
 
 async fn counted<T>(call: impl Future<Output = T>) -> T {
-    meter::add(Cost { s3_calls: 1, ..Cost::default() });
+    meter::add(None, Cost { s3_calls: 1, ..Cost::default() });
     call.await
 }

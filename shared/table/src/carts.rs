@@ -203,7 +203,7 @@ impl Table {
 }
 
 async fn cart_written(call: UpdateItemFluentBuilder) -> Result<Cart, CartWriteError> {
-    match metered(call.send()).await {
+    match metered("AP-07", call.send()).await {
         Ok(output) => Ok(cart(output.attributes)?),
         Err(e) => match e.as_service_error() {
             Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {

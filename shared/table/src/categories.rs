@@ -8,7 +8,7 @@ use crate::{StoreError, Table, keys, meter::metered, rows};
 impl Table {
     /// AP-15: every category path that ever held a product. GetItem, eventually consistent; read through a cache.
     pub async fn categories_list(&self) -> Result<BTreeSet<CategoryPath>, StoreError> {
-        let output = metered(self.get(keys::categories()).send()).await?;
+        let output = metered("AP-15", self.get(keys::categories()).send()).await?;
         let Some(item) = output.item else { return Ok(BTreeSet::new()) };
         let joined = item.get("paths").and_then(|v| v.as_ss().ok()).cloned().unwrap_or_default();
         let paths = joined.iter().map(|path| CategoryPath::parse(path)).collect::<Result<_, _>>();
@@ -28,7 +28,7 @@ impl Table {
             .expression_attribute_names("#paths", "paths")
             .expression_attribute_values(":paths", AttributeValue::Ss(joined.into_iter().collect()))
             .send();
-        metered(call).await?;
+        metered("AP-15", call).await?;
         Ok(())
     }
 }

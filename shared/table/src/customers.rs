@@ -96,7 +96,7 @@ fn customer(item: Item) -> Result<Customer, StoreError> {
 impl Table {
     /// AP-31: who a customer is. GetItem, consistent: roles are checked by it.
     pub async fn customer_get(&self, uid: &UserId) -> Result<Option<Customer>, StoreError> {
-        let output = metered(self.get(keys::profile(uid)).consistent_read(true).send()).await?;
+        let output = metered("AP-31", self.get(keys::profile(uid)).consistent_read(true).send()).await?;
         output.item.map(customer).transpose()
     }
 
@@ -116,7 +116,7 @@ impl Table {
             .scan_index_forward(false)
             .limit(orders + 1)
             .send();
-        let mut items = metered(call).await?.items.unwrap_or_default();
+        let mut items = metered("AP-11", call).await?.items.unwrap_or_default();
         let profile = s(keys::PROFILE);
         let customer = match items.first() {
             Some(first) if first.get(keys::SK) == Some(&profile) => Some(customer(items.remove(0))?),
@@ -127,7 +127,7 @@ impl Table {
 
     /// AP-32: what a login is checked against. GetItem, consistent.
     pub async fn credential_get(&self, email: &Email) -> Result<Option<Credential>, StoreError> {
-        let output = metered(self.get(keys::credential(email)).consistent_read(true).send()).await?;
+        let output = metered("AP-32", self.get(keys::credential(email)).consistent_read(true).send()).await?;
         let Some(item) = output.item else { return Ok(None) };
         let field = |name: &str| item.get(name).and_then(|v| v.as_s().ok()).cloned();
         let credential = field("uid").and_then(|uid| uid.parse().ok()).zip(field("passwordHash"));
@@ -161,7 +161,7 @@ impl Table {
             });
         }
         actions.extend(session.into_iter().flat_map(|s| self.session_puts(s)));
-        match self.transact(actions).await {
+        match self.transact("AP-33", actions).await {
             Ok(()) => Ok(()),
             Err(TransactError::Canceled(reasons)) if reasons.first().is_some_and(condition_failed) => {
                 Err(EmailTaken.into())
@@ -180,7 +180,7 @@ impl Table {
             .expression_attribute_names("#name", "name")
             .expression_attribute_values(":name", s(name.as_str()))
             .send();
-        match metered(call).await {
+        match metered("AP-34", call).await {
             Ok(_) => Ok(true),
             Err(e) if e.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(false),
             Err(e) => Err(e.into()),
@@ -200,7 +200,7 @@ impl Table {
             .condition_expression("passwordHash = :read")
             .expression_attribute_values(":read", s(&read.password_hash))
             .send();
-        match metered(call).await {
+        match metered("AP-35", call).await {
             Ok(_) => Ok(true),
             Err(e) if e.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(false),
             Err(e) => Err(e.into()),

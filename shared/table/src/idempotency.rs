@@ -106,7 +106,7 @@ impl Table {
             .condition_expression(NEW)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send();
-        let error = match metered(call).await {
+        let error = match metered("AP-43", call).await {
             Ok(_) => return Ok(()),
             Err(error) => error,
         };
@@ -121,7 +121,7 @@ impl Table {
 
     /// AP-17: the record of an earlier request under the same key. GetItem, consistent: money depends on it.
     pub async fn idempotency_get(&self, request: &Idempotency) -> Result<Option<PriorRequest>, StoreError> {
-        let output = metered(self.get(request.key()).consistent_read(true).send()).await?;
+        let output = metered("AP-17", self.get(request.key()).consistent_read(true).send()).await?;
         output.item.map(|item| request.read(item)).transpose()
     }
 }

@@ -48,6 +48,7 @@ use aws_sdk_dynamodb::{
     types::ReturnConsumedCapacity,
 };
 
+pub use aws_sdk_dynamodb::config::SharedHttpClient;
 pub use buckets::{Bucket, BucketError, ObjectEntry, ObjectPage};
 pub use carts::{CartWrite, CartWriteError};
 pub use config::{Endpoints, TableConfig, Timeouts, http_client};

@@ -1,9 +1,9 @@
-//! What a request costs: the capacity every call of it consumed, added up.
+//! What a request costs: the capacity every call of it consumed, added up, as a whole and by access pattern.
 //!
 //! The sum is task-local: [`measure`] opens it around a request and every table method adds to it. Outside of
 //! [`measure`] nothing is counted and nothing is lost but the figure.
 
-use std::{cell::RefCell, future::Future, ops::AddAssign};
+use std::{cell::RefCell, collections::BTreeMap, future::Future, ops::AddAssign};
 
 use aws_sdk_dynamodb::{
     operation::{
@@ -34,33 +34,58 @@ impl AddAssign for Cost {
     }
 }
 
+impl Cost {
+    /// Each call is a trip to a service and back; some are made at once.
+    pub fn round_trips(&self) -> u32 {
+        self.dynamodb_calls + self.s3_calls
+    }
+}
+
+/// An access pattern by its number in `docs/access-patterns.md`, such as `AP-06`.
+pub type Pattern = &'static str;
+
+/// What some work cost.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Costs {
+    pub total: Cost,
+    /// The part of it that went to the table. A method that is made of others counts as one pattern, its own.
+    pub by_pattern: BTreeMap<Pattern, Cost>,
+}
+
 tokio::task_local! {
-    static COST: RefCell<Cost>;
+    static COSTS: RefCell<Costs>;
 }
 
 /// Runs `work` and says what its table calls cost.
-pub async fn measure<F: Future>(work: F) -> (F::Output, Cost) {
-    COST.scope(RefCell::default(), async {
-        let output = work.await;
-        (output, COST.with(|cost| *cost.borrow()))
-    })
-    .await
+pub async fn measure<F: Future>(work: F) -> (F::Output, Costs) {
+    COSTS
+        .scope(RefCell::default(), async {
+            let output = work.await;
+            (output, COSTS.with(|costs| costs.take()))
+        })
+        .await
 }
 
-pub(crate) fn add(cost: Cost) {
+pub(crate) fn add(pattern: Option<Pattern>, cost: Cost) {
     // Not measured: somebody calls the table outside of a request, an operator's command say.
-    let _ = COST.try_with(|sum| *sum.borrow_mut() += cost);
+    let _ = COSTS.try_with(|costs| {
+        let mut costs = costs.borrow_mut();
+        costs.total += cost;
+        if let Some(pattern) = pattern {
+            *costs.by_pattern.entry(pattern).or_default() += cost;
+        }
+    });
 }
 
-/// Awaits one DynamoDB call and counts it, whether or not it succeeds.
-pub(crate) async fn metered<O: Metered, E>(call: impl Future<Output = Result<O, E>>) -> Result<O, E> {
+/// Awaits one DynamoDB call and counts it for its access pattern, whether or not it succeeds.
+pub(crate) async fn metered<O: Metered, E>(pattern: Pattern, call: impl Future<Output = Result<O, E>>) -> Result<O, E> {
     let result = call.await;
     let mut cost = Cost { dynamodb_calls: 1, ..Cost::default() };
     if let Ok(output) = &result {
         let units = output.capacity().filter_map(|c| c.capacity_units()).sum();
         if O::WRITES { cost.wru = units } else { cost.rru = units }
     }
-    add(cost);
+    add(Some(pattern), cost);
     result
 }
 

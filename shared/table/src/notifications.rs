@@ -53,7 +53,7 @@ impl Table {
             .expression_attribute_values(":record", s(record))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send();
-        let error = match metered(call).await {
+        let error = match metered("AP-47", call).await {
             Ok(_) => return Ok(Claim::Ours),
             Err(error) => error,
         };
@@ -73,7 +73,7 @@ impl Table {
             .update_expression("SET sentAt = :now REMOVE claimedUntil, claimedBy")
             .expression_attribute_values(":now", n(millis(now)))
             .send();
-        metered(call).await?;
+        metered("AP-48", call).await?;
         Ok(())
     }
 }

@@ -79,7 +79,7 @@ impl Table {
             .limit(limit)
             .set_exclusive_start_key(start)
             .send();
-        let output = metered(call).await?;
+        let output = metered("AP-09", call).await?;
         let more = output.last_evaluated_key.is_some();
         let items = output.items.unwrap_or_default().into_iter().map(customer_order).collect::<Result<Vec<_>, _>>()?;
         let next = items.last().filter(|_| more).map(|o| OrderPosition(o.id.to_string()));
@@ -111,7 +111,7 @@ impl Table {
             .limit(limit)
             .set_exclusive_start_key(start)
             .send();
-        let output = metered(call).await?;
+        let output = metered("AP-42", call).await?;
         let more = output.last_evaluated_key.is_some();
         let items = output.items.unwrap_or_default().into_iter().map(customer_order).collect::<Result<Vec<_>, _>>()?;
         let next = items.last().filter(|_| more).map(|o| StateDayPosition { order: o.id.to_string() });
@@ -148,7 +148,7 @@ impl Table {
                 .expression_attribute_values(":until", n(millis(until)))
                 .limit(limit)
                 .send();
-            metered(call)
+            metered("AP-12", call)
         };
         let pages = futures::future::try_join_all((0..keys::DUE_SHARDS).map(shard)).await?;
         let due_at = |item: &Item| item.get("dueAt").and_then(|v| v.as_n().ok()).and_then(|ms| ms.parse::<i64>().ok());
@@ -161,7 +161,7 @@ impl Table {
             pk.strip_prefix(keys::ORDER_PREFIX)?.parse().ok()
         });
         let ids: Vec<OrderId> = ids.collect();
-        let found = self.items_get(ids.iter().copied().map(keys::order).collect(), true).await?;
+        let found = self.items_get("AP-12", ids.iter().copied().map(keys::order).collect(), true).await?;
         let readable =
             |item| order(item).inspect_err(|e| tracing::error!(error = error_chain(e), "an order is left out")).ok();
         let mut orders: Vec<_> = found.into_iter().filter_map(readable).collect();

@@ -45,7 +45,7 @@ impl Table {
             // An order has at most 90.
             .limit(1_000)
             .send();
-        let (listed, lines) = tokio::join!(metered(listed), metered(lines));
+        let (listed, lines) = tokio::join!(metered("AP-49", listed), metered("AP-49", lines));
         let listed_version = listed?.item.as_ref().map(version).transpose()?;
         Ok(Projection { listed_version, lines: usize::try_from(lines?.count).unwrap_or_default() })
     }

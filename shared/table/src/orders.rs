@@ -81,7 +81,7 @@ impl Table {
         ));
         actions.push(self.transact_put(request.item(&order.id.to_string(), now), Some(NEW)));
 
-        let reasons = match self.transact(actions).await {
+        let reasons = match self.transact("AP-08", actions).await {
             Ok(()) => return Ok(()),
             Err(TransactError::Store(error)) => return Err(error.into()),
             Err(TransactError::Canceled(reasons)) => reasons,
@@ -139,7 +139,7 @@ impl Table {
         actions.extend(moved.stock_back.iter().map(|(product, units)| self.stock_return(product, *units)));
         actions.extend(moved.cart_back.then(|| self.cart_return(order)));
         loop {
-            let reasons = match self.transact(actions.clone()).await {
+            let reasons = match self.transact("AP-40", actions.clone()).await {
                 Ok(()) => return Ok(()),
                 Err(TransactError::Store(error)) => return Err(error.into()),
                 Err(TransactError::Canceled(reasons)) => reasons,
@@ -198,7 +198,7 @@ impl Table {
             .condition_expression("version = :read")
             .expression_attribute_values(":read", n(order.version - 1))
             .send();
-        match metered(call).await {
+        match metered("AP-40", call).await {
             Ok(_) => Ok(()),
             Err(e) if matches!(e.as_service_error(), Some(PutItemError::ConditionalCheckFailedException(_))) => {
                 Err(OrderTransitionError::Changed)
@@ -215,7 +215,7 @@ impl Table {
         event: &PaymentEventId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        match metered(self.put(event_item(id, event, now)).condition_expression(NEW).send()).await {
+        match metered("AP-44", self.put(event_item(id, event, now)).condition_expression(NEW).send()).await {
             Ok(_) => Ok(true),
             Err(e) if matches!(e.as_service_error(), Some(PutItemError::ConditionalCheckFailedException(_))) => {
                 Ok(false)
@@ -234,7 +234,7 @@ impl Table {
             .expression_attribute_values(":later", n(millis(due_at)))
             .expression_attribute_values(":read", n(order.version))
             .send();
-        match metered(call).await {
+        match metered("AP-45", call).await {
             Err(e) if !matches!(e.as_service_error(), Some(UpdateItemError::ConditionalCheckFailedException(_))) => {
                 Err(e.into())
             }
@@ -256,7 +256,8 @@ impl Table {
             ]);
             item
         });
-        let (unwritten, listed) = tokio::join!(self.items_put(lines.collect()), self.order_list_entry_put(order));
+        let (unwritten, listed) =
+            tokio::join!(self.items_put("AP-41", lines.collect()), self.order_list_entry_put(order));
         listed?;
         match unwritten?.is_empty() {
             true => Ok(()),
@@ -271,7 +272,7 @@ impl Table {
             .condition_expression("attribute_not_exists(PK) OR version < :version")
             .expression_attribute_values(":version", n(order.version))
             .send();
-        match metered(call).await {
+        match metered("AP-41", call).await {
             Err(e) if !matches!(e.as_service_error(), Some(PutItemError::ConditionalCheckFailedException(_))) => {
                 Err(e.into())
             }
@@ -290,7 +291,7 @@ impl Table {
             // Lines and payment events sort before STATUS; a cart's 90 lines and its events fit.
             .limit(1_000)
             .send();
-        let output = metered(call).await?;
+        let output = metered("AP-10", call).await?;
         let status = s(keys::ORDER_STATUS);
         let mut items = output.items.unwrap_or_default().into_iter();
         let found = items.find(|item| item.get(keys::SK) == Some(&status)).map(order).transpose()?;
@@ -305,7 +306,7 @@ impl Table {
     /// AP-46 for the shop itself: its staff, the sweeper and what payment providers tell. GetItem, consistent. Never for a
     /// customer's request: it does not ask whose order it is.
     pub async fn order_get_for_shop(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
-        let output = metered(self.get(keys::order(id)).consistent_read(true).send()).await?;
+        let output = metered("AP-46", self.get(keys::order(id)).consistent_read(true).send()).await?;
         output.item.map(order).transpose()
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Page, StoreError, Table, keys,
-    meter::metered,
+    meter::{Pattern, metered},
     rows,
     rows::{Item, from_item, n, s},
     schema::{self, Index},
@@ -124,13 +124,14 @@ impl Table {
         let Some(index) = category.depth().checked_sub(1).and_then(|level| schema::CATEGORY_INDEXES.get(level)) else {
             return Ok(Page { items: Vec::new(), next: None });
         };
-        self.card_page(index, &category.to_string(), range, order, limit, after).await
+        self.card_page("AP-03", index, &category.to_string(), range, order, limit, after).await
     }
 
     /// AP-04: featured products by rank. Query featured-index; read it through a cache, it is one partition.
     pub async fn product_list_featured(&self, limit: i32) -> Result<Vec<ProductCard>, StoreError> {
         let all = PriceRange { min: 0, max: i64::from(u32::MAX) };
-        let page = self.card_page(&schema::FEATURED, keys::FEATURED, all, SortOrder::CheapestFirst, limit, None);
+        let page =
+            self.card_page("AP-04", &schema::FEATURED, keys::FEATURED, all, SortOrder::CheapestFirst, limit, None);
         Ok(page.await?.items)
     }
 
@@ -158,7 +159,7 @@ impl Table {
                 ShardPosition::End => return Ok(Page { items: Vec::new(), next: None }),
             };
             let name = keys::price_shard_name(u8::try_from(shard).expect("there are 8 shards"));
-            self.card_page(&schema::CATALOG_PRICE, &name, range, order, batch, after).await
+            self.card_page("AP-05", &schema::CATALOG_PRICE, &name, range, order, batch, after).await
         };
         let first = positions.iter().enumerate().map(|(shard, position)| fetch(shard, position));
         let mut fetched: Vec<ShardCards> = futures::future::try_join_all(first)
@@ -198,6 +199,7 @@ impl Table {
 
     async fn card_page(
         &self,
+        pattern: Pattern,
         index: &Index,
         hash: &str,
         range: PriceRange,
@@ -219,7 +221,7 @@ impl Table {
             .limit(limit)
             .set_exclusive_start_key(start)
             .send();
-        let output = metered(call).await?;
+        let output = metered(pattern, call).await?;
         let more = output.last_evaluated_key.is_some();
         let items = output.items.unwrap_or_default().into_iter().map(card).collect::<Result<Vec<_>, _>>()?;
         let next = items.last().filter(|_| more).map(position_of);

@@ -6,7 +6,7 @@ use crate::{
     ProductPage, ProductRecord, StoreError, Table,
     conditions::NEW,
     keys,
-    meter::metered,
+    meter::{Pattern, metered},
     product_rows::{product_item, product_pages},
     rows::{n, s},
     stock::{move_item, stock_item},
@@ -28,15 +28,20 @@ pub enum ProductWriteError {
 impl Table {
     /// AP-01: a product with its stock. Query `PROD#id`, begins_with `META#`, eventually consistent.
     pub async fn product_get(&self, id: &ProductId) -> Result<Option<ProductPage>, StoreError> {
-        self.product_page(id, false).await
+        self.product_page("AP-01", id, false).await
     }
 
     /// AP-14: a product with its stock as it is this moment, for whoever is about to change it. As AP-01, consistent.
     pub async fn product_get_consistent(&self, id: &ProductId) -> Result<Option<ProductPage>, StoreError> {
-        self.product_page(id, true).await
+        self.product_page("AP-14", id, true).await
     }
 
-    async fn product_page(&self, id: &ProductId, consistent: bool) -> Result<Option<ProductPage>, StoreError> {
+    async fn product_page(
+        &self,
+        pattern: Pattern,
+        id: &ProductId,
+        consistent: bool,
+    ) -> Result<Option<ProductPage>, StoreError> {
         let call = self
             .query()
             .consistent_read(consistent)
@@ -45,19 +50,19 @@ impl Table {
             .expression_attribute_values(":prefix", s(keys::PRODUCT_PAGE_PREFIX))
             .limit(keys::PRODUCT_PAGE_ITEMS)
             .send();
-        let output = metered(call).await?;
+        let output = metered(pattern, call).await?;
         product_pages(output.items.unwrap_or_default()).map(|mut pages| pages.pop())
     }
 
     /// AP-19a: the products of a cart with their stock, to be shown. BatchGetItem, eventually consistent: checkout looks
     /// again. Products that are not sold are left out.
     pub async fn products_get(&self, ids: &[ProductId]) -> Result<Vec<ProductPage>, StoreError> {
-        product_pages(self.items_get(product_and_stock(ids), false).await?)
+        product_pages(self.items_get("AP-19", product_and_stock(ids), false).await?)
     }
 
     /// AP-19b: the products of a cart with their stock, to be bought. As AP-19a, consistent: money depends on it.
     pub async fn products_get_consistent(&self, ids: &[ProductId]) -> Result<Vec<ProductPage>, StoreError> {
-        product_pages(self.items_get(product_and_stock(ids), true).await?)
+        product_pages(self.items_get("AP-19", product_and_stock(ids), true).await?)
     }
 
     /// AP-20: a new product with its first stock. TransactWriteItems: neither can be there without the other.
@@ -76,7 +81,7 @@ impl Table {
         if stock > 0 {
             actions.push(self.transact_put(move_item(id, move_id, stock, "initial", actor.as_str()), None));
         }
-        match self.transact(actions).await {
+        match self.transact("AP-20", actions).await {
             Ok(()) => Ok(()),
             Err(TransactError::Canceled(reasons)) if reasons.iter().any(condition_failed) => {
                 Err(ProductWriteError::Exists)
@@ -100,7 +105,7 @@ impl Table {
             .expression_attribute_values(":read", n(record.product.version - 1))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send();
-        match metered(call).await {
+        match metered("AP-21", call).await {
             Ok(_) => Ok(()),
             Err(e) => match e.as_service_error() {
                 Some(PutItemError::ConditionalCheckFailedException(failed)) => {
@@ -132,7 +137,7 @@ impl Table {
             ),
             self.transact_put(move_item(id, move_id, -available, "deleted", actor.as_str()), None),
         ];
-        match self.transact(actions).await {
+        match self.transact("AP-22", actions).await {
             Ok(()) => Ok(()),
             Err(TransactError::Canceled(_)) => Err(ProductWriteError::Changed),
             Err(TransactError::Store(error)) => Err(error.into()),

@@ -51,7 +51,7 @@ impl Table {
             let id = &r.record.product.id;
             [keys::product(id), keys::stock(id, keys::ONLY_STOCK_SHARD)]
         });
-        let found = self.items_get(wanted.collect(), true).await?;
+        let found = self.items_get("AP-13", wanted.collect(), true).await?;
         let mut found: HashMap<Key, Item> =
             found.into_iter().filter_map(|item| Some((key_of_item(&item)?, item))).collect();
 
@@ -94,10 +94,10 @@ impl Table {
         }
 
         let pk = |item: &Item| key_of_item(item).map(|key| key.pk);
-        let mut unwritten: HashSet<_> = self.items_put(writes).await?.iter().map(pk).collect();
+        let mut unwritten: HashSet<_> = self.items_put("AP-13", writes).await?.iter().map(pk).collect();
         // The stock is what tells a whole product from one that an interruption left unfinished, so it comes last.
         stocks.retain(|item| !unwritten.contains(&pk(item)));
-        unwritten.extend(self.items_put(stocks).await?.iter().map(pk));
+        unwritten.extend(self.items_put("AP-13", stocks).await?.iter().map(pk));
         for (outcome, import) in outcomes.iter_mut().zip(records) {
             if unwritten.contains(&Some(keys::product_pk(&import.record.product.id))) {
                 *outcome = ImportOutcome::Unwritten;

@@ -43,7 +43,7 @@ impl Table {
             // An hour later than needed: TTL may delete a counter early only if the clocks disagree.
             .expression_attribute_values(":end", n(end + 3_600))
             .send();
-        match metered(counted).await {
+        match metered("AP-18", counted).await {
             Ok(_) => Ok(RateVerdict::Allowed),
             Err(e) if matches!(e.as_service_error(), Some(UpdateItemError::ConditionalCheckFailedException(_))) => {
                 Ok(RateVerdict::Limited { retry_after: SignedDuration::from_secs(end - now.as_second()) })
@@ -54,7 +54,7 @@ impl Table {
 
     /// AP-18: forgets what was counted, after a success that shows the events were the customer's own.
     pub async fn rate_reset(&self, limit: &RateLimit, now: Timestamp) -> Result<(), StoreError> {
-        metered(self.delete(keys::rate(&limit.scope, limit.window_number(now))).send()).await?;
+        metered("AP-18", self.delete(keys::rate(&limit.scope, limit.window_number(now))).send()).await?;
         Ok(())
     }
 }

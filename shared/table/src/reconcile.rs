@@ -9,7 +9,7 @@ use crate::{
     conditions::NEW,
     images::product_of,
     keys::{self, Key, key_of_item},
-    meter::metered,
+    meter::{Pattern, metered},
     rows,
     rows::{Item, n, s},
     schema::{self, Index},
@@ -53,7 +53,7 @@ impl Table {
         shard: u8,
         after: Option<IndexPosition>,
     ) -> Result<Page<Result<ProductId, StoreError>, IndexPosition>, StoreError> {
-        let page = self.index_keys(&schema::CATALOG_PRICE, keys::price_shard_name(shard), after).await?;
+        let page = self.index_keys("AP-05", &schema::CATALOG_PRICE, keys::price_shard_name(shard), after).await?;
         Ok(page.read(product_of))
     }
 
@@ -63,7 +63,7 @@ impl Table {
         shard: u8,
         after: Option<IndexPosition>,
     ) -> Result<Page<Result<OrderId, StoreError>, IndexPosition>, StoreError> {
-        let page = self.index_keys(&schema::DUE, keys::due_shard_name(shard), after).await?;
+        let page = self.index_keys("AP-12", &schema::DUE, keys::due_shard_name(shard), after).await?;
         Ok(page.read(order_of))
     }
 
@@ -74,12 +74,13 @@ impl Table {
         day: &str,
         after: Option<IndexPosition>,
     ) -> Result<Page<Result<OrderId, StoreError>, IndexPosition>, StoreError> {
-        let page = self.index_keys(&schema::ORDER_STATE, keys::state_day(state, day), after).await?;
+        let page = self.index_keys("AP-42", &schema::ORDER_STATE, keys::state_day(state, day), after).await?;
         Ok(page.read(order_of))
     }
 
     async fn index_keys(
         &self,
+        pattern: Pattern,
         index: &Index,
         hash: String,
         after: Option<IndexPosition>,
@@ -94,7 +95,7 @@ impl Table {
             .limit(KEYS)
             .set_exclusive_start_key(after.map(|IndexPosition(key)| key))
             .send();
-        let output = metered(call).await?;
+        let output = metered(pattern, call).await?;
         let items = output.items.unwrap_or_default().iter().filter_map(key_of_item).collect();
         Ok(Page { items, next: output.last_evaluated_key.map(IndexPosition) })
     }
@@ -106,7 +107,7 @@ impl Table {
         ids: &[ProductId],
     ) -> Result<Vec<(ProductId, Result<ProductState, StoreError>)>, StoreError> {
         let keys_of = |id: &ProductId| [keys::product(id), keys::stock(id, keys::ONLY_STOCK_SHARD)];
-        let items = self.items_get(ids.iter().flat_map(keys_of).collect(), true).await?;
+        let items = self.items_get("AP-19", ids.iter().flat_map(keys_of).collect(), true).await?;
         let found: std::collections::HashMap<Key, Item> =
             items.into_iter().filter_map(|item| Some((key_of_item(&item)?, item))).collect();
         let state = |id: &ProductId| {
@@ -130,7 +131,7 @@ impl Table {
                 .limit(1_000)
                 .set_exclusive_start_key(after)
                 .send();
-            let output = metered(call).await?;
+            let output = metered("AP-50", call).await?;
             for item in output.items.unwrap_or_default() {
                 moves.push(stock_move(&item)?);
             }
@@ -156,7 +157,7 @@ impl Table {
             ),
             self.transact_put(line, Some(NEW)),
         ];
-        match self.transact(actions).await {
+        match self.transact("AP-51", actions).await {
             Ok(()) => Ok(true),
             Err(TransactError::Canceled(reasons)) if reasons.iter().any(condition_failed) => Ok(false),
             Err(TransactError::Canceled(_)) => Err(StoreError::Busy("the stock is being changed".into())),

@@ -69,13 +69,13 @@ pub(crate) fn rating(item: Item) -> Result<Rating, StoreError> {
 impl Table {
     /// AP-54: writes a customer's review of a product, over the one before. PutItem.
     pub async fn review_put(&self, review: &Review) -> Result<(), StoreError> {
-        metered(self.put(review_item(review)).send()).await?;
+        metered("AP-54", self.put(review_item(review)).send()).await?;
         Ok(())
     }
 
     /// AP-55: takes a customer's review away. DeleteItem.
     pub async fn review_delete(&self, product: &ProductId, customer: &UserId) -> Result<(), StoreError> {
-        metered(self.delete(keys::review(product, customer)).send()).await?;
+        metered("AP-55", self.delete(keys::review(product, customer)).send()).await?;
         Ok(())
     }
 
@@ -95,7 +95,7 @@ impl Table {
             .limit(limit)
             .set_exclusive_start_key(start)
             .send();
-        let output = metered(call).await?;
+        let output = metered("AP-56", call).await?;
         let more = output.last_evaluated_key.is_some();
         let items = output.items.unwrap_or_default().into_iter().map(review).collect::<Result<Vec<_>, _>>()?;
         let next = items.last().filter(|_| more).map(|r: &Review| ReviewPosition(r.customer.to_string()));
@@ -107,7 +107,7 @@ impl Table {
     /// sum. Says whether anything was left to count.
     pub async fn review_count(&self, product: &ProductId, customer: &UserId) -> Result<bool, StoreError> {
         let (review_key, counted_key) = (keys::review(product, customer), keys::review_counted(product, customer));
-        let found = self.items_get(vec![review_key.clone(), counted_key.clone()], true).await?;
+        let found = self.items_get("AP-57", vec![review_key.clone(), counted_key.clone()], true).await?;
         let mut stars: HashMap<Key, i64> = HashMap::new();
         for item in found {
             let count = item.get("stars").and_then(|v| v.as_n().ok()).and_then(|raw| raw.parse().ok());
@@ -138,7 +138,7 @@ impl Table {
                 values([(":reviews", n(reviews)), (":stars", n(more_stars)), (":none", n(0))]),
             ),
         ];
-        match self.transact(actions).await {
+        match self.transact("AP-57", actions).await {
             Ok(()) => Ok(true),
             Err(TransactError::Canceled(_)) => Err(StoreError::Busy("the review is being changed".into())),
             Err(TransactError::Store(error)) => Err(error),

@@ -6,7 +6,7 @@ use crate::{
     Credential, NewSession, StoreError, Table, carts,
     conditions::{EXISTS, NEW},
     keys,
-    meter::metered,
+    meter::{Pattern, metered},
     rows,
     rows::{Item, from_item, millis, n, s},
     transact::{TransactError, condition_failed, values},
@@ -101,7 +101,7 @@ impl Table {
         uid: &UserId,
         id: &SessionId,
     ) -> Result<Option<SessionWithCart>, StoreError> {
-        let mut items = self.items_get(vec![keys::session(id), keys::cart(uid)], true).await?;
+        let mut items = self.items_get("AP-06", vec![keys::session(id), keys::cart(uid)], true).await?;
         let cart = carts::cart(Self::cart_of(&mut items, uid))?;
         let session = items.pop().map(session).transpose()?.filter(|s| s.uid == *uid);
         Ok(session.map(|session| SessionWithCart { session, cart }))
@@ -109,7 +109,7 @@ impl Table {
 
     /// AP-23: a session. GetItem, consistent: a revoked one must be seen as revoked at once.
     pub async fn session_get(&self, uid: &UserId, id: &SessionId) -> Result<Option<SessionRecord>, StoreError> {
-        let output = metered(self.get(keys::session(id)).consistent_read(true).send()).await?;
+        let output = metered("AP-23", self.get(keys::session(id)).consistent_read(true).send()).await?;
         Ok(output.item.map(session).transpose()?.filter(|s| s.uid == *uid))
     }
 
@@ -122,7 +122,7 @@ impl Table {
             .condition_expression(EXISTS)
             .expression_attribute_values(":later", n(millis(idle_expires_at)))
             .send();
-        match metered(call).await {
+        match metered("AP-24", call).await {
             Ok(_) => Ok(true),
             Err(e) if e.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(false),
             Err(e) => Err(e.into()),
@@ -131,7 +131,7 @@ impl Table {
 
     /// AP-25: opens a guest's session. TransactWriteItems: session and list entry.
     pub async fn session_open_guest(&self, new: &NewSession) -> Result<(), StoreError> {
-        match self.transact(self.session_puts(new)).await {
+        match self.transact("AP-25", self.session_puts(new)).await {
             Ok(()) => Ok(()),
             Err(TransactError::Store(error)) => Err(error),
             Err(TransactError::Canceled(_)) => Err(StoreError::Busy("a fresh session id was taken".into())),
@@ -154,7 +154,7 @@ impl Table {
             values([(":verified", s(&credential.password_hash))]),
         )];
         actions.extend(self.session_puts(new));
-        let mut listed = self.session_list(&new.uid, new.created_at).await?;
+        let mut listed = self.sessions_of("AP-26", &new.uid, new.created_at).await?;
         listed.retain(|s| before.is_none_or(|before| before.session.id != s.id));
         listed.sort_by_key(|s| s.created_at);
         let surplus = (listed.len() + 1).saturating_sub(MOST_SESSIONS);
@@ -168,7 +168,7 @@ impl Table {
                 actions.extend(self.cart_merge(&new.uid, before).await?);
             }
         }
-        match self.transact(actions).await {
+        match self.transact("AP-26", actions).await {
             Ok(()) => Ok(()),
             Err(TransactError::Canceled(reasons)) if reasons.first().is_some_and(condition_failed) => {
                 Err(LoginError::CredentialChanged)
@@ -188,7 +188,7 @@ impl Table {
         if guest.cart.lines.is_empty() {
             return Ok(vec![gone]);
         }
-        let output = metered(self.get(keys::cart(uid)).consistent_read(true).send()).await?;
+        let output = metered("AP-26", self.get(keys::cart(uid)).consistent_read(true).send()).await?;
         let ours = carts::cart(output.item)?;
         let (lines, _left_out) = ours.merge(&guest.cart);
         let condition = if ours.version == 0 { "attribute_not_exists(PK)" } else { "version = :read" };
@@ -206,7 +206,7 @@ impl Table {
     pub async fn session_replace(&self, new: &NewSession, old: &SessionId) -> Result<(), LoginError> {
         let mut actions = self.session_puts(new);
         actions.extend(self.session_deletes(&new.uid, old, Some(EXISTS)));
-        match self.transact(actions).await {
+        match self.transact("AP-27", actions).await {
             Ok(()) => Ok(()),
             Err(TransactError::Canceled(_)) => Err(LoginError::Changed),
             Err(TransactError::Store(error)) => Err(error.into()),
@@ -215,6 +215,15 @@ impl Table {
 
     /// AP-28: a customer's sessions. Query, consistent, at most 10 and a few that expired.
     pub async fn session_list(&self, uid: &UserId, now: Timestamp) -> Result<Vec<SessionSummary>, StoreError> {
+        self.sessions_of("AP-28", uid, now).await
+    }
+
+    async fn sessions_of(
+        &self,
+        pattern: Pattern,
+        uid: &UserId,
+        now: Timestamp,
+    ) -> Result<Vec<SessionSummary>, StoreError> {
         let call = self
             .query()
             .consistent_read(true)
@@ -223,7 +232,7 @@ impl Table {
             .expression_attribute_values(":prefix", s(keys::SESSION_PREFIX))
             .limit(100)
             .send();
-        let output = metered(call).await?;
+        let output = metered(pattern, call).await?;
         let rows = output.items.unwrap_or_default().into_iter().map(from_item::<SessionListedRow>);
         let rows = rows.collect::<Result<Vec<_>, _>>()?;
         let live = rows.into_iter().filter(|row| row.expires_at > now.as_second());
@@ -243,7 +252,7 @@ impl Table {
     /// AP-29: ends one of a customer's sessions. TransactWriteItems: session and list entry. Returns whether it was
     /// theirs and open.
     pub async fn session_revoke(&self, uid: &UserId, id: &SessionId) -> Result<bool, StoreError> {
-        match self.transact(self.session_deletes(uid, id, Some(EXISTS)).into()).await {
+        match self.transact("AP-29", self.session_deletes(uid, id, Some(EXISTS)).into()).await {
             Ok(()) => Ok(true),
             Err(TransactError::Canceled(_)) => Ok(false),
             Err(TransactError::Store(error)) => Err(error),
@@ -255,14 +264,14 @@ impl Table {
     pub async fn session_revoke_all(&self, uid: &UserId, now: Timestamp) -> Result<usize, StoreError> {
         let mut ended = 0;
         for _ in 0..20 {
-            let sessions = self.session_list(uid, now).await?;
+            let sessions = self.sessions_of("AP-30", uid, now).await?;
             if sessions.is_empty() {
                 return Ok(ended);
             }
             // 50 sessions are 100 actions, as many as a transaction holds.
             for chunk in sessions.chunks(50) {
                 let deletes = chunk.iter().flat_map(|s| self.session_deletes(uid, &s.id, Some(EXISTS)));
-                match self.transact(deletes.collect()).await {
+                match self.transact("AP-30", deletes.collect()).await {
                     Ok(()) => ended += chunk.len(),
                     Err(TransactError::Canceled(_)) => break,
                     Err(TransactError::Store(error)) => return Err(error),

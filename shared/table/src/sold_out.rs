@@ -42,7 +42,7 @@ impl Table {
             .expression_attribute_values(":prefix", s(keys::PRODUCT_PAGE_PREFIX))
             .limit(keys::PRODUCT_PAGE_ITEMS)
             .send();
-        let items = metered(call).await?.items.unwrap_or_default();
+        let items = metered("AP-52", call).await?.items.unwrap_or_default();
         let product = s(keys::product(id).sk);
         let Some(meta) = items.iter().find(|item| item.get(keys::SK) == Some(&product)) else { return Ok(None) };
         let says_sold_out = matches!(meta.get(SOLD_OUT), Some(AttributeValue::Bool(true)));
@@ -64,7 +64,7 @@ impl Table {
             self.transact_check(keys::stock(id, keys::ONLY_STOCK_SHARD), condition, values([(":none", n(0))])),
             self.transact_update(keys::product(id), update, crate::conditions::EXISTS, written),
         ];
-        match self.transact(actions).await {
+        match self.transact("AP-53", actions).await {
             Ok(()) => Ok(true),
             Err(TransactError::Canceled(reasons)) if reasons.iter().any(condition_failed) => Ok(false),
             Err(TransactError::Canceled(_)) => Err(StoreError::Busy("the product is being changed".into())),

@@ -65,7 +65,7 @@ impl Table {
             self.transact_put(request.item(answer, now), Some(NEW)),
         ];
 
-        let reasons = match self.transact(actions).await {
+        let reasons = match self.transact("AP-16", actions).await {
             Ok(()) => return Ok(()),
             Err(TransactError::Store(error)) => return Err(error.into()),
             Err(TransactError::Canceled(reasons)) => reasons,

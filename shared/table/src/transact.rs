@@ -10,7 +10,13 @@ use aws_sdk_dynamodb::{
 
 use uuid::Uuid;
 
-use crate::{StoreError, Table, batches::backoff, keys::Key, meter::metered, rows::Item};
+use crate::{
+    StoreError, Table,
+    batches::backoff,
+    keys::Key,
+    meter::{Pattern, metered},
+    rows::Item,
+};
 
 /// Why a transaction did not happen.
 #[derive(Debug)]
@@ -37,7 +43,11 @@ const PATIENCE: Duration = Duration::from_secs(4);
 
 impl Table {
     /// All of it, or none. Retried, with jittered backoff, only where every reason of a cancellation is contention.
-    pub(crate) async fn transact(&self, actions: Vec<TransactWriteItem>) -> Result<(), TransactError> {
+    pub(crate) async fn transact(
+        &self,
+        pattern: Pattern,
+        actions: Vec<TransactWriteItem>,
+    ) -> Result<(), TransactError> {
         let started = Instant::now();
         let mut token = Uuid::now_v7().to_string();
         for attempt in 1.. {
@@ -48,7 +58,7 @@ impl Table {
                 .set_transact_items(Some(actions.clone()))
                 .return_consumed_capacity(ReturnConsumedCapacity::Total)
                 .send();
-            let error = match metered(call).await {
+            let error = match metered(pattern, call).await {
                 Ok(_) => return Ok(()),
                 Err(error) => error,
             };

@@ -1,0 +1,109 @@
+//! What a function is told by its environment, and by the secrets that the environment names.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_secretsmanager::Client;
+use table::{error_chain, http_client};
+
+/// For one attempt, and for all of them: together less than the
+/// [10 s](https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html) that an environment may take to
+/// start.
+const ATTEMPT: Duration = Duration::from_secs(2);
+const TOTAL: Duration = Duration::from_secs(6);
+
+/// The variables of the process, and the members of its secrets as if they were variables too. A variable of the process
+/// goes before a secret's member of the same name.
+///
+/// `SECRETS` names secrets of AWS Secrets Manager, comma-separated; each is a JSON object of strings. They are read once,
+/// at the start.
+#[derive(Default)]
+pub struct Environment {
+    secrets: BTreeMap<String, String>,
+    read: Mutex<BTreeSet<String>>,
+}
+
+impl Environment {
+    /// Reads the secrets, if any are named; otherwise nothing is sent.
+    ///
+    /// # Errors
+    /// Names the secret that cannot be read, or its member that is no string.
+    pub async fn load() -> Result<Self, String> {
+        let mut environment = Self::default();
+        let Some(names) = environment.variable("SECRETS") else { return Ok(environment) };
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(ATTEMPT)
+            .operation_attempt_timeout(ATTEMPT)
+            .operation_timeout(TOTAL)
+            .build();
+        let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .http_client(http_client())
+            .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50)))
+            .timeout_config(timeouts)
+            .load()
+            .await;
+        let client = Client::new(&config);
+        for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
+            let secret = client.get_secret_value().secret_id(name).send().await;
+            let secret = secret.map_err(|e| format!("the secret {name} cannot be read: {}", error_chain(&e)))?;
+            environment.secrets.extend(members(name, secret.secret_string().unwrap_or_default())?);
+        }
+        Ok(environment)
+    }
+
+    /// What stands under a name; something empty counts as nothing.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+        let member = || self.secrets.get(name).filter(|value| !value.is_empty()).cloned();
+        crate::lambda::variable(name).or_else(member)
+    }
+
+    /// The names that were asked for until now, whether or not something stood under them.
+    pub fn names_read(&self) -> Vec<String> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+}
+
+/// The members of a secret. What is wrong with one is told without its value.
+fn members(name: &str, text: &str) -> Result<BTreeMap<String, String>, String> {
+    serde_json::from_str(text).map_err(|_| format!("the secret {name} is not a JSON object of strings"))
+}
+
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Environment").field("secrets", &self.secrets.keys()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_an_object_of_strings_and_never_told() {
+        let read = members("payments", r#"{"STRIPE_SECRET_KEY":"sk_1","EMPTY":""}"#).unwrap();
+        let environment = Environment { secrets: read, read: Mutex::default() };
+
+        assert_eq!(environment.variable("STRIPE_SECRET_KEY").as_deref(), Some("sk_1"));
+        assert_eq!(environment.variable("EMPTY"), None);
+        assert_eq!(environment.names_read(), ["EMPTY", "STRIPE_SECRET_KEY"]);
+        assert!(!format!("{environment:?}").contains("sk_1"));
+        for wrong in ["", "sk_1", "[]", r#"{"STRIPE_SECRET_KEY":5}"#] {
+            let error = members("payments", wrong).unwrap_err();
+            assert!(error.contains("payments") && !error.contains("sk_1"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_process_goes_before_its_secrets() {
+        let secrets = BTreeMap::from([("PATH".to_owned(), "elsewhere".to_owned())]);
+        let environment = Environment { secrets, read: Mutex::default() };
+
+        assert_eq!(environment.variable("PATH"), std::env::var("PATH").ok());
+    }
+}

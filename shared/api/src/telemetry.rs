@@ -1,0 +1,128 @@
+//! What a function tells of itself: one line of log an invocation, and metrics, which CloudWatch takes from lines of their
+//! own in its [embedded metric
+//! format](https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html).
+
+use std::{
+    io::Write,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use domain::Timestamp;
+use serde_json::{Map, Value, json};
+use table::meter::{Cost, Costs, Pattern};
+
+/// Every metric of ours is in this namespace, and has the table's name as a dimension.
+pub const NAMESPACE: &str = "OneTill";
+
+/// Whether this is the first invocation of the process. It says so once.
+pub fn is_cold_start() -> bool {
+    static COLD: AtomicBool = AtomicBool::new(true);
+    COLD.swap(false, Ordering::Relaxed)
+}
+
+/// The access patterns that were used, for a line of the log: `AP-06 AP-17`.
+pub fn patterns(costs: &Costs) -> String {
+    costs.by_pattern.keys().copied().collect::<Vec<_>>().join(" ")
+}
+
+/// Where metrics go: to a function's standard output, or nowhere.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    table: String,
+    /// What each access pattern consumed is a metric of its own, which costs something.
+    of_patterns: bool,
+}
+
+impl Metrics {
+    /// Of a shop by its table. `ACCESS_PATTERN_METRICS` is `on`, or else only metrics that alarms need are told.
+    ///
+    /// # Errors
+    /// Says what the variable may be.
+    pub fn from_env(table: &str, var: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let of_patterns = match var("ACCESS_PATTERN_METRICS").as_deref() {
+            Some("on") => true,
+            Some("off") | None => false,
+            Some(other) => return Err(format!("ACCESS_PATTERN_METRICS={other} is neither on nor off")),
+        };
+        Ok(Self { table: table.to_owned(), of_patterns })
+    }
+
+    /// `RRU` and `WRU` of each access pattern that consumed any.
+    pub fn tell_patterns(&self, costs: &Costs, now: Timestamp) {
+        if self.of_patterns {
+            for (pattern, cost) in &costs.by_pattern {
+                if let Some(line) = pattern_line(&self.table, pattern, cost, now) {
+                    print_line(&line);
+                }
+            }
+        }
+    }
+
+    /// Counts of the shop as a whole.
+    pub fn tell(&self, counts: &[(&str, f64)], now: Timestamp) {
+        print_line(&line(&[("Table", &self.table)], counts, now));
+    }
+}
+
+fn pattern_line(table: &str, pattern: Pattern, cost: &Cost, now: Timestamp) -> Option<Value> {
+    let units = [("RRU", cost.rru), ("WRU", cost.wru)];
+    let consumed: Vec<_> = units.into_iter().filter(|(_, units)| *units > 0.0).collect();
+    (!consumed.is_empty()).then(|| line(&[("AccessPattern", pattern), ("Table", table)], &consumed, now))
+}
+
+fn line(dimensions: &[(&str, &str)], metrics: &[(&str, f64)], now: Timestamp) -> Value {
+    let names: Vec<_> = dimensions.iter().map(|(name, _)| *name).collect();
+    let kinds: Vec<_> = metrics.iter().map(|(name, _)| json!({"Name": name, "Unit": "Count"})).collect();
+    let mut line = Map::new();
+    let directive = json!({"Namespace": NAMESPACE, "Dimensions": [names], "Metrics": kinds});
+    line.insert("_aws".to_owned(), json!({"Timestamp": now.as_millisecond(), "CloudWatchMetrics": [directive]}));
+    line.extend(dimensions.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))));
+    line.extend(metrics.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))));
+    Value::Object(line)
+}
+
+/// Whole and at once, so that lines of requests that run side by side do not mix. A line that cannot be written is lost,
+/// and the request is not.
+fn print_line(line: &Value) {
+    let _ = std::io::stdout().lock().write_all(format!("{line}\n").as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    #[test]
+    fn a_metric_is_a_line_of_the_embedded_metric_format() {
+        let cost = Cost { wru: 13.0, dynamodb_calls: 1, ..Cost::default() };
+
+        let told = pattern_line("EcommerceApp", "AP-08", &cost, NOW);
+
+        let expected = json!({
+            "_aws": {"Timestamp": 0, "CloudWatchMetrics": [{
+                "Namespace": "OneTill",
+                "Dimensions": [["AccessPattern", "Table"]],
+                "Metrics": [{"Name": "WRU", "Unit": "Count"}],
+            }]},
+            "AccessPattern": "AP-08",
+            "Table": "EcommerceApp",
+            "WRU": 13.0,
+        });
+        assert_eq!(told, Some(expected));
+    }
+
+    #[test]
+    fn what_consumed_nothing_is_no_metric() {
+        assert_eq!(pattern_line("EcommerceApp", "AP-08", &Cost::default(), NOW), None);
+    }
+
+    #[test]
+    fn metrics_of_patterns_are_on_or_off() {
+        let of = |value: &'static str| Metrics::from_env("t", move |_| Some(value.to_owned()));
+
+        assert!(of("on").unwrap().of_patterns && !of("off").unwrap().of_patterns);
+        assert!(!Metrics::from_env("t", |_| None).unwrap().of_patterns);
+        assert!(of("yes").unwrap_err().contains("ACCESS_PATTERN_METRICS"));
+    }
+}
