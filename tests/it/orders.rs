@@ -175,7 +175,7 @@ async fn what_is_free_is_ordered_without_a_provider() {
     let cancelled = ann.post_once(&path, "free-and-not-wanted", Value::Null).await.expect(200).json();
     let left_behind = hold(&shop, &bob, "tok_visa", "crashed-checkout").await;
     shop.clock.advance(SignedDuration::from_mins(15));
-    sweeper::sweep(&shop.stack.sweeper, None).await.unwrap();
+    shop.sweep(None).await;
 
     assert_eq!((&order["state"], &cancelled["state"]), (&json!("confirmed"), &json!("cancelled")));
     assert_eq!(bob.get(&format!("/orders/{}", left_behind.id)).await.json()["state"], "cancelled");

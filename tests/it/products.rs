@@ -225,16 +225,18 @@ async fn a_category_lists_its_own_products_and_those_below_by_price() {
         ("wok", 2_500, "Kitchen/Pans/Iron"),
         ("lamp", 1_000, "Home"),
         ("toy", 700, "Kitchen Toys"),
+        ("stove", 9_000, "Garden/Camping/Cooking/Stoves"),
     ] {
         shop.product(id).priced(cents).in_category(category).create().await;
     }
 
-    let expected: [(&str, &[&str]); 10] = [
+    let expected: [(&str, &[&str]); 11] = [
         ("?category=Kitchen", &["cup", "mug", "wok"]),
         ("?category=Kitchen&sort=price", &["cup", "mug", "wok"]),
         ("?category=Kitchen&sort=-price", &["wok", "mug", "cup"]),
         ("?category=Kitchen/Pans", &["wok"]),
         ("?category=Kitchen/Pans/Iron", &["wok"]),
+        ("?category=Garden/Camping/Cooking/Stoves", &["stove"]),
         ("?category=Pans", &[]),
         ("?category=Kitchen&minPrice=500&maxPrice=899", &["cup", "mug"]),
         ("?category=Kitchen&minPrice=501&maxPrice=898", &[]),

@@ -76,6 +76,22 @@ async fn a_customer_idle_for_half_an_hour_is_refused_from_that_very_second() {
 }
 
 #[tokio::test]
+async fn whatever_a_session_is_used_for_keeps_it_open() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").stock(1).create().await;
+    let (ann, bob, admin) = (shop.registered().await, shop.registered().await, shop.admin().await);
+
+    for _ in 0..2 {
+        shop.clock.advance(SignedDuration::from_mins(20));
+        ann.get("/cart").await.expect(200);
+        bob.get("/orders").await.expect(200);
+        admin.patch(&format!("/admin/products/{mug}"), json!({"name": "Mug"})).await.expect(200);
+    }
+
+    assert!(is_open(&ann).await && is_open(&bob).await && is_open(&admin).await);
+}
+
+#[tokio::test]
 async fn an_expired_session_stays_refused_while_nobody_has_deleted_it() {
     let shop = Shop::open().await;
     let (guest, customer) = (shop.customer().await, shop.registered().await);

@@ -1,8 +1,11 @@
 //! Orders that nobody came back for.
 
+use std::sync::Arc;
+
 use domain::Timestamp;
 use e2e::{Shop, Shopper};
 use jiff::SignedDuration;
+use payments::{Stripe, StripeConfig};
 use serde_json::json;
 use sweeper::Swept;
 use table::Open;
@@ -15,13 +18,14 @@ async fn a_hold_that_ran_out_is_released_once_and_not_a_second_before() {
     let (ann, order) = held(&shop).await;
 
     shop.clock.advance(SignedDuration::from_mins(15) - SignedDuration::from_secs(1));
-    let early = sweep(&shop).await;
+    let early = shop.sweep(None).await;
     let still_held = shop.stock(&"mug".parse().unwrap()).await;
     shop.clock.advance(SignedDuration::from_secs(1));
-    let (one, other) = tokio::join!(sweep(&shop), sweep(&shop));
-    let again = sweep(&shop).await;
+    let (one, other) = tokio::join!(shop.sweep(None), shop.sweep(None));
+    let again = shop.sweep(None).await;
 
     assert_eq!((early.due, still_held), (0, 8));
+    assert_eq!((one.overdue, other.overdue), (0, 0), "nobody is late yet");
     assert!(one.released >= 1 && one.failed + other.failed == 0, "{one:?} {other:?}");
     assert_eq!(again, Swept::default());
     assert_eq!(shop.stock(&"mug".parse().unwrap()).await, 10);
@@ -39,14 +43,14 @@ async fn a_sweeper_that_comes_48_hours_late_does_the_same() {
 
     shop.clock.advance(SignedDuration::from_hours(48));
     let items = shop.dump().await;
-    let swept = sweep(&shop).await;
+    let swept = shop.sweep(None).await;
 
     let of_order = items.iter().filter(|i| i["PK"].as_str().is_some_and(|pk| pk.starts_with("ORDER#")));
     assert!(
         of_order.clone().count() > 0 && of_order.clone().all(|i| i.get("expiresAt").is_none()),
         "TTL is on no hold"
     );
-    assert_eq!((swept.due, swept.released), (1, 1));
+    assert_eq!((swept.due, swept.overdue, swept.released), (1, 1, 1));
     assert_eq!(shop.stock(&"mug".parse().unwrap()).await, 10);
     assert_eq!(state(&ann, &order).await, "cancelled");
 }
@@ -61,9 +65,9 @@ async fn an_unknown_payment_is_asked_about_after_a_minute() {
     let paid = ann.pays_with("tok_timeout_paid", "lost-after-paying").await.expect(202).json()["orderId"].clone();
     let unpaid = bob.pays_with("tok_timeout_unpaid", "lost-before-paying").await.expect(202).json()["orderId"].clone();
 
-    let early = sweep(&shop).await;
+    let early = shop.sweep(None).await;
     shop.clock.advance(SignedDuration::from_mins(1));
-    let swept = sweep(&shop).await;
+    let swept = shop.sweep(None).await;
 
     assert_eq!(early.due, 0);
     assert_eq!((swept.confirmed, swept.released), (1, 1));
@@ -75,15 +79,40 @@ async fn an_unknown_payment_is_asked_about_after_a_minute() {
 }
 
 #[tokio::test]
+async fn an_order_whose_provider_stays_silent_is_counted_and_put_off() {
+    // Nobody listens there.
+    let stripe = StripeConfig::from_env(|name| match name {
+        "STRIPE_ENDPOINT" => Some("http://127.0.0.1:1".to_owned()),
+        name => Some(format!("{name}_of_nobody")),
+    });
+    let silent = Arc::new(Stripe::new(stripe.unwrap()).unwrap());
+    let shop = Shop::open_with(|options| options.provider = Some(silent)).await;
+    let (ann, order) = held(&shop).await;
+
+    shop.clock.advance(SignedDuration::from_mins(15));
+    let swept = shop.sweep(None).await;
+    let at_once = shop.sweep(None).await;
+    shop.clock.advance(SignedDuration::from_mins(4));
+    let later = shop.sweep(None).await;
+
+    assert_eq!((swept.due, swept.overdue, swept.waiting, swept.unknown), (1, 0, 1, 1));
+    assert_eq!(swept.metrics(), [("OverdueHolds", 0.0), ("UnknownPayments", 1.0)]);
+    assert_eq!(at_once, Swept::default());
+    assert_eq!((later.due, later.unknown), (1, 1));
+    assert_eq!(state(&ann, &order).await, "payment_unknown");
+    assert_eq!(shop.stock(&"mug".parse().unwrap()).await, 8, "what may be paid stays held");
+}
+
+#[tokio::test]
 async fn nothing_is_begun_with_less_than_three_seconds_left() {
     let shop = Shop::open().await;
     let (ann, order) = held(&shop).await;
     shop.clock.advance(SignedDuration::from_mins(15));
     let now = shop.clock.now();
 
-    let short = sweeper::sweep(&shop.stack.sweeper, Some(now + SignedDuration::from_millis(2_900))).await.unwrap();
+    let short = shop.sweep(Some(now + SignedDuration::from_millis(2_900))).await;
     let before = state(&ann, &order).await;
-    let enough = sweeper::sweep(&shop.stack.sweeper, Some(now + SignedDuration::from_secs(4))).await.unwrap();
+    let enough = shop.sweep(Some(now + SignedDuration::from_secs(4))).await;
 
     assert_eq!((short.due, short.left, before.as_str()), (1, 1, "pending_payment"));
     assert_eq!(enough.released, 1);
@@ -116,10 +145,6 @@ async fn held(shop: &Shop) -> (Shopper, String) {
     ann.adds(&mug, 2).await.expect(200);
     let order = hold(shop, &ann, "tok_visa", "crashed-and-gone").await;
     (ann, order.id.to_string())
-}
-
-async fn sweep(shop: &Shop) -> Swept {
-    sweeper::sweep(&shop.stack.sweeper, None).await.unwrap()
 }
 
 async fn state(shopper: &Shopper, order: &str) -> String {

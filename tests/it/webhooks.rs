@@ -33,7 +33,7 @@ async fn a_refusal_settles_only_what_nobody_waits_for() {
 
     deliver(&shop, &declined(&order, "evt_1")).await.expect(200);
     let at_once = ann.get(&format!("/orders/{order}")).await.json()["state"].clone();
-    sweeper::sweep(&shop.stack.sweeper, None).await.unwrap();
+    shop.sweep(None).await;
 
     assert_eq!(at_once, "payment_unknown", "another attempt may be on its way");
     assert_eq!(ann.get(&format!("/orders/{order}")).await.json()["state"], "cancelled");
@@ -49,7 +49,7 @@ async fn a_refusal_settles_only_what_nobody_waits_for() {
 async fn money_for_an_order_that_was_given_up_goes_back() {
     let (shop, ann, order) = lost("tok_timeout_unpaid").await;
     shop.clock.advance(SignedDuration::from_mins(2));
-    sweeper::sweep(&shop.stack.sweeper, None).await.unwrap();
+    shop.sweep(None).await;
     assert_eq!(ann.get(&format!("/orders/{order}")).await.json()["state"], "cancelled");
 
     deliver(&shop, &captured(&order, "evt_1", 899)).await.expect(200);
@@ -62,7 +62,7 @@ async fn money_for_an_order_that_was_given_up_goes_back() {
     let owed = admin.get("/admin/orders?state=refund_owed").await.expect(200).json();
     assert_eq!(owed["items"][0]["orderId"], order.as_str());
     shop.clock.advance(SignedDuration::from_mins(2));
-    sweeper::sweep(&shop.stack.sweeper, None).await.unwrap();
+    shop.sweep(None).await;
     // Nobody had paid, whatever the event said: the provider gives nothing back, and staff can see that.
     let refused = admin.get(&format!("/admin/orders/{order}")).await.expect(200).json();
     assert_eq!(refused["refunds"][0]["state"], "refused");

@@ -8,6 +8,7 @@ mod dump;
 pub mod faults;
 pub mod model;
 mod product;
+mod recorder;
 mod shopper;
 pub mod streams;
 
@@ -17,6 +18,7 @@ use api::{Clock, Policy};
 use domain::{Currency, Email, Password, ProductId, Timestamp};
 use futures::{StreamExt as _, stream};
 use local::{AdminAccount, Stack, StackOptions, Streams};
+use sweeper::Swept;
 
 pub use answer::{Answer, Cost};
 pub use product::ProductBuilder;
@@ -61,6 +63,7 @@ impl Shop {
             // A test that wants the sweeper to come by says when, and so for the stream.
             sweep_every: None,
             streams: Streams::Off,
+            http: recorder::recording(table::http_client()),
             admin: Some(AdminAccount {
                 email: Email::parse(ADMIN_EMAIL).expect("an e-mail"),
                 password: Password::choose(ADMIN_PASSWORD).expect("a password"),
@@ -128,6 +131,12 @@ impl Shop {
     /// Every item there is, for checks that trust no code of the product.
     pub async fn dump(&self) -> Vec<serde_json::Value> {
         dump::items(&self.stack.dynamodb, self.stack.table.name(), &table::http_client()).await
+    }
+
+    /// Runs the sweeper once. `deadline` is when its invocation is cut off.
+    pub async fn sweep(&self, deadline: Option<Timestamp>) -> Swept {
+        let swept = local::function::run_as("sweeper", sweeper::sweep(&self.stack.sweeper, deadline));
+        swept.await.expect("the table answers")
     }
 
     /// Works off what is on the table's stream.

@@ -9,7 +9,7 @@ use stream::DeadLetters;
 use table::{Bucket, Table};
 
 use crate::{
-    StackError, Streams, error_chain,
+    StackError, Streams, error_chain, function,
     mapping::{Checkpoints, Consumer, Handler, Source, Target},
 };
 
@@ -46,14 +46,16 @@ pub fn consumers(
             notifications::MAPPING,
             Arc::new(move |batch| {
                 let state = notifications.clone();
-                async move { notifications::handle(&state, batch, None).await }.boxed()
+                let name = notifications::MAPPING.function;
+                async move { function::run_as(name, notifications::handle(&state, batch, None)).await }.boxed()
             }),
         ),
         (
             projections::MAPPING,
             Arc::new(move |batch| {
                 let state = projections.clone();
-                async move { projections::handle(&state, batch, None).await }.boxed()
+                let name = projections::MAPPING.function;
+                async move { function::run_as(name, projections::handle(&state, batch, None)).await }.boxed()
             }),
         ),
     ];

@@ -3,7 +3,8 @@ use std::{net::SocketAddr, sync::Arc};
 use api::{Context, Problem, edge};
 use axum::{
     Router,
-    extract::Path,
+    extract::{Path, Request},
+    middleware::{Next, from_fn},
     response::{Html, IntoResponse},
     routing::get,
 };
@@ -22,6 +23,7 @@ use utoipa::{
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
+    function,
     mapping::{self, Consumer},
     pictures, sample, told_to_stop,
 };
@@ -36,11 +38,11 @@ pub fn router(
     payments: Arc<dyn PaymentProvider>,
     consumers: &[Arc<Consumer>],
 ) -> (Router, utoipa::openapi::OpenApi) {
-    let routes = OpenApiRouter::new()
-        .merge(products::router(products::State::new(context.clone(), descriptions.clone())))
-        .merge(cart::router(cart::State::new(context.clone())))
-        .merge(orders::router(orders::State::new(context.clone(), payments)))
-        .merge(sessions::router(sessions::State::new(context.clone())));
+    let functions = functions(context, descriptions, payments);
+    let routes = functions.into_iter().fold(OpenApiRouter::new(), |routes, (name, function)| {
+        let run = move |request: Request, next: Next| function::run_as(deployed(name, &request), next.run(request));
+        routes.merge(function.layer(from_fn(run)))
+    });
     let document = openapi(routes.get_openapi().clone());
     let text: Arc<str> = document.to_pretty_json().unwrap_or_default().into();
     let routes = routes
@@ -49,6 +51,29 @@ pub fn router(
         .route("/openapi.json", get(async move || ([(header::CONTENT_TYPE, "application/json")], text.to_string())));
     // Beside the edge, which has limits for customers and answers for their browsers.
     (edge::finish(routes, context).0.merge(mapping::invoke(consumers)), document)
+}
+
+/// The functions that answer requests, by the name of their binary.
+pub fn functions(
+    context: &Context,
+    descriptions: &Descriptions,
+    payments: Arc<dyn PaymentProvider>,
+) -> [(&'static str, OpenApiRouter); 4] {
+    [
+        ("products", products::router(products::State::new(context.clone(), descriptions.clone()))),
+        ("cart", cart::router(cart::State::new(context.clone()))),
+        ("orders", orders::router(orders::State::new(context.clone(), payments))),
+        ("sessions", sessions::router(sessions::State::new(context.clone()))),
+    ]
+}
+
+/// The function that is deployed for a request. `products` is deployed twice, for everybody and for staff, so that what
+/// faces everybody has a role that reads the catalogue and nothing else.
+fn deployed(binary: &'static str, request: &Request) -> &'static str {
+    match binary {
+        "products" if request.uri().path().starts_with("/admin/") => "products-admin",
+        binary => binary,
+    }
 }
 
 /// The document of the whole API: titled, with the ways to be somebody, and with the answers that the edge gives on

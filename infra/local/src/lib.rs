@@ -4,6 +4,7 @@
 mod admin;
 mod consumers;
 mod engine;
+pub mod function;
 mod gateway;
 pub mod mapping;
 mod pictures;
@@ -20,7 +21,7 @@ use mapping::{Checkpoints, Consumer, Delivered, DrainError, Source};
 use payments::{LocalPayments, PaymentProvider};
 use saga::Saga;
 use stream::DeadLetters;
-use table::{Descriptions, Endpoints, StoreError, Table, TableConfig, Timeouts, http_client};
+use table::{Descriptions, Endpoints, SharedHttpClient, StoreError, Table, TableConfig, Timeouts, http_client};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use utoipa::openapi::OpenApi;
 
@@ -55,6 +56,8 @@ pub struct StackOptions {
     pub mail: Option<PathBuf>,
     /// An engine that runs already, such as Amazon's DynamoDB Local; then none is started.
     pub dynamodb_endpoint: Option<String>,
+    /// What the functions' SDK sends with.
+    pub http: SharedHttpClient,
 }
 
 impl Default for StackOptions {
@@ -75,6 +78,7 @@ impl Default for StackOptions {
             streams: Streams::On,
             mail: None,
             dynamodb_endpoint: None,
+            http: http_client(),
         }
     }
 }
@@ -161,14 +165,13 @@ impl Stack {
         let s3 = address(&s3_listener)?;
         s3::serve(s3_listener, &data.s3_folder()?, stopped.clone(), &mut servers)?;
 
-        let http = http_client();
-        let source = Source::new(&dynamodb, &options.table, http.clone());
+        let source = Source::new(&dynamodb, &options.table, http_client());
         let config = TableConfig {
             table: options.table,
             bucket: BUCKET.to_owned(),
             endpoints: Some(Endpoints { dynamodb: dynamodb.clone(), s3: format!("http://{s3}") }),
             timeouts: Timeouts::LOCAL,
-            http,
+            http: options.http,
         };
         let (table, descriptions) = config.connect().await;
         table.create().await?;

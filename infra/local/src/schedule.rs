@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::{sync::watch, task::JoinSet, time::MissedTickBehavior};
 
-use crate::{error_chain, told_to_stop};
+use crate::{error_chain, function, told_to_stop};
 
 pub fn serve(every: Duration, sweeper: sweeper::State, stopped: watch::Receiver<bool>, servers: &mut JoinSet<()>) {
     servers.spawn(async move {
@@ -17,7 +17,7 @@ pub fn serve(every: Duration, sweeper: sweeper::State, stopped: watch::Receiver<
                 () = &mut stop => return,
                 _ = ticks.tick() => {}
             }
-            match sweeper::sweep(&sweeper, None).await {
+            match function::run_as("sweeper", sweeper::sweep(&sweeper, None)).await {
                 Ok(swept) if swept.due > 0 => tracing::info!(?swept, "swept"),
                 Ok(_) => {}
                 Err(error) => tracing::error!(error = error_chain(&error), "the sweeper failed; it runs again"),
