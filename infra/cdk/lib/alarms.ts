@@ -1,0 +1,204 @@
+import { Aws } from 'aws-cdk-lib';
+import type { CfnStage, HttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
+import { CfnAlarm } from 'aws-cdk-lib/aws-cloudwatch';
+import type { CfnAlarmProps } from 'aws-cdk-lib/aws-cloudwatch';
+import type { CfnTable } from 'aws-cdk-lib/aws-dynamodb';
+import type { CfnKey } from 'aws-cdk-lib/aws-kms';
+import type { CfnBucket } from 'aws-cdk-lib/aws-s3';
+import { CfnSubscription, CfnTopic, CfnTopicPolicy } from 'aws-cdk-lib/aws-sns';
+import type { Construct } from 'constructs';
+
+import { LETTERS } from './buckets';
+import { addCapacityAlarms } from './capacity-alarms';
+import type { Functions } from './functions';
+import type { Settings } from './settings';
+import { atLeast, over } from './thresholds';
+
+/** What is watched. */
+export interface Watched {
+  readonly table: CfnTable;
+  readonly api: HttpApi;
+  readonly stage: CfnStage;
+  readonly functions: Functions;
+  readonly deadLetters: CfnBucket;
+}
+
+/** Makes an alarm that tells the topic, when it goes off and when it is over. */
+export type AddAlarm = (id: string, see: string, props: AlarmProps) => void;
+export type AlarmProps = Omit<CfnAlarmProps, 'alarmActions' | 'okActions'>;
+
+/** The topic, and an alarm for each thing that somebody has to look at; docs/operations.md says of each what to do. */
+export function addAlarms(scope: Construct, settings: Settings, key: CfnKey, watched: Watched): CfnTopic {
+  const topic = addTopic(scope, settings, key);
+  const add: AddAlarm = (id, see, { alarmDescription, treatMissingData = 'notBreaching', ...props }) => {
+    new CfnAlarm(scope, id, {
+      alarmDescription: `${alarmDescription}; see '${see}' in docs/operations.md`,
+      treatMissingData,
+      ...props,
+      alarmActions: [topic.ref],
+      okActions: [topic.ref],
+    });
+  };
+  addTableAlarms(add, watched.table);
+  addApiAlarms(add, settings, watched);
+  addStreamAlarms(add, watched);
+  addOrderAlarms(add, watched.table);
+  if (settings.capacity) addCapacityAlarms(add, watched.table);
+  return topic;
+}
+
+function addTopic(scope: Construct, { alarmEmail }: Settings, key: CfnKey): CfnTopic {
+  const topic = new CfnTopic(scope, 'AlarmTopic', { kmsMasterKeyId: key.attrArn });
+  new CfnTopicPolicy(scope, 'AlarmTopicPolicy', {
+    topics: [topic.ref],
+    policyDocument: {
+      Version: '2012-10-17',
+      Statement: [
+        {
+          Sid: 'AlarmsOfThisAccount',
+          Effect: 'Allow',
+          Principal: { Service: 'cloudwatch.amazonaws.com' },
+          Action: 'sns:Publish',
+          Resource: topic.ref,
+          Condition: { StringEquals: { 'aws:SourceAccount': Aws.ACCOUNT_ID } },
+        },
+        {
+          Sid: 'OverTlsOnly',
+          Effect: 'Deny',
+          Principal: '*',
+          Action: 'sns:Publish',
+          Resource: topic.ref,
+          Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+        },
+      ],
+    },
+  });
+  if (alarmEmail !== undefined) {
+    new CfnSubscription(scope, 'AlarmSubscription', { topicArn: topic.ref, protocol: 'email', endpoint: alarmEmail });
+  }
+  return topic;
+}
+
+function addTableAlarms(add: AddAlarm, table: CfnTable): void {
+  add('ThrottledRequestsAlarm', 'Throttled requests', {
+    alarmDescription: 'DynamoDB throttles requests of the table',
+    metrics: ofEveryOperation('ThrottledRequests', table),
+    ...atLeast(5).once,
+  });
+  add('SystemErrorsAlarm', 'DynamoDB fails', {
+    alarmDescription: 'DynamoDB answers requests of the table with errors of its own',
+    metrics: ofEveryOperation('SystemErrors', table),
+    ...atLeast(5).once,
+  });
+  add('TransactionConflictAlarm', 'Transaction conflicts', {
+    alarmDescription: "Transactions get in each other's way",
+    namespace: 'AWS/DynamoDB',
+    metricName: 'TransactionConflict',
+    dimensions: [{ name: 'TableName', value: table.ref }],
+    statistic: 'Sum',
+    period: 300,
+    ...atLeast(100).once,
+  });
+}
+
+/** DynamoDB counts these for each operation alone. */
+function ofEveryOperation(metricName: string, table: CfnTable): CfnAlarm.MetricDataQueryProperty[] {
+  const operations = [
+    'BatchGetItem',
+    'BatchWriteItem',
+    'DeleteItem',
+    'GetItem',
+    'PutItem',
+    'Query',
+    'TransactWriteItems',
+    'UpdateItem',
+  ];
+  const counts = operations.map((operation) => ({
+    id: operation.charAt(0).toLowerCase() + operation.slice(1),
+    returnData: false,
+    metricStat: {
+      stat: 'Sum',
+      period: 300,
+      metric: {
+        namespace: 'AWS/DynamoDB',
+        metricName,
+        dimensions: [
+          { name: 'TableName', value: table.ref },
+          { name: 'Operation', value: operation },
+        ],
+      },
+    },
+  }));
+  return [{ id: 'total', expression: 'SUM(METRICS())', label: metricName, returnData: true }, ...counts];
+}
+
+function addApiAlarms(add: AddAlarm, { slowestAcceptable }: Settings, { api, stage }: Watched): void {
+  const dimensions = [
+    { name: 'ApiId', value: api.apiId },
+    { name: 'Stage', value: stage.ref },
+  ];
+  add('ServerErrorsAlarm', 'Requests fail', {
+    alarmDescription: 'Requests are answered with 5xx',
+    namespace: 'AWS/ApiGateway',
+    metricName: '5xx',
+    dimensions,
+    statistic: 'Sum',
+    period: 300,
+    ...atLeast(5).once,
+  });
+  add('LatencyAlarm', 'Requests are slow', {
+    alarmDescription: 'One request in a hundred is slow',
+    namespace: 'AWS/ApiGateway',
+    metricName: 'Latency',
+    dimensions,
+    extendedStatistic: 'p99',
+    period: 300,
+    ...over(slowestAcceptable.toMilliseconds()).times(3),
+  });
+}
+
+function addStreamAlarms(add: AddAlarm, { functions, deadLetters }: Watched): void {
+  for (const name of ['Notifications', 'Projections'] as const) {
+    add(`${name}IteratorAgeAlarm`, 'A consumer is behind', {
+      alarmDescription: `Function ${name.toLowerCase()} is behind the table's stream by over a minute`,
+      namespace: 'AWS/Lambda',
+      metricName: 'IteratorAge',
+      dimensions: [{ name: 'FunctionName', value: functions[name].functionName }],
+      statistic: 'Maximum',
+      period: 60,
+      ...over(60_000).times(5),
+    });
+  }
+  add('DeadLettersAlarm', 'Dead letters', {
+    alarmDescription: 'Records of the stream were given up',
+    namespace: 'AWS/S3',
+    metricName: 'PutRequests',
+    dimensions: [
+      { name: 'BucketName', value: deadLetters.ref },
+      { name: 'FilterId', value: LETTERS },
+    ],
+    statistic: 'Sum',
+    period: 60,
+    ...atLeast(1).once,
+  });
+}
+
+function addOrderAlarms(add: AddAlarm, table: CfnTable): void {
+  const ofTheTable = { namespace: 'OneTill', dimensions: [{ name: 'Table', value: table.ref }], statistic: 'Maximum' };
+  add('UnknownPaymentsAlarm', 'payment_unknown', {
+    alarmDescription: 'Payments stay without an answer of the provider',
+    ...ofTheTable,
+    metricName: 'UnknownPayments',
+    period: 300,
+    ...atLeast(1).times(3, 4),
+  });
+  add('OverdueHoldsAlarm', 'The sweeper does not run', {
+    alarmDescription: 'Orders stay pending past their hold, or the sweeper does not run',
+    ...ofTheTable,
+    metricName: 'OverdueHolds',
+    period: 60,
+    ...atLeast(1).times(5),
+    // A sweeper that does not run counts nothing.
+    treatMissingData: 'breaching',
+  });
+}

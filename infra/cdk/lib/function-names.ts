@@ -1,0 +1,10 @@
+/** The functions that answer requests. */
+export const API_FUNCTIONS = ['Products', 'ProductsAdmin', 'Cart', 'Orders', 'Sessions'] as const;
+export type ApiFunctionName = (typeof API_FUNCTIONS)[number];
+
+/** These, and those behind the stream and the schedule. */
+export const FUNCTIONS = [...API_FUNCTIONS, 'Notifications', 'Projections', 'Sweeper'] as const;
+export type FunctionName = (typeof FUNCTIONS)[number];
+
+/** A binary of the workspace, in `functions/<binary>`. */
+export type Binary = 'products' | 'cart' | 'orders' | 'sessions' | 'notifications' | 'projections' | 'sweeper';

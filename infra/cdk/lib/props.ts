@@ -1,0 +1,174 @@
+import type { Duration } from 'aws-cdk-lib';
+import type { Architecture, Code } from 'aws-cdk-lib/aws-lambda';
+import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
+
+import type { Binary } from './function-names';
+
+/** What a shop can be told. The defaults are those of the parameters of `infra/sam/template.yaml`. */
+export interface OneTillProps {
+  /** Storefronts that browsers may call from, such as `https://shop.example`. At least one. */
+  readonly allowedOrigins: string[];
+
+  /** Sender of mails, such as `Shop <orders@shop.example>`. */
+  readonly mailFrom: string;
+
+  /** The SES identity of that sender in this account and region, a verified domain or address. */
+  readonly mailIdentity: string;
+
+  /**
+   * SES configuration set, where bounces and complaints are told.
+   * @default none
+   */
+  readonly mailConfigurationSet?: string;
+
+  /**
+   * The shop's name in mails.
+   * @default OneTill
+   */
+  readonly shopName?: string;
+
+  /**
+   * ISO 4217 code of the one currency that carts are charged in.
+   * @default USD
+   */
+  readonly shopCurrency?: string;
+
+  /**
+   * Rates other than the usual ones, such as `{ checkout: 20, guest: 200 }`.
+   * @default none
+   */
+  readonly rateLimits?: RateLimits;
+
+  /**
+   * The API's own domain. Cookies reach it only below the storefront's domain.
+   * @default the address that API Gateway gives it
+   */
+  readonly domain?: ApiDomain;
+
+  /**
+   * Requests of all callers together.
+   * @default 500 a second, 1000 at once
+   */
+  readonly throttling?: Throttling;
+
+  /**
+   * Name of the table. Another name makes another table; the old one is kept.
+   * @default EcommerceApp
+   */
+  readonly tableName?: string;
+
+  /**
+   * Units that the table and each of its indexes are scaled between.
+   * @default on demand
+   */
+  readonly capacity?: ProvisionedCapacity;
+
+  /**
+   * The export that a new table is filled from; see 'Going back in time' in docs/operations.md.
+   * @default an empty table
+   */
+  readonly restore?: TableExport;
+
+  /**
+   * Who alarms are mailed to.
+   * @default nobody
+   */
+  readonly alarmEmail?: string;
+
+  /**
+   * An alarm tells when one request in a hundred takes longer.
+   * @default 3 seconds
+   */
+  readonly slowestAcceptable?: Duration;
+
+  /**
+   * Another value starts the functions anew, so that they read secrets that were changed.
+   * @default 1
+   */
+  readonly secretsVersion?: string;
+
+  /**
+   * How long logs are kept: one, two, three or six months, or a year.
+   * @default one month
+   */
+  readonly logRetention?: RetentionDays;
+
+  /**
+   * What the functions log.
+   * @default info
+   */
+  readonly logLevel?: LogLevel;
+
+  /**
+   * Whether what each access pattern consumes becomes a metric; docs/costs.md says what that costs.
+   * @default true
+   */
+  readonly accessPatternMetrics?: boolean;
+
+  /**
+   * Of the functions.
+   * @default Architecture.ARM_64
+   */
+  readonly architecture?: Architecture;
+
+  /**
+   * Where the code of a function comes from: a `bootstrap` for `provided.al2023`, in a folder or an archive.
+   * @default cargo-lambda builds the binary from this workspace
+   */
+  readonly code?: (binary: Binary) => Code;
+}
+
+/** How often a caller may do what is limited; `shared/api/src/rates.rs` says over which time. */
+export type RateLimits = Partial<Record<RateLimit, number>>;
+
+export const RATE_LIMITS = ['login_account_address', 'login_account', 'login_address', 'checkout', 'guest'] as const;
+export type RateLimit = (typeof RATE_LIMITS)[number];
+
+export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+export interface ApiDomain {
+  /** Such as `api.shop.example`. */
+  readonly name: string;
+  /** Certificate of that domain, in the stack's region. */
+  readonly certificateArn: string;
+}
+
+export interface Throttling {
+  /**
+   * Requests a second.
+   * @default 500
+   */
+  readonly rateLimit?: number;
+  /**
+   * Requests at once.
+   * @default 1000
+   */
+  readonly burstLimit?: number;
+}
+
+/** Units of reads and of writes, for the table and for each index. */
+export interface ProvisionedCapacity {
+  /**
+   * Units that are always provisioned.
+   * @default 5
+   */
+  readonly min?: number;
+  /**
+   * Units that are provisioned at most.
+   * @default 1000
+   */
+  readonly max?: number;
+  /**
+   * Percent of what is provisioned that scaling aims to have consumed, from 20 to 90.
+   * @default 70
+   */
+  readonly targetUtilization?: number;
+}
+
+/** An export of a table to S3. */
+export interface TableExport {
+  readonly bucket: string;
+  /** Of the export's data, such as `AWSDynamoDB/01234567890123-abcdefgh/data/`. */
+  readonly prefix: string;
+}

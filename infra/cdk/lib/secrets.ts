@@ -1,0 +1,35 @@
+import type { CfnKey } from 'aws-cdk-lib/aws-kms';
+import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
+import type { Construct } from 'constructs';
+
+/** Each is a JSON object whose members the functions read as if they stood in their environment. */
+export interface Secrets {
+  readonly cursorKeys: CfnSecret;
+  readonly payment: CfnSecret;
+}
+
+export function addSecrets(scope: Construct, key: CfnKey): Secrets {
+  return {
+    cursorKeys: new CfnSecret(scope, 'CursorKeys', {
+      description: 'What cursors of lists are sealed with, CURSOR_KEYS; two at a time while it is being changed',
+      kmsKeyId: key.attrArn,
+      generateSecretString: {
+        secretStringTemplate: '{}',
+        generateStringKey: 'CURSOR_KEYS',
+        passwordLength: 64,
+        excludePunctuation: true,
+      },
+    }),
+    payment: new CfnSecret(scope, 'PaymentSecrets', {
+      description: 'STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRETS; put in by hand, until then no order can be placed',
+      kmsKeyId: key.attrArn,
+      // Nobody knows the secret that this makes up, so no event is believed until the real one is there.
+      generateSecretString: {
+        secretStringTemplate: '{"STRIPE_SECRET_KEY":""}',
+        generateStringKey: 'STRIPE_WEBHOOK_SECRETS',
+        passwordLength: 64,
+        excludePunctuation: true,
+      },
+    }),
+  };
+}

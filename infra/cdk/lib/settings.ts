@@ -1,0 +1,121 @@
+import { existsSync } from 'node:fs';
+
+import { Duration } from 'aws-cdk-lib';
+import { Architecture } from 'aws-cdk-lib/aws-lambda';
+import { RetentionDays } from 'aws-cdk-lib/aws-logs';
+
+import { inOrder, oneOf, origins, text, whole } from './checks';
+import type { Problems } from './checks';
+import { LOG_LEVELS, RATE_LIMITS } from './props';
+import type { ApiDomain, LogLevel, OneTillProps, ProvisionedCapacity, TableExport, Throttling } from './props';
+import { MANIFEST } from './workspace';
+
+/** The props with every default filled in, and found good. */
+export interface Settings {
+  readonly allowedOrigins: string[];
+  readonly mailFrom: string;
+  readonly mailIdentity: string;
+  readonly mailConfigurationSet: string | undefined;
+  readonly shopName: string;
+  readonly shopCurrency: string;
+  readonly rateLimits: string;
+  readonly domain: ApiDomain | undefined;
+  readonly throttling: Required<Throttling>;
+  readonly tableName: string;
+  readonly capacity: Required<ProvisionedCapacity> | undefined;
+  readonly restore: TableExport | undefined;
+  readonly alarmEmail: string | undefined;
+  readonly slowestAcceptable: Duration;
+  readonly secretsVersion: string;
+  readonly logRetention: RetentionDays;
+  readonly logLevel: LogLevel;
+  readonly accessPatternMetrics: boolean;
+  readonly architecture: Architecture;
+  readonly code: OneTillProps['code'];
+}
+
+/** @throws one error that names everything that is wrong with the props. */
+export function settingsOf(props: OneTillProps): Settings {
+  const settings: Settings = {
+    allowedOrigins: props.allowedOrigins,
+    mailFrom: props.mailFrom,
+    mailIdentity: props.mailIdentity,
+    mailConfigurationSet: props.mailConfigurationSet,
+    shopName: props.shopName ?? 'OneTill',
+    shopCurrency: props.shopCurrency ?? 'USD',
+    rateLimits: Object.entries(props.rateLimits ?? {})
+      .map(([name, most]) => `${name}=${most}`)
+      .join(','),
+    domain: props.domain,
+    throttling: { rateLimit: props.throttling?.rateLimit ?? 500, burstLimit: props.throttling?.burstLimit ?? 1000 },
+    tableName: props.tableName ?? 'EcommerceApp',
+    capacity: props.capacity && {
+      min: props.capacity.min ?? 5,
+      max: props.capacity.max ?? 1000,
+      targetUtilization: props.capacity.targetUtilization ?? 70,
+    },
+    restore: props.restore,
+    alarmEmail: props.alarmEmail,
+    slowestAcceptable: props.slowestAcceptable ?? Duration.seconds(3),
+    secretsVersion: props.secretsVersion ?? '1',
+    logRetention: props.logRetention ?? RetentionDays.ONE_MONTH,
+    logLevel: props.logLevel ?? 'info',
+    accessPatternMetrics: props.accessPatternMetrics ?? true,
+    architecture: props.architecture ?? Architecture.ARM_64,
+    code: props.code,
+  };
+  const wrong = whatIsWrong(settings, props);
+  if (wrong.length > 0) {
+    throw new Error(`OneTill cannot be deployed like this:\n${wrong.map((problem) => `  - ${problem}\n`).join('')}`);
+  }
+  return settings;
+}
+
+const LOG_RETENTIONS = [
+  RetentionDays.ONE_MONTH,
+  RetentionDays.TWO_MONTHS,
+  RetentionDays.THREE_MONTHS,
+  RetentionDays.SIX_MONTHS,
+  RetentionDays.ONE_YEAR,
+];
+
+const MAIL_SENDER = /^([^<>]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/;
+const CONFIGURATION_SET = /^[A-Za-z0-9_-]{1,64}$/;
+
+function whatIsWrong(settings: Settings, { rateLimits = {} }: OneTillProps): Problems {
+  const { mailConfigurationSet, domain, throttling, capacity, restore, alarmEmail, slowestAcceptable } = settings;
+  const wrong = [
+    ...origins('allowedOrigins', settings.allowedOrigins),
+    ...text('mailFrom', settings.mailFrom, MAIL_SENDER, 'a sender such as Shop <orders@shop.example>'),
+    ...text('mailIdentity', settings.mailIdentity, /^[^\s/*]+$/, 'a domain or an address that SES has verified'),
+    ...text('shopName', settings.shopName, /\S/, 'a name'),
+    ...text('shopCurrency', settings.shopCurrency, /^[A-Z]{3}$/, 'an ISO 4217 code such as USD'),
+    ...Object.keys(rateLimits).flatMap((name) => oneOf<string>('the name of a rate', name, RATE_LIMITS)),
+    ...Object.entries(rateLimits).flatMap(([name, most]) => whole(`rateLimits.${name}`, most, 1)),
+    ...whole('throttling.rateLimit', throttling.rateLimit, 1),
+    ...whole('throttling.burstLimit', throttling.burstLimit, 1),
+    ...text('tableName', settings.tableName, /^[A-Za-z0-9_.-]{3,255}$/, '3 to 255 of the characters A-Z a-z 0-9 _ . -'),
+    ...whole('slowestAcceptable, in milliseconds,', slowestAcceptable.toMilliseconds({ integral: false }), 1),
+    ...oneOf('logRetention', settings.logRetention, LOG_RETENTIONS),
+    ...oneOf('logLevel', settings.logLevel, LOG_LEVELS),
+  ];
+  if (mailConfigurationSet !== undefined) {
+    wrong.push(...text('mailConfigurationSet', mailConfigurationSet, CONFIGURATION_SET, 'the name of a set'));
+  }
+  if (domain) {
+    wrong.push(...text('domain.name', domain.name, /^[^\s/:]+\.[^\s/:]+$/, 'a domain such as api.shop.example'));
+    wrong.push(...text('domain.certificateArn', domain.certificateArn, /^arn:[^:]+:acm:/, 'the ARN of a certificate'));
+  }
+  if (capacity) {
+    wrong.push(...whole('capacity.min', capacity.min, 1));
+    wrong.push(...whole('capacity.max', capacity.max, 1));
+    wrong.push(...inOrder('capacity.min', capacity.min, 'capacity.max', capacity.max));
+    wrong.push(...whole('capacity.targetUtilization', capacity.targetUtilization, 20, 90));
+  }
+  if (restore) wrong.push(...text('restore.bucket', restore.bucket, /^[a-z0-9.-]{3,63}$/, 'the name of a bucket'));
+  if (alarmEmail !== undefined) wrong.push(...text('alarmEmail', alarmEmail, /^[^\s@]+@[^\s@]+$/, 'an address'));
+  if (!settings.code && !existsSync(MANIFEST)) {
+    wrong.push('code is not told, and there is no workspace here to build it from');
+  }
+  return wrong;
+}

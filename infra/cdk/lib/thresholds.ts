@@ -1,0 +1,28 @@
+import type { CfnAlarmProps } from 'aws-cdk-lib/aws-cloudwatch';
+
+type Threshold = Pick<CfnAlarmProps, 'comparisonOperator' | 'threshold' | 'datapointsToAlarm' | 'evaluationPeriods'>;
+
+/** When an alarm goes off. */
+export interface Comparison {
+  readonly once: Threshold;
+  /** In so many of so many periods in a row; of all of these unless told. */
+  times(datapointsToAlarm: number, evaluationPeriods?: number): Threshold;
+}
+
+function compared(comparisonOperator: string, threshold: number): Comparison {
+  const times = (datapointsToAlarm: number, evaluationPeriods = datapointsToAlarm): Threshold => ({
+    comparisonOperator,
+    threshold,
+    datapointsToAlarm,
+    evaluationPeriods,
+  });
+  return { once: times(1), times };
+}
+
+export function atLeast(threshold: number): Comparison {
+  return compared('GreaterThanOrEqualToThreshold', threshold);
+}
+
+export function over(threshold: number): Comparison {
+  return compared('GreaterThanThreshold', threshold);
+}
