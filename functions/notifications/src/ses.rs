@@ -64,7 +64,10 @@ impl Ses {
         }
         let shared = loader.load().await;
         let mut ses = aws_sdk_sesv2::config::Builder::from(&shared);
-        ses.set_endpoint_url(config.endpoint);
+        // Left alone where there is none: the SDK's own settings may have one.
+        if let Some(endpoint) = config.endpoint {
+            ses = ses.endpoint_url(endpoint);
+        }
         Ok(Self { client: Client::from_conf(ses.build()), configuration_set: config.configuration_set })
     }
 

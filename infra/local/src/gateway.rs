@@ -40,7 +40,9 @@ pub fn router(
 ) -> (Router, utoipa::openapi::OpenApi) {
     let functions = functions(context, descriptions, payments);
     let routes = functions.into_iter().fold(OpenApiRouter::new(), |routes, (name, function)| {
-        let run = move |request: Request, next: Next| function::run_as(deployed(name, &request), next.run(request));
+        let run = move |request: Request, next: Next| {
+            function::run_as(deployed_as(name, request.uri().path()), next.run(request))
+        };
         routes.merge(function.layer(from_fn(run)))
     });
     let document = openapi(routes.get_openapi().clone());
@@ -69,9 +71,9 @@ pub fn functions(
 
 /// The function that is deployed for a request. `products` is deployed twice, for everybody and for staff, so that what
 /// faces everybody has a role that reads the catalogue and nothing else.
-fn deployed(binary: &'static str, request: &Request) -> &'static str {
+pub fn deployed_as(binary: &'static str, path: &str) -> &'static str {
     match binary {
-        "products" if request.uri().path().starts_with("/admin/") => "products-admin",
+        "products" if path.starts_with("/admin/") => "products-admin",
         binary => binary,
     }
 }

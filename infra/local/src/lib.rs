@@ -26,7 +26,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use utoipa::openapi::OpenApi;
 
 pub use admin::{AdminAccount, AdminOutcome};
-pub use gateway::openapi;
+pub use gateway::{deployed_as, functions, openapi};
 pub use sample::Seed;
 pub use table::error_chain;
 

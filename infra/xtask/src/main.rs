@@ -3,7 +3,9 @@
 mod ci;
 mod direction;
 mod faults;
+mod infra;
 mod stripe;
+mod tools;
 mod trial;
 
 use std::{
@@ -47,6 +49,14 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Checks what is deployed: SAM, CDK, roles, alarms, and the functions as they are built
+    ///
+    /// Installs SAM CLI, cfn-lint, checkov, cargo-lambda and CDK once, into target/tools and infra/cdk/node_modules (needs
+    /// Python 3 and npm). Validates and lints the templates, builds the functions, compares SAM's template with CDK's and
+    /// both with the code, compares roles with the calls that the end-to-end tests make, takes every control away in turn
+    /// to see that somebody notices, and starts each function with the environment that the template gives it. No account
+    /// is needed.
+    Infra(infra::Options),
     /// Pays, declines, cancels and refunds through localstripe, webhooks included
     ///
     /// Installs localstripe into target/tools once (needs Python 3), puts what it lacks of Stripe before it, starts the
@@ -69,6 +79,7 @@ fn main() -> ExitCode {
         Task::Direction => direction::run(),
         Task::Faults { arguments } => faults::run(&arguments),
         Task::Soak => faults::run(&["--seeds-only", "--seeds", "10000"].map(str::to_owned)),
+        Task::Infra(options) => infra::run(&options),
         Task::Stripe => stripe::run(),
         Task::Trial(options) => trial::run(&options),
     };

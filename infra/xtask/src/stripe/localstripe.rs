@@ -2,7 +2,7 @@
 //! memory. It sends an event a second after it happened, and does not repeat it.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     net::{Ipv6Addr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -14,9 +14,9 @@ use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::{SECRET_KEY, WEBHOOK_SECRET, process::Running};
-use crate::{Outcome, root, with_sources};
+use crate::{Outcome, root, tools, with_sources};
 
-const VERSION: &str = "1.15.10";
+const PACKAGE: &str = "localstripe==1.15.10";
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Numbers of cards: <https://docs.stripe.com/testing>.
@@ -41,25 +41,7 @@ impl Card {
 
 /// Installs localstripe into `target/tools` unless it is there, and returns the Python that can run it.
 pub fn install() -> Outcome<PathBuf> {
-    let folder = root().join("target/tools/localstripe");
-    let (python, done) = (folder.join("bin/python"), folder.join(format!("installed-{VERSION}")));
-    if done.is_file() {
-        return Ok(python);
-    }
-    println!("installing localstripe {VERSION} into {}", folder.display());
-    fs::create_dir_all(&folder)?;
-    finish(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-    let quietly = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-    finish(Command::new(&python).args(quietly).arg(format!("localstripe=={VERSION}")))?;
-    // Last, so that an installation that was cut off is begun again.
-    File::create(done)?;
-    Ok(python)
-}
-
-fn finish(command: &mut Command) -> Outcome<()> {
-    let shown = format!("{command:?}");
-    let status = command.stdin(Stdio::null()).status().map_err(|e| format!("{shown}: {e}"))?;
-    if status.success() { Ok(()) } else { Err(format!("{shown} failed ({status})").into()) }
+    Ok(tools::python(&[PACKAGE])?.join("python"))
 }
 
 /// A running localstripe without anything in it; dropping it stops it.

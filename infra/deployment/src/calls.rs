@@ -1,0 +1,174 @@
+//! What the functions were seen to call, and whether their roles allow just that.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use serde_json::Value;
+
+use crate::{
+    Outcome,
+    code::resource_of,
+    policy::{LEADING_KEYS, Permission, Policy, Request, VIA_SERVICE, fits},
+    shape::Shape,
+};
+
+/// A request that a function was seen to make.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Call {
+    /// Its resource in the templates.
+    pub function: String,
+    pub request: Request,
+}
+
+/// What functions need and no call of theirs shows, and why. Actions may end with `*`.
+const UNSEEN: [(&str, &str); 8] = [
+    ("logs:*", "Lambda writes what a function prints"),
+    ("xray:*", "Lambda sends the traces"),
+    ("dynamodb:DescribeStream", "the mapping reads the stream, with the function's role"),
+    ("dynamodb:GetRecords", "the mapping reads the stream, with the function's role"),
+    ("dynamodb:GetShardIterator", "the mapping reads the stream, with the function's role"),
+    ("dynamodb:ListStreams", "the mapping reads the stream, with the function's role"),
+    ("s3:ListBucket", "without it S3 refuses an object that is missing, and a mapping its destination"),
+    ("ses:SendRawEmail", "SES asks for it as well where a mail comes whole"),
+];
+
+/// Reads what `RECORD_CALLS` wrote while the end-to-end tests ran.
+///
+/// # Errors
+/// The file cannot be read, or a line is not one of the recorder's.
+pub fn read(file: &Path) -> Outcome<Vec<Call>> {
+    let text = fs::read_to_string(file).map_err(|e| format!("{}: {e}", file.display()))?;
+    let mut calls = text.lines().map(parse).collect::<Outcome<Vec<_>>>()?;
+    calls.sort();
+    calls.dedup();
+    Ok(calls)
+}
+
+fn parse(line: &str) -> Outcome<Call> {
+    let call: Value = serde_json::from_str(line)?;
+    let text = |name: &str| call[name].as_str().ok_or_else(|| format!("not a call: {line}"));
+    let (function, resource) = (text("function")?, text("resource")?);
+    let resource = match resource.split_once('/').unwrap_or((resource, "")) {
+        ("table", "") => "${Table.Arn}".to_owned(),
+        ("table", index) => format!("${{Table.Arn}}/{index}"),
+        (bucket, object) => {
+            let name = match bucket {
+                local::BUCKET => "DescriptionsBucket",
+                local::AUDIT_BUCKET => "AuditBucket",
+                local::DEAD_LETTERS_BUCKET => "DeadLettersBucket",
+                other => return Err(format!("the bucket {other} is none of the local stack's").into()),
+            };
+            format!("${{{name}.Arn}}{}{object}", if object.is_empty() { "" } else { "/" })
+        }
+    };
+    let request = Request::new(text("action")?, &resource);
+    let request = match call["key"].as_str() {
+        Some(key) => request.with(LEADING_KEYS, key),
+        None => request,
+    };
+    Ok(Call { function: resource_of(function), request })
+}
+
+/// What a call needs beside itself: whatever is encrypted with the key is opened and closed in the caller's name.
+fn implied(request: &Request) -> Vec<Request> {
+    let (service, action) = request.action.split_once(':').unwrap_or_default();
+    let reads = ["Decrypt", "DescribeKey"].as_slice();
+    // What DynamoDB does with a key of one's own:
+    // <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html>
+    let writes = [
+        "Decrypt",
+        "DescribeKey",
+        "Encrypt",
+        "GenerateDataKey",
+        "GenerateDataKeyWithoutPlaintext",
+        "ReEncryptFrom",
+        "ReEncryptTo",
+    ]
+    .as_slice();
+    let needed = match (service, action) {
+        ("dynamodb", "Query" | "GetItem" | "BatchGetItem") => reads,
+        ("dynamodb", _) => writes,
+        ("s3", "GetObject") | ("secretsmanager", "GetSecretValue") => &reads[..1],
+        ("s3", "PutObject") => &["GenerateDataKey", "Decrypt"],
+        _ => &[],
+    };
+    let via = format!("{service}.us-east-1.amazonaws.com");
+    needed.iter().map(|action| Request::new(&format!("kms:{action}"), "${Key.Arn}").with(VIA_SERVICE, &via)).collect()
+}
+
+/// Calls that a role does not allow, and permissions that no call needs; a line each, with what to do.
+pub fn judge(shape: &Shape, calls: &[Call]) -> Outcome<Vec<String>> {
+    let mut found = Vec::new();
+    let mut by_function: BTreeMap<&str, Vec<Request>> = BTreeMap::new();
+    for (function, _) in shape.of_kind("AWS::Lambda::Function") {
+        by_function.insert(function, Vec::new());
+    }
+    for call in calls {
+        let requests = by_function.get_mut(call.function.as_str());
+        let requests =
+            requests.ok_or_else(|| format!("{} calls {}, and is not deployed", call.function, call.request))?;
+        requests.push(call.request.clone());
+        requests.extend(implied(&call.request));
+    }
+    for (function, mut requests) in by_function {
+        requests.sort();
+        requests.dedup();
+        if requests.is_empty() {
+            found.push(format!("{function} was not seen to call anything: a test has to use it"));
+            continue;
+        }
+        let policy = Policy::of_function(shape, function)?;
+        let role = function.replace("Function", "Role");
+        for request in &requests {
+            if !policy.allows(request)? {
+                found.push(format!("{function} calls {request}; {role} does not allow it: add it in both templates"));
+            }
+        }
+        let seen = |permission: &Permission| requests.iter().any(|request| permission.serves(request));
+        let explained = |action: &str| UNSEEN.iter().any(|(pattern, _)| fits(pattern, action));
+        for permission in policy.permissions() {
+            if !seen(&permission) && !explained(&permission.0.action) {
+                found.push(format!(
+                    "{role} allows {}, which no test has {function} do: take it away in both templates, or test it",
+                    permission.0
+                ));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What a role must not allow, however it is written.
+pub fn forbidden(shape: &Shape) -> Outcome<Vec<String>> {
+    let mut found = Vec::new();
+    let on_table = |action: &str, key: &str| Request::new(action, "${Table.Arn}").with(LEADING_KEYS, key);
+    let reads = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"];
+    let writes = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"];
+    let mut requests: Vec<(&str, Request)> = Vec::new();
+    for (function, _) in shape.of_kind("AWS::Lambda::Function") {
+        for action in ["dynamodb:Scan", "dynamodb:PartiQLSelect", "dynamodb:PartiQLUpdate", "dynamodb:DeleteTable"] {
+            requests.push((function, on_table(action, "PROD#mug")));
+            requests.push((function, Request::new(action, "${Table.Arn}/index/due-index").with(LEADING_KEYS, "DUE#1")));
+        }
+    }
+    for key in ["SESSION#1", "USER#ann", "EMAIL#1", "ORDER#1", "IDEM#ann#1"] {
+        requests.extend(reads.iter().map(|action| ("ProductsFunction", on_table(action, key))));
+    }
+    for key in ["PROD#mug", "SESSION#1", "USER#ann", "EMAIL#1", "ORDER#1"] {
+        requests.extend(writes.iter().map(|action| ("ProductsFunction", on_table(action, key))));
+    }
+    for key in ["PROD#mug", "SESSION#1", "USER#ann", "EMAIL#1", "ORDER#1"] {
+        requests.extend(writes.iter().map(|action| ("NotificationsFunction", on_table(action, key))));
+    }
+    for key in ["SESSION#1", "EMAIL#1", "IDEM#ann#1"] {
+        requests.extend(writes.iter().chain(&reads).map(|action| ("ProjectionsFunction", on_table(action, key))));
+    }
+    for (function, secret) in [("ProductsFunction", "PaymentSecrets"), ("SweeperFunction", "CursorKeys")] {
+        requests.push((function, Request::new("secretsmanager:GetSecretValue", &format!("${{{secret}}}"))));
+    }
+    for (function, request) in requests {
+        if Policy::of_function(shape, function)?.allows(&request)? {
+            found.push(format!("{function} must not be allowed {request}"));
+        }
+    }
+    Ok(found)
+}

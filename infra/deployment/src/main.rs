@@ -1,0 +1,314 @@
+//! Checks what is deployed, without an account: SAM's template and CDK's against each other, against the code, against
+//! the controls of a production deployment, and against what the functions were seen to call; and starts the functions as
+//! they were built. `cargo xtask infra` installs the tools and calls this.
+
+mod calls;
+mod cases;
+mod code;
+mod controls;
+mod mutations;
+mod policy;
+mod shape;
+mod starts;
+mod template;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    error::Error,
+    fs,
+    path::PathBuf,
+    process::{Command, ExitCode},
+    time::Instant,
+};
+
+use calls::Call;
+use cases::{CASES, Case};
+use clap::Parser;
+use controls::CONTROLS;
+use serde_json::Value;
+use shape::Shape;
+use starts::Built;
+use template::Resources;
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+/// Checks the templates in infra/sam and infra/cdk, and the functions that were built from them
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// The root of the repository
+    #[arg(long, value_name = "FOLDER", default_value = ".")]
+    root: PathBuf,
+    /// The Python that SAM CLI is installed for
+    #[arg(long, value_name = "FILE")]
+    python: PathBuf,
+    /// What `RECORD_CALLS` wrote while the end-to-end tests ran
+    #[arg(long, value_name = "FILE")]
+    calls: PathBuf,
+    /// Lambda's runtime interface emulator, as SAM CLI brings it
+    #[arg(long, value_name = "FILE")]
+    emulator: PathBuf,
+    /// What `sam build` made: a folder for each function, with its bootstrap
+    #[arg(long, value_name = "FOLDER")]
+    build: PathBuf,
+    /// Where templates and logs are left
+    #[arg(long, value_name = "FOLDER")]
+    output: PathBuf,
+}
+
+/// Both templates, read for one case.
+struct Deployment {
+    case: &'static str,
+    /// As (name, resources, shape).
+    templates: [(&'static str, Resources, Shape); 2],
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(&Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: &Arguments) -> Outcome<()> {
+    fs::create_dir_all(&arguments.output)?;
+    let deployments = read_all(arguments)?;
+    let mut wrong = Vec::new();
+
+    let built = Built {
+        emulator: arguments.emulator.clone(),
+        functions: arguments.build.clone(),
+        logs: arguments.output.join("functions"),
+        events: arguments.root.join("events"),
+    };
+    let mut calls = calls::read(&arguments.calls)?;
+    for parameters in [debugging(&[]), debugging(&[("MailConfigurationSet", "bounces")])] {
+        let resources = template::read(&sam(arguments)?, &parameters)?;
+        let started = starts::start_all(&Shape::of(&resources), &built).await?;
+        started.told.iter().for_each(|line| println!("ok      {line}"));
+        wrong.extend(started.wrong);
+        calls.extend(started.calls);
+    }
+
+    for deployment in &deployments {
+        let found = judge(deployment).await?;
+        println!(
+            "{}  {}: SAM, CDK and the code agree, and every control holds",
+            verdict(found.is_empty()),
+            deployment.case
+        );
+        wrong.extend(found.into_iter().map(|line| format!("{}: {line}", deployment.case)));
+    }
+    let found = permissions(&deployments, &calls)?;
+    println!("{}  what {} different calls need is what the roles allow", verdict(found.is_empty()), calls.len());
+    wrong.extend(found);
+    if !wrong.is_empty() {
+        return Err(format!("{} wrong:\n{}", wrong.len(), wrong.join("\n")).into());
+    }
+
+    mutate(&deployments, &calls).await?;
+    remove_each_value(&deployments)
+}
+
+fn verdict(holds: bool) -> &'static str {
+    if holds { "ok    " } else { "WRONG " }
+}
+
+/// The parameters of a deployment that logs everything, which is how functions tell what they read.
+fn debugging(more: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let mut parameters = CASES[0].parameters();
+    let more = [("LogLevel", "debug"), ("Architecture", "x86_64")].iter().chain(more);
+    parameters.extend(more.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+    parameters
+}
+
+/// SAM's template as CloudFormation sees it.
+fn sam(arguments: &Arguments) -> Outcome<Value> {
+    let folder = arguments.root.join("infra/sam");
+    let mut command = Command::new(&arguments.python);
+    json_from(command.arg(folder.join("transform.py")).arg(folder.join("template.yaml")))
+}
+
+/// CDK's, synthesised.
+fn cdk(arguments: &Arguments, case: &Case) -> Outcome<Value> {
+    let folder = arguments.root.join("infra/cdk");
+    let output = fs::canonicalize(&arguments.output)?.join("cdk").join(case.name.replace(' ', "-"));
+    let mut command = Command::new("npx");
+    command.current_dir(&folder).args(["--no-install", "cdk", "synth", "--quiet", "--output"]).arg(&output);
+    for setting in case.context().iter().map(String::as_str).chain(["bundling=off"]) {
+        command.args(["-c", setting]);
+    }
+    run_to_end(&mut command)?;
+    let template = output.join("OneTill.template.json");
+    Ok(serde_json::from_str(&fs::read_to_string(&template).map_err(|e| format!("{}: {e}", template.display()))?)?)
+}
+
+fn json_from(command: &mut Command) -> Outcome<Value> {
+    Ok(serde_json::from_slice(&run_to_end(command)?)?)
+}
+
+fn run_to_end(command: &mut Command) -> Outcome<Vec<u8>> {
+    let shown = format!("{command:?}");
+    let output = command.output().map_err(|e| format!("{shown}: {e}"))?;
+    match output.status.success() {
+        true => Ok(output.stdout),
+        false => Err(format!("{shown} failed:\n{}", String::from_utf8_lossy(&output.stderr)).into()),
+    }
+}
+
+fn read_all(arguments: &Arguments) -> Outcome<Vec<Deployment>> {
+    let transformed = sam(arguments)?;
+    fs::write(arguments.output.join("sam.json"), serde_json::to_string_pretty(&transformed)?)?;
+    let mut deployments = Vec::new();
+    for case in &CASES {
+        let started = Instant::now();
+        let of_sam =
+            template::read(&transformed, &case.parameters()).map_err(|e| format!("SAM, {}: {e}", case.name))?;
+        let synthesised = cdk(arguments, case)?;
+        let of_cdk = template::read(&synthesised, &BTreeMap::new()).map_err(|e| format!("CDK, {}: {e}", case.name))?;
+        println!(
+            "ok      {}: read {} resources of SAM, {} of CDK, in {:.1} s",
+            case.name,
+            of_sam.len(),
+            of_cdk.len(),
+            started.elapsed().as_secs_f64()
+        );
+        let shapes = (Shape::of(&of_sam), Shape::of(&of_cdk));
+        deployments
+            .push(Deployment { case: case.name, templates: [("SAM", of_sam, shapes.0), ("CDK", of_cdk, shapes.1)] });
+    }
+    Ok(deployments)
+}
+
+/// All that is wrong with a deployment, permissions aside.
+async fn judge(deployment: &Deployment) -> Outcome<Vec<String>> {
+    let [(_, _, sam), (_, _, cdk)] = &deployment.templates;
+    let mut found = sam.differences(cdk, ("SAM", "CDK"));
+    for (name, _, shape) in &deployment.templates {
+        found.extend(code::differences(shape).await?.into_iter().map(|line| format!("{name}: {line}")));
+        for control in &CONTROLS {
+            let lacking = control.lacking(shape);
+            if !lacking.is_empty() {
+                found.push(format!("{name}: {}: not so for {}", control.name, lacking.join(", ")));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Roles against calls. Which resources a role names can depend on the case, so a permission has to be of use in one of
+/// them only.
+fn permissions(deployments: &[Deployment], calls: &[Call]) -> Outcome<Vec<String>> {
+    let mut found = Vec::new();
+    for deployment in deployments {
+        for (name, _, shape) in &deployment.templates {
+            let lines = calls::judge(shape, &calls_in(shape, calls))?;
+            found.extend(lines.into_iter().map(|line| format!("{}: {name}: {line}", deployment.case)));
+        }
+    }
+    Ok(found)
+}
+
+/// The calls of a deployment: what was seen of a configuration set is of one that has it.
+fn calls_in(shape: &Shape, calls: &[Call]) -> Vec<Call> {
+    let set = &shape.properties("NotificationsFunction")["Environment"]["Variables"]["SES_CONFIGURATION_SET"];
+    let has_set = set.as_str().is_some_and(|name| !name.is_empty());
+    let applies = |call: &&Call| has_set || !call.request.resource.contains(":configuration-set/");
+    calls.iter().filter(applies).cloned().collect()
+}
+
+/// Takes every control away in turn, from either template, and looks who notices without looking at the other one.
+async fn mutate(deployments: &[Deployment], calls: &[Call]) -> Outcome<()> {
+    let (mut made, mut survivors) = (0, Vec::new());
+    let mut broken: BTreeSet<&str> = BTreeSet::new();
+    let mut noticed: BTreeMap<&str, usize> = BTreeMap::new();
+    for deployment in deployments {
+        for (template, resources, _) in &deployment.templates {
+            for mutation in mutations::of(resources) {
+                made += 1;
+                let shape = Shape::of(&mutation.resources);
+                let failed: Vec<_> = CONTROLS.iter().filter(|control| !control.lacking(&shape).is_empty()).collect();
+                broken.extend(failed.iter().map(|control| control.name));
+                let by = [
+                    ("controls", !failed.is_empty()),
+                    ("code", !code::differences(&shape).await?.is_empty()),
+                    // A role that cannot be read at all is noticed too.
+                    ("calls", calls::judge(&shape, &calls_in(&shape, calls)).map_or(true, |lines| !lines.is_empty())),
+                ];
+                for (name, _) in by.iter().filter(|(_, noticed)| *noticed) {
+                    *noticed.entry(name).or_default() += 1;
+                }
+                if by.iter().all(|(_, noticed)| !noticed) {
+                    survivors.push(format!("{template}, {}: {}", deployment.case, mutation.name));
+                }
+            }
+        }
+    }
+    let by = noticed.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ");
+    println!("{}  mutations {made}, survivors {} (noticed by: {by})", verdict(survivors.is_empty()), survivors.len());
+    let unbroken: Vec<_> = CONTROLS.iter().map(|c| c.name).filter(|name| !broken.contains(name)).collect();
+    println!("{}  controls {}, none that no mutation breaks", verdict(unbroken.is_empty()), CONTROLS.len());
+    match (survivors.is_empty(), unbroken.is_empty()) {
+        (true, true) => Ok(()),
+        (false, _) => Err(format!("nobody notices:\n{}", survivors.join("\n")).into()),
+        (_, false) => Err(format!("no mutation breaks:\n{}", unbroken.join("\n")).into()),
+    }
+}
+
+/// Leaves out every value of SAM's template in turn: the comparison with CDK's has to see each, or it is blind there.
+fn remove_each_value(deployments: &[Deployment]) -> Outcome<()> {
+    let (mut removed, mut unseen) = (0, BTreeSet::new());
+    for deployment in deployments {
+        let [(_, resources, _), (_, _, cdk)] = &deployment.templates;
+        for (name, way, without) in mutations::each_value_removed(resources) {
+            removed += 1;
+            if Shape::of(&without) == *cdk && !is_left_aside(&resources[&name].kind, &way) {
+                unseen.insert(format!("{name}: {}", way.join(" ")));
+            }
+        }
+    }
+    println!(
+        "{}  comparison: {removed} values left out one by one, {} unseen",
+        verdict(unseen.is_empty()),
+        unseen.len()
+    );
+    if unseen.is_empty() { Ok(()) } else { Err(format!("the comparison does not see:\n{}", join(&unseen)).into()) }
+}
+
+fn join(lines: &BTreeSet<String>) -> String {
+    lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
+}
+
+/// What may differ between templates, and what of an API's body describes requests that API Gateway does not check.
+fn is_left_aside(kind: &str, way: &[String]) -> bool {
+    let way: Vec<_> = way.iter().map(String::as_str).collect();
+    !shape::is_compared(kind, way[0])
+        || kind == "AWS::ApiGatewayV2::Api"
+            && matches!(way.as_slice(), ["Body", "info" | "tags" | "openapi" | "components", ..])
+        || kind == "AWS::ApiGatewayV2::Api" && matches!(way.as_slice(), ["Body", "paths", _, _, "responses" | "parameters", ..])
+        // One of many that say the same: each route of a function brings a permission of its own.
+        || kind == "AWS::Lambda::Permission"
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn no_parameter_is_left_untried() {
+        let template = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../sam/template.yaml")).unwrap();
+        let parameters = template.split("Parameters:\n").nth(1).unwrap().split("\nMetadata:").next().unwrap();
+        let named = parameters.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+        let named: BTreeSet<_> = named.filter_map(|line| line.trim().strip_suffix(':')).map(str::to_owned).collect();
+
+        let tried: BTreeSet<_> = CASES.iter().flat_map(|case| case.parameters().into_keys()).collect();
+
+        assert!(named.len() > 20, "{named:?}");
+        assert_eq!(named, tried, "each parameter has to have another value than its default in one case");
+    }
+}

@@ -1,0 +1,352 @@
+//! Every control taken away in turn, to see that somebody notices.
+
+use serde_json::{Value, json};
+
+use crate::template::{Resource, Resources};
+
+/// A deployment that lost something.
+pub struct Mutation {
+    pub name: String,
+    pub resources: Resources,
+}
+
+/// Collects mutations of one deployment.
+struct Mutations<'a> {
+    of: &'a Resources,
+    made: Vec<Mutation>,
+}
+
+/// All mutations that apply to a deployment: what is not there in it cannot be taken away.
+pub fn of(resources: &Resources) -> Vec<Mutation> {
+    let mut mutations = Mutations { of: resources, made: Vec::new() };
+    mutations.roles();
+    mutations.table();
+    mutations.buckets();
+    mutations.key_and_secrets();
+    mutations.stream();
+    mutations.api();
+    mutations.functions();
+    mutations.logs();
+    mutations.alarms();
+    mutations.made
+}
+
+impl Mutations<'_> {
+    fn names(&self, kind: &str) -> Vec<String> {
+        self.of.iter().filter(|(_, resource)| resource.kind == kind).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// A copy in which `change` has changed a resource; none if there is no such resource.
+    fn change(&mut self, what: &str, name: &str, change: impl FnOnce(&mut Resource)) {
+        let mut resources = self.of.clone();
+        if let Some(resource) = resources.get_mut(name) {
+            change(resource);
+            assert_ne!(&resources, self.of, "{what} of {name} changes nothing: the mutation is out of date");
+            self.made.push(Mutation { name: format!("{name}: {what}"), resources });
+        }
+    }
+
+    /// A copy without a resource.
+    fn without(&mut self, name: &str) {
+        let mut resources = self.of.clone();
+        if resources.remove(name).is_some() {
+            self.made.push(Mutation { name: format!("{name}: taken away"), resources });
+        }
+    }
+
+    /// A copy without a property, told by the way to it.
+    fn remove(&mut self, name: &str, path: &[&str]) {
+        let (last, way) = path.split_last().expect("a way to somewhere");
+        self.change(&format!("without {}", path.join(" ")), name, |resource| {
+            let at = way.iter().fold(&mut resource.properties, |at, step| &mut at[*step]);
+            at.as_object_mut().and_then(|members| members.remove(*last));
+        });
+    }
+
+    fn set(&mut self, name: &str, path: &[&str], value: Value) {
+        self.change(&format!("{} is {value}", path.join(" ")), name, |resource| {
+            *path.iter().fold(&mut resource.properties, |at, step| &mut at[*step]) = value;
+        });
+    }
+
+    /// A copy in which the statements of a document are changed; the way leads to the document.
+    fn statements(&mut self, what: &str, name: &str, document: &str, change: impl FnOnce(&mut Vec<Value>)) {
+        self.change(what, name, |resource| {
+            let document = resource.properties.pointer_mut(document).expect("a document");
+            change(document["Statement"].as_array_mut().expect("statements"));
+        });
+    }
+
+    fn without_statement(&mut self, name: &str, document: &str, sid: &str) {
+        self.statements(&format!("without the statement {sid}"), name, document, |all| all.retain(|s| s["Sid"] != sid));
+    }
+
+    fn roles(&mut self) {
+        const POLICY: &str = "/Policies/0/PolicyDocument";
+        let roles = self.names("AWS::IAM::Role").into_iter().filter(|role| role != "SweeperScheduleRole");
+        for role in roles {
+            self.without_statement(&role, POLICY, "NoScanAndNoPartiQL");
+            for (what, change) in
+                [("denies PartiQL only", json!(["dynamodb:PartiQL*"])), ("denies Scan only", json!(["dynamodb:Scan"]))]
+            {
+                self.statements(what, &role, POLICY, |all| deny(all)["Action"] = change);
+            }
+            self.statements("denies on one table only", &role, POLICY, |all| {
+                deny(all)["Resource"] = json!("${Table.Arn}")
+            });
+            self.statements("allows all of DynamoDB", &role, POLICY, |all| {
+                all.push(json!({"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}));
+            });
+            self.statements("reads the whole table", &role, POLICY, |all| {
+                let read = all.iter_mut().find(|s| s["Sid"] == "GetItem" || s["Sid"] == "BatchGetItem");
+                read.and_then(Value::as_object_mut).and_then(|s| s.remove("Condition")).expect("a condition");
+            });
+            let trusted = json!({"AWS": "arn:aws:iam::111122223333:root"});
+            self.change("can be taken by anybody of the account", &role, |resource| {
+                resource.properties["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] = trusted;
+            });
+            self.set(&role, &["ManagedPolicyArns"], json!(["arn:aws:iam::aws:policy/AdministratorAccess"]));
+        }
+        self.statements("reads sessions", "ProductsRole", POLICY, |all| {
+            let get = all.iter_mut().find(|s| s["Sid"] == "GetItem").expect("it gets items");
+            get["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"] = json!(["CATALOG", "SESSION#*"]);
+        });
+        self.statements("writes orders", "NotificationsRole", POLICY, |all| {
+            let put = all.iter_mut().find(|s| s["Sid"] == "PutItem").expect("it puts items");
+            put["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"] = json!(["NOTIFY#*", "ORDER#*"]);
+        });
+        self.statements("reads the secrets of payments", "ProductsRole", POLICY, |all| {
+            let secrets = all.iter_mut().find(|s| s["Sid"] == "Secrets").expect("it reads secrets");
+            secrets["Resource"] = json!(["${CursorKeys}", "${PaymentSecrets}"]);
+        });
+        for (role, sid) in [("OrdersRole", "QueryIndexes"), ("SweeperRole", "PutItem"), ("CartRole", "KeyOfTable")] {
+            self.without_statement(role, POLICY, sid);
+        }
+        self.set("CartFunction", &["Role"], json!("${OrdersRole.Arn}"));
+        for permission in self.names("AWS::Lambda::Permission").into_iter().take(2) {
+            self.set(&permission, &["Principal"], json!("*"));
+            self.remove(&permission, &["SourceArn"]);
+        }
+    }
+
+    fn table(&mut self) {
+        for property in [
+            "SSESpecification",
+            "PointInTimeRecoverySpecification",
+            "DeletionProtectionEnabled",
+            "TimeToLiveSpecification",
+            "StreamSpecification",
+        ] {
+            self.remove("Table", &[property]);
+        }
+        self.remove("Table", &["SSESpecification", "KMSMasterKeyId"]);
+        self.set("Table", &["PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled"], json!(false));
+        self.set("Table", &["DeletionProtectionEnabled"], json!(false));
+        self.set("Table", &["TimeToLiveSpecification", "Enabled"], json!(false));
+        self.set("Table", &["TimeToLiveSpecification", "AttributeName"], json!("ttl"));
+        self.set("Table", &["StreamSpecification", "StreamViewType"], json!("KEYS_ONLY"));
+        self.change("without its last index", "Table", |table| {
+            table.properties["GlobalSecondaryIndexes"].as_array_mut().and_then(Vec::pop).expect("an index");
+        });
+        self.change("projects everything into an index", "Table", |table| {
+            table.properties["GlobalSecondaryIndexes"][0]["Projection"] = json!({"ProjectionType": "ALL"});
+        });
+        for kind in ["AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key"] {
+            for name in self.names(kind) {
+                self.change("is deleted with the stack", &name, |resource| resource.on_delete = "Delete".to_owned());
+                self.change("is deleted when replaced", &name, |resource| resource.on_replace = "Delete".to_owned());
+            }
+        }
+        for kind in ["AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationAutoScaling::ScalingPolicy"] {
+            self.names(kind).iter().for_each(|name| self.without(name));
+        }
+    }
+
+    fn buckets(&mut self) {
+        for bucket in self.names("AWS::S3::Bucket") {
+            for flag in ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"] {
+                self.remove(&bucket, &["PublicAccessBlockConfiguration", flag]);
+                self.set(&bucket, &["PublicAccessBlockConfiguration", flag], json!(false));
+            }
+            for property in [
+                "PublicAccessBlockConfiguration",
+                "OwnershipControls",
+                "BucketEncryption",
+                "VersioningConfiguration",
+                "LifecycleConfiguration",
+            ] {
+                self.remove(&bucket, &[property]);
+            }
+            self.set(&bucket, &["VersioningConfiguration", "Status"], json!("Suspended"));
+            if bucket != "AccessLogsBucket" {
+                self.remove(&bucket, &["LoggingConfiguration"]);
+            }
+            let policy = format!("{bucket}Policy");
+            self.without(&policy);
+            self.without_statement(&policy, "/PolicyDocument", "OverTlsOnly");
+            self.without_statement(&policy, "/PolicyDocument", "OverTls12");
+        }
+        self.remove("DeadLettersBucket", &["MetricsConfigurations"]);
+    }
+
+    fn key_and_secrets(&mut self) {
+        self.remove("Key", &["EnableKeyRotation"]);
+        self.without_statement("Key", "/KeyPolicy", "AlarmsOfThisAccount");
+        for secret in self.names("AWS::SecretsManager::Secret") {
+            self.remove(&secret, &["KmsKeyId"]);
+        }
+        self.change("has its secret in the environment", "OrdersFunction", |function| {
+            function.properties["Environment"]["Variables"]["STRIPE_SECRET_KEY"] = json!("sk_live_0");
+        });
+    }
+
+    fn stream(&mut self) {
+        for mapping in self.names("AWS::Lambda::EventSourceMapping") {
+            for property in [
+                "FunctionResponseTypes",
+                "BisectBatchOnFunctionError",
+                "MaximumRetryAttempts",
+                "MaximumRecordAgeInSeconds",
+                "DestinationConfig",
+                "FilterCriteria",
+            ] {
+                self.remove(&mapping, &[property]);
+            }
+            self.set(&mapping, &["StartingPosition"], json!("LATEST"));
+            self.set(&mapping, &["MaximumRetryAttempts"], json!(-1));
+            self.set(&mapping, &["MaximumRecordAgeInSeconds"], json!(-1));
+            self.set(&mapping, &["BatchSize"], json!(1_000));
+            self.set(&mapping, &["Enabled"], json!(false));
+            self.without(&mapping);
+        }
+        if let Some(mapping) = self.of.get("ProjectionsMapping") {
+            let mut resources = self.of.clone();
+            let mut third = mapping.clone();
+            third.properties["FunctionName"] = json!("${SweeperFunction}");
+            resources.insert("ThirdMapping".to_owned(), third);
+            self.made.push(Mutation { name: "ThirdMapping: a third reader of the stream".to_owned(), resources });
+        }
+        self.without("SweeperSchedule");
+        self.set("SweeperSchedule", &["ScheduleExpression"], json!("rate(1 hour)"));
+        self.set("SweeperSchedule", &["State"], json!("DISABLED"));
+    }
+
+    fn api(&mut self) {
+        let stage = self.names("AWS::ApiGatewayV2::Stage").pop().expect("the API has a stage");
+        self.remove(&stage, &["AccessLogSettings"]);
+        self.remove(&stage, &["DefaultRouteSettings"]);
+        self.remove(&stage, &["DefaultRouteSettings", "ThrottlingRateLimit"]);
+        self.remove(&stage, &["DefaultRouteSettings", "ThrottlingBurstLimit"]);
+        self.change("lets any page call", "HttpApi", |api| {
+            for cors in ["/Body/x-amazon-apigateway-cors/allowOrigins", "/CorsConfiguration/AllowOrigins"] {
+                if let Some(origins) = api.properties.pointer_mut(cors) {
+                    *origins = json!(["*"]);
+                }
+            }
+        });
+        for domain in self.names("AWS::ApiGatewayV2::DomainName") {
+            self.change("speaks TLS 1.0", &domain, |domain| {
+                domain.properties["DomainNameConfigurations"][0]["SecurityPolicy"] = json!("TLS_1_0");
+            });
+            self.change("has two doors", "HttpApi", |api| {
+                let of_body = "/Body/servers/0/x-amazon-apigateway-endpoint-configuration/disableExecuteApiEndpoint";
+                for disabled in [of_body, "/DisableExecuteApiEndpoint"] {
+                    if let Some(disabled) = api.properties.pointer_mut(disabled) {
+                        *disabled = json!(false);
+                    }
+                }
+            });
+        }
+        // A route is a path of the body, or a resource of its own.
+        if self.of["HttpApi"].properties["Body"]["paths"].is_object() {
+            self.remove("HttpApi", &["Body", "paths", "/cart"]);
+            self.change("has a route that nobody documents", "HttpApi", |api| {
+                let paths = &mut api.properties["Body"]["paths"];
+                paths["/debug"] = paths["/cart"].clone();
+            });
+        } else if let Some(route) = self.names("AWS::ApiGatewayV2::Route").first() {
+            self.without(route);
+            self.set(route, &["RouteKey"], json!("GET /debug"));
+        }
+    }
+
+    fn functions(&mut self) {
+        for function in self.names("AWS::Lambda::Function") {
+            self.remove(&function, &["TracingConfig"]);
+            self.remove(&function, &["LoggingConfig"]);
+            self.set(&function, &["Timeout"], json!(900));
+            self.set(&function, &["Runtime"], json!("provided.al2"));
+        }
+    }
+
+    fn logs(&mut self) {
+        for group in self.names("AWS::Logs::LogGroup") {
+            self.remove(&group, &["RetentionInDays"]);
+            self.set(&group, &["RetentionInDays"], json!(1));
+            self.remove(&group, &["KmsKeyId"]);
+        }
+    }
+
+    fn alarms(&mut self) {
+        for alarm in self.names("AWS::CloudWatch::Alarm") {
+            self.without(&alarm);
+            self.remove(&alarm, &["AlarmActions"]);
+            self.set(&alarm, &["ActionsEnabled"], json!(false));
+            self.set(&alarm, &["Threshold"], json!(1_000_000));
+            self.set(&alarm, &["ComparisonOperator"], json!("LessThanThreshold"));
+        }
+        self.change("watches fewer operations", "ThrottledRequestsAlarm", |alarm| {
+            alarm.properties["Metrics"].as_array_mut().and_then(Vec::pop).expect("a metric");
+        });
+        self.set("OverdueHoldsAlarm", &["TreatMissingData"], json!("notBreaching"));
+        self.set("LatencyAlarm", &["ExtendedStatistic"], json!("p50"));
+        self.remove("AlarmTopic", &["KmsMasterKeyId"]);
+        self.without_statement("AlarmTopicPolicy", "/PolicyDocument", "OverTlsOnly");
+        self.without_statement("AlarmTopicPolicy", "/PolicyDocument", "AlarmsOfThisAccount");
+        self.without("Dashboard");
+    }
+}
+
+fn deny(statements: &mut [Value]) -> &mut Value {
+    statements.iter_mut().find(|statement| statement["Effect"] == "Deny").expect("every role denies something")
+}
+
+/// A deployment with one value less, whatever it says: everything that can be left out, left out once. With the name of
+/// the resource and the way to what is gone.
+pub fn each_value_removed(resources: &Resources) -> Vec<(String, Vec<String>, Resources)> {
+    let mut all = Vec::new();
+    for (name, resource) in resources {
+        let mut ways = Vec::new();
+        collect(&resource.properties, &mut Vec::new(), &mut ways);
+        for way in ways {
+            let mut without = resources.clone();
+            let (last, to) = way.split_last().expect("a way to somewhere");
+            let properties = &mut without.get_mut(name).expect("it is a copy").properties;
+            let at = to.iter().fold(properties, |at, step| match step.parse::<usize>() {
+                Ok(index) if at.is_array() => &mut at[index],
+                _ => &mut at[step.as_str()],
+            });
+            match at {
+                Value::Object(members) => drop(members.remove(last)),
+                Value::Array(items) => drop(items.remove(last.parse().expect("a place in a list"))),
+                _ => unreachable!("only objects and lists have parts"),
+            }
+            all.push((name.clone(), way, without));
+        }
+    }
+    all
+}
+
+fn collect(value: &Value, way: &mut Vec<String>, ways: &mut Vec<Vec<String>>) {
+    let parts: Vec<(String, &Value)> = match value {
+        Value::Object(members) => members.iter().map(|(name, part)| (name.clone(), part)).collect(),
+        Value::Array(items) => items.iter().enumerate().map(|(at, part)| (at.to_string(), part)).collect(),
+        _ => return,
+    };
+    for (step, part) in parts {
+        way.push(step);
+        ways.push(way.clone());
+        collect(part, way, ways);
+        way.pop();
+    }
+}

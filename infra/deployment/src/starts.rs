@@ -1,0 +1,492 @@
+//! The functions as they were built, each under Lambda's own runtime interface emulator, with the environment that the
+//! template gives it and nothing else: do they start, do they read what they are given, and do they answer?
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, File},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use axum::{Json, Router, extract::State, routing::post};
+use domain::{Email, Password};
+use local::{AdminAccount, Seed, Stack, StackOptions, Streams};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::{Outcome, calls::Call, policy::Request, shape::Shape};
+
+const ADMIN: (&str, &str) = ("admin@shop.example", "harbour-lantern-42");
+
+/// What Lambda itself sets: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>. The keys are nobody's.
+const OF_LAMBDA: [(&str, &str); 5] = [
+    ("AWS_REGION", "us-east-1"),
+    ("AWS_DEFAULT_REGION", "us-east-1"),
+    ("AWS_ACCESS_KEY_ID", "local"),
+    ("AWS_SECRET_ACCESS_KEY", "local"),
+    ("AWS_SESSION_TOKEN", "local"),
+];
+
+/// What functions ask for and templates do not set, and why.
+const NOT_ON_AWS: [(&str, &str); 7] = [
+    ("SECRETS", "only where a function has any"),
+    ("DYNAMODB_ENDPOINT", "a local engine"),
+    ("S3_ENDPOINT", "a local engine"),
+    ("MAIL_FOLDER", "mails as files, with a local engine only"),
+    ("SES_ENDPOINT", "tests"),
+    ("STRIPE_ENDPOINT", "tests"),
+    ("SECRETS_VERSION", "told in the log only"),
+];
+
+/// Where the emulator and what `sam build` made are.
+#[derive(Debug)]
+pub struct Built {
+    pub emulator: PathBuf,
+    /// A folder for each function, with its `bootstrap`.
+    pub functions: PathBuf,
+    /// Where logs go.
+    pub logs: PathBuf,
+    /// The events of the repository.
+    pub events: PathBuf,
+}
+
+/// What was wrong, and what functions were seen to call at services that no local stack has.
+#[derive(Debug, Default)]
+pub struct Started {
+    pub wrong: Vec<String>,
+    pub calls: Vec<Call>,
+    /// A line for each function.
+    pub told: Vec<String>,
+}
+
+/// Starts each function of a template, invokes it, and reads what it logged.
+///
+/// # Errors
+/// Something beside the functions does not work.
+pub async fn start_all(shape: &Shape, built: &Built) -> Outcome<Started> {
+    let stack = Stack::start(StackOptions {
+        table: shape.properties("Table")["TableName"].as_str().unwrap_or_default().to_owned(),
+        seed: Seed::Sample,
+        admin: Some(AdminAccount {
+            email: Email::parse(ADMIN.0).map_err(|e| e.reason)?,
+            password: Password::choose(ADMIN.1).map_err(|e| e.reason)?,
+        }),
+        sweep_every: None,
+        streams: Streams::Off,
+        ..StackOptions::default()
+    });
+    let stack = stack.await.map_err(|e| local::error_chain(&e))?;
+    fs::create_dir_all(&built.logs)?;
+    let mut started = Started::default();
+    let mut shop = Shop { shape, built, stack: &stack, visitor: Visitor::default() };
+    // Sessions first: the others are asked by whoever it lets in.
+    let mut functions: Vec<_> = shape.of_kind("AWS::Lambda::Function").map(|(name, _)| name).collect();
+    functions.sort_by_key(|name| *name != "SessionsFunction");
+    for function in functions {
+        let services = Services::start(shape).await?;
+        match shop.try_out(function, &services).await {
+            Ok(told) => started.told.push(told),
+            Err(error) => started.wrong.push(format!("{function}: {error}")),
+        }
+        started.calls.extend(services.heard(function));
+    }
+    stack.stop().await;
+    Ok(started)
+}
+
+/// Who asks: tokens of a customer and of an admin, once sessions has given them.
+#[derive(Debug, Default)]
+struct Visitor {
+    customer: String,
+    user_id: String,
+    admin: String,
+}
+
+struct Shop<'a> {
+    shape: &'a Shape,
+    built: &'a Built,
+    stack: &'a Stack,
+    visitor: Visitor,
+}
+
+impl Shop<'_> {
+    async fn try_out(&mut self, function: &str, services: &Services) -> Outcome<String> {
+        let began = Instant::now();
+        let running = self.run(function, services).await?;
+        let answered = self.ask(function, &running).await;
+        let log = running.end()?;
+        let answered = answered.map_err(|e| format!("{e}; its log is {}", self.log_of(function).display()))?;
+        self.check_environment(function, &log)?;
+        check_log(function, &log)?;
+        Ok(format!("{function} {answered}, {} ms with its start", began.elapsed().as_millis()))
+    }
+
+    fn log_of(&self, function: &str) -> PathBuf {
+        self.built.logs.join(format!("{function}.log"))
+    }
+
+    /// The environment of the template, with what it names made up as a deployment would.
+    fn environment(&self, function: &str) -> Outcome<BTreeMap<String, String>> {
+        let variables = self.shape.properties(function)["Environment"]["Variables"].as_object();
+        let mut environment = BTreeMap::new();
+        for (name, value) in variables.ok_or("it is given no environment")? {
+            let value = value.as_str().ok_or_else(|| format!("{name} is no text"))?;
+            let value = value
+                .replace("${Table}", self.stack.table.name())
+                .replace("${DescriptionsBucket}", local::BUCKET)
+                .replace("${AuditBucket}", local::AUDIT_BUCKET)
+                .replace("${DeadLettersBucket}", local::DEAD_LETTERS_BUCKET)
+                .replace("${CursorKeys}", &arn("CursorKeys"))
+                .replace("${PaymentSecrets}", &arn("PaymentSecrets"));
+            if value.contains("${") {
+                return Err(format!("{name} is {value}, which nobody here can make up").into());
+            }
+            environment.insert(name.clone(), value);
+        }
+        Ok(environment)
+    }
+
+    async fn run(&self, function: &str, services: &Services) -> Outcome<Running> {
+        let bootstrap = self.built.functions.join(function).join("bootstrap");
+        if !bootstrap.is_file() {
+            return Err(format!("{} is not there: `sam build` did not build it", bootstrap.display()).into());
+        }
+        let log = self.log_of(function);
+        let output = File::create(&log)?;
+        let (invocations, runtime_api) = (free_port().await?, free_port().await?);
+        let mut command = Command::new(&self.built.emulator);
+        command
+            .args(["--runtime-interface-emulator-address", &format!("127.0.0.1:{invocations}")])
+            .args(["--runtime-api-address", &format!("127.0.0.1:{runtime_api}")])
+            .arg(&bootstrap)
+            .env_clear()
+            .envs(self.environment(function)?)
+            .envs(OF_LAMBDA)
+            // Where AWS would be. The SDK takes these from anybody's environment; the functions know nothing of them.
+            .env("AWS_ENDPOINT_URL_DYNAMODB", &self.stack.dynamodb)
+            .env("AWS_ENDPOINT_URL_S3", format!("http://{}", self.stack.s3))
+            .env("AWS_ENDPOINT_URL_SECRETS_MANAGER", &services.url)
+            .env("AWS_ENDPOINT_URL_SESV2", &services.url)
+            .env("AWS_LAMBDA_FUNCTION_TIMEOUT", "20")
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output);
+        let child = command.spawn().map_err(|e| format!("{}: {e}", self.built.emulator.display()))?;
+        let running = Running { child, log, url: format!("http://127.0.0.1:{invocations}") };
+        wait_for_port(invocations).await?;
+        Ok(running)
+    }
+
+    /// Invokes it as its callers do, and says what it answered.
+    async fn ask(&mut self, function: &str, running: &Running) -> Outcome<String> {
+        let event = |file: &str| -> Outcome<Value> {
+            let path = self.built.events.join(file);
+            let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+            Ok(serde_json::from_str(&text)?)
+        };
+        let http = |method: &str, path: &str, token: &str, body: Option<Value>| -> Outcome<Value> {
+            let mut event = event("products/get.json")?;
+            event["rawPath"] = path.into();
+            event["requestContext"]["http"]["path"] = path.into();
+            event["requestContext"]["http"]["method"] = method.into();
+            event["headers"]["content-type"] = "application/json".into();
+            if !token.is_empty() {
+                event["headers"]["authorization"] = format!("Bearer {token}").into();
+            }
+            if let Some(body) = body {
+                event["body"] = body.to_string().into();
+            }
+            Ok(event)
+        };
+        let (customer, admin) = (self.visitor.customer.clone(), self.visitor.admin.clone());
+        let asked = match function {
+            "SessionsFunction" => {
+                let register = json!({"email": "ann@shop.example", "password": "salt and pepper", "name": "Ann"});
+                let registered = running.http(http("POST", "/users", "", Some(register))?, 201).await?;
+                let login = json!({"email": ADMIN.0, "password": ADMIN.1});
+                let logged_in = running.http(http("POST", "/sessions", "", Some(login))?, 201).await?;
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                self.visitor = Visitor {
+                    customer: text(&registered["token"]),
+                    user_id: text(&registered["userId"]),
+                    admin: text(&logged_in["token"]),
+                };
+                "registers and logs in"
+            }
+            "ProductsFunction" => {
+                let mug = running.http(http("GET", "/products/mug-blue", "", None)?, 200).await?;
+                if mug["stock"]["inStock"] != true {
+                    return Err(format!("a product of the sample reads {mug}").into());
+                }
+                running.http(http("GET", "/healthz", "", None)?, 200).await?;
+                "shows a product"
+            }
+            "ProductsAdminFunction" => {
+                let name = json!({"name": "Mug, blue"});
+                running.http(http("PATCH", "/admin/products/mug-blue", &admin, Some(name))?, 200).await?;
+                "changes a product"
+            }
+            "CartFunction" => {
+                let line = json!({"productId": "mug-blue", "quantity": 1});
+                running.http(http("POST", "/cart/items", &customer, Some(line))?, 200).await?;
+                "fills a cart"
+            }
+            "OrdersFunction" => {
+                running.http(http("GET", "/orders", &customer, None)?, 200).await?;
+                "lists orders"
+            }
+            "SweeperFunction" => {
+                let swept = running.invoke(&event("sweeper/schedule.json")?).await?;
+                if swept["failed"] != 0 {
+                    return Err(format!("it swept {swept}").into());
+                }
+                "sweeps"
+            }
+            "NotificationsFunction" | "ProjectionsFunction" => {
+                let folder = function.trim_end_matches("Function").to_lowercase();
+                let mut event = event(&format!("{folder}/modify.json"))?;
+                let records = event["Records"].as_array_mut().ok_or("the event has no records")?;
+                records.iter_mut().for_each(|record| happens_now(record, &self.visitor.user_id));
+                let answer = running.invoke(&event).await?;
+                if answer != json!({"batchItemFailures": []}) {
+                    return Err(format!("it answers {answer}").into());
+                }
+                "handles a batch"
+            }
+            other => return Err(format!("nobody here knows what to ask of {other}: add it").into()),
+        };
+        Ok(asked.to_owned())
+    }
+
+    /// What the function asked its environment for, against what the template gives it.
+    fn check_environment(&self, function: &str, log: &str) -> Outcome<()> {
+        let started = log.lines().filter_map(json_of).find(|line| line["message"] == "started");
+        let started = started.ok_or("it did not log that it started")?;
+        let read: BTreeSet<_> = started["variables"].as_str().unwrap_or_default().split_whitespace().collect();
+        let environment = self.environment(function)?;
+        let secrets = environment.get("SECRETS").map(String::as_str).unwrap_or_default();
+        let members: Vec<_> = ["CursorKeys", "PaymentSecrets"]
+            .into_iter()
+            .filter(|name| secrets.contains(&arn(name)))
+            .flat_map(|name| secret(self.shape, name))
+            .collect();
+        let given = |name: &str| environment.contains_key(name) || members.iter().any(|(member, _)| member == name);
+        let on_aws = |name: &str| !NOT_ON_AWS.iter().any(|(other, _)| *other == name);
+        let missing: Vec<_> = read.iter().filter(|name| !given(name) && on_aws(name)).collect();
+        // What logs at which level is read before anything else.
+        let unread = |name: &&str| !read.contains(*name) && !matches!(*name, "RUST_LOG" | "SECRETS_VERSION");
+        let names = environment.keys().map(String::as_str).chain(members.iter().map(|(member, _)| member.as_str()));
+        let unread: Vec<_> = names.filter(unread).collect();
+        match (missing.is_empty(), unread.is_empty()) {
+            (true, true) => Ok(()),
+            (false, _) => Err(format!("it reads {missing:?}, which the templates do not give it").into()),
+            (_, false) => Err(format!("the templates give it {unread:?}, which it never reads").into()),
+        }
+    }
+}
+
+/// Has a record of an order tell of a customer who is there, and of this moment: nobody is told old news.
+fn happens_now(record: &mut Value, customer: &str) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    for image in ["NewImage", "OldImage"] {
+        let image = &mut record["dynamodb"][image];
+        if let Some(owner) = image.get_mut("customer") {
+            *owner = json!({"S": customer});
+        }
+        for transition in image["history"]["L"].as_array_mut().into_iter().flatten() {
+            transition["M"]["t"] = json!({"N": now.to_string()});
+        }
+    }
+}
+
+/// One line an invocation, with everything in it; and metrics of what it consumed.
+fn check_log(function: &str, log: &str) -> Outcome<()> {
+    let lines: Vec<_> = log.lines().filter_map(json_of).collect();
+    let is_event = matches!(function, "SweeperFunction" | "NotificationsFunction" | "ProjectionsFunction");
+    let (message, fields) = match is_event {
+        true => {
+            ("invocation", ["ok", "ms", "rru", "wru", "round_trips", "patterns", "cold_start", "request_id"].as_slice())
+        }
+        false => (
+            "request",
+            ["route", "status", "ms", "rru", "wru", "round_trips", "patterns", "cold_start", "request_id"].as_slice(),
+        ),
+    };
+    let told: Vec<_> = lines.iter().filter(|line| line["message"] == message).collect();
+    let first = told.first().ok_or_else(|| format!("it logged no {message}"))?;
+    let lacking: Vec<_> = fields.iter().filter(|field| first.get(**field).is_none_or(Value::is_null)).collect();
+    if !lacking.is_empty() {
+        return Err(format!("its line of an invocation lacks {lacking:?}: {first}").into());
+    }
+    if first["cold_start"] != true || told.iter().skip(1).any(|line| line["cold_start"] != false) {
+        return Err("only the first invocation is a cold start".into());
+    }
+    // Each pattern that the lines name and that consumed something is a metric.
+    let is_metric = |line: &&Value| line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == api::telemetry::NAMESPACE;
+    let metrics: Vec<_> = lines.iter().filter(is_metric).collect();
+    let unit = |line: &Value, name: &str| line[name].as_f64().unwrap_or_default();
+    for (field, metric) in [("rru", "RRU"), ("wru", "WRU")] {
+        let consumed: f64 = told.iter().map(|line| unit(line, field)).sum();
+        let measured: f64 = metrics.iter().map(|line| unit(line, metric)).sum();
+        if (consumed - measured).abs() > f64::EPSILON {
+            return Err(format!("it consumed {consumed} {metric} by its lines, and {measured} by its metrics").into());
+        }
+    }
+    let counts = ["OverdueHolds", "UnknownPayments"];
+    if function == "SweeperFunction" && !metrics.iter().any(|line| counts.iter().all(|name| line.get(*name).is_some()))
+    {
+        return Err(format!("it tells no {counts:?}").into());
+    }
+    Ok(())
+}
+
+fn json_of(line: &str) -> Option<Value> {
+    serde_json::from_str(line.get(line.find('{')?..)?).ok()
+}
+
+/// A function under the emulator; dropping it ends it.
+struct Running {
+    child: Child,
+    log: PathBuf,
+    url: String,
+}
+
+impl Running {
+    async fn invoke(&self, event: &Value) -> Outcome<Value> {
+        let url = format!("{}/2015-03-31/functions/function/invocations", self.url);
+        let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy().build()?;
+        let answer: Value = client.post(url).json(event).send().await?.json().await?;
+        match answer.get("errorMessage") {
+            Some(error) => Err(format!("it fails: {error}").into()),
+            None => Ok(answer),
+        }
+    }
+
+    /// As API Gateway does; the body of the answer.
+    async fn http(&self, event: Value, status: u16) -> Outcome<Value> {
+        let answer = self.invoke(&event).await?;
+        if answer["statusCode"] != status {
+            return Err(format!("{} is answered {answer}", event["rawPath"]).into());
+        }
+        Ok(serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or_default())
+    }
+
+    /// Ends it, and returns what it logged.
+    fn end(mut self) -> Outcome<String> {
+        self.kill();
+        Ok(fs::read_to_string(&self.log)?)
+    }
+
+    fn kill(&mut self) {
+        // It may have ended by itself, which is all that is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+async fn free_port() -> Outcome<u16> {
+    Ok(TcpListener::bind(("127.0.0.1", 0)).await?.local_addr()?.port())
+}
+
+async fn wait_for_port(port: u16) -> Outcome<()> {
+    for _ in 0..200 {
+        if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Err("the emulator does not listen".into())
+}
+
+/// The services that a local stack has no engine for: Secrets Manager, with what the template makes it keep, and SES.
+struct Services {
+    url: String,
+    heard: Arc<Mutex<BTreeSet<(String, String)>>>,
+}
+
+#[derive(Clone)]
+struct Kept {
+    secrets: Arc<BTreeMap<String, String>>,
+    heard: Arc<Mutex<BTreeSet<(String, String)>>>,
+}
+
+impl Services {
+    async fn start(shape: &Shape) -> Outcome<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let secrets = ["CursorKeys", "PaymentSecrets"].map(|name| {
+            let mut members = secret(shape, name);
+            // What an operator puts in after the first deployment.
+            members.entry("STRIPE_SECRET_KEY".to_owned()).and_modify(|key| "sk_test_of_nobody".clone_into(key));
+            (arn(name), json!(members).to_string())
+        });
+        let heard = Arc::new(Mutex::default());
+        let kept = Kept { secrets: Arc::new(secrets.into()), heard: Arc::clone(&heard) };
+        let router = Router::new()
+            .route("/", post(get_secret))
+            .route("/v2/email/outbound-emails", post(send_email))
+            .with_state(kept);
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Ok(Self { url, heard })
+    }
+
+    /// As requests of a function.
+    fn heard(&self, function: &str) -> Vec<Call> {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let call = |(action, resource): &(String, String)| Call {
+            function: function.to_owned(),
+            request: Request::new(action, resource),
+        };
+        heard.iter().map(call).collect()
+    }
+}
+
+impl Kept {
+    fn hear(&self, action: &str, resource: &str) {
+        let heard = (action.to_owned(), resource.to_owned());
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).insert(heard);
+    }
+}
+
+async fn get_secret(State(kept): State<Kept>, body: String) -> Json<Value> {
+    let request: Value = serde_json::from_str(&body).unwrap_or_default();
+    let id = request["SecretId"].as_str().unwrap_or_default();
+    kept.hear("secretsmanager:GetSecretValue", &format!("${{{}}}", id.rsplit(':').next().unwrap_or_default()));
+    Json(json!({"ARN": id, "Name": id, "VersionId": "1", "SecretString": kept.secrets.get(id)}))
+}
+
+async fn send_email(State(kept): State<Kept>, body: String) -> Json<Value> {
+    let request: Value = serde_json::from_str(&body).unwrap_or_default();
+    let of_ses = |what: &str, name: &str| format!("arn:aws:ses:us-east-1:111122223333:{what}/{name}");
+    let from = request["FromEmailAddress"].as_str().unwrap_or_default();
+    let domain = from.trim_end_matches('>').rsplit('@').next().unwrap_or_default();
+    kept.hear("ses:SendEmail", &of_ses("identity", domain));
+    if let Some(set) = request["ConfigurationSetName"].as_str() {
+        kept.hear("ses:SendEmail", &of_ses("configuration-set", set));
+    }
+    Json(json!({"MessageId": "1"}))
+}
+
+fn arn(name: &str) -> String {
+    format!("arn:aws:secretsmanager:us-east-1:111122223333:secret:{name}")
+}
+
+/// What Secrets Manager makes of the template: the object of `SecretStringTemplate`, with a member of random text.
+fn secret(shape: &Shape, name: &str) -> BTreeMap<String, String> {
+    let generate = &shape.properties(name)["GenerateSecretString"];
+    let given = generate["SecretStringTemplate"].as_object().cloned().unwrap_or_default();
+    let mut members: BTreeMap<_, _> =
+        given.into_iter().map(|(name, value)| (name, value.as_str().unwrap_or_default().to_owned())).collect();
+    let length = generate["PasswordLength"].as_str().and_then(|n| n.parse().ok()).unwrap_or(32);
+    let key = generate["GenerateStringKey"].as_str().unwrap_or_default().to_owned();
+    members.insert(key, "x".repeat(length));
+    members
+}

@@ -1,0 +1,158 @@
+//! What is deployed, checked without an account: by the tools of those who made the formats, and by ours.
+//!
+//! The deployment itself is judged by the crate `deployment`, which knows the shop; this crate must not.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Instant,
+};
+
+use clap::Args;
+
+use crate::{
+    Outcome, cargo, root,
+    tools::{finish, python},
+};
+
+const SAM_CLI: [&str; 2] = ["aws-sam-cli==1.170.0", "cfn-lint==1.58.0"];
+const CHECKOV: [&str; 1] = ["checkov==3.3.30"];
+const CARGO_LAMBDA: [&str; 1] = ["cargo-lambda==1.9.2"];
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Goes by the calls that `RECORD_CALLS` wrote in an earlier run of the end-to-end tests, instead of running them
+    #[arg(long, value_name = "FILE")]
+    calls: Option<PathBuf>,
+    /// Builds the functions as they are deployed. Otherwise they are built faster than they will run: nothing here
+    /// depends on their speed
+    #[arg(long)]
+    optimised: bool,
+}
+
+/// Runs every check, and stops at the first that fails.
+pub fn run(options: &Options) -> Outcome<()> {
+    let started = Instant::now();
+    let output = root().join("target/infra");
+    fs::create_dir_all(&output)?;
+    let tools = Tools::install()?;
+    let template = root().join("infra/sam/template.yaml");
+
+    step("sam validate --lint", || finish(tools.sam(&["validate", "--lint", "--template"]).arg(&template)))?;
+    step("cfn-lint", || finish(Command::new(tools.sam_cli.join("cfn-lint")).arg(&template)))?;
+    let transformed = output.join("sam.json");
+    step("checkov, on the transformed template", || {
+        let transform = root().join("infra/sam/transform.py");
+        let read = Command::new(tools.sam_cli.join("python")).arg(transform).arg(&template).output()?;
+        if !read.status.success() {
+            return Err(String::from_utf8_lossy(&read.stderr).into_owned().into());
+        }
+        fs::write(&transformed, read.stdout)?;
+        let mut checkov = Command::new(tools.checkov.join("checkov"));
+        checkov.env("LOG_LEVEL", "ERROR").arg("--file").arg(&transformed);
+        finish(checkov.arg("--config-file").arg(root().join("infra/sam/checkov.yaml")))
+    })?;
+    step("tsc", || finish(&mut node("npx", &["--no-install", "tsc", "--noEmit"])))?;
+    let build = output.join("build");
+    step("sam build", || finish(&mut tools.build(&template, &build, options.optimised)))?;
+
+    let calls = match &options.calls {
+        Some(file) => fs::canonicalize(file).map_err(|e| format!("{}: {e}", file.display()))?,
+        None => record(&output.join("calls.jsonl"))?,
+    };
+    step("SAM and CDK against each other, the code, the controls and the calls; mutations; starts", || {
+        let program = ["run", "--quiet", "--locked", "--package", "deployment", "--", "--root"];
+        let mut deployment = cargo(&program);
+        deployment.arg(root()).arg("--python").arg(tools.sam_cli.join("python"));
+        deployment.arg("--emulator").arg(tools.emulator()?).arg("--calls").arg(&calls);
+        finish(deployment.arg("--build").arg(&build).arg("--output").arg(&output))
+    })?;
+    println!("all checks passed in {:.0} s", started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn step(name: &str, run: impl FnOnce() -> Outcome<()>) -> Outcome<()> {
+    println!("==> {name}");
+    let started = Instant::now();
+    run().map_err(|error| format!("{name}: {error}"))?;
+    println!("    passed in {:.1} s\n", started.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Runs the end-to-end tests with what every function calls noted.
+fn record(file: &Path) -> Outcome<PathBuf> {
+    // Of this run only: a call that nobody makes any more needs no permission.
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    step("end-to-end tests, with the recorder", || {
+        let mut tests = cargo(&["test", "--quiet", "--locked", "--package", "e2e", "--test", "it"]);
+        finish(tests.env("RECORD_CALLS", file))
+    })?;
+    Ok(file.to_owned())
+}
+
+/// A program of Node.js in the folder of the CDK app.
+fn node(program: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(root().join("infra/cdk")).args(arguments);
+    command
+}
+
+/// Where tools of Python are.
+struct Tools {
+    sam_cli: PathBuf,
+    checkov: PathBuf,
+    cargo_lambda: PathBuf,
+}
+
+impl Tools {
+    fn install() -> Outcome<Self> {
+        let installed =
+            Self { sam_cli: python(&SAM_CLI)?, checkov: python(&CHECKOV)?, cargo_lambda: python(&CARGO_LAMBDA)? };
+        let modules = root().join("infra/cdk/node_modules");
+        if !modules.is_dir() {
+            println!("installing CDK into {}", modules.display());
+            finish(&mut node("npm", &["ci", "--no-audit", "--no-fund", "--loglevel", "error"]))?;
+        }
+        Ok(installed)
+    }
+
+    fn sam(&self, arguments: &[&str]) -> Command {
+        let mut sam = Command::new(self.sam_cli.join("sam"));
+        // No account is asked; SAM wants to know a region all the same.
+        sam.env("SAM_CLI_TELEMETRY", "0").env("AWS_DEFAULT_REGION", "us-east-1").args(arguments);
+        sam
+    }
+
+    fn build(&self, template: &Path, output: &Path, optimised: bool) -> Command {
+        let mut build = self.sam(&["build", "--parameter-overrides", "Architecture=x86_64", "--template"]);
+        build.arg(template).arg("--build-dir").arg(output).env("PATH", self.path());
+        if !optimised {
+            build.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+            build.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
+        }
+        build
+    }
+
+    /// With cargo-lambda, which SAM looks for there.
+    fn path(&self) -> OsString {
+        let others = env::var_os("PATH").unwrap_or_default();
+        let all = std::iter::once(self.cargo_lambda.clone()).chain(env::split_paths(&others));
+        env::join_paths(all).unwrap_or(others)
+    }
+
+    /// Lambda's runtime interface emulator, which SAM CLI brings for its containers.
+    fn emulator(&self) -> Outcome<PathBuf> {
+        let machine = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+        let libraries = fs::read_dir(self.sam_cli.join("../lib"))?;
+        let emulator =
+            |library: PathBuf| library.join(format!("site-packages/samcli/local/rapid/aws-lambda-rie-{machine}"));
+        let mut found = libraries.filter_map(Result::ok).map(|entry| emulator(entry.path()));
+        found.find(|file| file.is_file()).ok_or_else(|| "SAM CLI has no emulator for this machine".into())
+    }
+}
