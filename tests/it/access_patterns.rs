@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use domain::{
     Address, AddressId, CartLine, CategoryPath, CountryCode, Currency, Money, Order, OrderId, OrderState,
-    PaymentEventId, Placement, Product, ProductId, Quantity, RefundRequest, Review, ReviewText, SessionKind,
+    PaymentEventId, Placement, Product, ProductId, Quantity, RefundRequest, Review, ReviewText, Role, SessionKind,
     SessionLifetime, Stars, StockDelta, Timestamp, UserId,
 };
 use e2e::{Shop, Shopper, engine_counts_like_aws};
@@ -202,6 +202,7 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     let (_, login) = session(&uid, SessionKind::Customer, now);
     let email = domain::Email::parse("shopper0@example.com").unwrap();
     let credential = pattern!("AP-32", table.credential_get(&email)).unwrap();
+    assert!(pattern!("AP-58", table.customer_role_set(&uid, Role::Customer)));
     pattern!("AP-26", table.session_login(&login, (&email, &credential), Some(&with_cart)));
     let (_, refreshed) = session(&uid, SessionKind::Customer, now);
     pattern!("AP-27", table.session_replace(&refreshed, &login.id));

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use domain::{Cart, CartLine, Currency, Email, Money, ProductId, Quantity, SessionKind, UserId};
+use domain::{Cart, CartLine, Currency, Email, Money, ProductId, Quantity, Role, SessionKind, UserId};
 use e2e::{Answer, PASSWORD, Shop, Shopper};
 use serde_json::{Map, Value, json};
 use table::CartWrite;
@@ -453,4 +453,23 @@ async fn fill_cart(shop: &Shop, shopper: &Shopper, kind: SessionKind, products: 
 fn address(city: &str) -> Value {
     let line1 = "1 Harbour Street";
     json!({"recipient": "Ann Smith", "line1": line1, "city": city, "postalCode": "BS1 5UH", "country": "GB"})
+}
+
+#[tokio::test]
+async fn staff_are_customers_whom_an_operator_made_staff() {
+    let shop = Shop::open().await;
+    let mut ann = shop.stranger();
+    ann.registers("ann@example.com").await;
+    let (table, email) = (&shop.stack.table, Email::parse("ann@example.com").unwrap());
+    let asks = async || ann.get("/admin/orders?state=confirmed").await.status();
+
+    let before = asks().await;
+    ops::admin::set_role(table, &email, Role::Admin).await.unwrap();
+    let granted = asks().await;
+    ops::admin::set_role(table, &email, Role::Customer).await.unwrap();
+    let revoked = asks().await;
+    let unknown = ops::admin::set_role(table, &Email::parse("bob@example.com").unwrap(), Role::Admin).await;
+
+    assert_eq!([before, granted, revoked], [403, 200, 403]);
+    assert!(unknown.unwrap_err().to_string().contains("bob@example.com"));
 }

@@ -6,6 +6,7 @@ mod access_patterns;
 mod after_sale;
 mod bad_input;
 mod cart;
+mod costs;
 mod customers;
 mod dead_letters;
 mod environments;

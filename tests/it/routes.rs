@@ -56,7 +56,7 @@ fn bodies() -> Vec<(&'static str, Value)> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Access {
+pub enum Access {
     Public,
     Session,
     Admin,
@@ -143,16 +143,16 @@ async fn callers(shop: &Shop) -> Vec<(&'static str, Shopper)> {
 }
 
 /// What the paths name: a product of the shop, and an order, an address and a session of somebody.
-struct Things {
-    owner: Shopper,
-    product: String,
-    order: String,
+pub struct Things {
+    pub owner: Shopper,
+    pub product: String,
+    pub order: String,
     address: String,
     session: String,
 }
 
 impl Things {
-    async fn of_owner(shop: &Shop) -> Self {
+    pub async fn of_owner(shop: &Shop) -> Self {
         let owner = shop.registered().await;
         let id = format!("mug-{}", owner.uid);
         let product = shop.product(&id).described("<p>A mug.</p>").await.create().await;
@@ -169,7 +169,7 @@ impl Things {
     }
 }
 
-async fn ask(caller: &Shopper, route: &str, thing: &Things) -> Answer {
+pub async fn ask(caller: &Shopper, route: &str, thing: &Things) -> Answer {
     let (method, template) = route.split_once(' ').unwrap();
     let mut path = template
         .replace("{productId}", &thing.product)
@@ -192,7 +192,7 @@ async fn ask(caller: &Shopper, route: &str, thing: &Things) -> Answer {
 }
 
 /// Each operation of the document, and who it is for.
-fn routes(shop: &Shop) -> Vec<(String, Access)> {
+pub fn routes(shop: &Shop) -> Vec<(String, Access)> {
     let document = serde_json::to_value(&*shop.stack.openapi).unwrap();
     let mut routes = Vec::new();
     for (path, operations) in document["paths"].as_object().unwrap() {

@@ -129,11 +129,11 @@ fn captured(order: &str, id: &str, cents: i64) -> PaymentEvent {
     event(order, id, PaymentNews::Captured { reference: "pay_1".to_owned(), amount })
 }
 
-fn event(order: &str, id: &str, news: PaymentNews) -> PaymentEvent {
+pub fn event(order: &str, id: &str, news: PaymentNews) -> PaymentEvent {
     PaymentEvent { id: id.parse().unwrap(), order: order.parse().unwrap(), news }
 }
 
-async fn deliver(shop: &Shop, event: &PaymentEvent) -> Answer {
+pub async fn deliver(shop: &Shop, event: &PaymentEvent) -> Answer {
     let (body, signature) = shop.stack.payments.sends(event, shop.clock.now());
     send(shop, "local", &body, &signature).await
 }

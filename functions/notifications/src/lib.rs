@@ -76,6 +76,12 @@ impl State {
     pub fn new(table: Table, mailer: Arc<dyn Mailer>, shop: Sender, dead_letters: DeadLetters, clock: Clock) -> Self {
         Self { table, mailer, shop, runner: Runner::new(MAPPING.function, dead_letters), clock }
     }
+
+    /// Under the name that the function is deployed by, if it is.
+    pub fn deployed_as(mut self, name: Option<String>) -> Self {
+        self.runner = self.runner.deployed_as(name);
+        self
+    }
 }
 
 /// Tells customers what the records of a batch say. `deadline` is when the invocation is cut off.

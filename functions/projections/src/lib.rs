@@ -49,6 +49,12 @@ impl State {
     pub fn new(table: Table, audit: Bucket, dead_letters: DeadLetters, clock: Clock) -> Self {
         Self { table, audit, clock, runner: Runner::new(MAPPING.function, dead_letters) }
     }
+
+    /// Under the name that the function is deployed by, if it is.
+    pub fn deployed_as(mut self, name: Option<String>) -> Self {
+        self.runner = self.runner.deployed_as(name);
+        self
+    }
 }
 
 /// Handles a batch of stream records. `deadline` is when Lambda cuts the invocation off.

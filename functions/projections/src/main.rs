@@ -17,7 +17,8 @@ async fn main() -> Result<(), Error> {
     let metrics = Metrics::from_env(&config.table, var)?;
     let (table, descriptions) = config.connect().await;
     let dead_letters = DeadLetters::new(descriptions.bucket().beside(letters));
-    let state = &State::new(table, descriptions.bucket().beside(audit), dead_letters, Clock::System);
+    let name = var("AWS_LAMBDA_FUNCTION_NAME");
+    let state = &State::new(table, descriptions.bucket().beside(audit), dead_letters, Clock::System).deployed_as(name);
     let handle = |batch: Batch, deadline| async move { Ok(projections::handle(state, batch, deadline).await) };
     api::lambda::serve_events(&environment, &metrics, handle).await
 }

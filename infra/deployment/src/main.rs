@@ -102,6 +102,10 @@ async fn run(arguments: &Arguments) -> Outcome<()> {
         );
         wrong.extend(found.into_iter().map(|line| format!("{}: {line}", deployment.case)));
     }
+    let manual = fs::read_to_string(arguments.root.join("docs/operations.md"))?;
+    let unexplained = unexplained(&deployments, &manual);
+    println!("{}  every alarm names a heading of docs/operations.md", verdict(unexplained.is_empty()));
+    wrong.extend(unexplained);
     let found = permissions(&deployments, &calls)?;
     println!("{}  what {} different calls need is what the roles allow", verdict(found.is_empty()), calls.len());
     wrong.extend(found);
@@ -197,6 +201,25 @@ async fn judge(deployment: &Deployment) -> Outcome<Vec<String>> {
         }
     }
     Ok(found)
+}
+
+/// Alarms whose description does not lead to a heading that is there.
+fn unexplained(deployments: &[Deployment], manual: &str) -> BTreeSet<String> {
+    let headings: Vec<_> = manual.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    let mut found = BTreeSet::new();
+    for (_, _, shape) in deployments.iter().flat_map(|deployment| &deployment.templates) {
+        for (name, alarm) in shape.of_kind("AWS::CloudWatch::Alarm") {
+            let description = alarm.properties["AlarmDescription"].as_str().unwrap_or_default();
+            let heading =
+                description.split("see '").nth(1).and_then(|rest| rest.split("' in docs/operations.md").next());
+            // Headings may have code in them.
+            let is_there = |heading: &str| headings.iter().any(|h| h.replace('`', "") == heading);
+            if !heading.is_some_and(is_there) {
+                found.insert(format!("{name} names {heading:?}, which is no heading of docs/operations.md"));
+            }
+        }
+    }
+    found
 }
 
 /// Roles against calls. Which resources a role names can depend on the case, so a permission has to be of use in one of

@@ -18,10 +18,14 @@ use tokio::net::TcpListener;
 
 use crate::{Outcome, calls::Call, policy::Request, shape::Shape};
 
+/// The name of whatever function is running.
+const DEPLOYED_AS: &str = "OneTill-Function-1A2B3C";
+
 const ADMIN: (&str, &str) = ("admin@shop.example", "harbour-lantern-42");
 
 /// What Lambda itself sets: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>. The keys are nobody's.
-const OF_LAMBDA: [(&str, &str); 5] = [
+const OF_LAMBDA: [(&str, &str); 6] = [
+    ("AWS_LAMBDA_FUNCTION_NAME", DEPLOYED_AS),
     ("AWS_REGION", "us-east-1"),
     ("AWS_DEFAULT_REGION", "us-east-1"),
     ("AWS_ACCESS_KEY_ID", "local"),
@@ -246,14 +250,21 @@ impl Shop<'_> {
             }
             "NotificationsFunction" | "ProjectionsFunction" => {
                 let folder = function.trim_end_matches("Function").to_lowercase();
-                let mut event = event(&format!("{folder}/modify.json"))?;
+                let (poison, mut event) =
+                    (event(&format!("{folder}/poison.json"))?, event(&format!("{folder}/modify.json"))?);
                 let records = event["Records"].as_array_mut().ok_or("the event has no records")?;
                 records.iter_mut().for_each(|record| happens_now(record, &self.visitor.user_id));
                 let answer = running.invoke(&event).await?;
                 if answer != json!({"batchItemFailures": []}) {
                     return Err(format!("it answers {answer}").into());
                 }
-                "handles a batch"
+                // What it gives up has to be found again under the name that it is deployed by.
+                running.invoke(&poison).await?;
+                let letters = ops::dead_letters::list(&self.stack.dead_letters, Some(DEPLOYED_AS)).await?;
+                if letters.is_empty() {
+                    return Err(format!("there is no dead letter of {DEPLOYED_AS}").into());
+                }
+                "handles a batch, and gives a poisoned one up"
             }
             other => return Err(format!("nobody here knows what to ask of {other}: add it").into()),
         };
@@ -273,7 +284,8 @@ impl Shop<'_> {
             .flat_map(|name| secret(self.shape, name))
             .collect();
         let given = |name: &str| environment.contains_key(name) || members.iter().any(|(member, _)| member == name);
-        let on_aws = |name: &str| !NOT_ON_AWS.iter().any(|(other, _)| *other == name);
+        let of_lambda = |name: &str| OF_LAMBDA.iter().any(|(other, _)| *other == name);
+        let on_aws = |name: &str| !of_lambda(name) && !NOT_ON_AWS.iter().any(|(other, _)| *other == name);
         let missing: Vec<_> = read.iter().filter(|name| !given(name) && on_aws(name)).collect();
         // What logs at which level is read before anything else.
         let unread = |name: &&str| !read.contains(*name) && !matches!(*name, "RUST_LOG" | "SECRETS_VERSION");

@@ -1,5 +1,6 @@
 //! The commands: their arguments, their help, and what they print.
 
+pub mod admin;
 pub mod dead_letters;
 pub mod import;
 pub mod reconcile;

@@ -3,7 +3,7 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{dead_letters, import, reconcile};
+use commands::{admin, dead_letters, import, reconcile};
 
 /// Operates a OneTill shop.
 #[derive(Debug, Parser)]
@@ -15,6 +15,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Makes customers staff, and staff customers
+    #[command(after_long_help = admin::HELP)]
+    Admin(admin::AdminArgs),
     /// Loads products from a file into the table
     ///
     /// Loading a file again changes nothing but what differs, and completes a load that was interrupted. Stock that is
@@ -42,6 +45,7 @@ async fn main() -> ExitCode {
         }
     };
     let outcome = match &cli.command {
+        Command::Admin(args) => admin::run(args).await,
         Command::Import(args) => import::run(args).await,
         Command::Reconcile(args) => reconcile::run(args).await,
         Command::DeadLetters(args) => dead_letters::run(args).await,

@@ -34,13 +34,18 @@ pub struct Batch {
 /// Carries out batches for one function.
 #[derive(Debug, Clone)]
 pub struct Runner {
-    function: &'static str,
+    function: String,
     dead_letters: DeadLetters,
 }
 
 impl Runner {
-    pub fn new(function: &'static str, dead_letters: DeadLetters) -> Self {
-        Self { function, dead_letters }
+    pub fn new(function: &str, dead_letters: DeadLetters) -> Self {
+        Self { function: function.to_owned(), dead_letters }
+    }
+
+    /// Under the name that the function is deployed by, if it is: letters are replayed by calling it so.
+    pub fn deployed_as(self, name: Option<String>) -> Self {
+        Self { function: name.unwrap_or(self.function), ..self }
     }
 
     /// Hands each record to `handle`: those of one item one after another, different items side by side.
@@ -108,7 +113,7 @@ impl Runner {
             Err(Failure::Never(error)) => table::error_chain(&*error),
         };
         let records = std::slice::from_ref(record);
-        let letter = DeadLetter::new(self.function, records, Condition::Unprocessable, 1, now).because(&error);
+        let letter = DeadLetter::new(&self.function, records, Condition::Unprocessable, 1, now).because(&error);
         match self.dead_letters.put(&letter).await {
             Ok(letter) => {
                 tracing::error!(function = self.function, number, error, letter, "a record went to the dead letters");

@@ -63,6 +63,13 @@ struct CustomerRow {
     created_at: i64,
 }
 
+fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Customer => "customer",
+        Role::Admin => "admin",
+    }
+}
+
 fn customer_item(customer: &Customer) -> Item {
     let keys::Key { pk, sk } = keys::profile(&customer.id);
     rows::to_item(CustomerRow {
@@ -71,10 +78,7 @@ fn customer_item(customer: &Customer) -> Item {
         uid: customer.id.to_string(),
         name: customer.name.as_str().to_owned(),
         email: customer.email.as_str().to_owned(),
-        role: match customer.role {
-            Role::Customer => "customer".to_owned(),
-            Role::Admin => "admin".to_owned(),
-        },
+        role: role_name(customer.role).to_owned(),
         created_at: millis(customer.created_at),
     })
 }
@@ -181,6 +185,23 @@ impl Table {
             .expression_attribute_values(":name", s(name.as_str()))
             .send();
         match metered("AP-34", call).await {
+            Ok(_) => Ok(true),
+            Err(e) if e.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(false),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// AP-58: makes a customer staff, or no longer. UpdateItem, conditional on the profile being there. Returns whether it
+    /// was.
+    pub async fn customer_role_set(&self, uid: &UserId, role: Role) -> Result<bool, StoreError> {
+        let call = self
+            .update(keys::profile(uid))
+            .update_expression("SET #role = :role")
+            .condition_expression(EXISTS)
+            .expression_attribute_names("#role", "role")
+            .expression_attribute_values(":role", s(role_name(role)))
+            .send();
+        match metered("AP-58", call).await {
             Ok(_) => Ok(true),
             Err(e) if e.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(false),
             Err(e) => Err(e.into()),

@@ -1,0 +1,55 @@
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use domain::{Email, Role};
+use ops::admin;
+
+use super::{Outcome, shop::EndpointArgs};
+
+pub const HELP: &str = "\
+Staff are customers with the role admin: they register in the shop like anybody, and are then given it here. Every route
+under /admin asks the table for the role, so giving and taking it holds from the next request on. Costs 1 RRU and 1 WRU.
+
+Examples, on AWS with the table's name as the stack tells it, and on the local stack:
+  cargo run -p ops -- admin grant ann@shop.example --table EcommerceApp
+  cargo run -p ops -- admin revoke ann@shop.example \\
+      --endpoint http://127.0.0.1:8000 --s3-endpoint http://127.0.0.1:9090";
+
+#[derive(Debug, Args)]
+pub struct AdminArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Makes a customer staff
+    Grant(Whom),
+    /// Makes staff a customer again
+    Revoke(Whom),
+}
+
+#[derive(Debug, Args)]
+struct Whom {
+    /// What they registered with
+    #[arg(value_name = "EMAIL")]
+    email: String,
+    /// The shop's table
+    #[arg(long, value_name = "NAME", env = "TABLE_NAME", default_value = "EcommerceApp")]
+    table: String,
+    #[command(flatten)]
+    endpoints: EndpointArgs,
+}
+
+pub async fn run(args: &AdminArgs) -> Outcome {
+    let (whom, role, said) = match &args.command {
+        Command::Grant(whom) => (whom, Role::Admin, "is staff"),
+        Command::Revoke(whom) => (whom, Role::Customer, "is a customer like any other"),
+    };
+    let email = Email::parse(&whom.email)?;
+    // No object is looked at.
+    let (table, _) = whom.endpoints.connect(&whom.table, "").await;
+    admin::set_role(&table, &email, role).await?;
+    println!("{} {said}", email.as_str());
+    Ok(ExitCode::SUCCESS)
+}

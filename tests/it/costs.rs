@@ -1,0 +1,129 @@
+//! What each route costs: docs/costs.md says it, and is held to it.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use domain::{Currency, Money};
+use e2e::{ADMIN_EMAIL, ADMIN_PASSWORD, Answer, PASSWORD, Shop, engine_counts_like_aws};
+use payments::PaymentNews;
+use serde_json::json;
+
+use crate::{
+    routes::{Access, Things, ask, routes},
+    webhooks,
+};
+
+#[tokio::test]
+async fn each_route_costs_what_the_price_list_says() {
+    let document = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/costs.md")).unwrap();
+    let (prices, rows) = (unit_prices(&document), rows(&document));
+
+    let mut measured = BTreeMap::new();
+    for (route, access) in routes(&Shop::open().await) {
+        let shop = Shop::open().await;
+        let cost = usual(&shop, &route, access).await.cost();
+        let units = match engine_counts_like_aws() {
+            true => [cost.rru, cost.wru, f64::from(cost.s3)],
+            false => rows.get(&route).map_or([0.0; 3], |&[rru, wru, s3, _]| [rru, wru, s3]),
+        };
+        let usd = (priced(&prices, &route, units) * 100.0).round() / 100.0;
+        measured.insert(route, [units[0], units[1], units[2], usd]);
+    }
+
+    let row =
+        |(route, [rru, wru, s3, usd]): (&String, &[f64; 4])| format!("| {route} | {rru} | {wru} | {s3} | {usd:.2} |");
+    let table = measured.iter().map(row).collect::<Vec<_>>().join("\n");
+    assert!(rows == measured, "the rows of docs/costs.md have to be\n{table}");
+}
+
+/// A route asked so that it does what it is for, on a shop where nobody has asked anything.
+async fn usual(shop: &Shop, route: &str, access: Access) -> Answer {
+    let thing = Things::of_owner(shop).await;
+    let (owner, order) = (&thing.owner, &thing.order);
+    let answer = match route {
+        "POST /users" => {
+            shop.stranger().post("/users", json!({"email": "b@example.com", "password": PASSWORD, "name": "Bob"})).await
+        }
+        "POST /sessions" => {
+            shop.stranger().post("/sessions", json!({"email": ADMIN_EMAIL, "password": ADMIN_PASSWORD})).await
+        }
+        "PUT /cart/items/{productId}" | "DELETE /cart/items/{productId}" | "DELETE /cart" | "GET /cart" => {
+            owner.adds(&thing.product.parse().unwrap(), 1).await.expect(200);
+            ask(owner, route, &thing).await
+        }
+        "POST /orders" => {
+            owner.adds(&thing.product.parse().unwrap(), 1).await.expect(200);
+            owner.checks_out().await
+        }
+        "POST /payments/webhooks/{provider}" => {
+            // What a provider tells of every order: that it was paid, which is known.
+            let entry = shop.stack.payments.entries().pop().unwrap();
+            let amount = Money::amount(entry.amount, Currency::USD);
+            let news = PaymentNews::Captured { reference: entry.reference, amount };
+            webhooks::deliver(shop, &webhooks::event(order, "evt_1", news)).await
+        }
+        "POST /admin/orders/{orderId}/deliver" => {
+            let admin = shop.admin().await;
+            admin
+                .post_once(&format!("/admin/orders/{order}/ship"), "shipped-before-that", json!(null))
+                .await
+                .expect(200);
+            ask(&admin, route, &thing).await
+        }
+        _ => match access {
+            Access::Public => ask(&shop.stranger(), route, &thing).await,
+            Access::Session => ask(owner, route, &thing).await,
+            Access::Admin => ask(&shop.admin().await, route, &thing).await,
+        },
+    };
+    assert!(answer.status() < 300, "{route}: {} {}", answer.status(), answer.code());
+    answer
+}
+
+/// USD by what is paid for, from the table of prices: `` | `wru` | 0.625 | … ``.
+fn unit_prices(document: &str) -> BTreeMap<&str, f64> {
+    let cells = document.lines().map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
+    let named = cells.filter_map(|cells| {
+        let name = cells.get(1)?.strip_prefix('`')?.strip_suffix('`')?;
+        Some((name, cells.get(2)?.parse().ok()?))
+    });
+    named.collect()
+}
+
+/// RRU, WRU, S3 calls and USD a million, by route.
+fn rows(document: &str) -> BTreeMap<String, [f64; 4]> {
+    let mut rows = BTreeMap::new();
+    for line in document.lines() {
+        let cells: Vec<_> = line.split('|').map(str::trim).collect();
+        let numbers: Vec<f64> = cells.iter().skip(2).filter_map(|cell| cell.parse().ok()).collect();
+        if let (Some(route), &[rru, wru, s3, usd]) = (cells.get(1), numbers.as_slice())
+            && route.contains(" /")
+        {
+            rows.insert((*route).to_owned(), [rru, wru, s3, usd]);
+        }
+    }
+    rows
+}
+
+/// A million requests, in USD: gateway, function and log for each, and what it asks of the table and of S3.
+fn priced(prices: &BTreeMap<&str, f64>, route: &str, [rru, wru, s3]: [f64; 3]) -> f64 {
+    let price = |name: &str| prices.get(name).copied().unwrap_or_else(|| panic!("docs/costs.md has no price `{name}`"));
+    let hashes_a_password = matches!(route, "POST /users" | "POST /sessions");
+    let memory_gb = if route.contains("/sessions") || route.contains("/users") { 1.0 } else { 0.5 };
+    let seconds = if hashes_a_password { 0.1 } else { 0.02 };
+    let of_s3 = if route.starts_with("GET ") { price("s3-get") } else { price("s3-put") };
+    price("http-api")
+        + price("lambda-request")
+        + memory_gb * seconds * price("lambda-gb-second")
+        + price("logs") * 1.5e-6 * 1e6
+        + rru * price("rru")
+        + wru * price("wru")
+        + s3 * of_s3
+}
+
+#[test]
+fn a_price_list_reads_as_it_is_written() {
+    let document = "| `wru` | 0.625 | a |\n| GET /cart | 2 | 0 | 0 | 3.5 |\n| text | 1 |\n";
+
+    assert_eq!(unit_prices(document), BTreeMap::from([("wru", 0.625)]));
+    assert_eq!(rows(document), BTreeMap::from([("GET /cart".to_owned(), [2.0, 0.0, 0.0, 3.5])]));
+}
