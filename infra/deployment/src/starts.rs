@@ -1,22 +1,26 @@
 //! The functions as they were built, each under Lambda's own runtime interface emulator, with the environment that the
 //! template gives it and nothing else: do they start, do they read what they are given, and do they answer?
 
+mod emulator;
+mod services;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     path::PathBuf,
-    process::{Child, Command, Stdio},
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    process::{Command, Stdio},
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
-use axum::{Json, Router, extract::State, routing::post};
 use domain::{Email, Password};
 use local::{AdminAccount, Seed, Stack, StackOptions, Streams};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
 
-use crate::{Outcome, calls::Call, policy::Request, shape::Shape};
+use self::{
+    emulator::{Running, free_port, wait_for_port},
+    services::{Services, arn, secret},
+};
+use crate::{Outcome, calls::Call, shape::Shape};
 
 /// The name of whatever function is running.
 const DEPLOYED_AS: &str = "OneTill-Function-1A2B3C";
@@ -178,7 +182,7 @@ impl Shop<'_> {
             .stdout(output.try_clone()?)
             .stderr(output);
         let child = command.spawn().map_err(|e| format!("{}: {e}", self.built.emulator.display()))?;
-        let running = Running { child, log, url: format!("http://127.0.0.1:{invocations}") };
+        let running = Running::new(child, log, format!("http://127.0.0.1:{invocations}"));
         wait_for_port(invocations).await?;
         Ok(running)
     }
@@ -356,149 +360,4 @@ fn check_log(function: &str, log: &str) -> Outcome<()> {
 
 fn json_of(line: &str) -> Option<Value> {
     serde_json::from_str(line.get(line.find('{')?..)?).ok()
-}
-
-/// A function under the emulator; dropping it ends it.
-struct Running {
-    child: Child,
-    log: PathBuf,
-    url: String,
-}
-
-impl Running {
-    async fn invoke(&self, event: &Value) -> Outcome<Value> {
-        let url = format!("{}/2015-03-31/functions/function/invocations", self.url);
-        let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy().build()?;
-        let answer: Value = client.post(url).json(event).send().await?.json().await?;
-        match answer.get("errorMessage") {
-            Some(error) => Err(format!("it fails: {error}").into()),
-            None => Ok(answer),
-        }
-    }
-
-    /// As API Gateway does; the body of the answer.
-    async fn http(&self, event: Value, status: u16) -> Outcome<Value> {
-        let answer = self.invoke(&event).await?;
-        if answer["statusCode"] != status {
-            return Err(format!("{} is answered {answer}", event["rawPath"]).into());
-        }
-        Ok(serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or_default())
-    }
-
-    /// Ends it, and returns what it logged.
-    fn end(mut self) -> Outcome<String> {
-        self.kill();
-        Ok(fs::read_to_string(&self.log)?)
-    }
-
-    fn kill(&mut self) {
-        // It may have ended by itself, which is all that is wanted.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
-
-async fn free_port() -> Outcome<u16> {
-    Ok(TcpListener::bind(("127.0.0.1", 0)).await?.local_addr()?.port())
-}
-
-async fn wait_for_port(port: u16) -> Outcome<()> {
-    for _ in 0..200 {
-        if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    Err("the emulator does not listen".into())
-}
-
-/// The services that a local stack has no engine for: Secrets Manager, with what the template makes it keep, and SES.
-struct Services {
-    url: String,
-    heard: Arc<Mutex<BTreeSet<(String, String)>>>,
-}
-
-#[derive(Clone)]
-struct Kept {
-    secrets: Arc<BTreeMap<String, String>>,
-    heard: Arc<Mutex<BTreeSet<(String, String)>>>,
-}
-
-impl Services {
-    async fn start(shape: &Shape) -> Outcome<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let url = format!("http://{}", listener.local_addr()?);
-        let secrets = ["CursorKeys", "PaymentSecrets"].map(|name| {
-            let mut members = secret(shape, name);
-            // What an operator puts in after the first deployment.
-            members.entry("STRIPE_SECRET_KEY".to_owned()).and_modify(|key| "sk_test_of_nobody".clone_into(key));
-            (arn(name), json!(members).to_string())
-        });
-        let heard = Arc::new(Mutex::default());
-        let kept = Kept { secrets: Arc::new(secrets.into()), heard: Arc::clone(&heard) };
-        let router = Router::new()
-            .route("/", post(get_secret))
-            .route("/v2/email/outbound-emails", post(send_email))
-            .with_state(kept);
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Ok(Self { url, heard })
-    }
-
-    /// As requests of a function.
-    fn heard(&self, function: &str) -> Vec<Call> {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        let call = |(action, resource): &(String, String)| Call {
-            function: function.to_owned(),
-            request: Request::new(action, resource),
-        };
-        heard.iter().map(call).collect()
-    }
-}
-
-impl Kept {
-    fn hear(&self, action: &str, resource: &str) {
-        let heard = (action.to_owned(), resource.to_owned());
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).insert(heard);
-    }
-}
-
-async fn get_secret(State(kept): State<Kept>, body: String) -> Json<Value> {
-    let request: Value = serde_json::from_str(&body).unwrap_or_default();
-    let id = request["SecretId"].as_str().unwrap_or_default();
-    kept.hear("secretsmanager:GetSecretValue", &format!("${{{}}}", id.rsplit(':').next().unwrap_or_default()));
-    Json(json!({"ARN": id, "Name": id, "VersionId": "1", "SecretString": kept.secrets.get(id)}))
-}
-
-async fn send_email(State(kept): State<Kept>, body: String) -> Json<Value> {
-    let request: Value = serde_json::from_str(&body).unwrap_or_default();
-    let of_ses = |what: &str, name: &str| format!("arn:aws:ses:us-east-1:111122223333:{what}/{name}");
-    let from = request["FromEmailAddress"].as_str().unwrap_or_default();
-    let domain = from.trim_end_matches('>').rsplit('@').next().unwrap_or_default();
-    kept.hear("ses:SendEmail", &of_ses("identity", domain));
-    if let Some(set) = request["ConfigurationSetName"].as_str() {
-        kept.hear("ses:SendEmail", &of_ses("configuration-set", set));
-    }
-    Json(json!({"MessageId": "1"}))
-}
-
-fn arn(name: &str) -> String {
-    format!("arn:aws:secretsmanager:us-east-1:111122223333:secret:{name}")
-}
-
-/// What Secrets Manager makes of the template: the object of `SecretStringTemplate`, with a member of random text.
-fn secret(shape: &Shape, name: &str) -> BTreeMap<String, String> {
-    let generate = &shape.properties(name)["GenerateSecretString"];
-    let given = generate["SecretStringTemplate"].as_object().cloned().unwrap_or_default();
-    let mut members: BTreeMap<_, _> =
-        given.into_iter().map(|(name, value)| (name, value.as_str().unwrap_or_default().to_owned())).collect();
-    let length = generate["PasswordLength"].as_str().and_then(|n| n.parse().ok()).unwrap_or(32);
-    let key = generate["GenerateStringKey"].as_str().unwrap_or_default().to_owned();
-    members.insert(key, "x".repeat(length));
-    members
 }

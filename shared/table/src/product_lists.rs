@@ -124,14 +124,14 @@ impl Table {
         let Some(index) = category.depth().checked_sub(1).and_then(|level| schema::CATEGORY_INDEXES.get(level)) else {
             return Ok(Page { items: Vec::new(), next: None });
         };
-        self.card_page("AP-03", index, &category.to_string(), range, order, limit, after).await
+        self.card_page(("AP-03", index), &category.to_string(), range, order, limit, after).await
     }
 
     /// AP-04: featured products by rank. Query featured-index; read it through a cache, it is one partition.
     pub async fn product_list_featured(&self, limit: i32) -> Result<Vec<ProductCard>, StoreError> {
         let all = PriceRange { min: 0, max: i64::from(u32::MAX) };
         let page =
-            self.card_page("AP-04", &schema::FEATURED, keys::FEATURED, all, SortOrder::CheapestFirst, limit, None);
+            self.card_page(("AP-04", &schema::FEATURED), keys::FEATURED, all, SortOrder::CheapestFirst, limit, None);
         Ok(page.await?.items)
     }
 
@@ -159,7 +159,7 @@ impl Table {
                 ShardPosition::End => return Ok(Page { items: Vec::new(), next: None }),
             };
             let name = keys::price_shard_name(u8::try_from(shard).expect("there are 8 shards"));
-            self.card_page("AP-05", &schema::CATALOG_PRICE, &name, range, order, batch, after).await
+            self.card_page(("AP-05", &schema::CATALOG_PRICE), &name, range, order, batch, after).await
         };
         let first = positions.iter().enumerate().map(|(shard, position)| fetch(shard, position));
         let mut fetched: Vec<ShardCards> = futures::future::try_join_all(first)
@@ -199,8 +199,7 @@ impl Table {
 
     async fn card_page(
         &self,
-        pattern: Pattern,
-        index: &Index,
+        (pattern, index): (Pattern, &Index),
         hash: &str,
         range: PriceRange,
         order: SortOrder,

@@ -1,0 +1,94 @@
+//! Who may do what, and who may have it done.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{FUNCTIONS, each};
+use crate::{
+    Outcome,
+    policy::texts,
+    shape::{API, PERMISSIONS, ROUTES, Shape},
+    template::Resource,
+};
+
+fn statements(resource: &Resource) -> impl Iterator<Item = &Value> {
+    let policies = resource.properties["Policies"].as_array().into_iter().flatten();
+    policies.flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().into_iter().flatten())
+}
+
+/// A role that a function runs under.
+fn roles_of_functions(shape: &Shape) -> impl Iterator<Item = (&str, &Resource)> {
+    let used: BTreeSet<_> = shape.of_kind(FUNCTIONS).filter_map(|(_, f)| f.properties["Role"].as_str()).collect();
+    shape.of_kind("AWS::IAM::Role").filter(move |(name, _)| used.contains(format!("${{{name}.Arn}}").as_str()))
+}
+
+pub fn scan_deny(shape: &Shape) -> Outcome<Vec<String>> {
+    let denies = |statement: &Value| {
+        let denied: Vec<_> = texts(&statement["Action"]).collect();
+        statement["Effect"] == "Deny"
+            && statement["Resource"] == json!(["*"])
+            && statement.get("Condition").is_none()
+            && denied.contains(&"dynamodb:Scan")
+            && denied.contains(&"dynamodb:PartiQL*")
+    };
+    let without = roles_of_functions(shape).filter(|(_, role)| !statements(role).any(denies));
+    Ok(without.map(|(name, _)| name.to_owned()).collect())
+}
+
+pub fn own_roles(shape: &Shape) -> Outcome<Vec<String>> {
+    each(shape, FUNCTIONS, |function| {
+        let same = |other: &Resource| other.properties["Role"] == function["Role"];
+        function["Role"].is_string() && shape.of_kind(FUNCTIONS).filter(|(_, other)| same(other)).count() == 1
+    })
+}
+
+pub fn trust(shape: &Shape) -> Vec<String> {
+    let trusted = |role: &Resource| {
+        let statements =
+            role.properties["AssumeRolePolicyDocument"]["Statement"].as_array().cloned().unwrap_or_default();
+        statements.len() == 1 && statements[0]["Principal"] == json!({"Service": "lambda.amazonaws.com"})
+    };
+    roles_of_functions(shape).filter(|(_, role)| !trusted(role)).map(|(name, _)| name.to_owned()).collect()
+}
+
+/// Actions that know no resource: <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html>,
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html>
+const WITHOUT_RESOURCE: [&str; 3] = ["dynamodb:ListStreams", "xray:PutTelemetryRecords", "xray:PutTraceSegments"];
+
+pub fn wildcards(shape: &Shape) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, role) in shape.of_kind("AWS::IAM::Role") {
+        for statement in statements(role).filter(|s| s["Effect"] == "Allow") {
+            let too_wide = |action: &&str| action.ends_with(":*") || *action == "*";
+            found.extend(texts(&statement["Action"]).filter(too_wide).map(|action| format!("{name}: {action}")));
+            let everywhere = texts(&statement["Resource"]).any(|resource| resource == "*");
+            if everywhere && !texts(&statement["Action"]).all(|action| WITHOUT_RESOURCE.contains(&action)) {
+                found.push(format!("{name}: {} on everything", statement["Action"]));
+            }
+            // The table is one for everybody: what of it, every statement has to say.
+            if texts(&statement["Resource"]).any(|r| r == "${Table.Arn}") && statement.get("Condition").is_none() {
+                found.push(format!("{name}: {} on the whole table", statement["Action"]));
+            }
+        }
+    }
+    found
+}
+
+pub fn invokers(shape: &Shape) -> Vec<String> {
+    let routes = shape.properties(ROUTES).as_object().cloned().unwrap_or_default();
+    let with_routes: BTreeSet<_> = routes.values().filter_map(|r| r["Function"].as_str()).map(str::to_owned).collect();
+    let permissions = shape.properties(PERMISSIONS).as_array().cloned().unwrap_or_default();
+    let mut found = Vec::new();
+    for (name, _) in shape.of_kind(FUNCTIONS) {
+        let given: Vec<_> = permissions.iter().filter(|p| p["Function"] == name).collect();
+        let only_the_api = |p: &&&Value| {
+            p["Principal"] == "apigateway.amazonaws.com" && p["Source"] == API && p["Action"] == "lambda:InvokeFunction"
+        };
+        let has_routes = with_routes.contains(&format!("${{{name}.Arn}}"));
+        if given.len() != usize::from(has_routes) || given.iter().filter(only_the_api).count() != given.len() {
+            found.push(name.to_owned());
+        }
+    }
+    found
+}
