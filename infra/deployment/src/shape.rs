@@ -113,6 +113,23 @@ fn compare(a: &Value, b: &Value, at: &str, names: (&str, &str), found: &mut Vec<
                 compare(a.get(key).unwrap_or(&Value::Null), b.get(key).unwrap_or(&Value::Null), &at, names, found);
             }
         }
+        (Value::Array(a), Value::Array(b)) => {
+            // Only what the other does not have; where that is one thing each, what of it differs.
+            let only = |these: &[Value], those: &[Value]| -> Vec<Value> {
+                these.iter().filter(|item| !those.contains(item)).cloned().collect()
+            };
+            match (only(a, b).as_slice(), only(b, a).as_slice()) {
+                ([], []) if a.len() == b.len() => {}
+                ([one], [other]) => {
+                    let sid = one["Sid"].as_str().map(|sid| format!(" {sid}")).unwrap_or_default();
+                    compare(one, other, &format!("{at}{sid}"), names, found);
+                }
+                (ours, theirs) => {
+                    let (ours, theirs) = (Value::from(ours), Value::from(theirs));
+                    found.push(format!("{at} has {ours} in {} only, {theirs} in {} only", names.0, names.1));
+                }
+            }
+        }
         _ if a != b => found.push(format!("{at} is {a} in {}, {b} in {}", names.0, names.1)),
         _ => {}
     }
@@ -269,6 +286,26 @@ mod tests {
 
         let table = "Table: Ttl At is \"expiresAt\" in SAM, \"expires\" in CDK";
         assert_eq!(found, ["Key: is in SAM only", table]);
+    }
+
+    #[test]
+    fn of_two_lists_only_what_differs_is_told() {
+        let of = |statements: Value| {
+            let role = Resource { kind: "R".to_owned(), ..made_up(json!({"Statement": statements})) };
+            Shape::of(&BTreeMap::from([("Role".to_owned(), role)]))
+        };
+        let (read, write) = (json!({"Sid": "Read", "Action": "a"}), json!({"Sid": "Write", "Action": "b"}));
+        let both = of(json!([read, write]));
+
+        let changed = both.differences(&of(json!([{"Sid": "Read", "Action": "c"}, write])), ("SAM", "CDK"));
+        let gone = both.differences(&of(json!([read])), ("SAM", "CDK"));
+
+        assert_eq!(changed, [r#"Role: Statement Read Action is "a" in SAM, "c" in CDK"#]);
+        assert_eq!(gone.len(), 1);
+        assert!(
+            gone[0].starts_with("Role: Statement has [{") && gone[0].ends_with("in SAM only, [] in CDK only"),
+            "{gone:?}"
+        );
     }
 
     #[test]

@@ -125,7 +125,8 @@ impl Shop<'_> {
         let running = self.run(function, services).await?;
         let answered = self.ask(function, &running).await;
         let log = running.end()?;
-        let answered = answered.map_err(|e| format!("{e}; its log is {}", self.log_of(function).display()))?;
+        let said = log.lines().find(|line| line.starts_with("Error: ")).unwrap_or("nothing of an error");
+        let answered = answered.map_err(|e| format!("{e}; {} says {said}", self.log_of(function).display()))?;
         self.check_environment(function, &log)?;
         check_log(function, &log)?;
         Ok(format!("{function} {answered}, {} ms with its start", began.elapsed().as_millis()))

@@ -24,7 +24,8 @@ impl Running {
     pub async fn invoke(&self, event: &Value) -> Outcome<Value> {
         let url = format!("{}/2015-03-31/functions/function/invocations", self.url);
         let client = reqwest::Client::builder().timeout(Duration::from_secs(30)).no_proxy().build()?;
-        let answer: Value = client.post(url).json(event).send().await?.json().await?;
+        let text = client.post(url).json(event).send().await?.text().await?;
+        let answer: Value = serde_json::from_str(&text).map_err(|_| format!("it is answered {text:?}"))?;
         match answer.get("errorMessage") {
             Some(error) => Err(format!("it fails: {error}").into()),
             None => Ok(answer),
