@@ -24,8 +24,9 @@ const SETTINGS = {
   throttlingBurstLimit: 'Requests at once, of all callers together [1000]',
   tableName: 'Name of the table [EcommerceApp]',
   billingMode: 'PAY_PER_REQUEST, or PROVISIONED, which scales between the next two [PAY_PER_REQUEST]',
-  minCapacity: 'Units that are always provisioned [5]',
-  maxCapacity: 'Units that are provisioned at most [1000]',
+  startingCapacity: 'Units that provisioning begins with [5]',
+  minCapacity: 'Units that scaling keeps at least [5]',
+  maxCapacity: 'Units that scaling provisions at most [1000]',
   targetUtilization: 'Percent of what is provisioned that scaling aims to have consumed [70]',
   restoreBucket: 'Bucket of an export that a new table is filled from [none]',
   restorePrefix: "Prefix of that export's data [none]",
@@ -77,7 +78,12 @@ export function propsFromContext(scope: Construct): OneTillProps {
     tableName: text('tableName'),
     capacity:
       choice('billingMode', 'PAY_PER_REQUEST', 'PROVISIONED') === 'PROVISIONED'
-        ? { min: number('minCapacity'), max: number('maxCapacity'), targetUtilization: number('targetUtilization') }
+        ? {
+            starting: number('startingCapacity'),
+            min: number('minCapacity'),
+            max: number('maxCapacity'),
+            targetUtilization: number('targetUtilization'),
+          }
         : undefined,
     restore: restoreBucket === undefined ? undefined : { bucket: restoreBucket, prefix: text('restorePrefix') ?? '' },
     alarmEmail: text('alarmEmail'),

@@ -178,8 +178,9 @@ function addStreamAlarms(add: AddAlarm, { functions, deadLetters }: Watched): vo
       { name: 'FilterId', value: LETTERS },
     ],
     statistic: 'Sum',
-    period: 60,
-    ...atLeast(1).once,
+    // Metrics of S3 can come late.
+    period: 300,
+    ...atLeast(1).times(1, 3),
   });
 }
 

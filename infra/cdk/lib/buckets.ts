@@ -44,18 +44,14 @@ export function addBuckets(scope: Construct, key: CfnKey): Buckets {
   const audit = addBucket(scope, 'AuditBucket', {
     bucketEncryption: { serverSideEncryptionConfiguration: [withTheKey] },
     loggingConfiguration: loggedUnder('audit/'),
-    lifecycleConfiguration: {
-      rules: [
-        tidy(365),
-        { id: 'Archive', status: 'Enabled', transitions: [{ storageClass: 'GLACIER_IR', transitionInDays: 90 }] },
-      ],
-    },
+    lifecycleConfiguration: { rules: [tidy(365)] },
   });
   const deadLetters = addBucket(scope, 'DeadLettersBucket', {
     bucketEncryption: { serverSideEncryptionConfiguration: [withTheKey] },
     loggingConfiguration: loggedUnder('dead-letters/'),
     metricsConfigurations: [{ id: LETTERS }],
-    lifecycleConfiguration: { rules: [tidy(35)] },
+    // They hold names and addresses of customers.
+    lifecycleConfiguration: { rules: [{ ...tidy(35), expirationInDays: 180 }] },
   });
 
   addPolicy(scope, 'DescriptionsBucketPolicy', descriptions);

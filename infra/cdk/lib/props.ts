@@ -150,12 +150,17 @@ export interface Throttling {
 /** Units of reads and of writes, for the table and for each index. */
 export interface ProvisionedCapacity {
   /**
-   * Units that are always provisioned.
+   * Units that provisioning begins with. Leave it alone afterwards: a change sets what is provisioned at once.
+   * @default 5
+   */
+  readonly starting?: number;
+  /**
+   * Units that scaling keeps at least.
    * @default 5
    */
   readonly min?: number;
   /**
-   * Units that are provisioned at most.
+   * Units that scaling provisions at most.
    * @default 1000
    */
   readonly max?: number;

@@ -50,6 +50,7 @@ export function settingsOf(props: OneTillProps): Settings {
     throttling: { rateLimit: props.throttling?.rateLimit ?? 500, burstLimit: props.throttling?.burstLimit ?? 1000 },
     tableName: props.tableName ?? 'EcommerceApp',
     capacity: props.capacity && {
+      starting: props.capacity.starting ?? 5,
       min: props.capacity.min ?? 5,
       max: props.capacity.max ?? 1000,
       targetUtilization: props.capacity.targetUtilization ?? 70,
@@ -107,6 +108,7 @@ function whatIsWrong(settings: Settings, { rateLimits = {} }: OneTillProps): Pro
     wrong.push(...text('domain.certificateArn', domain.certificateArn, /^arn:[^:]+:acm:/, 'the ARN of a certificate'));
   }
   if (capacity) {
+    wrong.push(...whole('capacity.starting', capacity.starting, 1));
     wrong.push(...whole('capacity.min', capacity.min, 1));
     wrong.push(...whole('capacity.max', capacity.max, 1));
     wrong.push(...inOrder('capacity.min', capacity.min, 'capacity.max', capacity.max));

@@ -43,7 +43,10 @@ export const INDEXES: readonly Index[] = [
 /** The table: `shared/table/src/schema.rs` is what this is compared to. */
 export function addTable(scope: Construct, settings: Settings, key: CfnKey): CfnTable {
   const { capacity, restore } = settings;
-  const provisionedThroughput = capacity && { readCapacityUnits: capacity.min, writeCapacityUnits: capacity.min };
+  const provisionedThroughput = capacity && {
+    readCapacityUnits: capacity.starting,
+    writeCapacityUnits: capacity.starting,
+  };
   const table = new CfnTable(scope, 'Table', {
     tableName: settings.tableName,
     billingMode: capacity ? 'PROVISIONED' : 'PAY_PER_REQUEST',

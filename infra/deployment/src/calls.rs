@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     Outcome,
     code::resource_of,
-    policy::{LEADING_KEYS, Permission, Policy, Request, VIA_SERVICE, fits},
+    policy::{LEADING_KEYS, Permission, Policy, Request, VIA_SERVICE},
     shape::Shape,
 };
 
@@ -18,18 +18,6 @@ pub struct Call {
     pub function: String,
     pub request: Request,
 }
-
-/// What functions need and no call of theirs shows, and why. Actions may end with `*`.
-const UNSEEN: [(&str, &str); 8] = [
-    ("logs:*", "Lambda writes what a function prints"),
-    ("xray:*", "Lambda sends the traces"),
-    ("dynamodb:DescribeStream", "the mapping reads the stream, with the function's role"),
-    ("dynamodb:GetRecords", "the mapping reads the stream, with the function's role"),
-    ("dynamodb:GetShardIterator", "the mapping reads the stream, with the function's role"),
-    ("dynamodb:ListStreams", "the mapping reads the stream, with the function's role"),
-    ("s3:ListBucket", "without it S3 refuses an object that is missing, and a mapping its destination"),
-    ("ses:SendRawEmail", "SES asks for it as well where a mail comes whole"),
-];
 
 /// Reads what `RECORD_CALLS` wrote while the end-to-end tests ran.
 ///
@@ -57,7 +45,8 @@ fn parse(line: &str) -> Outcome<Call> {
                 local::DEAD_LETTERS_BUCKET => "DeadLettersBucket",
                 other => return Err(format!("the bucket {other} is none of the local stack's").into()),
             };
-            format!("${{{name}.Arn}}{}{object}", if object.is_empty() { "" } else { "/" })
+            // Objects are not told apart by roles.
+            format!("${{{name}.Arn}}{}", if object.is_empty() { "" } else { "/*" })
         }
     };
     let request = Request::new(text("action")?, &resource);
@@ -68,7 +57,8 @@ fn parse(line: &str) -> Outcome<Call> {
     Ok(Call { function: resource_of(function), request })
 }
 
-/// What a call needs beside itself: whatever is encrypted with the key is opened and closed in the caller's name.
+/// What a call needs beside itself. Whatever is encrypted with the key is opened and closed in the caller's name; without
+/// a look into the bucket S3 refuses an object that is missing; SES wants one more for a mail that comes whole.
 fn implied(request: &Request) -> Vec<Request> {
     let (service, action) = request.action.split_once(':').unwrap_or_default();
     let reads = ["Decrypt", "DescribeKey"].as_slice();
@@ -92,7 +82,41 @@ fn implied(request: &Request) -> Vec<Request> {
         _ => &[],
     };
     let via = format!("{service}.us-east-1.amazonaws.com");
-    needed.iter().map(|action| Request::new(&format!("kms:{action}"), "${Key.Arn}").with(VIA_SERVICE, &via)).collect()
+    let of_key = |action: &&str| Request::new(&format!("kms:{action}"), "${Key.Arn}").with(VIA_SERVICE, &via);
+    let mut needed: Vec<_> = needed.iter().map(of_key).collect();
+    match request.action.as_str() {
+        "s3:GetObject" => needed.push(Request::new("s3:ListBucket", request.resource.trim_end_matches("/*"))),
+        "ses:SendEmail" => needed.push(Request::new("ses:SendRawEmail", &request.resource)),
+        _ => {}
+    }
+    needed
+}
+
+/// What Lambda does with a function's role, and no call of the function shows: it writes what the function prints, sends
+/// its traces, and where a mapping feeds it reads the stream and writes what is given up.
+fn of_lambda(shape: &Shape, function: &str) -> Vec<Request> {
+    let group = shape.properties(function)["LoggingConfig"]["LogGroup"].as_str().unwrap_or_default();
+    let group = group.replace('}', ".Arn}");
+    let mut needed = vec![
+        Request::new("logs:CreateLogStream", &group),
+        Request::new("logs:PutLogEvents", &group),
+        Request::new("xray:PutTelemetryRecords", "*"),
+        Request::new("xray:PutTraceSegments", "*"),
+    ];
+    let fed = format!("${{{function}}}");
+    for (_, mapping) in shape.of_kind("AWS::Lambda::EventSourceMapping") {
+        if mapping.properties["FunctionName"] != fed.as_str() {
+            continue;
+        }
+        for action in ["DescribeStream", "GetRecords", "GetShardIterator"] {
+            needed.push(Request::new(&format!("dynamodb:{action}"), "${Table.StreamArn}"));
+        }
+        needed.push(Request::new("dynamodb:ListStreams", "*"));
+        // <https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html>
+        needed.push(Request::new("s3:ListBucket", "${DeadLettersBucket.Arn}"));
+        needed.push(Request::new("s3:PutObject", "${DeadLettersBucket.Arn}/*"));
+    }
+    needed
 }
 
 /// Calls that a role does not allow, and permissions that no call needs; a line each, with what to do.
@@ -116,22 +140,21 @@ pub fn judge(shape: &Shape, calls: &[Call]) -> Outcome<Vec<String>> {
             found.push(format!("{function} was not seen to call anything: a test has to use it"));
             continue;
         }
+        requests.extend(of_lambda(shape, function));
         let policy = Policy::of_function(shape, function)?;
         let role = function.replace("Function", "Role");
         for request in &requests {
             if !policy.allows(request)? {
-                found.push(format!("{function} calls {request}; {role} does not allow it: add it in both templates"));
+                found.push(format!("{function} needs {request}; {role} does not allow it: add it in both templates"));
             }
         }
-        let seen = |permission: &Permission| requests.iter().any(|request| permission.serves(request));
-        let explained = |action: &str| UNSEEN.iter().any(|(pattern, _)| fits(pattern, action));
-        for permission in policy.permissions() {
-            if !seen(&permission) && !explained(&permission.0.action) {
-                found.push(format!(
-                    "{role} allows {}, which no test has {function} do: take it away in both templates, or test it",
-                    permission.0
-                ));
-            }
+        let needed = |permission: &Permission| requests.iter().any(|request| permission.is_just(request));
+        for permission in policy.permissions().iter().filter(|permission| !needed(permission)) {
+            found.push(format!(
+                "{role} allows {}, which is not just what some call of {function} needs: take it away in both templates, or \
+                 test it",
+                permission.0
+            ));
         }
     }
     Ok(found)

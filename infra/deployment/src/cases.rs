@@ -23,6 +23,7 @@ pub const CASES: [Case; 3] = [
         name: "provisioned",
         parameters: &[
             ("BillingMode", "PROVISIONED"),
+            ("StartingCapacity", "20"),
             ("MinCapacity", "7"),
             ("MaxCapacity", "900"),
             ("TargetUtilization", "60"),

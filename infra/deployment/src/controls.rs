@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use self::{
     alarms::{alarm_topic, alarms, dashboard},
     data::{bucket_encryption, bucket_logs, retained, scaling, tls},
-    roles::{invokers, own_roles, scan_deny, trust, wildcards},
+    roles::{invokers, own_roles, scan_deny, services, trust, wildcards},
     serving::{cors, log_groups, one_door, readers, schedule, throttling, timeouts},
 };
 use crate::{
@@ -32,7 +32,7 @@ impl Control {
     }
 }
 
-pub const CONTROLS: [Control; 50] = [
+pub const CONTROLS: [Control; 51] = [
     // Roles.
     Control { name: "every role denies Scan and PartiQL", lacking: scan_deny },
     Control { name: "every function has a role of its own", lacking: own_roles },
@@ -40,6 +40,7 @@ pub const CONTROLS: [Control; 50] = [
     Control { name: "no permission is for everything", lacking: |s| Ok(wildcards(s)) },
     Control { name: "no function reaches what is not its business", lacking: calls::forbidden },
     Control { name: "every function is invoked by one service only", lacking: |s| Ok(invokers(s)) },
+    Control { name: "services of AWS may do their part, and no more", lacking: |s| Ok(services(s)) },
     // The table.
     Control {
         name: "the table is encrypted with the key",

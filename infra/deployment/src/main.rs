@@ -104,7 +104,10 @@ async fn run(arguments: &Arguments) -> Outcome<()> {
     }
     let manual = fs::read_to_string(arguments.root.join("docs/operations.md"))?;
     let unexplained = unexplained(&deployments, &manual);
-    println!("{}  every alarm names a heading of docs/operations.md", verdict(unexplained.is_empty()));
+    println!(
+        "{}  every alarm names a heading of docs/operations.md, which asks for no output that is not there",
+        verdict(unexplained.is_empty())
+    );
     wrong.extend(unexplained);
     let found = permissions(&deployments, &calls)?;
     println!("{}  what {} different calls need is what the roles allow", verdict(found.is_empty()), calls.len());
@@ -124,7 +127,7 @@ fn verdict(holds: bool) -> &'static str {
 /// The parameters of a deployment that logs everything, which is how functions tell what they read.
 fn debugging(more: &[(&str, &str)]) -> BTreeMap<String, String> {
     let mut parameters = CASES[0].parameters();
-    let more = [("LogLevel", "debug"), ("Architecture", "x86_64")].iter().chain(more);
+    let more = [("LogLevel", "debug")].iter().chain(more);
     parameters.extend(more.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     parameters
 }
@@ -203,11 +206,15 @@ async fn judge(deployment: &Deployment) -> Outcome<Vec<String>> {
     Ok(found)
 }
 
-/// Alarms whose description does not lead to a heading that is there.
+/// Alarms whose description does not lead to a heading that is there, and outputs that the manual uses and no stack has.
 fn unexplained(deployments: &[Deployment], manual: &str) -> BTreeSet<String> {
     let headings: Vec<_> = manual.lines().filter_map(|line| line.strip_prefix("### ")).collect();
     let mut found = BTreeSet::new();
+    let mut told = BTreeSet::new();
     for (_, _, shape) in deployments.iter().flat_map(|deployment| &deployment.templates) {
+        told.extend(
+            shape.properties(template::OUTPUTS).as_object().into_iter().flatten().map(|(name, _)| name.as_str()),
+        );
         for (name, alarm) in shape.of_kind("AWS::CloudWatch::Alarm") {
             let description = alarm.properties["AlarmDescription"].as_str().unwrap_or_default();
             let heading =
@@ -217,6 +224,13 @@ fn unexplained(deployments: &[Deployment], manual: &str) -> BTreeSet<String> {
             if !heading.is_some_and(is_there) {
                 found.insert(format!("{name} names {heading:?}, which is no heading of docs/operations.md"));
             }
+        }
+    }
+    for used in manual.split("output ").skip(1) {
+        let name: String = used.chars().take_while(|c| c.is_ascii_alphanumeric()).collect();
+        // In prose the word is followed by a small letter.
+        if name.starts_with(|c: char| c.is_ascii_uppercase()) && !told.contains(name.as_str()) {
+            found.insert(format!("docs/operations.md asks for output {name}, which no template has"));
         }
     }
     found

@@ -85,7 +85,25 @@ impl Mutations<'_> {
         const POLICY: &str = "/Policies/0/PolicyDocument";
         let roles = self.names("AWS::IAM::Role").into_iter().filter(|role| role != "SweeperScheduleRole");
         for role in roles {
-            self.without_statement(&role, POLICY, "NoScanAndNoPartiQL");
+            let statements =
+                self.of[&role].properties.pointer(&format!("{POLICY}/Statement")).cloned().unwrap_or_default();
+            for sid in statements.as_array().into_iter().flatten().filter_map(|statement| statement["Sid"].as_str()) {
+                self.without_statement(&role, POLICY, sid);
+            }
+            self.statements("reaches any partition", &role, POLICY, |all| {
+                let item = all.iter_mut().find(|s| s["Condition"].get("ForAllValues:StringLike").is_some());
+                let condition = &mut item.expect("it reaches the table")["Condition"]["ForAllValues:StringLike"];
+                condition["dynamodb:LeadingKeys"] = json!(["*"]);
+            });
+            self.statements("does more to objects", &role, POLICY, |all| {
+                all.push(json!({"Effect": "Allow", "Action": "s3:*Object", "Resource": "${AuditBucket.Arn}/*"}));
+            });
+            self.statements("queries any index", &role, POLICY, |all| {
+                all.push(json!({"Effect": "Allow", "Action": "dynamodb:Query", "Resource": "${Table.Arn}/index/*"}));
+            });
+            self.statements("may do all but something", &role, POLICY, |all| {
+                all.push(json!({"Effect": "Allow", "NotAction": "iam:*", "Resource": "${Table.Arn}"}));
+            });
             for (what, change) in
                 [("denies PartiQL only", json!(["dynamodb:PartiQL*"])), ("denies Scan only", json!(["dynamodb:Scan"]))]
             {
@@ -119,9 +137,23 @@ impl Mutations<'_> {
             let secrets = all.iter_mut().find(|s| s["Sid"] == "Secrets").expect("it reads secrets");
             secrets["Resource"] = json!(["${CursorKeys}", "${PaymentSecrets}"]);
         });
-        for (role, sid) in [("OrdersRole", "QueryIndexes"), ("SweeperRole", "PutItem"), ("CartRole", "KeyOfTable")] {
-            self.without_statement(role, POLICY, sid);
-        }
+        let more = json!({"Roles": ["${CartRole}"], "PolicyDocument": {"Statement": []}});
+        let mut resources = self.of.clone();
+        let policy =
+            Resource { kind: "AWS::IAM::Policy".to_owned(), properties: more, ..resources["CartRole"].clone() };
+        resources.insert("MorePolicy".to_owned(), policy);
+        self.made.push(Mutation { name: "MorePolicy: adds to a role from elsewhere".to_owned(), resources });
+        let anybody = json!({"AWS": "arn:aws:iam::111122223333:root"});
+        self.change("can be taken by anybody of the account", "SweeperScheduleRole", |role| {
+            role.properties["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] = anybody;
+        });
+        self.change("can be taken for another account", "SweeperScheduleRole", |role| {
+            let trust = &mut role.properties["AssumeRolePolicyDocument"]["Statement"][0];
+            trust.as_object_mut().and_then(|trust| trust.remove("Condition")).expect("a condition");
+        });
+        self.change("invokes any function", "SweeperScheduleRole", |role| {
+            role.properties["Policies"][0]["PolicyDocument"]["Statement"][0]["Resource"] = json!("*");
+        });
         self.set("CartFunction", &["Role"], json!("${OrdersRole.Arn}"));
         for permission in self.names("AWS::Lambda::Permission").into_iter().take(2) {
             self.set(&permission, &["Principal"], json!("*"));
@@ -192,6 +224,14 @@ impl Mutations<'_> {
     fn key_and_secrets(&mut self) {
         self.remove("Key", &["EnableKeyRotation"]);
         self.without_statement("Key", "/KeyPolicy", "AlarmsOfThisAccount");
+        self.without_statement("Key", "/KeyPolicy", "LogsOfThisAccount");
+        for sid in ["AlarmsOfThisAccount", "LogsOfThisAccount"] {
+            self.statements(&format!("{sid} is for any account"), "Key", "/KeyPolicy", |all| {
+                let statement = all.iter_mut().find(|s| s["Sid"] == sid).and_then(Value::as_object_mut);
+                statement.and_then(|statement| statement.remove("Condition")).expect("a condition");
+            });
+        }
+        self.without_statement("AccessLogsBucketPolicy", "/PolicyDocument", "AccessLogs");
         for secret in self.names("AWS::SecretsManager::Secret") {
             self.remove(&secret, &["KmsKeyId"]);
         }
@@ -294,6 +334,32 @@ impl Mutations<'_> {
             self.set(&alarm, &["ActionsEnabled"], json!(false));
             self.set(&alarm, &["Threshold"], json!(1_000_000));
             self.set(&alarm, &["ComparisonOperator"], json!("LessThanThreshold"));
+            self.set(&alarm, &["EvaluationPeriods"], json!(100));
+            if self.of[&alarm].properties.get("Metrics").is_some() {
+                self.change("is put together otherwise", &alarm, |alarm| {
+                    let metrics = alarm.properties["Metrics"].as_array_mut().expect("metrics");
+                    let whole = metrics.iter_mut().find(|metric| metric.get("Expression").is_some());
+                    whole.expect("an expression")["Expression"] = json!("MIN(METRICS())");
+                });
+                self.change("looks at longer periods", &alarm, |alarm| {
+                    for metric in alarm.properties["Metrics"].as_array_mut().expect("metrics") {
+                        if metric.get("MetricStat").is_some() {
+                            metric["MetricStat"]["Period"] = json!(86_400);
+                        }
+                    }
+                });
+                self.change("goes by the least", &alarm, |alarm| {
+                    for metric in alarm.properties["Metrics"].as_array_mut().expect("metrics") {
+                        if metric.get("MetricStat").is_some() {
+                            metric["MetricStat"]["Stat"] = json!("Minimum");
+                        }
+                    }
+                });
+            } else {
+                self.set(&alarm, &["Period"], json!(86_400));
+                self.remove(&alarm, &["Period"]);
+                self.set(&alarm, &["Statistic"], json!("Minimum"));
+            }
         }
         self.change("watches fewer operations", "ThrottledRequestsAlarm", |alarm| {
             alarm.properties["Metrics"].as_array_mut().and_then(Vec::pop).expect("a metric");

@@ -59,9 +59,20 @@ impl Policy {
         if properties["ManagedPolicyArns"].as_array().is_some_and(|arns| !arns.is_empty()) {
             return Err(format!("{role} takes statements from managed policies, which nobody sees here").into());
         }
+        for kind in ["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"] {
+            if let Some((name, _)) = shape.of_kind(kind).next() {
+                return Err(format!("{name} may add statements to any role: write them into the roles").into());
+            }
+        }
         let policies = properties["Policies"].as_array().ok_or_else(|| format!("{function} has no role"))?;
         let statements = policies.iter().flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array());
-        Ok(Self { statements: statements.flatten().cloned().collect() })
+        let statements: Vec<_> = statements.flatten().cloned().collect();
+        for inverse in ["NotAction", "NotResource"] {
+            if statements.iter().any(|statement| statement.get(inverse).is_some()) {
+                return Err(format!("{role} says {inverse}, which allows what nobody has named").into());
+            }
+        }
+        Ok(Self { statements })
     }
 
     pub fn allows(&self, request: &Request) -> Outcome<bool> {
@@ -97,12 +108,13 @@ impl Policy {
 }
 
 impl Permission {
-    /// Whether it is what a request needs.
-    pub fn serves(&self, request: &Request) -> bool {
-        let Self(own) = self;
-        fits(&own.action, &request.action)
-            && fits(&own.resource, &request.resource)
-            && own.context.iter().all(|(key, value)| request.context.get(key).is_some_and(|given| fits(value, given)))
+    /// Whether it is what a request needs, and no wider: patterns are for what follows the first `#` of a partition key.
+    pub fn is_just(&self, request: &Request) -> bool {
+        let mut needed = request.clone();
+        if let Some(key) = needed.context.get_mut(LEADING_KEYS).filter(|key| key.ends_with('#')) {
+            key.push('*');
+        }
+        self.0 == needed
     }
 }
 
@@ -198,8 +210,20 @@ mod tests {
         let permissions = policy().permissions();
 
         assert_eq!(permissions.len(), 4);
-        let needed = Request::new("dynamodb:PutItem", "${Table.Arn}").with(LEADING_KEYS, "PROD#mug");
-        assert_eq!(permissions.iter().filter(|permission| permission.serves(&needed)).count(), 1);
+    }
+
+    #[test]
+    fn a_permission_is_for_just_one_request() {
+        let on = |resource: &str| Request::new("dynamodb:Query", resource);
+        let permission = Permission(on("${Table.Arn}").with(LEADING_KEYS, "PROD#*"));
+
+        assert!(permission.is_just(&on("${Table.Arn}").with(LEADING_KEYS, "PROD#")));
+        assert!(!permission.is_just(&on("${Table.Arn}").with(LEADING_KEYS, "USER#")));
+        for wide in
+            [on("${Table.Arn}").with(LEADING_KEYS, "*"), on("${Table.Arn}"), on("*").with(LEADING_KEYS, "PROD#*")]
+        {
+            assert!(!Permission(wide).is_just(&on("${Table.Arn}").with(LEADING_KEYS, "PROD#")));
+        }
     }
 
     #[test]

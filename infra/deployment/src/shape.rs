@@ -20,10 +20,9 @@ pub struct Shape(pub BTreeMap<String, Resource>);
 
 /// Where two templates may differ, as names in a path: a tool's own marks, where code lies before it is deployed, and what
 /// an API is called in one way of writing it.
-const NOT_COMPARED: [(&str, &str); 6] = [
+const NOT_COMPARED: [(&str, &str); 5] = [
     ("", "Tags"),
     ("AWS::Lambda::Function", "Code"),
-    ("AWS::ApiGatewayV2::Api", "FailOnWarnings"),
     ("AWS::ApiGatewayV2::Api", "Name"),
     ("AWS::ApiGatewayV2::Api", "ProtocolType"),
     ("AWS::IAM::Role", "Description"),

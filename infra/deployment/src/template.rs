@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::Outcome;
 
@@ -26,6 +26,9 @@ pub struct Resource {
     pub on_delete: String,
     pub on_replace: String,
 }
+
+/// What a template tells of the stack, read as if it were a resource.
+pub const OUTPUTS: &str = "Outputs";
 
 pub type Resources = BTreeMap<String, Resource>;
 
@@ -62,6 +65,9 @@ pub fn read(template: &Value, parameters: &BTreeMap<String, String>) -> Outcome<
             return Err(format!("two resources are called {}", reader.name(id)).into());
         }
     }
+    if let Some(outputs) = template.get("Outputs") {
+        resources.insert(OUTPUTS.to_owned(), reader.outputs(outputs)?);
+    }
     Ok(resources)
 }
 
@@ -87,6 +93,20 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    fn outputs(&self, outputs: &Value) -> Outcome<Resource> {
+        let mut told = Map::new();
+        for (name, output) in object(outputs, OUTPUTS)? {
+            let condition = output["Condition"].as_str().map(|condition| self.condition(condition)).transpose()?;
+            if condition != Some(false) {
+                let value = json!({"Description": output["Description"], "Value": self.value(&output["Value"])?});
+                told.insert(name.clone(), value);
+            }
+        }
+        let policy = "Delete".to_owned();
+        let kind = OUTPUTS.to_owned();
+        Ok(Resource { kind, properties: told.into(), on_delete: policy.clone(), on_replace: policy })
+    }
+
     fn name(&self, id: &str) -> String {
         self.names.get(id).cloned().unwrap_or_else(|| id.to_owned())
     }
@@ -229,8 +249,6 @@ pub fn text_of(value: &Value) -> Outcome<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn template() -> Value {

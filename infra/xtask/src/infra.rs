@@ -22,6 +22,9 @@ const SAM_CLI: [&str; 2] = ["aws-sam-cli==1.170.0", "cfn-lint==1.58.0"];
 const CHECKOV: [&str; 1] = ["checkov==3.3.30"];
 const CARGO_LAMBDA: [&str; 1] = ["cargo-lambda==1.9.2"];
 
+/// This one, as Lambda calls it.
+const MACHINE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+
 #[derive(Debug, Args)]
 pub struct Options {
     /// Goes by the calls that `RECORD_CALLS` wrote in an earlier run of the end-to-end tests, instead of running them
@@ -114,10 +117,13 @@ impl Tools {
     fn install() -> Outcome<Self> {
         let installed =
             Self { sam_cli: python(&SAM_CLI)?, checkov: python(&CHECKOV)?, cargo_lambda: python(&CARGO_LAMBDA)? };
-        let modules = root().join("infra/cdk/node_modules");
-        if !modules.is_dir() {
-            println!("installing CDK into {}", modules.display());
+        let folder = root().join("infra/cdk");
+        let (lock, done) = (folder.join("package-lock.json"), folder.join("node_modules/installed-package-lock.json"));
+        // A copy of the lock is left behind last, so that one that was cut off, or has changed, is begun again.
+        if fs::read(&lock).ok() != fs::read(&done).ok() {
+            println!("installing CDK into {}", folder.join("node_modules").display());
             finish(&mut node("npm", &["ci", "--no-audit", "--no-fund", "--loglevel", "error"]))?;
+            fs::copy(&lock, &done)?;
         }
         Ok(installed)
     }
@@ -130,7 +136,9 @@ impl Tools {
     }
 
     fn build(&self, template: &Path, output: &Path, optimised: bool) -> Command {
-        let mut build = self.sam(&["build", "--parameter-overrides", "Architecture=x86_64", "--template"]);
+        // For this machine, so that what is built can be started here.
+        let architecture = format!("Architecture={MACHINE}");
+        let mut build = self.sam(&["build", "--parameter-overrides", &architecture, "--template"]);
         build.arg(template).arg("--build-dir").arg(output).env("PATH", self.path());
         if !optimised {
             build.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
@@ -148,10 +156,9 @@ impl Tools {
 
     /// Lambda's runtime interface emulator, which SAM CLI brings for its containers.
     fn emulator(&self) -> Outcome<PathBuf> {
-        let machine = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
         let libraries = fs::read_dir(self.sam_cli.join("../lib"))?;
         let emulator =
-            |library: PathBuf| library.join(format!("site-packages/samcli/local/rapid/aws-lambda-rie-{machine}"));
+            |library: PathBuf| library.join(format!("site-packages/samcli/local/rapid/aws-lambda-rie-{MACHINE}"));
         let mut found = libraries.filter_map(Result::ok).map(|entry| emulator(entry.path()));
         found.find(|file| file.is_file()).ok_or_else(|| "SAM CLI has no emulator for this machine".into())
     }

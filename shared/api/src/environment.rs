@@ -11,11 +11,10 @@ use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_secretsmanager::Client;
 use table::{error_chain, http_client};
 
-/// For one attempt, and for all of them: together less than the
-/// [10 s](https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html) that an environment may take to
-/// start.
-const ATTEMPT: Duration = Duration::from_secs(2);
-const TOTAL: Duration = Duration::from_secs(6);
+/// For one attempt at a secret, and for all of them. No function has more than two secrets, and an environment has
+/// [10 s](https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html) to start.
+const ATTEMPT: Duration = Duration::from_millis(1_500);
+const TOTAL: Duration = Duration::from_secs(4);
 
 /// The variables of the process, and the members of its secrets as if they were variables too. A variable of the process
 /// goes before a secret's member of the same name.

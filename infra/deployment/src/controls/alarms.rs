@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use super::{
     data::{is_provisioned, scalables},
     lacks,
+    roles::{allows, own_account},
 };
-use crate::{policy::texts, shape::Shape};
+use crate::shape::Shape;
 
 const DYNAMODB_OPERATIONS: [&str; 8] =
     ["BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"];
@@ -27,8 +28,23 @@ fn watched(alarm: &Value) -> Vec<Watched> {
     read.collect()
 }
 
-/// Every metric that has to have an alarm, with the most its threshold may be.
-fn needed(shape: &Shape) -> Vec<(Vec<Watched>, f64)> {
+/// What has to have an alarm.
+struct Needed {
+    metrics: Vec<Watched>,
+    /// Of the metrics, where they are added up also of each.
+    statistic: &'static str,
+    /// How they are put together, if there are several.
+    expression: Option<&'static str>,
+    /// The most its threshold may be.
+    threshold: f64,
+    /// The most it may look back before it tells.
+    minutes: u32,
+}
+
+const SUM: Option<&str> = Some("SUM(METRICS())");
+const PERCENT: Option<&str> = Some("100 * (consumed / PERIOD(consumed)) / provisioned");
+
+fn needed(shape: &Shape) -> Vec<Needed> {
     let of = |namespace: &str, metric: &str, dimensions: &[(&str, &str)]| -> Watched {
         let mut dimensions: Vec<_> =
             dimensions.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -42,17 +58,26 @@ fn needed(shape: &Shape) -> Vec<(Vec<Watched>, f64)> {
     let api = [("ApiId", "${HttpApi}"), ("Stage", "${HttpApiStage}")];
     let age = |function: &str| vec![of("AWS/Lambda", "IteratorAge", &[("FunctionName", function)])];
     let letters = [("BucketName", "${DeadLettersBucket}"), ("FilterId", "Letters")];
+    let of_shop = |metric: &str| vec![of("OneTill", metric, &[("Table", "${Table}")])];
+    let conflict = of("AWS/DynamoDB", "TransactionConflict", &[("TableName", "${Table}")]);
+    let alarm = |metrics, statistic, expression, threshold, minutes| Needed {
+        metrics,
+        statistic,
+        expression,
+        threshold,
+        minutes,
+    };
     let mut needed = vec![
-        (by_operation("ThrottledRequests"), 5.0),
-        (by_operation("SystemErrors"), 5.0),
-        (vec![of("AWS/DynamoDB", "TransactionConflict", &[("TableName", "${Table}")])], 100.0),
-        (vec![of("AWS/ApiGateway", "5xx", &api)], 5.0),
-        (vec![of("AWS/ApiGateway", "Latency", &api)], 29_000.0),
-        (age("${NotificationsFunction}"), 60_000.0),
-        (age("${ProjectionsFunction}"), 60_000.0),
-        (vec![of("AWS/S3", "PutRequests", &letters)], 1.0),
-        (vec![of("OneTill", "UnknownPayments", &[("Table", "${Table}")])], 1.0),
-        (vec![of("OneTill", "OverdueHolds", &[("Table", "${Table}")])], 1.0),
+        alarm(by_operation("ThrottledRequests"), "Sum", SUM, 5.0, 5),
+        alarm(by_operation("SystemErrors"), "Sum", SUM, 5.0, 5),
+        alarm(vec![conflict], "Sum", None, 100.0, 5),
+        alarm(vec![of("AWS/ApiGateway", "5xx", &api)], "Sum", None, 5.0, 5),
+        alarm(vec![of("AWS/ApiGateway", "Latency", &api)], "p99", None, 29_000.0, 15),
+        alarm(age("${NotificationsFunction}"), "Maximum", None, 60_000.0, 5),
+        alarm(age("${ProjectionsFunction}"), "Maximum", None, 60_000.0, 5),
+        alarm(vec![of("AWS/S3", "PutRequests", &letters)], "Sum", None, 1.0, 15),
+        alarm(of_shop("UnknownPayments"), "Maximum", None, 1.0, 20),
+        alarm(of_shop("OverdueHolds"), "Maximum", None, 1.0, 5),
     ];
     if is_provisioned(shape) {
         for (_, index) in scalables(shape) {
@@ -61,41 +86,58 @@ fn needed(shape: &Shape) -> Vec<(Vec<Watched>, f64)> {
             for direction in ["Read", "Write"] {
                 let metrics = ["Consumed", "Provisioned"]
                     .map(|kind| of("AWS/DynamoDB", &format!("{kind}{direction}CapacityUnits"), &dimensions));
-                needed.push((metrics.to_vec(), 80.0));
+                needed.push(alarm(metrics.to_vec(), "Sum", PERCENT, 80.0, 15));
             }
         }
     }
     needed
 }
 
-pub fn alarms(shape: &Shape) -> Vec<String> {
-    let alarms: Vec<_> = shape.of_kind("AWS::CloudWatch::Alarm").collect();
-    let tells = |alarm: &Value| {
-        alarm["AlarmActions"] == json!(["${AlarmTopic}"])
-            && alarm.get("ActionsEnabled").is_none_or(|enabled| enabled == "true")
-            && matches!(
-                alarm["ComparisonOperator"].as_str(),
-                Some("GreaterThanThreshold" | "GreaterThanOrEqualToThreshold")
-            )
-    };
-    let threshold = |alarm: &Value| alarm["Threshold"].as_str().and_then(|t| t.parse::<f64>().ok());
-    let mut found = Vec::new();
-    for (metrics, most) in needed(shape) {
-        let serves = |alarm: &Value| {
-            let watched = watched(alarm);
-            metrics.iter().all(|metric| watched.contains(metric))
-                && tells(alarm)
-                && threshold(alarm).is_some_and(|threshold| threshold <= most)
+impl Needed {
+    fn is_served_by(&self, alarm: &Value) -> bool {
+        let number = |value: &Value| value.as_str().and_then(|text| text.parse::<f64>().ok());
+        let all: Vec<_> = alarm["Metrics"].as_array().into_iter().flatten().collect();
+        let watched = watched(alarm);
+        let expression = all.iter().find_map(|metric| metric["Expression"].as_str());
+        // What is provisioned is no sum over time.
+        let added = all.iter().map(|m| &m["MetricStat"]).filter(|stat| {
+            stat.is_object()
+                && !stat["Metric"]["MetricName"].as_str().is_some_and(|name| name.starts_with("Provisioned"))
+        });
+        let statistics: Vec<_> = match all.is_empty() {
+            true => vec![alarm["Statistic"].as_str().or(alarm["ExtendedStatistic"].as_str())],
+            false => added.map(|stat| stat["Stat"].as_str()).collect(),
         };
-        if !alarms.iter().any(|(_, alarm)| serves(&alarm.properties)) {
-            found.push(format!("{} {} {:?}", metrics[0].0, metrics[0].1, metrics[0].2));
-        }
+        let period = all.iter().find_map(|metric| number(&metric["MetricStat"]["Period"])).or(number(&alarm["Period"]));
+        let looks_back = period.zip(number(&alarm["EvaluationPeriods"])).map(|(seconds, times)| seconds * times / 60.0);
+        self.metrics.iter().all(|metric| watched.contains(metric))
+            && expression == self.expression
+            && statistics.iter().all(|statistic| *statistic == Some(self.statistic))
+            && number(&alarm["Threshold"]).is_some_and(|threshold| threshold <= self.threshold)
+            && looks_back.is_some_and(|minutes| minutes <= f64::from(self.minutes))
+            && tells(alarm)
     }
+}
+
+fn tells(alarm: &Value) -> bool {
+    alarm["AlarmActions"] == json!(["${AlarmTopic}"])
+        && alarm.get("ActionsEnabled").is_none_or(|enabled| enabled == "true")
+        && matches!(
+            alarm["ComparisonOperator"].as_str(),
+            Some("GreaterThanThreshold" | "GreaterThanOrEqualToThreshold")
+        )
+}
+
+pub fn alarms(shape: &Shape) -> Vec<String> {
+    let alarms: Vec<_> = shape.of_kind("AWS::CloudWatch::Alarm").map(|(_, alarm)| &alarm.properties).collect();
+    let without = needed(shape).into_iter().filter(|needed| !alarms.iter().any(|alarm| needed.is_served_by(alarm)));
+    let mut found: Vec<_> = without
+        .filter_map(|needed| needed.metrics.into_iter().next())
+        .map(|(namespace, metric, dimensions)| format!("{namespace} {metric} {dimensions:?}"))
+        .collect();
     // A sweeper that does not run tells nothing, and that is what has to be heard.
     let silent = shape.properties("OverdueHoldsAlarm")["TreatMissingData"] == "breaching";
     found.extend(lacks(silent, "OverdueHoldsAlarm hears when nothing is told"));
-    let slow = shape.properties("LatencyAlarm")["ExtendedStatistic"] == "p99";
-    found.extend(lacks(slow, "LatencyAlarm goes by p99"));
     // The alarm on letters counts by the metrics of the bucket.
     let counted = shape.properties("DeadLettersBucket")["MetricsConfigurations"] == json!([{"Id": "Letters"}]);
     found.extend(lacks(counted, "DeadLettersBucket counts requests"));
@@ -112,17 +154,13 @@ pub fn alarm_topic(shape: &Shape) -> Vec<String> {
     let mut found = lacks(encrypted, "AlarmTopic is encrypted with the key");
     found.extend(lacks(statements.any(refuses), "AlarmTopic refuses what is not TLS"));
     // CloudWatch has to be allowed the key and the topic, or no alarm is heard.
-    let may_use = |document: &Value, action: &str| {
-        document["Statement"].as_array().into_iter().flatten().any(|s| {
-            s["Effect"] == "Allow"
-                && s["Principal"] == json!({"Service": "cloudwatch.amazonaws.com"})
-                && texts(&s["Action"]).any(|allowed| allowed == action)
-        })
-    };
-    let key = may_use(&shape.properties("Key")["KeyPolicy"], "kms:GenerateDataKey*");
-    found.extend(lacks(key, "CloudWatch may use the key"));
-    let topic =
-        shape.of_kind("AWS::SNS::TopicPolicy").any(|(_, p)| may_use(&p.properties["PolicyDocument"], "sns:Publish"));
+    for action in ["kms:GenerateDataKey*", "kms:Decrypt"] {
+        let may = allows(&shape.properties("Key")["KeyPolicy"], "cloudwatch.amazonaws.com", action, &own_account());
+        found.extend(lacks(may, &format!("CloudWatch may {action}")));
+    }
+    let topic = shape.of_kind("AWS::SNS::TopicPolicy").any(|(_, policy)| {
+        allows(&policy.properties["PolicyDocument"], "cloudwatch.amazonaws.com", "sns:Publish", &own_account())
+    });
     found.extend(lacks(topic, "CloudWatch may publish to AlarmTopic"));
     found
 }

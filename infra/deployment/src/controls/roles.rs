@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{FUNCTIONS, each};
+use super::{FUNCTIONS, each, lacks};
 use crate::{
     Outcome,
     policy::texts,
@@ -90,5 +90,42 @@ pub fn invokers(shape: &Shape) -> Vec<String> {
             found.push(name.to_owned());
         }
     }
+    found
+}
+
+/// Whether a policy of a resource lets a service of AWS do something, under just this condition.
+pub fn allows(document: &Value, service: &str, action: &str, condition: &Value) -> bool {
+    document["Statement"].as_array().into_iter().flatten().any(|statement| {
+        statement["Effect"] == "Allow"
+            && statement["Principal"] == json!({"Service": service})
+            && statement["Condition"] == *condition
+            && texts(&statement["Action"]).any(|allowed| allowed == action)
+    })
+}
+
+/// Only for this account, whoever else the service works for.
+pub fn own_account() -> Value {
+    json!({"StringEquals": {"aws:SourceAccount": ["111122223333"]}})
+}
+
+/// Services of AWS that act for the shop, by policies of what they act on.
+pub fn services(shape: &Shape) -> Vec<String> {
+    let mut found = Vec::new();
+    let logs = json!({"ArnLike": {"kms:EncryptionContext:aws:logs:arn": ["arn:aws:logs:us-east-1:111122223333:*"]}});
+    for action in ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*"] {
+        let may = allows(&shape.properties("Key")["KeyPolicy"], "logs.us-east-1.amazonaws.com", action, &logs);
+        found.extend(lacks(may, &format!("CloudWatch Logs may {action}")));
+    }
+    let policy = &shape.properties("AccessLogsBucketPolicy")["PolicyDocument"];
+    let delivered = allows(policy, "logging.s3.amazonaws.com", "s3:PutObject", &own_account());
+    found.extend(lacks(delivered, "S3 may deliver its access logs"));
+    let schedule = shape.properties("SweeperScheduleRole");
+    let trust = &schedule["AssumeRolePolicyDocument"];
+    let trusted = allows(trust, "scheduler.amazonaws.com", "sts:AssumeRole", &own_account());
+    found.extend(lacks(trusted, "EventBridge Scheduler takes SweeperScheduleRole, for this account only"));
+    let allowed =
+        json!([{"Effect": "Allow", "Action": ["lambda:InvokeFunction"], "Resource": ["${SweeperFunction.Arn}"]}]);
+    let statements = &schedule["Policies"][0]["PolicyDocument"]["Statement"];
+    found.extend(lacks(*statements == allowed, "SweeperScheduleRole invokes the sweeper, and nothing else"));
     found
 }
