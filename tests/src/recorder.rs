@@ -1,8 +1,8 @@
 //! Who calls what: with `RECORD_CALLS` set to a file, every call of the SDK that a function makes is noted there, so that
 //! it can be compared with what the function's role allows.
 //!
-//! A line is a JSON object: the `function`, the IAM `action`, the `resource` (`table`, `table/index/<name>` or
-//! `<bucket>/<key>`), and for the table the partition `key`, cut off behind its first `#`.
+//! A line is a JSON object: the `function`, the IAM `action`, the `resource` (`table`, `table/index/<name>`, `<bucket>` or
+//! `<bucket>/object`), and for the table the partition `key`, cut off behind its first `#`.
 
 use std::{
     collections::BTreeSet,

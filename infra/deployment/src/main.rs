@@ -16,7 +16,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     error::Error,
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
     time::Instant,
 };
@@ -116,7 +116,7 @@ async fn run(arguments: &Arguments) -> Outcome<()> {
         return Err(format!("{} wrong:\n{}", wrong.len(), wrong.join("\n")).into());
     }
 
-    mutate(&deployments, &calls).await?;
+    mutate(&deployments, &calls, &arguments.output.join("mutations.txt")).await?;
     remove_each_value(&deployments)
 }
 
@@ -236,8 +236,7 @@ fn unexplained(deployments: &[Deployment], manual: &str) -> BTreeSet<String> {
     found
 }
 
-/// Roles against calls. Which resources a role names can depend on the case, so a permission has to be of use in one of
-/// them only.
+/// Roles against calls, in every case and both templates.
 fn permissions(deployments: &[Deployment], calls: &[Call]) -> Outcome<Vec<String>> {
     let mut found = Vec::new();
     for deployment in deployments {
@@ -257,15 +256,15 @@ fn calls_in(shape: &Shape, calls: &[Call]) -> Vec<Call> {
     calls.iter().filter(applies).cloned().collect()
 }
 
-/// Takes every control away in turn, from either template, and looks who notices without looking at the other one.
-async fn mutate(deployments: &[Deployment], calls: &[Call]) -> Outcome<()> {
-    let (mut made, mut survivors) = (0, Vec::new());
+/// Takes every control away in turn, from either template, and looks who notices without looking at the other one. Who
+/// noticed what is left in a file.
+async fn mutate(deployments: &[Deployment], calls: &[Call], report: &Path) -> Outcome<()> {
+    let (mut made, mut survivors) = (Vec::new(), Vec::new());
     let mut broken: BTreeSet<&str> = BTreeSet::new();
     let mut noticed: BTreeMap<&str, usize> = BTreeMap::new();
     for deployment in deployments {
         for (template, resources, _) in &deployment.templates {
             for mutation in mutations::of(resources) {
-                made += 1;
                 let shape = Shape::of(&mutation.resources);
                 let failed: Vec<_> = CONTROLS.iter().filter(|control| !control.lacking(&shape).is_empty()).collect();
                 broken.extend(failed.iter().map(|control| control.name));
@@ -275,17 +274,26 @@ async fn mutate(deployments: &[Deployment], calls: &[Call]) -> Outcome<()> {
                     // A role that cannot be read at all is noticed too.
                     ("calls", calls::judge(&shape, &calls_in(&shape, calls)).map_or(true, |lines| !lines.is_empty())),
                 ];
-                for (name, _) in by.iter().filter(|(_, noticed)| *noticed) {
-                    *noticed.entry(name).or_default() += 1;
-                }
-                if by.iter().all(|(_, noticed)| !noticed) {
-                    survivors.push(format!("{template}, {}: {}", deployment.case, mutation.name));
+                let by: Vec<_> = by.iter().filter(|(_, noticed)| *noticed).map(|(name, _)| *name).collect();
+                by.iter().for_each(|name| *noticed.entry(*name).or_default() += 1);
+                let lost: Vec<_> = failed.iter().map(|control| control.name).collect();
+                let mutation = format!("{template}, {}: {}", deployment.case, mutation.name);
+                made.push(format!("{mutation} | {} | {}\n", by.join(", "), lost.join("; ")));
+                if by.is_empty() {
+                    survivors.push(mutation);
                 }
             }
         }
     }
+    fs::write(report, made.concat())?;
     let by = noticed.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ");
-    println!("{}  mutations {made}, survivors {} (noticed by: {by})", verdict(survivors.is_empty()), survivors.len());
+    println!(
+        "{}  mutations {}, survivors {} (noticed by: {by}; each in {})",
+        verdict(survivors.is_empty()),
+        made.len(),
+        survivors.len(),
+        report.display()
+    );
     let unbroken: Vec<_> = CONTROLS.iter().map(|c| c.name).filter(|name| !broken.contains(name)).collect();
     println!("{}  controls {}, none that no mutation breaks", verdict(unbroken.is_empty()), CONTROLS.len());
     match (survivors.is_empty(), unbroken.is_empty()) {
@@ -332,8 +340,6 @@ fn is_left_aside(kind: &str, way: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
 
     #[test]
