@@ -67,7 +67,8 @@ pub fn run(options: &Options) -> Outcome<()> {
         None => record(&output.join("calls.jsonl"))?,
     };
     step("SAM and CDK against each other, the code, the controls and the calls; mutations; starts", || {
-        let program = ["run", "--quiet", "--locked", "--package", "deployment", "--", "--root"];
+        // By the binary, not by the package: then it is built with the features that everything else is built with.
+        let program = ["run", "--quiet", "--locked", "--bin", "deployment", "--", "--root"];
         let mut deployment = cargo(&program);
         deployment.arg(root()).arg("--python").arg(tools.sam_cli.join("python"));
         deployment.arg("--emulator").arg(tools.emulator()?).arg("--calls").arg(&calls);
@@ -93,7 +94,7 @@ fn record(file: &Path) -> Outcome<PathBuf> {
         _ => {}
     }
     step("end-to-end tests, with the recorder", || {
-        let mut tests = cargo(&["test", "--quiet", "--locked", "--package", "e2e", "--test", "it"]);
+        let mut tests = cargo(&["test", "--quiet", "--locked", "--workspace", "--test", "it"]);
         finish(tests.env("RECORD_CALLS", file))
     })?;
     Ok(file.to_owned())
