@@ -38,14 +38,13 @@ const OF_LAMBDA: [(&str, &str); 6] = [
 ];
 
 /// What functions ask for and templates do not set, and why.
-const NOT_ON_AWS: [(&str, &str); 7] = [
+const NOT_ON_AWS: [(&str, &str); 6] = [
     ("SECRETS", "only where a function has any"),
     ("DYNAMODB_ENDPOINT", "a local engine"),
     ("S3_ENDPOINT", "a local engine"),
     ("MAIL_FOLDER", "mails as files, with a local engine only"),
     ("SES_ENDPOINT", "tests"),
     ("STRIPE_ENDPOINT", "tests"),
-    ("SECRETS_VERSION", "told in the log only"),
 ];
 
 /// Where the emulator and what `sam build` made are.
@@ -293,7 +292,7 @@ impl Shop<'_> {
         let on_aws = |name: &str| !of_lambda(name) && !NOT_ON_AWS.iter().any(|(other, _)| *other == name);
         let missing: Vec<_> = read.iter().filter(|name| !given(name) && on_aws(name)).collect();
         // What logs at which level is read before anything else.
-        let unread = |name: &&str| !read.contains(*name) && !matches!(*name, "RUST_LOG" | "SECRETS_VERSION");
+        let unread = |name: &&str| !read.contains(*name) && *name != "RUST_LOG";
         let names = environment.keys().map(String::as_str).chain(members.iter().map(|(member, _)| member.as_str()));
         let unread: Vec<_> = names.filter(unread).collect();
         match (missing.is_empty(), unread.is_empty()) {

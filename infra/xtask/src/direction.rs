@@ -52,6 +52,8 @@ fn rules() -> Vec<Rule> {
         ("stream", "table"),
         ("notifications", "stream"),
         ("projections", "stream"),
+        ("deployment", "local"),
+        ("deployment", "ops"),
     ] {
         rules.push(Rule { package, dependency, reaches: true });
     }

@@ -31,7 +31,7 @@ impl Environment {
     /// Reads the secrets, if any are named; otherwise nothing is sent.
     ///
     /// # Errors
-    /// Names the secret that cannot be read, or its member that is no string.
+    /// Names the secret that cannot be read, or is no object of strings.
     pub async fn load() -> Result<Self, String> {
         let mut environment = Self::default();
         let Some(names) = environment.variable("SECRETS") else { return Ok(environment) };
