@@ -70,7 +70,8 @@ fn refund_problem(error: RefundError) -> Problem {
         }
         RefundError::TooMuch { left } => unprocessable("refund_too_much").with_money("left", left),
         RefundError::TooMany => unprocessable("refund_too_many"),
-        RefundError::AmountInvalid => unprocessable("refund_amount_invalid"),
+        // One code for both: what is asked for is no amount that can be refunded.
+        RefundError::NothingLeft | RefundError::AmountInvalid => unprocessable("refund_amount_invalid"),
         RefundError::TooManyUnits { product, left } => {
             unprocessable("refund_lines_invalid").with("productId", product.as_str()).with("left", left)
         }

@@ -2,8 +2,13 @@ use std::collections::BTreeMap;
 
 use crate::{Money, Order, OrderState, PaymentState, ProductId, Quantity};
 
-/// Refunds that one order can have: each makes its item larger.
-const MOST_REFUNDS: usize = 100;
+/// Refunds of one order that staff can have paid or under way. Refused ones do not count: their amount is still to be
+/// refunded.
+const MAX_REFUNDS: usize = 100;
+
+/// Refunds that staff can ask for in all, refused ones included: each makes the order's item larger, and an item holds
+/// 400 KB at most. A cancellation is never refused for either limit.
+const MAX_REFUND_ATTEMPTS: usize = 1_000;
 
 /// Money on its way back to a customer. It is decided on first and paid afterwards, under its number, so that asking the
 /// provider again never pays it twice.
@@ -67,7 +72,9 @@ pub enum RefundError {
     TooMuch { left: Money },
     #[error("a refund is of more than nothing, and in the order's currency")]
     AmountInvalid,
-    #[error("an order has at most {MOST_REFUNDS} refunds")]
+    #[error("nothing is left to refund")]
+    NothingLeft,
+    #[error("an order has at most {MAX_REFUNDS} refunds, and {MAX_REFUND_ATTEMPTS} with those that were refused")]
     TooMany,
     #[error("at most {left} units of {product} are left to return")]
     TooManyUnits { product: ProductId, left: u32 },
@@ -115,14 +122,21 @@ impl Order {
         left
     }
 
+    /// Whether staff can ask for one more refund.
+    pub(crate) fn takes_another_refund(&self) -> Result<(), RefundError> {
+        let refunds = &self.payment.refunds;
+        let standing = refunds.iter().filter(|r| r.state != RefundState::Refused).count();
+        if standing >= MAX_REFUNDS || refunds.len() >= MAX_REFUND_ATTEMPTS {
+            return Err(RefundError::TooMany);
+        }
+        Ok(())
+    }
+
     /// The refund a request comes to. Before anything was shipped, one of all that is left cancels the order, and what
     /// was not returned yet goes back on sale.
     pub(crate) fn refund_of(&self, request: &RefundRequest) -> Result<Refund, RefundError> {
         if self.payment.state != PaymentState::Captured {
             return Err(RefundError::NothingPaid(self.state));
-        }
-        if self.payment.refunds.len() >= MOST_REFUNDS {
-            return Err(RefundError::TooMany);
         }
         let mut units_left = self.units_left();
         let mut worth = 0;
@@ -137,6 +151,9 @@ impl Order {
         }
 
         let left = self.refundable();
+        if left.amount_minor() <= 0 {
+            return Err(RefundError::NothingLeft);
+        }
         let amount = match request.amount {
             Some(amount) => amount,
             None if request.lines.is_empty() => left,
@@ -151,15 +168,30 @@ impl Order {
         let cancels = self.state == OrderState::Confirmed && amount == left;
         let mut lines = request.lines.clone();
         if cancels {
-            let rest = units_left.into_iter().filter_map(|(product, units)| {
-                let quantity = Quantity::new(units.into()).ok()?;
-                Some(ReturnedLine { product: product.clone(), quantity, restock: true })
-            });
-            lines.extend(rest);
+            lines.extend(restocked(units_left));
         }
-        let number = u32::try_from(self.payment.refunds.len()).unwrap_or(u32::MAX).saturating_add(1);
-        Ok(Refund { number, amount, state: RefundState::Requested, lines, cancels })
+        Ok(Refund { number: self.next_refund(), amount, state: RefundState::Requested, lines, cancels })
     }
+
+    /// The refund that cancels an order: of `left`, everything that is refundable, with every unit that was not returned
+    /// yet on sale again.
+    pub(crate) fn refund_of_rest(&self, left: Money) -> Refund {
+        let lines = restocked(self.units_left()).collect();
+        Refund { number: self.next_refund(), amount: left, state: RefundState::Requested, lines, cancels: true }
+    }
+
+    /// The number of the next refund.
+    pub(crate) fn next_refund(&self) -> u32 {
+        u32::try_from(self.payment.refunds.len()).unwrap_or(u32::MAX).saturating_add(1)
+    }
+}
+
+fn restocked<'a>(units: BTreeMap<&'a ProductId, u32>) -> impl Iterator<Item = ReturnedLine> + use<'a> {
+    units.into_iter().filter_map(|(product, units)| {
+        // Of a line that came back as a whole nothing is left.
+        let quantity = Quantity::new(units.into()).ok()?;
+        Some(ReturnedLine { product: product.clone(), quantity, restock: true })
+    })
 }
 
 #[cfg(test)]
@@ -193,7 +225,7 @@ mod tests {
 
         assert_eq!(too_much, Err(RefundError::TooMuch { left: usd(2_297).unwrap() }));
         assert_eq!(rest.refundable(), usd(0).unwrap());
-        assert_eq!(refund(&rest, None, vec![]), Err(RefundError::AmountInvalid));
+        assert_eq!(refund(&rest, None, vec![]), Err(RefundError::NothingLeft));
     }
 
     #[test]
@@ -279,6 +311,52 @@ mod tests {
 
         assert_eq!(moved.order.state, OrderState::Shipped);
         assert_eq!(moved.stock_back, []);
+    }
+
+    /// A cent at a time, each paid or refused.
+    fn refunded_in_cents(mut order: Order, times: usize, paid: bool) -> Order {
+        for _ in 0..times {
+            let asked = refund(&order, usd(1), vec![]).unwrap();
+            let number = asked.refund_owed().unwrap().number;
+            let answered = if paid { asked.refund_paid(number, NOW) } else { asked.refund_refused(number, NOW) };
+            order = answered.unwrap().order;
+        }
+        order
+    }
+
+    #[test]
+    fn a_cancellation_pays_everything_back_however_many_refunds_there_were() {
+        let order = held().paid("pay_1", NOW).unwrap().order;
+        let often = refunded_in_cents(order.clone(), MAX_REFUNDS, true);
+
+        let refused = refund(&often, usd(1), vec![]);
+        let Ok(crate::Cancelling::Refund(cancelled)) = often.cancel(NOW) else { panic!("it can be cancelled") };
+
+        assert_eq!(refused, Err(RefundError::TooMany));
+        let owed = order.totals.total.amount_minor() - i64::try_from(MAX_REFUNDS).unwrap();
+        assert_eq!(cancelled.order.refund_owed().map(|r| Some(r.amount)), Some(usd(owed)));
+        assert_eq!(cancelled.stock_back, [("mug".parse().unwrap(), 3), ("pan".parse().unwrap(), 1)]);
+    }
+
+    #[test]
+    fn refused_refunds_leave_room_for_others() {
+        let order = held().paid("pay_1", NOW).unwrap().order;
+
+        let often = refunded_in_cents(order, MAX_REFUNDS, false);
+
+        assert!(refund(&often, usd(1), vec![]).is_ok());
+    }
+
+    #[test]
+    fn an_order_that_was_refunded_before_puts_its_units_back_when_it_is_cancelled() {
+        let order = held().paid("pay_1", NOW).unwrap().order;
+        let mut refunded = refund(&order, usd(100), vec![]).unwrap().refund_paid(1, NOW).unwrap().order;
+        refunded.payment.refunds[0].amount = order.totals.total;
+
+        let Ok(crate::Cancelling::Refund(cancelled)) = refunded.cancel(NOW) else { panic!("it can be cancelled") };
+
+        assert_eq!((cancelled.order.state, cancelled.order.refund_owed()), (OrderState::Cancelled, None));
+        assert_eq!(cancelled.stock_back, [("mug".parse().unwrap(), 3), ("pan".parse().unwrap(), 1)]);
     }
 
     #[test]

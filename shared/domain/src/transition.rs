@@ -61,7 +61,7 @@ impl Order {
             (_, PaymentState::Captured) => return None,
             (OrderState::Cancelled, _) if self.totals.total.amount_minor() == 0 => return None,
             (OrderState::Cancelled, _) => {
-                let number = u32::try_from(self.payment.refunds.len()).ok()? + 1;
+                let number = self.next_refund();
                 let refund = Refund {
                     number,
                     amount: self.totals.total,
@@ -118,10 +118,11 @@ impl Order {
             OrderState::PendingPayment | OrderState::PaymentUnknown => Ok(Cancelling::AskProvider),
             OrderState::Cancelled => Ok(Cancelling::Already),
             OrderState::Confirmed => {
-                let moved = match self.refund(&RefundRequest::default(), at) {
-                    Ok(moved) => moved,
-                    // Free of charge: there is nothing to pay back, only to put back.
-                    Err(_) => self.given_up(OrderEvent::Cancelled, at),
+                let left = self.refundable();
+                let moved = match left.amount_minor() > 0 {
+                    true => self.refunding(self.refund_of_rest(left), at),
+                    // Free of charge, or refunded before: there is nothing to pay back, only units to put back.
+                    false => self.given_up(OrderEvent::Cancelled, at),
                 };
                 Ok(Cancelling::Refund(Box::new(moved)))
             }
@@ -153,6 +154,12 @@ impl Order {
     /// There is less to refund, or to return, than the request says.
     pub fn refund(&self, request: &RefundRequest, at: Timestamp) -> Result<Moved, RefundError> {
         let refund = self.refund_of(request)?;
+        self.takes_another_refund()?;
+        Ok(self.refunding(refund, at))
+    }
+
+    /// A refund is owed from now on, and what it restocks is on sale again.
+    fn refunding(&self, refund: Refund, at: Timestamp) -> Moved {
         // One sum a product: a transaction takes each item once.
         let mut stock_back = BTreeMap::new();
         for line in refund.lines.iter().filter(|l| l.restock) {
@@ -161,11 +168,11 @@ impl Order {
         let number = refund.number;
         let mut order = self.clone();
         order.payment.refunds.push(refund);
-        Ok(Moved {
+        Moved {
             order: order.after(OrderEvent::RefundRequested(number), at),
             stock_back: stock_back.into_iter().collect(),
             cart_back: false,
-        })
+        }
     }
 
     /// The order as it was at an earlier version, for an answer that has to be given again.
