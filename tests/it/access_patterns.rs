@@ -210,6 +210,10 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     pattern!("AP-29", table.session_revoke(&uid, &refreshed.id));
     drop(token);
     pattern!("AP-31", table.customer_get(&uid));
+    let (_, renewed) = session(&uid, SessionKind::Customer, now);
+    let credential = table.credential_get(&email).await.unwrap().unwrap();
+    pattern!("AP-62", table.password_change(&renewed, (&email, &credential), "$argon2id$changed"));
+    let credential = table.credential_get(&email).await.unwrap().unwrap();
     let bob: UserId = "bob".parse().unwrap();
     let (_, opened) = session(&bob, SessionKind::Customer, now);
     let customer = domain::Customer {
@@ -258,6 +262,18 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     pattern!("AP-10", table.order_get(&uid, order.id));
     let (customer, orders) = pattern!("AP-11", table.customer_get_with_orders(&uid, 5));
     assert!(customer.is_some() && orders.len() == 1);
+    let mut refilled = ann_session.clone();
+    refilled.cart = table.session_and_cart_get(&uid, &renewed.id).await.unwrap().unwrap().cart;
+    for id in &ids {
+        refilled.cart = add(table, &refilled, id, now).await;
+    }
+    let held = self::order(&shop, &refilled, &ids, &uid).await;
+    table.order_place(&held, &idempotency(&uid, "an-order-given-up", "POST /orders"), now).await.unwrap();
+    pattern!("AP-40c", table.order_transition(&held.declined(now).unwrap(), Cause::Answer, now));
+    table.order_project(&held).await.unwrap();
+    assert!(pattern!("AP-60", table.guest_order_ids(&uid)).contains(&held.id));
+    pattern!("AP-61", table.order_list_entry_delete(&uid, held.id));
+    assert_eq!(pattern!("AP-59", table.guest_account_get(&guest)), None);
     let day = now.to_string()[..10].to_owned();
     let listed = pattern!("AP-42", table.order_list_by_state(OrderState::Cancelled, &day, 24, None));
     assert_eq!(listed.items.len(), 1);
@@ -275,8 +291,10 @@ async fn order(shop: &Shop, read: &SessionWithCart, ids: &[ProductId], uid: &Use
     let placement = Placement {
         id: OrderId::try_from(shop.clock.uuid_v7()).unwrap(),
         customer: uid,
+        guest: false,
         cart: &read.cart,
         products: &products,
+        incarnations: &BTreeMap::new(),
         currency: Currency::USD,
         expected_total: None,
         ship_to: Some(address("home")),

@@ -13,7 +13,7 @@ use e2e::{Shop, Shopper};
 use http_body_util::BodyExt;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use table::{Endpoints, TableConfig, Timeouts, http_client};
+use table::{Endpoints, TableConfig, Timeouts, Transport};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
@@ -73,7 +73,7 @@ async fn the_first_call_after_a_freeze_works_though_every_socket_was_cut() {
         bucket: local::BUCKET.to_owned(),
         endpoints: Some(Endpoints { dynamodb: line.url.clone(), s3: format!("http://{}", shop.stack.s3) }),
         timeouts: Timeouts::LAMBDA,
-        http: http_client(),
+        transport: Transport::default(),
     };
     let (table, _) = config.connect().await;
     table.product_get(&mug).await.unwrap();

@@ -7,6 +7,7 @@ use e2e::faults::{
     checker,
     plan::{Fault, Plan},
     runs::{self, Engine, Flow, Tally},
+    world::{CANCEL, World},
 };
 
 #[test]
@@ -103,6 +104,178 @@ fn a_retry_without_the_transactions_token_is_still_one_order() {
         assert_eq!((orders, world.payments.entries().len()), (1, 1));
         world.heal(true).await;
         assert_eq!(checker::check(&world.evidence().await), []);
+    });
+}
+
+#[test]
+fn every_first_call_after_a_pause_succeeds() {
+    on_a_large_stack(|| async {
+        let engine = Engine::start().await;
+        let world = engine.world("paused", None).await;
+
+        let (statuses, closed) = after_pauses(&world).await;
+
+        assert!(statuses.iter().all(|status| *status < 300), "{statuses:?}");
+        assert!(closed > 3, "only {closed} connections were closed");
+        assert_eq!(checker::check(&world.evidence().await), []);
+    });
+}
+
+#[test]
+fn writes_on_connections_that_the_peer_has_closed_are_found() {
+    on_a_large_stack(|| async {
+        let engine = Engine::start().await;
+        let world = engine.world("paused-with-old-connections", Some(Bug::WritesOnOldConnections)).await;
+
+        let (statuses, _) = after_pauses(&world).await;
+
+        assert!(statuses.contains(&503), "{statuses:?}");
+        let found = checker::check(&world.evidence().await);
+        assert!(found.iter().any(|v| v.rule == "unavailable-after-a-pause"), "{found:#?}");
+    });
+}
+
+/// Asks for one thing after another, with a minute in between. What was answered, and how many connections were closed.
+async fn after_pauses(world: &World) -> (Vec<u16>, usize) {
+    let (mug, plan) = (world.product("mug", 899, 50).await, Plan::none());
+    world.customer("bob", "bob@example.com").await;
+    let (ann, frozen) = (world.shopper("ann").await, world.environment(plan.clone()).await);
+    let mut statuses = Vec::new();
+    for _ in 0..2 {
+        world.advance(60);
+        statuses.extend(world.add(&frozen, &ann, &mug, 1).await);
+        world.advance(60);
+        statuses.extend(world.tell(&frozen, &world.checkout(&ann, "tok_visa"), false).await.map(|told| told.status));
+        world.advance(60);
+        let guest = world.shopper("guest").await;
+        statuses.extend(world.login(&frozen, &guest, "bob@example.com").await);
+    }
+    (statuses, plan.injected().get(&Fault::IdleClosed).copied().unwrap_or_default())
+}
+
+#[test]
+fn no_old_token_lives_once_a_new_password_works_whatever_call_of_the_change_fails() {
+    on_a_large_stack(|| async {
+        let engine = Engine::start().await;
+        let mut suffered = 0;
+        for fault in [Fault::CrashBefore, Fault::CrashAfter, Fault::LoseAnswer, Fault::ServerErrorBefore] {
+            for k in 0.. {
+                let world = engine.world(&format!("password-{k}-{}", fault.name()), None).await;
+                let (healthy, email) = (world.environment(Plan::none()).await, "bob@example.com");
+                let bob = world.customer("bob", email).await;
+                let elsewhere = world.shopper("elsewhere").await;
+                let thief = world.logged_in(&healthy, &elsewhere, email).await.unwrap().1.unwrap();
+
+                let plan = Plan::at(k, fault);
+                let changed = world.change_password(&world.environment(plan.clone()).await, &bob).await;
+
+                let works = world.new_password_works(&healthy, email).await;
+                let old_ones = (world.is_open(&bob).await, world.is_open(&thief).await);
+                let expected = if works { (false, false) } else { (true, true) };
+                assert_eq!(old_ones, expected, "{fault:?} at {k}: {:?}", plan.log());
+                if let Some((200, now)) = changed {
+                    assert!(works && world.is_open(&now.expect("a token")).await, "{fault:?} at {k}");
+                }
+                assert_eq!(checker::check(&world.evidence().await), [], "{fault:?} at {k}");
+                suffered += plan.injected().len();
+                if k >= plan.calls() {
+                    break;
+                }
+            }
+        }
+        assert!(suffered > 12, "only {suffered} calls failed");
+    });
+}
+
+#[test]
+fn two_loads_of_a_new_product_and_its_buyers_sell_no_unit_twice() {
+    on_a_large_stack(|| async {
+        let engine = Engine::start().await;
+        for round in 0..10 {
+            let world = engine.world(&format!("loads-{round}"), None).await;
+            let (one, other) = (world.environment(Plan::none()).await, world.environment(Plan::none()).await);
+            let (ann, jar) = (world.shopper("ann").await, "jar".parse().unwrap());
+            let buys = async {
+                while world.add(&one, &ann, &jar, 3).await != Some(200) {}
+                world.tell(&one, &world.checkout(&ann, "tok_visa"), false).await.map(|told| told.status)
+            };
+
+            let loads = async { tokio::join!(world.load(&one, "jar", 300, 3), world.load(&other, "jar", 300, 3)) };
+            let (bought, loaded) = tokio::join!(buys, loads);
+            let again = world.load(&other, "jar", 300, 3).await;
+
+            assert_eq!((bought, loaded, again), (Some(201), (Some(true), Some(true)), Some(true)));
+            world.heal(true).await;
+            assert_eq!(checker::check(&world.evidence().await), [], "round {round}");
+        }
+    });
+}
+
+#[test]
+fn units_of_a_product_that_was_deleted_do_not_return_to_the_one_that_took_its_id() {
+    on_a_large_stack(|| async {
+        let engine = Engine::start().await;
+        for (bug, broken) in [(None, false), (Some(Bug::UnitsReturnToAnotherProduct), true)] {
+            let world = engine.world(&format!("replaced-{broken}"), bug).await;
+            let (mug, healthy) = (world.product("mug", 899, 5).await, world.environment(Plan::none()).await);
+            let ann = world.shopper("ann").await;
+            world.add(&healthy, &ann, &mug, 5).await;
+            let bought = world.tell(&healthy, &world.checkout(&ann, "tok_visa"), false).await.unwrap();
+            world.replace(&healthy, &mug, 899, 5).await;
+
+            let order = bought.body["orderId"].as_str().unwrap().to_owned();
+            let cancel = world.about(&ann, CANCEL, &order, serde_json::Value::Null);
+            let cancelled = world.tell(&healthy, &cancel, false).await.unwrap();
+
+            let page = world.table.product_get_consistent(&mug).await.unwrap().unwrap();
+            assert_eq!((cancelled.status, page.available), (200, if broken { 10 } else { 5 }));
+            let found = checker::check(&world.evidence().await);
+            assert_eq!(found.iter().any(|v| v.rule == "oversold"), broken, "{found:#?}");
+        }
+    });
+}
+
+#[test]
+fn a_sweep_goes_on_when_the_index_names_an_order_twice() {
+    on_a_large_stack(|| async {
+        let engine = Engine::start().await;
+        let world = engine.world("doubled", None).await;
+        let (mug, ann) = (world.product("mug", 899, 5).await, world.shopper("ann").await);
+        world.add(&world.environment(Plan::none()).await, &ann, &mug, 2).await;
+        let asked = world.checkout(&ann, "tok_timeout_unpaid");
+        world.tell(&world.environment(Plan::none()).await, &asked, false).await;
+        world.advance(61);
+
+        let doubling = world.environment(Plan::on("Query", Fault::Doubled)).await;
+        let swept = world.sweep(&doubling).await.unwrap();
+
+        assert_eq!((swept.due, swept.released), (1, 1));
+        assert!(doubling.plan.injected()[&Fault::Doubled] > 0);
+    });
+}
+
+#[test]
+fn an_order_and_a_product_are_found_at_once_though_reads_lag_behind() {
+    on_a_large_stack(|| async {
+        let engine = Engine::start().await;
+        let world = engine.world("lagging", None).await;
+        let (ann, jar) = (world.shopper("ann").await, "jar".parse().unwrap());
+        let healthy = world.environment(Plan::none()).await;
+        // What was answered when there was no such product is what a read that lags behind answers.
+        assert_eq!(world.add(&healthy, &ann, &jar, 1).await, Some(404));
+        world.product("jar", 300, 5).await;
+
+        let lagging = world.environment(Plan::on("Query", Fault::Stale)).await;
+        let added = world.add(&lagging, &ann, &jar, 1).await;
+
+        assert_eq!(added, Some(200));
+        assert!(lagging.plan.injected()[&Fault::Stale] > 0);
+        let placed = world.tell(&healthy, &world.checkout(&ann, "tok_visa"), false).await.unwrap();
+        let path = format!("/orders/{}", placed.body["orderId"].as_str().unwrap());
+        world.recall_nothing_of(placed.body["orderId"].as_str().unwrap());
+        let lagging = world.environment(Plan::on("Query", Fault::Stale)).await;
+        assert_eq!(world.read(&lagging, &ann, &path).await, Some(200));
+        assert!(lagging.plan.injected()[&Fault::Stale] > 0);
     });
 }
 

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use domain::{NotPaid, Order, OrderId, Placement};
 use e2e::{Answer, Shop, Shopper, engine_counts_like_aws, usd};
 use futures::future::join_all;
@@ -274,7 +276,7 @@ async fn a_declined_card_costs_nothing_and_gives_the_cart_back() {
 }
 
 #[tokio::test]
-async fn a_declined_order_leaves_a_cart_begun_meanwhile_alone() {
+async fn a_declined_order_comes_back_into_the_cart_that_was_begun_meanwhile() {
     let shop = Shop::open().await;
     let (mug, pan) = (shop.product("mug").stock(3).create().await, shop.product("pan").create().await);
     let ann = shop.customer().await;
@@ -286,9 +288,85 @@ async fn a_declined_order_leaves_a_cart_begun_meanwhile_alone() {
     shop.stack.table.order_transition(&declined, Cause::Answer, shop.clock.now()).await.unwrap();
 
     assert_eq!(shop.stock(&mug).await, 3);
-    let items = ann.get("/cart").await.json()["items"].clone();
-    assert_eq!(items.as_array().map(Vec::len), Some(1));
-    assert_eq!(items[0]["productId"], "pan");
+    assert_eq!(cart_units(&ann).await, json!({"mug": 2, "pan": 1}));
+}
+
+#[tokio::test]
+async fn units_for_which_the_cart_has_no_room_are_named_until_it_is_emptied() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").stock(20_000).create().await;
+    let ann = shop.customer().await;
+    ann.adds(&mug, 6_000).await.expect(200);
+    let order = hold(&shop, &ann, "tok_declined", "declined-and-too-many").await;
+    ann.adds(&mug, 5_000).await.expect(200);
+    let declined = order.declined(shop.clock.now()).unwrap();
+
+    shop.stack.table.order_transition(&declined, Cause::Answer, shop.clock.now()).await.unwrap();
+
+    let cart = ann.get("/cart").await.expect(200).json();
+    assert_eq!(cart["items"][0]["quantity"], 9_999);
+    assert_eq!(cart["leftOut"], json!([{"productId": "mug", "quantity": 1_001}]));
+    let changed = ann.put("/cart/items/mug", json!({"quantity": 1})).await.expect(200).json();
+    assert_eq!(changed["leftOut"], cart["leftOut"]);
+    let emptied = ann.delete("/cart").await.expect(200).json();
+    assert_eq!((&emptied["items"], &emptied["leftOut"]), (&json!([]), &json!([])));
+}
+
+#[tokio::test]
+async fn a_cart_is_given_back_though_its_guest_has_registered_or_logged_in_meanwhile() {
+    let shop = Shop::open().await;
+    let (mug, pan) = (shop.product("mug").create().await, shop.product("pan").create().await);
+    let (mut registering, mut logging_in) = (shop.customer().await, shop.customer().await);
+    let mut bob = shop.stranger();
+    bob.registers("bob@example.com").await;
+    bob.adds(&pan, 1).await.expect(200);
+    let mut given_up = Vec::new();
+    for (guest, key) in [(&registering, "held-by-who-registers"), (&logging_in, "held-by-who-logs-in-0")] {
+        guest.adds(&mug, 2).await.expect(200);
+        given_up.push(hold(&shop, guest, "tok_declined", key).await.declined(shop.clock.now()).unwrap());
+    }
+
+    registering.registers("ann@example.com").await;
+    logging_in.logs_in("bob@example.com", e2e::PASSWORD).await;
+    for moved in &given_up {
+        shop.stack.table.order_transition(moved, Cause::Answer, shop.clock.now()).await.unwrap();
+    }
+
+    assert_eq!(cart_units(&registering).await, json!({"mug": 2}));
+    assert_eq!(cart_units(&logging_in).await, json!({"mug": 2, "pan": 1}));
+    assert_eq!(shop.stock(&mug).await, 100);
+}
+
+#[tokio::test]
+async fn a_guest_who_logs_in_takes_their_orders_along() {
+    let shop = Shop::with_stream().await;
+    let mug = shop.product("mug").create().await;
+    let mut bob = shop.stranger();
+    bob.registers("bob@example.com").await;
+    let (mut guest, stranger) = (shop.customer().await, shop.registered().await);
+    guest.adds(&mug, 2).await.expect(200);
+    let paid = guest.checks_out().await.expect(201).json();
+    guest.adds(&mug, 1).await.expect(200);
+    let held = hold(&shop, &guest, "tok_visa", "a-request-that-died").await;
+    let path = format!("/orders/{}", paid["orderId"].as_str().unwrap());
+
+    guest.logs_in("bob@example.com", e2e::PASSWORD).await;
+    let at_once = guest.get(&path).await.expect(200).json();
+    shop.drain().await;
+
+    assert_eq!(at_once["orderId"], paid["orderId"]);
+    stranger.get(&path).await.expect(404);
+    let listed = guest.get("/orders").await.expect(200).json();
+    let ids: BTreeSet<_> =
+        listed["items"].as_array().unwrap().iter().map(|o| o["orderId"].clone().to_string()).collect();
+    assert_eq!(ids, BTreeSet::from([paid["orderId"].to_string(), json!(held.id.to_string()).to_string()]));
+    let history = guest.get(&path).await.expect(200).json()["history"].clone();
+    assert_eq!(history.as_array().unwrap().last().unwrap()["event"], "claimed");
+    let cancelled = guest.post_once(&format!("{path}/cancel"), "cancelled-by-bob-0001", Value::Null).await.expect(200);
+    assert_eq!(cancelled.json()["state"], "cancelled");
+    let of_guest = format!("USER#{}", held.customer);
+    let stays = |item: &Value| item["PK"] == *of_guest && item["SK"].as_str().unwrap().starts_with("ORDER#");
+    assert!(!shop.dump().await.iter().any(stays));
 }
 
 #[tokio::test]
@@ -588,8 +666,10 @@ pub async fn hold(shop: &Shop, shopper: &Shopper, token: &str, key: &str) -> Ord
     let order = Order::place(Placement {
         id: OrderId::try_from(shop.clock.uuid_v7()).unwrap(),
         customer: &customer,
+        guest: false,
         cart: &cart,
         products: &products,
+        incarnations: &Default::default(),
         currency: domain::Currency::USD,
         expected_total: None,
         ship_to: None,
@@ -604,6 +684,13 @@ pub async fn hold(shop: &Shop, shopper: &Shopper, token: &str, key: &str) -> Ord
     };
     shop.stack.table.order_place(&order, &request, shop.clock.now()).await.unwrap();
     order
+}
+
+/// Units of each product in the cart.
+async fn cart_units(shopper: &Shopper) -> Value {
+    let cart = shopper.get("/cart").await.expect(200).json();
+    let units = |item: &Value| (item["productId"].as_str().unwrap().to_owned(), item["quantity"].clone());
+    Value::Object(cart["items"].as_array().unwrap().iter().map(units).collect())
 }
 
 async fn cart_of(shop: &Shop, shopper: &Shopper) -> domain::Cart {

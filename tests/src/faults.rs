@@ -7,6 +7,7 @@
 
 pub mod bugs;
 pub mod checker;
+pub mod freezer;
 pub mod payments;
 pub mod plan;
 pub mod runs;

@@ -19,6 +19,7 @@ use domain::{Currency, Email, Password, ProductId, Timestamp};
 use futures::{StreamExt as _, stream};
 use local::{AdminAccount, Stack, StackOptions, Streams};
 use sweeper::Swept;
+use table::Transport;
 
 pub use answer::{Answer, Cost};
 pub use product::ProductBuilder;
@@ -63,7 +64,7 @@ impl Shop {
             // A test that wants the sweeper to come by says when, and so for the stream.
             sweep_every: None,
             streams: Streams::Off,
-            http: recorder::recording(table::http_client()),
+            transport: Transport::new(|| recorder::recording(table::http_client()), Timestamp::now),
             admin: Some(AdminAccount {
                 email: Email::parse(ADMIN_EMAIL).expect("an e-mail"),
                 password: Password::choose(ADMIN_PASSWORD).expect("a password"),

@@ -188,7 +188,9 @@ async fn write(context: &Context, write: CartWrite<'_>, change: &Change) -> Resu
         Change::Remove { product } if cart.lines.contains_key(product) => {
             Ok(table.cart_line_remove(write, product).await?)
         }
-        Change::Clear if !cart.lines.is_empty() => Ok(table.cart_lines_write(write, &BTreeMap::new()).await?),
+        Change::Clear if !cart.lines.is_empty() || !cart.left_out.is_empty() => {
+            Ok(table.cart_lines_write(write, &BTreeMap::new()).await?)
+        }
         // There is nothing to take out: the cart is what was asked for already.
         Change::Remove { .. } | Change::Clear => Ok(cart.clone()),
     }

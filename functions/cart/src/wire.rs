@@ -1,5 +1,5 @@
 use api::wire::Money;
-use domain::{Cart, Currency, ProductId};
+use domain::{Cart, Currency, ProductId, Quantity};
 use serde::{Deserialize, Serialize};
 use table::ProductPage;
 use utoipa::ToSchema;
@@ -23,12 +23,23 @@ pub struct SetQuantityRequest {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct CartResponse {
     /// Counts changes; also the ETag.
     pub version: u64,
     pub items: Vec<CartItemResponse>,
+    /// Units that another cart at login, or an order that was given up, brought along and for which there was no room: a
+    /// line holds 9,999 units, and a cart 90 lines. Kept until the cart is bought or emptied.
+    pub left_out: Vec<LeftOutResponse>,
     /// Of what can be bought in the shop's currency, at the prices of now.
     pub subtotal: Money,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftOutResponse {
+    pub product_id: String,
+    pub quantity: u32,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -68,7 +79,12 @@ impl CartResponse {
                 }
             })
             .collect();
-        Self { version: cart.version, items, subtotal: domain::Money::amount(subtotal, currency).into() }
+        let left_out = |(id, units): (&ProductId, &Quantity)| LeftOutResponse {
+            product_id: id.to_string(),
+            quantity: units.units(),
+        };
+        let left_out = cart.left_out.iter().map(left_out).collect();
+        Self { version: cart.version, items, left_out, subtotal: domain::Money::amount(subtotal, currency).into() }
     }
 }
 

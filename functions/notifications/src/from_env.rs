@@ -35,7 +35,9 @@ pub async fn mailer_from_env(
         Some(folder) => Ok(Arc::new(MailFolder::new(folder))),
         None => {
             let (endpoint, configuration_set) = (var("SES_ENDPOINT"), var("SES_CONFIGURATION_SET"));
-            Ok(Arc::new(Ses::connect(SesConfig { http: table.http.clone(), endpoint, configuration_set }).await?))
+            Ok(Arc::new(
+                Ses::connect(SesConfig { http: table.transport.for_writes(), endpoint, configuration_set }).await?,
+            ))
         }
     }
 }

@@ -83,7 +83,11 @@ fn news(order: &Order, event: OrderEvent) -> Option<News> {
         }
         OrderEvent::RefundPaid(n) => refund(n).map(|r| News::Refunded(r.amount)),
         // A late payment goes back, which is told once it has. A refusal is for the shop to mend first.
-        OrderEvent::Placed | OrderEvent::PaymentLost | OrderEvent::PaidLate(_) | OrderEvent::RefundRefused(_) => None,
+        OrderEvent::Placed
+        | OrderEvent::PaymentLost
+        | OrderEvent::PaidLate(_)
+        | OrderEvent::RefundRefused(_)
+        | OrderEvent::Claimed => None,
     }
 }
 

@@ -19,8 +19,10 @@ pub fn held() -> Order {
     Order::place(Placement {
         id: "018cc251-f400-7000-8000-000000000000".parse().unwrap(),
         customer: &"ann".parse().unwrap(),
+        guest: false,
         cart: &Cart { version: 4, lines, ..Cart::default() },
         products: &products,
+        incarnations: &BTreeMap::new(),
         currency: Currency::USD,
         expected_total: None,
         ship_to: Some(address()),

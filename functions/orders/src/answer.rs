@@ -21,7 +21,7 @@ pub fn checkout(order: &Order) -> Response {
             let detail = "the order was cancelled before it was paid; nothing was charged";
             refused(StatusCode::CONFLICT, "order_cancelled", detail)
         }
-        OrderEvent::Placed | OrderEvent::PaymentLost => located(StatusCode::ACCEPTED, order),
+        _ if order.state.is_unsettled() => located(StatusCode::ACCEPTED, order),
         _ => located(StatusCode::CREATED, order),
     }
 }

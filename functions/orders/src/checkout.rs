@@ -4,16 +4,20 @@
 //! provider is asked, so that there is never a charge without an order. What a crash leaves behind is an order that
 //! holds its stock until somebody settles it: a retry, under the same key or another, a webhook, or the sweeper.
 
-use api::{Context, Deadline, Json, Problem, RequestKey, SessionAndCart, idempotency, rates, wire::ProblemDetails};
+use api::{
+    Context, Deadline, Json, Problem, RequestKey, Session, SessionAndCart, idempotency, rates, wire::ProblemDetails,
+};
 use axum::{extract::State as Extract, response::Response};
 use domain::{
     Address, AddressId, Cart, Invalid, Money, NotPaid, Order, OrderId, OrderState, PlaceError, Placement, Product,
-    ProductId, UserId,
+    ProductId, SessionKind, UserId,
 };
 use payments::PaymentToken;
 use saga::Patience;
 use serde_json::json;
-use table::{Idempotency, IdempotencyPutError, PlaceOrderError, PriorRequest, REQUEST_RUNNING, Shortage, StoreError};
+use table::{
+    Idempotency, IdempotencyPutError, PlaceOrderError, PriorRequest, ProductPage, REQUEST_RUNNING, Shortage, StoreError,
+};
 
 use crate::{
     State, answer, saga_problem,
@@ -57,7 +61,7 @@ pub async fn place(
     if let Some(held) = held(context, &session.uid, &cart).await? {
         return take_over(&state, held, asked, &request, patience).await;
     }
-    let order = order(context, &session.uid, &cart, &asked).await?;
+    let order = order(context, &session, &cart, &asked).await?;
     let mut committed = commit(context, &order, &request).await?;
     if matches!(committed, Committed::Short(_)) && release_own_hold(&state, &session.uid, &cart, patience).await? {
         committed = commit(context, &order, &request).await?;
@@ -87,16 +91,20 @@ impl Asked {
 }
 
 /// The order the cart would be at this moment.
-async fn order(context: &Context, uid: &UserId, cart: &Cart, asked: &Asked) -> Result<Order, Problem> {
+async fn order(context: &Context, session: &Session, cart: &Cart, asked: &Asked) -> Result<Order, Problem> {
     let ids: Vec<ProductId> = cart.lines.keys().cloned().collect();
     let pages = context.table.products_get_consistent(&ids).await?;
+    let incarnation = |page: &ProductPage| Some((page.record.product.id.clone(), page.incarnation?));
+    let incarnations = pages.iter().filter_map(incarnation).collect();
     let products: Vec<Product> = pages.into_iter().map(|page| page.record.product).collect();
-    let ship_to = address(context, uid, asked.ship_to.as_ref()).await?;
+    let ship_to = address(context, &session.uid, asked.ship_to.as_ref()).await?;
     let placement = Placement {
         id: OrderId::try_from(context.clock.uuid_v7())?,
-        customer: uid,
+        customer: &session.uid,
+        guest: session.kind == SessionKind::Guest,
         cart,
         products: &products,
+        incarnations: &incarnations,
         currency: context.policy.currency,
         expected_total: asked.expected_total,
         ship_to,

@@ -43,12 +43,13 @@ pub async fn create(
 
     remember_category(&state, &product.category).await?;
     let record = ProductRecord { product, description };
-    let created = state.context.table.product_create(&record, available, &admin.uid, clock.uuid_v7()).await;
+    let move_id = clock.uuid_v7();
+    let created = state.context.table.product_create(&record, available, &admin.uid, move_id).await;
     created.map_err(write_problem)?;
     state.forget(&id).await;
 
     let location = [(header::LOCATION, format!("/products/{id}"))];
-    let page = ProductPage { record, available, rating: Default::default() };
+    let page = ProductPage { record, available, incarnation: Some(move_id.into()), rating: Default::default() };
     Ok((StatusCode::CREATED, location, answer(&page)).into_response())
 }
 

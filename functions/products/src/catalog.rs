@@ -179,7 +179,7 @@ pub async fn product(state: &State, id: &ProductId) -> Result<Arc<ProductPage>, 
 
 /// `"<version>-<available>-<reviews>-<stars>"`: only the version counts for `If-Match`.
 pub fn etag(page: &ProductPage) -> HeaderValue {
-    let ProductPage { record, available, rating } = page;
+    let ProductPage { record, available, incarnation: _, rating } = page;
     let tag = format!("\"{}-{available}-{}-{}\"", record.product.version, rating.reviews, rating.stars);
     HeaderValue::from_str(&tag).expect("digits and dashes are a header value")
 }

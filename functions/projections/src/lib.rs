@@ -7,6 +7,7 @@
 //! A later consumer, a search index or reporting, is a module with one function of a [`Change`], called from `project`.
 
 mod audit;
+mod guest_accounts;
 mod orders;
 mod reviews;
 mod stock;
@@ -18,6 +19,8 @@ use domain::Timestamp;
 use futures::{FutureExt as _, future::join_all};
 use stream::{Answer, Batch, Change, DeadLetters, Failure, Mapping, Runner};
 use table::{Bucket, Table};
+
+pub use guest_accounts::{claim, claim_all};
 
 /// How the stream is delivered. Carts, sessions and counters, the busiest items, are of no concern here.
 pub const MAPPING: Mapping = Mapping {
@@ -31,7 +34,7 @@ pub const MAPPING: Mapping = Mapping {
     filters: &[
         r#"{"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"ORDER#"}]},"SK":{"S":["STATUS"]}}}}"#,
         r#"{"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"PROD#"}]},"SK":{"S":[{"prefix":"META#"},{"prefix":"MOVE#"},{"prefix":"REVIEW#"}]}}}}"#,
-        r#"{"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"USER#"}]},"SK":{"S":["PROFILE",{"prefix":"ADDRESS#"}]}}}}"#,
+        r#"{"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"USER#"}]},"SK":{"S":["PROFILE","ACCOUNT",{"prefix":"ADDRESS#"}]}}}}"#,
         r#"{"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"EMAIL#"}]}}}}"#,
     ],
 };
@@ -67,7 +70,8 @@ pub async fn handle(state: &State, batch: Batch, deadline: Option<Timestamp>) ->
 async fn project(state: &State, change: &Change) -> Result<(), Failure> {
     // Boxed: side by side, futures of the SDK are large for a thread's stack.
     let consumers = [
-        orders::project(&state.table, change).boxed(),
+        orders::project(&state.table, change, state.clock.now()).boxed(),
+        guest_accounts::project(&state.table, change, state.clock.now()).boxed(),
         stock::project(&state.table, change).boxed(),
         reviews::project(&state.table, change).boxed(),
         audit::record(&state.audit, change).boxed(),

@@ -1,10 +1,15 @@
+use domain::Timestamp;
 use stream::{Change, Failure};
 use table::{Table, keys::ORDER_STATUS};
+
+use crate::guest_accounts::claim;
 
 /// Writes what a crash left out: an order's lines, and its entry in the customer's list.
 ///
 /// Mostly the request that moved the order has written both by now, and two cheap reads are all there is to do.
-pub async fn project(table: &Table, change: &Change) -> Result<(), Failure> {
+///
+/// An order that a guest placed may have become known only after they logged in to an account: then it is claimed here.
+pub async fn project(table: &Table, change: &Change, now: Timestamp) -> Result<(), Failure> {
     if change.key.sk != ORDER_STATUS {
         return Ok(());
     }
@@ -12,9 +17,19 @@ pub async fn project(table: &Table, change: &Change) -> Result<(), Failure> {
     let order = image.order()?;
     // One that did not read back before, and does now, was mended: look.
     let before = change.old.as_ref().and_then(|old| old.order().ok());
-    if before.is_some_and(|before| before.version == order.version) {
+    if before.as_ref().is_some_and(|before| before.version == order.version) {
         // Only put off.
         return Ok(());
+    }
+    if order.guest
+        && let Some(account) = table.guest_account_get(&order.customer).await?
+    {
+        claim(table, order.id, &order.customer, &account, now).await?;
+        return Ok(());
+    }
+    // Whoever claimed it may have died before its entry left the guest's list.
+    if let Some(guest) = before.map(|before| before.customer).filter(|guest| *guest != order.customer) {
+        table.order_list_entry_delete(&guest, order.id).await?;
     }
     let projection = table.order_projection_get(&order.customer, order.id).await?;
     if projection.is_behind(&order) {

@@ -1,11 +1,14 @@
 //! Who a customer is.
 
-use api::{ClientAddress, Device, Json, MaybeSession, Problem, Session, attach_token, rates, wire::ProblemDetails};
+use api::{
+    ClientAddress, Context, Device, Json, MaybeSession, Problem, Session, attach_token, rates, token::Token,
+    wire::ProblemDetails,
+};
 use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
 };
-use domain::{Customer, CustomerName, Email, Password, Role, SessionKind, UserId};
+use domain::{Customer, CustomerName, Email, Password, Role, SessionKind, Timestamp, UserId};
 use http::StatusCode;
 use table::{Credential, LoginError, RegisterError, StoreError};
 
@@ -111,21 +114,11 @@ pub async fn change(
     let guest = || Problem::conflict("guest", "register first");
     let mut customer = context.table.customer_get(&session.uid).await?.ok_or_else(guest)?;
 
-    let mut token = None;
+    let mut change = None;
     if let Some((current, new)) = passwords {
         let email = &customer.email;
         rates::allow(context, |r| vec![r.login_account_address(email, address), r.login_account(email)]).await?;
-        let credential = change_password(&state, &customer.email, current, new).await?;
-        // Everything opened under the old password ends; this device goes on with a new token.
-        context.table.session_revoke_all(&session.uid, context.clock.now()).await?;
-        let (issued, session) = issue(context, &session.uid, SessionKind::Customer, device);
-        match context.table.session_login(&session, (&customer.email, &credential), None).await {
-            Ok(()) => token = Some((issued, session.lifetime.absolute_expires_at)),
-            Err(LoginError::Store(error)) => return Err(error.into()),
-            Err(LoginError::Changed | LoginError::CredentialChanged) => {
-                return Err(Problem::unauthorized("session_invalid", "log in again"));
-            }
-        }
+        change = Some(verify_password(&state, email, current, new).await?);
     }
     if let Some(name) = name {
         if !context.table.customer_rename(&session.uid, &name).await? {
@@ -133,6 +126,11 @@ pub async fn change(
         }
         customer.name = name;
     }
+    // Last, because the answer carries the only token that works afterwards.
+    let token = match change {
+        Some(change) => Some(change_password(context, &customer.email, change, device).await?),
+        None => None,
+    };
 
     let mut body = CustomerResponse::new(session.uid.to_string(), Some(&customer), &[]);
     body.token = token.as_ref().map(|(t, _)| t.reveal());
@@ -143,28 +141,69 @@ pub async fn change(
     Ok(response)
 }
 
-/// Returns the credential as it is from now on.
-async fn change_password(
+/// A password that may be changed: the credential that was verified, and the hash that takes its place.
+struct PasswordChange {
+    verified: Credential,
+    hash: String,
+}
+
+/// Whether the current password is right. Where it is not, but the new one is stored already, an earlier request came to
+/// its change and no answer of it to the customer: that change is carried out again.
+async fn verify_password(
     state: &State,
     email: &Email,
     current: Password,
     new: Password,
-) -> Result<Credential, Problem> {
-    let wrong = || {
-        let detail = "the current password is wrong";
-        Problem::new(StatusCode::FORBIDDEN, "credentials_invalid", detail)
-    };
-    let table = &state.context.table;
-    let credential = table.credential_get(email).await?.ok_or_else(wrong)?;
-    let stored = Some(credential.password_hash.clone());
-    let verdict = state.passwords.verify(current, stored).await.map_err(Problem::internal)?;
-    if verdict == Verdict::Wrong {
-        return Err(wrong());
+) -> Result<PasswordChange, Problem> {
+    let verified = state.context.table.credential_get(email).await?.ok_or_else(wrong_password)?;
+    let stored = || Some(verified.password_hash.clone());
+    let is_wrong = |verdict| verdict == Verdict::Wrong;
+    if is_wrong(state.passwords.verify(current, stored()).await.map_err(Problem::internal)?) {
+        if is_wrong(state.passwords.verify(new, stored()).await.map_err(Problem::internal)?) {
+            return Err(wrong_password());
+        }
+        let hash = verified.password_hash.clone();
+        return Ok(PasswordChange { verified, hash });
     }
     let hash = state.passwords.hash(new).await.map_err(Problem::internal)?;
-    // Replaced by somebody else meanwhile: then the current password is another one by now.
-    if !table.credential_replace(email, &credential, &hash).await? {
-        return Err(wrong());
+    Ok(PasswordChange { verified, hash })
+}
+
+/// Stores the new password, ends everything that was opened under the old one, and opens a session for this device. The
+/// token, and when it ends.
+async fn change_password(
+    context: &Context,
+    email: &Email,
+    change: PasswordChange,
+    device: String,
+) -> Result<(Token, Timestamp), Problem> {
+    let PasswordChange { mut verified, hash } = change;
+    let before = verified.password_hash.clone();
+    let (token, new) = issue(context, &verified.uid, SessionKind::Customer, device);
+    for _ in 0..TRIES {
+        let opened = Ok((token.clone(), new.lifetime.absolute_expires_at));
+        let lost = match context.table.password_change(&new, (email, &verified), &hash).await {
+            Ok(()) => return opened,
+            Err(LoginError::Changed | LoginError::CredentialChanged) => None,
+            Err(LoginError::Store(error @ StoreError::AnswerLost(_))) => Some(error),
+            Err(LoginError::Store(error)) => return Err(error.into()),
+        };
+        // The session is of the same transaction: if it is there, it happened.
+        if let Some(error) = lost {
+            return match context.table.session_get(&new.uid, &new.id).await? {
+                Some(_) => opened,
+                None => Err(error.into()),
+            };
+        }
+        verified = context.table.credential_get(email).await?.ok_or_else(wrong_password)?;
+        // Changed by somebody else meanwhile: then the current password is another one by now.
+        if verified.password_hash != before {
+            return Err(wrong_password());
+        }
     }
-    Ok(Credential { uid: credential.uid, password_hash: hash })
+    Err(StoreError::Busy("sessions kept changing while a password was changed".into()).into())
+}
+
+fn wrong_password() -> Problem {
+    Problem::new(StatusCode::FORBIDDEN, "credentials_invalid", "the current password is wrong")
 }

@@ -9,7 +9,7 @@ use projections::MAPPING as PROJECTIONS;
 use serde_json::{Value, json};
 use stream::Mapping;
 use table::{
-    Endpoints, TableConfig, Timeouts, http_client,
+    Endpoints, TableConfig, Timeouts, Transport,
     schema::{self, RangeType},
 };
 
@@ -115,7 +115,7 @@ async fn routes(shape: &Shape) -> Outcome<Vec<String>> {
         bucket: "bucket".to_owned(),
         endpoints: Some(Endpoints { dynamodb: nowhere(), s3: nowhere() }),
         timeouts: Timeouts::LOCAL,
-        http: http_client(),
+        transport: Transport::default(),
     };
     let (table, descriptions) = config.connect().await;
     let context = Context {

@@ -21,7 +21,7 @@ use mapping::{Checkpoints, Consumer, Delivered, DrainError, Source};
 use payments::{LocalPayments, PaymentProvider};
 use saga::Saga;
 use stream::DeadLetters;
-use table::{Descriptions, Endpoints, SharedHttpClient, StoreError, Table, TableConfig, Timeouts, http_client};
+use table::{Descriptions, Endpoints, StoreError, Table, TableConfig, Timeouts, Transport, http_client};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use utoipa::openapi::OpenApi;
 
@@ -57,7 +57,7 @@ pub struct StackOptions {
     /// An engine that runs already, such as Amazon's DynamoDB Local; then none is started.
     pub dynamodb_endpoint: Option<String>,
     /// What the functions' SDK sends with.
-    pub http: SharedHttpClient,
+    pub transport: Transport,
 }
 
 impl Default for StackOptions {
@@ -78,7 +78,7 @@ impl Default for StackOptions {
             streams: Streams::On,
             mail: None,
             dynamodb_endpoint: None,
-            http: http_client(),
+            transport: Transport::default(),
         }
     }
 }
@@ -171,7 +171,7 @@ impl Stack {
             bucket: BUCKET.to_owned(),
             endpoints: Some(Endpoints { dynamodb: dynamodb.clone(), s3: format!("http://{s3}") }),
             timeouts: Timeouts::LOCAL,
-            http: options.http,
+            transport: options.transport,
         };
         let (table, descriptions) = config.connect().await;
         table.create().await?;

@@ -15,6 +15,9 @@ pub struct Cart {
     pub lines: BTreeMap<ProductId, CartLine>,
     /// The order that emptied it last, so that a checkout repeated under another key finds it.
     pub placed: Option<OrderId>,
+    /// Units that another cart or an order that was given up brought, and for which there was no room. Kept to be shown
+    /// until the cart is bought or emptied.
+    pub left_out: BTreeMap<ProductId, Quantity>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,28 +55,49 @@ impl Cart {
         Ok(CartLine { quantity, price_seen: price })
     }
 
-    /// This customer's cart with a guest's lines added, for login. Nothing the customer had is lost: quantities add up
-    /// to the most a line may hold, and new lines come in until the cart is full. Returns the lines left out.
-    pub fn merge(&self, guest: &Cart) -> (BTreeMap<ProductId, CartLine>, Vec<ProductId>) {
-        let mut lines = self.lines.clone();
-        let mut left_out = Vec::new();
-        for (product, theirs) in &guest.lines {
-            let full = lines.len() >= MAX_LINES;
-            match lines.get_mut(product) {
-                Some(ours) => ours.quantity = ours.quantity.saturating_add(theirs.quantity),
-                None if full => left_out.push(product.clone()),
-                None => {
-                    lines.insert(product.clone(), *theirs);
+    /// This cart with other lines added: those of a guest's cart at login, or of an order that was given up. Nothing that
+    /// was in it is lost: quantities add up to the most a line may hold, and new lines come in until the cart is full.
+    /// What finds no room is left out, and remembered.
+    #[must_use]
+    pub fn merge(&self, added: &BTreeMap<ProductId, CartLine>) -> Cart {
+        let mut cart = self.clone();
+        for (product, theirs) in added {
+            let full = cart.lines.len() >= MAX_LINES;
+            let left_out = match cart.lines.get_mut(product) {
+                Some(ours) => {
+                    let units = ours.quantity.units() + theirs.quantity.units();
+                    ours.quantity = ours.quantity.saturating_add(theirs.quantity);
+                    Quantity::new(i64::from(units) - i64::from(ours.quantity.units())).ok()
                 }
+                None if full => Some(theirs.quantity),
+                None => {
+                    cart.lines.insert(product.clone(), *theirs);
+                    None
+                }
+            };
+            cart.leave_out(product, left_out);
+        }
+        cart
+    }
+
+    /// At most as many products as a cart has lines, so that the item stays small.
+    fn leave_out(&mut self, product: &ProductId, units: Option<Quantity>) {
+        let Some(units) = units else { return };
+        let full = self.left_out.len() >= MAX_LINES;
+        match self.left_out.get_mut(product) {
+            Some(before) => *before = before.saturating_add(units),
+            None if full => {}
+            None => {
+                self.left_out.insert(product.clone(), units);
             }
         }
-        (lines, left_out)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use iso_currency::Currency;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -84,13 +108,13 @@ mod tests {
 
     fn cart_of(count: usize) -> Cart {
         let lines = (0..count).map(|i| (format!("p{i}").parse().unwrap(), line(1))).collect();
-        Cart { version: 1, lines, placed: None }
+        Cart { version: 1, lines, ..Cart::default() }
     }
 
     #[test]
     fn adding_a_product_twice_is_one_line() {
         let mug: ProductId = "mug".parse().unwrap();
-        let cart = Cart { version: 1, lines: BTreeMap::from([(mug.clone(), line(2))]), placed: None };
+        let cart = Cart { version: 1, lines: BTreeMap::from([(mug.clone(), line(2))]), ..Cart::default() };
 
         let added = cart.add(&mug, line(3).quantity, line(1).price_seen).unwrap();
 
@@ -113,18 +137,42 @@ mod tests {
     #[test]
     fn a_merge_never_loses_what_the_customer_had() {
         let ours = cart_of(MAX_LINES - 1);
-        let guest = Cart {
-            version: 3,
-            lines: ["p1", "x1", "x2"].map(|id| (id.parse().unwrap(), line(9_999))).into_iter().collect(),
-            placed: None,
-        };
+        let guest = ["p1", "x1", "x2"].map(|id| (id.parse().unwrap(), line(9_999))).into_iter().collect();
 
-        let (merged, left_out) = ours.merge(&guest);
+        let merged = ours.merge(&guest);
 
-        assert_eq!(merged.len(), MAX_LINES);
-        assert_eq!(merged[&"p1".parse().unwrap()].quantity, Quantity::MAX);
-        assert_eq!(merged[&"x1".parse().unwrap()].quantity, Quantity::MAX);
-        assert_eq!(left_out, ["x2".parse().unwrap()]);
-        assert!(ours.lines.keys().all(|p| merged.contains_key(p)));
+        assert_eq!(merged.lines.len(), MAX_LINES);
+        assert_eq!(merged.lines[&"p1".parse().unwrap()].quantity, Quantity::MAX);
+        assert_eq!(merged.lines[&"x1".parse().unwrap()].quantity, Quantity::MAX);
+        let left_out = [("p1".parse().unwrap(), line(1).quantity), ("x2".parse().unwrap(), Quantity::MAX)];
+        assert_eq!(merged.left_out, BTreeMap::from(left_out));
+        assert!(ours.lines.keys().all(|p| merged.lines.contains_key(p)));
+    }
+
+    proptest! {
+        #[test]
+        fn every_unit_of_a_merge_is_in_the_cart_or_left_out(
+            ours in prop::collection::btree_map(0u32..100, 1i64..=9_999, 0..=MAX_LINES),
+            added in prop::collection::btree_map(0u32..100, 1i64..=9_999, 0..=MAX_LINES),
+        ) {
+            let lines = |of: &BTreeMap<u32, i64>| -> BTreeMap<ProductId, CartLine> {
+                of.iter().map(|(id, units)| (format!("p{id}").parse().unwrap(), line(*units))).collect()
+            };
+            let cart = Cart { version: 1, lines: lines(&ours), ..Cart::default() };
+
+            let merged = cart.merge(&lines(&added));
+
+            let mut units = BTreeMap::<ProductId, i64>::new();
+            for (id, count) in ours.iter().chain(&added) {
+                *units.entry(format!("p{id}").parse().unwrap()).or_default() += count;
+            }
+            let mut found = BTreeMap::<ProductId, i64>::new();
+            let in_cart = merged.lines.iter().map(|(id, line)| (id, line.quantity));
+            for (id, quantity) in in_cart.chain(merged.left_out.iter().map(|(id, units)| (id, *units))) {
+                *found.entry(id.clone()).or_default() += i64::from(quantity.units());
+            }
+            prop_assert_eq!(found, units);
+            prop_assert!(merged.lines.len() <= MAX_LINES);
+        }
     }
 }

@@ -20,7 +20,7 @@ mod transition;
 pub use address::{Address, CountryCode};
 pub use cart::{Cart, CartError, CartLine, MAX_LINES};
 pub use customer::{Customer, CustomerName, Email, Password, Role};
-pub use ids::{AddressId, IdempotencyKey, OrderId, PaymentEventId, ProductId, SessionId, UserId};
+pub use ids::{AddressId, IdempotencyKey, Incarnation, OrderId, PaymentEventId, ProductId, SessionId, UserId};
 pub use invalid::Invalid;
 pub use iso_currency::Currency;
 pub use jiff::Timestamp;

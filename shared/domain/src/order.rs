@@ -1,7 +1,9 @@
+use std::collections::BTreeMap;
+
 use iso_currency::Currency;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{Address, Cart, Money, OrderId, Product, ProductId, Quantity, Refund, UserId};
+use crate::{Address, Cart, CartLine, Incarnation, Money, OrderId, Product, ProductId, Quantity, Refund, UserId};
 
 /// How long stock is held for an order whose payment has no outcome yet.
 const HOLD: SignedDuration = SignedDuration::from_mins(15);
@@ -13,6 +15,8 @@ const HOLD: SignedDuration = SignedDuration::from_mins(15);
 pub struct Order {
     pub id: OrderId,
     pub customer: UserId,
+    /// Placed by a guest: should they log in to an account, it becomes that customer's.
+    pub guest: bool,
     pub state: OrderState,
     /// The number of entries in `history`. Projections carry it, so that a late one never overwrites a newer.
     pub version: u64,
@@ -35,6 +39,8 @@ pub struct OrderLine {
     pub name: String,
     pub quantity: Quantity,
     pub unit_price: Money,
+    /// Of the product whose stock the units were taken from; `None` for stock that was written before there were any.
+    pub incarnation: Option<Incarnation>,
 }
 
 impl OrderLine {
@@ -168,6 +174,8 @@ pub enum OrderEvent {
     RefundRequested(u32),
     RefundPaid(u32),
     RefundRefused(u32),
+    /// The guest who placed it logged in to an account, whose order it is now.
+    Claimed,
 }
 
 impl OrderEvent {
@@ -185,6 +193,7 @@ impl OrderEvent {
             OrderEvent::RefundRequested(_) => "refund_requested",
             OrderEvent::RefundPaid(_) => "refund_paid",
             OrderEvent::RefundRefused(_) => "refund_refused",
+            OrderEvent::Claimed => "claimed",
         }
     }
 
@@ -214,6 +223,7 @@ impl OrderEvent {
             ("refund_requested", Some(n)) => OrderEvent::RefundRequested(n),
             ("refund_paid", Some(n)) => OrderEvent::RefundPaid(n),
             ("refund_refused", Some(n)) => OrderEvent::RefundRefused(n),
+            ("claimed", None) => OrderEvent::Claimed,
             _ => return None,
         })
     }
@@ -224,9 +234,13 @@ impl OrderEvent {
 pub struct Placement<'a> {
     pub id: OrderId,
     pub customer: &'a UserId,
+    /// Whether the customer is a guest.
+    pub guest: bool,
     pub cart: &'a Cart,
     /// The cart's products as they are now; one that is missing is no longer sold.
     pub products: &'a [Product],
+    /// Of the stock of these products.
+    pub incarnations: &'a BTreeMap<ProductId, Incarnation>,
     /// The currency this shop charges in.
     pub currency: Currency,
     /// What the customer was shown, if the client said so.
@@ -250,7 +264,8 @@ pub enum PlaceError {
 impl Order {
     /// The order a cart becomes, at the prices of now: stock is held for it, and nothing is paid yet.
     pub fn place(placement: Placement<'_>) -> Result<Order, PlaceError> {
-        let Placement { id, customer, cart, products, currency, expected_total, ship_to, now } = placement;
+        let Placement { id, customer, guest, cart, products, incarnations, currency, expected_total, ship_to, now } =
+            placement;
         if cart.lines.is_empty() {
             return Err(PlaceError::CartEmpty);
         }
@@ -265,6 +280,7 @@ impl Order {
                     name: product.name.as_str().to_owned(),
                     quantity: line.quantity,
                     unit_price: product.price,
+                    incarnation: incarnations.get(id).copied(),
                 }),
             }
         }
@@ -282,6 +298,7 @@ impl Order {
         Ok(Order {
             id,
             customer: customer.clone(),
+            guest,
             state: OrderState::PendingPayment,
             version: 1,
             cart_version: cart.version,
@@ -292,6 +309,12 @@ impl Order {
             ship_to,
             history: vec![Transition { event: OrderEvent::Placed, at: now }],
         })
+    }
+
+    /// What was bought, as the lines of a cart, at the prices of then.
+    pub fn cart_lines(&self) -> BTreeMap<ProductId, CartLine> {
+        let line = |l: &OrderLine| (l.product.clone(), CartLine { quantity: l.quantity, price_seen: l.unit_price });
+        self.lines.iter().map(line).collect()
     }
 
     pub fn placed_at(&self) -> Timestamp {
@@ -314,10 +337,8 @@ impl Totals {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
-    use crate::{Attributes, CartLine, CategoryPath, ProductName};
+    use crate::{Attributes, CategoryPath, ProductName};
 
     fn product(id: &str, price: i64, currency: Currency) -> Product {
         Product {
@@ -347,8 +368,10 @@ pub(crate) mod tests {
         Order::place(Placement {
             id: "018cc251-f400-7000-8000-000000000000".parse().unwrap(),
             customer: &"ann".parse().unwrap(),
+            guest: true,
             cart,
             products,
+            incarnations: &BTreeMap::new(),
             currency: Currency::USD,
             expected_total: expected.map(|amount| Money::amount(amount, Currency::USD)),
             ship_to: None,

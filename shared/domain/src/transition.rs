@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Order, OrderEvent, OrderState, PaymentState, ProductId, Refund, RefundError, RefundRequest, RefundState, Transition,
+    Order, OrderEvent, OrderState, PaymentState, ProductId, Refund, RefundError, RefundRequest, RefundState,
+    Transition, UserId,
 };
 
 /// How long a request may be at it before somebody else asks the provider in its place: beyond a function's timeout.
@@ -25,7 +26,7 @@ pub struct Moved {
     pub order: Order,
     /// Units that can be sold again.
     pub stock_back: Vec<(ProductId, u32)>,
-    /// Whether the customer's cart gets its lines back, unless they have begun another.
+    /// Whether what was bought goes back into the customer's cart, beside what is in it by now.
     pub cart_back: bool,
 }
 
@@ -132,6 +133,15 @@ impl Order {
         }
     }
 
+    /// The guest who placed it logged in as this customer: it is theirs now. `None` if it is already, or was placed by no
+    /// guest.
+    pub fn claim(&self, by: &UserId, at: Timestamp) -> Option<Moved> {
+        (self.guest && self.customer != *by).then(|| {
+            let order = Order { customer: by.clone(), guest: false, ..self.clone() };
+            order.moved(OrderEvent::Claimed, at)
+        })
+    }
+
     /// It is on its way. `None` if it was before.
     ///
     /// # Errors
@@ -195,7 +205,7 @@ impl Order {
 
     /// The order as it was when its payment first had an outcome, for a repeated checkout. `None` while it has none.
     pub fn as_first_settled(&self) -> Option<Order> {
-        let open = |event| matches!(event, OrderEvent::Placed | OrderEvent::PaymentLost);
+        let open = |event| matches!(event, OrderEvent::Placed | OrderEvent::PaymentLost | OrderEvent::Claimed);
         let settled = self.history.iter().position(|t| !open(t.event))?;
         Some(self.as_of(u64::try_from(settled).unwrap_or(u64::MAX).saturating_add(1)))
     }
@@ -279,9 +289,10 @@ impl Order {
             OrderEvent::Shipped => (OrderState::Shipped, self.payment.state),
             OrderEvent::Delivered => (OrderState::Delivered, self.payment.state),
             OrderEvent::RefundRequested(n) if cancelled_by(n) => (OrderState::Cancelled, self.payment.state),
-            OrderEvent::RefundRequested(_) | OrderEvent::RefundPaid(_) | OrderEvent::RefundRefused(_) => {
-                (self.state, self.payment.state)
-            }
+            OrderEvent::RefundRequested(_)
+            | OrderEvent::RefundPaid(_)
+            | OrderEvent::RefundRefused(_)
+            | OrderEvent::Claimed => (self.state, self.payment.state),
         };
         (self.state, self.payment.state) = (state, payment);
         let answered = match event {
@@ -294,7 +305,7 @@ impl Order {
             refund.into_iter().for_each(|r| r.state = state);
         }
         self.due_at = match event {
-            OrderEvent::Placed => self.due_at,
+            OrderEvent::Placed | OrderEvent::Claimed => self.due_at,
             _ if self.state == OrderState::PaymentUnknown || self.refund_owed().is_some() => Some(at + ASK_AFTER),
             _ => None,
         };
@@ -384,6 +395,21 @@ mod tests {
         assert!(shipped.cancel(NOW).is_err());
         assert!(cancelled.order.ship(NOW).is_err());
         assert!(held().deliver(NOW).is_err());
+    }
+
+    #[test]
+    fn a_guests_order_becomes_that_of_the_account_they_log_in_to_and_nothing_else_changes() {
+        let (bob, cat): (UserId, UserId) = ("bob".parse().unwrap(), "cat".parse().unwrap());
+        let unknown = held().answer_lost(NOW).unwrap().order;
+
+        let claimed = unknown.claim(&bob, NOW).unwrap();
+
+        assert_eq!((&claimed.order.customer, claimed.order.guest), (&bob, false));
+        assert_eq!((claimed.order.state, claimed.order.due_at), (unknown.state, unknown.due_at));
+        assert_eq!((claimed.order.version, claimed.stock_back.len(), claimed.cart_back), (3, 0, false));
+        assert_eq!(claimed.order.claim(&bob, NOW), None);
+        assert_eq!(claimed.order.claim(&cat, NOW), None);
+        assert_eq!(claimed.order.as_first_settled(), None);
     }
 
     #[test]

@@ -33,12 +33,14 @@ fn held(free: bool) -> Order {
     let lines = BOUGHT.map(|(id, units, cents)| {
         (id.parse().unwrap(), CartLine { quantity: Quantity::new(units.into()).unwrap(), price_seen: price(cents) })
     });
-    let cart = Cart { version: 1, lines: BTreeMap::from(lines), placed: None };
+    let cart = Cart { version: 1, lines: BTreeMap::from(lines), ..Cart::default() };
     Order::place(Placement {
         id: "018cc251-f400-7000-8000-000000000000".parse().unwrap(),
         customer: &"ann".parse().unwrap(),
+        guest: false,
         cart: &cart,
         products: &products,
+        incarnations: &BTreeMap::new(),
         currency: Currency::USD,
         expected_total: None,
         ship_to: None,

@@ -1,6 +1,6 @@
 //! Batches, which may be done in part: what was left out is asked for again, with backoff.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use aws_sdk_dynamodb::types::{KeysAndAttributes, PutRequest, WriteRequest};
 
@@ -11,13 +11,16 @@ use crate::{
 };
 
 impl Table {
-    /// Any number of items by key, 100 a BatchGetItem, unprocessed ones asked for again with backoff.
+    /// Any number of items by key, 100 a BatchGetItem, unprocessed ones asked for again with backoff. A key that is named
+    /// twice is read once: BatchGetItem refuses doubles.
     pub(crate) async fn items_get(
         &self,
         pattern: Pattern,
         keys: Vec<keys::Key>,
         consistent: bool,
     ) -> Result<Vec<Item>, StoreError> {
+        let mut named = HashSet::new();
+        let keys: Vec<_> = keys.into_iter().filter(|key| named.insert(key.clone())).collect();
         let mut found = Vec::new();
         for chunk in keys.chunks(100) {
             let mut pending = chunk.iter().cloned().map(keys::Key::into_item).collect::<Vec<_>>();

@@ -2,17 +2,20 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::{
     operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
-    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
 };
 use domain::{Cart, CartLine, Invalid, MAX_LINES, ProductId, Quantity, SessionKind, Timestamp, UserId};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    StoreError, Table, keys,
+    StoreError, Table,
+    conditions::NEW,
+    keys,
     meter::metered,
     rows,
     rows::{Item, n, s},
+    transact::values,
 };
 
 /// How long a guest's cart is kept after its last change. A customer's is kept.
@@ -45,6 +48,8 @@ struct CartRow {
     lines: BTreeMap<String, LineRow>,
     version: u64,
     placed: Option<String>,
+    #[serde(default)]
+    left_out: BTreeMap<String, i64>,
 }
 
 pub(crate) fn cart(item: Option<Item>) -> Result<Cart, StoreError> {
@@ -62,7 +67,9 @@ impl CartRow {
         };
         let lines = self.lines.into_iter().map(line).collect::<Result<_, _>>()?;
         let placed = self.placed.map(|id| id.parse()).transpose()?;
-        Ok(Cart { version: self.version, lines, placed })
+        let left_out = |(id, units): (String, i64)| Ok((id.parse()?, Quantity::new(units)?));
+        let left_out = self.left_out.into_iter().map(left_out).collect::<Result<_, Invalid>>()?;
+        Ok(Cart { version: self.version, lines, placed, left_out })
     }
 }
 
@@ -76,6 +83,10 @@ fn line_value(line: &CartLine) -> AttributeValue {
 
 pub(crate) fn lines_value(lines: &BTreeMap<ProductId, CartLine>) -> AttributeValue {
     AttributeValue::M(lines.iter().map(|(id, line)| (id.to_string(), line_value(line))).collect())
+}
+
+pub(crate) fn left_out_value(left_out: &BTreeMap<ProductId, Quantity>) -> AttributeValue {
+    AttributeValue::M(left_out.iter().map(|(id, units)| (id.to_string(), n(units.units()))).collect())
 }
 
 /// When TTL may delete the cart: a guest's only.
@@ -156,7 +167,7 @@ impl Table {
         cart_written(call).await
     }
 
-    /// AP-07: replaces all lines of a cart; none empties it. UpdateItem.
+    /// AP-07: replaces all lines of a cart; none empties it, and forgets what was left out of it. UpdateItem.
     pub async fn cart_lines_write(
         &self,
         write: CartWrite<'_>,
@@ -164,6 +175,9 @@ impl Table {
     ) -> Result<Cart, CartWriteError> {
         let (update, condition) = match write.read.version {
             0 => ("SET cartLines = :lines, version = :one", "attribute_not_exists(PK)"),
+            _ if lines.is_empty() => {
+                ("SET cartLines = :lines, version = version + :one REMOVE leftOut", "attribute_exists(PK)")
+            }
             _ => ("SET cartLines = :lines, version = version + :one", "attribute_exists(PK)"),
         };
         let call = self.cart_update(write, update, condition).expression_attribute_values(":lines", lines_value(lines));
@@ -192,6 +206,37 @@ impl Table {
             .condition_expression(condition)
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+
+    /// Writes the lines of a cart that was merged, for a transaction, if it still is the one that was `read`. `expires_at`
+    /// is for a guest's cart that is made by it.
+    pub(crate) fn cart_merged(
+        &self,
+        uid: &UserId,
+        read: &Cart,
+        merged: &Cart,
+        expires_at: Option<i64>,
+    ) -> TransactWriteItem {
+        let mut update = "SET cartLines = :lines, version = :next".to_owned();
+        let mut written = values([(":lines", lines_value(&merged.lines)), (":next", n(read.version + 1))]);
+        if !merged.left_out.is_empty() {
+            update += ", leftOut = :left";
+            written.insert(":left".to_owned(), left_out_value(&merged.left_out));
+        }
+        let condition = match read.version {
+            0 => {
+                if let Some(expires_at) = expires_at {
+                    update += ", expiresAt = :ttl";
+                    written.insert(":ttl".to_owned(), n(expires_at));
+                }
+                NEW
+            }
+            version => {
+                written.insert(":read".to_owned(), n(version));
+                "version = :read"
+            }
+        };
+        self.transact_update(keys::cart(uid), &update, condition, written)
     }
 
     /// The items that AP-06 reads besides the session.

@@ -1,17 +1,18 @@
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_dynamodb::config::{
-    Credentials, SharedHttpClient,
-    interceptors::InterceptorContext,
-    retry::{ClassifyRetry, RetryAction},
+use aws_sdk_dynamodb::{
+    config::{
+        Credentials,
+        interceptors::InterceptorContext,
+        retry::{ClassifyRetry, RetryAction},
+    },
+    error::ProvideErrorMetadata,
+    operation::{delete_item::DeleteItemError, put_item::PutItemError, update_item::UpdateItemError},
 };
-use aws_smithy_http_client::{
-    Builder,
-    tls::{Provider, rustls_provider::CryptoMode},
-};
+use aws_smithy_runtime_api::client::{interceptors::context, orchestrator::OrchestratorError};
 
-use crate::{Bucket, Descriptions, Table};
+use crate::{Bucket, Descriptions, Table, Transport};
 
 /// Where the table and the description bucket are.
 #[derive(Debug, Clone)]
@@ -21,8 +22,8 @@ pub struct TableConfig {
     /// `None` is AWS itself, with the credentials and region of the environment.
     pub endpoints: Option<Endpoints>,
     pub timeouts: Timeouts,
-    /// What the SDK sends with: [`http_client`], or something around it that watches or disturbs.
-    pub http: SharedHttpClient,
+    /// What the SDK sends with.
+    pub transport: Transport,
 }
 
 /// A local engine instead of AWS.
@@ -67,25 +68,22 @@ impl Timeouts {
     }
 }
 
-/// The HTTP client under every SDK client: rustls on ring, which needs nothing but a C compiler to build.
-pub fn http_client() -> SharedHttpClient {
-    Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
-}
-
 /// Keeps the SDK from sending a write again whose answer was lost: it may have happened, and adding to a cart twice is
-/// not adding once. Throttling is still retried, for then nothing happened; so are transactions, which carry a token.
+/// not adding once. What certainly did not happen is sent again: a request that was throttled, that met a transaction on
+/// its item, or for which there was no connection.
 #[derive(Debug)]
 struct NeverWriteTwice;
 
 impl ClassifyRetry for NeverWriteTwice {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
         let failed = context.response().is_some_and(|response| response.status().is_server_error());
-        let error = context.output_or_error().and_then(|outcome| outcome.err());
-        match error {
+        match context.output_or_error().and_then(|outcome| outcome.err()) {
+            Some(e) if e.as_connector_error().is_some_and(|e| never_connected(e)) => RetryAction::transient_error(),
             Some(e) if failed || e.is_timeout_error() || e.is_response_error() || e.is_connector_error() => {
                 RetryAction::RetryForbidden
             }
-            _ => RetryAction::NoActionIndicated,
+            Some(e) if met_a_transaction(e) => RetryAction::throttling_error(),
+            Some(_) | None => RetryAction::NoActionIndicated,
         }
     }
 
@@ -93,6 +91,24 @@ impl ClassifyRetry for NeverWriteTwice {
         "never write twice"
     }
 }
+
+/// Whether the request was never sent, because there was no connection to send it on.
+pub(crate) fn never_connected(error: &(dyn Error + 'static)) -> bool {
+    let chain = std::iter::successors(Some(error), |&e| e.source());
+    chain.filter_map(|e| e.downcast_ref::<hyper_util::client::legacy::Error>()).any(|e| e.is_connect())
+}
+
+/// Whether a single write was refused because a transaction had its item at the same moment.
+fn met_a_transaction(error: &OrchestratorError<context::Error>) -> bool {
+    let Some(error) = error.as_operation_error() else { return false };
+    let put = || error.downcast_ref::<PutItemError>().and_then(|e| e.code());
+    let update = || error.downcast_ref::<UpdateItemError>().and_then(|e| e.code());
+    let delete = || error.downcast_ref::<DeleteItemError>().and_then(|e| e.code());
+    put().or_else(update).or_else(delete) == Some("TransactionConflictException")
+}
+
+/// Attempts at a write. A hot item meets several transactions in a row.
+const WRITE_ATTEMPTS: u32 = 6;
 
 /// Three attempts. The SDK's own first wait, up to a second, is longer than a read may take; DynamoDB answers in
 /// milliseconds, so a short one is enough.
@@ -121,13 +137,13 @@ impl TableConfig {
             (Some(dynamodb), Some(s3)) => (Some(Endpoints { dynamodb, s3 }), Timeouts::LOCAL),
             _ => return Err("set both DYNAMODB_ENDPOINT and S3_ENDPOINT, or neither".to_owned()),
         };
-        Ok(Self { table, bucket, endpoints, timeouts, http: http_client() })
+        Ok(Self { table, bucket, endpoints, timeouts, transport: Transport::default() })
     }
 
     /// Makes the clients. Nothing is sent yet.
     pub async fn connect(&self) -> (Table, Descriptions) {
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(self.http.clone())
+            .http_client(self.transport.for_reads())
             .retry_config(retries())
             .timeout_config(self.timeouts.reads());
         if self.endpoints.is_some() {
@@ -144,9 +160,11 @@ impl TableConfig {
             s3 = s3.endpoint_url(&endpoints.s3).force_path_style(true);
         }
         let reads = aws_sdk_dynamodb::Client::from_conf(dynamodb.clone().build());
-        let dynamodb = dynamodb.timeout_config(self.timeouts.writes());
+        let dynamodb = dynamodb.timeout_config(self.timeouts.writes()).http_client(self.transport.for_writes());
         let transactions = aws_sdk_dynamodb::Client::from_conf(dynamodb.clone().build());
-        let writes = aws_sdk_dynamodb::Client::from_conf(dynamodb.retry_classifier(NeverWriteTwice).build());
+        let writes = dynamodb.retry_classifier(NeverWriteTwice);
+        let writes = writes.retry_config(retries().with_max_attempts(WRITE_ATTEMPTS));
+        let writes = aws_sdk_dynamodb::Client::from_conf(writes.build());
         let table = Table { reads, writes, transactions, name: self.table.clone() };
         (table, Descriptions::new(Bucket::new(aws_sdk_s3::Client::from_conf(s3.build()), self.bucket.clone())))
     }

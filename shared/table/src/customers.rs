@@ -32,6 +32,8 @@ pub struct Credential {
     pub uid: UserId,
     /// PHC string: algorithm, parameters, salt and digest.
     pub password_hash: String,
+    /// Logins so far: a change of the password that has not seen the last one does not end its session.
+    pub logins: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -137,7 +139,8 @@ impl Table {
         let credential = field("uid").and_then(|uid| uid.parse().ok()).zip(field("passwordHash"));
         let (uid, password_hash) =
             credential.ok_or_else(|| StoreError::corrupt(rows::key_of(&item), "no uid or hash"))?;
-        Ok(Some(Credential { uid, password_hash }))
+        let logins = item.get("logins").and_then(|v| v.as_n().ok()).and_then(|raw| raw.parse().ok());
+        Ok(Some(Credential { uid, password_hash, logins: logins.unwrap_or_default() }))
     }
 
     /// AP-33: registers a customer and opens their session, in one transaction. With a guest, the customer is the guest's
@@ -208,8 +211,8 @@ impl Table {
         }
     }
 
-    /// AP-35: a new hash for the same e-mail: a changed password, or the old one under stronger parameters. PutItem,
-    /// conditional on the hash it replaces. Returns whether that was still there.
+    /// AP-35: the same password under stronger parameters. UpdateItem, conditional on the hash it replaces. Returns whether
+    /// that was still there.
     pub async fn credential_replace(
         &self,
         email: &Email,
@@ -217,8 +220,10 @@ impl Table {
         password_hash: &str,
     ) -> Result<bool, StoreError> {
         let call = self
-            .put(credential_item(email, &read.uid, password_hash))
+            .update(keys::credential(email))
+            .update_expression("SET passwordHash = :new")
             .condition_expression("passwordHash = :read")
+            .expression_attribute_values(":new", s(password_hash))
             .expression_attribute_values(":read", s(&read.password_hash))
             .send();
         match metered("AP-35", call).await {

@@ -5,10 +5,13 @@ use aws_sdk_dynamodb::{
     error::{ProvideErrorMetadata, SdkError},
 };
 
+use crate::config::never_connected;
+
 /// The table could not do what was asked, for a reason that has nothing to do with what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Throttled, or lost against others for longer than is worth trying. Nothing was written; later it may work.
+    /// Throttled, not reached, or in conflict with others for longer than is worth trying. Nothing was written; later it
+    /// may work.
     #[error("the table is too busy")]
     Busy(#[source] Box<dyn Error + Send + Sync>),
     /// The answer did not arrive in time. A write may have happened: look before doing it again.
@@ -52,7 +55,9 @@ where
         // The service failed on its side: it may have written before it did.
         let failed = error.raw_response().is_some_and(|response| response.status().is_server_error());
         let busy = error.as_service_error().and_then(|e| e.code()).is_some_and(|code| BUSY.contains(&code));
+        let never_sent = matches!(&error, SdkError::DispatchFailure(f) if f.as_connector_error().is_some_and(|e| never_connected(e)));
         match &error {
+            _ if never_sent => Self::Busy(error.into()),
             _ if busy => Self::Busy(error.into()),
             _ if failed => Self::AnswerLost(error.into()),
             SdkError::TimeoutError(_) | SdkError::ResponseError(_) => Self::AnswerLost(error.into()),

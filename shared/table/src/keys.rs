@@ -30,9 +30,11 @@ pub const PRODUCT_PAGE_PREFIX: &str = "META#";
 pub const PRODUCT_PAGE_ITEMS: i32 = 102;
 pub const REVIEW_PREFIX: &str = "REVIEW#";
 pub const ORDER_PREFIX: &str = "ORDER#";
+pub const USER_PREFIX: &str = "USER#";
 pub const SESSION_PREFIX: &str = "SESSION#";
 pub const ADDRESS_PREFIX: &str = "ADDRESS#";
 pub const PROFILE: &str = "PROFILE";
+pub const GUEST_ACCOUNT: &str = "ACCOUNT";
 pub const ORDER_STATUS: &str = "STATUS";
 pub const ORDER_LINE_PREFIX: &str = "ITEM#";
 pub const STOCK_MOVE_PREFIX: &str = "MOVE#";
@@ -95,7 +97,7 @@ pub fn categories() -> Key {
 }
 
 pub fn user_pk(uid: &UserId) -> String {
-    format!("USER#{uid}")
+    format!("{USER_PREFIX}{uid}")
 }
 
 pub fn profile(uid: &UserId) -> Key {
@@ -108,6 +110,11 @@ pub fn credential(email: &Email) -> Key {
 
 pub fn address(uid: &UserId, id: &AddressId) -> Key {
     Key::new(user_pk(uid), format!("{ADDRESS_PREFIX}{id}"))
+}
+
+/// Under a guest who logged in: whose account that was.
+pub fn guest_account(guest: &UserId) -> Key {
+    Key::new(user_pk(guest), GUEST_ACCOUNT)
 }
 
 pub fn cart(uid: &UserId) -> Key {
@@ -223,6 +230,7 @@ mod tests {
         );
         assert_eq!(show(address(&ann, &"home".parse().unwrap())), "USER#ann / ADDRESS#home");
         assert_eq!(show(cart(&ann)), "USER#ann / CART");
+        assert_eq!(show(guest_account(&ann)), "USER#ann / ACCOUNT");
         assert_eq!(show(session(&sid)), "SESSION#5e55 / SESSION");
         assert_eq!(show(session_listed(&ann, &sid)), "USER#ann / SESSION#5e55");
         assert_eq!(show(order(oid)), "ORDER#018cc251-f400-7000-8000-000000000000 / STATUS");

@@ -13,6 +13,7 @@ mod config;
 mod customers;
 mod descriptions;
 mod error;
+mod guest_accounts;
 mod idempotency;
 mod images;
 pub mod keys;
@@ -36,6 +37,7 @@ mod sessions;
 mod sold_out;
 mod stock;
 mod transact;
+mod transport;
 
 use aws_sdk_dynamodb::{
     Client,
@@ -51,7 +53,7 @@ use aws_sdk_dynamodb::{
 pub use aws_sdk_dynamodb::config::SharedHttpClient;
 pub use buckets::{Bucket, BucketError, ObjectEntry, ObjectPage};
 pub use carts::{CartWrite, CartWriteError};
-pub use config::{Endpoints, TableConfig, Timeouts, http_client};
+pub use config::{Endpoints, TableConfig, Timeouts};
 pub use customers::{Credential, EmailTaken, NewSession, RegisterError};
 pub use descriptions::{DescriptionError, Descriptions, StoredDescription};
 pub use error::{StoreError, error_chain};
@@ -72,6 +74,7 @@ pub use reviews::ReviewPosition;
 pub use sessions::{LoginError, SessionRecord, SessionSummary, SessionWithCart};
 pub use sold_out::StockSign;
 pub use stock::StockAdjustError;
+pub use transport::{Transport, http_client};
 
 /// The one table, and how to reach it. Cheap to clone.
 #[derive(Debug, Clone)]

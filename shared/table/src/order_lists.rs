@@ -1,5 +1,7 @@
 //! Lists of orders: a customer's, and those of the shop's staff.
 
+use std::collections::HashSet;
+
 use domain::{Money, Order, OrderId, OrderState, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
@@ -156,17 +158,20 @@ impl Table {
         // Stable: what is due in the same millisecond stays in the order of the shards and of the index.
         items.sort_by_key(due_at);
         items.truncate(usize::try_from(limit).unwrap_or(0));
+        let entries = items.len();
         let ids = items.iter().filter_map(|item| {
             let pk = item.get(keys::PK)?.as_s().ok()?;
             pk.strip_prefix(keys::ORDER_PREFIX)?.parse().ok()
         });
-        let ids: Vec<OrderId> = ids.collect();
+        // The index may name an order twice, at the old and at the new time, while it moves.
+        let mut named = HashSet::new();
+        let ids: Vec<OrderId> = ids.filter(|id| named.insert(*id)).collect();
         let found = self.items_get("AP-12", ids.iter().copied().map(keys::order).collect(), true).await?;
         let readable =
             |item| order(item).inspect_err(|e| tracing::error!(error = error_chain(e), "an order is left out")).ok();
         let mut orders: Vec<_> = found.into_iter().filter_map(readable).collect();
         orders.sort_by_key(|o| ids.iter().position(|id| *id == o.id));
-        Ok((orders, ids.len()))
+        Ok((orders, entries))
     }
 
     /// AP-12 for operators: orders with something open of one kind, soonest due first. A page may be shorter than `limit`

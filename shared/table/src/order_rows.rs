@@ -1,8 +1,8 @@
 //! How orders are stored, and how they read back.
 
 use domain::{
-    Invalid, Order, OrderEvent, OrderLine, OrderState, Payment, PaymentState, Quantity, Refund, RefundState,
-    ReturnedLine, Totals, Transition,
+    Incarnation, Invalid, Order, OrderEvent, OrderLine, OrderState, Payment, PaymentState, Quantity, Refund,
+    RefundState, ReturnedLine, Totals, Transition,
 };
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +39,9 @@ struct OrderRow {
     refunds: Vec<RefundRow>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ship_to: Option<AddressRow>,
+    /// Only while it is a guest's.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    guest: bool,
     history: Vec<TransitionRow>,
     placed_at: String,
     /// Only while something is open: what the sweeper finds the order by.
@@ -60,6 +63,8 @@ struct OrderLineRow {
     quantity: i64,
     #[serde(rename = "p")]
     unit_price: i64,
+    #[serde(rename = "i", skip_serializing_if = "Option::is_none")]
+    incarnation: Option<u64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -107,6 +112,7 @@ pub(crate) fn order_item(order: &Order, by: &str) -> Item {
         pk,
         sk,
         customer: order.customer.to_string(),
+        guest: order.guest,
         state: order.state.as_str().to_owned(),
         version: order.version,
         cart_version: order.cart_version,
@@ -139,6 +145,7 @@ impl From<&OrderLine> for OrderLineRow {
             name: line.name.clone(),
             quantity: line.quantity.units().into(),
             unit_price: line.unit_price.amount_minor(),
+            incarnation: line.incarnation.map(Incarnation::as_u64),
         }
     }
 }
@@ -181,6 +188,7 @@ impl OrderRow {
                 name: row.name,
                 quantity,
                 unit_price: amount(row.unit_price)?,
+                incarnation: row.incarnation.map(Incarnation::from),
             })
         };
         let transition = |row: TransitionRow| -> Result<Transition, Invalid> {
@@ -200,6 +208,7 @@ impl OrderRow {
         Ok(Order {
             id: self.pk.strip_prefix(keys::ORDER_PREFIX).unwrap_or_default().parse()?,
             customer: self.customer.parse()?,
+            guest: self.guest,
             state: state(&self.state)?,
             version: self.version,
             cart_version: self.cart_version,

@@ -2,18 +2,22 @@ use aws_sdk_dynamodb::{
     operation::{put_item::PutItemError, update_item::UpdateItemError},
     types::{CancellationReason, TransactWriteItem},
 };
-use domain::{CartLine, Moved, Order, OrderId, PaymentEventId, ProductId, Timestamp, UserId};
+use domain::{Moved, Order, OrderId, OrderLine, PaymentEventId, ProductId, SessionKind, Timestamp, UserId};
 
 use crate::{
     Idempotency, PriorRequest, StoreError, Table, carts,
-    conditions::{EXISTS, NEW},
+    conditions::NEW,
+    guest_accounts::account_of,
     keys,
     meter::metered,
     order_rows::{customer_order_item, order, order_item},
     rows::{Item, millis, n, s},
-    stock::available,
+    stock::{available, incarnation, is_of},
     transact::{TransactError, condition_failed, values},
 };
+
+/// Rounds of reading the cart and writing before an order that is given up is left to the next attempt.
+const MAX_ROUNDS: usize = 8;
 
 /// A product of which less is left than was wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,11 +70,11 @@ impl Table {
         request: &Idempotency,
         now: Timestamp,
     ) -> Result<(), PlaceOrderError> {
-        let mut actions: Vec<_> = order.lines.iter().map(|l| self.stock_take(&l.product, l.quantity.units())).collect();
+        let mut actions: Vec<_> = order.lines.iter().map(|line| self.stock_take(line)).collect();
         actions.push(self.transact_put(order_item(order, order.customer.as_str()), Some(NEW)));
         actions.push(self.transact_update(
             keys::cart(&order.customer),
-            "SET cartLines = :none, placed = :order, version = version + :one",
+            "SET cartLines = :none, placed = :order, version = version + :one REMOVE leftOut",
             "version = :read",
             values([
                 (":none", carts::lines_value(&Default::default())),
@@ -95,6 +99,11 @@ impl Table {
             return Err(PlaceOrderError::CartChanged);
         }
         let short = order.lines.iter().zip(&reasons).filter(|(_, reason)| condition_failed(reason));
+        // What is left of the product that took its place says nothing of the one in the cart.
+        if short.clone().any(|(line, reason)| reason.item.as_ref().is_some_and(|i| incarnation(i) != line.incarnation))
+        {
+            return Err(StoreError::Busy("a product was deleted and created again while it was bought".into()).into());
+        }
         let shortages = short.map(|(line, reason)| {
             let available = reason.item.as_ref().map_or(Ok(0), available)?;
             Ok(Shortage { product: line.product.clone(), available })
@@ -107,7 +116,7 @@ impl Table {
 
     /// AP-40: moves an order on from the version before, with everything that follows from it. PutItem, conditional on
     /// that version; where stock or the cart go back or the cause is recorded, a transaction with one more action for
-    /// each. The cart gets its lines back unless the customer has begun another.
+    /// each. What was bought goes into the cart as it is this moment, which is read consistently before.
     pub async fn order_transition(
         &self,
         moved: &Moved,
@@ -134,12 +143,16 @@ impl Table {
             put.expression_attribute_values = Some(values([(":read", n(order.version - 1))]));
         }
         let must = 1 + usize::from(recorded.is_some());
-        let mut actions = vec![put];
-        actions.extend(recorded);
-        actions.extend(moved.stock_back.iter().map(|(product, units)| self.stock_return(product, *units)));
-        actions.extend(moved.cart_back.then(|| self.cart_return(order)));
-        loop {
-            let reasons = match self.transact("AP-40", actions.clone()).await {
+        let mut stock: Vec<_> =
+            moved.stock_back.iter().map(|(product, units)| self.stock_return(order, product, *units)).collect();
+        for _ in 0..MAX_ROUNDS {
+            let mut actions = vec![put.clone()];
+            actions.extend(recorded.clone());
+            actions.extend(stock.iter().cloned());
+            if moved.cart_back {
+                actions.push(self.cart_return(order, now).await?);
+            }
+            let reasons = match self.transact("AP-40", actions).await {
                 Ok(()) => return Ok(()),
                 Err(TransactError::Store(error)) => return Err(error.into()),
                 Err(TransactError::Canceled(reasons)) => reasons,
@@ -151,45 +164,49 @@ impl Table {
             if failed(0) {
                 return Err(OrderTransitionError::Changed);
             }
-            // A product that was deleted meanwhile has no stock to return to, and a customer who has begun another cart
-            // keeps that one. The rest must go back all the same; each round has fewer actions, so this ends.
-            let mut reasons = reasons.iter();
-            actions.retain(|_| !reasons.next().is_some_and(condition_failed));
+            // A product that was deleted meanwhile has no stock to return to, and one that was created again under its id
+            // is another; the rest must go back all the same. A cart that was changed meanwhile is read again.
+            let mut reasons = reasons.iter().skip(must);
+            stock.retain(|_| !reasons.next().is_some_and(condition_failed));
         }
+        Err(StoreError::Busy("the cart kept changing while an order was given up".into()).into())
     }
 
-    fn stock_take(&self, product: &ProductId, units: u32) -> TransactWriteItem {
+    fn stock_take(&self, line: &OrderLine) -> TransactWriteItem {
+        let (is_of, mut used) = is_of(line.incarnation);
+        used.extend(values([(":units", n(line.quantity.units()))]));
         self.transact_update(
-            keys::stock(product, keys::ONLY_STOCK_SHARD),
+            keys::stock(&line.product, keys::ONLY_STOCK_SHARD),
             "SET available = available - :units",
-            "available >= :units",
-            values([(":units", n(units))]),
+            &format!("available >= :units AND {is_of}"),
+            used,
         )
     }
 
-    fn stock_return(&self, product: &ProductId, units: u32) -> TransactWriteItem {
-        self.transact_update(
-            keys::stock(product, keys::ONLY_STOCK_SHARD),
-            "ADD available :units",
-            EXISTS,
-            values([(":units", n(units))]),
-        )
+    fn stock_return(&self, order: &Order, product: &ProductId, units: u32) -> TransactWriteItem {
+        let line = order.lines.iter().find(|line| line.product == *product);
+        let (is_of, mut used) = is_of(line.and_then(|line| line.incarnation));
+        used.extend(values([(":units", n(units))]));
+        self.transact_update(keys::stock(product, keys::ONLY_STOCK_SHARD), "ADD available :units", is_of, used)
     }
 
-    /// The cart as it was bought, at the prices that were charged.
-    fn cart_return(&self, order: &Order) -> TransactWriteItem {
-        let line =
-            |l: &domain::OrderLine| (l.product.clone(), CartLine { quantity: l.quantity, price_seen: l.unit_price });
-        self.transact_update(
-            keys::cart(&order.customer),
-            "SET cartLines = :lines, version = version + :one",
-            "version = :emptied",
-            values([
-                (":lines", carts::lines_value(&order.lines.iter().map(line).collect())),
-                (":one", n(1)),
-                (":emptied", n(order.cart_version + 1)),
-            ]),
-        )
+    /// What was bought, beside what is in the customer's cart by now. A guest who logged in has the account's.
+    async fn cart_return(&self, order: &Order, now: Timestamp) -> Result<TransactWriteItem, StoreError> {
+        let mut wanted = vec![keys::cart(&order.customer)];
+        wanted.extend(order.guest.then(|| keys::guest_account(&order.customer)));
+        let mut found = self.items_get("AP-40", wanted, true).await?;
+        let account = found.iter().position(|item| item.get(keys::SK) == Some(&s(keys::GUEST_ACCOUNT)));
+        let account = account.map(|at| account_of(&found.swap_remove(at))).transpose()?;
+        let (uid, cart) = match account {
+            None => (order.customer.clone(), found.pop()),
+            Some(account) => {
+                let cart = self.items_get("AP-40", vec![keys::cart(&account)], true).await?.pop();
+                (account, cart)
+            }
+        };
+        let cart = carts::cart(cart)?;
+        let kind = if order.guest { SessionKind::Guest } else { SessionKind::Customer };
+        Ok(self.cart_merged(&uid, &cart, &cart.merge(&order.cart_lines()), carts::expiry(kind, now)))
     }
 
     async fn order_put(&self, order: &Order, by: &str) -> Result<(), OrderTransitionError> {
@@ -281,7 +298,7 @@ impl Table {
     }
 
     /// AP-10: an order of this customer, with its lines. Query `ORDER#id`, eventually consistent, and only the owner
-    /// gets an answer.
+    /// gets an answer. Where nothing is found it is asked for consistently (AP-46): it may have been placed a moment ago.
     pub async fn order_get(&self, owner: &UserId, id: OrderId) -> Result<Option<Order>, StoreError> {
         let call = self
             .query()
@@ -294,13 +311,19 @@ impl Table {
         let output = metered("AP-10", call).await?;
         let status = s(keys::ORDER_STATUS);
         let mut items = output.items.unwrap_or_default().into_iter();
-        let found = items.find(|item| item.get(keys::SK) == Some(&status)).map(order).transpose()?;
-        Ok(found.filter(|order| order.customer == *owner))
+        match items.find(|item| item.get(keys::SK) == Some(&status)).map(order).transpose()? {
+            Some(order) if self.order_is_of(&order, owner).await? => Ok(Some(order)),
+            Some(_) => Ok(None),
+            None => self.order_get_consistent(owner, id).await,
+        }
     }
 
     /// AP-46: an order of this customer that is about to be moved on. GetItem, consistent.
     pub async fn order_get_consistent(&self, owner: &UserId, id: OrderId) -> Result<Option<Order>, StoreError> {
-        Ok(self.order_get_for_shop(id).await?.filter(|order| order.customer == *owner))
+        match self.order_get_for_shop(id).await? {
+            Some(order) if self.order_is_of(&order, owner).await? => Ok(Some(order)),
+            Some(_) | None => Ok(None),
+        }
     }
 
     /// AP-46 for the shop itself: its staff, the sweeper and what payment providers tell. GetItem, consistent. Never for a

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::{Attributes, CategoryPath, Invalid, Manufacturer, Product, ProductName, Rating, Thumbnail, Timestamp};
+use domain::{
+    Attributes, CategoryPath, Incarnation, Invalid, Manufacturer, Product, ProductName, Rating, Thumbnail, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -12,7 +14,7 @@ use crate::{
     rows,
     rows::{BY, Item, from_item, millis, s},
     sold_out::SOLD_OUT,
-    stock::available,
+    stock::{available, incarnation},
 };
 
 /// A product as it is stored: with where its description is.
@@ -28,6 +30,8 @@ pub struct ProductPage {
     pub record: ProductRecord,
     /// Units that can be sold now, over all shards.
     pub available: i64,
+    /// Of its stock, if that has one.
+    pub incarnation: Option<Incarnation>,
     /// What customers think of it, as far as it is added up. Carts and checkout do not ask.
     pub rating: Rating,
 }
@@ -142,11 +146,15 @@ impl ProductRecord {
 
 /// Puts META and stock items, in any order, together.
 pub(crate) fn product_pages(items: Vec<Item>) -> Result<Vec<ProductPage>, StoreError> {
-    let (mut stock, mut ratings) = (BTreeMap::<String, i64>::new(), BTreeMap::new());
+    let (mut stock, mut ratings) = (BTreeMap::<String, (i64, Option<Incarnation>)>::new(), BTreeMap::new());
     let mut records = Vec::new();
     for item in items {
         match item.get(keys::PK).and_then(|pk| pk.as_s().ok()) {
-            Some(pk) if item.contains_key("available") => *stock.entry(pk.clone()).or_default() += available(&item)?,
+            Some(pk) if item.contains_key("available") => {
+                let (units, of) = stock.entry(pk.clone()).or_default();
+                *units += available(&item)?;
+                *of = incarnation(&item);
+            }
             // Of a product's page only META has a name.
             Some(pk) if !item.contains_key("name") => {
                 ratings.insert(pk.clone(), rating(item)?);
@@ -156,8 +164,8 @@ pub(crate) fn product_pages(items: Vec<Item>) -> Result<Vec<ProductPage>, StoreE
     }
     let page = |record: ProductRecord| {
         let pk = keys::product_pk(&record.product.id);
-        let available = stock.get(&pk).copied().unwrap_or_default();
-        ProductPage { record, available, rating: ratings.get(&pk).copied().unwrap_or_default() }
+        let (available, incarnation) = stock.get(&pk).copied().unwrap_or_default();
+        ProductPage { record, available, incarnation, rating: ratings.get(&pk).copied().unwrap_or_default() }
     };
     Ok(records.into_iter().map(page).collect())
 }

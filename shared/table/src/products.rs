@@ -26,9 +26,13 @@ pub enum ProductWriteError {
 }
 
 impl Table {
-    /// AP-01: a product with its stock. Query `PROD#id`, begins_with `META#`, eventually consistent.
+    /// AP-01: a product with its stock. Query `PROD#id`, begins_with `META#`, eventually consistent; consistent as well
+    /// where nothing was found, because it may have been created a moment ago.
     pub async fn product_get(&self, id: &ProductId) -> Result<Option<ProductPage>, StoreError> {
-        self.product_page("AP-01", id, false).await
+        match self.product_page("AP-01", id, false).await? {
+            Some(page) => Ok(Some(page)),
+            None => self.product_page("AP-01", id, true).await,
+        }
     }
 
     /// AP-14: a product with its stock as it is this moment, for whoever is about to change it. As AP-01, consistent.
@@ -76,7 +80,7 @@ impl Table {
         let id = &record.product.id;
         let mut actions = vec![
             self.transact_put(product_item(record, stock <= 0, actor.as_str()), Some(NEW)),
-            self.transact_put(stock_item(id, stock), Some(NEW)),
+            self.transact_put(stock_item(id, stock, move_id.into()), Some(NEW)),
         ];
         if stock > 0 {
             actions.push(self.transact_put(move_item(id, move_id, stock, "initial", actor.as_str()), None));

@@ -1,14 +1,19 @@
 use std::collections::{HashMap, HashSet};
 
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use domain::{ProductId, Timestamp};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use uuid::Uuid;
 
 use crate::{
-    ProductRecord, StoreError, Table, keys,
+    ProductRecord, StoreError, Table,
+    conditions::NEW,
+    keys,
     keys::{Key, key_of_item},
+    meter::metered,
     product_rows::{product_item, product_record},
     rows::Item,
-    stock::{available, move_item, stock_item},
+    stock::{available, initial, move_item, stock_item},
 };
 
 /// A product to load, with the stock it starts with.
@@ -33,13 +38,18 @@ pub enum ImportOutcome {
     Unwritten,
 }
 
+/// Stock items that are written at once: each by a PutItem of its own, for the sake of its condition.
+const CONCURRENCY: usize = 16;
+
 impl Table {
-    /// AP-13: loads products, any number. BatchGetItem tells what is there, BatchWriteItem of 25 writes what is not,
-    /// unprocessed items again with backoff. Stock that is there is never touched, and is written after everything else
-    /// of its product, so loading a file again changes nothing, and completes one that was interrupted. With `overwrite`, products with other content are replaced.
+    /// AP-13: loads products, any number. BatchGetItem says what is there. Of a product that is not, the stock is written
+    /// first, by a PutItem that is conditional on there being none; then the first line of its ledger and then the product,
+    /// by BatchWriteItem of 25, unprocessed items again with backoff. Stock that is there is never touched, and a product
+    /// that is there has its stock and its line, so loading a file again changes nothing, and completes one that was
+    /// interrupted. With `overwrite`, products with other content are replaced.
     ///
-    /// Outcomes are in the order of `records`. BatchWriteItem has no conditions: of two loads of the same new id at the
-    /// same moment, the last wins.
+    /// Where somebody else creates a product of the same id meanwhile, the stock decides who was first; what is there then
+    /// is looked at anew, and left alone as any product that was there. Outcomes are in the order of `records`.
     pub async fn products_import(
         &self,
         records: &[ImportRecord],
@@ -47,6 +57,35 @@ impl Table {
         actor: &str,
         now: Timestamp,
     ) -> Result<Vec<ImportOutcome>, StoreError> {
+        let mut outcomes = vec![ImportOutcome::Unwritten; records.len()];
+        let mut open: Vec<usize> = (0..records.len()).collect();
+        // Who comes second to a stock finds it there the second time.
+        for _ in 0..2 {
+            let round: Vec<_> = open.iter().map(|at| &records[*at]).collect();
+            let done = self.products_import_once(&round, overwrite, actor, now).await?;
+            let mut second = Vec::new();
+            for (at, outcome) in open.into_iter().zip(done) {
+                match outcome {
+                    Some(outcome) => outcomes[at] = outcome,
+                    None => second.push(at),
+                }
+            }
+            if second.is_empty() {
+                break;
+            }
+            open = second;
+        }
+        Ok(outcomes)
+    }
+
+    /// `None` for a record whose stock somebody else has written meanwhile.
+    async fn products_import_once(
+        &self,
+        records: &[&ImportRecord],
+        overwrite: bool,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<Vec<Option<ImportOutcome>>, StoreError> {
         let wanted = records.iter().flat_map(|r| {
             let id = &r.record.product.id;
             [keys::product(id), keys::stock(id, keys::ONLY_STOCK_SHARD)]
@@ -55,55 +94,93 @@ impl Table {
         let mut found: HashMap<Key, Item> =
             found.into_iter().filter_map(|item| Some((key_of_item(&item)?, item))).collect();
 
-        let (mut outcomes, mut writes, mut stocks) = (Vec::with_capacity(records.len()), Vec::new(), Vec::new());
+        let mut plans = Vec::with_capacity(records.len());
         for import in records {
             let id = &import.record.product.id;
             let stored = found.remove(&keys::product(id)).map(product_record).transpose()?;
-            let stock = found.get(&keys::stock(id, keys::ONLY_STOCK_SHARD)).map(available).transpose()?;
-            let (has_stock, sold_out) = (stock.is_some(), stock.unwrap_or(import.stock) <= 0);
-            let mut outcome = match &stored {
-                None => ImportOutcome::Created,
-                Some(_) if !overwrite && has_stock => ImportOutcome::Exists,
-                // Begun by a load that was interrupted: what is there stays, and the rest is written.
-                Some(_) if !overwrite => ImportOutcome::Unfinished,
-                Some(stored) if same_content(stored, &import.record) => ImportOutcome::Unchanged,
-                Some(_) => ImportOutcome::Updated,
-            };
-            match outcome {
-                ImportOutcome::Created => writes.push(product_item(&import.record, sold_out, actor)),
-                ImportOutcome::Updated => {
-                    let stored = &stored.as_ref().expect("an updated product is stored").product;
-                    let mut record = import.record.clone();
-                    record.product.version = stored.version;
-                    record.product.created_at = stored.created_at;
-                    writes.push(product_item(&record.changed(now), sold_out, actor));
-                }
-                _ => {}
-            }
-            if !has_stock && outcome != ImportOutcome::Exists {
-                stocks.push(stock_item(id, import.stock));
-                // A load that was interrupted may have left a line with another number.
-                if import.stock > 0 || stored.is_some() {
-                    writes.push(move_item(id, first_move(id), import.stock, "initial", actor));
-                }
-                if outcome == ImportOutcome::Unchanged {
-                    outcome = ImportOutcome::Updated;
-                }
-            }
-            outcomes.push(outcome);
+            let stock = found.remove(&keys::stock(id, keys::ONLY_STOCK_SHARD));
+            plans.push(Plan::of(import, stored, stock.as_ref(), overwrite, actor, now)?);
         }
+        let stocks: Vec<_> = plans.iter().map(|plan| plan.stock.clone()).collect();
+        let stocks = stream::iter(stocks).map(|item| async move {
+            match item {
+                Some(item) => self.stock_put(item).await,
+                None => Ok(true),
+            }
+        });
+        let put: Vec<bool> = stocks.buffered(CONCURRENCY).try_collect().await?;
 
+        // Product after ledger: a product that is there has both the others.
+        let ours = || plans.iter().zip(&put).filter(|(_, put)| **put).map(|(plan, _)| plan);
         let pk = |item: &Item| key_of_item(item).map(|key| key.pk);
-        let mut unwritten: HashSet<_> = self.items_put("AP-13", writes).await?.iter().map(pk).collect();
-        // The stock is what tells a whole product from one that an interruption left unfinished, so it comes last.
-        stocks.retain(|item| !unwritten.contains(&pk(item)));
-        unwritten.extend(self.items_put("AP-13", stocks).await?.iter().map(pk));
-        for (outcome, import) in outcomes.iter_mut().zip(records) {
-            if unwritten.contains(&Some(keys::product_pk(&import.record.product.id))) {
-                *outcome = ImportOutcome::Unwritten;
+        let ledger = ours().filter_map(|plan| plan.first_move.clone()).collect();
+        let mut unwritten: HashSet<_> = self.items_put("AP-13", ledger).await?.iter().map(pk).collect();
+        let products = ours().filter_map(|plan| plan.product.clone()).filter(|item| !unwritten.contains(&pk(item)));
+        let left = self.items_put("AP-13", products.collect()).await?;
+        unwritten.extend(left.iter().map(pk));
+
+        let outcome = |((plan, put), import): ((&Plan, &bool), &&ImportRecord)| {
+            let left = unwritten.contains(&Some(keys::product_pk(&import.record.product.id)));
+            put.then_some(if left { ImportOutcome::Unwritten } else { plan.outcome })
+        };
+        Ok(plans.iter().zip(&put).zip(records).map(outcome).collect())
+    }
+
+    /// AP-13: the stock of a new product, if there is none. Says whether it was written.
+    async fn stock_put(&self, item: Item) -> Result<bool, StoreError> {
+        match metered("AP-13", self.put(item).condition_expression(NEW).send()).await {
+            Ok(_) => Ok(true),
+            Err(e) if matches!(e.as_service_error(), Some(PutItemError::ConditionalCheckFailedException(_))) => {
+                Ok(false)
             }
+            Err(e) => Err(e.into()),
         }
-        Ok(outcomes)
+    }
+}
+
+/// What is to be written of one record.
+struct Plan {
+    outcome: ImportOutcome,
+    stock: Option<Item>,
+    first_move: Option<Item>,
+    product: Option<Item>,
+}
+
+impl Plan {
+    fn of(
+        import: &ImportRecord,
+        stored: Option<ProductRecord>,
+        stock: Option<&Item>,
+        overwrite: bool,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let id = &import.record.product.id;
+        // What an interrupted load left of a product is its stock, and maybe its ledger: it goes on with those numbers.
+        let initial = stock.map_or(Ok(import.stock), initial)?;
+        let sold_out = stock.map_or(Ok(import.stock), available)? <= 0;
+        let (outcome, product) = match &stored {
+            None => (ImportOutcome::Created, Some(product_item(&import.record, sold_out, actor))),
+            Some(_) if !overwrite && stock.is_some() => (ImportOutcome::Exists, None),
+            // Begun by a load that was interrupted: what is there stays, and the rest is written.
+            Some(_) if !overwrite => (ImportOutcome::Unfinished, None),
+            Some(stored) if same_content(stored, &import.record) => match stock {
+                Some(_) => (ImportOutcome::Unchanged, None),
+                None => (ImportOutcome::Updated, None),
+            },
+            Some(stored) => {
+                let mut record = import.record.clone();
+                record.product.version = stored.product.version;
+                record.product.created_at = stored.product.created_at;
+                (ImportOutcome::Updated, Some(product_item(&record.changed(now), sold_out, actor)))
+            }
+        };
+        let whole = stored.is_some() && stock.is_some();
+        // A product with its stock has its line too; a new one of nothing needs none.
+        let first_move = (!whole && (initial > 0 || stored.is_some() || stock.is_some()))
+            .then(|| move_item(id, first_move(id), initial, "initial", actor));
+        let stock = stock.is_none().then(|| stock_item(id, import.stock, Uuid::now_v7().into()));
+        Ok(Self { outcome, stock, first_move, product })
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Credential, NewSession, StoreError, Table, carts,
     conditions::{EXISTS, NEW},
+    guest_accounts::guest_account_item,
     keys,
     meter::{Pattern, metered},
     rows,
@@ -14,6 +15,9 @@ use crate::{
 
 /// Sessions a customer can have at once; a login beyond that ends the oldest.
 const MOST_SESSIONS: usize = 10;
+
+/// Sessions that one transaction ends beside what else it does: two actions each, of 100.
+const MAX_ENDED_AT_ONCE: usize = 45;
 
 /// An open session, as the table knows it.
 #[derive(Debug, Clone, PartialEq)]
@@ -140,7 +144,9 @@ impl Table {
 
     /// AP-26: opens a customer's session, ending the one it replaces and the oldest beyond ten. A guest's cart comes
     /// along in the same transaction: it is deleted by the very write that adds it, so it is merged once or not at all.
-    /// So is a check that the credential is still the one that was verified: a password changed meanwhile opens nothing.
+    /// Where the guest has orders, an item says whose they are now.
+    /// The credential must still be the one that was verified, so that a password changed meanwhile opens nothing, and
+    /// counts the login, so that a change of the password that did not see it begins anew.
     pub async fn session_login(
         &self,
         new: &NewSession,
@@ -148,10 +154,11 @@ impl Table {
         before: Option<&SessionWithCart>,
     ) -> Result<(), LoginError> {
         let (email, credential) = verified;
-        let mut actions = vec![self.transact_check(
+        let mut actions = vec![self.transact_update(
             keys::credential(email),
+            "ADD logins :one",
             "passwordHash = :verified",
-            values([(":verified", s(&credential.password_hash))]),
+            values([(":verified", s(&credential.password_hash)), (":one", n(1))]),
         )];
         actions.extend(self.session_puts(new));
         let mut listed = self.sessions_of("AP-26", &new.uid, new.created_at).await?;
@@ -163,9 +170,13 @@ impl Table {
         }
         if let Some(before) = before {
             actions.extend(self.session_deletes(&before.session.uid, &before.session.id, Some(EXISTS)));
-            // Only a guest's cart is merged: a customer who was logged in before keeps theirs.
+            // Only a guest's cart and orders come along: a customer who was logged in before keeps theirs.
             if before.session.kind == SessionKind::Guest {
                 actions.extend(self.cart_merge(&new.uid, before).await?);
+                // A cart that was never bought has no orders. None is placed from now on: its cart is gone.
+                if before.cart.placed.is_some() {
+                    actions.push(self.transact_put(guest_account_item(&before.session.uid, &new.uid), None));
+                }
             }
         }
         match self.transact("AP-26", actions).await {
@@ -190,16 +201,51 @@ impl Table {
         }
         let output = metered("AP-26", self.get(keys::cart(uid)).consistent_read(true).send()).await?;
         let ours = carts::cart(output.item)?;
-        let (lines, _left_out) = ours.merge(&guest.cart);
-        let condition = if ours.version == 0 { "attribute_not_exists(PK)" } else { "version = :read" };
-        let mut merged = values([(":lines", carts::lines_value(&lines)), (":next", n(ours.version + 1))]);
-        if ours.version > 0 {
-            merged.insert(":read".to_owned(), n(ours.version));
+        let merged = ours.merge(&guest.cart.lines);
+        Ok(vec![self.cart_merged(uid, &ours, &merged, None), gone])
+    }
+
+    /// AP-62: a new password. TransactWriteItems: the new hash, on condition of the one that was `verified` and of no login
+    /// since, the end of every session of the customer, and `new`, which is opened under it. So there is no moment at which
+    /// the new password and an old session both work. Each session must still be there: one that was refreshed meanwhile
+    /// has a successor to be found.
+    ///
+    /// # Errors
+    /// [`LoginError::Changed`] where sessions were opened or replaced meanwhile: read the credential again.
+    pub async fn password_change(
+        &self,
+        new: &NewSession,
+        verified: (&Email, &Credential),
+        password_hash: &str,
+    ) -> Result<(), LoginError> {
+        let (email, credential) = verified;
+        let mut listed = self.sessions_of("AP-62", &new.uid, new.created_at).await?;
+        listed.sort_by_key(|s| s.created_at);
+        // A transaction holds 100 actions. There are hardly ever more than ten sessions; the oldest may end beforehand.
+        while listed.len() > MAX_ENDED_AT_ONCE {
+            let oldest: Vec<_> = listed.drain(..MAX_ENDED_AT_ONCE).collect();
+            let deletes = oldest.iter().flat_map(|s| self.session_deletes(&new.uid, &s.id, Some(EXISTS)));
+            match self.transact("AP-62", deletes.collect()).await {
+                Ok(()) => {}
+                Err(TransactError::Canceled(_)) => return Err(LoginError::Changed),
+                Err(TransactError::Store(error)) => return Err(error.into()),
+            }
         }
-        Ok(vec![
-            self.transact_update(keys::cart(uid), "SET cartLines = :lines, version = :next", condition, merged),
-            gone,
-        ])
+        let (condition, seen) = match credential.logins {
+            0 => ("passwordHash = :verified AND attribute_not_exists(logins)", Item::new()),
+            logins => ("passwordHash = :verified AND logins = :logins", values([(":logins", n(logins))])),
+        };
+        let mut used = values([(":verified", s(&credential.password_hash)), (":new", s(password_hash))]);
+        used.extend(seen);
+        let mut actions =
+            vec![self.transact_update(keys::credential(email), "SET passwordHash = :new", condition, used)];
+        actions.extend(listed.iter().flat_map(|s| self.session_deletes(&new.uid, &s.id, Some(EXISTS))));
+        actions.extend(self.session_puts(new));
+        match self.transact("AP-62", actions).await {
+            Ok(()) => Ok(()),
+            Err(TransactError::Canceled(_)) => Err(LoginError::Changed),
+            Err(TransactError::Store(error)) => Err(error.into()),
+        }
     }
 
     /// AP-27: a new secret for a session; the old one dies in the same transaction.

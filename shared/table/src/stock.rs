@@ -1,4 +1,4 @@
-use domain::{ProductId, StockDelta, Timestamp, UserId};
+use domain::{Incarnation, ProductId, StockDelta, Timestamp, UserId};
 use uuid::Uuid;
 
 use crate::{
@@ -21,10 +21,40 @@ pub enum StockAdjustError {
     Store(#[from] StoreError),
 }
 
-pub(crate) fn stock_item(id: &ProductId, available: i64) -> Item {
+/// The stock that a product begins with. `initial` never changes: an import that was interrupted writes the first line of
+/// the ledger by it.
+pub(crate) fn stock_item(id: &ProductId, initial: i64, incarnation: Incarnation) -> Item {
     let mut item = keys::stock(id, keys::ONLY_STOCK_SHARD).into_item();
-    item.insert("available".to_owned(), n(available));
+    item.extend([
+        ("available".to_owned(), n(initial)),
+        ("initial".to_owned(), n(initial)),
+        (INCARNATION.to_owned(), n(incarnation.as_u64())),
+    ]);
     item
+}
+
+/// Of a stock item. One that was written before there were any has none.
+pub(crate) const INCARNATION: &str = "incarnation";
+
+pub(crate) fn incarnation(item: &Item) -> Option<Incarnation> {
+    let bits: u64 = item.get(INCARNATION)?.as_n().ok()?.parse().ok()?;
+    Some(Incarnation::from(bits))
+}
+
+/// What a stock item began with; of one that does not say, what it has.
+pub(crate) fn initial(item: &Item) -> Result<i64, StoreError> {
+    match item.get("initial").and_then(|v| v.as_n().ok()).and_then(|raw| raw.parse().ok()) {
+        Some(units) => Ok(units),
+        None => available(item),
+    }
+}
+
+/// That a stock item is of the product that a line of an order was sold of, and no later one with the same id.
+pub(crate) fn is_of(line: Option<Incarnation>) -> (&'static str, Item) {
+    match line {
+        Some(incarnation) => ("incarnation = :incarnation", values([(":incarnation", n(incarnation.as_u64()))])),
+        None => ("attribute_exists(PK) AND attribute_not_exists(incarnation)", Item::new()),
+    }
 }
 
 /// A line of the ledger: what an operator did to the stock, and why. Sales are not in it; orders are their record.

@@ -36,10 +36,18 @@ fn is_contention(code: &str) -> bool {
     matches!(code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
 }
 
-const ATTEMPTS: u32 = 8;
+const MAX_ATTEMPTS: u32 = 8;
 
-/// After this long no other attempt is begun: a caller's own time is running out.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// After this long no other attempt at a transaction in conflict is begun: a caller's own time is running out.
+const MAX_CONFLICT: Duration = Duration::from_secs(4);
+
+/// How long a transaction that is in progress is asked about: an attempt that comes 5 seconds after the first one makes
+/// DynamoDB complete it.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html#API_TransactWriteItems_Errors>
+const MAX_IN_PROGRESS: Duration = Duration::from_secs(7);
+
+/// Between two questions about a transaction that is in progress.
+const IN_PROGRESS_WAIT: Duration = Duration::from_millis(500);
 
 impl Table {
     /// All of it, or none. Retried, with jittered backoff, only where every reason of a cancellation is contention.
@@ -75,22 +83,25 @@ impl Table {
                 // Too large, or malformed: it never will happen.
                 return Err(TransactError::Store(StoreError::Unavailable(error.into())));
             }
-            if attempt == ATTEMPTS || started.elapsed() > PATIENCE {
-                // One that is still in progress may yet happen.
-                let lost = reasons.is_empty();
-                return Err(TransactError::Store(if lost {
-                    StoreError::AnswerLost(error.into())
-                } else {
-                    error.into()
-                }));
+            if reasons.is_empty() {
+                // In progress under this token: it may yet happen, so the token stays.
+                if started.elapsed() > MAX_IN_PROGRESS {
+                    return Err(TransactError::Store(StoreError::AnswerLost(error.into())));
+                }
+                match attempt < MAX_ATTEMPTS {
+                    true => backoff(attempt).await,
+                    false => tokio::time::sleep(IN_PROGRESS_WAIT).await,
+                }
+                continue;
             }
-            if !reasons.is_empty() {
-                // Cancelled, so it never happened. While one is in progress the token must stay: it may yet happen.
-                token = Uuid::now_v7().to_string();
+            if attempt >= MAX_ATTEMPTS || started.elapsed() > MAX_CONFLICT {
+                return Err(TransactError::Store(error.into()));
             }
+            // Cancelled, so it never happened.
+            token = Uuid::now_v7().to_string();
             backoff(attempt).await;
         }
-        unreachable!("the loop returns at the last attempt")
+        unreachable!("the loop returns once its time is up")
     }
 
     pub(crate) fn transact_put(&self, item: Item, condition: Option<&str>) -> TransactWriteItem {

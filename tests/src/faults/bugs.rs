@@ -27,6 +27,12 @@ pub enum Bug {
     ReleasedWithoutAsking,
     RefundUnderAFreshKey,
     ChargeUnderAFreshKey,
+    WritesOnOldConnections,
+    SessionsOutliveAPassword,
+    LoginForgetsOrders,
+    CartNotGivenBack,
+    StockLoadedWithoutCondition,
+    UnitsReturnToAnotherProduct,
 }
 
 impl Bug {
@@ -50,6 +56,12 @@ impl Bug {
         Bug::ReleasedWithoutAsking,
         Bug::RefundUnderAFreshKey,
         Bug::ChargeUnderAFreshKey,
+        Bug::WritesOnOldConnections,
+        Bug::SessionsOutliveAPassword,
+        Bug::LoginForgetsOrders,
+        Bug::CartNotGivenBack,
+        Bug::StockLoadedWithoutCondition,
+        Bug::UnitsReturnToAnotherProduct,
     ];
 
     pub fn name(self) -> &'static str {
@@ -96,6 +108,14 @@ impl Bug {
             }
             Bug::RefundUnderAFreshKey => ("refund-under-a-fresh-key", &["refunded-too-much"]),
             Bug::ChargeUnderAFreshKey => ("charge-under-a-fresh-key", &["charged-twice"]),
+            Bug::SessionsOutliveAPassword => ("sessions-outlive-a-password", &["session-outlives-its-password"]),
+            Bug::LoginForgetsOrders => ("login-forgets-orders", &["order-orphaned"]),
+            Bug::CartNotGivenBack => ("cart-not-given-back", &["cart-not-given-back"]),
+            Bug::StockLoadedWithoutCondition => ("stock-loaded-without-condition", &["oversold"]),
+            Bug::UnitsReturnToAnotherProduct => {
+                ("units-return-to-another-product", &["oversold", "stock-does-not-add-up"])
+            }
+            Bug::WritesOnOldConnections => ("writes-on-old-connections", &["unavailable-after-a-pause"]),
         }
     }
 }
@@ -168,6 +188,19 @@ pub fn rewrite(bug: Bug, operation: &str, body: &mut Value) -> Rewrite {
             let alone = |(body, at): (Value, &usize)| Extra { operation: "PutItem", body, stands_for: Some(*at) };
             rewrite.first.extend(records.into_iter().zip(&rewrite.removed).map(alone));
         }
+        Bug::SessionsOutliveAPassword if transacts(operation, body, is_new_password) => {
+            take_out(body, is_session, &mut rewrite.removed);
+        }
+        Bug::LoginForgetsOrders if operation == "TransactWriteItems" => {
+            take_out(body, is_guest_account, &mut rewrite.removed);
+        }
+        Bug::CartNotGivenBack if moves_order(operation, body) => {
+            take_out(body, is_cart, &mut rewrite.removed);
+        }
+        Bug::StockLoadedWithoutCondition if operation == "PutItem" && is_put_stock(body) => drop_condition(body),
+        Bug::UnitsReturnToAnotherProduct if moves_order(operation, body) => {
+            writes(body).filter(|w| is_stock(w)).for_each(return_to_whatever_is_there);
+        }
         _ => {}
     }
     rewrite.acted = *body != before || !rewrite.first.is_empty();
@@ -232,6 +265,32 @@ pub(crate) fn key(write: &Value) -> (&str, &str) {
 
 fn is_stock(write: &Value) -> bool {
     key(write).0.starts_with("PROD#") && key(write).1.contains("#STOCK#") && write.get("UpdateExpression").is_some()
+}
+
+fn is_put_stock(write: &Value) -> bool {
+    key(write).0.starts_with("PROD#") && key(write).1.contains("#STOCK#") && write.get("Item").is_some()
+}
+
+fn is_new_password(write: &Value) -> bool {
+    write["UpdateExpression"].as_str().is_some_and(|update| update.contains("passwordHash"))
+}
+
+/// One that is ended: what is opened has an item.
+fn is_session(write: &Value) -> bool {
+    let (pk, sk) = key(write);
+    (pk.starts_with("SESSION#") || sk.starts_with("SESSION#")) && write.get("Item").is_none()
+}
+
+fn is_guest_account(write: &Value) -> bool {
+    key(write).0.starts_with("USER#") && key(write).1 == "ACCOUNT"
+}
+
+/// The condition on which product it is goes; that there is one stays.
+fn return_to_whatever_is_there(write: &mut Value) {
+    if write["UpdateExpression"].as_str().is_some_and(|update| update.starts_with("ADD available")) {
+        drop_condition(write);
+        write["ConditionExpression"] = json!("attribute_exists(PK)");
+    }
 }
 
 fn is_cart(write: &Value) -> bool {

@@ -12,6 +12,7 @@ mod lists;
 mod money;
 mod orders;
 mod records;
+mod sessions;
 mod stock;
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,8 @@ pub struct Evidence {
     pub ledger: Vec<Entry>,
     /// Every answer a client got, in order.
     pub told: Vec<Told>,
+    /// Requests whose outcome was not known, though nothing went wrong but that a peer had closed idle connections.
+    pub unavailable: Vec<String>,
     /// Units of each product before the first record of the stream, or that the product was created with in it.
     pub initial_stock: BTreeMap<String, i64>,
 }
@@ -125,7 +128,7 @@ const fn rule(
 }
 
 /// Every rule. The details of each are at its function.
-pub const RULES: [Rule; 23] = [
+pub const RULES: [Rule; 27] = [
     rule("oversold", "S1", "at no moment are more units promised than there are", stock::oversold),
     rule("stock-does-not-add-up", "S1, S2", "in the end every unit is on sale or in an order", stock::does_not_add_up),
     rule(
@@ -164,6 +167,15 @@ pub const RULES: [Rule; 23] = [
     rule("history-broken", "P4", "an order stands where its history led it, step by step", history::broken),
     rule("order-outside-its-list", "T1, T2", "lists and lines catch up with every order", lists::outside),
     rule("phantom-projection", "T1, T2", "no list and no line shows what no order says", lists::phantom),
+    rule("order-orphaned", "K2", "every order is somebody's who can come back", orders::orphaned),
+    rule("cart-not-given-back", "K1", "what was never paid is in the cart again", orders::cart_kept),
+    rule(
+        "session-outlives-its-password",
+        "N2",
+        "a new password ends every session from before it",
+        sessions::outlive_a_password,
+    ),
+    rule("unavailable-after-a-pause", "R1", "the first request after a pause is answered", answers::unavailable),
 ];
 
 /// What the evidence contradicts, rule by rule; nothing after a correct run.

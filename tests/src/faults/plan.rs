@@ -31,6 +31,8 @@ pub enum Fault {
     InProgress,
     /// A read that is not consistent gets an older answer.
     Stale,
+    /// An index names an entry twice: where it was, and where it is now.
+    Doubled,
     /// Only a part of a batch is done.
     Unprocessed,
     /// Others overtake it.
@@ -39,6 +41,9 @@ pub enum Fault {
     CrashBefore,
     /// The environment dies after it was carried out.
     CrashAfter,
+    /// Its connection was idle for a while, and the peer had closed it: nothing was done. Never drawn, but the fate of
+    /// every first call after a pause that uses an old connection.
+    IdleClosed,
 }
 
 impl Fault {
@@ -51,6 +56,7 @@ impl Fault {
         Fault::Conflict,
         Fault::InProgress,
         Fault::Stale,
+        Fault::Doubled,
         Fault::Unprocessed,
         Fault::Delay,
         Fault::CrashBefore,
@@ -78,10 +84,12 @@ impl Fault {
             Fault::Conflict => "conflict",
             Fault::InProgress => "in-progress",
             Fault::Stale => "stale",
+            Fault::Doubled => "doubled",
             Fault::Unprocessed => "unprocessed",
             Fault::Delay => "delay",
             Fault::CrashBefore => "crash-before",
             Fault::CrashAfter => "crash-after",
+            Fault::IdleClosed => "idle-closed",
         }
     }
 }
@@ -183,6 +191,11 @@ impl Plan {
         injected
     }
 
+    /// How many calls went wrong otherwise than by an idle connection.
+    pub fn suffered(&self) -> usize {
+        self.calls_made().iter().filter(|call| call.fault.is_some_and(|f| f != Fault::IdleClosed)).count()
+    }
+
     pub fn is_crashed(&self) -> bool {
         *self.0.crashed.borrow()
     }
@@ -202,6 +215,17 @@ impl Plan {
         let mut calls = self.calls_made();
         let number = calls.len();
         let fault = self.fault_of(number, what, possible);
+        calls.push(Call { number, what: what.to_owned(), fault });
+        Turn { number, fault }
+    }
+
+    /// Logs a call on a connection that the peer had closed.
+    pub async fn closed_while_idle(&self, what: &str) -> Turn {
+        if self.is_crashed() {
+            pending::<()>().await;
+        }
+        let mut calls = self.calls_made();
+        let (number, fault) = (calls.len(), Some(Fault::IdleClosed));
         calls.push(Call { number, what: what.to_owned(), fault });
         Turn { number, fault }
     }

@@ -127,24 +127,60 @@ pub async fn seeded(engine: &Engine, seed: u64, bug: Option<Bug>) -> Tally {
         world.product(id, price, 2 + i64::try_from(dice.roll(5)).expect("a few")).await;
     }
 
-    let shoppers = (0..SHOPPERS).map(|n| shopper(&world, mix(seed ^ (n + 1)), n));
-    let (_, (), ()) = tokio::join!(
+    // To hash passwords takes longer than all the rest: not every shop has accounts.
+    let accounts = dice.chance(35);
+    if accounts {
+        world.customer("bob", BOB).await;
+    }
+    let shoppers = (0..SHOPPERS).map(|n| shopper(&world, mix(seed ^ (n + 1)), n, accounts && n == 0));
+    let (_, (), (), (), ()) = tokio::join!(
         futures::future::join_all(shoppers),
         staff(&world, mix(seed ^ 0x5AFF)),
         provider_and_time(&world, mix(seed ^ 0xC10C)),
+        loader(&world, mix(seed ^ 0x10AD)),
+        password_change(&world, mix(seed ^ 0x9A55), accounts),
     );
     world.heal(dice.chance(50)).await;
     judge(&world, &name).await
 }
 
-/// Fills the cart and checks out, again and again, as people with bad networks do.
-async fn shopper(world: &World, seed: u64, number: u64) {
-    let who = world.shopper(&format!("shopper-{number}")).await;
+const BOB: &str = "bob@example.com";
+
+/// Two loads of one new product at once, and again: somebody's retry, or another file.
+async fn loader(world: &World, seed: u64) {
+    let (mut one, mut other) = (Lambda::new(world, seed, RATE).await, Lambda::new(world, mix(seed), RATE).await);
+    for _ in 0..2 {
+        let (one, other) = (one.alive().await, other.alive().await);
+        tokio::join!(world.load(one, "jar", 300, 3), world.load(other, "jar", 300, 3));
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+/// A customer with several sessions changes the password, and tries again where no answer came.
+async fn password_change(world: &World, seed: u64, accounts: bool) {
+    if !accounts {
+        return;
+    }
+    let cat = world.customer("cat", "cat@example.com").await;
+    let stranger = world.shopper("cat-elsewhere").await;
+    let mut lambda = Lambda::new(world, seed, RATE).await;
+    let elsewhere = world.environment(Plan::none()).await;
+    let at_once = async { world.login(&elsewhere, &stranger, "cat@example.com").await };
+    let (changed, _) = tokio::join!(world.change_password(lambda.alive().await, &cat), at_once);
+    if changed.is_none_or(|(status, _)| status >= 500) {
+        world.change_password(lambda.alive().await, &cat).await;
+    }
+}
+
+/// Fills the cart and checks out, again and again, as people with bad networks do. A guest with an account may log in to
+/// it between two purchases.
+async fn shopper(world: &World, seed: u64, number: u64, account: bool) {
+    let mut who = world.shopper(&format!("shopper-{number}")).await;
     let mut dice = Dice(seed);
     let mut lambda = Lambda::new(world, seed, RATE).await;
     for _ in 0..3 {
         for _ in 0..=dice.roll(2) {
-            let product = dice.pick(&["mug", "pan", "cup"]).parse().expect("an id");
+            let product = dice.pick(&["mug", "pan", "cup", "jar"]).parse().expect("an id");
             let units = 1 + i64::try_from(dice.roll(2)).expect("a few");
             world.add(lambda.alive().await, &who, &product, units).await;
         }
@@ -166,6 +202,10 @@ async fn shopper(world: &World, seed: u64, number: u64) {
             if dice.chance(40) {
                 world.advance(26);
             }
+        }
+        if account && who.uid.as_str() != "bob" && dice.chance(60) {
+            let logged_in = world.logged_in(lambda.alive().await, &who, BOB).await;
+            who = logged_in.and_then(|(_, bob)| bob).unwrap_or(who);
         }
         if dice.chance(30) {
             let placed =
@@ -192,7 +232,11 @@ async fn staff(world: &World, seed: u64) {
         }
         let order = dice.pick(&orders).clone();
         let amount = 1 + i64::try_from(dice.roll(900)).expect("a price");
-        let product = *dice.pick(&["mug", "pan", "cup"]);
+        let product = *dice.pick(&["mug", "pan", "cup", "jar"]);
+        if dice.chance(15) {
+            world.replace(lambda.alive().await, &"cup".parse().expect("an id"), 250, 4).await;
+            continue;
+        }
         let (route, body) = match dice.roll(5) {
             0 => (SHIP, Value::Null),
             1 => (DELIVER, Value::Null),
@@ -310,10 +354,12 @@ pub enum Flow {
     SweepOfHeld,
     SweepOfPaidUnknown,
     SweepOfOwedRefund,
+    GuestWithOrdersLogsIn,
+    SweepOfAGuestsOrderAfterLogin,
 }
 
 impl Flow {
-    pub const ALL: [Flow; 9] = [
+    pub const ALL: [Flow; 11] = [
         Flow::CheckoutPays,
         Flow::CheckoutDeclined,
         Flow::CheckoutAnswerLost,
@@ -323,6 +369,8 @@ impl Flow {
         Flow::SweepOfHeld,
         Flow::SweepOfPaidUnknown,
         Flow::SweepOfOwedRefund,
+        Flow::GuestWithOrdersLogsIn,
+        Flow::SweepOfAGuestsOrderAfterLogin,
     ];
 
     /// Sets the scene, healthy, and then does the one thing in an environment of which the plan is given.
@@ -366,6 +414,22 @@ impl Flow {
                 let order = bought(world, &healthy, &ann, "tok_visa").await;
                 let cut_off = world.environment(Plan::on("refund", Fault::DropBefore)).await;
                 ask(world, &cut_off, world.about(&ann, CANCEL, &order, Value::Null)).await;
+                world.advance(61);
+                world.sweep(&suffering).await;
+            }
+            Flow::GuestWithOrdersLogsIn => {
+                world.customer("bob", BOB).await;
+                bought(world, &healthy, &ann, "tok_visa").await;
+                world.add(&healthy, &ann, &"mug".parse().expect("an id"), 1).await;
+                if world.login(&suffering, &ann, BOB).await != Some(201) {
+                    world.login(&healthy, &ann, BOB).await;
+                }
+            }
+            Flow::SweepOfAGuestsOrderAfterLogin => {
+                let bob = world.customer("bob", BOB).await;
+                world.add(&healthy, &bob, &"mug".parse().expect("an id"), 1).await;
+                bought(world, &healthy, &ann, "tok_timeout_unpaid").await;
+                world.login(&healthy, &ann, BOB).await;
                 world.advance(61);
                 world.sweep(&suffering).await;
             }

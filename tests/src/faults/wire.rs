@@ -24,6 +24,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     bugs::{self, Bug},
+    freezer::Freezer,
     plan::{Fault, Plan, Turn, mix},
 };
 
@@ -38,14 +39,38 @@ pub struct FaultyHttp {
     wire: Wire,
 }
 
+/// A pool of connections. Those that were open when the environment was frozen are closed after its thaw, and the caller
+/// learns of it only by the next request.
+#[derive(Debug, Clone)]
+struct Connections {
+    freezer: Freezer,
+    /// The thaw after which the pool was used last.
+    used: Arc<Mutex<Option<usize>>>,
+}
+
+impl Connections {
+    /// Whether the next request meets a closed connection. The one after it gets a new one.
+    fn are_closed(&self) -> bool {
+        let now = self.freezer.thaws();
+        let before = self.used.lock().unwrap_or_else(PoisonError::into_inner).replace(now);
+        before.is_some_and(|before| before < now)
+    }
+}
+
 impl FaultyHttp {
     pub fn new(inner: SharedHttpClient, plan: Plan) -> Self {
-        Self { inner, wire: Wire { plan, earlier: EarlierAnswers::default(), planted: None } }
+        Self { inner, wire: Wire { plan, earlier: EarlierAnswers::default(), planted: None, connections: None } }
     }
 
     /// With a bug, if there is one. The provider is whom [`Bug::ChargedBeforeCommit`] charges.
     pub fn with_bug(mut self, bug: Option<Bug>, provider: Arc<LocalPayments>) -> Self {
         self.wire.planted = bug.map(|bug| (bug, provider));
+        self
+    }
+
+    /// With connections that a peer closes while the environment is frozen.
+    pub fn with_connections(mut self, freezer: Freezer) -> Self {
+        self.wire.connections = Some(Connections { freezer, used: Arc::default() });
         self
     }
 
@@ -63,7 +88,9 @@ impl FaultyHttp {
 impl HttpClient for FaultyHttp {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let inner = self.inner.http_connector(settings, components);
-        SharedHttpConnector::new(FaultyConnector { inner, wire: self.wire.clone() })
+        // At the moment at which the connection is chosen: time may jump before the request is sent.
+        let closed = self.wire.connections.as_ref().is_some_and(Connections::are_closed);
+        SharedHttpConnector::new(FaultyConnector { inner, wire: self.wire.clone(), closed })
     }
 
     fn validate_base_client_config(
@@ -87,14 +114,19 @@ impl HttpClient for FaultyHttp {
 struct FaultyConnector {
     inner: SharedHttpConnector,
     wire: Wire,
+    closed: bool,
 }
 
 impl HttpConnector for FaultyConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let (inner, wire) = (self.inner.clone(), self.wire.clone());
+        let (inner, wire, closed) = (self.inner.clone(), self.wire.clone(), self.closed);
         HttpConnectorFuture::new(async move {
             let target = request.headers().get(TARGET).and_then(|target| target.strip_prefix(VERSION));
             match target.map(str::to_owned) {
+                Some(operation) if closed => {
+                    wire.plan.closed_while_idle(&operation).await;
+                    Err(ConnectorError::io("connection reset by peer".into()))
+                }
                 Some(operation) => wire.carry(Request::new(inner, request, operation)).await,
                 None => wire.carry_s3(&inner, request).await,
             }
@@ -117,6 +149,21 @@ impl EarlierAnswers {
             let outdated = answers.len().saturating_sub(2);
             answers.drain(..outdated);
         }
+    }
+
+    /// As if an order's partition had been read when it was empty.
+    pub fn recall_nothing_of(&self, table: &str, order: &str) {
+        let query = json!({
+            "TableName": table,
+            "ConsistentRead": false,
+            "KeyConditionExpression": "PK = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": format!("ORDER#{order}")}},
+            "Limit": 1_000,
+            "ReturnConsumedCapacity": "TOTAL",
+        });
+        let mut earlier = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let nothing = json!({"Items": [], "Count": 0, "ScannedCount": 0});
+        earlier.insert(format!("Query {query}"), vec![nothing]);
     }
 
     fn of(&self, request: &Request) -> Option<Value> {
@@ -221,6 +268,7 @@ struct Wire {
     plan: Plan,
     earlier: EarlierAnswers,
     planted: Option<(Bug, Arc<LocalPayments>)>,
+    connections: Option<Connections>,
 }
 
 /// A request as a bug has it sent.
@@ -255,6 +303,7 @@ impl Wire {
 
         let mut answer = match (turn.fault, stale) {
             (Some(Fault::Stale), Some(older)) => Answer::ok(older),
+            (Some(Fault::Doubled), _) => doubled(self.send(&request, prepared).await?),
             (Some(Fault::Throttle), _) => throttled(turn),
             (Some(Fault::Conflict), _) => conflict(&request, turn),
             (Some(Fault::InProgress), _) => Answer::error(
@@ -350,6 +399,7 @@ fn possible(request: &Request, stale: bool) -> Vec<Fault> {
         _ => {}
     }
     possible.extend(stale.then_some(Fault::Stale));
+    possible.extend(request.is_of_index().then_some(Fault::Doubled));
     possible
 }
 
@@ -359,6 +409,16 @@ fn lost(turn: Turn) -> ConnectorError {
         0 => ConnectorError::timeout("no answer came in time, as planned".into()),
         _ => ConnectorError::io("the connection broke, as planned".into()),
     }
+}
+
+/// Every entry of an index twice.
+fn doubled(mut answer: Answer) -> Answer {
+    if let Some(items) = answer.json.get_mut("Items").and_then(Value::as_array_mut) {
+        *items = items.iter().flat_map(|item| [item.clone(), item.clone()]).collect();
+        let count = items.len();
+        answer.json["Count"] = json!(count);
+    }
+    answer
 }
 
 fn throttled(turn: Turn) -> Answer {

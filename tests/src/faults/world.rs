@@ -19,13 +19,16 @@ use payments::{LocalPayments, PaymentEvent, PaymentNews, PaymentProvider};
 use saga::Saga;
 use serde_json::{Value, json};
 use sweeper::Swept;
-use table::{Endpoints, NewSession, ProductRecord, Table, TableConfig, Timeouts};
+use table::{
+    Endpoints, ImportOutcome, ImportRecord, NewSession, ProductRecord, Table, TableConfig, Timeouts, Transport,
+};
 use tower::ServiceExt;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
     bugs::Bug,
     checker::{self, Evidence, Told},
+    freezer::Freezer,
     payments::{FaultyPayments, Totals},
     plan::{Fault, Plan},
     stream,
@@ -37,6 +40,9 @@ pub const PLACE: &str = "POST /orders";
 pub const CANCEL: &str = "POST /orders/{orderId}/cancel";
 pub const SHIP: &str = "POST /admin/orders/{orderId}/ship";
 pub const DELIVER: &str = "POST /admin/orders/{orderId}/deliver";
+/// What [`World::change_password`] sets.
+const NEW_PASSWORD: &str = "staple battery horse";
+
 pub const REFUND: &str = "POST /admin/orders/{orderId}/refund";
 
 /// A run's shop. Everybody in it asks through an [`Environment`].
@@ -53,6 +59,7 @@ pub struct World {
     earlier: EarlierAnswers,
     totals: Totals,
     told: Mutex<Vec<Told>>,
+    unavailable: Mutex<Vec<String>>,
     asked: Mutex<Vec<Asked>>,
     initial_stock: Mutex<BTreeMap<String, i64>>,
     environments: Mutex<Vec<(Plan, Arc<FaultyPayments>)>>,
@@ -82,6 +89,8 @@ pub struct Asked {
 #[derive(Clone)]
 pub struct Environment {
     pub plan: Plan,
+    table: Table,
+    freezer: Freezer,
     router: Router,
     sweeper: sweeper::State,
 }
@@ -89,7 +98,7 @@ pub struct Environment {
 impl World {
     pub async fn open(engine: &Endpoints, http: &SharedHttpClient, name: &str, bug: Option<Bug>) -> Self {
         let clock = Clock::manual("2040-01-15T10:00:00Z".parse::<Timestamp>().expect("a time"));
-        let (table, _) = config(engine, name, http.clone()).connect().await;
+        let (table, _) = config(engine, name, http.clone().into()).connect().await;
         table.create().await.expect("the engine makes a table");
         let admin = Customer {
             id: "staff".parse().expect("an id"),
@@ -111,6 +120,7 @@ impl World {
             earlier: EarlierAnswers::default(),
             totals: Totals::default(),
             told: Mutex::default(),
+            unavailable: Mutex::default(),
             asked: Mutex::default(),
             initial_stock: Mutex::default(),
             environments: Mutex::default(),
@@ -124,7 +134,8 @@ impl World {
         let http = FaultyHttp::new(self.http.clone(), plan.clone())
             .with_bug(self.bug, self.payments.clone())
             .remembering(self.earlier.clone());
-        let (table, _) = config(&self.engine, &self.name, http.into_shared()).connect().await;
+        let freezer = Freezer::new(self.clock.clone());
+        let (table, _) = config(&self.engine, &self.name, self.transport(http, freezer.clone())).connect().await;
         let payments =
             Arc::new(FaultyPayments::new(self.payments.clone(), plan.clone(), self.bug).knowing(self.totals.clone()));
         lock(&self.environments).push((plan.clone(), payments.clone()));
@@ -140,26 +151,26 @@ impl World {
             .merge(cart::router(cart::State::new(context.clone())))
             .merge(orders::router(orders::State::new(context.clone(), provider)))
             .merge(sessions::router(sessions::State::new(context.clone())));
-        Environment { plan, router: edge::finish(routes, &context).0, sweeper }
+        Environment { plan, table: context.table.clone(), freezer, router: edge::finish(routes, &context).0, sweeper }
+    }
+
+    /// Pools of connections that a peer closes while the environment is frozen.
+    fn transport(&self, http: FaultyHttp, freezer: Freezer) -> Transport {
+        let new_pool = move || http.clone().with_connections(freezer.clone()).into_shared();
+        let clock = self.clock.clone();
+        match self.bug {
+            // As if idle time were measured by a clock that stands still while an environment is frozen.
+            Some(Bug::WritesOnOldConnections) => {
+                let frozen = clock.now();
+                Transport::new(new_pool, move || frozen)
+            }
+            _ => Transport::new(new_pool, move || clock.now()),
+        }
     }
 
     pub async fn product(&self, id: &str, price: i64, stock: i64) -> ProductId {
-        let now = self.clock.now();
-        let product = Product {
-            id: id.parse().expect("an id"),
-            name: ProductName::parse(&format!("The {id}")).expect("a name"),
-            category: Default::default(),
-            price: Money::price(price, Currency::USD).expect("a price"),
-            thumbnail: None,
-            manufacturer: None,
-            attributes: Default::default(),
-            featured_rank: None,
-            version: 1,
-            created_at: now,
-            updated_at: now,
-        };
-        let id = product.id.clone();
-        let record = ProductRecord { product, description: None };
+        let record = record(id, price, self.clock.now());
+        let id = record.product.id.clone();
         let created = self.table.product_create(&record, stock, &self.admin.uid, uuid::Uuid::now_v7()).await;
         created.expect("the product is new");
         lock(&self.initial_stock).insert(id.to_string(), stock);
@@ -183,8 +194,83 @@ impl World {
 
     /// A guest logs in; the status, or `None` if the environment died.
     pub async fn login(&self, environment: &Environment, guest: &Shopper, email: &str) -> Option<u16> {
+        self.logged_in(environment, guest, email).await.map(|(status, _)| status)
+    }
+
+    /// As [`World::login`], with who they are from now on.
+    pub async fn logged_in(
+        &self,
+        environment: &Environment,
+        guest: &Shopper,
+        email: &str,
+    ) -> Option<(u16, Option<Shopper>)> {
         let body = json!({"email": email, "password": crate::PASSWORD});
-        self.ask(environment, guest, "POST", "/sessions", None, &body).await.map(|(status, ..)| status)
+        let (status, answer, _) = self.ask(environment, guest, "POST", "/sessions", None, &body).await?;
+        Some((status, Shopper::of(&answer)))
+    }
+
+    /// Changes the password from the one that everybody has to another; the status, and who they are from now on.
+    pub async fn change_password(&self, environment: &Environment, who: &Shopper) -> Option<(u16, Option<Shopper>)> {
+        let body = json!({"currentPassword": crate::PASSWORD, "newPassword": NEW_PASSWORD});
+        let (status, answer, _) = self.ask(environment, who, "PATCH", "/users/me", None, &body).await?;
+        Some((status, Shopper::of(&answer)))
+    }
+
+    /// Reads something; the status, or `None` if the environment died.
+    pub async fn read(&self, environment: &Environment, who: &Shopper, path: &str) -> Option<u16> {
+        self.ask(environment, who, "GET", path, None, &Value::Null).await.map(|(status, ..)| status)
+    }
+
+    /// As if the partition of an order had been read before there was anything in it: a read that lags behind may answer
+    /// so.
+    pub fn recall_nothing_of(&self, order: &str) {
+        self.earlier.recall_nothing_of(&self.name, order);
+    }
+
+    /// Whether somebody's token is still good.
+    pub async fn is_open(&self, who: &Shopper) -> bool {
+        let token = Token::parse(&who.token).expect("a token");
+        let session = self.table.session_get(&who.uid, &token.session_id()).await.expect("the table answers");
+        session.is_some_and(|session| session.lifetime.is_live(self.clock.now()))
+    }
+
+    /// Whether somebody can log in with the password that [`World::change_password`] sets.
+    pub async fn new_password_works(&self, environment: &Environment, email: &str) -> bool {
+        let stranger = self.shopper("stranger").await;
+        let body = json!({"email": email, "password": NEW_PASSWORD});
+        let answer = self.ask(environment, &stranger, "POST", "/sessions", None, &body).await;
+        answer.is_some_and(|(status, ..)| status == 201)
+    }
+
+    /// Loads a product that may be there already, as an import does. `None` if the environment died.
+    pub async fn load(&self, environment: &Environment, id: &str, price: i64, stock: i64) -> Option<bool> {
+        let _invocation = environment.freezer.invoke();
+        let imports = [ImportRecord { record: record(id, price, self.clock.now()), stock }];
+        tokio::select! {
+            biased;
+            () = environment.plan.crashed() => None,
+            loaded = environment.table.products_import(&imports, false, "import", self.clock.now()) => {
+                Some(loaded.is_ok_and(|outcomes| outcomes != [ImportOutcome::Unwritten]))
+            }
+        }
+    }
+
+    /// Takes a product out of the shop and puts another one on sale under its id. `None` if the environment died.
+    pub async fn replace(&self, environment: &Environment, id: &ProductId, price: i64, stock: i64) -> Option<()> {
+        let _invocation = environment.freezer.invoke();
+        let replaced = async {
+            let table = &environment.table;
+            if let Ok(Some(page)) = table.product_get_consistent(id).await {
+                drop(table.product_delete(&page, &self.admin.uid, uuid::Uuid::now_v7()).await);
+            }
+            let record = record(id.as_str(), price, self.clock.now());
+            drop(table.product_create(&record, stock, &self.admin.uid, uuid::Uuid::now_v7()).await);
+        };
+        tokio::select! {
+            biased;
+            () = environment.plan.crashed() => None,
+            () = replaced => Some(()),
+        }
     }
 
     pub async fn shopper(&self, uid: &str) -> Shopper {
@@ -266,7 +352,12 @@ impl World {
         }
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let request = request.header("content-type", "application/json").body(Body::from(body)).expect("a request");
-        environment.serve(request).await
+        let suffered = environment.plan.suffered();
+        let answer = environment.serve(request).await?;
+        if answer.0 == 503 && answer.1["code"] == "outcome_unknown" && environment.plan.suffered() == suffered {
+            lock(&self.unavailable).push(format!("{method} {path}"));
+        }
+        Some(answer)
     }
 
     /// Delivers an event that the provider signed, or that somebody else did.
@@ -289,6 +380,7 @@ impl World {
 
     /// Runs the sweeper. `None` if the environment died or the table could not be read.
     pub async fn sweep(&self, environment: &Environment) -> Option<Swept> {
+        let _invocation = environment.freezer.invoke();
         tokio::select! {
             biased;
             () = environment.plan.crashed() => None,
@@ -350,11 +442,25 @@ impl World {
         }
         self.advance(20 * 60);
         self.sweep_all(&healthy).await;
-        for change in stream::read(&self.engine.dynamodb, &self.name, &self.http).await {
+        let changes = stream::read(&self.engine.dynamodb, &self.name, &self.http).await;
+        for change in &changes {
+            let guest = change.pk.strip_prefix("USER#").filter(|_| change.sk == "ACCOUNT");
+            if let Some(guest) = guest.and_then(|uid| uid.parse().ok()) {
+                projections::claim_all(&self.table, &guest, self.clock.now()).await.expect("the table answers");
+            }
+        }
+        for change in changes {
             let order =
                 change.pk.strip_prefix("ORDER#").filter(|_| change.sk == "STATUS").and_then(|id| id.parse().ok());
             let Some(order) = order else { continue };
             if let Some(order) = self.table.order_get_for_shop(order).await.expect("the table answers") {
+                let account = self.table.guest_account_get(&order.customer).await.expect("the table answers");
+                if let Some(account) = account.filter(|_| order.guest) {
+                    let claimed =
+                        projections::claim(&self.table, order.id, &order.customer, &account, self.clock.now());
+                    claimed.await.expect("the table answers");
+                    continue;
+                }
                 self.table.order_project(&order).await.expect("the table answers");
             }
         }
@@ -402,6 +508,7 @@ impl World {
             stream: stream::read(&self.engine.dynamodb, &self.name, &self.http).await,
             ledger: ledger.collect(),
             told: self.told(),
+            unavailable: lock(&self.unavailable).clone(),
             initial_stock: lock(&self.initial_stock).clone(),
         }
     }
@@ -409,6 +516,7 @@ impl World {
 
 impl Environment {
     async fn serve(&self, request: Request) -> Option<(u16, Value, bool)> {
+        let _invocation = self.freezer.invoke();
         let answer = async {
             let response = self.router.clone().oneshot(request).await.expect("a router is infallible");
             let (status, replayed) =
@@ -424,9 +532,35 @@ impl Environment {
     }
 }
 
-fn config(engine: &Endpoints, name: &str, http: SharedHttpClient) -> TableConfig {
+impl Shopper {
+    /// Of the answer that opened a session.
+    fn of(answer: &Value) -> Option<Self> {
+        let token = answer["token"].as_str()?;
+        Some(Self { uid: Token::parse(token)?.uid().clone(), token: token.to_owned() })
+    }
+}
+
+/// A product, new.
+fn record(id: &str, price: i64, now: Timestamp) -> ProductRecord {
+    let product = Product {
+        id: id.parse().expect("an id"),
+        name: ProductName::parse(&format!("The {id}")).expect("a name"),
+        category: Default::default(),
+        price: Money::price(price, Currency::USD).expect("a price"),
+        thumbnail: None,
+        manufacturer: None,
+        attributes: Default::default(),
+        featured_rank: None,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    ProductRecord { product, description: None }
+}
+
+fn config(engine: &Endpoints, name: &str, transport: Transport) -> TableConfig {
     let (table, bucket) = (name.to_owned(), local::BUCKET.to_owned());
-    TableConfig { table, bucket, endpoints: Some(engine.clone()), timeouts: Timeouts::LOCAL, http }
+    TableConfig { table, bucket, endpoints: Some(engine.clone()), timeouts: Timeouts::LOCAL, transport }
 }
 
 async fn session(table: &Table, clock: &Clock, uid: UserId) -> Shopper {

@@ -183,12 +183,14 @@ fn placed() -> Order {
         updated_at: NOW,
     };
     let line = CartLine { quantity: Quantity::new(BOUGHT.into()).expect("a quantity"), price_seen: price };
-    let cart = Cart { version: 1, lines: BTreeMap::from([(mug.id.clone(), line)]), placed: None };
+    let cart = Cart { version: 1, lines: BTreeMap::from([(mug.id.clone(), line)]), ..Cart::default() };
     Order::place(Placement {
         id: "018cc251-f400-7000-8000-000000000000".parse().expect("an id"),
         customer: &"ann".parse().expect("an id"),
+        guest: false,
         cart: &cart,
         products: &[mug],
+        incarnations: &BTreeMap::new(),
         currency: Currency::USD,
         expected_total: None,
         ship_to: None,

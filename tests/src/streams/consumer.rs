@@ -72,7 +72,7 @@ impl Ground {
             bucket: BUCKET.to_owned(),
             endpoints: Some(self.endpoints.clone()),
             timeouts: Timeouts::LOCAL,
-            http,
+            transport: http.into(),
         };
         let (table, descriptions) = config.connect().await;
         (table, descriptions.bucket().beside(bucket))

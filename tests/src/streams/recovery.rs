@@ -184,7 +184,7 @@ async fn describe_through(shop: &Shop, admin: &Shopper, plan: Plan, text: &str) 
         bucket: local::BUCKET.to_owned(),
         endpoints: Some(Endpoints { dynamodb: shop.stack.dynamodb.clone(), s3: format!("http://{}", shop.stack.s3) }),
         timeouts: Timeouts::LOCAL,
-        http: FaultyHttp::new(table::http_client(), plan.clone()).into_shared(),
+        transport: FaultyHttp::new(table::http_client(), plan.clone()).into_shared().into(),
     };
     let (table, descriptions) = config.connect().await;
     let context = Context {

@@ -101,7 +101,7 @@ impl Engine {
             bucket: name.to_owned(),
             endpoints: Some(self.endpoints.clone()),
             timeouts: Timeouts::LOCAL,
-            http: FaultyHttp::new(self.http.clone(), plan).into_shared(),
+            transport: FaultyHttp::new(self.http.clone(), plan).into_shared().into(),
         };
         config.connect().await.1.bucket().clone()
     }

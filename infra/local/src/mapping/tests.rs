@@ -47,7 +47,7 @@ fn letters_nowhere() -> DeadLetters {
         bucket: "none".to_owned(),
         endpoints: Some(table::Endpoints { dynamodb: NOWHERE.to_owned(), s3: NOWHERE.to_owned() }),
         timeouts: table::Timeouts::LOCAL,
-        http: table::http_client(),
+        transport: table::Transport::default(),
     };
     let (_, descriptions) = config.connect().now_or_never().expect("nothing is sent");
     DeadLetters::new(descriptions.bucket().clone())

@@ -1,5 +1,5 @@
 use clap::Args;
-use table::{Descriptions, Endpoints, Table, TableConfig, Timeouts};
+use table::{Descriptions, Endpoints, Table, TableConfig, Timeouts, Transport};
 
 /// The bucket of the local stack. On AWS, where bucket names are shared by everybody, there is no default.
 const LOCAL_BUCKET: &str = "onetill-descriptions";
@@ -48,7 +48,7 @@ impl EndpointArgs {
             endpoints: endpoints.map(|(dynamodb, s3)| Endpoints { dynamodb, s3 }),
             // Patient on AWS too: an operator's machine may be far from the table, and nobody waits for an answer.
             timeouts: Timeouts::LOCAL,
-            http: table::http_client(),
+            transport: Transport::default(),
         };
         config.connect().await
     }

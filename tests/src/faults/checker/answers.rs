@@ -79,6 +79,11 @@ pub fn refused_but_placed(world: &World<'_>) -> Vec<String> {
     found
 }
 
+/// R1: connections that were closed while nothing was asked cost no request its answer.
+pub fn unavailable(world: &World<'_>) -> Vec<String> {
+    world.evidence.unavailable.iter().map(|request| format!("{request}: the outcome is not known")).collect()
+}
+
 /// C1, C3: an order that was told of is there and has been in the state it was told in; one that was sold is the
 /// customer's, as they were told, and paid; one that was refused is cancelled.
 pub fn not_so(world: &World<'_>) -> Vec<String> {
@@ -114,7 +119,7 @@ fn bought_otherwise(world: &World<'_>, id: &str, order: &Order<'_>, told: &Told)
     let mut items: Vec<_> = items.map(item).collect();
     lines.sort_unstable();
     items.sort_unstable();
-    if order.customer != told.who {
+    if world.placed_by(id) != told.who || !world.is_one(&told.who, order.customer) {
         return Some("it is somebody else's");
     }
     if amount(&told.body, "total") != price(order.total) {

@@ -27,6 +27,9 @@ fn step<'a>((state, paid): (&'a str, bool), event: &Event<'a>, order: &Order<'_>
         ("refund_requested", "confirmed") if cancels() => ("cancelled", paid),
         ("refund_requested", _) if paid && !cancels() => (state, paid),
         ("refund_paid" | "refund_refused", _) if paid => (state, paid),
+        // Whose it is changes nothing of where it stands; it happens once, because it is no guest's any more.
+        ("claimed", "") => return None,
+        ("claimed", _) => (state, paid),
         _ => return None,
     })
 }

@@ -17,6 +17,10 @@ pub struct World<'a> {
     /// By order.
     pub books: BTreeMap<&'a str, Book<'a>>,
     pub shelves: Shelves<'a>,
+    /// Who placed each order, as the stream first showed it.
+    placed_by: BTreeMap<&'a str, &'a str>,
+    /// The account that a guest logged in to.
+    accounts: BTreeMap<&'a str, &'a str>,
 }
 
 impl<'a> World<'a> {
@@ -29,7 +33,30 @@ impl<'a> World<'a> {
         for entry in &evidence.ledger {
             books.entry(&entry.order).or_default().entries.push(entry);
         }
-        Self { evidence, orders: orders.collect(), books, shelves: Shelves::of(evidence) }
+        let placed = evidence.stream.iter().filter(|change| change.old.is_none());
+        let placed_by = placed
+            .filter_map(|change| Some((order_of(&change.pk, &change.sk)?, text(change.new.as_ref()?, "customer"))));
+        let accounts = evidence.table.iter().filter(|item| text(item, "SK") == "ACCOUNT");
+        let accounts = accounts.filter_map(|item| Some((text(item, "PK").strip_prefix("USER#")?, text(item, "uid"))));
+        Self {
+            evidence,
+            orders: orders.collect(),
+            books,
+            shelves: Shelves::of(evidence),
+            placed_by: placed_by.collect(),
+            accounts: accounts.collect(),
+        }
+    }
+
+    /// Who placed an order: it may be somebody else's by now, if that was a guest.
+    pub fn placed_by(&self, id: &str) -> &'a str {
+        let stored = || self.orders.get(id).map_or("", |order| order.customer);
+        self.placed_by.get(id).copied().unwrap_or_else(stored)
+    }
+
+    /// Whether what is somebody's is a customer's, by themselves or through the account that the guest logged in to.
+    pub fn is_one(&self, somebody: &str, customer: &str) -> bool {
+        somebody == customer || self.accounts.get(somebody) == Some(&customer)
     }
 
     /// The images of everything that ever stood at a key: the table's and the stream's.
@@ -86,8 +113,13 @@ pub struct Order<'a> {
     pub history: Vec<Event<'a>>,
 }
 
+/// A product under an id; a later one with the same id is another.
+pub type Product<'a> = (&'a str, i64);
+
 pub struct Line<'a> {
     pub product: &'a str,
+    /// Tells it from products of the same id; 0 where there is none.
+    pub incarnation: i64,
     pub units: i64,
     pub price: i64,
 }
@@ -117,7 +149,12 @@ pub struct Event<'a> {
 
 impl<'a> Order<'a> {
     pub fn of(item: &'a Value) -> Self {
-        let line = |l: &'a Value| Line { product: text(l, "id"), units: number(l, "q"), price: number(l, "p") };
+        let line = |l: &'a Value| Line {
+            product: text(l, "id"),
+            incarnation: number(l, "i"),
+            units: number(l, "q"),
+            price: number(l, "p"),
+        };
         let returned = |l: &'a Value| Returned {
             product: text(l, "id"),
             units: number(l, "q"),
@@ -165,14 +202,18 @@ impl<'a> Order<'a> {
     /// An order that stands accounts for what was bought, except what came back to be sold again. A cancelled one has
     /// put everything back, except what a refund had written off (`r` = false). Units are returned when a refund is
     /// decided on, so it does not matter what became of its money.
-    pub fn units_gone(&self) -> BTreeMap<&'a str, i64> {
-        let mut gone: BTreeMap<&str, i64> = BTreeMap::new();
+    pub fn units_gone(&self) -> BTreeMap<Product<'a>, i64> {
+        let mut gone: BTreeMap<Product<'_>, i64> = BTreeMap::new();
         let returned = self.refunds.iter().flat_map(|refund| &refund.lines);
+        let bought = |product: &'a str| {
+            let line = self.lines.iter().find(|line| line.product == product);
+            (product, line.map_or(0, |line| line.incarnation))
+        };
         if self.is_cancelled() {
-            returned.filter(|l| !l.restock).for_each(|l| *gone.entry(l.product).or_default() += l.units);
+            returned.filter(|l| !l.restock).for_each(|l| *gone.entry(bought(l.product)).or_default() += l.units);
         } else {
-            self.lines.iter().for_each(|l| *gone.entry(l.product).or_default() += l.units);
-            returned.filter(|l| l.restock).for_each(|l| *gone.entry(l.product).or_default() -= l.units);
+            self.lines.iter().for_each(|l| *gone.entry(bought(l.product)).or_default() += l.units);
+            returned.filter(|l| l.restock).for_each(|l| *gone.entry(bought(l.product)).or_default() -= l.units);
         }
         gone
     }

@@ -35,7 +35,8 @@ pub fn ever<'a>(world: &World<'a>) -> BTreeSet<Record<'a>> {
 /// C1, C3: a record is written together with its order, so the order is there, and is that customer's.
 pub fn no_order(world: &World<'_>) -> Vec<String> {
     let order = |record: &Record<'_>| world.orders.get(record.order);
-    let orphans = kept(world).filter(|record| order(record).is_none_or(|order| order.customer != record.customer));
+    let orphans =
+        kept(world).filter(|record| order(record).is_none() || world.placed_by(record.order) != record.customer);
     orphans.map(|Record { customer, key, order }| format!("{customer} {key}: order {order}")).collect()
 }
 

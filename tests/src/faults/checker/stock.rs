@@ -2,19 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use super::{
     Change, Evidence,
-    items::{CHECKOUT, Order, World, list, move_of, number, order_of, stock_of, text},
+    items::{CHECKOUT, Order, Product, World, list, move_of, number, order_of, stock_of, text},
 };
 
 /// Every product's units, as the stream told of them.
 #[derive(Default)]
 pub struct Shelves<'a> {
-    products: BTreeMap<&'a str, Shelf>,
+    products: BTreeMap<Product<'a>, Shelf>,
     /// Units that each order keeps from being sold, at this point of the stream.
-    gone_by: BTreeMap<&'a str, BTreeMap<&'a str, i64>>,
-    /// Products whose first ledger line is still to come, and says what `initial_stock` says already.
-    opening: BTreeSet<&'a str>,
+    gone_by: BTreeMap<&'a str, BTreeMap<Product<'a>, i64>>,
+    /// The product that has an id, at this point of the stream.
+    current: BTreeMap<&'a str, i64>,
+    /// Products whose first ledger line is still to come, and says what is known already.
+    opening: BTreeSet<Product<'a>>,
     /// What contradicted S1 first, of each product.
     oversold: BTreeMap<&'a str, String>,
 }
@@ -35,16 +39,22 @@ struct Shelf {
 impl<'a> Shelves<'a> {
     pub fn of(evidence: &'a Evidence) -> Self {
         let mut shelves = Self::default();
-        for (product, units) in &evidence.initial_stock {
-            let shelf = Shelf { available: *units, least: *units, supplied: *units, ..Shelf::default() };
-            shelves.products.insert(product, shelf);
-        }
         let created = evidence.stream.iter().filter(|change| change.old.is_none());
-        let created = created.filter_map(|change| stock_of(&change.pk, &change.sk));
-        shelves.opening = created.filter(|product| evidence.initial_stock.contains_key(*product)).collect();
+        let created = created.filter_map(|change| Some((stock_of(&change.pk, &change.sk)?, change.new.as_ref()?)));
+        let mut first: BTreeMap<&str, i64> = BTreeMap::new();
+        created.for_each(|(product, new)| _ = first.entry(product).or_insert_with(|| number(new, "incarnation")));
+        for (product, units) in &evidence.initial_stock {
+            let of = (product.as_str(), first.get(product.as_str()).copied().unwrap_or_default());
+            let shelf = Shelf { available: *units, least: *units, supplied: *units, ..Shelf::default() };
+            shelves.products.insert(of, shelf);
+            shelves.current.insert(product, of.1);
+            if first.contains_key(product.as_str()) {
+                shelves.opening.insert(of);
+            }
+        }
 
         for (at, change) in evidence.stream.iter().enumerate() {
-            let touched = shelves.take(change);
+            let touched = shelves.take(change, at);
             // Stock and its ledger line change in one transaction: between the two there is no moment to judge.
             if evidence.stream.get(at + 1).is_none_or(|next| !are_one_move(change, next)) {
                 touched.into_iter().for_each(|product| shelves.judge(product, at));
@@ -54,38 +64,68 @@ impl<'a> Shelves<'a> {
     }
 
     /// Which products it touches.
-    fn take(&mut self, change: &'a Change) -> Vec<&'a str> {
+    fn take(&mut self, change: &'a Change, at: usize) -> Vec<Product<'a>> {
         let Change { pk, sk, old, new } = change;
         if let Some(product) = stock_of(pk, sk) {
-            let shelf = self.products.entry(product).or_default();
-            shelf.available = new.as_ref().map_or(0, |new| number(new, "available"));
-            shelf.least = shelf.least.min(shelf.available);
-            shelf.deleted |= new.is_none();
-            return vec![product];
+            return self.take_stock(product, old.as_ref(), new.as_ref(), at);
         }
         if let Some(product) = move_of(pk, sk) {
             let Some(new) = new.as_ref().filter(|_| old.is_none()) else { return Vec::new() };
-            let shelf = self.products.entry(product).or_default();
-            let is_opening = text(new, "reason") == "initial" && number(new, "delta") == shelf.supplied;
-            if !(is_opening && self.opening.remove(product)) {
-                shelf.supplied += number(new, "delta");
+            let of = (product, self.current.get(product).copied().unwrap_or_default());
+            let is_opening = text(new, "reason") == "initial" && self.opening.remove(&of);
+            if !is_opening {
+                self.products.entry(of).or_default().supplied += number(new, "delta");
             }
-            return vec![product];
+            return vec![of];
         }
         let Some(order) = order_of(pk, sk) else { return Vec::new() };
         let after = new.as_ref().map(|new| Order::of(new).units_gone()).unwrap_or_default();
         let before = self.gone_by.insert(order, after.clone()).unwrap_or_default();
-        before.iter().for_each(|(product, units)| self.products.entry(product).or_default().gone -= units);
-        after.iter().for_each(|(product, units)| self.products.entry(product).or_default().gone += units);
+        before.iter().for_each(|(product, units)| self.products.entry(*product).or_default().gone -= units);
+        after.iter().for_each(|(product, units)| self.products.entry(*product).or_default().gone += units);
         before.into_keys().chain(after.into_keys()).collect()
     }
 
-    fn judge(&mut self, product: &'a str, at: usize) {
-        let Some(Shelf { available, gone, supplied, deleted, .. }) = self.products.get(product) else { return };
+    fn take_stock(
+        &mut self,
+        product: &'a str,
+        old: Option<&'a Value>,
+        new: Option<&'a Value>,
+        at: usize,
+    ) -> Vec<Product<'a>> {
+        let of = |image: &'a Value| (product, number(image, "incarnation"));
+        if let (Some(old), Some(new)) = (old.map(of), new.map(of))
+            && old != new
+        {
+            let detail = format!("{product}: its stock was replaced by another, after record {at}");
+            self.oversold.entry(product).or_insert(detail);
+        }
+        let Some(of) = new.or(old).map(of) else { return Vec::new() };
+        let shelf = self.products.entry(of).or_default();
+        if let (None, Some(initial)) = (old, new.and_then(|new| new["initial"].as_i64())) {
+            (shelf.supplied, shelf.least) = (initial, initial);
+            self.opening.insert(of);
+        }
+        shelf.available = new.map_or(0, |new| number(new, "available"));
+        shelf.least = shelf.least.min(shelf.available);
+        shelf.deleted |= new.is_none();
+        self.current.insert(product, of.1);
+        vec![of]
+    }
+
+    fn judge(&mut self, product: Product<'a>, at: usize) {
+        let Some(Shelf { available, gone, supplied, deleted, .. }) = self.products.get(&product) else { return };
+        let product = product.0;
         if *available < 0 || (!deleted && available + gone > *supplied) {
             let detail = format!("{product}: {available} left and {gone} in orders of {supplied}, after record {at}");
             self.oversold.entry(product).or_insert(detail);
         }
+    }
+
+    /// The fewest that were available at any moment of any product with this id.
+    fn least(&self, product: &str) -> i64 {
+        let of = self.products.iter().filter(|((id, _), _)| *id == product);
+        of.map(|(_, shelf)| shelf.least).min().unwrap_or_default()
     }
 }
 
@@ -106,24 +146,26 @@ pub fn oversold(world: &World<'_>) -> Vec<String> {
 
 /// S1, S2: in the end, what the table has and what its orders keep is exactly what there ever was.
 pub fn does_not_add_up(world: &World<'_>) -> Vec<String> {
-    let mut sums: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
+    let mut sums: BTreeMap<Product<'_>, (i64, i64)> = BTreeMap::new();
     for item in &world.evidence.table {
         if let Some(product) = stock_of(text(item, "PK"), text(item, "SK")) {
-            sums.entry(product).or_default().0 += number(item, "available");
+            sums.entry((product, number(item, "incarnation"))).or_default().0 += number(item, "available");
         }
     }
     for (product, units) in world.orders.values().flat_map(Order::units_gone) {
         sums.entry(product).or_default().1 += units;
     }
-    world.shelves.products.keys().for_each(|product| _ = sums.entry(product).or_default());
+    world.shelves.products.keys().for_each(|product| _ = sums.entry(*product).or_default());
 
-    let shelf = |product: &str| world.shelves.products.get(product);
-    let stays = sums.into_iter().filter(|(product, _)| shelf(product).is_none_or(|shelf| !shelf.deleted));
+    let shelves = &world.shelves.products;
+    let stays = sums.into_iter().filter(|(product, _)| shelves.get(product).is_none_or(|shelf| !shelf.deleted));
     let with_supply =
-        stays.map(|(product, (left, gone))| (product, left, gone, shelf(product).map_or(0, |s| s.supplied)));
+        stays.map(|(product, (left, gone))| (product, left, gone, shelves.get(&product).map_or(0, |s| s.supplied)));
     let wrong = with_supply.filter(|(_, left, gone, supplied)| left + gone != *supplied);
     wrong
-        .map(|(product, left, gone, supplied)| format!("{product}: {left} left and {gone} in orders of {supplied}"))
+        .map(|((product, _), left, gone, supplied)| {
+            format!("{product}: {left} left and {gone} in orders of {supplied}")
+        })
         .collect()
 }
 
@@ -135,7 +177,7 @@ pub fn false_out_of_stock(world: &World<'_>) -> Vec<String> {
         for named in list(&told.body, "products") {
             let (product, available) = (text(named, "productId"), number(named, "available"));
             let Some(wanted) = told.wanted.get(product) else { continue };
-            let least = world.shelves.products.get(product).map_or(0, |shelf| shelf.least);
+            let least = world.shelves.least(product);
             if available >= *wanted || least >= *wanted {
                 let super::Told { who, key, .. } = told;
                 found.push(format!("{who} {key}: {wanted} of {product}, told {available}, never less than {least}"));

@@ -1,0 +1,141 @@
+//! The connections under the SDK.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use aws_sdk_dynamodb::config::{ConfigBag, RuntimeComponents, RuntimeComponentsBuilder, SharedHttpClient};
+use aws_smithy_http_client::{
+    Builder,
+    tls::{Provider, rustls_provider::CryptoMode},
+};
+use aws_smithy_runtime_api::{
+    box_error::BoxError,
+    client::{
+        connector_metadata::ConnectorMetadata,
+        http::{HttpClient, HttpConnectorSettings, SharedHttpConnector},
+    },
+};
+use domain::Timestamp;
+use jiff::SignedDuration;
+
+/// A write does not use a connection that was idle for longer. Lambda freezes an environment between invocations; what
+/// the peer closes meanwhile looks open after the thaw, and a request that is lost on it looks as if it may have arrived.
+/// Peers keep idle connections longer than this.
+const MAX_IDLE: SignedDuration = SignedDuration::from_secs(5);
+
+/// How the SDK's clients reach AWS: makes pools of connections, and knows the wall-clock time, because a monotonic clock
+/// may stand still while an environment is frozen. Cheap to clone.
+#[derive(Clone)]
+pub struct Transport {
+    new_pool: Arc<dyn Fn() -> SharedHttpClient + Send + Sync>,
+    wall_clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport").finish_non_exhaustive()
+    }
+}
+
+impl Default for Transport {
+    fn default() -> Self {
+        Self::new(http_client, Timestamp::now)
+    }
+}
+
+/// One pool for everything, however old its connections are.
+impl From<SharedHttpClient> for Transport {
+    fn from(only: SharedHttpClient) -> Self {
+        Self::new(move || only.clone(), Timestamp::now)
+    }
+}
+
+impl Transport {
+    /// `new_pool` makes a client that has no connections yet.
+    pub fn new(
+        new_pool: impl Fn() -> SharedHttpClient + Send + Sync + 'static,
+        wall_clock: impl Fn() -> Timestamp + Send + Sync + 'static,
+    ) -> Self {
+        Self { new_pool: Arc::new(new_pool), wall_clock: Arc::new(wall_clock) }
+    }
+
+    /// For requests that may be sent again: connections are kept as long as the peer does.
+    pub fn for_reads(&self) -> SharedHttpClient {
+        (self.new_pool)()
+    }
+
+    /// For requests that must not be sent twice: no connection is used that was idle for more than a few seconds.
+    pub fn for_writes(&self) -> SharedHttpClient {
+        let pool = Pool { client: self.for_reads(), last_used: (self.wall_clock)() };
+        SharedHttpClient::new(FreshConnections { transport: self.clone(), pool: Mutex::new(pool) })
+    }
+}
+
+/// A client for the SDK: rustls on ring, which needs nothing but a C compiler to build.
+pub fn http_client() -> SharedHttpClient {
+    Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+}
+
+struct FreshConnections {
+    transport: Transport,
+    pool: Mutex<Pool>,
+}
+
+struct Pool {
+    client: SharedHttpClient,
+    last_used: Timestamp,
+}
+
+impl fmt::Debug for FreshConnections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FreshConnections").finish_non_exhaustive()
+    }
+}
+
+impl FreshConnections {
+    /// The pool that requests of this moment use: another one if the last one was idle for too long. What still runs on
+    /// that one keeps it until it is done.
+    fn current(&self) -> SharedHttpClient {
+        let now = (self.transport.wall_clock)();
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        // Negative where the clock was set back: then the age is not known.
+        let idle = now.duration_since(pool.last_used);
+        if idle > MAX_IDLE || idle.is_negative() {
+            pool.client = self.transport.for_reads();
+        }
+        pool.last_used = now;
+        pool.client.clone()
+    }
+
+    fn unchanged(&self) -> SharedHttpClient {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner).client.clone()
+    }
+}
+
+impl HttpClient for FreshConnections {
+    /// The SDK asks for a connector at each attempt.
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        self.current().http_connector(settings, components)
+    }
+
+    fn validate_base_client_config(
+        &self,
+        components: &RuntimeComponentsBuilder,
+        config: &ConfigBag,
+    ) -> Result<(), BoxError> {
+        HttpClient::validate_base_client_config(&self.unchanged(), components, config)
+    }
+
+    fn validate_final_config(&self, components: &RuntimeComponents, config: &ConfigBag) -> Result<(), BoxError> {
+        HttpClient::validate_final_config(&self.unchanged(), components, config)
+    }
+
+    fn connector_metadata(&self) -> Option<ConnectorMetadata> {
+        self.unchanged().connector_metadata()
+    }
+}
+
+#[cfg(test)]
+mod tests;

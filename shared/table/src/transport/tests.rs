@@ -1,0 +1,133 @@
+//! Against a server of sockets: what an SDK client does with connections is not to be believed of a fake.
+
+use std::{
+    sync::atomic::{AtomicI64, AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use aws_smithy_runtime_api::http::StatusCode;
+use domain::{CustomerName, UserId};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
+
+use super::*;
+use crate::{Endpoints, StoreError, Table, TableConfig, Timeouts};
+
+/// Answers every request with `{}`, and closes no connection by itself.
+struct Server {
+    endpoint: String,
+    connections: Arc<AtomicUsize>,
+    requests: Arc<AtomicUsize>,
+}
+
+impl Server {
+    async fn start(answer: fn(usize) -> (StatusCode, &'static str)) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let (connections, requests) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let server = Self { endpoint, connections: connections.clone(), requests: requests.clone() };
+        tokio::spawn(async move {
+            while let Ok((mut socket, _)) = listener.accept().await {
+                connections.fetch_add(1, Ordering::SeqCst);
+                let requests = requests.clone();
+                tokio::spawn(async move {
+                    let mut buffer = vec![0; 64 * 1024];
+                    // A request of a test arrives in one piece.
+                    while socket.read(&mut buffer).await.is_ok_and(|read| read > 0) {
+                        let (status, body) = answer(requests.fetch_add(1, Ordering::SeqCst));
+                        let head = format!("HTTP/1.1 {} Status\r\ncontent-length: {}\r\n", status.as_u16(), body.len());
+                        let _ = socket.write_all(format!("{head}\r\n{body}").as_bytes()).await;
+                    }
+                });
+            }
+        });
+        server
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+}
+
+fn done(_: usize) -> (StatusCode, &'static str) {
+    (StatusCode::try_from(200).unwrap(), "{}")
+}
+
+/// A table at an endpoint, on a wall clock of its own.
+async fn table_at(endpoint: &str, clock: &Arc<AtomicI64>) -> Table {
+    let clock = clock.clone();
+    let now = move || Timestamp::from_second(clock.load(Ordering::SeqCst)).unwrap();
+    let config = TableConfig {
+        table: "Test".to_owned(),
+        bucket: "test".to_owned(),
+        endpoints: Some(Endpoints { dynamodb: endpoint.to_owned(), s3: endpoint.to_owned() }),
+        timeouts: Timeouts { write_total: Duration::from_secs(20), ..Timeouts::LAMBDA },
+        transport: Transport::new(http_client, now),
+    };
+    config.connect().await.0
+}
+
+async fn write(table: &Table) -> Result<bool, StoreError> {
+    let ann: UserId = "ann".parse().unwrap();
+    table.customer_rename(&ann, &CustomerName::parse("Ann").unwrap()).await
+}
+
+#[tokio::test]
+async fn a_write_does_not_use_a_connection_that_was_idle_for_long_by_the_wall_clock() {
+    let (server, clock) = (Server::start(done).await, Arc::new(AtomicI64::new(1_000)));
+    let table = table_at(&server.endpoint, &clock).await;
+
+    write(&table).await.unwrap();
+    clock.fetch_add(4, Ordering::SeqCst);
+    write(&table).await.unwrap();
+    let at_work = server.connections();
+    // As if frozen in between: no monotonic clock has moved.
+    clock.fetch_add(60, Ordering::SeqCst);
+    write(&table).await.unwrap();
+    let after_a_pause = server.connections();
+    clock.fetch_sub(3_600, Ordering::SeqCst);
+    write(&table).await.unwrap();
+
+    assert_eq!((at_work, after_a_pause, server.connections()), (1, 2, 3));
+}
+
+#[tokio::test]
+async fn a_write_for_which_there_is_no_connection_is_tried_again_and_was_not_made() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let table = table_at(&endpoint, &Arc::default()).await;
+
+    let refused = write(&table).await;
+
+    assert!(matches!(refused, Err(StoreError::Busy(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_write_that_met_a_transaction_is_sent_again() {
+    const CONFLICT: &str = r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionConflictException","message":"Transaction is ongoing for the item"}"#;
+    let twice_in_conflict = |request| match request {
+        0 | 1 => (StatusCode::try_from(400).unwrap(), CONFLICT),
+        _ => done(request),
+    };
+    let (server, clock) = (Server::start(twice_in_conflict).await, Arc::default());
+    let table = table_at(&server.endpoint, &clock).await;
+
+    assert!(write(&table).await.unwrap());
+
+    assert_eq!(server.requests.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_was_lost_is_not_sent_again() {
+    let failing = |_| (StatusCode::try_from(500).unwrap(), "{}");
+    let (server, clock) = (Server::start(failing).await, Arc::default());
+    let table = table_at(&server.endpoint, &clock).await;
+
+    let lost = write(&table).await;
+
+    assert!(matches!(lost, Err(StoreError::AnswerLost(_))), "{lost:?}");
+    assert_eq!(server.requests.load(Ordering::SeqCst), 1);
+}
