@@ -97,8 +97,7 @@ async fn the_audit_log_says_who_changed_what_and_tells_no_secrets() {
     assert_eq!((&raised["before"]["price"], &raised["after"]["price"]), (&json!(899), &json!(999)));
     assert_eq!(raised["who"], json!(admin.uid));
     assert!(raised["after"].get("name").is_none(), "what did not change is not in it");
-    let deleted =
-        of("stock_move").into_iter().find(|e| e["after"]["reason"] == "deleted").expect("a line of the ledger");
+    let deleted = of("stock_move").into_iter().find(|e| e["after"]["kind"] == "deleted").expect("a line of the ledger");
     assert_eq!(deleted["who"], json!(admin.uid));
     let mut moved_by: Vec<_> = of("order").iter().map(|e| e["who"].as_str().unwrap().to_owned()).collect();
     moved_by.sort_unstable();

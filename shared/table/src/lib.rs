@@ -71,7 +71,7 @@ pub use reconcile::{IndexPosition, ProductState, StockMove};
 pub use reviews::ReviewPosition;
 pub use sessions::{LoginError, SessionRecord, SessionSummary, SessionWithCart};
 pub use sold_out::StockSign;
-pub use stock::StockAdjustError;
+pub use stock::{MoveKind, StockAdjustError};
 
 /// The one table, and how to reach it. Cheap to clone.
 #[derive(Debug, Clone)]

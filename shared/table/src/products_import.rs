@@ -8,7 +8,7 @@ use crate::{
     keys::{Key, key_of_item},
     product_rows::{product_item, product_record},
     rows::Item,
-    stock::{available, move_item, stock_item},
+    stock::{MoveKind, available, move_item, stock_item},
 };
 
 /// A product to load, with the stock it starts with.
@@ -84,7 +84,7 @@ impl Table {
                 stocks.push(stock_item(id, import.stock));
                 // A load that was interrupted may have left a line with another number.
                 if import.stock > 0 || stored.is_some() {
-                    writes.push(move_item(id, first_move(id), import.stock, "initial", actor));
+                    writes.push(move_item(id, first_move(id), MoveKind::Initial, import.stock, "initial", actor));
                 }
                 if outcome == ImportOutcome::Unchanged {
                     outcome = ImportOutcome::Updated;

@@ -66,7 +66,7 @@ impl<'a> Shelves<'a> {
         if let Some(product) = move_of(pk, sk) {
             let Some(new) = new.as_ref().filter(|_| old.is_none()) else { return Vec::new() };
             let shelf = self.products.entry(product).or_default();
-            let is_opening = text(new, "reason") == "initial" && number(new, "delta") == shelf.supplied;
+            let is_opening = text(new, "kind") == "initial" && number(new, "delta") == shelf.supplied;
             if !(is_opening && self.opening.remove(product)) {
                 shelf.supplied += number(new, "delta");
             }
