@@ -39,7 +39,7 @@ async fn each_thing_that_happens_to_an_order_is_told_once() {
 }
 
 #[tokio::test]
-async fn a_declined_card_and_a_cancelled_order_are_told() {
+async fn a_cancelled_order_is_mailed_if_it_was_paid_and_a_declined_card_is_not() {
     let shop = Shop::with_stream().await;
     let mug = shop.product("mug").stock(10).create().await;
     let ann = shop.registered().await;
@@ -54,7 +54,28 @@ async fn a_declined_card_and_a_cancelled_order_are_told() {
     shop.drain().await;
 
     // Placed, cancelled with what goes back, and that it went back.
-    assert_eq!((declined, mails(&shop).len()), (1, 4));
+    assert_eq!((declined, mails(&shop).len()), (0, 3));
+}
+
+#[tokio::test]
+async fn a_customer_who_was_left_waiting_gets_one_mail_that_nothing_was_charged() {
+    let shop = Shop::with_stream().await;
+    let mug = shop.product("mug").stock(10).create().await;
+    let ann = shop.registered().await;
+    ann.adds(&mug, 1).await.expect(200);
+
+    ann.pays_with("tok_timeout_unpaid", "an-answer-is-lost-1").await.expect(202);
+    shop.drain().await;
+    let waiting = mails(&shop).len();
+    for _ in 0..3 {
+        shop.clock.advance(SignedDuration::from_mins(16));
+        shop.sweep(None).await;
+        shop.drain().await;
+    }
+
+    let sent = mails(&shop);
+    assert_eq!((waiting, sent.len()), (0, 1));
+    assert!(sent[0].contains("Nothing was charged") && sent[0].contains("order is cancelled"), "{}", sent[0]);
 }
 
 #[tokio::test]

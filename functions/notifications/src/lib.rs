@@ -22,6 +22,7 @@
 
 mod folder;
 mod from_env;
+mod inert;
 mod letter;
 mod mailer;
 mod money;
