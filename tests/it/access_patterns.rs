@@ -11,8 +11,8 @@ use domain::{
 use e2e::{Shop, Shopper, engine_counts_like_aws};
 use jiff::SignedDuration;
 use table::{
-    CartWrite, Cause, Claim, Idempotency, ImportRecord, NewSession, PriceRange, RateLimit, SessionWithCart, SortOrder,
-    Table,
+    CartWrite, Cause, Claim, GivenUp, Idempotency, ImportRecord, NewSession, PriceRange, RateLimit, SessionWithCart,
+    SortOrder, Table,
     meter::{self, Cost},
 };
 
@@ -254,8 +254,9 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     pattern!("AP-41b", table.order_list_entry_put(&refunding.order));
     let projection = pattern!("AP-49", table.order_projection_get(&uid, order.id));
     assert!(!projection.is_behind(&refunding.order) && projection.lines == 3);
-    assert_eq!(pattern!("AP-47", table.notification_claim(order.id, 2, "a-record", now)), Claim::Ours);
-    pattern!("AP-48", table.notification_sent(order.id, 2, now));
+    assert_eq!(pattern!("AP-47", table.notification_claim(order.id, 2, "a-record", now)), Claim::First);
+    pattern!("AP-48a", table.notification_sent(order.id, 2, now));
+    pattern!("AP-48b", table.notification_give_up(order.id, 3, GivenUp::ForGood, now));
     let refunded = refunding.order.refund_paid(1, now).unwrap();
     table.order_transition(&refunded, Cause::Answer, now).await.unwrap();
     pattern!("AP-09", table.order_list_by_customer(&uid, 24, None));

@@ -54,6 +54,36 @@ async fn the_cart_of_a_guest_who_registered_no_longer_expires() {
 }
 
 #[tokio::test]
+async fn an_email_that_changes_its_length_in_lower_case_works_or_is_refused() {
+    let shop = Shop::open_with(|options| options.policy.rates = None).await;
+    let mut worked = 0;
+    for odd in ["Ⱥ", "İ", "ẞ", "ﬀ", "Σ", "\u{212a}", "e\u{301}"] {
+        for times in [1, 16, 20, 21, 22, 32, 33, 64] {
+            let email = format!("{}@example.com", odd.repeat(times));
+            let body = json!({"email": email, "password": PASSWORD, "name": odd});
+
+            let answer = shop.stranger().post("/users", body).await;
+
+            if answer.status() == 422 {
+                assert_eq!(answer.code(), "email_invalid", "{email}");
+                continue;
+            }
+            let mut ann = shop.stranger();
+            ann.takes(&answer.expect(201));
+            let me = ann.get("/users/me").await.expect(200).json();
+            ann.logs_in(&email, PASSWORD).await;
+            let again = ann.get("/users/me").await.expect(200).json();
+            assert_eq!((&me["email"], &again["email"]), (&json!(email.to_lowercase()), &json!(email.to_lowercase())));
+            worked += 1;
+        }
+    }
+
+    assert!(worked > 20, "{worked}");
+    let grows = json!({"email": format!("{}@example.com", "Ⱥ".repeat(32)), "password": PASSWORD, "name": "Ann"});
+    assert_eq!(shop.stranger().post("/users", grows).await.expect(422).code(), "email_invalid");
+}
+
+#[tokio::test]
 async fn a_taken_email_is_refused_and_its_owner_notices_nothing() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").create().await;

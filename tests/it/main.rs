@@ -20,6 +20,7 @@ mod orders;
 mod products;
 mod projections;
 mod reconcile;
+mod relay;
 mod routes;
 mod security;
 mod sessions;

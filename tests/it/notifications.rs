@@ -3,8 +3,10 @@
 use std::fs;
 
 use domain::OrderId;
-use e2e::{Shop, Shopper};
+use e2e::{PASSWORD, Shop, Shopper};
 use jiff::SignedDuration;
+use notifications::MailLimits;
+use ops::dead_letters::{self, Functions};
 use serde_json::json;
 use table::Claim;
 
@@ -39,7 +41,7 @@ async fn each_thing_that_happens_to_an_order_is_told_once() {
 }
 
 #[tokio::test]
-async fn a_declined_card_and_a_cancelled_order_are_told() {
+async fn a_cancelled_order_is_mailed_if_it_was_paid_and_a_declined_card_is_not() {
     let shop = Shop::with_stream().await;
     let mug = shop.product("mug").stock(10).create().await;
     let ann = shop.registered().await;
@@ -54,7 +56,119 @@ async fn a_declined_card_and_a_cancelled_order_are_told() {
     shop.drain().await;
 
     // Placed, cancelled with what goes back, and that it went back.
-    assert_eq!((declined, mails(&shop).len()), (1, 4));
+    assert_eq!((declined, mails(&shop).len()), (0, 3));
+}
+
+#[tokio::test]
+async fn a_customer_who_was_left_waiting_gets_one_mail_that_nothing_was_charged() {
+    let shop = Shop::with_stream().await;
+    let mug = shop.product("mug").stock(10).create().await;
+    let ann = shop.registered().await;
+    ann.adds(&mug, 1).await.expect(200);
+
+    ann.pays_with("tok_timeout_unpaid", "an-answer-is-lost-1").await.expect(202);
+    shop.drain().await;
+    let waiting = mails(&shop).len();
+    for _ in 0..3 {
+        shop.clock.advance(SignedDuration::from_mins(16));
+        shop.sweep(None).await;
+        shop.drain().await;
+    }
+
+    let sent = mails(&shop);
+    assert_eq!((waiting, sent.len()), (0, 1));
+    assert!(sent[0].contains("Nothing was charged") && sent[0].contains("order is cancelled"), "{}", sent[0]);
+}
+
+#[tokio::test]
+async fn a_recipient_has_a_limit_a_day_which_no_second_delivery_passes() {
+    let shop = Shop::open_with(|options| {
+        options.dynamodb_endpoint = None;
+        options.mail_limits = Some(MailLimits { recipient: 3, ..MailLimits::default() });
+    })
+    .await;
+    let mug = shop.product("mug").stock(10).create().await;
+    let mut ann = shop.registered().await;
+    let mut orders = Vec::new();
+    for _ in 0..5 {
+        ann.adds(&mug, 1).await.expect(200);
+        orders.push(bought(&ann).await);
+    }
+
+    shop.drain().await;
+    let that_day = mails(&shop).len();
+    // A record that comes twice, long after the first time.
+    shop.clock.advance(SignedDuration::from_hours(24));
+    let mut claims = Vec::new();
+    for order in &orders {
+        let claim = shop.stack.table.notification_claim(*order, 2, "again", shop.clock.now()).await;
+        claims.push(claim.unwrap());
+    }
+    ann.logs_in("shopper0@example.com", PASSWORD).await;
+    ann.adds(&mug, 1).await.expect(200);
+    bought(&ann).await;
+    shop.drain().await;
+
+    assert_eq!((that_day, mails(&shop).len()), (3, 4));
+    assert_eq!(claims, [Claim::Done; 5]);
+    let letters = shop.stack.dead_letters.list(None).await.unwrap().objects;
+    assert!(letters.is_empty(), "a dropped mail is no dead letter");
+}
+
+#[tokio::test]
+async fn mails_beyond_the_shops_limit_become_dead_letters_that_can_be_replayed_in_another_hour() {
+    let shop = Shop::open_with(|options| {
+        options.dynamodb_endpoint = None;
+        // One for each of the eight parts, and all mails to one recipient count in one part.
+        options.mail_limits = Some(MailLimits { shop: 8, ..MailLimits::default() });
+    })
+    .await;
+    let mug = shop.product("mug").stock(10).create().await;
+    let ann = shop.registered().await;
+    for _ in 0..3 {
+        ann.adds(&mug, 1).await.expect(200);
+        bought(&ann).await;
+    }
+
+    shop.drain().await;
+    let that_hour = mails(&shop).len();
+    let letters = shop.stack.dead_letters.list(None).await.unwrap().objects;
+    let functions = Functions::at(Some(&shop.stack.url()), true).await;
+    let replay = async |key: &str| dead_letters::replay(&shop.stack.dead_letters, &functions, key, true).await;
+    let kept = shop.stack.dead_letters.get(&letters[0].key).await.expect("a letter");
+    shop.clock.advance(SignedDuration::from_hours(1));
+    replay(&letters[0].key).await.expect("another hour has begun");
+    let replayed = mails(&shop).len();
+    replay(&letters[1].key).await.ok();
+    let replayed_too_soon = mails(&shop).len();
+    shop.clock.advance(SignedDuration::from_hours(1));
+    replay(&letters[1].key).await.expect("another hour has begun");
+
+    assert_eq!((that_hour, letters.len()), (1, 2));
+    let error = kept.request_context.error.expect("a letter says why");
+    assert!(format!("{error:?}").contains("MAIL_LIMITS"), "{error:?}");
+    assert_eq!((replayed, replayed_too_soon, mails(&shop).len()), (2, 2, 3));
+}
+
+#[tokio::test]
+async fn without_limits_a_recipient_gets_everything() {
+    let shop = Shop::open_with(|options| {
+        options.dynamodb_endpoint = None;
+        options.mail_limits = None;
+    })
+    .await;
+    let mug = shop.product("mug").stock(50).create().await;
+    let ann = shop.registered().await;
+    // One more than a recipient gets in a day otherwise; checkouts have a limit of their own.
+    for _ in 0..31 {
+        shop.clock.advance(SignedDuration::from_secs(20));
+        ann.adds(&mug, 1).await.expect(200);
+        bought(&ann).await;
+    }
+
+    shop.drain().await;
+
+    assert_eq!(mails(&shop).len(), 31);
 }
 
 #[tokio::test]
@@ -86,8 +200,8 @@ async fn a_delivery_that_died_is_followed_by_the_next_of_its_record_at_once_and_
     shop.drain().await;
     let after = claim("one").await;
 
-    assert_eq!(claims, [Claim::Ours, Claim::Ours, Claim::Elsewhere]);
-    assert_eq!((after, mails(&shop).len()), (Claim::Sent, 1));
+    assert_eq!(claims, [Claim::First, Claim::Again, Claim::Elsewhere]);
+    assert_eq!((after, mails(&shop).len()), (Claim::Done, 1));
 }
 
 async fn bought(shopper: &Shopper) -> OrderId {
@@ -95,8 +209,8 @@ async fn bought(shopper: &Shopper) -> OrderId {
     answer["orderId"].as_str().and_then(|id| id.parse().ok()).expect("an order's id")
 }
 
-/// Every mail that was sent, decoded, in the order of their names.
-fn mails(shop: &Shop) -> Vec<String> {
+/// Every mail that was sent, its lines unfolded, in the order of their names.
+pub fn mails(shop: &Shop) -> Vec<String> {
     let Ok(files) = fs::read_dir(&shop.stack.mail) else { return Vec::new() };
     let mut files: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
     files.sort();

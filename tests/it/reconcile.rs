@@ -117,6 +117,48 @@ async fn stock_is_right_after_everything_that_can_happen_to_it() {
 }
 
 #[tokio::test]
+async fn no_reason_that_staff_write_keeps_stock_from_being_judged() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").stock(10).create().await;
+    let admin = shop.admin().await;
+    for (number, reason) in ["initial", "deleted", "reconciled"].iter().enumerate() {
+        let adjust = serde_json::json!({"delta": 2, "reason": reason});
+        admin.post_once("/admin/products/mug/stock", &format!("adjustment-number-{number}"), adjust).await.expect(201);
+    }
+    shop.clock.advance(SignedDuration::from_mins(2));
+    let right = run(&shop, &[Check::Stock], false, shop.clock.now()).await;
+    put_available(&shop, &mug, 11).await;
+
+    let wrong = run(&shop, &[Check::Stock], true, shop.clock.now()).await;
+
+    assert!(right.findings.is_empty() && right.not_judged.is_empty(), "{right:?}");
+    let [finding] = &wrong.findings[..] else { panic!("{wrong:?}") };
+    assert!(matches!(finding.problem, Problem::StockWrong { available: 11, expected: 16, .. }), "{finding:?}");
+    assert_eq!((&finding.outcome, shop.stock(&mug).await), (&Outcome::Mended, 16));
+}
+
+#[tokio::test]
+async fn a_ledger_of_before_lines_had_a_kind_is_read_by_its_reasons() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").stock(10).create().await;
+    for item in shop.dump().await {
+        let part = |name: &str| item[name].as_str().expect("a key").to_owned();
+        if part("SK").starts_with(keys::STOCK_MOVE_PREFIX) {
+            remove(&shop, keys::Key { pk: part("PK"), sk: part("SK") }, "kind").await;
+        }
+    }
+    shop.clock.advance(SignedDuration::from_mins(2));
+    let right = run(&shop, &[Check::Stock], false, shop.clock.now()).await;
+    put_available(&shop, &mug, 9).await;
+
+    let wrong = run(&shop, &[Check::Stock], true, shop.clock.now()).await;
+
+    assert!(right.findings.is_empty() && right.not_judged.is_empty(), "{right:?}");
+    assert!(wrong.is_clean() && wrong.findings.len() == 1, "{wrong:?}");
+    assert_eq!(shop.stock(&mug).await, 10);
+}
+
+#[tokio::test]
 async fn an_order_that_does_not_read_back_is_named_and_the_rest_goes_on() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").stock(50).create().await;
@@ -149,4 +191,12 @@ async fn set(shop: &Shop, key: keys::Key, name: &str, value: AttributeValue) {
     let update = update.key("PK", AttributeValue::S(key.pk)).key("SK", AttributeValue::S(key.sk));
     let update = update.update_expression("SET #name = :value").expression_attribute_names("#name", name);
     update.expression_attribute_values(":value", value).send().await.expect("the engine answers");
+}
+
+/// Takes an attribute away, past the repository.
+async fn remove(shop: &Shop, key: keys::Key, name: &str) {
+    let update = shop.raw_client().update_item().table_name(shop.stack.table.name());
+    let update = update.key("PK", AttributeValue::S(key.pk)).key("SK", AttributeValue::S(key.sk));
+    let update = update.update_expression("REMOVE #name").expression_attribute_names("#name", name);
+    update.send().await.expect("the engine answers");
 }

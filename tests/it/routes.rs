@@ -7,7 +7,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// What a route is asked with: a body, where it takes one.
-fn bodies() -> Vec<(&'static str, Value)> {
+pub fn bodies() -> Vec<(&'static str, Value)> {
     let product = json!({"name": "Pan", "category": ["Kitchen"], "price": usd(100)});
     let address = json!({"recipient": "Ann", "line1": "1 Street", "city": "Bristol", "country": "GB"});
     vec![
@@ -153,7 +153,11 @@ pub struct Things {
 
 impl Things {
     pub async fn of_owner(shop: &Shop) -> Self {
-        let owner = shop.registered().await;
+        Self::of(shop, shop.registered().await).await
+    }
+
+    /// Of somebody who has registered. Their order is paid.
+    pub async fn of(shop: &Shop, owner: Shopper) -> Self {
         let id = format!("mug-{}", owner.uid);
         let product = shop.product(&id).described("<p>A mug.</p>").await.create().await;
         if shop.stack.table.product_get(&"mug".parse().unwrap()).await.unwrap().is_none() {
@@ -170,6 +174,12 @@ impl Things {
 }
 
 pub async fn ask(caller: &Shopper, route: &str, thing: &Things) -> Answer {
+    let body = bodies().into_iter().find(|(r, _)| *r == route).expect("the ratchet above names what is missing").1;
+    ask_with(caller, route, thing, &body, "asked-by-the-route-test").await
+}
+
+/// Asks a route with a body, and a key where it takes one.
+pub async fn ask_with(caller: &Shopper, route: &str, thing: &Things, body: &Value, key: &str) -> Answer {
     let (method, template) = route.split_once(' ').unwrap();
     let mut path = template
         .replace("{productId}", &thing.product)
@@ -180,10 +190,9 @@ pub async fn ask(caller: &Shopper, route: &str, thing: &Things) -> Answer {
     if route == "GET /admin/orders" {
         path.push_str("?state=confirmed");
     }
-    let body = bodies().into_iter().find(|(r, _)| *r == route).expect("the ratchet above names what is missing").1;
     let request = caller.request(Method::from_bytes(method.as_bytes()).unwrap(), &path);
-    let request = request.header("idempotency-key", "asked-by-the-route-test");
-    let request = match (&body, route.ends_with("/description")) {
+    let request = request.header("idempotency-key", key);
+    let request = match (body, route.ends_with("/description")) {
         (Value::Null, _) => request,
         (html, true) => request.header("content-type", "text/html").body(html.as_str().unwrap().to_owned()),
         (json, false) => request.json(json),

@@ -50,7 +50,14 @@ fn a_few_seeds_of_a_stream_break_no_rule() {
 #[test]
 fn planted_bugs_of_consumers_are_found_by_name() {
     on_a_large_stack(|| async {
-        for bug in [Bug::NoticeNotRemembered, Bug::TtlNotRecognised, Bug::SequenceNumberAsInteger] {
+        let bugs = [
+            Bug::NoticeNotRemembered,
+            Bug::DeclineMailed,
+            Bug::FreeOrderMailed,
+            Bug::TtlNotRecognised,
+            Bug::SequenceNumberAsInteger,
+        ];
+        for bug in bugs {
             let caught = runs::plant(bug, 12, 2).await;
 
             assert!(caught.rule.is_some(), "{caught:?}");

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use table::TableConfig;
 
-use crate::{MailFolder, Mailer, Sender, Ses, SesConfig};
+use crate::{MailFolder, MailLimits, Mailer, Sender, Ses, SesConfig};
 
 /// Who mail comes from: `MAIL_FROM`, as `Shop <orders@shop.example>`, and optionally `SHOP_NAME`, where the shop is called
 /// otherwise.
@@ -16,6 +16,14 @@ pub fn sender_from_env(var: impl Fn(&str) -> Option<String>) -> Result<Sender, S
         Some(name) => sender.of_shop(name),
         None => sender,
     })
+}
+
+/// How many mails go out: `MAIL_LIMITS`, as [`MailLimits::parse`] reads it; the defaults where it is not set.
+///
+/// # Errors
+/// Names the variable and what is wrong with it.
+pub fn limits_from_env(var: impl Fn(&str) -> Option<String>) -> Result<MailLimits, String> {
+    MailLimits::parse(&var("MAIL_LIMITS").unwrap_or_default()).map_err(|e| format!("MAIL_LIMITS: {e}"))
 }
 
 /// The mailer that the environment names:
@@ -56,6 +64,14 @@ mod tests {
         assert!(sender_from_env(of(&[("MAIL_FROM", "Shop")])).unwrap_err().starts_with("MAIL_FROM"));
         let named = sender_from_env(of(&[("MAIL_FROM", "a@b.example"), ("SHOP_NAME", "Mugs")])).unwrap();
         assert_eq!(named.shop, "Mugs");
+    }
+
+    #[test]
+    fn a_shop_with_limits_that_are_none_does_not_start() {
+        assert_eq!(limits_from_env(of(&[])).unwrap(), MailLimits::default());
+        assert_eq!(limits_from_env(of(&[("MAIL_LIMITS", "recipient=3")])).unwrap().recipient, 3);
+        let wrong = limits_from_env(of(&[("MAIL_LIMITS", "recipient=none")])).unwrap_err();
+        assert!(wrong.starts_with("MAIL_LIMITS") && wrong.contains("recipient=none"), "{wrong}");
     }
 
     #[tokio::test]

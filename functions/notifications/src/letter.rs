@@ -6,6 +6,7 @@ use mail_builder::{
 };
 
 use crate::{
+    inert::{self, inert},
     mailer::Mail,
     money::shown,
     notice::{Cancelled, News, Notice},
@@ -23,23 +24,22 @@ pub enum LetterError {
     Mime(#[from] std::io::Error),
 }
 
-/// What every mail about an order shows, ready to be read.
+/// What every mail about an order shows, ready to be read. The shop's own words are as they are; what a customer or a
+/// supplier wrote is [`inert`], and the customer's name is in none of it: anybody may have registered the address.
 struct Letter<'a> {
     shop: &'a str,
-    customer: &'a str,
     subject: String,
     order: String,
     placed_on: String,
-    lines: Vec<LetterLine<'a>>,
+    lines: Vec<LetterLine>,
     /// What lies between lines and total, if anything does.
     sums: Vec<(&'static str, String)>,
     total: String,
-    is_free: bool,
     ship_to: Vec<String>,
 }
 
-struct LetterLine<'a> {
-    name: &'a str,
+struct LetterLine {
+    name: String,
     quantity: u32,
     total: String,
 }
@@ -48,8 +48,6 @@ struct LetterLine<'a> {
 enum Text<'a> {
     #[template(path = "placed.txt")]
     Placed { letter: &'a Letter<'a> },
-    #[template(path = "declined.txt")]
-    Declined { letter: &'a Letter<'a> },
     #[template(path = "shipped.txt")]
     Shipped { letter: &'a Letter<'a> },
     #[template(path = "delivered.txt")]
@@ -64,8 +62,6 @@ enum Text<'a> {
 enum Html<'a> {
     #[template(path = "placed.html")]
     Placed { letter: &'a Letter<'a> },
-    #[template(path = "declined.html")]
-    Declined { letter: &'a Letter<'a> },
     #[template(path = "shipped.html")]
     Shipped { letter: &'a Letter<'a> },
     #[template(path = "delivered.html")]
@@ -84,14 +80,13 @@ pub fn compose(notice: &Notice, customer: &Customer, from: &Sender) -> Result<Ma
     if !is_deliverable(&customer.email) {
         return Err(LetterError::Address);
     }
-    let letter = Letter::new(notice, customer, from);
+    let letter = Letter::new(notice, from);
     let (text, html) = written(notice.news, &letter)?;
 
     let id = format!("{}-{}", notice.order.id, notice.order.version);
-    let mailbox = |name: Option<&str>, email: &str| Mailbox::new_address(name.map(one_line), email.to_owned());
     let raw = MessageBuilder::new()
-        .from(mailbox(from.name.as_deref(), from.email.as_str()))
-        .to(mailbox(Some(customer.name.as_str()), customer.email.as_str()))
+        .from(Mailbox::new_address(from.name.as_deref().map(one_line), from.email.as_str()))
+        .to(Mailbox::new_address(None::<String>, customer.email.as_str()))
         .subject(letter.subject.as_str())
         .date(notice.at.as_second())
         .message_id(format!("{id}@{}", from.domain()))
@@ -108,7 +103,6 @@ pub fn compose(notice: &Notice, customer: &Customer, from: &Sender) -> Result<Ma
 fn written(news: News, letter: &Letter<'_>) -> Result<(String, String), askama::Error> {
     let (text, html) = match news {
         News::Placed => (Text::Placed { letter }, Html::Placed { letter }),
-        News::Declined => (Text::Declined { letter }, Html::Declined { letter }),
         News::Shipped => (Text::Shipped { letter }, Html::Shipped { letter }),
         News::Delivered => (Text::Delivered { letter }, Html::Delivered { letter }),
         News::Cancelled(why) => (Text::Cancelled { letter, why }, Html::Cancelled { letter, why }),
@@ -118,10 +112,10 @@ fn written(news: News, letter: &Letter<'_>) -> Result<(String, String), askama::
 }
 
 impl<'a> Letter<'a> {
-    fn new(notice: &'a Notice, customer: &'a Customer, from: &'a Sender) -> Self {
+    fn new(notice: &Notice, from: &'a Sender) -> Self {
         let Order { id, lines, totals, ship_to, .. } = &notice.order;
-        let line = |line: &'a domain::OrderLine| LetterLine {
-            name: &line.name,
+        let line = |line: &domain::OrderLine| LetterLine {
+            name: inert(&line.name, inert::NAME),
             quantity: line.quantity.units(),
             total: shown(line.total()),
         };
@@ -131,14 +125,12 @@ impl<'a> Letter<'a> {
         let sums = sums.into_iter().filter(|(_, sum)| sum.amount_minor() != 0 && totals.subtotal != totals.total);
         Self {
             shop: &from.shop,
-            customer: customer.name.as_str(),
             subject: one_line(&subject(notice.news, &from.shop)),
             order: id.to_string(),
             placed_on: id.placed_at().strftime("%-d %B %Y").to_string(),
             lines: lines.iter().map(line).collect(),
             sums: sums.map(|(name, sum)| (name, shown(sum))).collect(),
             total: shown(totals.total),
-            is_free: totals.total.amount_minor() == 0,
             ship_to: ship_to.as_ref().map(address_lines).unwrap_or_default(),
         }
     }
@@ -147,7 +139,6 @@ impl<'a> Letter<'a> {
 fn subject(news: News, shop: &str) -> String {
     match news {
         News::Placed => format!("Your {shop} order is confirmed"),
-        News::Declined => format!("Your payment for your {shop} order was declined"),
         News::Shipped => format!("Your {shop} order is on its way"),
         News::Delivered => format!("Your {shop} order has arrived"),
         News::Cancelled(_) => format!("Your {shop} order is cancelled"),
@@ -158,7 +149,8 @@ fn subject(news: News, shop: &str) -> String {
 fn address_lines(to: &Address) -> Vec<String> {
     let city = [to.postal_code.as_deref(), Some(to.city.as_str())].into_iter().flatten().collect::<Vec<_>>().join(" ");
     let lines = [Some(to.recipient.clone()), Some(to.line1.clone()), to.line2.clone(), Some(city), to.region.clone()];
-    lines.into_iter().flatten().chain([to.country.as_str().to_owned()]).collect()
+    let lines = lines.into_iter().flatten().map(|line| inert(&line, inert::ADDRESS_LINE));
+    lines.chain([to.country.as_str().to_owned()]).collect()
 }
 
 /// Text for a header, where a line break would begin another header.

@@ -19,10 +19,18 @@
 //! A record is delivered again only after the delivery before has ended, so a record takes over its own claim at once.
 //! Who replays one letter twice at the same time, or gives up waiting while a function is still at it, may send its mail
 //! twice.
+//!
+//! # Few, as far as strangers can cause them
+//!
+//! A registered address is not verified: it may be a stranger's. So only what was paid for is mailed (see `notice`), no text
+//! that a customer chose acts as a link (see `inert`), and the mails to a recipient and of the whole shop are counted
+//! between the claim and the sending (see `limits`), once a notification however often it is tried.
 
 mod folder;
 mod from_env;
+mod inert;
 mod letter;
+mod limits;
 mod mailer;
 mod money;
 mod notice;
@@ -34,13 +42,16 @@ mod testing;
 use std::{sync::Arc, time::Duration};
 
 use api::Clock;
-use domain::{Customer, Order, OrderId, Timestamp};
+use domain::{Customer, Email, Order, OrderId, Timestamp};
 use stream::{Answer, Batch, Change, DeadLetters, Failure, Kind, Mapping, Runner};
-use table::{Claim, Table, error_chain, keys};
+use table::{Claim, GivenUp, Table, error_chain, keys};
+
+use limits::{ShopLimited, log_dropped};
 
 pub use folder::MailFolder;
-pub use from_env::{mailer_from_env, sender_from_env};
+pub use from_env::{limits_from_env, mailer_from_env, sender_from_env};
 pub use letter::{LetterError, compose};
+pub use limits::{Allowance, InvalidLimit, MailLimits};
 pub use mailer::{Mail, MailError, Mailer, Sending};
 pub use notice::{Cancelled, News, Notice, notices};
 pub use sender::Sender;
@@ -68,13 +79,20 @@ pub struct State {
     table: Table,
     mailer: Arc<dyn Mailer>,
     shop: Sender,
+    limits: Option<MailLimits>,
     runner: Runner,
     clock: Clock,
 }
 
 impl State {
     pub fn new(table: Table, mailer: Arc<dyn Mailer>, shop: Sender, dead_letters: DeadLetters, clock: Clock) -> Self {
-        Self { table, mailer, shop, runner: Runner::new(MAPPING.function, dead_letters), clock }
+        let runner = Runner::new(MAPPING.function, dead_letters);
+        Self { table, mailer, shop, limits: Some(MailLimits::default()), runner, clock }
+    }
+
+    /// With other limits than the usual ones; `None` is without any.
+    pub fn limited(self, limits: Option<MailLimits>) -> Self {
+        Self { limits, ..self }
     }
 
     /// Under the name that the function is deployed by, if it is.
@@ -123,9 +141,22 @@ async fn notify(state: &State, record: &str, notice: &Notice, customer: &Custome
     let Order { id, version, .. } = notice.order;
     let mail = compose(notice, customer, &state.shop).map_err(|e| Failure::Never(e.into()))?;
     match state.table.notification_claim(id, version, record, state.clock.now()).await? {
-        Claim::Sent => return Ok(()),
+        Claim::Done => return Ok(()),
         Claim::Elsewhere => return Err(Failure::Again(SentElsewhere.into())),
-        Claim::Ours => {}
+        // Counted when it was claimed first: that the mail service is away uses up no limit.
+        Claim::Again => {}
+        Claim::First => match count(state, &mail.to).await? {
+            Allowance::Allowed => {}
+            Allowance::RecipientLimited => {
+                log_dropped(id, version);
+                state.table.notification_give_up(id, version, GivenUp::ForGood, state.clock.now()).await?;
+                return Ok(());
+            }
+            Allowance::ShopLimited => {
+                state.table.notification_give_up(id, version, GivenUp::UntilReplayed, state.clock.now()).await?;
+                return Err(Failure::Never(ShopLimited.into()));
+            }
+        },
     }
     if let Err(error) = state.mailer.send(&mail).await {
         return Err(match error {
@@ -136,6 +167,13 @@ async fn notify(state: &State, record: &str, notice: &Notice, customer: &Custome
     tracing::info!(order = %id, version, news = notice.news.as_str(), "the customer was told");
     mark(state, id, version).await;
     Ok(())
+}
+
+async fn count(state: &State, to: &Email) -> Result<Allowance, Failure> {
+    match &state.limits {
+        Some(limits) => Ok(limits.count(&state.table, to, state.clock.now()).await?),
+        None => Ok(Allowance::Allowed),
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

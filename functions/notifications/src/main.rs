@@ -2,7 +2,7 @@
 
 use api::{Clock, telemetry::Metrics};
 use lambda_runtime::Error;
-use notifications::{State, mailer_from_env, sender_from_env};
+use notifications::{State, limits_from_env, mailer_from_env, sender_from_env};
 use stream::{Batch, DeadLetters};
 use table::TableConfig;
 
@@ -14,11 +14,13 @@ async fn main() -> Result<(), Error> {
     let letters = var("DEAD_LETTERS_BUCKET")
         .ok_or("DEAD_LETTERS_BUCKET is not set: the bucket of records that cannot be handled")?;
     let (shop, mailer) = (sender_from_env(var)?, mailer_from_env(var, &config).await?);
+    let limits = limits_from_env(var)?;
     let metrics = Metrics::from_env(&config.table, var)?;
     let (table, descriptions) = config.connect().await;
     let dead_letters = DeadLetters::new(descriptions.bucket().beside(letters));
     let name = var("AWS_LAMBDA_FUNCTION_NAME");
-    let state = &State::new(table, mailer, shop, dead_letters, Clock::System).deployed_as(name);
+    let state = State::new(table, mailer, shop, dead_letters, Clock::System);
+    let state = &state.limited(Some(limits)).deployed_as(name);
     let notify = |batch: Batch, deadline| async move { Ok(notifications::handle(state, batch, deadline).await) };
     api::lambda::serve_events(&environment, &metrics, notify).await
 }

@@ -16,9 +16,8 @@ pub struct Notice {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum News {
-    /// It is paid, or free. That stock is held for an order is not told.
+    /// It is paid.
     Placed,
-    Declined,
     Shipped,
     Delivered,
     Cancelled(Cancelled),
@@ -29,10 +28,8 @@ pub enum News {
 /// Why an order was cancelled, and what becomes of the money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancelled {
-    /// Nobody paid in time, and nothing was charged.
+    /// The provider's answer to the checkout was lost, and nothing was charged in the end.
     NotPaid,
-    /// The customer wished it, and nothing was charged.
-    AsAsked,
     /// It was paid, and this much goes back.
     Refunding(Money),
 }
@@ -42,7 +39,6 @@ impl News {
     pub fn as_str(self) -> &'static str {
         match self {
             News::Placed => "placed",
-            News::Declined => "declined",
             News::Shipped => "shipped",
             News::Delivered => "delivered",
             News::Cancelled(_) => "cancelled",
@@ -69,26 +65,44 @@ fn notice(order: &Order, version: u64, now: Timestamp) -> Option<Notice> {
     Some(Notice { news, order, at: happened.at })
 }
 
+/// What an event means to a customer who is not looking at the shop.
+///
+/// An order that was never paid is answered in the response to its request, and never mailed: placing one costs nothing,
+/// so somebody who registers a stranger's address could have the shop write to it. The exception is an order whose
+/// checkout was answered 202, because its customer waits for the outcome.
 fn news(order: &Order, event: OrderEvent) -> Option<News> {
     let refund = |number: u32| order.payment.refunds.iter().find(|r| r.number == number);
     match event {
-        OrderEvent::Confirmed => Some(News::Placed),
-        OrderEvent::Declined => Some(News::Declined),
-        OrderEvent::Shipped => Some(News::Shipped),
-        OrderEvent::Delivered => Some(News::Delivered),
-        OrderEvent::Expired => Some(News::Cancelled(Cancelled::NotPaid)),
-        OrderEvent::Cancelled => Some(News::Cancelled(Cancelled::AsAsked)),
+        OrderEvent::Confirmed => was_paid(order).then_some(News::Placed),
+        OrderEvent::Shipped => was_paid(order).then_some(News::Shipped),
+        OrderEvent::Delivered => was_paid(order).then_some(News::Delivered),
+        OrderEvent::Declined | OrderEvent::Expired => {
+            was_left_waiting(order).then_some(News::Cancelled(Cancelled::NotPaid))
+        }
         OrderEvent::RefundRequested(n) => {
             refund(n).filter(|r| r.cancels).map(|r| News::Cancelled(Cancelled::Refunding(r.amount)))
         }
         OrderEvent::RefundPaid(n) => refund(n).map(|r| News::Refunded(r.amount)),
-        // A late payment goes back, which is told once it has. A refusal is for the shop to mend first.
+        // A late payment goes back, and is mailed once it has. A refusal is for the shop to mend first. A cancellation before
+        // the payment is answered in the response.
         OrderEvent::Placed
         | OrderEvent::PaymentLost
+        | OrderEvent::Cancelled
         | OrderEvent::PaidLate(_)
         | OrderEvent::RefundRefused(_)
         | OrderEvent::Claimed => None,
     }
+}
+
+/// Whether money was taken for it. A free order is confirmed without any.
+fn was_paid(order: &Order) -> bool {
+    let taken = |event| matches!(event, OrderEvent::Confirmed | OrderEvent::PaidLate(_));
+    order.totals.total.amount_minor() > 0 && order.history.iter().any(|happened| taken(happened.event))
+}
+
+/// Whether its checkout was answered 202: accepted, outcome unknown.
+fn was_left_waiting(order: &Order) -> bool {
+    order.history.iter().any(|happened| happened.event == OrderEvent::PaymentLost)
 }
 
 #[cfg(test)]
@@ -133,12 +147,35 @@ mod tests {
     }
 
     #[test]
-    fn an_order_nobody_paid_says_why_it_ended() {
+    fn an_order_that_was_never_paid_is_not_mailed() {
         let given_up = |why| held().not_paid(why, NOW).unwrap().order;
+        let lost = held().answer_lost(NOW).unwrap().order;
 
-        assert_eq!(told(&held().declined(NOW).unwrap().order), [(News::Declined, 2)]);
-        assert_eq!(told(&given_up(NotPaid::Expired)), [(News::Cancelled(Cancelled::NotPaid), 2)]);
-        assert_eq!(told(&given_up(NotPaid::CancelledByCustomer)), [(News::Cancelled(Cancelled::AsAsked), 2)]);
+        assert_eq!(told(&held().declined(NOW).unwrap().order), []);
+        assert_eq!(told(&given_up(NotPaid::Expired)), []);
+        assert_eq!(told(&given_up(NotPaid::CancelledByCustomer)), []);
+        assert_eq!(told(&lost.not_paid(NotPaid::CancelledByCustomer, NOW).unwrap().order), []);
+    }
+
+    #[test]
+    fn a_customer_who_was_left_waiting_gets_one_mail_when_it_came_to_nothing() {
+        let lost = held().answer_lost(NOW).unwrap().order;
+        let expired = lost.not_paid(NotPaid::Expired, NOW).unwrap().order;
+
+        assert_eq!(told(&expired), [(News::Cancelled(Cancelled::NotPaid), 3)]);
+        assert_eq!(told(&lost.declined(NOW).unwrap().order), [(News::Cancelled(Cancelled::NotPaid), 3)]);
+    }
+
+    #[test]
+    fn an_order_that_costs_nothing_is_not_mailed_at_any_step() {
+        let mut free = held();
+        free.totals.discount = free.totals.total;
+        free.totals.total = usd(0);
+        let confirmed = free.paid("pay_1", NOW).unwrap().order;
+        let delivered = confirmed.ship(NOW).unwrap().unwrap().order.deliver(NOW).unwrap().unwrap().order;
+
+        assert_eq!(told(&delivered), []);
+        assert_eq!(told(&cancelled(&confirmed)), []);
     }
 
     #[test]

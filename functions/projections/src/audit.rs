@@ -51,7 +51,7 @@ const PRODUCT: Audited = Audited {
         "writtenBy",
     ],
 };
-const STOCK_MOVE: Audited = Audited { entity: "stock_move", shown: &["delta", "reason", "actor", "corrected"] };
+const STOCK_MOVE: Audited = Audited { entity: "stock_move", shown: &["delta", "kind", "reason", "actor", "corrected"] };
 const REVIEW: Audited = Audited { entity: "review", shown: &["stars", "at"] };
 const ORDER: Audited = Audited {
     entity: "order",

@@ -4,7 +4,7 @@ import { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 
 import { LOG_LEVELS } from '../lib';
-import type { OneTillProps, RateLimit, RateLimits } from '../lib';
+import type { OneTillProps } from '../lib';
 
 /**
  * What can be given with `-c name=value`: the parameters of infra/sam/template.yaml, and what only CDK needs to know.
@@ -15,6 +15,7 @@ const SETTINGS = {
   mailFrom: 'Sender of mails, such as Shop <orders@shop.example>',
   mailIdentity: 'The SES identity of that sender, a verified domain or address, such as shop.example',
   mailConfigurationSet: 'SES configuration set, where bounces and complaints are told [none]',
+  mailLimits: 'Limits of mails other than the usual ones, such as recipient=50,shop=100000 [none]',
   shopName: "The shop's name in mails [OneTill]",
   shopCurrency: 'ISO 4217 code of the one currency that carts are charged in [USD]',
   rateLimits: 'Rates other than the usual ones, such as checkout=20,guest=200 [none]',
@@ -70,9 +71,10 @@ export function propsFromContext(scope: Construct): OneTillProps {
     mailFrom,
     mailIdentity,
     mailConfigurationSet: text('mailConfigurationSet'),
+    mailLimits: limits(text('mailLimits')),
     shopName: text('shopName'),
     shopCurrency: text('shopCurrency'),
-    rateLimits: rateLimits(text('rateLimits')),
+    rateLimits: limits(text('rateLimits')),
     domain: domainName === undefined ? undefined : { name: domainName, certificateArn: text('certificateArn') ?? '' },
     throttling: { rateLimit: number('throttlingRateLimit'), burstLimit: number('throttlingBurstLimit') },
     tableName: text('tableName'),
@@ -116,9 +118,9 @@ function refuse(problem: string): never {
 }
 
 /** The names and numbers are judged with the rest of the props. */
-function rateLimits(text: string | undefined): RateLimits | undefined {
-  const rates = text?.split(',').map((rate) => rate.split('=').map((part) => part.trim()));
-  return rates && Object.fromEntries(rates.map(([name, most]) => [name as RateLimit, Number(most)]));
+function limits<Name extends string>(text: string | undefined): Partial<Record<Name, number>> | undefined {
+  const limits = text?.split(',').map((limit) => limit.split('=').map((part) => part.trim()));
+  return limits && (Object.fromEntries(limits.map(([name, most]) => [name, Number(most)])) as Record<Name, number>);
 }
 
 /** Names a place where no code is, so that nothing is built. */

@@ -122,6 +122,7 @@ function kindsOf(settings: Settings, { buckets, secrets }: Surroundings): Record
         MAIL_FROM: settings.mailFrom,
         SHOP_NAME: settings.shopName,
         SES_CONFIGURATION_SET: settings.mailConfigurationSet ?? '',
+        MAIL_LIMITS: settings.mailLimits,
       },
     },
     Projections: {

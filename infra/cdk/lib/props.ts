@@ -22,6 +22,12 @@ export interface OneTillProps {
   readonly mailConfigurationSet?: string;
 
   /**
+   * Limits of mails other than the usual ones, such as `{ recipient: 50, shop: 100000 }`.
+   * @default 30 a day to a recipient, 20,000 an hour of the shop
+   */
+  readonly mailLimits?: MailLimits;
+
+  /**
    * The shop's name in mails.
    * @default OneTill
    */
@@ -123,6 +129,12 @@ export type RateLimits = Partial<Record<RateLimit, number>>;
 
 export const RATE_LIMITS = ['login_account_address', 'login_account', 'login_address', 'checkout', 'guest'] as const;
 export type RateLimit = (typeof RATE_LIMITS)[number];
+
+/** How many mails go out; `functions/notifications/src/limits.rs` says over which time. */
+export type MailLimits = Partial<Record<MailLimit, number>>;
+
+export const MAIL_LIMITS = ['recipient', 'shop'] as const;
+export type MailLimit = (typeof MAIL_LIMITS)[number];
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];

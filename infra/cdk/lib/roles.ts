@@ -139,7 +139,7 @@ function allowedTo(
       keyOfSecrets(key),
     ],
     Notifications: [
-      ...rows(table, { GetItem: ['USER#*'], PutItem: ['NOTIFY#*'], UpdateItem: ['NOTIFY#*'] }),
+      ...rows(table, { GetItem: ['USER#*'], PutItem: ['NOTIFY#*'], UpdateItem: ['NOTIFY#*', 'RATE#*'] }),
       stream(table),
       STREAMS,
       objects('DeadLetters', 'PutObject', buckets.deadLetters),

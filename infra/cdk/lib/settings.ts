@@ -6,7 +6,7 @@ import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 
 import { inOrder, oneOf, origins, text, whole } from './checks';
 import type { Problems } from './checks';
-import { LOG_LEVELS, RATE_LIMITS } from './props';
+import { LOG_LEVELS, MAIL_LIMITS, RATE_LIMITS } from './props';
 import type { ApiDomain, LogLevel, OneTillProps, ProvisionedCapacity, TableExport, Throttling } from './props';
 import { MANIFEST } from './workspace';
 
@@ -16,6 +16,7 @@ export interface Settings {
   readonly mailFrom: string;
   readonly mailIdentity: string;
   readonly mailConfigurationSet: string | undefined;
+  readonly mailLimits: string;
   readonly shopName: string;
   readonly shopCurrency: string;
   readonly rateLimits: string;
@@ -41,11 +42,10 @@ export function settingsOf(props: OneTillProps): Settings {
     mailFrom: props.mailFrom,
     mailIdentity: props.mailIdentity,
     mailConfigurationSet: props.mailConfigurationSet,
+    mailLimits: limitsAsText(props.mailLimits),
     shopName: props.shopName ?? 'OneTill',
     shopCurrency: props.shopCurrency ?? 'USD',
-    rateLimits: Object.entries(props.rateLimits ?? {})
-      .map(([name, most]) => `${name}=${most}`)
-      .join(','),
+    rateLimits: limitsAsText(props.rateLimits),
     domain: props.domain,
     throttling: { rateLimit: props.throttling?.rateLimit ?? 500, burstLimit: props.throttling?.burstLimit ?? 1000 },
     tableName: props.tableName ?? 'EcommerceApp',
@@ -72,6 +72,13 @@ export function settingsOf(props: OneTillProps): Settings {
   return settings;
 }
 
+/** As the functions read them: `name=number`, comma-separated. */
+function limitsAsText(limits: Partial<Record<string, number>> = {}): string {
+  return Object.entries(limits)
+    .map(([name, most]) => `${name}=${most}`)
+    .join(',');
+}
+
 const LOG_RETENTIONS = [
   RetentionDays.ONE_MONTH,
   RetentionDays.TWO_MONTHS,
@@ -83,7 +90,7 @@ const LOG_RETENTIONS = [
 const MAIL_SENDER = /^([^<>]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/;
 const CONFIGURATION_SET = /^[A-Za-z0-9_-]{1,64}$/;
 
-function whatIsWrong(settings: Settings, { rateLimits = {} }: OneTillProps): Problems {
+function whatIsWrong(settings: Settings, { rateLimits = {}, mailLimits = {} }: OneTillProps): Problems {
   const { mailConfigurationSet, domain, throttling, capacity, restore, alarmEmail, slowestAcceptable } = settings;
   const wrong = [
     ...origins('allowedOrigins', settings.allowedOrigins),
@@ -93,6 +100,9 @@ function whatIsWrong(settings: Settings, { rateLimits = {} }: OneTillProps): Pro
     ...text('shopCurrency', settings.shopCurrency, /^[A-Z]{3}$/, 'an ISO 4217 code such as USD'),
     ...Object.keys(rateLimits).flatMap((name) => oneOf<string>('the name of a rate', name, RATE_LIMITS)),
     ...Object.entries(rateLimits).flatMap(([name, most]) => whole(`rateLimits.${name}`, most, 1)),
+    ...Object.keys(mailLimits).flatMap((name) => oneOf<string>('the name of a limit of mails', name, MAIL_LIMITS)),
+    // The shop's mails are counted in eight parts.
+    ...Object.entries(mailLimits).flatMap(([name, most]) => whole(`mailLimits.${name}`, most, name === 'shop' ? 8 : 1)),
     ...whole('throttling.rateLimit', throttling.rateLimit, 1),
     ...whole('throttling.burstLimit', throttling.burstLimit, 1),
     ...text('tableName', settings.tableName, /^[A-Za-z0-9_.-]{3,255}$/, '3 to 255 of the characters A-Z a-z 0-9 _ . -'),

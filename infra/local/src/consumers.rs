@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use api::Clock;
 use futures::FutureExt as _;
-use notifications::{MailFolder, Sender};
+use notifications::{MailFolder, MailLimits, Sender};
 use stream::DeadLetters;
 use table::{Bucket, Table};
 
@@ -22,6 +22,8 @@ pub struct Surroundings<'a> {
     pub audit: Bucket,
     pub dead_letters: &'a DeadLetters,
     pub mail: &'a Path,
+    /// How many mails go out; `None` is without limits.
+    pub mail_limits: Option<MailLimits>,
     pub clock: &'a Clock,
 }
 
@@ -32,7 +34,7 @@ pub fn consumers(
     source: &Source,
     checkpoints: &Checkpoints,
 ) -> Result<Vec<Arc<Consumer>>, StackError> {
-    let Surroundings { table, audit, dead_letters, mail, clock } = with;
+    let Surroundings { table, audit, dead_letters, mail, mail_limits, clock } = with;
     let target = match streams {
         Streams::To(endpoint) => Some(Target::lambda(endpoint).map_err(|e| StackError::start("stream", e))?),
         Streams::Off | Streams::On => None,
@@ -40,6 +42,7 @@ pub fn consumers(
     let sender = Sender::parse(SENDER).map_err(|e| StackError::start("mail", e.reason))?;
     let mailer = Arc::new(MailFolder::new(mail));
     let notifications = notifications::State::new(table.clone(), mailer, sender, dead_letters.clone(), clock.clone());
+    let notifications = notifications.limited(mail_limits);
     let projections = projections::State::new(table.clone(), audit, dead_letters.clone(), clock.clone());
     let functions: [(_, Handler); 2] = [
         (

@@ -18,6 +18,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use api::{Clock, Context, Cursors, Policy};
 use consumers::{Surroundings, consumers};
 use mapping::{Checkpoints, Consumer, Delivered, DrainError, Source};
+use notifications::MailLimits;
 use payments::{LocalPayments, PaymentProvider};
 use saga::Saga;
 use stream::DeadLetters;
@@ -54,6 +55,8 @@ pub struct StackOptions {
     pub streams: Streams,
     /// Where mail goes, a file each, if not into the data folder.
     pub mail: Option<PathBuf>,
+    /// How many mails go out; `None` is without limits.
+    pub mail_limits: Option<MailLimits>,
     /// An engine that runs already, such as Amazon's DynamoDB Local; then none is started.
     pub dynamodb_endpoint: Option<String>,
     /// What the functions' SDK sends with.
@@ -77,6 +80,7 @@ impl Default for StackOptions {
             sweep_every: Some(Duration::from_secs(60)),
             streams: Streams::On,
             mail: None,
+            mail_limits: Some(MailLimits::default()),
             dynamodb_endpoint: None,
             transport: Transport::default(),
         }
@@ -194,8 +198,14 @@ impl Stack {
         }
 
         let mail = options.mail.unwrap_or_else(|| data.mail_folder());
-        let with =
-            Surroundings { table: &table, audit, dead_letters: &dead_letters, mail: &mail, clock: &options.clock };
+        let with = Surroundings {
+            table: &table,
+            audit,
+            dead_letters: &dead_letters,
+            mail: &mail,
+            mail_limits: options.mail_limits,
+            clock: &options.clock,
+        };
         let checkpoints = Checkpoints::new(data.streams_folder());
         let consumers = consumers(with, &options.streams, &source, &checkpoints)?;
         if options.streams != Streams::Off {

@@ -11,6 +11,7 @@ use api::{Policy, rates::Rates};
 use clap::{Parser, ValueEnum};
 use domain::{Email, Password};
 use local::{AdminAccount, Seed, Stack, StackOptions, Streams, error_chain};
+use notifications::MailLimits;
 use payments::{PaymentProvider, Stripe, StripeConfig};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -38,7 +39,7 @@ struct Arguments {
     /// What a new shop starts with.
     #[arg(long, value_enum, default_value_t = SeedArgument::Sample)]
     seed: SeedArgument,
-    /// Whether rates are limited, as in production; load trials turn it off.
+    /// Whether rates and mails are limited, as in production; load trials turn it off.
     #[arg(long, value_enum, default_value_t = Switch::On)]
     limits: Switch,
     /// ISO 4217 code of the currency that carts are charged in.
@@ -130,6 +131,7 @@ impl Arguments {
             provider,
             streams: self.stream_to.map_or(Streams::On, Streams::To),
             mail: self.mail,
+            mail_limits: (self.limits == Switch::On).then(MailLimits::default),
             ..StackOptions::default()
         })
     }

@@ -27,20 +27,21 @@ text_line!(CustomerName, "name", "name_invalid", 100);
 pub struct Email(String);
 
 impl Email {
-    /// Checks the shape only: one `@`, something before it, a domain with a dot after it. Whether mail arrives is what
-    /// sending mail tells.
+    /// Lower-cases first, because some letters grow by that (`Ⱥ`, of two bytes, becomes `ⱥ`, of three): what is checked is
+    /// what is stored and read again. Then checks the shape only: one `@`, something before it, a domain with a dot after
+    /// it. Whether mail arrives shows only when mail is sent.
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
-        let raw = raw.trim();
-        let plausible = raw.len() <= 254
-            && raw.chars().all(|c| !c.is_control() && !c.is_whitespace())
-            && raw.split_once('@').is_some_and(|(local, domain)| {
+        let email = raw.trim().to_lowercase();
+        let plausible = email.len() <= 254
+            && email.chars().all(|c| !c.is_control() && !c.is_whitespace())
+            && email.split_once('@').is_some_and(|(local, domain)| {
                 let labels = domain.split('.').all(|l| !l.is_empty() && !l.starts_with('-') && !l.ends_with('-'));
                 !local.is_empty() && local.len() <= 64 && !domain.contains('@') && domain.contains('.') && labels
             });
         if !plausible {
             return Err(Invalid::new("email", "email_invalid", "must be an e-mail address"));
         }
-        Ok(Self(raw.to_lowercase()))
+        Ok(Self(email))
     }
 
     pub fn as_str(&self) -> &str {
@@ -224,6 +225,15 @@ mod tests {
         for raw in ["", "ann", "@example.com", "ann@", "ann@example", "a b@example.com", "a@b@example.com", "a@.com"] {
             assert!(Email::parse(raw).is_err(), "{raw}");
         }
+    }
+
+    #[test]
+    fn an_email_is_as_long_as_what_is_stored_of_it() {
+        // 64 bytes before the @ as they are typed, 96 in lower case.
+        assert!(Email::parse(&format!("{}@example.com", "Ⱥ".repeat(32))).is_err());
+        assert!(Email::parse(&format!("{}@example.com", "Ⱥ".repeat(21))).is_ok());
+        // 66 bytes as they are typed, 64 in lower case: the Kelvin sign becomes a k.
+        assert!(Email::parse(&format!("\u{212a}{}@example.com", "k".repeat(63))).is_ok());
     }
 
     #[test]

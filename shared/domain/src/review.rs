@@ -35,11 +35,12 @@ pub struct ReviewText(String);
 
 impl ReviewText {
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
+        let text = raw.trim();
         let readable = |c: char| !c.is_control() || c == '\n';
-        if raw.len() > 2_000 || !raw.chars().all(readable) {
+        if text.len() > 2_000 || !text.chars().all(readable) {
             return Err(Invalid::new("text", "text_invalid", "must be at most 2,000 bytes without control characters"));
         }
-        Ok(Self(raw.trim().to_owned()))
+        Ok(Self(text.to_owned()))
     }
 
     pub fn as_str(&self) -> &str {

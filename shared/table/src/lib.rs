@@ -59,7 +59,7 @@ pub use descriptions::{DescriptionError, Descriptions, StoredDescription};
 pub use error::{StoreError, error_chain};
 pub use idempotency::{Idempotency, IdempotencyPutError, PriorRequest, REQUEST_RUNNING};
 pub use images::{Image, product_of};
-pub use notifications::Claim;
+pub use notifications::{Claim, GivenUp};
 pub use order_lists::{CustomerOrder, DuePosition, Open, OrderPosition, StateDayPosition};
 pub use order_projections::Projection;
 pub use orders::{Cause, OrderTransitionError, PlaceOrderError, Shortage};
@@ -73,7 +73,7 @@ pub use reconcile::{IndexPosition, ProductState, StockMove};
 pub use reviews::ReviewPosition;
 pub use sessions::{LoginError, SessionRecord, SessionSummary, SessionWithCart};
 pub use sold_out::StockSign;
-pub use stock::StockAdjustError;
+pub use stock::{MoveKind, StockAdjustError};
 pub use transport::{Transport, http_client};
 
 /// The one table, and how to reach it. Cheap to clone.

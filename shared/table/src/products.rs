@@ -9,7 +9,7 @@ use crate::{
     meter::{Pattern, metered},
     product_rows::{product_item, product_pages},
     rows::{n, s},
-    stock::{move_item, stock_item},
+    stock::{MoveKind, move_item, stock_item},
     transact::{TransactError, condition_failed, values},
 };
 
@@ -83,7 +83,9 @@ impl Table {
             self.transact_put(stock_item(id, stock, move_id.into()), Some(NEW)),
         ];
         if stock > 0 {
-            actions.push(self.transact_put(move_item(id, move_id, stock, "initial", actor.as_str()), None));
+            actions.push(
+                self.transact_put(move_item(id, move_id, MoveKind::Initial, stock, "initial", actor.as_str()), None),
+            );
         }
         match self.transact("AP-20", actions).await {
             Ok(()) => Ok(()),
@@ -139,7 +141,7 @@ impl Table {
                 Some("available = :read OR attribute_not_exists(PK)"),
                 values([(":read", n(available))]),
             ),
-            self.transact_put(move_item(id, move_id, -available, "deleted", actor.as_str()), None),
+            self.transact_put(move_item(id, move_id, MoveKind::Deleted, -available, "deleted", actor.as_str()), None),
         ];
         match self.transact("AP-22", actions).await {
             Ok(()) => Ok(()),

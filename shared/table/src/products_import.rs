@@ -13,7 +13,7 @@ use crate::{
     meter::metered,
     product_rows::{product_item, product_record},
     rows::Item,
-    stock::{available, initial, move_item, stock_item},
+    stock::{MoveKind, available, initial, move_item, stock_item},
 };
 
 /// A product to load, with the stock it starts with.
@@ -178,7 +178,7 @@ impl Plan {
         let whole = stored.is_some() && stock.is_some();
         // A product with its stock has its line too; a new one of nothing needs none.
         let first_move = (!whole && (initial > 0 || stored.is_some() || stock.is_some()))
-            .then(|| move_item(id, first_move(id), initial, "initial", actor));
+            .then(|| move_item(id, first_move(id), MoveKind::Initial, initial, "initial", actor));
         let stock = stock.is_none().then(|| stock_item(id, import.stock, Uuid::now_v7().into()));
         Ok(Self { outcome, stock, first_move, product })
     }

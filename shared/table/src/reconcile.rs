@@ -14,7 +14,7 @@ use crate::{
     rows::{Item, n, s},
     schema::{self, Index},
     sold_out::SOLD_OUT,
-    stock::{available, incarnation, move_item},
+    stock::{MoveKind, available, incarnation, move_item},
     transact::{TransactError, condition_failed, values},
 };
 
@@ -45,7 +45,7 @@ pub struct StockMove {
     /// As its id tells; the epoch if the id tells no time, as that of an import's first line.
     pub at: Timestamp,
     pub delta: i64,
-    pub reason: String,
+    pub kind: MoveKind,
 }
 
 impl Table {
@@ -148,7 +148,7 @@ impl Table {
     /// whether it was. TransactWriteItems of two: the ledger adds up already, so its line moves nothing, and keeps the
     /// difference in `corrected`.
     pub async fn stock_correct(&self, id: &ProductId, was: i64, delta: i64, move_id: Uuid) -> Result<bool, StoreError> {
-        let mut line = move_item(id, move_id, 0, "reconciled", "ops");
+        let mut line = move_item(id, move_id, MoveKind::Reconciled, 0, "reconciled", "ops");
         line.insert("corrected".to_owned(), n(delta));
         let actions = vec![
             self.transact_update(
@@ -205,7 +205,8 @@ fn stock_move(item: &Item) -> Result<StockMove, StoreError> {
     Ok(StockMove {
         at: at.unwrap_or(Timestamp::UNIX_EPOCH),
         delta: delta.ok_or_else(|| StoreError::corrupt(rows::key_of(item), "a ledger line without its delta"))?,
-        reason: text("reason").cloned().unwrap_or_default(),
+        kind: MoveKind::of(item)
+            .ok_or_else(|| StoreError::corrupt(rows::key_of(item), "a ledger line of an unknown kind"))?,
     })
 }
 
@@ -221,12 +222,12 @@ mod tests {
     fn a_ledger_line_tells_its_time_by_its_id() {
         let mug: ProductId = "mug".parse().unwrap();
         let id = "018cc251-f400-7000-8000-000000000000".parse().unwrap();
-        let line = move_item(&mug, id, -3, "broken", "ann");
+        let line = move_item(&mug, id, MoveKind::Adjusted, -3, "broken", "ann");
 
         let read = stock_move(&line).unwrap();
 
         assert_eq!((read.at.to_string().as_str(), read.delta), ("2024-01-01T00:00:00Z", -3));
-        assert_eq!(read.reason, "broken");
+        assert_eq!(read.kind, MoveKind::Adjusted);
     }
 
     #[test]

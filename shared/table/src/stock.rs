@@ -57,10 +57,54 @@ pub(crate) fn is_of(line: Option<Incarnation>) -> (&'static str, Item) {
     }
 }
 
+/// Why the ledger has a line. Stored beside the reason, which is in staff's own words and decides nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MoveKind {
+    /// What the product was created with.
+    Initial,
+    /// Staff added or took away.
+    Adjusted,
+    /// What was left when the product was deleted.
+    Deleted,
+    /// `ops reconcile` set the stock right.
+    Reconciled,
+}
+
+impl MoveKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            MoveKind::Initial => "initial",
+            MoveKind::Adjusted => "adjusted",
+            MoveKind::Deleted => "deleted",
+            MoveKind::Reconciled => "reconciled",
+        }
+    }
+
+    /// The kind of a line that was read. `None` is one that only a later version of the program knows.
+    pub(crate) fn of(item: &Item) -> Option<Self> {
+        let text = |name| item.get(name).and_then(|v| v.as_s().ok()).map(String::as_str);
+        match text("kind") {
+            Some("initial") => Some(MoveKind::Initial),
+            Some("adjusted") => Some(MoveKind::Adjusted),
+            Some("deleted") => Some(MoveKind::Deleted),
+            Some("reconciled") => Some(MoveKind::Reconciled),
+            Some(_) => None,
+            // Written before lines had a kind: the reason was all there is.
+            None => Some(match text("reason") {
+                Some("initial") => MoveKind::Initial,
+                Some("deleted") => MoveKind::Deleted,
+                Some("reconciled") => MoveKind::Reconciled,
+                Some(_) | None => MoveKind::Adjusted,
+            }),
+        }
+    }
+}
+
 /// A line of the ledger: what an operator did to the stock, and why. Sales are not in it; orders are their record.
-pub(crate) fn move_item(id: &ProductId, move_id: Uuid, delta: i64, reason: &str, actor: &str) -> Item {
+pub(crate) fn move_item(id: &ProductId, move_id: Uuid, kind: MoveKind, delta: i64, reason: &str, actor: &str) -> Item {
     let mut item = keys::stock_move(id, move_id).into_item();
     item.extend([("delta".to_owned(), n(delta)), ("reason".to_owned(), s(reason)), ("actor".to_owned(), s(actor))]);
+    item.insert("kind".to_owned(), s(kind.as_str()));
     item
 }
 
@@ -91,7 +135,10 @@ impl Table {
                 "attribute_exists(PK) AND available >= :least",
                 values([(":delta", n(delta.units())), (":least", n((-delta.units()).max(0)))]),
             ),
-            self.transact_put(move_item(id, move_id, delta.units(), reason, actor.as_str()), Some(NEW)),
+            self.transact_put(
+                move_item(id, move_id, MoveKind::Adjusted, delta.units(), reason, actor.as_str()),
+                Some(NEW),
+            ),
             self.transact_put(request.item(answer, now), Some(NEW)),
         ];
 
@@ -108,5 +155,42 @@ impl Table {
             Some(old) => Err(StockAdjustError::NotEnough { available: available(old)? }),
             None => Err(StockAdjustError::UnknownProduct),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [MoveKind; 4] = [MoveKind::Initial, MoveKind::Adjusted, MoveKind::Deleted, MoveKind::Reconciled];
+
+    fn line(kind: MoveKind, reason: &str) -> Item {
+        move_item(&"mug".parse().unwrap(), Uuid::nil(), kind, 1, reason, "ann")
+    }
+
+    #[test]
+    fn what_staff_write_never_decides_what_a_line_is() {
+        for kind in ALL {
+            for reason in ["initial", "deleted", "reconciled", "adjusted", "broken"] {
+                assert_eq!(MoveKind::of(&line(kind, reason)), Some(kind), "{reason}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_of_before_is_read_by_its_reason_and_one_of_a_later_version_not_at_all() {
+        let of_before = |reason| {
+            let mut line = line(MoveKind::Adjusted, reason);
+            line.remove("kind");
+            MoveKind::of(&line)
+        };
+        let mut later = line(MoveKind::Adjusted, "initial");
+        later.insert("kind".to_owned(), s("lent"));
+
+        assert_eq!(of_before("initial"), Some(MoveKind::Initial));
+        assert_eq!(of_before("deleted"), Some(MoveKind::Deleted));
+        assert_eq!(of_before("reconciled"), Some(MoveKind::Reconciled));
+        assert_eq!(of_before("broken"), Some(MoveKind::Adjusted));
+        assert_eq!(MoveKind::of(&later), None);
     }
 }

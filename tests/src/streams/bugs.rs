@@ -10,6 +10,8 @@ use crate::faults::bugs::{drop_condition, key, writes};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Bug {
     NoticeNotRemembered,
+    DeclineMailed,
+    FreeOrderMailed,
     ProjectedWithoutLooking,
     BatchFailsAsOne,
     FailureAnsweredAsSuccess,
@@ -33,6 +35,8 @@ pub enum Deed {
 impl Bug {
     pub const ALL: &[Bug] = &[
         Bug::NoticeNotRemembered,
+        Bug::DeclineMailed,
+        Bug::FreeOrderMailed,
         Bug::ProjectedWithoutLooking,
         Bug::BatchFailsAsOne,
         Bug::FailureAnsweredAsSuccess,
@@ -60,6 +64,8 @@ impl Bug {
     fn description(self) -> (&'static str, &'static str, &'static [&'static str]) {
         match self {
             Bug::NoticeNotRemembered => ("notice-not-remembered", "T1", &["mail-repeated"]),
+            Bug::DeclineMailed => ("decline-mailed", "T5", &["mail-of-nothing"]),
+            Bug::FreeOrderMailed => ("free-order-mailed", "T5", &["mail-of-nothing"]),
             Bug::ProjectedWithoutLooking => ("projected-without-looking", "T2", &["order-outside-its-list"]),
             Bug::BatchFailsAsOne => ("batch-fails-as-one", "T3", &["failed-without-cause"]),
             Bug::FailureAnsweredAsSuccess => {
@@ -98,8 +104,15 @@ impl Bug {
 
     /// Does the bug to an event, and says whether that made a difference.
     pub fn hear(self, records: &mut [Value]) -> bool {
-        let took_away = |record: &mut Value| record.as_object_mut().is_some_and(|r| r.remove("userIdentity").is_some());
-        self == Bug::TtlNotRecognised && records.iter_mut().filter_map(|r| took_away(r).then_some(())).count() > 0
+        let change: fn(&mut Value) -> bool = match self {
+            Bug::TtlNotRecognised => {
+                |record| record.as_object_mut().is_some_and(|record| record.remove("userIdentity").is_some())
+            }
+            Bug::DeclineMailed => calls_its_payment_lost,
+            Bug::FreeOrderMailed => charges_a_cent,
+            _ => return false,
+        };
+        records.iter_mut().filter_map(|record| change(record).then_some(())).count() > 0
     }
 
     /// Does the bug to the answer to an event, and says whether that made a difference.
@@ -127,4 +140,25 @@ impl Bug {
 /// An order in its customer's list.
 fn is_list_entry(request: &Value) -> bool {
     key(request).0.starts_with("USER#") && key(request).1.starts_with("ORDER#")
+}
+
+/// Has an order that was declined at once look as if its customer had been left waiting.
+fn calls_its_payment_lost(record: &mut Value) -> bool {
+    let history = &mut record["dynamodb"]["NewImage"]["history"]["L"];
+    let Some([first, second, ..]) = history.as_array_mut().map(Vec::as_mut_slice) else { return false };
+    if second["M"]["s"]["S"] != "declined" {
+        return false;
+    }
+    first["M"]["s"]["S"] = json!("payment_lost");
+    true
+}
+
+/// Has an order that was free look as if it had been paid.
+fn charges_a_cent(record: &mut Value) -> bool {
+    let total = &mut record["dynamodb"]["NewImage"]["total"]["N"];
+    if total.as_str() != Some("0") {
+        return false;
+    }
+    *total = json!("1");
+    true
 }

@@ -72,7 +72,9 @@ struct Day<'a> {
 
 impl Day<'_> {
     async fn opens(&mut self) {
-        for (id, price, stock) in [("mug", 899, 4), ("pan", 4_600, 1), ("cup", 250, 30), ("jar", 1_250, 0)] {
+        for (id, price, stock) in
+            [("mug", 899, 4), ("pan", 4_600, 1), ("cup", 250, 30), ("pin", 0, 9), ("jar", 1_250, 0)]
+        {
             self.world.product(id, price, stock).await;
         }
         for (uid, name, email) in CUSTOMERS {
@@ -103,7 +105,7 @@ impl Day<'_> {
         let who = *self.dice.pick(&["ann", "bob", "ann", "bob", UNREACHABLE, "some-guest"]);
         let shopper = self.world.shopper(who).await;
         for _ in 0..=self.dice.roll(1) {
-            let product = (*self.dice.pick(&["mug", "pan", "cup", "cup"])).parse().expect("an id");
+            let product = (*self.dice.pick(&["mug", "pan", "cup", "cup", "pin"])).parse().expect("an id");
             let units = 1 + i64::try_from(self.dice.roll(2)).expect("a few");
             self.world.add(&self.healthy, &shopper, &product, units).await;
         }

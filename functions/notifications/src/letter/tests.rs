@@ -1,4 +1,4 @@
-use domain::{CustomerName, Email, NotPaid};
+use domain::{Email, NotPaid};
 
 use super::*;
 use crate::testing::{NOW, ann, held, shop, usd};
@@ -7,14 +7,12 @@ fn notice(news: News) -> Notice {
     Notice { news, order: held().paid("pay_1", NOW).unwrap().order, at: NOW }
 }
 
-fn every_news() -> [News; 8] {
+fn every_news() -> [News; 6] {
     [
         News::Placed,
-        News::Declined,
         News::Shipped,
         News::Delivered,
         News::Cancelled(Cancelled::NotPaid),
-        News::Cancelled(Cancelled::AsAsked),
         News::Cancelled(Cancelled::Refunding(usd(122_697))),
         News::Refunded(usd(123_456)),
     ]
@@ -22,8 +20,12 @@ fn every_news() -> [News; 8] {
 
 /// Text and HTML, before MIME encodes them.
 fn read(news: News) -> (String, String) {
-    let (notice, ann, shop) = (notice(news), ann(), shop());
-    written(news, &Letter::new(&notice, &ann, &shop)).unwrap()
+    read_notice(&notice(news))
+}
+
+fn read_notice(notice: &Notice) -> (String, String) {
+    let shop = shop();
+    written(notice.news, &Letter::new(notice, &shop)).unwrap()
 }
 
 fn raw(customer: &Customer, from: &Sender) -> String {
@@ -49,7 +51,7 @@ fn every_mail_shows_what_was_ordered_and_what_it_comes_to() {
             assert!(part.contains("H91 AB12 Galway") && part.contains("What happens next"), "{part}");
         }
         assert!(text.contains("3 × Mug & <Saucer>: $26.97\n1 × Pan: $1,200.00\n"), "{text}");
-        assert!(text.contains("Hello Ann <b>Núñez</b>,") && text.contains("  1 Harbour <Lane>\n"), "{text}");
+        assert!(text.starts_with("Hello,\n") && text.contains("  1 Harbour <Lane>\n"), "{text}");
         assert!(!text.contains("\n\n\n"), "{text}");
     }
 }
@@ -62,9 +64,44 @@ fn nothing_a_customer_wrote_is_markup() {
         for markup in ["<b>", "<Saucer>", "<Lane>"] {
             assert!(!html.contains(markup), "{html}");
         }
-        assert!(html.contains("Hello Ann &#60;b&#62;Núñez&#60;/b&#62;,"), "{html}");
         assert!(html.contains("Mug &#38; &#60;Saucer&#62;"), "{html}");
     }
+}
+
+#[test]
+fn no_mail_shows_the_name_that_its_address_was_registered_under() {
+    for news in every_news() {
+        let raw = String::from_utf8(compose(&notice(news), &ann(), &shop()).unwrap().raw).unwrap();
+        let (text, html) = read(news);
+
+        assert!(!format!("{text}{html}").contains("Núñez") && !format!("{text}{html}").contains("Ann <"), "{text}");
+        assert!(headers(&raw).iter().any(|h| h == "To: <ann@example.com>"), "{raw}");
+    }
+}
+
+#[test]
+fn nothing_a_stranger_chose_acts_as_a_link() {
+    let chosen = "locked: http://evil.example or www.evil.example or eve@evil.example, mailto:eve";
+    let mut notice = notice(News::Placed);
+    notice.order.lines[0].name = format!("{chosen} {}", "long ".repeat(30));
+    let to = notice.order.ship_to.as_mut().unwrap();
+    for line in [&mut to.recipient, &mut to.line1, &mut to.city] {
+        *line = format!("{chosen} {}", "long ".repeat(20));
+    }
+    (to.line2, to.region, to.postal_code) = (Some(chosen.into()), Some(chosen.into()), Some(chosen.into()));
+
+    let (text, html) = read_notice(&notice);
+
+    let body = html.split_once("</head>").unwrap().1;
+    for part in [text.as_str(), body] {
+        for link in ["//", "www.", "evil.example", "eve@", "mailto:"] {
+            assert!(!part.contains(link), "{link}: {part}");
+        }
+        assert!(!part.contains("long long long long long long long"), "{part}");
+    }
+    assert!(
+        html.contains(r#"<meta name="format-detection" content="telephone=no,date=no,address=no,email=no,url=no">"#)
+    );
 }
 
 #[test]
@@ -75,25 +112,21 @@ fn each_news_says_what_became_of_the_money() {
     };
 
     says(News::Placed, "Your payment has arrived");
-    says(News::Declined, "Nothing was charged");
-    says(News::Cancelled(Cancelled::NotPaid), "not paid in time, so it was cancelled. Nothing was charged");
-    says(News::Cancelled(Cancelled::AsAsked), "as you asked. Nothing was charged");
+    says(News::Cancelled(Cancelled::NotPaid), "did not go through, so your order was cancelled. Nothing was charged");
     says(News::Cancelled(Cancelled::Refunding(usd(122_697))), "$1,226.97 goes back to you");
     says(News::Refunded(usd(123_456)), "We have paid $1,234.56 back to you");
 }
 
 #[test]
-fn a_free_order_speaks_of_no_payment() {
+fn an_order_with_a_discount_and_no_address_shows_its_sums_and_no_address() {
     let mut notice = notice(News::Placed);
-    notice.order.totals.discount = notice.order.totals.total;
-    notice.order.totals.total = usd(0);
+    notice.order.totals.discount = usd(100_000);
+    notice.order.totals.total = usd(22_697);
     notice.order.ship_to = None;
-    let (ann, shop) = (ann(), shop());
 
-    let (text, html) = written(News::Placed, &Letter::new(&notice, &ann, &shop)).unwrap();
+    let (text, html) = read_notice(&notice);
 
-    assert!(text.contains("It is confirmed.") && !text.contains("payment"), "{text}");
-    assert!(text.contains("\nSubtotal: $1,226.97\nDiscount: -$1,226.97\nTotal: $0.00\n"), "{text}");
+    assert!(text.contains("\nSubtotal: $1,226.97\nDiscount: -$1,000.00\nTotal: $226.97\n"), "{text}");
     assert!(!text.contains("Delivery address") && !html.contains("Delivery address"), "{text}");
 }
 
@@ -114,7 +147,7 @@ fn a_mail_is_mime_with_both_parts_and_says_what_it_is() {
     ] {
         assert!(headers.contains(&header), "{header} is not in {headers:#?}");
     }
-    assert!(headers.iter().any(|h| h.starts_with("To: =?utf-8?") && h.ends_with(" <ann@example.com>")), "{headers:#?}");
+    assert!(headers.iter().any(|h| h == "To: <ann@example.com>"), "{headers:#?}");
     assert!(headers.iter().any(|h| h.starts_with("Content-Type: multipart/alternative; boundary=")), "{headers:#?}");
     let (text, html) = (raw.find("Content-Type: text/plain; charset=\"utf-8\""), raw.find("Content-Type: text/html"));
     assert!(text.is_some() && text < html, "{raw}");
@@ -126,16 +159,13 @@ fn a_mail_is_mime_with_both_parts_and_says_what_it_is() {
 fn no_name_begins_a_header_of_its_own() {
     let from = shop().of_shop("Mugs\r\nBcc: eve@example.com\r\n\r\nBody");
     let mut from = Sender { name: Some("Shop\r\nBcc: eve@example.com".to_owned()), ..from };
-    let ann = Customer { name: CustomerName::parse("Ann, \"A\" <eve@example.com>").unwrap(), ..ann() };
 
     for _ in 0..2 {
-        let raw = raw(&ann, &from);
+        let raw = raw(&ann(), &from);
         let headers = headers(&raw);
 
         assert!(!headers.iter().any(|h| h.to_lowercase().starts_with("bcc")), "{headers:#?}");
         assert!(headers.iter().any(|h| h.starts_with("X-Entity-Ref-ID")), "{headers:#?}");
-        let to = r#"To: "Ann, \"A\" <eve@example.com>" <ann@example.com>"#;
-        assert!(headers.iter().any(|h| h == to), "{headers:#?}");
         // Once more with letters that have to be encoded.
         from.shop.push('é');
         from.name.iter_mut().for_each(|name| name.push('é'));
@@ -153,11 +183,12 @@ fn an_address_that_is_none_is_refused_rather_than_guessed() {
 
 #[test]
 fn a_mail_has_the_id_of_the_version_it_tells_of() {
-    let order = held().not_paid(NotPaid::Expired, NOW).unwrap().order;
-    let notice = &crate::notices(1, &order, NOW)[0];
+    let lost = held().answer_lost(NOW).unwrap().order;
+    let order = lost.not_paid(NotPaid::Expired, NOW).unwrap().order;
+    let notice = &crate::notices(2, &order, NOW)[0];
 
     let mail = compose(notice, &ann(), &shop()).unwrap();
 
-    assert_eq!(mail.id, "018cc251-f400-7000-8000-000000000000-2");
+    assert_eq!(mail.id, "018cc251-f400-7000-8000-000000000000-3");
     assert!(!format!("{mail:?}").contains("ann"));
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use domain::{Incarnation, Order, ProductId, Timestamp};
 use futures::{StreamExt, future::try_join_all, stream};
 use jiff::{SignedDuration, civil::Date};
-use table::{ProductState, StockMove, keys};
+use table::{MoveKind, ProductState, StockMove, keys};
 use uuid::Uuid;
 
 use super::{AT_ONCE, NotJudged, Outcome, Problem, Progress, ReconcileError, Run, Why, day_of, orders::all};
@@ -85,8 +85,9 @@ impl Shelves {
         let Some(shelf) = self.products.get_mut(id) else { return };
         shelf.supplied = Some(moves.iter().map(|line| line.delta).sum());
         // The ledger of a product that was deleted stays, and goes on under one that is created with the same id.
-        let (first, later): (Vec<_>, Vec<_>) = moves.iter().partition(|line| line.reason == "initial");
-        let of_another = |line: &&&StockMove| line.reason == "deleted" || line.at + SETTLED_AFTER < shelf.created_at;
+        let (first, later): (Vec<_>, Vec<_>) = moves.iter().partition(|line| line.kind == MoveKind::Initial);
+        let of_another =
+            |line: &&&StockMove| line.kind == MoveKind::Deleted || line.at + SETTLED_AFTER < shelf.created_at;
         if first.len() > 1 || later.iter().any(|line| of_another(&line)) {
             shelf.why_not.get_or_insert(Why::CreatedAgain);
         } else if moving {
@@ -263,8 +264,8 @@ mod tests {
         shelves
     }
 
-    fn line(time: &str, delta: i64, reason: &str) -> StockMove {
-        StockMove { at: at(time), delta, reason: reason.to_owned() }
+    fn line(time: &str, delta: i64, kind: MoveKind) -> StockMove {
+        StockMove { at: at(time), delta, kind }
     }
 
     fn wrong(shelves: &Shelves) -> Vec<(i64, Option<Why>)> {
@@ -275,7 +276,10 @@ mod tests {
     fn stock_that_is_what_its_ledger_says_is_right() {
         let mut shelves = shelves();
 
-        shelves.supply(&mug(), &[line("1970-01-01T00:00:00Z", 5, "initial"), line("2024-02-02T00:00:00Z", 2, "found")]);
+        shelves.supply(
+            &mug(),
+            &[line("1970-01-01T00:00:00Z", 5, MoveKind::Initial), line("2024-02-02T00:00:00Z", 2, MoveKind::Adjusted)],
+        );
 
         assert_eq!(wrong(&shelves), []);
         assert_eq!(shelves.oldest_day().unwrap().to_string(), "2024-02-01");
@@ -285,8 +289,8 @@ mod tests {
     fn stock_that_is_not_is_wrong_and_is_not_judged_while_it_moves() {
         let (mut at_rest, mut moving) = (shelves(), shelves());
 
-        at_rest.supply(&mug(), &[line("2024-03-01T11:59:00Z", 9, "initial")]);
-        moving.supply(&mug(), &[line("2024-03-01T11:59:01Z", 9, "initial")]);
+        at_rest.supply(&mug(), &[line("2024-03-01T11:59:00Z", 9, MoveKind::Initial)]);
+        moving.supply(&mug(), &[line("2024-03-01T11:59:01Z", 9, MoveKind::Initial)]);
 
         assert_eq!(wrong(&at_rest), [(9, None)]);
         assert_eq!(wrong(&moving), [(9, Some(Why::Moving))]);
@@ -296,9 +300,9 @@ mod tests {
     fn a_product_that_was_created_again_is_not_judged_by_the_ledger_of_both() {
         let (mut twice, mut older) = (shelves(), shelves());
 
-        let first = line("2024-02-01T00:00:00Z", 5, "initial");
-        twice.supply(&mug(), &[line("2024-01-01T00:00:00Z", 5, "initial"), first.clone()]);
-        older.supply(&mug(), &[line("2024-01-01T00:00:00Z", 5, "found"), first]);
+        let first = line("2024-02-01T00:00:00Z", 5, MoveKind::Initial);
+        twice.supply(&mug(), &[line("2024-01-01T00:00:00Z", 5, MoveKind::Initial), first.clone()]);
+        older.supply(&mug(), &[line("2024-01-01T00:00:00Z", 5, MoveKind::Adjusted), first]);
 
         assert_eq!(wrong(&twice), [(10, Some(Why::CreatedAgain))]);
         assert_eq!(wrong(&older), [(10, Some(Why::CreatedAgain))]);

@@ -72,7 +72,7 @@ impl<'a> Shelves<'a> {
         if let Some(product) = move_of(pk, sk) {
             let Some(new) = new.as_ref().filter(|_| old.is_none()) else { return Vec::new() };
             let of = (product, self.current.get(product).copied().unwrap_or_default());
-            let is_opening = text(new, "reason") == "initial" && self.opening.remove(&of);
+            let is_opening = text(new, "kind") == "initial" && self.opening.remove(&of);
             if !is_opening {
                 self.products.entry(of).or_default().supplied += number(new, "delta");
             }

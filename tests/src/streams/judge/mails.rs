@@ -20,8 +20,9 @@ fn called_for(evidence: &Evidence) -> BTreeMap<String, Called<'_>> {
     for order in evidence.table.iter().filter(|item| text(item, "SK") == "STATUS") {
         let Some(to) = addresses.get(text(order, "customer")) else { continue };
         let id = text(order, "PK").trim_start_matches("ORDER#");
-        for (version, event) in (1..).zip(order["history"].as_array().into_iter().flatten()) {
-            if let Some(word) = word(order, event) {
+        let history = order["history"].as_array().map_or(&[][..], Vec::as_slice);
+        for (version, event) in (1..).zip(history) {
+            if let Some(word) = word(order, &history[..version - 1], event) {
                 called.insert(format!("{id}-{version}"), Called { to, word });
             }
         }
@@ -29,13 +30,16 @@ fn called_for(evidence: &Evidence) -> BTreeMap<String, Called<'_>> {
     called
 }
 
-fn word(order: &Value, event: &Value) -> Option<&'static str> {
+/// What has to be mailed of an event, and to whom nothing may be: of an order that no money was taken for nothing is, but
+/// that it came to nothing after its customer was answered to wait.
+fn word(order: &Value, past: &[Value], event: &Value) -> Option<&'static str> {
+    let had = |name: &str| past.iter().any(|earlier| text(earlier, "s") == name);
+    let took_money = number(order, "total") > 0 && (had("confirmed") || had("paid_late"));
     match text(event, "s") {
-        "confirmed" => Some("confirmed"),
-        "declined" => Some("declined"),
-        "shipped" => Some("on its way"),
-        "delivered" => Some("arrived"),
-        "expired" | "cancelled" => Some("cancelled"),
+        "confirmed" if number(order, "total") > 0 => Some("confirmed"),
+        "shipped" if took_money => Some("on its way"),
+        "delivered" if took_money => Some("arrived"),
+        "declined" | "expired" if had("payment_lost") => Some("cancelled"),
         "refund_paid" => Some("paid back"),
         "refund_requested" => {
             let of_event = |refund: &&Value| number(refund, "n") == number(event, "n");

@@ -92,7 +92,7 @@ fn a_correct_run_breaks_no_rule() {
 #[test]
 fn each_rule_is_broken_by_what_it_is_there_for() {
     type Change = fn(&mut Evidence);
-    let cases: [(&str, Change); 24] = [
+    let cases: [(&str, Change); 28] = [
         ("mail-missing", |e| e.mails.clear()),
         ("mail-repeated", |e| e.mails[0].marked = true),
         ("mail-repeated", |e| {
@@ -105,6 +105,21 @@ fn each_rule_is_broken_by_what_it_is_there_for() {
         ("mail-of-nothing", |e| {
             let again = SentMail { id: "o1-1".to_owned(), ..e.mails[0].clone() };
             e.mails.push(again);
+        }),
+        // Mailed as declined, but nothing was ever charged.
+        ("mail-of-nothing", |e| {
+            e.table[0]["history"] = json!([{"s": "placed"}, {"s": "declined"}]);
+            e.mails[0].subject = "Your order is cancelled".to_owned();
+        }),
+        ("mail-of-nothing", |e| e.table[0]["total"] = json!(0)),
+        // Its customer was left waiting, and gets no mail.
+        ("mail-missing", |e| {
+            e.table[0]["history"] = json!([{"s": "placed"}, {"s": "payment_lost"}, {"s": "expired"}]);
+            e.mails.clear();
+        }),
+        ("mail-of-nothing", |e| {
+            e.table[0]["history"] = json!([{"s": "placed"}, {"s": "payment_lost"}, {"s": "cancelled"}]);
+            e.mails[0].id = "o1-3".to_owned();
         }),
         ("audit-missing", |e| drop(e.audit.pop())),
         ("audit-missing", |e| e.audit[0].0 = "2024/03/01/e1.jsonl".to_owned()),

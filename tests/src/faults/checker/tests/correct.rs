@@ -28,7 +28,8 @@ impl Run {
 
     pub fn moves(&mut self, product: &str, delta: i64, reason: &str) {
         let (pk, sk) = (format!("PROD#{product}"), format!("MOVE#{}", self.0.table.len()));
-        self.writes(json!({"PK": pk, "SK": sk, "delta": delta, "reason": reason, "actor": "root"}));
+        let kind = if reason == "initial" { "initial" } else { "adjusted" };
+        self.writes(json!({"PK": pk, "SK": sk, "delta": delta, "kind": kind, "reason": reason, "actor": "root"}));
     }
 
     pub fn remembers(&mut self, who: &str, key: &str, order: &str) {

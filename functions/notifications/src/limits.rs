@@ -1,0 +1,142 @@
+use domain::{Email, OrderId, Timestamp};
+use jiff::SignedDuration;
+use table::{RateLimit, RateVerdict, StoreError, Table, keys::sha256_hex};
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// Parts that the shop's mails are counted in, by recipient: a single item of the table takes 1,000 writes a second.
+const SHARDS: u32 = 8;
+
+/// How many mails go out. The counters are in the table, so that every environment counts together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MailLimits {
+    /// Mails to one recipient in a day of UTC. More are dropped: an inbox is not flooded, whatever happens to orders.
+    pub recipient: u32,
+    /// Mails of the whole shop in an hour, in eight equal parts by recipient. More become dead letters, so that they can be
+    /// replayed: what sends that many is a mistake or an attack, and somebody has to look at it.
+    pub shop: u32,
+}
+
+impl Default for MailLimits {
+    fn default() -> Self {
+        Self { recipient: 30, shop: 20_000 }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is neither recipient=number, of 1 or more, nor shop=number, of {SHARDS} or more")]
+pub struct InvalidLimit(String);
+
+/// What the limits say of one mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allowance {
+    Allowed,
+    /// The recipient has had a day's worth.
+    RecipientLimited,
+    /// The shop has sent an hour's worth.
+    ShopLimited,
+}
+
+impl MailLimits {
+    /// The defaults with what `text` says otherwise, such as `recipient=50,shop=100000`.
+    ///
+    /// # Errors
+    /// Names the entry that is wrong.
+    pub fn parse(text: &str) -> Result<Self, InvalidLimit> {
+        let mut limits = Self::default();
+        for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
+            let invalid = || InvalidLimit(entry.to_owned());
+            let (name, most) = entry.split_once('=').ok_or_else(invalid)?;
+            let most: u32 = most.trim().parse().map_err(|_| invalid())?;
+            match name.trim() {
+                "recipient" if most >= 1 => limits.recipient = most,
+                "shop" if most >= SHARDS => limits.shop = most,
+                _ => return Err(invalid()),
+            }
+        }
+        Ok(limits)
+    }
+
+    /// Counts a mail against both limits (AP-18a). One that the recipient may not have is not counted for the shop.
+    ///
+    /// # Errors
+    /// The table could not count. The mail may be counted all the same.
+    pub async fn count(&self, table: &Table, to: &Email, now: Timestamp) -> Result<Allowance, StoreError> {
+        let mailbox = sha256_hex(mailbox_of(to));
+        if table.rate_count(&self.of_recipient(&mailbox), now).await? != RateVerdict::Allowed {
+            return Ok(Allowance::RecipientLimited);
+        }
+        match table.rate_count(&self.of_shop(&mailbox), now).await? {
+            RateVerdict::Allowed => Ok(Allowance::Allowed),
+            RateVerdict::Limited { .. } => Ok(Allowance::ShopLimited),
+        }
+    }
+
+    /// The address is hashed: no e-mail stands in a key.
+    fn of_recipient(&self, mailbox: &str) -> RateLimit {
+        RateLimit { scope: format!("mail-recipient:{mailbox}"), most: self.recipient, window: DAY }
+    }
+
+    fn of_shop(&self, mailbox: &str) -> RateLimit {
+        let digit = mailbox.chars().next().and_then(|digit| digit.to_digit(16)).unwrap_or_default();
+        RateLimit { scope: format!("mail-shop:{}", digit % SHARDS), most: self.shop / SHARDS, window: HOUR }
+    }
+}
+
+/// The address without its tag: providers deliver `ann+1@…` and `ann+2@…` to one mailbox, which has one limit.
+fn mailbox_of(email: &Email) -> String {
+    let email = email.as_str();
+    let (local, domain) = email.rsplit_once('@').unwrap_or((email, ""));
+    let untagged = local.split_once('+').map_or(local, |(name, _)| name);
+    // A local part that is only a tag is a mailbox of its own.
+    format!("{}@{domain}", if untagged.is_empty() { local } else { untagged })
+}
+
+/// The whole shop has sent its mails of this hour.
+#[derive(Debug, thiserror::Error)]
+#[error("the shop has reached its limit of mails an hour (MAIL_LIMITS); replay this letter when it is known why")]
+pub struct ShopLimited;
+
+/// The recipient's mail is dropped for good, so it is said at least for which order that was.
+pub fn log_dropped(order: OrderId, version: u64) {
+    tracing::warn!(%order, version, "a mail is dropped: its recipient has had the most mails that a day allows");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deployment_names_only_the_limits_it_changes() {
+        let limits = MailLimits::parse("shop=100000, recipient=50").unwrap();
+
+        assert_eq!(limits, MailLimits { recipient: 50, shop: 100_000 });
+        assert_eq!(MailLimits::parse("").unwrap(), MailLimits::default());
+        assert_eq!(MailLimits::parse("shop=8").unwrap(), MailLimits { shop: 8, ..MailLimits::default() });
+        for wrong in ["recipient", "recipient=", "recipient=0", "recipient=-1", "shop=7", "shop=many", "customer=5"] {
+            assert!(MailLimits::parse(wrong).unwrap_err().to_string().contains(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_mailbox_has_one_limit_whatever_its_tag() {
+        let mailbox = |raw| mailbox_of(&Email::parse(raw).unwrap());
+
+        assert_eq!(mailbox("Ann+shop@example.com"), mailbox("ann@example.com"));
+        assert_ne!(mailbox("ann@example.com"), mailbox("ann@example.org"));
+        assert_ne!(mailbox("+1@example.com"), mailbox("+2@example.com"));
+    }
+
+    #[test]
+    fn the_parts_of_the_shops_limit_never_add_up_to_more() {
+        let limits = MailLimits { shop: 100, ..MailLimits::default() };
+
+        let parts: std::collections::BTreeMap<_, _> = (0..200)
+            .map(|i| limits.of_shop(&sha256_hex(format!("{i}@example.com"))))
+            .map(|l| (l.scope, l.most))
+            .collect();
+
+        assert_eq!((parts.len(), parts.values().sum::<u32>()), (8, 96));
+    }
+}

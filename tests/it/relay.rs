@@ -1,0 +1,243 @@
+//! Somebody who wants the shop to write to a stranger, with words and links of their own.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
+
+use e2e::{PASSWORD, Shop, Shopper};
+use jiff::SignedDuration;
+use notifications::MailLimits;
+use serde_json::{Value, json};
+
+use crate::{
+    orders::hold,
+    routes::{Access, Things, ask_with, bodies, routes},
+};
+
+const VICTIM: &str = "victim@bank.example";
+const LURE: &str = "your account is locked: http://evil.example, www.evil.example, eve@evil.example";
+/// Parts of the lure that a mail client could make a link of.
+const LINKS: [&str; 6] = ["//", "www.", "evil.example", "eve@", "mailto:", "tel:"];
+
+/// Every token that the local provider knows, and one that it does not.
+const TOKENS: [&str; 6] =
+    ["tok_visa", "tok_slow", "tok_declined", "tok_timeout_paid", "tok_timeout_unpaid", "tok_unknown"];
+
+#[tokio::test]
+async fn a_stranger_gets_no_mail_but_of_what_was_paid_for_and_none_with_a_link() {
+    let shop = open(30).await;
+    let mut attacker = shop.stranger();
+    registers(&shop, &mut attacker).await;
+    let lure = named(&shop, &format!("lure-{}", attacker.uid), 899).await;
+    let free = named(&shop, "free", 0).await;
+    let mut thing = Things::of(&shop, attacker).await;
+    let mut asked = 0;
+    let mut key = || {
+        asked += 1;
+        format!("asked-by-attacker-{asked}")
+    };
+
+    for token in TOKENS {
+        // As the customer, and as a guest, who has no address that mail could go to.
+        let guest = shop.customer().await;
+        for (route, _) in routes(&shop).iter().filter(|(_, access)| *access != Access::Admin) {
+            let body = chosen(route, token);
+            for product in [&lure, &free] {
+                guest.post("/cart/items", json!({"productId": product, "quantity": 1})).await;
+                ask_with(&guest, route, &thing, &body, &key()).await;
+                thing.owner.post("/cart/items", json!({"productId": product, "quantity": 1})).await;
+                let mut body = body.clone();
+                if route == "POST /orders" {
+                    body["shippingAddressId"] = address(&thing.owner).await;
+                }
+                ask_with(&thing.owner, route, &thing, &body, &key()).await;
+                // Some routes end the session.
+                if thing.owner.get("/users/me").await.status() != 200 {
+                    thing.owner.logs_in(VICTIM, PASSWORD).await;
+                }
+            }
+        }
+        // Held, and cancelled before anything is decided.
+        thing.owner.post("/cart/items", json!({"productId": lure, "quantity": 1})).await.expect(200);
+        let held = hold(&shop, &thing.owner, token, &key()).await;
+        thing.order = held.id.to_string();
+        ask_with(&thing.owner, "POST /orders/{orderId}/cancel", &thing, &Value::Null, &key()).await;
+        // Held, and left until it runs out.
+        thing.owner.post("/cart/items", json!({"productId": lure, "quantity": 1})).await;
+        hold(&shop, &thing.owner, token, &key()).await;
+        for _ in 0..3 {
+            shop.clock.advance(SignedDuration::from_mins(16));
+            shop.sweep(None).await;
+        }
+        thing.owner.logs_in(VICTIM, PASSWORD).await;
+    }
+    shop.drain().await;
+
+    let orders = orders(&shop).await;
+    let sent = mails(&shop);
+    let mine = |order: &&Value| order["customer"] == json!(thing.owner.uid);
+    let seen: BTreeSet<&str> = orders.values().filter(mine).flat_map(events).collect();
+    for happened in ["confirmed", "declined", "expired", "cancelled", "payment_lost", "refund_paid"] {
+        assert!(seen.contains(happened), "the attacker never got an order as far as {happened}");
+    }
+    assert!(orders.values().filter(mine).any(|order| order["total"] == 0 && events(order).contains(&"confirmed")));
+    assert!(!sent.is_empty());
+    for mail in &sent {
+        let order = &orders[mail.order.as_str()];
+        let (paid, waited) = (events(order).contains(&"confirmed"), events(order).contains(&"payment_lost"));
+        assert!(order["total"].as_i64() > Some(0), "a free order is mailed: {order}");
+        assert!(paid || waited, "nothing was paid: {order}");
+        assert_eq!(mail.to, format!("<{VICTIM}>"), "no name stands beside the address");
+        let of_order = sent.iter().filter(|other| other.order == mail.order).count();
+        assert!(paid || of_order == 1, "of an order that came to nothing only one mail goes out: {order}");
+        for part in [&mail.text, &mail.html] {
+            for link in LINKS {
+                assert!(!part.contains(link), "{link} in {part}");
+            }
+        }
+    }
+    // The lure itself arrives, as text: in a product's name and in an address.
+    assert!(sent.iter().any(|mail| mail.text.contains(" × your account is locked: http / /evil. example")));
+    assert!(sent.iter().any(|mail| mail.text.contains("mailto eve @ evil. example")), "no order has an address");
+    println!("{} orders, {} mails", orders.len(), sent.len());
+}
+
+#[tokio::test]
+async fn an_attacker_who_pays_for_every_order_reaches_a_stranger_no_more_often_than_the_limit() {
+    let shop = open(4).await;
+    let mut accounts = Vec::new();
+    // One mailbox, under several addresses.
+    for email in [VICTIM.to_owned(), VICTIM.replace('@', "+1@"), VICTIM.replace('@', "+2@").to_uppercase()] {
+        let mut attacker = shop.stranger();
+        attacker.takes(&shop.stranger().post("/users", account(&email)).await.expect(201));
+        accounts.push(attacker);
+    }
+    let lure = named(&shop, "lure", 1).await;
+    for attacker in &accounts {
+        for _ in 0..3 {
+            attacker.post("/cart/items", json!({"productId": lure, "quantity": 1})).await.expect(200);
+            attacker.checks_out().await.expect(201);
+        }
+    }
+
+    shop.drain().await;
+
+    assert_eq!(mails(&shop).len(), 4, "of nine orders that were paid");
+}
+
+/// A shop without rates, and with this limit of mails to one recipient.
+async fn open(recipient: u32) -> Shop {
+    Shop::open_with(|options| {
+        options.dynamodb_endpoint = None;
+        options.policy.rates = None;
+        options.mail_limits = Some(MailLimits { recipient, ..MailLimits::default() });
+    })
+    .await
+}
+
+fn account(email: &str) -> Value {
+    json!({"email": email, "password": PASSWORD, "name": LURE})
+}
+
+async fn registers(shop: &Shop, attacker: &mut Shopper) {
+    attacker.takes(&shop.stranger().post("/users", account(VICTIM)).await.expect(201));
+}
+
+/// A product whose name is a lure, as staff may have taken it over from a supplier.
+async fn named(shop: &Shop, id: &str, cents: i64) -> String {
+    let product = json!({"productId": id, "name": LURE, "category": [], "price": e2e::usd(cents), "stock": 1_000});
+    let answer = shop.admin().await.post("/admin/products", product).await.expect(201).json();
+    answer["productId"].as_str().expect("an id").to_owned()
+}
+
+/// An address of lures, for an order to go to.
+async fn address(attacker: &Shopper) -> Value {
+    let mut address = chosen("POST /users/me/addresses", "");
+    for line in ["line2", "region", "postalCode"] {
+        address[line] = json!("mailto:eve@evil.example");
+    }
+    attacker.post("/users/me/addresses", address).await.expect(201).json()["addressId"].clone()
+}
+
+/// What a route is asked with, every text of it chosen by the attacker.
+fn chosen(route: &str, token: &str) -> Value {
+    let (_, mut body) = bodies().into_iter().find(|(known, _)| *known == route).expect("a route of the document");
+    for (name, value) in body.as_object_mut().into_iter().flatten() {
+        *value = match name.as_str() {
+            "email" => json!(VICTIM),
+            "name" | "recipient" | "line1" | "city" => json!(LURE),
+            "password" => json!(PASSWORD),
+            "payment" => json!({"token": token}),
+            _ => value.take(),
+        };
+    }
+    body
+}
+
+/// Every order of the shop by its id.
+async fn orders(shop: &Shop) -> BTreeMap<String, Value> {
+    let orders = shop.dump().await.into_iter().filter(|item| item["SK"] == "STATUS");
+    let id = |order: &Value| order["PK"].as_str().unwrap_or_default().trim_start_matches("ORDER#").to_owned();
+    orders.map(|order| (id(&order), order)).collect()
+}
+
+fn events(order: &Value) -> Vec<&str> {
+    order["history"].as_array().into_iter().flatten().filter_map(|event| event["s"].as_str()).collect()
+}
+
+struct Mail {
+    order: String,
+    to: String,
+    /// What a reader sees of either part.
+    text: String,
+    html: String,
+}
+
+fn mails(shop: &Shop) -> Vec<Mail> {
+    let Ok(files) = fs::read_dir(&shop.stack.mail) else { return Vec::new() };
+    files.map(|file| mail(&file.expect("a file").path())).collect()
+}
+
+fn mail(path: &std::path::Path) -> Mail {
+    let raw = fs::read_to_string(path).expect("a mail");
+    let to = raw.lines().find_map(|line| line.strip_prefix("To: ")).expect("a recipient");
+    let part = |kind: &str| {
+        let at = raw.find(&format!("Content-Type: {kind}")).expect("a part");
+        let (head, body) = raw[at..].split_once("\r\n\r\n").expect("a head and a body");
+        assert!(head.contains("quoted-printable"), "{head}");
+        decoded(body.split("\r\n--").next().unwrap_or_default())
+    };
+    let html = part("text/html");
+    // Without its tags, as it is shown.
+    let shown =
+        html.split_once("</head>").expect("a head").1.split('<').map(|tag| tag.split_once('>').unwrap_or_default().1);
+    let name = path.file_stem().and_then(|name| name.to_str()).expect("a name");
+    Mail {
+        order: name.rsplit_once('-').expect("an order and a version").0.to_owned(),
+        to: to.trim().to_owned(),
+        text: part("text/plain"),
+        html: shown.collect::<Vec<_>>().join("\n"),
+    }
+}
+
+/// Quoted-printable (RFC 2045, section 6.7).
+fn decoded(body: &str) -> String {
+    let mut bytes = Vec::new();
+    let unfolded = body.replace("=\r\n", "");
+    let mut rest = unfolded.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let code = (*first == b'=').then(|| std::str::from_utf8(&after[..2]).ok()).flatten();
+        match code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8(bytes).expect("text")
+}
