@@ -13,6 +13,7 @@ mod environments;
 mod events;
 mod faults;
 mod import;
+mod json;
 mod local_stack;
 mod model;
 mod notifications;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use e2e::{Answer, Shop, Shopper, usd};
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 /// What a route is asked with: a body, where it takes one.
@@ -170,6 +170,22 @@ impl Things {
 }
 
 pub async fn ask(caller: &Shopper, route: &str, thing: &Things) -> Answer {
+    caller.send(request(caller, route, thing)).await
+}
+
+/// What a route is asked with: its own body, and all else that any route asks for.
+pub fn request(caller: &Shopper, route: &str, thing: &Things) -> RequestBuilder {
+    let body = bodies().into_iter().find(|(r, _)| *r == route).expect("the ratchet above names what is missing").1;
+    let request = bare_request(caller, route, thing);
+    match (&body, route.ends_with("/description")) {
+        (Value::Null, _) => request,
+        (html, true) => request.header("content-type", "text/html").body(html.as_str().unwrap().to_owned()),
+        (json, false) => request.json(json),
+    }
+}
+
+/// The same without a body.
+pub fn bare_request(caller: &Shopper, route: &str, thing: &Things) -> RequestBuilder {
     let (method, template) = route.split_once(' ').unwrap();
     let mut path = template
         .replace("{productId}", &thing.product)
@@ -180,15 +196,8 @@ pub async fn ask(caller: &Shopper, route: &str, thing: &Things) -> Answer {
     if route == "GET /admin/orders" {
         path.push_str("?state=confirmed");
     }
-    let body = bodies().into_iter().find(|(r, _)| *r == route).expect("the ratchet above names what is missing").1;
     let request = caller.request(Method::from_bytes(method.as_bytes()).unwrap(), &path);
-    let request = request.header("idempotency-key", "asked-by-the-route-test");
-    let request = match (&body, route.ends_with("/description")) {
-        (Value::Null, _) => request,
-        (html, true) => request.header("content-type", "text/html").body(html.as_str().unwrap().to_owned()),
-        (json, false) => request.json(json),
-    };
-    caller.send(request).await
+    request.header("idempotency-key", "asked-by-the-route-test")
 }
 
 /// Each operation of the document, and who it is for.

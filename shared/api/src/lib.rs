@@ -17,6 +17,7 @@ mod params;
 mod problem;
 pub mod rates;
 mod session;
+pub mod strict;
 pub mod telemetry;
 pub mod token;
 pub mod wire;
