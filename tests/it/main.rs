@@ -7,6 +7,7 @@ mod after_sale;
 mod bad_input;
 mod cart;
 mod costs;
+mod cross_site;
 mod customers;
 mod dead_letters;
 mod environments;

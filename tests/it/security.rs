@@ -229,21 +229,17 @@ async fn a_form_with_a_cookie_is_refused_whoever_sends_it() {
 }
 
 #[tokio::test]
-async fn a_bearer_token_works_from_anywhere() {
+async fn a_bearer_token_needs_no_page() {
     let shop = Shop::open().await;
     let ann = with_a_mug_in_the_cart(&shop).await;
 
-    for origin in [None, Some("https://evil.example"), Some("null")] {
-        for (method, path, body) in changes() {
-            let mut request = ann.request(method, path);
-            if let Some(origin) = origin {
-                request = request.header("origin", origin).header("sec-fetch-site", "cross-site");
-            }
-            if let Some(body) = body {
-                request = request.json(&body);
-            }
-            ann.send(request).await.expect(200);
-        }
+    for (method, path, body) in changes() {
+        let request = ann.request(method, path);
+        let request = match body {
+            Some(body) => request.json(&body),
+            None => request,
+        };
+        ann.send(request).await.expect(200);
     }
 }
 

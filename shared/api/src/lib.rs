@@ -7,6 +7,7 @@ mod admin;
 mod body;
 pub mod clock;
 mod context;
+mod cross_site;
 mod cursor;
 mod deadline;
 pub mod edge;
