@@ -83,6 +83,44 @@ fn a_guests_cart_is_merged_once_whatever_call_of_the_login_fails() {
 }
 
 #[test]
+fn a_read_never_depends_on_keeping_its_session_from_going_idle() {
+    on_a_large_stack(|| async {
+        let engine = Engine::start().await;
+        let world = engine.world("touch", None).await;
+        let ann = world.logged_in("ann").await;
+        let mut touches = 0;
+        for path in ["/users/me", "/cart", "/orders", "/sessions"] {
+            for fault in Fault::ALL {
+                for k in 0.. {
+                    // A minute later the session is to be touched again.
+                    world.advance(61);
+                    let plan = Plan::at(k, *fault);
+
+                    let status = world.get(&world.environment(plan.clone()).await, &ann, path).await;
+
+                    let calls = plan.log();
+                    let Some(failed) = calls.iter().find(|call| call.fault.is_some()) else {
+                        assert_eq!(status, Some(200), "{path} {fault:?} at {k}: {calls:?}");
+                        if k >= plan.calls() {
+                            break;
+                        }
+                        continue;
+                    };
+                    let is_touch = failed.what == "UpdateItem";
+                    touches += usize::from(is_touch);
+                    match status {
+                        None => assert!(plan.is_crashed(), "{path} {fault:?} at {k}"),
+                        Some(503) => assert!(!is_touch, "{path} {fault:?} at {k}: {calls:?}"),
+                        Some(other) => assert_eq!(other, 200, "{path} {fault:?} at {k}: {calls:?}"),
+                    }
+                }
+            }
+        }
+        assert!(touches > 30, "only {touches} touches failed");
+    });
+}
+
+#[test]
 fn a_retry_without_the_transactions_token_is_still_one_order() {
     on_a_large_stack(|| async {
         let engine = Engine::start().await;

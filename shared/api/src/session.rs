@@ -4,7 +4,7 @@ use axum::extract::{ConnectInfo, FromRef, FromRequestParts};
 use domain::{Cart, SessionId, SessionKind, SessionLifetime, Timestamp, UserId};
 use http::{HeaderMap, HeaderValue, header, request::Parts};
 use lambda_http::request::RequestContext;
-use table::{SessionRecord, SessionWithCart};
+use table::{SessionRecord, SessionWithCart, error_chain};
 
 use crate::{Context, Problem, token::Token};
 
@@ -108,14 +108,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Device {
     }
 }
 
-/// Refuses what is not open, and keeps what is open from going idle.
+/// Refuses what is not open, and keeps what is open from going idle. The session was read live, so this request does
+/// not depend on the touch: if it fails, the next request does it.
 async fn open(context: &Context, record: Option<SessionRecord>) -> Result<Session, Problem> {
     let now = context.clock.now();
     let record = record.filter(|r| r.lifetime.is_live(now)).ok_or_else(invalid)?;
     if let Some(later) = record.lifetime.touch(record.kind, now) {
-        // Revoked between the read and this write: refused like any other.
-        if !context.table.session_touch(&record.id, later).await? {
-            return Err(invalid());
+        match context.table.session_touch(&record.id, later).await {
+            Ok(true) => {}
+            // Revoked between the read and this write: refused like any other.
+            Ok(false) => return Err(invalid()),
+            Err(error) => tracing::warn!(cause = error_chain(&error), "a session was not kept from going idle"),
         }
     }
     Ok(Session { id: record.id, uid: record.uid, kind: record.kind, lifetime: record.lifetime })
