@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use api::rates::Rates;
 use e2e::faults::{
     bugs::Bug,
     checker,
     plan::{Fault, Plan},
     runs::{self, Engine, Flow, Tally},
 };
+
+use crate::customers::WEAK_HASH;
 
 #[test]
 fn a_dozen_seeds_of_a_whole_shop_break_no_rule() {
@@ -117,6 +120,38 @@ fn a_read_never_depends_on_keeping_its_session_from_going_idle() {
             }
         }
         assert!(touches > 30, "only {touches} touches failed");
+    });
+}
+
+#[test]
+fn a_login_never_depends_on_forgetting_tries_nor_on_a_better_hash() {
+    on_a_large_stack(|| async {
+        let engine = Engine::start().await;
+        let mut needless = 0;
+        for fault in [Fault::DropBefore, Fault::LoseAnswer, Fault::ServerErrorAfter, Fault::Throttle, Fault::Conflict] {
+            for k in 0.. {
+                let world = engine.world(&format!("login-{k}-{}", fault.name()), None).await;
+                world.customer("bob", "bob@example.com").await;
+                world.weaken_hash("bob@example.com", WEAK_HASH).await;
+                let guest = world.shopper("guest").await;
+                let plan = Plan::at(k, fault);
+                let environment = world.environment_with(plan.clone(), Some(Rates::default())).await;
+
+                let status = world.login(&environment, &guest, "bob@example.com").await;
+
+                // Tries are forgotten by a DeleteItem, and the hash is put in the place of the old one.
+                let calls = plan.log();
+                let failed = calls.iter().find(|call| call.fault.is_some());
+                if failed.is_none_or(|call| ["DeleteItem", "PutItem"].contains(&call.what.as_str())) {
+                    assert_eq!(status, Some(201), "{fault:?} at {k}: {calls:?}");
+                    needless += usize::from(failed.is_some());
+                }
+                if k >= plan.calls() {
+                    break;
+                }
+            }
+        }
+        assert_eq!(needless, 2 * 5);
     });
 }
 

@@ -16,6 +16,7 @@ mod faults;
 mod import;
 mod json;
 mod local_stack;
+mod lockout;
 mod model;
 mod notifications;
 mod orders;

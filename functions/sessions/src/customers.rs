@@ -1,6 +1,8 @@
 //! Who a customer is.
 
-use api::{ClientAddress, Device, Json, MaybeSession, Problem, Session, attach_token, rates, wire::ProblemDetails};
+use api::{
+    ClientAddress, Device, Json, KnownDevice, MaybeSession, Problem, Session, attach_token, rates, wire::ProblemDetails,
+};
 use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
@@ -12,7 +14,7 @@ use table::{Credential, LoginError, RegisterError, StoreError};
 use crate::{
     State,
     passwords::Verdict,
-    sessions::{TRIES, issue, opened},
+    sessions::{TRIES, issue, opened_by_password},
     wire::{ChangeCustomerRequest, CustomerResponse, RegisterRequest, TokenResponse},
 };
 
@@ -53,7 +55,10 @@ pub async fn register(
         let customer = Customer { id: uid.clone(), name, email, role: Role::Customer, created_at: now };
         let (token, new) = issue(context, &uid, SessionKind::Customer, device.clone());
         match context.table.customer_register(&customer, &hash, Some(&new), guest.as_ref()).await {
-            Ok(()) => return Ok(opened(context, &token, &new)),
+            Ok(()) => {
+                let device = KnownDevice::unknown_before();
+                return Ok(opened_by_password(context, &token, &new, &customer.email, &device));
+            }
             Err(RegisterError::EmailTaken(_)) => {
                 let detail = "this e-mail cannot be registered; if it is yours, log in";
                 return Err(Problem::conflict("registration_refused", detail));
@@ -94,7 +99,6 @@ pub async fn me(session: Session, Extract(state): Extract<State>) -> Result<impl
 pub async fn change(
     session: Session,
     Extract(state): Extract<State>,
-    ClientAddress(address): ClientAddress,
     Device(device): Device,
     Json(request): Json<ChangeCustomerRequest>,
 ) -> Result<Response, Problem> {
@@ -113,8 +117,8 @@ pub async fn change(
 
     let mut token = None;
     if let Some((current, new)) = passwords {
-        let email = &customer.email;
-        rates::allow(context, |r| vec![r.login_account_address(email, address), r.login_account(email)]).await?;
+        // By the session: strangers have none, so their guesses do not count here.
+        rates::allow(context, |rates| vec![rates.password_change(&session)]).await?;
         let credential = change_password(&state, &customer.email, current, new).await?;
         // Everything opened under the old password ends; this device goes on with a new token.
         context.table.session_revoke_all(&session.uid, context.clock.now()).await?;
@@ -136,9 +140,14 @@ pub async fn change(
 
     let mut body = CustomerResponse::new(session.uid.to_string(), Some(&customer), &[]);
     body.token = token.as_ref().map(|(t, _)| t.reveal());
+    let device_token = token.is_some().then(|| KnownDevice::unknown_before().token(context, &customer.email));
+    body.device_token = device_token.clone();
     let mut response = axum::Json(body).into_response();
     if let Some((token, expires_at)) = token {
         attach_token(response.headers_mut(), &token, context.clock.now(), expires_at);
+    }
+    if let Some(device_token) = device_token {
+        KnownDevice::attach_token(response.headers_mut(), &device_token);
     }
     Ok(response)
 }

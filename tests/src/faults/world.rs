@@ -186,6 +186,14 @@ impl World {
         session(&self.table, &self.clock, customer.id).await
     }
 
+    /// Has somebody's password hashed as it once was.
+    pub async fn weaken_hash(&self, email: &str, hash: &str) {
+        let email = Email::parse(email).expect("an e-mail");
+        let credential = self.table.credential_get(&email).await.expect("the table answers").expect("it is there");
+        let replaced = self.table.credential_replace(&email, &credential, hash).await;
+        assert!(replaced.expect("the table answers"));
+    }
+
     /// A guest logs in; the status, or `None` if the environment died.
     pub async fn login(&self, environment: &Environment, guest: &Shopper, email: &str) -> Option<u16> {
         let body = json!({"email": email, "password": crate::PASSWORD});
