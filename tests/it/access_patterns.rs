@@ -188,6 +188,7 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     let limit = RateLimit { scope: "test".to_owned(), most: 5, window: SignedDuration::from_mins(1) };
     pattern!("AP-18a", table.rate_count(&limit, now));
     pattern!("AP-18b", table.rate_reset(&limit, now));
+    pattern!("AP-18c", table.rate_tally(&limit, now));
     let guest: UserId = "guest-1".parse().unwrap();
     let (token, new) = session(&guest, SessionKind::Guest, now);
     pattern!("AP-25", table.session_open_guest(&new));

@@ -12,7 +12,7 @@ const ANN: &str = "ann@example.com";
 const NEW_PASSWORD: &str = "staple battery horse";
 
 /// [`PASSWORD`] under Argon2id with far weaker parameters than today's.
-const WEAK_HASH: &str =
+pub(crate) const WEAK_HASH: &str =
     "$argon2id$v=19$m=1024,t=1,p=1$YW4gb2xkIHNhbHQgMjAxOQ$AY8myariRi36HwRQ9Ed7P7XuoV0kSR0+bHkgyepXQtc";
 
 #[tokio::test]

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use api::rates::Rates;
 use e2e::faults::{
     bugs::Bug,
     checker,
-    plan::{Fault, Plan},
+    plan::{Call, Fault, Plan},
     runs::{self, Engine, Flow, Tally},
     world::{CANCEL, World},
 };
+
+use crate::customers::WEAK_HASH;
 
 #[test]
 fn a_dozen_seeds_of_a_whole_shop_break_no_rule() {
@@ -80,6 +83,81 @@ fn a_guests_cart_is_merged_once_whatever_call_of_the_login_fails() {
             }
         }
         assert!(suffered > 20, "only {suffered} calls failed");
+    });
+}
+
+#[test]
+fn a_read_never_depends_on_keeping_its_session_from_going_idle() {
+    on_a_large_stack(|| async {
+        let engine = Engine::start().await;
+        let world = engine.world("touch", None).await;
+        let ann = world.logged_in("ann").await;
+        let mut touches = 0;
+        for path in ["/users/me", "/cart", "/orders", "/sessions"] {
+            for fault in Fault::ALL {
+                for k in 0.. {
+                    // A minute later the session is to be touched again.
+                    world.advance(61);
+                    let plan = Plan::at(k, *fault);
+
+                    let status = world.get(&world.environment(plan.clone()).await, &ann, path).await;
+
+                    let calls = plan.log();
+                    let Some(failed) = calls.iter().find(|call| call.fault.is_some()) else {
+                        assert_eq!(status, Some(200), "{path} {fault:?} at {k}: {calls:?}");
+                        if k >= plan.calls() {
+                            break;
+                        }
+                        continue;
+                    };
+                    let is_touch = failed.what == "UpdateItem";
+                    touches += usize::from(is_touch);
+                    match status {
+                        None => assert!(plan.is_crashed(), "{path} {fault:?} at {k}"),
+                        Some(503) => assert!(!is_touch, "{path} {fault:?} at {k}: {calls:?}"),
+                        Some(other) => assert_eq!(other, 200, "{path} {fault:?} at {k}: {calls:?}"),
+                    }
+                }
+            }
+        }
+        assert!(touches > 30, "only {touches} touches failed");
+    });
+}
+
+#[test]
+fn a_login_never_depends_on_forgetting_tries_nor_on_a_better_hash() {
+    on_a_large_stack(|| async {
+        let engine = Engine::start().await;
+        let mut needless = 0;
+        for fault in [Fault::DropBefore, Fault::LoseAnswer, Fault::ServerErrorAfter, Fault::Throttle, Fault::Conflict] {
+            for k in 0.. {
+                let world = engine.world(&format!("login-{k}-{}", fault.name()), None).await;
+                world.customer("bob", "bob@example.com").await;
+                world.weaken_hash("bob@example.com", WEAK_HASH).await;
+                let guest = world.shopper("guest").await;
+                let plan = Plan::at(k, fault);
+                let environment = world.environment_with(plan.clone(), Some(Rates::default())).await;
+
+                let status = world.login(&environment, &guest, "bob@example.com").await;
+
+                // Tries are forgotten by a DeleteItem, and the hash is renewed once the session is open.
+                let calls = plan.log();
+                let failed = calls.iter().find(|call| call.fault.is_some());
+                let opened = calls.iter().position(|call| call.what == "TransactWriteItems");
+                let is_needless = |call: &Call| {
+                    call.what == "DeleteItem"
+                        || (call.what == "UpdateItem" && opened.is_some_and(|at| at < call.number))
+                };
+                if failed.is_none_or(is_needless) {
+                    assert_eq!(status, Some(201), "{fault:?} at {k}: {calls:?}");
+                    needless += usize::from(failed.is_some());
+                }
+                if k >= plan.calls() {
+                    break;
+                }
+            }
+        }
+        assert_eq!(needless, 2 * 5);
     });
 }
 
@@ -164,7 +242,7 @@ fn no_old_token_lives_once_a_new_password_works_whatever_call_of_the_change_fail
                 let (healthy, email) = (world.environment(Plan::none()).await, "bob@example.com");
                 let bob = world.customer("bob", email).await;
                 let elsewhere = world.shopper("elsewhere").await;
-                let thief = world.logged_in(&healthy, &elsewhere, email).await.unwrap().1.unwrap();
+                let thief = world.log_in(&healthy, &elsewhere, email).await.unwrap().1.unwrap();
 
                 let plan = Plan::at(k, fault);
                 let changed = world.change_password(&world.environment(plan.clone()).await, &bob).await;
@@ -274,7 +352,7 @@ fn an_order_and_a_product_are_found_at_once_though_reads_lag_behind() {
         let path = format!("/orders/{}", placed.body["orderId"].as_str().unwrap());
         world.recall_nothing_of(placed.body["orderId"].as_str().unwrap());
         let lagging = world.environment(Plan::on("Query", Fault::Stale)).await;
-        assert_eq!(world.read(&lagging, &ann, &path).await, Some(200));
+        assert_eq!(world.get(&lagging, &ann, &path).await, Some(200));
         assert!(lagging.plan.injected()[&Fault::Stale] > 0);
     });
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use e2e::{Answer, Shop, Shopper, usd};
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 /// What a route is asked with: a body, where it takes one.
@@ -174,12 +174,34 @@ impl Things {
 }
 
 pub async fn ask(caller: &Shopper, route: &str, thing: &Things) -> Answer {
-    let body = bodies().into_iter().find(|(r, _)| *r == route).expect("the ratchet above names what is missing").1;
-    ask_with(caller, route, thing, &body, "asked-by-the-route-test").await
+    caller.send(request(caller, route, thing)).await
 }
 
 /// Asks a route with a body, and a key where it takes one.
 pub async fn ask_with(caller: &Shopper, route: &str, thing: &Things, body: &Value, key: &str) -> Answer {
+    caller.send(with_body(keyed_request(caller, route, thing, key), route, body)).await
+}
+
+/// What a route is asked with: its own body, and all else that any route asks for.
+pub fn request(caller: &Shopper, route: &str, thing: &Things) -> RequestBuilder {
+    let body = bodies().into_iter().find(|(r, _)| *r == route).expect("the ratchet above names what is missing").1;
+    with_body(bare_request(caller, route, thing), route, &body)
+}
+
+fn with_body(request: RequestBuilder, route: &str, body: &Value) -> RequestBuilder {
+    match (body, route.ends_with("/description")) {
+        (Value::Null, _) => request,
+        (html, true) => request.header("content-type", "text/html").body(html.as_str().unwrap().to_owned()),
+        (json, false) => request.json(json),
+    }
+}
+
+/// The same without a body.
+pub fn bare_request(caller: &Shopper, route: &str, thing: &Things) -> RequestBuilder {
+    keyed_request(caller, route, thing, "asked-by-the-route-test")
+}
+
+fn keyed_request(caller: &Shopper, route: &str, thing: &Things, key: &str) -> RequestBuilder {
     let (method, template) = route.split_once(' ').unwrap();
     let mut path = template
         .replace("{productId}", &thing.product)
@@ -191,13 +213,7 @@ pub async fn ask_with(caller: &Shopper, route: &str, thing: &Things, body: &Valu
         path.push_str("?state=confirmed");
     }
     let request = caller.request(Method::from_bytes(method.as_bytes()).unwrap(), &path);
-    let request = request.header("idempotency-key", key);
-    let request = match (body, route.ends_with("/description")) {
-        (Value::Null, _) => request,
-        (html, true) => request.header("content-type", "text/html").body(html.as_str().unwrap().to_owned()),
-        (json, false) => request.json(json),
-    };
-    caller.send(request).await
+    request.header("idempotency-key", key)
 }
 
 /// Each operation of the document, and who it is for.

@@ -1,6 +1,10 @@
 use std::collections::{BTreeSet, HashSet};
 
-use api::{Admin, Json, Problem, wire::ProblemDetails};
+use api::{
+    Admin, Json, Problem,
+    strict::{self, Mismatch},
+    wire::ProblemDetails,
+};
 use axum::{extract::State as Extract, response::IntoResponse};
 use domain::Invalid;
 use serde::{Deserialize, Serialize};
@@ -58,11 +62,12 @@ pub async fn create_batch(
         return Err(Problem::unprocessable("batch_size", format!("a batch holds 1 to {MOST} products")));
     }
     let (mut items, mut records, mut places, mut seen) = (Vec::new(), Vec::new(), Vec::new(), HashSet::new());
-    for value in request.items {
+    for value in &request.items {
         let (outcome, record) = match read(&state, value) {
-            Err(invalid) => (refused(invalid), None),
+            Err(refused) => (refused.into(), None),
             Ok((product, _, _)) if !seen.insert(product.id.clone()) => {
-                (refused(Invalid::new("productId", "product_repeated", "stands in the batch already")), None)
+                let repeated = Invalid::new("productId", "product_repeated", "stands in the batch already");
+                (Refused::from(repeated).into(), None)
             }
             Ok((product, html, stock)) => {
                 let description = match html {
@@ -104,16 +109,34 @@ pub async fn create_batch(
     Ok(axum::Json(BatchResponse { items }))
 }
 
-fn read(state: &State, value: serde_json::Value) -> Result<(domain::Product, Option<String>, i64), Invalid> {
-    let request: CreateProductRequest =
-        serde_json::from_value(value).map_err(|e| Invalid::new("item", "body_invalid", e.to_string()))?;
+fn read(state: &State, value: &serde_json::Value) -> Result<(domain::Product, Option<String>, i64), Refused> {
+    let request: CreateProductRequest = strict::from_value(value)?;
     let clock = &state.context.clock;
     let product = request.product(|| clock.uuid_v7().into(), clock.now())?;
     let html = request.description.as_deref().map(sanitise).filter(|html| !html.is_empty());
     Ok((product, html, request.stock()?))
 }
 
-fn refused(invalid: Invalid) -> BatchOutcome {
-    let (code, detail) = (Some(invalid.code), Some(invalid.to_string()));
-    BatchOutcome { product_id: None, outcome: "invalid", code, detail }
+/// Why one product of a batch cannot be created.
+struct Refused {
+    code: &'static str,
+    detail: String,
+}
+
+impl From<Invalid> for Refused {
+    fn from(invalid: Invalid) -> Self {
+        Self { code: invalid.code, detail: invalid.to_string() }
+    }
+}
+
+impl From<Mismatch> for Refused {
+    fn from(mismatch: Mismatch) -> Self {
+        Self { code: "body_invalid", detail: mismatch.to_string() }
+    }
+}
+
+impl From<Refused> for BatchOutcome {
+    fn from(Refused { code, detail }: Refused) -> Self {
+        Self { product_id: None, outcome: "invalid", code: Some(code), detail: Some(detail) }
+    }
 }

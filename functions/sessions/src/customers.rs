@@ -1,8 +1,8 @@
 //! Who a customer is.
 
 use api::{
-    ClientAddress, Context, Device, Json, MaybeSession, Problem, Session, attach_token, rates, token::Token,
-    wire::ProblemDetails,
+    ClientAddress, Context, Device, Json, KnownDevice, MaybeSession, Problem, Session, attach_token, rates,
+    token::Token, wire::ProblemDetails,
 };
 use axum::{
     extract::State as Extract,
@@ -15,7 +15,7 @@ use table::{Credential, LoginError, RegisterError, StoreError};
 use crate::{
     State,
     passwords::Verdict,
-    sessions::{TRIES, issue, opened},
+    sessions::{TRIES, issue, opened_by_password},
     wire::{ChangeCustomerRequest, CustomerResponse, RegisterRequest, TokenResponse},
 };
 
@@ -56,7 +56,10 @@ pub async fn register(
         let customer = Customer { id: uid.clone(), name, email, role: Role::Customer, created_at: now };
         let (token, new) = issue(context, &uid, SessionKind::Customer, device.clone());
         match context.table.customer_register(&customer, &hash, Some(&new), guest.as_ref()).await {
-            Ok(()) => return Ok(opened(context, &token, &new)),
+            Ok(()) => {
+                let device = KnownDevice::unknown_before();
+                return Ok(opened_by_password(context, &token, &new, &customer.email, &device));
+            }
             Err(RegisterError::EmailTaken(_)) => {
                 let detail = "this e-mail cannot be registered; if it is yours, log in";
                 return Err(Problem::conflict("registration_refused", detail));
@@ -97,7 +100,6 @@ pub async fn me(session: Session, Extract(state): Extract<State>) -> Result<impl
 pub async fn change(
     session: Session,
     Extract(state): Extract<State>,
-    ClientAddress(address): ClientAddress,
     Device(device): Device,
     Json(request): Json<ChangeCustomerRequest>,
 ) -> Result<Response, Problem> {
@@ -116,9 +118,9 @@ pub async fn change(
 
     let mut change = None;
     if let Some((current, new)) = passwords {
-        let email = &customer.email;
-        rates::allow(context, |r| vec![r.login_account_address(email, address), r.login_account(email)]).await?;
-        change = Some(verify_password(&state, email, current, new).await?);
+        // By the session: strangers have none, so their guesses do not count here.
+        rates::allow(context, |rates| vec![rates.password_change(&session)]).await?;
+        change = Some(verify_password(&state, &customer.email, current, new).await?);
     }
     if let Some(name) = name {
         if !context.table.customer_rename(&session.uid, &name).await? {
@@ -134,9 +136,14 @@ pub async fn change(
 
     let mut body = CustomerResponse::new(session.uid.to_string(), Some(&customer), &[]);
     body.token = token.as_ref().map(|(t, _)| t.reveal());
+    let device_token = token.is_some().then(|| KnownDevice::unknown_before().token(context, &customer.email));
+    body.device_token = device_token.clone();
     let mut response = axum::Json(body).into_response();
     if let Some((token, expires_at)) = token {
         attach_token(response.headers_mut(), &token, context.clock.now(), expires_at);
+    }
+    if let Some(device_token) = device_token {
+        KnownDevice::attach_token(response.headers_mut(), &device_token);
     }
     Ok(response)
 }

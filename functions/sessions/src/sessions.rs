@@ -1,8 +1,8 @@
 //! Opening sessions, keeping them, ending them.
 
 use api::{
-    ClientAddress, Context, Device, Id, Json, MaybeSession, Problem, Session, attach_token, clear_cookie,
-    rates::{self, Rates},
+    ClientAddress, Context, Device, DeviceCookie, Id, Json, KnownDevice, MaybeSession, Problem, Session, attach_token,
+    clear_cookie, rates,
     token::Token,
     wire::{ProblemDetails, timestamp},
 };
@@ -12,7 +12,7 @@ use axum::{
 };
 use domain::{Email, Password, SessionId, SessionKind, SessionLifetime, UserId};
 use http::StatusCode;
-use table::{Credential, LoginError, NewSession, SessionWithCart, StoreError};
+use table::{Credential, LoginError, NewSession, SessionWithCart, StoreError, error_chain};
 
 use crate::{
     State,
@@ -55,38 +55,45 @@ pub async fn login(
     Extract(state): Extract<State>,
     ClientAddress(address): ClientAddress,
     Device(device): Device,
+    DeviceCookie(cookie): DeviceCookie,
     MaybeSession(before): MaybeSession,
     Json(request): Json<LoginRequest>,
 ) -> Result<Response, Problem> {
     let context = &state.context;
     let email = Email::parse(&request.email)?;
     let password = Password::attempt(&request.password)?;
+    let tokens = [request.device_token.as_deref(), cookie.as_deref()];
+    let known = KnownDevice::recognise(context, &email, tokens.into_iter().flatten());
     // Before the hash: what is limited must not cost memory and time.
-    let limits = |rates: &Rates| {
-        vec![rates.login_account_address(&email, address), rates.login_account(&email), rates.login_address(address)]
-    };
-    rates::allow(context, limits).await?;
+    rates::allow_login(context, &email, address, known.as_ref()).await?;
 
     let credential = context.table.credential_get(&email).await?;
     let stored = credential.as_ref().map(|c| c.password_hash.clone());
     let verdict = state.passwords.verify(password.clone(), stored).await.map_err(Problem::internal)?;
-    let Some(mut credential) = credential.filter(|_| verdict != Verdict::Wrong) else {
+    let Some(credential) = credential.filter(|_| verdict != Verdict::Wrong) else {
         return Err(wrong_credentials());
     };
-    if let Some(rates) = &context.policy.rates {
-        let of_pair = rates.login_account_address(&email, address);
-        context.table.rate_reset(&of_pair, context.clock.now()).await?;
-    }
-    if verdict == Verdict::RightButWeak {
-        let renewed = state.passwords.hash(password).await.map_err(Problem::internal)?;
-        if context.table.credential_replace(&email, &credential, &renewed).await? {
-            credential.password_hash = renewed;
-        }
-    }
+    rates::forgive_login(context, &email, address, known.as_ref()).await;
 
     let (token, new) = issue(context, &credential.uid, SessionKind::Customer, device);
     open(context, &new, (&email, &credential), before).await?;
-    Ok(opened(context, &token, &new))
+    if verdict == Verdict::RightButWeak {
+        renew_hash(&state, &email, &credential, password).await;
+    }
+    let known = known.unwrap_or_else(KnownDevice::unknown_before);
+    Ok(opened_by_password(context, &token, &new, &email, &known))
+}
+
+/// Hashes a password again with the parameters of today. The session is open already: if this fails, the next login does
+/// it, and a change of the password meanwhile wins.
+async fn renew_hash(state: &State, email: &Email, credential: &Credential, password: Password) {
+    let renewed = match state.passwords.hash(password).await {
+        Ok(renewed) => renewed,
+        Err(error) => return tracing::warn!(cause = error_chain(&error), "a weak hash stays until the next login"),
+    };
+    if let Err(error) = state.context.table.credential_replace(email, credential, &renewed).await {
+        tracing::warn!(cause = error_chain(&error), "a weak hash stays until the next login");
+    }
 }
 
 /// Opens the session, with the guest's cart; decides anew whenever cart or sessions changed meanwhile.
@@ -200,11 +207,34 @@ pub fn issue(context: &Context, uid: &UserId, kind: SessionKind, device: String)
 }
 
 /// 201 with the token, in the body and as a cookie.
-pub fn opened(context: &Context, token: &Token, new: &NewSession) -> Response {
-    let expires_at = new.lifetime.absolute_expires_at;
-    let body = TokenResponse { token: token.reveal(), user_id: new.uid.to_string(), expires_at: timestamp(expires_at) };
+fn opened(context: &Context, token: &Token, new: &NewSession) -> Response {
+    answer(context, token, new, None)
+}
+
+/// The same, and makes the device known to the account.
+pub fn opened_by_password(
+    context: &Context,
+    token: &Token,
+    new: &NewSession,
+    email: &Email,
+    device: &KnownDevice,
+) -> Response {
+    answer(context, token, new, Some(device.token(context, email)))
+}
+
+fn answer(context: &Context, token: &Token, new: &NewSession, device_token: Option<String>) -> Response {
+    let (user_id, expires_at) = (new.uid.to_string(), new.lifetime.absolute_expires_at);
+    let body = TokenResponse {
+        token: token.reveal(),
+        user_id,
+        expires_at: timestamp(expires_at),
+        device_token: device_token.clone(),
+    };
     let mut response = (StatusCode::CREATED, axum::Json(body)).into_response();
     attach_token(response.headers_mut(), token, context.clock.now(), expires_at);
+    if let Some(device_token) = device_token {
+        KnownDevice::attach_token(response.headers_mut(), &device_token);
+    }
     response
 }
 

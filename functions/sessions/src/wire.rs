@@ -17,12 +17,15 @@ pub struct RegisterRequest {
 }
 
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LoginRequest {
     #[schema(example = "ann@example.com")]
     pub email: String,
     #[schema(format = "password")]
     pub password: String,
+    /// From an earlier answer, for clients that keep no cookies: the login then does not wait for guesses that others made
+    /// at this account. One that is expired or of another account is ignored.
+    pub device_token: Option<String>,
 }
 
 /// An opened session. The token is shown this once and stored nowhere.
@@ -34,6 +37,10 @@ pub struct TokenResponse {
     pub user_id: String,
     /// When the session ends at the latest. RFC 3339, UTC.
     pub expires_at: String,
+    /// Makes this device known to the account for 180 days, where a password opened the session: send it with the next
+    /// login. Browsers have it as the cookie `__Host-device`. It opens nothing by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_token: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -71,6 +78,9 @@ pub struct CustomerResponse {
     /// A new token, after a change of password: every other session has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
+    /// With a new token: makes this device known to the account for 180 days, as after a login.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device_token: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -178,6 +188,7 @@ impl CustomerResponse {
             created_at: customer.map(|c| timestamp(c.created_at)),
             recent_orders: orders.iter().map(RecentOrderResponse::from).collect(),
             token: None,
+            device_token: None,
         }
     }
 }

@@ -124,7 +124,7 @@ export interface OneTillProps {
   readonly code?: (binary: Binary) => Code;
 }
 
-/** How often a caller may do what is limited; `shared/api/src/rates.rs` says over which time. */
+/** How often a caller may do what is limited; "Rates" in docs/operations.md says what each one counts, and over which time. */
 export type RateLimits = Partial<Record<RateLimit, number>>;
 
 export const RATE_LIMITS = ['login_account_address', 'login_account', 'login_address', 'checkout', 'guest'] as const;

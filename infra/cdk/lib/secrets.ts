@@ -11,7 +11,7 @@ export interface Secrets {
 export function addSecrets(scope: Construct, key: CfnKey): Secrets {
   return {
     cursorKeys: new CfnSecret(scope, 'CursorKeys', {
-      description: 'What cursors of lists are sealed with, CURSOR_KEYS; two at a time while it is being changed',
+      description: 'What cursors and device tokens are sealed with, CURSOR_KEYS; two at a time while it is being changed',
       kmsKeyId: key.attrArn,
       generateSecretString: {
         secretStringTemplate: '{}',

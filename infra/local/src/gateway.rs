@@ -28,6 +28,8 @@ use crate::{
     pictures, sample, told_to_stop,
 };
 
+const CROSS_SITE: &str = "`cross_site_request`";
+
 const PAGE: &str = include_str!("../assets/index.html");
 
 /// Every function's routes, as API Gateway would put them side by side, with the document that describes them; and what
@@ -90,14 +92,15 @@ pub fn openapi(routes: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
         .license(Some(LicenseBuilder::new().name("MIT OR Apache-2.0").build()))
         .build();
     for path in document.paths.paths.values_mut() {
-        let operations = [&mut path.get, &mut path.put, &mut path.post, &mut path.patch, &mut path.delete];
-        operations.into_iter().flatten().for_each(edge_answers);
+        let changing = [&mut path.put, &mut path.post, &mut path.patch, &mut path.delete];
+        changing.into_iter().flatten().for_each(|operation| edge_answers(operation, true));
+        path.get.iter_mut().for_each(|operation| edge_answers(operation, false));
     }
     document
 }
 
-/// What the edge may answer before or instead of a handler.
-fn edge_answers(operation: &mut Operation) {
+/// What the edge may answer before or instead of a handler. Some of it is of routes that change something only.
+fn edge_answers(operation: &mut Operation, changes_something: bool) {
     let security = serde_json::to_string(&operation.security).unwrap_or_default();
     let mut answers = vec![
         ("400", "the request is malformed: `header_duplicated`, `id_invalid`, `query_invalid`, `body_invalid`, …"),
@@ -108,10 +111,15 @@ fn edge_answers(operation: &mut Operation) {
     if security.contains("admin") || (security.contains("session") && !security.contains("{}")) {
         answers.push(("401", "`session_missing`, `session_invalid`"));
     }
-    if security.contains("admin") {
-        answers.push(("403", "`admin_required`, `cross_site_request`"));
-    } else if security.contains("session") {
-        answers.push(("403", "`cross_site_request`"));
+    match (security.contains("admin"), changes_something) {
+        (true, true) => answers.push(("403", "`admin_required`, `cross_site_request`")),
+        (true, false) => answers.push(("403", "`admin_required`")),
+        (false, true) => answers.push(("403", CROSS_SITE)),
+        (false, false) => {}
+    }
+    // A handler that has a 403 of its own has this one too.
+    if let Some(RefOr::T(own)) = operation.responses.responses.get_mut("403").filter(|_| changes_something) {
+        own.description = format!("{}; {CROSS_SITE}", own.description);
     }
     if operation.request_body.is_some() {
         answers.push(("413", "`body_too_large`"));

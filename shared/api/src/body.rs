@@ -5,12 +5,15 @@ use axum::{
 use http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
 
-use crate::Problem;
+use crate::{
+    Problem,
+    strict::{self, Unreadable},
+};
 
 /// How deep a JSON body may nest. Ours need four levels.
 const MAX_DEPTH: usize = 16;
 
-/// A JSON body, parsed. Request types deny unknown fields, so a client cannot slip in what a handler never looked at.
+/// A JSON body, read by [`strict`], so that a client cannot slip in what a handler never looked at.
 #[derive(Debug, Clone, Copy)]
 pub struct Json<T>(pub T);
 
@@ -60,14 +63,22 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         let detail = format!("the body nests deeper than {MAX_DEPTH} levels");
         return Err(Problem::bad_request("json_too_deep", detail));
     }
-    // A derived request type would take a list of its fields' values as well; the contract has objects only.
-    if bytes.trim_ascii_start().starts_with(b"[") {
-        return Err(Problem::bad_request("body_invalid", "the body must be a JSON object"));
+    strict::from_slice(bytes).map_err(Problem::from)
+}
+
+impl From<Unreadable> for Problem {
+    fn from(unreadable: Unreadable) -> Self {
+        match unreadable {
+            Unreadable::NoJson(error) => Problem::bad_request("json_invalid", error.to_string()),
+            Unreadable::Mismatch(mismatch) => {
+                let problem = Problem::bad_request("body_invalid", mismatch.to_string());
+                match mismatch.field() {
+                    Some(field) => problem.with("field", field),
+                    None => problem,
+                }
+            }
+        }
     }
-    serde_json::from_slice(bytes).map_err(|e| match e.classify() {
-        serde_json::error::Category::Data => Problem::bad_request("body_invalid", e.to_string()),
-        _ => Problem::bad_request("json_invalid", e.to_string()),
-    })
 }
 
 /// Looks at brackets outside of strings only, before any parser builds anything.

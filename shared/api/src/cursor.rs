@@ -53,13 +53,7 @@ impl Cursors {
     }
 
     pub fn seal(&self, position: &impl Serialize, list: &str, now: Timestamp) -> String {
-        let sealed = Sealed { expires_at: (now + LIFETIME).as_second(), position };
-        let plain = serde_json::to_vec(&sealed).expect("positions are plain structs");
-        let nonce: [u8; NONCE_BYTES] = random();
-        let payload = Payload { msg: &plain, aad: list.as_bytes() };
-        let cipher = self.0.first().expect("there is at least one key");
-        let secret = cipher.encrypt(&XNonce::from(nonce), payload).expect("a position is far below the cipher's limit");
-        BASE64_URL_SAFE_NO_PAD.encode([nonce.as_slice(), &secret].concat())
+        self.seal_until(position, list, now + LIFETIME)
     }
 
     /// Opens a cursor for the very list it was sealed for.
@@ -68,20 +62,33 @@ impl Cursors {
     /// 400 `cursor_invalid`, whatever is wrong with it.
     pub fn open<P: DeserializeOwned>(&self, cursor: &str, list: &str, now: Timestamp) -> Result<P, Problem> {
         let invalid = || Problem::bad_request("cursor_invalid", "the cursor is not one of this list, or has expired");
-        if cursor.len() > MAX_BYTES {
-            return Err(invalid());
+        self.open_live(cursor, list, now).ok_or_else(invalid)
+    }
+
+    /// Seals anything small that a client keeps for the shop. `purpose` is the associated data: a list begins with `/`, so
+    /// that nothing else is taken for a cursor.
+    pub(crate) fn seal_until(&self, value: &impl Serialize, purpose: &str, expires_at: Timestamp) -> String {
+        let sealed = Sealed { expires_at: expires_at.as_second(), position: value };
+        let plain = serde_json::to_vec(&sealed).expect("positions are plain structs");
+        let nonce: [u8; NONCE_BYTES] = random();
+        let payload = Payload { msg: &plain, aad: purpose.as_bytes() };
+        let cipher = self.0.first().expect("there is at least one key");
+        let secret = cipher.encrypt(&XNonce::from(nonce), payload).expect("a position is far below the cipher's limit");
+        BASE64_URL_SAFE_NO_PAD.encode([nonce.as_slice(), &secret].concat())
+    }
+
+    /// `None` for what was not sealed here for this purpose, or has expired.
+    pub(crate) fn open_live<P: DeserializeOwned>(&self, text: &str, purpose: &str, now: Timestamp) -> Option<P> {
+        if text.len() > MAX_BYTES {
+            return None;
         }
-        let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid())?;
-        let (nonce, secret) = bytes.split_at_checked(NONCE_BYTES).ok_or_else(invalid)?;
-        let nonce: [u8; NONCE_BYTES] = nonce.try_into().map_err(|_| invalid())?;
-        let payload = || Payload { msg: secret, aad: list.as_bytes() };
-        let mut opened = self.0.iter().filter_map(|key| key.decrypt(&XNonce::from(nonce), payload()).ok());
-        let plain = opened.next().ok_or_else(invalid)?;
-        let sealed: Sealed<P> = serde_json::from_slice(&plain).map_err(|_| invalid())?;
-        if sealed.expires_at <= now.as_second() {
-            return Err(invalid());
-        }
-        Ok(sealed.position)
+        let bytes = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?;
+        let (nonce, secret) = bytes.split_at_checked(NONCE_BYTES)?;
+        let nonce: [u8; NONCE_BYTES] = nonce.try_into().ok()?;
+        let payload = || Payload { msg: secret, aad: purpose.as_bytes() };
+        let plain = self.0.iter().find_map(|key| key.decrypt(&XNonce::from(nonce), payload()).ok())?;
+        let sealed: Sealed<P> = serde_json::from_slice(&plain).ok()?;
+        (now.as_second() < sealed.expires_at).then_some(sealed.position)
     }
 }
 

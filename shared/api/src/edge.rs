@@ -19,7 +19,7 @@ use tower_http::{
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{Context, Problem, telemetry};
+use crate::{Context, Problem, cross_site, telemetry};
 
 /// The largest body a route takes unless it says otherwise.
 pub const BODY_BYTES: usize = 64 * 1024;
@@ -51,6 +51,7 @@ pub fn finish(routes: OpenApiRouter, context: &Context) -> (Router, OpenApi) {
         })
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(context.clone(), cross_site::refuse))
         .layer(cors(&context.policy.origins))
         .layer(from_fn_with_state(context.clone(), around));
     (router, openapi)

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use domain::{Email, UserId};
 use jiff::SignedDuration;
-use table::{RateLimit, RateVerdict, keys::sha256_hex};
+use table::{RateLimit, RateVerdict, error_chain, keys::sha256_hex};
 
-use crate::{Context, Problem};
+use crate::{Context, KnownDevice, Problem, Session};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
@@ -14,11 +14,14 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// How many are allowed in each window. The defaults are those of the security design; a deployment may set others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rates {
-    /// Logins in 15 minutes for one account from one address; registrations and changes of a password count too.
+    /// Logins in 15 minutes for one account from one address; registrations count too. As many from a device that the
+    /// account knows, and as many changes of a password in one session, each counted by itself.
     pub login_account_address: u32,
-    /// Logins an hour for one account, from anywhere.
+    /// Logins an hour for one account from devices it does not know, at all addresses together. No login is refused for
+    /// them alone; above it each address has 2 logins in 15 minutes for that account, above five times as many 1.
     pub login_account: u32,
-    /// Logins and registrations an hour from one address, whatever the account.
+    /// Logins from devices that their account does not know, and registrations, an hour from one address, whatever the
+    /// account.
     pub login_address: u32,
     /// Checkouts a minute for one customer.
     pub checkout: u32,
@@ -62,6 +65,21 @@ impl Rates {
         RateLimit { scope, most: self.login_account_address, window: MINUTE * 15 }
     }
 
+    /// A device that the account knows is counted by itself, so that guesses of others do not limit its customer.
+    pub fn login_device(&self, email: &Email, device: &KnownDevice) -> RateLimit {
+        let scope = format!("login-device:{}:{}", account(email), device.id());
+        RateLimit { scope, most: self.login_account_address, window: MINUTE * 15 }
+    }
+
+    /// By customer and the time at which the login ends at the latest. A refresh of the session changes neither, so it
+    /// gives no further tries.
+    pub fn password_change(&self, session: &Session) -> RateLimit {
+        let until = session.lifetime.absolute_expires_at.as_second();
+        let scope = format!("password-change:{}:{until}", session.uid);
+        RateLimit { scope, most: self.login_account_address, window: MINUTE * 15 }
+    }
+
+    /// What strangers are counted by together. `most` is where they are slowed down.
     pub fn login_account(&self, email: &Email) -> RateLimit {
         RateLimit { scope: format!("login-account:{}", account(email)), most: self.login_account, window: HOUR }
     }
@@ -77,6 +95,16 @@ impl Rates {
     pub fn guest(&self, address: Option<IpAddr>) -> RateLimit {
         RateLimit { scope: format!("guest:{}", shown(address)), most: self.guest, window: MINUTE }
     }
+
+    /// How often an address may try an account in 15 minutes at which strangers have tried so often this hour.
+    fn while_guessed_at(&self, tries: u32) -> u32 {
+        let slowed = match tries {
+            n if n > self.login_account.saturating_mul(5) => 1,
+            n if n > self.login_account => 2,
+            _ => self.login_account_address,
+        };
+        slowed.min(self.login_account_address)
+    }
 }
 
 /// Counts an event against each limit in turn, and stops at the first that is used up.
@@ -86,12 +114,62 @@ impl Rates {
 pub async fn allow(context: &Context, limits: impl FnOnce(&Rates) -> Vec<RateLimit>) -> Result<(), Problem> {
     let Some(rates) = &context.policy.rates else { return Ok(()) };
     for limit in &limits(rates) {
-        let verdict = context.table.rate_count(limit, context.clock.now()).await?;
-        if let RateVerdict::Limited { retry_after } = verdict {
-            return Err(Problem::too_many("too often; wait before the next try", retry_after.as_secs()));
+        if let RateVerdict::Limited { retry_after } = context.table.rate_count(limit, context.clock.now()).await? {
+            return Err(too_often(retry_after));
         }
     }
     Ok(())
+}
+
+/// Counts a try at an account's password, before anything is hashed.
+///
+/// Guesses of strangers never lock an account. A login from a device that the account knows is counted by that device
+/// alone. Any other is counted by its address, and the tries of all addresses together only lower what each may do, so
+/// that an address always has a try of its own left, whatever others do.
+///
+/// # Errors
+/// 429 `rate_limited` with `Retry-After`.
+pub async fn allow_login(
+    context: &Context,
+    email: &Email,
+    address: Option<IpAddr>,
+    device: Option<&KnownDevice>,
+) -> Result<(), Problem> {
+    let Some(rates) = &context.policy.rates else { return Ok(()) };
+    if let Some(device) = device {
+        return allow(context, |rates| vec![rates.login_device(email, device)]).await;
+    }
+    let (table, now) = (&context.table, context.clock.now());
+    let of_address = rates.login_account_address(email, address);
+    let limited = || Err(too_often(of_address.retry_after(now)));
+    let tries_of_address = table.rate_tally(&of_address, now).await?;
+    // What an address is refused for anyway is no guess at the account.
+    if tries_of_address > of_address.most {
+        return limited();
+    }
+    allow(context, |rates| vec![rates.login_address(address)]).await?;
+    let tries_of_strangers = table.rate_tally(&rates.login_account(email), now).await?;
+    if tries_of_address > rates.while_guessed_at(tries_of_strangers) {
+        return limited();
+    }
+    Ok(())
+}
+
+/// Forgets the tries before a login that succeeded: they were the customer's own. If that fails, the customer has fewer
+/// tries left in this window, and the login goes on.
+pub async fn forgive_login(context: &Context, email: &Email, address: Option<IpAddr>, device: Option<&KnownDevice>) {
+    let Some(rates) = &context.policy.rates else { return };
+    let limit = match device {
+        Some(device) => rates.login_device(email, device),
+        None => rates.login_account_address(email, address),
+    };
+    if let Err(error) = context.table.rate_reset(&limit, context.clock.now()).await {
+        tracing::warn!(cause = error_chain(&error), "tries before a login stay counted");
+    }
+}
+
+fn too_often(retry_after: SignedDuration) -> Problem {
+    Problem::too_many("too often; wait before the next try", retry_after.as_secs())
 }
 
 fn account(email: &Email) -> String {
@@ -123,5 +201,15 @@ mod tests {
         for wrong in ["checkout", "checkout=", "checkout=0", "checkout=-1", "logins=5"] {
             assert!(Rates::parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn strangers_tries_make_an_address_slower_and_never_stop_it() {
+        let rates = Rates::default();
+
+        for (tries, left) in [(1, 5), (20, 5), (21, 2), (100, 2), (101, 1), (u32::MAX, 1)] {
+            assert_eq!(rates.while_guessed_at(tries), left, "{tries}");
+        }
+        assert_eq!(Rates { login_account_address: 1, ..rates }.while_guessed_at(21), 1);
     }
 }

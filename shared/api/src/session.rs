@@ -2,11 +2,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::{ConnectInfo, FromRef, FromRequestParts};
 use domain::{Cart, SessionId, SessionKind, SessionLifetime, Timestamp, UserId};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, header, request::Parts};
 use lambda_http::request::RequestContext;
-use table::{SessionRecord, SessionWithCart};
+use table::{SessionRecord, SessionWithCart, error_chain};
 
-use crate::{Context, Problem, body::is_json, token::Token};
+use crate::{Context, Problem, token::Token};
 
 /// `__Host-`: browsers take it only with `Secure`, without `Domain` and for the whole site.
 /// <https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Set-Cookie#cookie_prefixes>
@@ -49,7 +49,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let context = Context::from_ref(state);
-        let token = token(parts, &context)?.ok_or_else(missing)?;
+        let token = token(parts)?.ok_or_else(missing)?;
         let record = context.table.session_get(token.uid(), &token.session_id()).await?;
         open(&context, record).await
     }
@@ -63,7 +63,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let context = Context::from_ref(state);
-        let token = token(parts, &context)?.ok_or_else(missing)?;
+        let token = token(parts)?.ok_or_else(missing)?;
         let found = context.table.session_and_cart_get(token.uid(), &token.session_id()).await?;
         let (record, cart) = found.map(|f| (f.session, f.cart)).unzip();
         let session = open(&context, record).await?;
@@ -79,7 +79,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let context = Context::from_ref(state);
-        let Ok(Some(token)) = token(parts, &context) else { return Ok(Self(None)) };
+        let Ok(Some(token)) = token(parts) else { return Ok(Self(None)) };
         let found = context.table.session_and_cart_get(token.uid(), &token.session_id()).await?;
         let now = context.clock.now();
         Ok(Self(found.filter(|f| f.session.lifetime.is_live(now))))
@@ -108,14 +108,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Device {
     }
 }
 
-/// Refuses what is not open, and keeps what is open from going idle.
+/// Refuses what is not open, and keeps what is open from going idle. The session was read live, so this request does
+/// not depend on the touch: if it fails, the next request does it.
 async fn open(context: &Context, record: Option<SessionRecord>) -> Result<Session, Problem> {
     let now = context.clock.now();
     let record = record.filter(|r| r.lifetime.is_live(now)).ok_or_else(invalid)?;
     if let Some(later) = record.lifetime.touch(record.kind, now) {
-        // Revoked between the read and this write: refused like any other.
-        if !context.table.session_touch(&record.id, later).await? {
-            return Err(invalid());
+        match context.table.session_touch(&record.id, later).await {
+            Ok(true) => {}
+            // Revoked between the read and this write: refused like any other.
+            Ok(false) => return Err(invalid()),
+            Err(error) => tracing::warn!(cause = error_chain(&error), "a session was not kept from going idle"),
         }
     }
     Ok(Session { id: record.id, uid: record.uid, kind: record.kind, lifetime: record.lifetime })
@@ -129,54 +132,27 @@ fn invalid() -> Problem {
     Problem::unauthorized("session_invalid", "the session does not exist or has expired")
 }
 
-fn token(parts: &Parts, context: &Context) -> Result<Option<Token>, Problem> {
+/// The token that a request brings. By a cookie only where [`cross_site`](crate::cross_site) has let it through.
+fn token(parts: &Parts) -> Result<Option<Token>, Problem> {
     if let Some(value) = parts.headers.get(header::AUTHORIZATION) {
         let bearer = value.to_str().ok().and_then(|v| v.split_once(' '));
         let raw = bearer.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, raw)| raw.trim());
         return raw.and_then(Token::parse).map(Some).ok_or_else(invalid);
     }
-    let Some(raw) = cookie(&parts.headers) else { return Ok(None) };
-    refuse_cross_site(parts, &context.policy.origins)?;
+    let Some(raw) = cookie(&parts.headers, COOKIE) else { return Ok(None) };
     Token::parse(raw).map(Some).ok_or_else(invalid)
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+/// Whether a browser may have added the session to the request by itself.
+pub(crate) fn opens_by_cookie(headers: &HeaderMap) -> bool {
+    !headers.contains_key(header::AUTHORIZATION) && cookie(headers, COOKIE).is_some()
+}
+
+/// The value of a cookie, if it was sent.
+pub(crate) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let pairs = headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(';'));
     let mut named = pairs.filter_map(|pair| pair.trim().split_once('='));
-    named.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
-}
-
-/// A browser sends cookies whoever made the page. What changes something must come from a page that may ask for it.
-fn refuse_cross_site(parts: &Parts, allowed: &[String]) -> Result<(), Problem> {
-    if matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS) {
-        return Ok(());
-    }
-    let text = |name| parts.headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok());
-    let own_host = text(header::HOST).or(parts.uri.host());
-    let trusted = match text(header::ORIGIN) {
-        Some(origin) => allowed.iter().any(|o| o == origin) || own_host.is_some_and(|host| is_own_origin(origin, host)),
-        None => text(header::HeaderName::from_static("sec-fetch-site")) == Some("same-origin"),
-    };
-    // A form can send text/plain without asking; only a page that was asked about can send JSON.
-    let is_post = parts.method == Method::POST;
-    let form = is_post && parts.headers.contains_key(header::CONTENT_TYPE) && !is_json(&parts.headers);
-    if trusted && !form {
-        return Ok(());
-    }
-    let detail = "a request with a cookie must be JSON and come from an allowed origin";
-    Err(Problem::new(StatusCode::FORBIDDEN, "cross_site_request", detail))
-}
-
-/// The page this very host serves, over TLS; without it only on this machine, where there is no wire to listen on.
-fn is_own_origin(origin: &str, host: &str) -> bool {
-    match origin.split_once("://") {
-        Some(("https", of)) => of == host,
-        Some(("http", of)) => {
-            let name = of.rsplit_once(':').map_or(of, |(name, _)| name);
-            of == host && matches!(name, "127.0.0.1" | "localhost" | "[::1]")
-        }
-        _ => false,
-    }
+    named.find(|(n, _)| *n == name).map(|(_, value)| value)
 }
 
 /// Sets the session's cookie, for browsers. `expires_at` is the session's absolute expiry.

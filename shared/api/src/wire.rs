@@ -6,28 +6,12 @@ use utoipa::ToSchema;
 
 /// An amount in minor units (cents) with its ISO 4217 currency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, try_from = "serde_json::Map<String, serde_json::Value>")]
+#[serde(deny_unknown_fields)]
 pub struct Money {
     #[schema(example = 899)]
     pub amount: i64,
     #[schema(example = "USD", min_length = 3, max_length = 3)]
     pub currency: String,
-}
-
-/// Through a map, so that a list of the two values is no money.
-impl TryFrom<serde_json::Map<String, serde_json::Value>> for Money {
-    type Error = serde_json::Error;
-
-    fn try_from(map: serde_json::Map<String, serde_json::Value>) -> Result<Self, Self::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Fields {
-            amount: i64,
-            currency: String,
-        }
-        let Fields { amount, currency } = Fields::deserialize(serde_json::Value::Object(map))?;
-        Ok(Self { amount, currency })
-    }
 }
 
 impl Money {

@@ -1,4 +1,4 @@
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::ReturnValue};
 use domain::Timestamp;
 use jiff::SignedDuration;
 
@@ -26,6 +26,11 @@ impl RateLimit {
     fn window_end(&self, now: Timestamp) -> i64 {
         (self.window_number(now) + 1) * self.window.as_secs()
     }
+
+    /// Until the next window begins, which starts at zero.
+    pub fn retry_after(&self, now: Timestamp) -> SignedDuration {
+        SignedDuration::from_secs(self.window_end(now) - now.as_second())
+    }
 }
 
 impl Table {
@@ -46,10 +51,27 @@ impl Table {
         match metered("AP-18", counted).await {
             Ok(_) => Ok(RateVerdict::Allowed),
             Err(e) if matches!(e.as_service_error(), Some(UpdateItemError::ConditionalCheckFailedException(_))) => {
-                Ok(RateVerdict::Limited { retry_after: SignedDuration::from_secs(end - now.as_second()) })
+                Ok(RateVerdict::Limited { retry_after: limit.retry_after(now) })
             }
             Err(e) => Err(e.into()),
         }
+    }
+
+    /// AP-18: counts one event whatever the limit says, and returns how many the window has with it. UpdateItem, so that of
+    /// any number at once each gets a number of its own; for callers that decide by the number.
+    pub async fn rate_tally(&self, limit: &RateLimit, now: Timestamp) -> Result<u32, StoreError> {
+        let counted = self
+            .update(keys::rate(&limit.scope, limit.window_number(now)))
+            .update_expression("ADD #count :one SET expiresAt = :end")
+            .expression_attribute_names("#count", "count")
+            .expression_attribute_values(":one", n(1))
+            .expression_attribute_values(":end", n(limit.window_end(now) + 3_600))
+            .return_values(ReturnValue::UpdatedNew)
+            .send();
+        let output = metered("AP-18", counted).await?;
+        let count = output.attributes().and_then(|a| a.get("count")).and_then(|v| v.as_n().ok());
+        let count = count.and_then(|count| count.parse().ok());
+        count.ok_or_else(|| StoreError::corrupt(format!("RATE#{}", limit.scope), "a counter without a count"))
     }
 
     /// AP-18: forgets what was counted, after a success that shows the events were the customer's own.

@@ -204,7 +204,7 @@ async fn shopper(world: &World, seed: u64, number: u64, account: bool) {
             }
         }
         if account && who.uid.as_str() != "bob" && dice.chance(60) {
-            let logged_in = world.logged_in(lambda.alive().await, &who, BOB).await;
+            let logged_in = world.log_in(lambda.alive().await, &who, BOB).await;
             who = logged_in.and_then(|(_, bob)| bob).unwrap_or(who);
         }
         if dice.chance(30) {

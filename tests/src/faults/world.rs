@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use api::{Clock, Context, Cursors, Policy, edge, token::Token};
+use api::{Clock, Context, Cursors, Policy, edge, rates::Rates, token::Token};
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use axum::{Router, body::Body, extract::Request};
 use domain::{Currency, Customer, CustomerName, Email, Money, Product, ProductId, ProductName, Role, UserId};
@@ -131,6 +131,11 @@ impl World {
     }
 
     pub async fn environment(&self, plan: Plan) -> Environment {
+        self.environment_with(plan, None).await
+    }
+
+    /// One that counts what may happen only so often.
+    pub async fn environment_with(&self, plan: Plan, rates: Option<Rates>) -> Environment {
         let http = FaultyHttp::new(self.http.clone(), plan.clone())
             .with_bug(self.bug, self.payments.clone())
             .remembering(self.earlier.clone());
@@ -145,7 +150,7 @@ impl World {
             table,
             clock: self.clock.clone(),
             cursors: Arc::new(Cursors::new(&[[1; 32]])),
-            policy: Arc::new(Policy { rates: None, ..Policy::default() }),
+            policy: Arc::new(Policy { rates, ..Policy::default() }),
         };
         let routes = OpenApiRouter::new()
             .merge(cart::router(cart::State::new(context.clone())))
@@ -192,13 +197,21 @@ impl World {
         session(&self.table, &self.clock, customer.id).await
     }
 
+    /// Has somebody's password hashed as it once was.
+    pub async fn weaken_hash(&self, email: &str, hash: &str) {
+        let email = Email::parse(email).expect("an e-mail");
+        let credential = self.table.credential_get(&email).await.expect("the table answers").expect("it is there");
+        let replaced = self.table.credential_replace(&email, &credential, hash).await;
+        assert!(replaced.expect("the table answers"));
+    }
+
     /// A guest logs in; the status, or `None` if the environment died.
     pub async fn login(&self, environment: &Environment, guest: &Shopper, email: &str) -> Option<u16> {
-        self.logged_in(environment, guest, email).await.map(|(status, _)| status)
+        self.log_in(environment, guest, email).await.map(|(status, _)| status)
     }
 
     /// As [`World::login`], with who they are from now on.
-    pub async fn logged_in(
+    pub async fn log_in(
         &self,
         environment: &Environment,
         guest: &Shopper,
@@ -214,11 +227,6 @@ impl World {
         let body = json!({"currentPassword": crate::PASSWORD, "newPassword": NEW_PASSWORD});
         let (status, answer, _) = self.ask(environment, who, "PATCH", "/users/me", None, &body).await?;
         Some((status, Shopper::of(&answer)))
-    }
-
-    /// Reads something; the status, or `None` if the environment died.
-    pub async fn read(&self, environment: &Environment, who: &Shopper, path: &str) -> Option<u16> {
-        self.ask(environment, who, "GET", path, None, &Value::Null).await.map(|(status, ..)| status)
     }
 
     /// As if the partition of an order had been read before there was anything in it: a read that lags behind may answer
@@ -273,8 +281,18 @@ impl World {
         }
     }
 
+    /// Reads something; the status, or `None` if the environment died.
+    pub async fn get(&self, environment: &Environment, who: &Shopper, path: &str) -> Option<u16> {
+        self.ask(environment, who, "GET", path, None, &Value::Null).await.map(|(status, ..)| status)
+    }
+
     pub async fn shopper(&self, uid: &str) -> Shopper {
         session(&self.table, &self.clock, uid.parse().expect("an id")).await
+    }
+
+    /// Somebody whose session goes idle unless it is used, as no guest's does.
+    pub async fn logged_in(&self, uid: &str) -> Shopper {
+        session_of(&self.table, &self.clock, uid.parse().expect("an id"), SessionKind::Customer).await
     }
 
     pub async fn add(&self, environment: &Environment, who: &Shopper, product: &ProductId, units: i64) -> Option<u16> {
@@ -564,7 +582,11 @@ fn config(engine: &Endpoints, name: &str, transport: Transport) -> TableConfig {
 }
 
 async fn session(table: &Table, clock: &Clock, uid: UserId) -> Shopper {
-    let (token, now, kind) = (Token::issue(&uid), clock.now(), SessionKind::Guest);
+    session_of(table, clock, uid, SessionKind::Guest).await
+}
+
+async fn session_of(table: &Table, clock: &Clock, uid: UserId, kind: SessionKind) -> Shopper {
+    let (token, now) = (Token::issue(&uid), clock.now());
     let lifetime = SessionLifetime::start(kind, now);
     let id = token.session_id();
     let new = NewSession { id, uid: uid.clone(), kind, device: "test".to_owned(), created_at: now, lifetime };
