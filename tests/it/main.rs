@@ -4,11 +4,14 @@
 
 mod access_patterns;
 mod after_sale;
+mod amounts;
 mod bad_input;
+mod by_hand;
 mod cart;
 mod costs;
 mod customers;
 mod dead_letters;
+mod disputes;
 mod environments;
 mod events;
 mod faults;

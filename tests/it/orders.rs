@@ -590,7 +590,7 @@ pub async fn hold(shop: &Shop, shopper: &Shopper, token: &str, key: &str) -> Ord
         customer: &customer,
         cart: &cart,
         products: &products,
-        currency: domain::Currency::USD,
+        currency: products[0].price.currency(),
         expected_total: None,
         ship_to: None,
         now: shop.clock.now(),

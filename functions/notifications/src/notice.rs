@@ -81,9 +81,19 @@ fn news(order: &Order, event: OrderEvent) -> Option<News> {
         OrderEvent::RefundRequested(n) => {
             refund(n).filter(|r| r.cancels).map(|r| News::Cancelled(Cancelled::Refunding(r.amount)))
         }
-        OrderEvent::RefundPaid(n) => refund(n).map(|r| News::Refunded(r.amount)),
+        // One made by hand at the provider is paid already when it is recorded.
+        OrderEvent::RefundPaid(n) | OrderEvent::RefundRecorded(n) => refund(n).map(|r| News::Refunded(r.amount)),
         // A late payment goes back, which is told once it has. A refusal is for the shop to mend first.
-        OrderEvent::Placed | OrderEvent::PaymentLost | OrderEvent::PaidLate(_) | OrderEvent::RefundRefused(_) => None,
+        // What a customer's bank disputes is between the bank, the customer and the shop's staff. An amount that cannot be
+        // charged is reported in the answer to the checkout.
+        OrderEvent::Placed
+        | OrderEvent::PaymentLost
+        | OrderEvent::PaidLate(_)
+        | OrderEvent::RefundRefused(_)
+        | OrderEvent::NotChargeable
+        | OrderEvent::Disputed
+        | OrderEvent::DisputeWon
+        | OrderEvent::DisputeLost => None,
     }
 }
 

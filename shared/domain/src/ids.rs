@@ -75,6 +75,11 @@ id!(
     PaymentEventId, "id", 1
 );
 
+id!(
+    /// The payment provider's own id of something it has: a refund made by hand, a dispute.
+    ProviderId, "id", 1
+);
+
 impl ProductId {
     /// The id of a product to be created: any but the two that would hide behind `/products/featured` and
     /// `/admin/products/batch`.

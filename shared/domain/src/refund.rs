@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use crate::{Money, Order, OrderState, PaymentState, ProductId, Quantity};
+use crate::{Money, Order, OrderState, PaymentState, ProductId, ProviderId, Quantity};
 
 /// Refunds that one order can have: each makes its item larger.
 const MOST_REFUNDS: usize = 100;
@@ -17,6 +17,8 @@ pub struct Refund {
     pub lines: Vec<ReturnedLine>,
     /// The order was cancelled with it: nothing of it will be shipped.
     pub cancels: bool,
+    /// The provider's id of a refund that somebody made there: it is never asked for here. `None` for one of ours.
+    pub by_hand: Option<ProviderId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -74,7 +76,8 @@ pub enum RefundError {
 }
 
 impl Order {
-    /// What was taken and has neither gone back nor is on its way back.
+    /// What was taken and has neither gone back nor is on its way back. What was asked for here and what was given back by
+    /// hand may be more than that together: then the provider pays only one of them.
     pub fn refundable(&self) -> Money {
         let currency = self.totals.total.currency();
         if self.payment.state != PaymentState::Captured {
@@ -82,7 +85,7 @@ impl Order {
         }
         let asked = self.payment.refunds.iter().filter(|r| r.state != RefundState::Refused);
         let asked: i64 = asked.map(|r| r.amount.amount_minor()).sum();
-        Money::amount(self.totals.total.amount_minor() - asked, currency)
+        Money::amount((self.totals.total.amount_minor() - asked).max(0), currency)
     }
 
     /// What has gone back.
@@ -158,7 +161,7 @@ impl Order {
             lines.extend(rest);
         }
         let number = u32::try_from(self.payment.refunds.len()).unwrap_or(u32::MAX).saturating_add(1);
-        Ok(Refund { number, amount, state: RefundState::Requested, lines, cancels })
+        Ok(Refund { number, amount, state: RefundState::Requested, lines, cancels, by_hand: None })
     }
 }
 

@@ -27,6 +27,9 @@ pub enum Bug {
     ReleasedWithoutAsking,
     RefundUnderAFreshKey,
     ChargeUnderAFreshKey,
+    RefundByHandIgnored,
+    RefundByHandPaidAgain,
+    DisputeIgnored,
 }
 
 impl Bug {
@@ -50,6 +53,9 @@ impl Bug {
         Bug::ReleasedWithoutAsking,
         Bug::RefundUnderAFreshKey,
         Bug::ChargeUnderAFreshKey,
+        Bug::RefundByHandIgnored,
+        Bug::RefundByHandPaidAgain,
+        Bug::DisputeIgnored,
     ];
 
     pub fn name(self) -> &'static str {
@@ -96,6 +102,9 @@ impl Bug {
             }
             Bug::RefundUnderAFreshKey => ("refund-under-a-fresh-key", &["refunded-too-much"]),
             Bug::ChargeUnderAFreshKey => ("charge-under-a-fresh-key", &["charged-twice"]),
+            Bug::RefundByHandIgnored => ("refund-by-hand-ignored", &["refunded-too-much"]),
+            Bug::RefundByHandPaidAgain => ("refund-by-hand-paid-again", &["refunded-too-much"]),
+            Bug::DisputeIgnored => ("dispute-ignored", &["dispute-unknown"]),
         }
     }
 }

@@ -31,6 +31,8 @@ pub struct Evidence {
     pub stream: Vec<Change>,
     /// The payment provider's own book, in order.
     pub ledger: Vec<Entry>,
+    /// The disputes of the provider, as each ended.
+    pub disputes: Vec<Dispute>,
     /// Every answer a client got, in order.
     pub told: Vec<Told>,
     /// Units of each product before the first record of the stream, or that the product was created with in it.
@@ -54,6 +56,17 @@ pub struct Entry {
     /// In minor units.
     pub amount: i64,
     pub currency: String,
+    /// The provider's id of a refund that was made there by hand.
+    pub by_hand: Option<String>,
+}
+
+/// What a customer's bank disputes.
+#[derive(Debug, Clone)]
+pub struct Dispute {
+    pub order: String,
+    pub id: String,
+    /// `open`, `won` or `lost`.
+    pub state: &'static str,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +77,9 @@ pub enum Attempt {
     Closed,
     /// With the number of the refund.
     Refunded(u32),
+    /// At the provider, by somebody.
+    RefundedByHand,
+    ByHandFailed,
 }
 
 /// An answer that a client got.
@@ -125,7 +141,7 @@ const fn rule(
 }
 
 /// Every rule. The details of each are at its function.
-pub const RULES: [Rule; 23] = [
+pub const RULES: [Rule; 24] = [
     rule("oversold", "S1", "at no moment are more units promised than there are", stock::oversold),
     rule("stock-does-not-add-up", "S1, S2", "in the end every unit is on sale or in an order", stock::does_not_add_up),
     rule(
@@ -145,6 +161,7 @@ pub const RULES: [Rule; 23] = [
         "what goes back is what the order says, within what was taken",
         money::refunds_differ,
     ),
+    rule("dispute-unknown", "P2", "the disputes of an order are those of the provider", money::disputes_differ),
     rule("given-up-without-asking", "P1", "the provider has said no before an order is given up", money::not_asked),
     rule("two-orders-for-one-key", "C1, C2", "one request, however often sent, is one order", answers::two_orders),
     rule("answers-differ", "C1", "a repeated request gets the very first answer again", answers::differ),

@@ -36,7 +36,7 @@ fn word(order: &Value, event: &Value) -> Option<&'static str> {
         "shipped" => Some("on its way"),
         "delivered" => Some("arrived"),
         "expired" | "cancelled" => Some("cancelled"),
-        "refund_paid" => Some("paid back"),
+        "refund_paid" | "refund_recorded" => Some("paid back"),
         "refund_requested" => {
             let of_event = |refund: &&Value| number(refund, "n") == number(event, "n");
             let refund = order["refunds"].as_array().into_iter().flatten().find(of_event);
