@@ -122,7 +122,8 @@ impl Saga {
         now: Timestamp,
     ) -> Result<Heard, SagaError> {
         let (state, known) = (reported.state.as_str(), order.dispute(&reported.id).map(|d| d.state));
-        if known != Some(reported.state) {
+        // An event that is late repeats what was logged.
+        if known.is_none_or(|known| known != reported.state && reported.state != DisputeState::Open) {
             let reason = reported.reason.as_deref().unwrap_or_default();
             tracing::error!(order = %order.id, dispute = %reported.id, amount = %reported.amount, state, reason, "a payment is disputed");
         }
