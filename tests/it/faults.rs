@@ -50,6 +50,17 @@ fn planted_bugs_are_found_by_name() {
 }
 
 #[test]
+fn a_shop_that_misses_what_is_done_at_the_provider_by_hand_is_found_by_name() {
+    on_a_large_stack(|| async {
+        for bug in [Bug::RefundByHandIgnored, Bug::RefundByHandPaidAgain, Bug::DisputeIgnored] {
+            let caught = runs::plant(bug, 24, 4).await;
+
+            assert!(caught.rule.is_some(), "{caught:?}");
+        }
+    });
+}
+
+#[test]
 fn a_guests_cart_is_merged_once_whatever_call_of_the_login_fails() {
     on_a_large_stack(|| async {
         let engine = Engine::start().await;

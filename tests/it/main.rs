@@ -4,12 +4,15 @@
 
 mod access_patterns;
 mod after_sale;
+mod amounts;
 mod bad_input;
+mod by_hand;
 mod cart;
 mod costs;
 mod cross_site;
 mod customers;
 mod dead_letters;
+mod disputes;
 mod environments;
 mod events;
 mod faults;

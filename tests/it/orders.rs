@@ -670,7 +670,7 @@ pub async fn hold(shop: &Shop, shopper: &Shopper, token: &str, key: &str) -> Ord
         cart: &cart,
         products: &products,
         incarnations: &Default::default(),
-        currency: domain::Currency::USD,
+        currency: products[0].price.currency(),
         expected_total: None,
         ship_to: None,
         now: shop.clock.now(),

@@ -3,7 +3,7 @@
 use domain::{Currency, Money};
 use e2e::{Answer, Shop, Shopper};
 use jiff::SignedDuration;
-use payments::{PaymentEvent, PaymentNews};
+use payments::{About, PaymentEvent, PaymentNews};
 use reqwest::Method;
 use serde_json::json;
 
@@ -130,7 +130,7 @@ fn captured(order: &str, id: &str, cents: i64) -> PaymentEvent {
 }
 
 pub fn event(order: &str, id: &str, news: PaymentNews) -> PaymentEvent {
-    PaymentEvent { id: id.parse().unwrap(), order: order.parse().unwrap(), news }
+    PaymentEvent { id: id.parse().unwrap(), about: About::Order(order.parse().unwrap()), news }
 }
 
 pub async fn deliver(shop: &Shop, event: &PaymentEvent) -> Answer {

@@ -82,14 +82,20 @@ fn news(order: &Order, event: OrderEvent) -> Option<News> {
         OrderEvent::RefundRequested(n) => {
             refund(n).filter(|r| r.cancels).map(|r| News::Cancelled(Cancelled::Refunding(r.amount)))
         }
-        OrderEvent::RefundPaid(n) => refund(n).map(|r| News::Refunded(r.amount)),
+        // One made by hand at the provider is paid already when it is recorded.
+        OrderEvent::RefundPaid(n) | OrderEvent::RefundRecorded(n) => refund(n).map(|r| News::Refunded(r.amount)),
         // A late payment goes back, and is mailed once it has. A refusal is for the shop to mend first. A cancellation before
-        // the payment is answered in the response.
+        // the payment, and an amount that cannot be charged, are answered in the response. What a customer's bank disputes is
+        // between the bank, the customer and the shop's staff.
         OrderEvent::Placed
         | OrderEvent::PaymentLost
         | OrderEvent::Cancelled
         | OrderEvent::PaidLate(_)
         | OrderEvent::RefundRefused(_)
+        | OrderEvent::NotChargeable
+        | OrderEvent::Disputed
+        | OrderEvent::DisputeWon
+        | OrderEvent::DisputeLost
         | OrderEvent::Claimed => None,
     }
 }

@@ -19,8 +19,8 @@ use crate::{
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ListParams {
-    /// `confirmed`, `shipped`, `delivered` or `cancelled`, newest first; or `pending_payment`, `payment_unknown` or
-    /// `refund_owed`, due first.
+    /// `confirmed`, `shipped`, `delivered` or `cancelled`, newest first; or `pending_payment`, `payment_unknown`,
+    /// `refund_owed` or `disputed`, due first.
     #[param(example = "confirmed")]
     state: String,
     /// `yyyy-mm-dd`, UTC, the day the orders were placed; today unless told. Not for what is open, which few orders are:
@@ -51,6 +51,7 @@ pub async fn list(
     let open = match wanted {
         Some(state) if state.is_unsettled() => Some(Open::Payment(state)),
         None if params.state == "refund_owed" => Some(Open::Refund),
+        None if params.state == "disputed" => Some(Open::Dispute),
         _ => None,
     };
     let (table, cursors, now) = (&state.context.table, &state.context.cursors, state.context.clock.now());
@@ -86,7 +87,7 @@ pub async fn list(
 pub async fn get(_: Admin, Extract(state): Extract<State>, Id(id): Id<OrderId>) -> Result<impl IntoResponse, Problem> {
     let found = state.context.table.order_get_for_shop(id).await?;
     let order = found.ok_or_else(|| Problem::not_found("order"))?;
-    Ok(Json(OrderResponse::from(&order)))
+    Ok(Json(OrderResponse::for_staff(&order)))
 }
 
 fn day(given: Option<String>, now: domain::Timestamp) -> Result<String, Problem> {

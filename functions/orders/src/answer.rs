@@ -13,6 +13,11 @@ pub fn checkout(order: &Order) -> Response {
         |status, code, detail| Problem::new(status, code, detail).with("orderId", order.id.to_string()).into_response();
     match order.last_event() {
         OrderEvent::Declined => refused(StatusCode::PAYMENT_REQUIRED, "payment_declined", "the payment was declined"),
+        OrderEvent::NotChargeable => {
+            let detail =
+                "the payment provider does not take this amount; nothing was charged, and the order is cancelled";
+            refused(StatusCode::UNPROCESSABLE_ENTITY, "amount_not_chargeable", detail)
+        }
         OrderEvent::Expired => {
             let detail = "the payment had no outcome in time; nothing was charged, and the order is cancelled";
             refused(StatusCode::PAYMENT_REQUIRED, "payment_expired", detail)

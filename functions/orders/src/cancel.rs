@@ -21,7 +21,7 @@ use crate::{
         (status = 202, description = "the payment provider does not answer: the refund is owed", body = OrderResponse),
         (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
         (status = 409, description = "`order_state_conflict`: it was shipped", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "`idempotency_key_reused`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, description = "`idempotency_key_reused`; `amount_not_refundable`: the payment provider cannot give this amount back, and nothing was changed", body = ProblemDetails, content_type = "application/problem+json"),
     ))]
 pub async fn cancel(
     session: Session,
@@ -45,7 +45,7 @@ pub async fn cancel(
         }
     }
     once::carry_out(&state, &request, &about, |order| match order.cancel(now).map_err(state_conflict)? {
-        Cancelling::Refund(moved) => Ok(Decision::Move(moved)),
+        Cancelling::Refund(moved) => Ok(Decision::Move(Box::new(state.refundable(*moved)?))),
         Cancelling::Already => Ok(Decision::Nothing),
         // It was settled a moment ago, and nothing leads back.
         Cancelling::AskProvider => Err(Problem::internal(format!("order {id} went back to having no outcome"))),

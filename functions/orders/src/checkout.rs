@@ -38,7 +38,7 @@ const ROUTE: &str = "POST /orders";
         (status = 402, description = "`payment_declined`, `payment_expired`", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
         (status = 409, description = "`out_of_stock`, `price_changed`, `cart_empty`, `cart_changed`, `product_not_sold`, `order_cancelled`, `idempotency_in_progress`", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, description = "`amount_not_chargeable`: the payment provider does not take the total, by `reason` `below_minimum`, `above_maximum`, `not_a_multiple` or `currency_not_taken`, with the amount it is about as `bound`; without `reason` where only the provider knows, and then the order named by `orderId` is cancelled. `currency_mismatch`, `idempotency_key_reused`, or a field that is invalid", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 429, body = ProblemDetails, content_type = "application/problem+json"),
     ))]
 pub async fn place(
@@ -62,6 +62,7 @@ pub async fn place(
         return take_over(&state, held, asked, &request, patience).await;
     }
     let order = order(context, &session, &cart, &asked).await?;
+    state.chargeable(order.totals.total)?;
     let mut committed = commit(context, &order, &request).await?;
     if matches!(committed, Committed::Short(_)) && release_own_hold(&state, &session.uid, &cart, patience).await? {
         committed = commit(context, &order, &request).await?;

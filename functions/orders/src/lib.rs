@@ -2,6 +2,7 @@
 //! of it.
 
 mod admin;
+mod amounts;
 mod answer;
 mod cancel;
 mod checkout;
@@ -65,6 +66,7 @@ fn saga_problem(error: SagaError) -> Problem {
         SagaError::NoTime => {
             Problem::busy("too little time is left to ask the payment provider; send the request again")
         }
+        SagaError::Silent => Problem::busy("the payment provider does not answer; send the request again"),
         SagaError::Contended => Problem::busy("others are at this order; try again"),
         SagaError::Gone => Problem::internal(error),
     }

@@ -28,7 +28,7 @@ struct Payload<'a> {
         (status = 202, description = "the payment provider does not answer: the refund is owed, and paid later", body = OrderResponse),
         (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
         (status = 409, description = "`order_state_conflict`: it was not paid", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "`refund_too_much`, `refund_too_many`, `refund_amount_invalid`, `refund_lines_invalid`, `idempotency_key_reused`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, description = "`refund_too_much`, `refund_too_many`, `refund_amount_invalid`, `refund_lines_invalid`, `idempotency_key_reused`; `amount_not_refundable`: the payment provider cannot give this amount back, by `reason` `not_a_multiple` or `currency_not_taken`, with the amount it is about as `bound`", body = ProblemDetails, content_type = "application/problem+json"),
     ))]
 pub async fn refund(
     admin: Admin,
@@ -44,7 +44,8 @@ pub async fn refund(
     let request = key.request(&admin.uid, "POST /admin/orders/{orderId}/refund", &payload);
     let about = About { order: id, owner: None, patience: state.patience(deadline) };
     once::carry_out(&state, &request, &about, |order| {
-        order.refund(&wish, now).map(|moved| Decision::Move(Box::new(moved))).map_err(refund_problem)
+        let moved = order.refund(&wish, now).map_err(refund_problem)?;
+        Ok(Decision::Move(Box::new(state.refundable(moved)?)))
     })
     .await
 }

@@ -1,6 +1,6 @@
 //! What payment providers tell of their own accord.
 
-use api::{Body, Problem, wire::ProblemDetails};
+use api::{Body, Deadline, Problem, wire::ProblemDetails};
 use axum::{
     Json,
     extract::{Path, State as Extract},
@@ -28,11 +28,13 @@ pub struct HeardResponse {
         (status = 200, body = HeardResponse),
         (status = 400, description = "`event_refused`: not signed by the provider, or not lately; `event_malformed`", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 404, description = "another provider", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "`event_contradicts`: another amount or currency than the order's", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, description = "`event_contradicts`: another amount, currency or payment than the order's", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 503, description = "`busy`: whose payment it is, or that it was taken, is not known yet; send the event again", body = ProblemDetails, content_type = "application/problem+json"),
     ))]
 pub async fn hear(
     Extract(state): Extract<State>,
     Path(provider): Path<String>,
+    deadline: Deadline,
     headers: HeaderMap,
     Body(body): Body,
 ) -> Result<Json<HeardResponse>, Problem> {
@@ -44,10 +46,13 @@ pub async fn hear(
     let signature = headers.get(payments.signature_header()).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let outcome = match payments.event(signature, &body, now) {
         Ok(None) => "ignored",
-        Ok(Some(event)) => match state.saga.hear(&event, now).await.map_err(saga_problem)? {
+        Ok(Some(event)) => match state.saga.hear(&event, state.patience(deadline), now).await.map_err(saga_problem)? {
             Heard::Applied => "applied",
             Heard::Seen => "seen",
             Heard::Unknown => "ignored",
+            Heard::TooEarly => {
+                return Err(Problem::busy("the payment is not known to be taken yet; send the event again"));
+            }
             Heard::Contradicts => {
                 let detail = "the event does not agree with the order it is about";
                 return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "event_contradicts", detail));

@@ -1,5 +1,5 @@
 use api::wire::{Money, timestamp};
-use domain::{Address, Order, OrderLine, Refund, Transition};
+use domain::{Address, Dispute, Order, OrderLine, Refund, Transition};
 use serde::{Deserialize, Serialize};
 use table::CustomerOrder;
 use utoipa::ToSchema;
@@ -75,6 +75,7 @@ pub struct OrderResponse {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct RefundResponse {
     /// From 1, within the order.
     pub number: u32,
@@ -82,12 +83,17 @@ pub struct RefundResponse {
     /// `requested` while it is owed, `paid`, or `refused` by the payment provider.
     #[schema(example = "paid")]
     pub state: &'static str,
+    /// The payment provider's id of a refund that somebody made there; it was not asked for here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "re_3MmlLrLkdIwHu7ix0uke3Ezy")]
+    pub made_by_hand: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OrderEventResponse {
-    /// `placed`, `payment_lost`, `confirmed`, `declined`, `expired`, `cancelled`, `paid_late`, `shipped`, `delivered`,
-    /// `refund_requested`, `refund_paid` or `refund_refused`.
+    /// `placed`, `payment_lost`, `confirmed`, `declined`, `expired`, `cancelled`, `not_chargeable`, `paid_late`, `shipped`,
+    /// `delivered`, `refund_requested`, `refund_paid`, `refund_refused`, `refund_recorded` (made at the payment provider by
+    /// hand), `disputed`, `dispute_won` or `dispute_lost`.
     #[schema(example = "confirmed")]
     pub event: &'static str,
     /// The number of the refund it is about.
@@ -112,6 +118,24 @@ pub struct PaymentResponse {
     /// `pending`, `unknown`, `captured`, `declined`, or `voided` if nothing was taken and nothing will be.
     #[schema(example = "captured")]
     pub state: &'static str,
+    /// For staff: the newest dispute about the payment, if the customer's bank disputes it or did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dispute: Option<DisputeResponse>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DisputeResponse {
+    /// The payment provider's own.
+    #[schema(example = "dp_1MtJUT2eZvKYlo2CNaw2HvEv")]
+    pub id: String,
+    pub amount: Money,
+    /// `open`, `won` if the shop keeps the money, or `lost`.
+    #[schema(example = "open")]
+    pub state: &'static str,
+    /// In the payment provider's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "fraudulent")]
+    pub reason: Option<String>,
 }
 
 /// The address as it was when the order was placed.
@@ -164,7 +188,7 @@ impl From<&Order> for OrderResponse {
             shipping: totals.shipping.into(),
             tax: totals.tax.into(),
             total: totals.total.into(),
-            payment: PaymentResponse { state: order.payment.state.as_str() },
+            payment: PaymentResponse { state: order.payment.state.as_str(), dispute: None },
             refunded: order.refunded().into(),
             refunds: order.payment.refunds.iter().map(RefundResponse::from).collect(),
             shipping_address: order.ship_to.as_ref().map(OrderAddressResponse::from),
@@ -174,9 +198,26 @@ impl From<&Order> for OrderResponse {
     }
 }
 
+impl OrderResponse {
+    /// With what only the shop's staff see.
+    pub fn for_staff(order: &Order) -> Self {
+        let mut response = Self::from(order);
+        response.payment.dispute = order.payment.disputes.last().map(DisputeResponse::from);
+        response
+    }
+}
+
+impl From<&Dispute> for DisputeResponse {
+    fn from(dispute: &Dispute) -> Self {
+        let Dispute { id, amount, reason, state } = dispute.clone();
+        Self { id: id.to_string(), amount: amount.into(), state: state.as_str(), reason }
+    }
+}
+
 impl From<&Refund> for RefundResponse {
     fn from(refund: &Refund) -> Self {
-        Self { number: refund.number, amount: refund.amount.into(), state: refund.state.as_str() }
+        let made_by_hand = refund.by_hand.as_ref().map(ToString::to_string);
+        Self { number: refund.number, amount: refund.amount.into(), state: refund.state.as_str(), made_by_hand }
     }
 }
 

@@ -71,6 +71,7 @@ const ORDER: Audited = Audited {
         "paymentState",
         "paymentReference",
         "refunds",
+        "disputes",
         "history",
         "placedAt",
         "dueAt",

@@ -1,5 +1,6 @@
 //! The sweeper: once a minute it looks after orders with something open. Holds that ran out and payments without an
-//! answer are asked about at the provider, then confirmed or given up; refunds that are still owed are paid.
+//! answer are asked about at the provider, then confirmed or given up; refunds that are still owed are paid. Orders whose
+//! payment is disputed are counted, once a day, for an alarm.
 //!
 //! Any number of runs may overlap. Each step is the saga's, which writes on condition of the order's version.
 
@@ -43,6 +44,8 @@ pub struct Swept {
     pub waiting: usize,
     /// Of these, orders whose payment has no outcome.
     pub unknown: usize,
+    /// Orders whose payment the customer's bank disputes, of those that were due.
+    pub disputed: usize,
     /// The table could not be used; the next run tries again.
     pub failed: usize,
     /// Not begun, because too little time was left.
@@ -51,9 +54,13 @@ pub struct Swept {
 
 impl Swept {
     /// What alarms go by, under the names of the metrics.
-    pub fn metrics(&self) -> [(&'static str, f64); 2] {
+    pub fn metrics(&self) -> [(&'static str, f64); 3] {
         let count = |orders: usize| u32::try_from(orders).map_or(f64::MAX, f64::from);
-        [("OverdueHolds", count(self.overdue)), ("UnknownPayments", count(self.unknown))]
+        [
+            ("OverdueHolds", count(self.overdue)),
+            ("UnknownPayments", count(self.unknown)),
+            ("Disputes", count(self.disputed)),
+        ]
     }
 }
 
@@ -64,6 +71,8 @@ enum Became {
     Waiting,
     /// As `Waiting`, for the outcome of a payment.
     Unknown,
+    /// Nothing is to be done here: staff have to.
+    Disputed,
     Failed,
     Left,
 }
@@ -86,7 +95,8 @@ pub async fn sweep(state: &State, deadline: Option<Timestamp>) -> Result<Swept, 
     let is_overdue =
         |o: &&Order| o.state == OrderState::PendingPayment && o.due_at.is_some_and(|at| at + OVERDUE_AFTER <= now);
     let overdue = due.iter().filter(is_overdue).count();
-    let mut swept = Swept { due: due.len(), overdue, ..Swept::default() };
+    let disputed = due.iter().filter(|order| order.dispute_open().is_some()).count();
+    let mut swept = Swept { due: due.len(), overdue, disputed, ..Swept::default() };
 
     let became: Vec<_> =
         stream::iter(due).map(|order| look_after(state, order, deadline)).buffer_unordered(AT_ONCE).collect().await;
@@ -97,6 +107,7 @@ pub async fn sweep(state: &State, deadline: Option<Timestamp>) -> Result<Swept, 
             Became::Released => swept.released += 1,
             Became::Refunded => swept.refunded += 1,
             Became::Waiting => swept.waiting += 1,
+            Became::Disputed => {}
             Became::Unknown => {
                 swept.waiting += 1;
                 swept.unknown += 1;
@@ -111,6 +122,10 @@ pub async fn sweep(state: &State, deadline: Option<Timestamp>) -> Result<Swept, 
 async fn look_after(state: &State, order: Order, deadline: Option<Timestamp>) -> Became {
     let now = state.clock.now();
     let patience = deadline.map_or(Patience::UNLIMITED, |deadline| Patience::until(deadline, now));
+    let owes = order.refund_owed().is_some() || order.owes_rest();
+    if !order.state.is_unsettled() && !owes && order.dispute_open().is_some() {
+        return remind(state, &order, now).await;
+    }
     let (due, unsettled, before) = (order.clone(), order.state.is_unsettled(), order.version);
     let looked_after = match unsettled {
         true => state.saga.close(order, NotPaid::Expired, patience, now).await,
@@ -130,6 +145,18 @@ async fn look_after(state: &State, order: Order, deadline: Option<Timestamp>) ->
     }
 }
 
+/// Staff have to answer a dispute. It is logged and counted again every day until the provider reports its end.
+const REMINDED_AFTER: SignedDuration = SignedDuration::from_hours(24);
+
+async fn remind(state: &State, order: &Order, now: Timestamp) -> Became {
+    if let Some(dispute) = order.dispute_open() {
+        let reason = dispute.reason.as_deref().unwrap_or_default();
+        tracing::error!(order = %order.id, dispute = %dispute.id, amount = %dispute.amount, reason, "a payment is disputed");
+    }
+    postpone(state, order, now + REMINDED_AFTER).await;
+    Became::Disputed
+}
+
 /// The longest an order waits to be asked about again, once the provider answers.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(4);
 
@@ -142,8 +169,12 @@ async fn put_off(state: &State, order: &Order, now: Timestamp) -> Became {
     }
     let since = order.history.last().map_or(now, |t| t.at);
     let wait = now.duration_since(since).clamp(SignedDuration::from_mins(1), LONGEST_WAIT);
-    if let Err(error) = state.saga.table().order_postpone(order, now + wait).await {
+    postpone(state, order, now + wait).await;
+    became
+}
+
+async fn postpone(state: &State, order: &Order, due_at: Timestamp) {
+    if let Err(error) = state.saga.table().order_postpone(order, due_at).await {
         tracing::warn!(order = %order.id, error = error_chain(&error), "an order could not be put off");
     }
-    became
 }

@@ -202,4 +202,11 @@ function addOrderAlarms(add: AddAlarm, table: CfnTable): void {
     // A sweeper that does not run counts nothing.
     treatMissingData: 'breaching',
   });
+  add('DisputesAlarm', 'A dispute', {
+    alarmDescription: "A customer's bank demands the money of a payment back; repeated once a day until it is decided",
+    ...ofTheTable,
+    metricName: 'Disputes',
+    period: 300,
+    ...atLeast(1).once,
+  });
 }

@@ -34,7 +34,8 @@ export function addDashboard(scope: Construct, watched: Watched): CfnDashboard {
       ["AWS/Lambda", "IteratorAge", "FunctionName", "${projections}"]]}},
     {"type": "metric", "x": 0, "y": 18, "width": 12, "height": 6, "properties": {"title": "Stuck orders", "region": "${Aws.REGION}", "period": 60, "stat": "Maximum", "view": "timeSeries", "metrics": [
       ["OneTill", "UnknownPayments", "Table", "${table}"],
-      ["OneTill", "OverdueHolds", "Table", "${table}"]]}},
+      ["OneTill", "OverdueHolds", "Table", "${table}"],
+      ["OneTill", "Disputes", "Table", "${table}"]]}},
     {"type": "metric", "x": 12, "y": 18, "width": 12, "height": 6, "properties": {"title": "Dead letters", "region": "${Aws.REGION}", "period": 60, "stat": "Sum", "view": "timeSeries", "metrics": [
       ["AWS/S3", "PutRequests", "BucketName", "${deadLetters}", "FilterId", "Letters"]]}}
   ]

@@ -350,7 +350,7 @@ fn check_log(function: &str, log: &str) -> Outcome<()> {
             return Err(format!("it consumed {consumed} {metric} by its lines, and {measured} by its metrics").into());
         }
     }
-    let counts = ["OverdueHolds", "UnknownPayments"];
+    let counts = ["OverdueHolds", "UnknownPayments", "Disputes"];
     if function == "SweeperFunction" && !metrics.iter().any(|line| counts.iter().all(|name| line.get(*name).is_some()))
     {
         return Err(format!("it tells no {counts:?}").into());

@@ -75,6 +75,11 @@ id!(
     PaymentEventId, "id", 1
 );
 
+id!(
+    /// The payment provider's own id of something it has: a refund made by hand, a dispute.
+    ProviderId, "id", 1
+);
+
 /// Tells a product from one that had the same id before it was deleted: units of the one never become units of the other.
 /// 48 bits, because it stands in every line of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -4,8 +4,10 @@
 //! rule here can be tested, model-checked and reused by any function.
 
 mod address;
+mod by_hand;
 mod cart;
 mod customer;
+mod dispute;
 mod ids;
 mod invalid;
 mod money;
@@ -18,9 +20,13 @@ mod text;
 mod transition;
 
 pub use address::{Address, CountryCode};
+pub use by_hand::RefundByHand;
 pub use cart::{Cart, CartError, CartLine, MAX_LINES};
 pub use customer::{Customer, CustomerName, Email, Password, Role};
-pub use ids::{AddressId, IdempotencyKey, Incarnation, OrderId, PaymentEventId, ProductId, SessionId, UserId};
+pub use dispute::{Dispute, DisputeState};
+pub use ids::{
+    AddressId, IdempotencyKey, Incarnation, OrderId, PaymentEventId, ProductId, ProviderId, SessionId, UserId,
+};
 pub use invalid::Invalid;
 pub use iso_currency::Currency;
 pub use jiff::Timestamp;

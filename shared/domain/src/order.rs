@@ -3,7 +3,9 @@ use std::collections::BTreeMap;
 use iso_currency::Currency;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{Address, Cart, CartLine, Incarnation, Money, OrderId, Product, ProductId, Quantity, Refund, UserId};
+use crate::{
+    Address, Cart, CartLine, Dispute, Incarnation, Money, OrderId, Product, ProductId, Quantity, Refund, UserId,
+};
 
 /// How long stock is held for an order whose payment has no outcome yet.
 const HOLD: SignedDuration = SignedDuration::from_mins(15);
@@ -26,7 +28,7 @@ pub struct Order {
     pub totals: Totals,
     pub payment: Payment,
     /// When somebody has to look after the order if nothing happens to it before: its hold runs out, the provider has
-    /// to be asked what became of its payment, or a refund is still owed. `None` if nothing is open.
+    /// to be asked what became of its payment, a refund is still owed, or it is disputed. `None` if nothing is open.
     pub due_at: Option<Timestamp>,
     pub ship_to: Option<Address>,
     /// Everything that happened to the order, oldest first.
@@ -108,6 +110,8 @@ pub struct Payment {
     pub reference: Option<String>,
     /// What went back, or is on its way back, to the customer; number 1 first.
     pub refunds: Vec<Refund>,
+    /// What the customer's bank disputes or disputed, oldest first. At most the last one is open.
+    pub disputes: Vec<Dispute>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -166,6 +170,8 @@ pub enum OrderEvent {
     Expired,
     /// The customer cancelled before anything was taken.
     Cancelled,
+    /// The provider does not take the order's total, whatever it is paid with.
+    NotChargeable,
     /// The provider took the money of an order that had been cancelled; it goes back as this refund.
     PaidLate(u32),
     Shipped,
@@ -176,6 +182,14 @@ pub enum OrderEvent {
     RefundRefused(u32),
     /// The guest who placed it logged in to an account, whose order it is now.
     Claimed,
+    /// A refund was made at the provider, not by this shop: it became the refund of this number, and is paid.
+    RefundRecorded(u32),
+    /// The customer's bank demands the money back.
+    Disputed,
+    /// The dispute was closed, and the shop keeps the money.
+    DisputeWon,
+    /// The dispute was closed, and the customer has the money.
+    DisputeLost,
 }
 
 impl OrderEvent {
@@ -187,6 +201,7 @@ impl OrderEvent {
             OrderEvent::Declined => "declined",
             OrderEvent::Expired => "expired",
             OrderEvent::Cancelled => "cancelled",
+            OrderEvent::NotChargeable => "not_chargeable",
             OrderEvent::PaidLate(_) => "paid_late",
             OrderEvent::Shipped => "shipped",
             OrderEvent::Delivered => "delivered",
@@ -194,6 +209,10 @@ impl OrderEvent {
             OrderEvent::RefundPaid(_) => "refund_paid",
             OrderEvent::RefundRefused(_) => "refund_refused",
             OrderEvent::Claimed => "claimed",
+            OrderEvent::RefundRecorded(_) => "refund_recorded",
+            OrderEvent::Disputed => "disputed",
+            OrderEvent::DisputeWon => "dispute_won",
+            OrderEvent::DisputeLost => "dispute_lost",
         }
     }
 
@@ -203,7 +222,8 @@ impl OrderEvent {
             OrderEvent::PaidLate(n)
             | OrderEvent::RefundRequested(n)
             | OrderEvent::RefundPaid(n)
-            | OrderEvent::RefundRefused(n) => Some(n),
+            | OrderEvent::RefundRefused(n)
+            | OrderEvent::RefundRecorded(n) => Some(n),
             _ => None,
         }
     }
@@ -217,6 +237,7 @@ impl OrderEvent {
             ("declined", None) => OrderEvent::Declined,
             ("expired", None) => OrderEvent::Expired,
             ("cancelled", None) => OrderEvent::Cancelled,
+            ("not_chargeable", None) => OrderEvent::NotChargeable,
             ("shipped", None) => OrderEvent::Shipped,
             ("delivered", None) => OrderEvent::Delivered,
             ("paid_late", Some(n)) => OrderEvent::PaidLate(n),
@@ -224,6 +245,10 @@ impl OrderEvent {
             ("refund_paid", Some(n)) => OrderEvent::RefundPaid(n),
             ("refund_refused", Some(n)) => OrderEvent::RefundRefused(n),
             ("claimed", None) => OrderEvent::Claimed,
+            ("refund_recorded", Some(n)) => OrderEvent::RefundRecorded(n),
+            ("disputed", None) => OrderEvent::Disputed,
+            ("dispute_won", None) => OrderEvent::DisputeWon,
+            ("dispute_lost", None) => OrderEvent::DisputeLost,
             _ => return None,
         })
     }
@@ -304,7 +329,12 @@ impl Order {
             cart_version: cart.version,
             lines,
             totals,
-            payment: Payment { state: PaymentState::Pending, reference: None, refunds: Vec::new() },
+            payment: Payment {
+                state: PaymentState::Pending,
+                reference: None,
+                refunds: Vec::new(),
+                disputes: Vec::new(),
+            },
             due_at: Some(now + HOLD),
             ship_to,
             history: vec![Transition { event: OrderEvent::Placed, at: now }],
@@ -419,6 +449,11 @@ pub(crate) mod tests {
             RefundRequested(2),
             RefundPaid(3),
             RefundRefused(4),
+            RefundRecorded(5),
+            NotChargeable,
+            Disputed,
+            DisputeWon,
+            DisputeLost,
         ] {
             assert_eq!(OrderEvent::parse(event.as_str(), event.refund()), Some(event));
         }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use crate::{Money, Order, OrderState, PaymentState, ProductId, Quantity};
+use crate::{Money, Order, OrderState, PaymentState, ProductId, ProviderId, Quantity};
 
 /// Refunds of one order that staff can have paid or under way. Refused ones do not count: their amount is still to be
 /// refunded.
@@ -22,6 +22,8 @@ pub struct Refund {
     pub lines: Vec<ReturnedLine>,
     /// The order was cancelled with it: nothing of it will be shipped.
     pub cancels: bool,
+    /// The provider's id of a refund that somebody made there: it is never asked for here. `None` for one of ours.
+    pub by_hand: Option<ProviderId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -81,7 +83,8 @@ pub enum RefundError {
 }
 
 impl Order {
-    /// What was taken and has neither gone back nor is on its way back.
+    /// What was taken and has neither gone back nor is on its way back. What was asked for here and what was given back by
+    /// hand may be more than that together: then the provider pays only one of them.
     pub fn refundable(&self) -> Money {
         let currency = self.totals.total.currency();
         if self.payment.state != PaymentState::Captured {
@@ -89,7 +92,7 @@ impl Order {
         }
         let asked = self.payment.refunds.iter().filter(|r| r.state != RefundState::Refused);
         let asked: i64 = asked.map(|r| r.amount.amount_minor()).sum();
-        Money::amount(self.totals.total.amount_minor() - asked, currency)
+        Money::amount((self.totals.total.amount_minor() - asked).max(0), currency)
     }
 
     /// What has gone back.
@@ -170,14 +173,16 @@ impl Order {
         if cancels {
             lines.extend(restocked(units_left));
         }
-        Ok(Refund { number: self.next_refund(), amount, state: RefundState::Requested, lines, cancels })
+        let number = self.next_refund();
+        Ok(Refund { number, amount, state: RefundState::Requested, lines, cancels, by_hand: None })
     }
 
     /// The refund that cancels an order: of `left`, everything that is refundable, with every unit that was not returned
     /// yet on sale again.
     pub(crate) fn refund_of_rest(&self, left: Money) -> Refund {
         let lines = restocked(self.units_left()).collect();
-        Refund { number: self.next_refund(), amount: left, state: RefundState::Requested, lines, cancels: true }
+        let number = self.next_refund();
+        Refund { number, amount: left, state: RefundState::Requested, lines, cancels: true, by_hand: None }
     }
 
     /// The number of the next refund.

@@ -1,8 +1,8 @@
 //! What can happen to an order, and what each happening does to stock, cart and money.
 //!
-//! Two kinds of functions. *News* (`paid`, `declined`, `answer_lost`, `not_paid`, `refund_paid`, `refund_refused`) is
-//! what a payment provider says; it cannot be refused, may come late, twice or out of order, and changes nothing when
-//! it says nothing new. *Wishes* (`cancel`, `ship`, `deliver`, `refund`) are what customers and staff ask for, and can
+//! Two kinds of functions. *News* (`paid`, `declined`, `answer_lost`, `not_paid`, `refund_paid`, `refund_refused`, and in
+//! `by_hand.rs` and `dispute.rs` what was done at the provider itself) is what a payment provider says; it cannot be
+//! refused, may come late, twice or out of order, and changes nothing when it says nothing new. *Wishes* (`cancel`, `ship`, `deliver`, `refund`) are what customers and staff ask for, and can
 //! be refused.
 //!
 //! The provider's answer decides about money; stock and cart follow from the order's own state, so that each unit
@@ -13,12 +13,15 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Order, OrderEvent, OrderState, PaymentState, ProductId, Refund, RefundError, RefundRequest, RefundState,
-    Transition, UserId,
+    Dispute, DisputeState, Order, OrderEvent, OrderState, PaymentState, ProductId, Refund, RefundError, RefundRequest,
+    RefundState, Transition, UserId,
 };
 
 /// How long a request may be at it before somebody else asks the provider in its place: beyond a function's timeout.
 const ASK_AFTER: SignedDuration = SignedDuration::from_mins(1);
+
+/// How often an order is looked at while it is disputed.
+const DISPUTE_LOOK: SignedDuration = SignedDuration::from_hours(24);
 
 /// An order after something happened to it, and what has to change with it, in the same transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +38,8 @@ pub struct Moved {
 pub enum NotPaid {
     Expired,
     CancelledByCustomer,
+    /// The provider does not take the order's total, whatever it is paid with.
+    NotChargeable,
 }
 
 /// What cancelling takes, from where an order stands.
@@ -69,6 +74,7 @@ impl Order {
                     state: RefundState::Requested,
                     lines: Vec::new(),
                     cancels: true,
+                    by_hand: None,
                 };
                 let mut order = self.clone();
                 order.payment.refunds.push(refund);
@@ -96,6 +102,7 @@ impl Order {
         let event = match why {
             NotPaid::Expired => OrderEvent::Expired,
             NotPaid::CancelledByCustomer => OrderEvent::Cancelled,
+            NotPaid::NotChargeable => OrderEvent::NotChargeable,
         };
         self.state.is_unsettled().then(|| self.given_up(event, at))
     }
@@ -191,12 +198,20 @@ impl Order {
         let known = usize::try_from(version).unwrap_or(usize::MAX).min(order.history.len());
         let happened = std::mem::take(&mut order.history);
         let refunds = std::mem::take(&mut order.payment.refunds);
+        let mut disputes = std::mem::take(&mut order.payment.disputes).into_iter();
         order.state = OrderState::PendingPayment;
         order.payment.state = PaymentState::Pending;
         for Transition { event, at } in happened.into_iter().take(known) {
             if let OrderEvent::PaidLate(n) | OrderEvent::RefundRequested(n) = event {
                 let refund = refunds.iter().find(|r| r.number == n).cloned();
                 order.payment.refunds.extend(refund.map(|r| Refund { state: RefundState::Requested, ..r }));
+            }
+            if let OrderEvent::RefundRecorded(n) = event {
+                let refund = refunds.iter().find(|r| r.number == n).cloned();
+                order.payment.refunds.extend(refund.map(|r| Refund { state: RefundState::Paid, ..r }));
+            }
+            if event == OrderEvent::Disputed {
+                order.payment.disputes.extend(disputes.next().map(|d| Dispute { state: DisputeState::Open, ..d }));
             }
             order = order.after(event, at);
         }
@@ -269,7 +284,7 @@ impl Order {
         Moved { order: self.clone().after(event, at), stock_back, cart_back: self.state.is_unsettled() }
     }
 
-    fn moved(&self, event: OrderEvent, at: Timestamp) -> Moved {
+    pub(crate) fn moved(&self, event: OrderEvent, at: Timestamp) -> Moved {
         Moved { order: self.clone().after(event, at), stock_back: Vec::new(), cart_back: false }
     }
 
@@ -284,7 +299,9 @@ impl Order {
             OrderEvent::Cancelled if self.payment.state == PaymentState::Captured => {
                 (OrderState::Cancelled, PaymentState::Captured)
             }
-            OrderEvent::Expired | OrderEvent::Cancelled => (OrderState::Cancelled, PaymentState::Voided),
+            OrderEvent::Expired | OrderEvent::Cancelled | OrderEvent::NotChargeable => {
+                (OrderState::Cancelled, PaymentState::Voided)
+            }
             OrderEvent::PaidLate(_) => (OrderState::Cancelled, PaymentState::Captured),
             OrderEvent::Shipped => (OrderState::Shipped, self.payment.state),
             OrderEvent::Delivered => (OrderState::Delivered, self.payment.state),
@@ -292,6 +309,10 @@ impl Order {
             OrderEvent::RefundRequested(_)
             | OrderEvent::RefundPaid(_)
             | OrderEvent::RefundRefused(_)
+            | OrderEvent::RefundRecorded(_)
+            | OrderEvent::Disputed
+            | OrderEvent::DisputeWon
+            | OrderEvent::DisputeLost
             | OrderEvent::Claimed => (self.state, self.payment.state),
         };
         (self.state, self.payment.state) = (state, payment);
@@ -304,13 +325,30 @@ impl Order {
             let refund = self.payment.refunds.iter_mut().find(|r| r.number == number);
             refund.into_iter().for_each(|r| r.state = state);
         }
-        self.due_at = match event {
-            OrderEvent::Placed | OrderEvent::Claimed => self.due_at,
-            _ if self.state == OrderState::PaymentUnknown || self.refund_owed().is_some() => Some(at + ASK_AFTER),
+        let closed = match event {
+            OrderEvent::DisputeWon => Some(DisputeState::Won),
+            OrderEvent::DisputeLost => Some(DisputeState::Lost),
             _ => None,
         };
+        if let Some(state) = closed {
+            let open = self.payment.disputes.iter_mut().find(|d| d.state == DisputeState::Open);
+            open.into_iter().for_each(|d| d.state = state);
+        }
         self.history.push(Transition { event, at });
         self.version = u64::try_from(self.history.len()).unwrap_or(u64::MAX);
+        let money_is_open =
+            self.state == OrderState::PaymentUnknown || self.refund_owed().is_some() || self.owes_rest();
+        self.due_at = match event {
+            OrderEvent::Placed | OrderEvent::Claimed => self.due_at,
+            _ if money_is_open => Some(at + ASK_AFTER),
+            // The sweeper logs and counts it within a minute, and then once a day.
+            OrderEvent::Disputed => Some(at),
+            _ if self.dispute_open().is_some() => {
+                let next = at + DISPUTE_LOOK;
+                Some(self.due_at.map_or(next, |due| due.min(next)))
+            }
+            _ => None,
+        };
         self
     }
 }

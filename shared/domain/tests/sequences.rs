@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Attributes, Cancelling, Cart, CartLine, CategoryPath, Currency, Money, Moved, NotPaid, Order, OrderState,
-    Placement, Product, ProductName, Quantity, RefundRequest, ReturnedLine, Timestamp,
+    Attributes, Cancelling, Cart, CartLine, CategoryPath, Currency, Dispute, DisputeState, Money, Moved, NotPaid,
+    Order, OrderState, Placement, Product, ProductName, Quantity, RefundByHand, RefundRequest, ReturnedLine, Timestamp,
 };
 use proptest::{prelude::*, sample::select};
 
@@ -57,6 +57,13 @@ enum Happening {
     NotPaid(NotPaid),
     RefundPaid(u32),
     RefundRefused(u32),
+    /// At the provider, by somebody: cents and the provider's id.
+    ByHand(i64, &'static str),
+    ByHandFailed(&'static str),
+    Disputed(&'static str),
+    DisputeClosed(&'static str, DisputeState),
+    /// The shop owes what a refund by hand kept its own from paying.
+    Rest,
     Cancel,
     Ship,
     Deliver,
@@ -66,7 +73,10 @@ enum Happening {
 
 impl Happening {
     fn is_news(&self) -> bool {
-        !matches!(self, Happening::Cancel | Happening::Ship | Happening::Deliver | Happening::Refund(..))
+        !matches!(
+            self,
+            Happening::Cancel | Happening::Ship | Happening::Deliver | Happening::Refund(..) | Happening::Rest
+        )
     }
 
     /// What comes of it; `None` if nothing does, be it because nothing is new or because it is refused.
@@ -78,6 +88,11 @@ impl Happening {
             Happening::NotPaid(why) => order.not_paid(*why, NOW),
             Happening::RefundPaid(number) => order.refund_paid(*number, NOW),
             Happening::RefundRefused(number) => order.refund_refused(*number, NOW),
+            Happening::ByHand(cents, id) => order.refund_recorded(&by_hand(*cents, id), NOW),
+            Happening::ByHandFailed(id) => order.refund_by_hand_failed(&id.parse().unwrap(), NOW),
+            Happening::Disputed(id) => order.disputed(&dispute(id, DisputeState::Open), NOW),
+            Happening::DisputeClosed(id, state) => order.dispute_closed(&dispute(id, *state), NOW),
+            Happening::Rest => order.refund_rest(NOW),
             Happening::Cancel => match order.cancel(NOW) {
                 Ok(Cancelling::Refund(moved)) => Some(*moved),
                 _ => None,
@@ -97,6 +112,14 @@ impl Happening {
     }
 }
 
+fn by_hand(cents: i64, id: &str) -> RefundByHand {
+    RefundByHand { id: id.parse().unwrap(), amount: Money::amount(cents, Currency::USD), failed: false }
+}
+
+fn dispute(id: &str, state: DisputeState) -> Dispute {
+    Dispute { id: id.parse().unwrap(), amount: Money::amount(899, Currency::USD), reason: None, state }
+}
+
 fn happening() -> impl Strategy<Value = Happening> {
     let line = (select(vec!["mug", "pan", "cup"]), 1..=3_u32, any::<bool>());
     let cents = prop_oneof![2 => Just(None), 1 => (-1..=8_000_i64).prop_map(Some)];
@@ -104,7 +127,14 @@ fn happening() -> impl Strategy<Value = Happening> {
         3 => Just(Happening::Paid),
         1 => Just(Happening::Declined),
         1 => Just(Happening::AnswerLost),
-        1 => select(vec![NotPaid::Expired, NotPaid::CancelledByCustomer]).prop_map(Happening::NotPaid),
+        1 => select(vec![NotPaid::Expired, NotPaid::CancelledByCustomer, NotPaid::NotChargeable])
+            .prop_map(Happening::NotPaid),
+        2 => (1..=8_000_i64, select(vec!["re_1", "re_2"])).prop_map(|(cents, id)| Happening::ByHand(cents, id)),
+        1 => select(vec!["re_1", "re_2"]).prop_map(Happening::ByHandFailed),
+        1 => select(vec!["dp_1", "dp_2"]).prop_map(Happening::Disputed),
+        1 => (select(vec!["dp_1", "dp_2"]), select(vec![DisputeState::Open, DisputeState::Won, DisputeState::Lost]))
+            .prop_map(|(id, state)| Happening::DisputeClosed(id, state)),
+        1 => Just(Happening::Rest),
         2 => (1..=4_u32).prop_map(Happening::RefundPaid),
         2 => (1..=4_u32).prop_map(Happening::RefundRefused),
         1 => Just(Happening::Cancel),
@@ -138,6 +168,11 @@ struct Counters {
     total: i64,
     captured: bool,
     refunds: Vec<(i64, Standing)>,
+    /// Which of them were made at the provider: number and its id.
+    by_hand: Vec<(usize, &'static str)>,
+    /// Something happened to them since the newest of ours was refused.
+    by_hand_since: bool,
+    disputes: Vec<(&'static str, DisputeState)>,
     /// Units the customer has or is to get.
     out: BTreeMap<&'static str, u32>,
     written_off: u32,
@@ -151,6 +186,9 @@ impl Counters {
             total: order.totals.total.amount_minor(),
             captured: false,
             refunds: Vec::new(),
+            by_hand: Vec::new(),
+            by_hand_since: false,
+            disputes: Vec::new(),
             out: BOUGHT.map(|(id, units, _)| (id, units)).into(),
             written_off: 0,
             back: 0,
@@ -162,12 +200,26 @@ impl Counters {
     }
 
     fn is_open(&self) -> bool {
-        self.is_unsettled() || self.refunds.iter().any(|(_, is)| *is == Standing::Open)
+        let owed = self.refunds.iter().any(|(_, is)| *is == Standing::Open);
+        self.is_unsettled() || owed || self.owes_rest() || self.is_disputed()
+    }
+
+    fn is_disputed(&self) -> bool {
+        self.disputes.iter().any(|(_, state)| *state == DisputeState::Open)
+    }
+
+    /// A refund by hand and ours did not add up to all of a cancelled order, and the provider did not refuse just that.
+    fn owes_rest(&self) -> bool {
+        let owed = self.refunds.iter().any(|(_, is)| *is == Standing::Open);
+        let hand = |at: usize| self.by_hand.iter().any(|(number, _)| *number == at + 1);
+        let ours = (0..self.refunds.len()).rev().find(|at| !hand(*at)).map(|at| self.refunds[at]);
+        let cancelled = self.stage == Stage::Cancelled && !self.by_hand.is_empty();
+        cancelled && self.left() > 0 && !owed && (self.by_hand_since || ours != Some((self.left(), Standing::Refused)))
     }
 
     fn left(&self) -> i64 {
         let asked = self.refunds.iter().filter(|(_, is)| *is != Standing::Refused);
-        if self.captured { self.total - asked.map(|(cents, _)| cents).sum::<i64>() } else { 0 }
+        if self.captured { (self.total - asked.map(|(cents, _)| cents).sum::<i64>()).max(0) } else { 0 }
     }
 
     fn refunded(&self) -> i64 {
@@ -191,6 +243,29 @@ impl Counters {
             Happening::AnswerLost => self.forward(Stage::Held, Stage::Unknown),
             Happening::RefundPaid(number) => self.answered(*number, Standing::Paid),
             Happening::RefundRefused(number) => self.answered(*number, Standing::Refused),
+            Happening::ByHand(cents, id) if self.captured && self.by_hand.iter().all(|(_, known)| known != id) => {
+                self.refunds.push((*cents, Standing::Paid));
+                self.by_hand.push((self.refunds.len(), id));
+                self.by_hand_since = true;
+                true
+            }
+            Happening::ByHandFailed(id) => {
+                let number = self.by_hand.iter().find(|(_, known)| known == id).map(|(number, _)| *number);
+                number.is_some_and(|number| self.answered(number as u32, Standing::Refused))
+            }
+            Happening::Disputed(id) => {
+                let news = self.captured && !self.is_disputed() && self.disputes.iter().all(|(known, _)| known != id);
+                self.disputes.extend(news.then_some((*id, DisputeState::Open)));
+                news
+            }
+            Happening::DisputeClosed(id, state) if *state != DisputeState::Open => {
+                let open = self.disputes.iter_mut().find(|(known, is)| known == id && *is == DisputeState::Open);
+                open.map(|(_, is)| *is = *state).is_some()
+            }
+            Happening::Rest if self.owes_rest() => {
+                self.refunds.push((self.left(), Standing::Open));
+                true
+            }
             Happening::Cancel if self.stage == Stage::Sold => {
                 self.refunds.extend(Some((self.left(), Standing::Open)).filter(|(cents, _)| *cents > 0));
                 self.cancelled()
@@ -219,6 +294,14 @@ impl Counters {
         let Some((_, is)) = self.refunds.get_mut(number as usize - 1) else { return false };
         let is_news = *is == Standing::Open || (*is, answer) == (Standing::Paid, Standing::Refused);
         *is = if is_news { answer } else { *is };
+        let by_hand = |at: usize| self.by_hand.iter().any(|(number, _)| *number == at);
+        let newest = (1..=self.refunds.len()).rev().find(|at| !by_hand(*at));
+        if is_news && answer == Standing::Refused {
+            self.by_hand_since = match by_hand(number as usize) {
+                true => true,
+                false => self.by_hand_since && newest != Some(number as usize),
+            };
+        }
         is_news
     }
 

@@ -1,17 +1,21 @@
 //! The seam to payment providers: one trait, because providers are third parties; the local provider that development
 //! and tests pay with; and Stripe.
 
+mod event;
 mod from_env;
 mod local;
+mod not_chargeable;
 pub mod signature;
 mod stripe;
 
 use std::{fmt, future::Future, pin::Pin};
 
-use domain::{Invalid, Money, OrderId, PaymentEventId, Timestamp};
+use domain::{Invalid, Money, OrderId, RefundByHand, Timestamp};
 
+pub use event::{About, EventRefused, PaymentEvent, PaymentNews};
 pub use from_env::from_env;
 pub use local::{Attempt, Entry, LocalPayments};
+pub use not_chargeable::NotChargeable;
 pub use stripe::{Stripe, StripeConfig};
 
 /// What an order asks a provider to take.
@@ -53,6 +57,9 @@ pub enum ChargeOutcome {
     Captured { reference: String },
     /// Nothing was taken.
     Declined,
+    /// Nothing was taken, and no card could pay it: the provider does not take this amount, as where it is too little in
+    /// the currency that the shop's account is settled in.
+    NotChargeable,
 }
 
 /// What a provider says about an order it is told to give up.
@@ -88,39 +95,25 @@ pub enum RefundOutcome {
 #[error("the payment provider's answer was lost")]
 pub struct AnswerLost;
 
-/// Something a provider tells of its own accord.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PaymentEvent {
-    pub id: PaymentEventId,
-    pub order: OrderId,
-    pub news: PaymentNews,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PaymentNews {
-    Captured { reference: String, amount: Money },
-    Declined,
-    RefundPaid { number: u32, amount: Money },
-    RefundRefused { number: u32 },
-}
-
-/// Why an event was not believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum EventRefused {
-    #[error("the event is not signed by the provider")]
-    Forged,
-    #[error("the event was signed more than 300 seconds ago, or ahead of time")]
-    Stale,
-    #[error("the event does not read as one of this provider")]
-    Malformed,
-}
-
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, AnswerLost>> + Send + 'a>>;
 
 /// A payment provider. Everything it is asked can be asked again with the same effect as once.
 pub trait PaymentProvider: Send + Sync {
     /// Its name in `/payments/webhooks/{provider}`.
     fn name(&self) -> &'static str;
+
+    /// Whether it can take an amount, whatever it is paid with. Makes no request, so that a checkout can be refused before
+    /// anything is held; [`ChargeOutcome::NotChargeable`] is for what only the provider knows.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    fn chargeable(&self, amount: Money) -> Result<(), NotChargeable>;
+
+    /// Whether it can give an amount back, of a payment that is large enough. There is no least amount.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    fn refundable(&self, amount: Money) -> Result<(), NotChargeable>;
 
     /// Authorises and captures in one. An order is charged at most once, whatever it is asked with; where it was, asking
     /// again answers so.
@@ -132,6 +125,13 @@ pub trait PaymentProvider: Send + Sync {
 
     /// Gives money back, once for each number of an order.
     fn refund<'a>(&'a self, refund: &'a RefundCharge) -> Answer<'a, RefundOutcome>;
+
+    /// The order that a payment is of, by the provider's id of the payment. `None` is a payment of somebody else than
+    /// this shop: an account may have others.
+    fn order_of<'a>(&'a self, reference: &'a str) -> Answer<'a, Option<OrderId>>;
+
+    /// The refunds of a payment that were made by hand, oldest first: all that were not asked for here.
+    fn refunds_by_hand<'a>(&'a self, reference: &'a str) -> Answer<'a, Vec<RefundByHand>>;
 
     /// The header that carries the signature of an event.
     fn signature_header(&self) -> &'static str;

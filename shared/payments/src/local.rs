@@ -1,5 +1,5 @@
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     fs::{File, OpenOptions},
     io::{self, BufRead, BufReader, Seek, SeekFrom, Write},
     path::Path,
@@ -7,13 +7,13 @@ use std::{
     time::Duration,
 };
 
-use domain::{Money, OrderId, Timestamp};
+use domain::{Dispute, DisputeState, Money, OrderId, ProviderId, RefundByHand, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
-    Answer, AnswerLost, Charge, ChargeOutcome, CloseOutcome, EventRefused, PaymentEvent, PaymentNews, PaymentProvider,
-    RefundCharge, RefundOutcome, signature::Secrets,
+    About, Answer, AnswerLost, Charge, ChargeOutcome, CloseOutcome, EventRefused, NotChargeable, PaymentEvent,
+    PaymentNews, PaymentProvider, RefundCharge, RefundOutcome, signature::Secrets,
 };
 
 /// A provider on this machine, with tokens that stand for what can happen:
@@ -25,6 +25,7 @@ use crate::{
 /// | `tok_timeout_paid` | charges, and the answer is lost |
 /// | `tok_timeout_unpaid` | the answer is lost before anything is charged |
 /// | `tok_slow` | pays after 2 seconds |
+/// | `tok_not_chargeable` | the provider does not take the amount |
 ///
 /// All it did stands in a ledger, in memory or a file of JSON lines, so that a restart forgets no payment. Several
 /// processes may share one file.
@@ -40,6 +41,8 @@ struct Ledger {
     captured: HashMap<OrderId, Entry>,
     closed: HashSet<OrderId>,
     refunded: HashMap<(OrderId, u32), Entry>,
+    /// Refunds made by hand, and whether each has failed.
+    by_hand: BTreeMap<(OrderId, u32), (Entry, bool)>,
     file: Option<File>,
     /// How much of the file was read.
     read: u64,
@@ -64,6 +67,10 @@ pub enum Attempt {
     Closed,
     /// With the number of the refund.
     Refunded(u32),
+    /// Past the shop, as in a provider's dashboard. With its number among those of its order.
+    RefundedByHand(u32),
+    /// A refund by hand came to nothing.
+    ByHandFailed(u32),
 }
 
 impl Default for LocalPayments {
@@ -94,23 +101,69 @@ impl LocalPayments {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner).entries.clone()
     }
 
+    /// Gives money back as staff do in a provider's dashboard. `None` if less was taken of the order, or is left.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub fn refund_by_hand(&self, order: OrderId, amount: Money) -> Result<Option<RefundByHand>, AnswerLost> {
+        self.with(|ledger| {
+            let Some(taken) = ledger.captured.get(&order) else { return (None, None) };
+            if ledger.refunded(order) + amount.amount_minor() > taken.amount {
+                return (None, None);
+            }
+            let number = ledger.by_hand.keys().filter(|(of, _)| *of == order).count() + 1;
+            let number = u32::try_from(number).unwrap_or(u32::MAX);
+            let entry = Entry::new(order, Attempt::RefundedByHand(number), amount, &taken.reference);
+            (Some(RefundByHand { id: by_hand_id(order, number), amount, failed: false }), Some(entry))
+        })
+    }
+
+    /// A refund by hand comes to nothing. `None` if there is none of this number, or it has failed before.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub fn fail_by_hand(&self, order: OrderId, number: u32) -> Result<Option<RefundByHand>, AnswerLost> {
+        self.with(|ledger| {
+            let made = ledger.by_hand.get(&(order, number)).filter(|(_, failed)| !failed);
+            let entry = made.map(|(entry, _)| Entry { attempt: Attempt::ByHandFailed(number), ..entry.clone() });
+            (entry.as_ref().and_then(|entry| entry.made_by_hand(order, number, true)), entry)
+        })
+    }
+
     /// An event as this provider would send it, and its signature.
     pub fn sends(&self, event: &PaymentEvent, now: Timestamp) -> (String, String) {
-        let (kind, number, amount, reference) = match &event.news {
-            PaymentNews::Captured { reference, amount } => ("captured", None, Some(*amount), Some(reference)),
-            PaymentNews::Declined => ("declined", None, None, None),
-            PaymentNews::RefundPaid { number, amount } => ("refund_paid", Some(*number), Some(*amount), None),
-            PaymentNews::RefundRefused { number } => ("refund_refused", Some(*number), None, None),
+        let mut body = match &event.news {
+            PaymentNews::Captured { reference, amount } => {
+                json!({"type": "captured", "reference": reference, "amount": written(*amount)})
+            }
+            PaymentNews::Declined => json!({"type": "declined"}),
+            PaymentNews::RefundPaid { number, amount } => {
+                json!({"type": "refund_paid", "number": number, "amount": written(*amount)})
+            }
+            PaymentNews::RefundRefused { number } => json!({"type": "refund_refused", "number": number}),
+            PaymentNews::RefundedByHand(RefundByHand { id, amount, failed }) => {
+                let kind = if *failed { "by_hand_failed" } else { "refunded_by_hand" };
+                json!({"type": kind, "object": id.as_str(), "amount": written(*amount)})
+            }
+            PaymentNews::Refunded => json!({"type": "refunded"}),
+            PaymentNews::Disputed(Dispute { id, amount, reason, state }) => {
+                let kind = match state {
+                    DisputeState::Open => "disputed",
+                    DisputeState::Won => "dispute_won",
+                    DisputeState::Lost => "dispute_lost",
+                };
+                json!({"type": kind, "object": id.as_str(), "amount": written(*amount), "reason": reason})
+            }
         };
-        let body = json!({
-            "id": event.id.as_str(),
-            "type": kind,
-            "order": event.order.to_string(),
-            "number": number,
-            "amount": amount.map(|a| a.amount_minor()),
-            "currency": amount.map(|a| a.currency().code()),
-            "reference": reference,
-        });
+        body["id"] = event.id.as_str().into();
+        if !body["amount"].is_null() {
+            let amount = body["amount"].take();
+            (body["amount"], body["currency"]) = (amount[0].clone(), amount[1].clone());
+        }
+        match &event.about {
+            About::Order(order) => body["order"] = order.to_string().into(),
+            About::Payment(reference) => body["payment"] = reference.as_str().into(),
+        }
         let body = body.to_string();
         let signature = self.secrets.sign(body.as_bytes(), now);
         (body, signature)
@@ -145,12 +198,12 @@ impl LocalPayments {
         })
     }
 
-    fn decline(&self, charge: &Charge) -> Result<ChargeOutcome, AnswerLost> {
+    fn decline(&self, charge: &Charge, refusal: ChargeOutcome) -> Result<ChargeOutcome, AnswerLost> {
         self.with(|ledger| match ledger.captured.get(&charge.order) {
             Some(first) => (ChargeOutcome::Captured { reference: first.reference.clone() }, None),
             None => {
                 let entry = Entry::new(charge.order, Attempt::Declined, charge.amount, "");
-                (ChargeOutcome::Declined, Some(entry))
+                (refusal, Some(entry))
             }
         })
     }
@@ -161,6 +214,30 @@ impl Entry {
         let (amount, currency) = (amount.amount_minor(), amount.currency().code().to_owned());
         Self { order: order.to_string(), attempt, amount, currency, reference: reference.to_owned() }
     }
+
+    fn made_by_hand(&self, order: OrderId, number: u32, failed: bool) -> Option<RefundByHand> {
+        let currency = domain::parse_currency(&self.currency).ok()?;
+        Some(RefundByHand { id: by_hand_id(order, number), amount: Money::amount(self.amount, currency), failed })
+    }
+
+    /// The provider's id of a refund by hand.
+    pub fn by_hand(&self) -> Option<ProviderId> {
+        match self.attempt {
+            Attempt::RefundedByHand(number) | Attempt::ByHandFailed(number) => {
+                Some(by_hand_id(self.order.parse().ok()?, number))
+            }
+            Attempt::Captured | Attempt::Declined | Attempt::Closed | Attempt::Refunded(_) => None,
+        }
+    }
+}
+
+fn by_hand_id(order: OrderId, number: u32) -> ProviderId {
+    format!("local_{}_{number}", order.as_uuid().simple()).parse().expect("letters and digits")
+}
+
+/// An amount and its currency, as an event has them.
+fn written(amount: Money) -> [serde_json::Value; 2] {
+    [amount.amount_minor().into(), amount.currency().code().into()]
 }
 
 impl Ledger {
@@ -203,6 +280,8 @@ impl Ledger {
             Attempt::Captured => drop(self.captured.insert(order, entry.clone())),
             Attempt::Closed => drop(self.closed.insert(order)),
             Attempt::Refunded(number) => drop(self.refunded.insert((order, number), entry.clone())),
+            Attempt::RefundedByHand(number) => drop(self.by_hand.insert((order, number), (entry.clone(), false))),
+            Attempt::ByHandFailed(number) => drop(self.by_hand.insert((order, number), (entry.clone(), true))),
             Attempt::Declined => {}
         }
         self.entries.push(entry);
@@ -210,13 +289,23 @@ impl Ledger {
     }
 
     fn refunded(&self, order: OrderId) -> i64 {
-        self.refunded.iter().filter(|((of, _), _)| *of == order).map(|(_, entry)| entry.amount).sum()
+        let ours = self.refunded.iter().filter(|((of, _), _)| *of == order).map(|(_, entry)| entry.amount);
+        let by_hand = self.by_hand.iter().filter(|((of, _), (_, failed))| *of == order && !failed);
+        ours.sum::<i64>() + by_hand.map(|(_, (entry, _))| entry.amount).sum::<i64>()
     }
 }
 
 impl PaymentProvider for LocalPayments {
     fn name(&self) -> &'static str {
         "local"
+    }
+
+    fn chargeable(&self, _: Money) -> Result<(), NotChargeable> {
+        Ok(())
+    }
+
+    fn refundable(&self, _: Money) -> Result<(), NotChargeable> {
+        Ok(())
     }
 
     fn charge<'a>(&'a self, charge: &'a Charge) -> Answer<'a, ChargeOutcome> {
@@ -229,7 +318,8 @@ impl PaymentProvider for LocalPayments {
                 }
                 "tok_timeout_paid" => self.capture(charge).and(Err(AnswerLost)),
                 "tok_timeout_unpaid" => Err(AnswerLost),
-                _ => self.decline(charge),
+                "tok_not_chargeable" => self.decline(charge, ChargeOutcome::NotChargeable),
+                _ => self.decline(charge, ChargeOutcome::Declined),
             }
         })
     }
@@ -261,6 +351,26 @@ impl PaymentProvider for LocalPayments {
         })
     }
 
+    fn order_of<'a>(&'a self, reference: &'a str) -> Answer<'a, Option<OrderId>> {
+        Box::pin(async move {
+            self.with(|ledger| {
+                let taken = ledger.captured.iter().find(|(_, entry)| entry.reference == reference);
+                (taken.map(|(order, _)| *order), None)
+            })
+        })
+    }
+
+    fn refunds_by_hand<'a>(&'a self, reference: &'a str) -> Answer<'a, Vec<RefundByHand>> {
+        Box::pin(async move {
+            self.with(|ledger| {
+                let made = ledger.by_hand.iter().filter(|(_, (entry, _))| entry.reference == reference);
+                let made =
+                    made.filter_map(|((order, number), (entry, failed))| entry.made_by_hand(*order, *number, *failed));
+                (made.collect(), None)
+            })
+        })
+    }
+
     fn signature_header(&self) -> &'static str {
         "payment-signature"
     }
@@ -270,7 +380,10 @@ impl PaymentProvider for LocalPayments {
         struct Body {
             id: String,
             r#type: String,
-            order: String,
+            order: Option<String>,
+            payment: Option<String>,
+            object: Option<String>,
+            reason: Option<String>,
             number: Option<u32>,
             amount: Option<i64>,
             currency: Option<String>,
@@ -282,6 +395,11 @@ impl PaymentProvider for LocalPayments {
             let currency = domain::parse_currency(body.currency.as_deref()?).ok()?;
             Some(Money::amount(body.amount?, currency))
         };
+        let object = || body.object.as_deref()?.parse::<ProviderId>().ok();
+        let disputed = |state| {
+            let (id, amount) = object().zip(amount())?;
+            Some(PaymentNews::Disputed(Dispute { id, amount, reason: body.reason.clone(), state }))
+        };
         let news = match body.r#type.as_str() {
             "captured" => {
                 body.reference.clone().zip(amount()).map(|(r, amount)| PaymentNews::Captured { reference: r, amount })
@@ -291,11 +409,22 @@ impl PaymentProvider for LocalPayments {
                 body.number.zip(amount()).map(|(number, amount)| PaymentNews::RefundPaid { number, amount })
             }
             "refund_refused" => body.number.map(|number| PaymentNews::RefundRefused { number }),
+            kind @ ("refunded_by_hand" | "by_hand_failed") => object().zip(amount()).map(|(id, amount)| {
+                PaymentNews::RefundedByHand(RefundByHand { id, amount, failed: kind == "by_hand_failed" })
+            }),
+            "refunded" => Some(PaymentNews::Refunded),
+            "disputed" => disputed(DisputeState::Open),
+            "dispute_won" => disputed(DisputeState::Won),
+            "dispute_lost" => disputed(DisputeState::Lost),
             _ => return Ok(None),
         };
-        let parsed = body.id.parse().ok().zip(body.order.parse().ok()).zip(news);
-        let ((id, order), news) = parsed.ok_or(EventRefused::Malformed)?;
-        Ok(Some(PaymentEvent { id, order, news }))
+        let about = match (&body.order, body.payment) {
+            (Some(order), _) => order.parse().ok().map(About::Order),
+            (None, payment) => payment.map(About::Payment),
+        };
+        let parsed = body.id.parse().ok().zip(about).zip(news);
+        let ((id, about), news) = parsed.ok_or(EventRefused::Malformed)?;
+        Ok(Some(PaymentEvent { id, about, news }))
     }
 }
 
@@ -381,17 +510,51 @@ mod tests {
         assert_eq!(LocalPayments::open(&file).unwrap().attempts().len(), 2);
     }
 
+    #[tokio::test]
+    async fn a_refund_by_hand_counts_against_what_was_taken_until_it_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("payments.jsonl");
+        let provider = LocalPayments::open(&file).unwrap();
+        let order = charge("tok_visa").order;
+        provider.charge(&charge("tok_visa")).await.unwrap();
+        let reference = provider.entries()[0].reference.clone();
+
+        let made = provider.refund_by_hand(order, usd(500)).unwrap().unwrap();
+        let too_much = provider.refund_by_hand(order, usd(400)).unwrap();
+        let refused = provider.refund(&refund(1, 400)).await;
+        let failed = provider.fail_by_hand(order, 1).unwrap().unwrap();
+        let paid = LocalPayments::open(&file).unwrap().refund(&refund(2, 899)).await;
+
+        assert_eq!((too_much, refused, paid), (None, Ok(RefundOutcome::Refused), Ok(RefundOutcome::Paid)));
+        assert_eq!(failed, RefundByHand { failed: true, ..made });
+        assert_eq!(provider.refunds_by_hand(&reference).await, Ok(vec![failed]));
+        assert_eq!(provider.fail_by_hand(order, 1), Ok(None));
+        assert_eq!(provider.order_of(&reference).await, Ok(Some(order)));
+        assert_eq!(provider.order_of("of_somebody_else").await, Ok(None));
+    }
+
     #[test]
     fn an_event_reads_back_as_it_was_sent() {
         let (provider, now) = (LocalPayments::default(), Timestamp::UNIX_EPOCH);
-        let order = charge("tok_visa").order;
+        let id = || "object_1".parse().unwrap();
+        let dispute = |reason, state| PaymentNews::Disputed(Dispute { id: id(), amount: usd(5), reason, state });
         for news in [
             PaymentNews::Captured { reference: "local_1".to_owned(), amount: usd(899) },
             PaymentNews::Declined,
             PaymentNews::RefundPaid { number: 2, amount: usd(5) },
             PaymentNews::RefundRefused { number: 2 },
+            PaymentNews::RefundedByHand(RefundByHand { id: id(), amount: usd(5), failed: false }),
+            PaymentNews::RefundedByHand(RefundByHand { id: id(), amount: usd(5), failed: true }),
+            PaymentNews::Refunded,
+            dispute(Some("fraudulent".to_owned()), DisputeState::Open),
+            dispute(None, DisputeState::Won),
+            dispute(None, DisputeState::Lost),
         ] {
-            let event = PaymentEvent { id: "evt_1".parse().unwrap(), order, news };
+            let about = match news {
+                PaymentNews::Captured { .. } => About::Order(charge("tok_visa").order),
+                _ => About::Payment("local_1".to_owned()),
+            };
+            let event = PaymentEvent { id: "evt_1".parse().unwrap(), about, news };
             let (body, signature) = provider.sends(&event, now);
 
             assert_eq!(provider.event(&signature, body.as_bytes(), now), Ok(Some(event)));

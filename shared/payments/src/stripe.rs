@@ -5,6 +5,17 @@
 //! creating it once more. An intent succeeds at most once, whatever it is confirmed with, and never after it was
 //! cancelled.
 //!
+//! Stripe saves the first answer to a key, an error of its own included, and replays it for a day
+//! (<https://docs.stripe.com/api/idempotent_requests>). So a key whose saved answer is such an error is spent: it never
+//! yields an intent, and the next key is asked with, `<order>.2` and so on ([`keys`]). Charging and closing go through
+//! the same keys in the same order, and what is saved stays so; all of them end at the first key that is not spent, and at
+//! the one intent that is saved there. An intent that Stripe may have made under a spent key takes nothing: only a
+//! confirmation with its id takes money, and the id was never sent. An error that comes first-hand is an answer that was
+//! lost, and not gone on from: whether it is saved is known once it is replayed.
+//!
+//! A refund takes the money by being made, so before each key the refunds of the payment are looked at: one that was made
+//! under a spent key is found by the number that it carries.
+//!
 //! A card whose bank wants to ask the customer (3-D Secure) is declined: that is a step in the storefront which this
 //! build does not have. <https://docs.stripe.com/payments/3d-secure>
 
@@ -15,14 +26,14 @@ mod events;
 #[cfg(test)]
 mod tests;
 
-use domain::{Money, OrderId, Timestamp};
-use serde::Deserialize;
+use domain::{Money, OrderId, RefundByHand, Timestamp};
+use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    Answer, AnswerLost, Charge, ChargeOutcome, CloseOutcome, EventRefused, PaymentEvent, PaymentProvider, RefundCharge,
-    RefundOutcome, signature::Secrets,
+    Answer, AnswerLost, Charge, ChargeOutcome, CloseOutcome, EventRefused, NotChargeable, PaymentEvent,
+    PaymentProvider, RefundCharge, RefundOutcome, signature::Secrets,
 };
-use amount::to_stripe;
+use amount::{from_stripe, to_stripe};
 use api::{Api, Connection, Failure};
 use events::Metadata;
 
@@ -30,6 +41,9 @@ pub use config::StripeConfig;
 
 /// Stripe may forget a key after 24 hours; an hour is for clocks that differ.
 const KEY_LIFE_S: i64 = 23 * 3_600;
+/// Keys that one thing is asked for with. Each stands for an error of Stripe's own; after so many, nothing is gained by
+/// another.
+const MOST_KEYS: usize = 8;
 const INTENTS: &str = "/v1/payment_intents";
 
 /// A Stripe account.
@@ -43,6 +57,8 @@ pub struct Stripe {
 struct Intent {
     id: String,
     status: IntentStatus,
+    #[serde(default, deserialize_with = "events::nullable")]
+    metadata: Metadata,
 }
 
 /// <https://docs.stripe.com/payments/paymentintents/lifecycle>
@@ -60,6 +76,12 @@ enum IntentStatus {
 
 #[derive(Debug, Deserialize)]
 struct Refund {
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    amount: i64,
+    #[serde(default)]
+    currency: String,
     status: RefundStatus,
     #[serde(default, deserialize_with = "events::nullable")]
     metadata: Metadata,
@@ -82,6 +104,11 @@ struct List<T> {
     data: Vec<T>,
 }
 
+/// The keys that something is asked for with, in the order that everybody goes through them.
+fn keys(first: &str) -> impl Iterator<Item = String> + use<'_> {
+    (1..=MOST_KEYS).map(move |at| if at == 1 { first.to_owned() } else { format!("{first}.{at}") })
+}
+
 impl Stripe {
     /// # Errors
     /// The key is none, or the machine has no certificates to know Stripe by.
@@ -97,7 +124,7 @@ impl Stripe {
         }
         let connection = self.api.connect();
         let Some(intent) = intent_of(&connection, charge.order, charge.amount).await? else {
-            return Ok(ChargeOutcome::Declined);
+            return Ok(ChargeOutcome::NotChargeable);
         };
         let confirm = format!("{INTENTS}/{}/confirm", intent.id);
         // Without a key: a second confirmation is to meet the intent as it is, not the answer to the first one.
@@ -141,31 +168,78 @@ impl Stripe {
     }
 
     async fn pay_back(&self, refund: &RefundCharge) -> Result<RefundOutcome, AnswerLost> {
-        let Some(amount) = to_stripe(refund.amount) else { return Ok(RefundOutcome::Refused) };
+        let Ok(amount) = to_stripe(refund.amount) else { return Ok(RefundOutcome::Refused) };
         let (order, number, amount) = (refund.order.to_string(), refund.number.to_string(), amount.to_string());
         let connection = self.api.connect();
-        // A refund may be asked for again after its key was forgotten. One still owed is among the newest hundred.
-        let query = [("payment_intent", refund.reference.as_str()), ("limit", "100")];
-        let made: List<Refund> = connection.get("/v1/refunds", &query).await.map_err(Failure::lost)?;
         let same = |made: &&Refund| {
             made.metadata.order_id.as_ref() == Some(&order) && made.metadata.refund.as_ref() == Some(&number)
         };
-        if let Some(made) = made.data.iter().find(same) {
-            return made.outcome();
-        }
         let form = [
             ("payment_intent", refund.reference.as_str()),
             ("amount", &amount),
             ("metadata[order_id]", &order),
             ("metadata[refund]", &number),
         ];
-        let key = format!("{order}-refund-{number}");
-        match connection.post::<Refund>("/v1/refunds", &form, Some(&key)).await {
-            Ok(made) => made.outcome(),
-            Err(Failure::Refused(refusal)) if refusal.is_of_refund() => Ok(RefundOutcome::Refused),
+        for key in keys(&format!("{order}-refund-{number}")) {
+            // A refund may have been made under a key that is forgotten, or spent.
+            if let Some(made) = refunds_of(&connection, &refund.reference).await?.iter().find(same) {
+                return made.outcome();
+            }
+            match connection.post::<Refund>("/v1/refunds", &form, Some(&key)).await {
+                Ok(made) => return made.outcome(),
+                Err(Failure::Saved) => {}
+                Err(Failure::Refused(refusal)) if refusal.is_of_refund() => return Ok(RefundOutcome::Refused),
+                Err(failure) => return Err(failure.lost()),
+            }
+        }
+        Err(spent(&order))
+    }
+
+    async fn owner(&self, reference: &str) -> Result<Option<OrderId>, AnswerLost> {
+        let found = self.api.connect().get::<Intent>(&format!("{INTENTS}/{reference}"), &[]).await;
+        match found {
+            // An id that is none of ours is of something else in the account.
+            Ok(intent) => Ok(intent.metadata.order_id.and_then(|order| order.parse().ok())),
+            Err(Failure::Refused(refusal)) if refusal.is_of_nothing() => Ok(None),
             Err(failure) => Err(failure.lost()),
         }
     }
+
+    async fn made_by_hand(&self, reference: &str) -> Result<Vec<RefundByHand>, AnswerLost> {
+        let made = refunds_of(&self.api.connect(), reference).await?;
+        let by_hand = made.iter().rev().filter(|made| !made.metadata.names_a_refund());
+        // One that does not read is no reason to lose the others.
+        Ok(by_hand.filter_map(Refund::by_hand).collect())
+    }
+}
+
+/// The newest hundred refunds of a payment, newest first: as many as an order has of its own.
+async fn refunds_of(connection: &Connection<'_>, reference: &str) -> Result<Vec<Refund>, AnswerLost> {
+    let query = [("payment_intent", reference), ("limit", "100")];
+    let made: List<Refund> = connection.get("/v1/refunds", &query).await.map_err(Failure::lost)?;
+    Ok(made.data)
+}
+
+/// Asks with one key after the other until one of them is not spent.
+async fn create<T: DeserializeOwned>(
+    connection: &Connection<'_>,
+    path: &str,
+    form: &[(&str, &str)],
+    first: &str,
+) -> Result<T, Failure> {
+    for key in keys(first) {
+        match connection.post(path, form, Some(&key)).await {
+            Err(Failure::Saved) => {}
+            answer => return answer,
+        }
+    }
+    let AnswerLost = spent(first);
+    Err(Failure::Lost)
+}
+
+fn spent(order: &str) -> AnswerLost {
+    tracing::error!(order, "Stripe has failed under every key of a request, and replays that for a day");
+    AnswerLost
 }
 
 /// Whether the order's key may be forgotten by now.
@@ -176,7 +250,7 @@ fn outlived(order: OrderId, now: Timestamp) -> bool {
 /// The order's intent, as it was when it was first created. `None` is an amount that Stripe does not take: there is no
 /// intent, and never will be.
 async fn intent_of(connection: &Connection<'_>, order: OrderId, amount: Money) -> Result<Option<Intent>, AnswerLost> {
-    let Some(minor) = to_stripe(amount) else {
+    let Ok(minor) = to_stripe(amount) else {
         tracing::error!(%order, %amount, "Stripe cannot take this amount to the last unit");
         return Ok(None);
     };
@@ -189,7 +263,7 @@ async fn intent_of(connection: &Connection<'_>, order: OrderId, amount: Money) -
         // Other methods send the customer away, or take days.
         ("payment_method_types[]", "card"),
     ];
-    match connection.post(INTENTS, &form, Some(&order)).await {
+    match create(connection, INTENTS, &form, &order).await {
         Ok(intent) => Ok(Some(intent)),
         Err(Failure::Refused(refusal)) if refusal.is_of_amount() => {
             tracing::error!(order, %amount, "Stripe does not take this amount");
@@ -237,6 +311,13 @@ impl From<CloseOutcome> for ChargeOutcome {
 }
 
 impl Refund {
+    /// A pending one is recorded as well: Stripe counts it against what is left of the payment.
+    fn by_hand(&self) -> Option<RefundByHand> {
+        let amount = from_stripe(self.amount, &self.currency)?;
+        let failed = matches!(self.status, RefundStatus::Failed | RefundStatus::Canceled);
+        Some(RefundByHand { id: self.id.parse().ok()?, amount, failed })
+    }
+
     fn outcome(&self) -> Result<RefundOutcome, AnswerLost> {
         match self.status {
             RefundStatus::Succeeded => Ok(RefundOutcome::Paid),
@@ -252,6 +333,14 @@ impl PaymentProvider for Stripe {
         "stripe"
     }
 
+    fn chargeable(&self, amount: Money) -> Result<(), NotChargeable> {
+        amount::chargeable(amount).map(drop)
+    }
+
+    fn refundable(&self, amount: Money) -> Result<(), NotChargeable> {
+        to_stripe(amount).map(drop)
+    }
+
     fn charge<'a>(&'a self, charge: &'a Charge) -> Answer<'a, ChargeOutcome> {
         Box::pin(self.take(charge))
     }
@@ -262,6 +351,14 @@ impl PaymentProvider for Stripe {
 
     fn refund<'a>(&'a self, refund: &'a RefundCharge) -> Answer<'a, RefundOutcome> {
         Box::pin(self.pay_back(refund))
+    }
+
+    fn order_of<'a>(&'a self, reference: &'a str) -> Answer<'a, Option<OrderId>> {
+        Box::pin(self.owner(reference))
+    }
+
+    fn refunds_by_hand<'a>(&'a self, reference: &'a str) -> Answer<'a, Vec<RefundByHand>> {
+        Box::pin(self.made_by_hand(reference))
     }
 
     fn signature_header(&self) -> &'static str {

@@ -1,10 +1,11 @@
-use domain::{Order, OrderState, Timestamp};
-use payments::{PaymentEvent, PaymentNews};
+use domain::{Dispute, DisputeState, Order, OrderId, OrderState, PaymentState, RefundByHand, Timestamp};
+use payments::{About, PaymentEvent, PaymentNews};
 use table::Cause;
 
 use crate::{
-    Saga, SagaError,
+    Patience, Saga, SagaError,
     learn::{Learned, News},
+    step::within,
 };
 
 /// What became of an event.
@@ -14,24 +15,34 @@ pub enum Heard {
     Applied,
     /// The same event was heard before.
     Seen,
-    /// It is about an order this shop does not have.
+    /// It is about an order this shop does not have, or a payment of somebody else.
     Unknown,
     /// It contradicts the order: another amount or currency, a second payment, or a refund nobody asked for. Nothing
     /// changed.
     Contradicts,
+    /// It is about money that the order does not know to be taken yet: it has to come again afterwards.
+    TooEarly,
 }
 
 impl Saga {
     /// Hears an event that the provider sent and signed: each once, and only where it agrees with the order.
     ///
     /// # Errors
-    /// The table could not be used; the provider will send the event again.
-    pub async fn hear(&self, event: &PaymentEvent, now: Timestamp) -> Result<Heard, SagaError> {
-        let Some(order) = self.table.order_get_for_shop(event.order).await? else { return Ok(Heard::Unknown) };
-        if !agrees(&order, &event.news) {
+    /// The table could not be used, or the provider does not answer whose payment it is; it will send the event again.
+    pub async fn hear(&self, event: &PaymentEvent, patience: Patience, now: Timestamp) -> Result<Heard, SagaError> {
+        let Some(id) = self.whose(&event.about, patience).await? else { return Ok(Heard::Unknown) };
+        let Some(order) = self.table.order_get_for_shop(id).await? else { return Ok(Heard::Unknown) };
+        if !agrees(&order, event) {
             tracing::error!(order = %order.id, event = %event.id, "an event contradicts its order");
             return Ok(Heard::Contradicts);
         }
+        let by_hand =
+            matches!(&event.news, PaymentNews::RefundedByHand(_) | PaymentNews::Refunded | PaymentNews::Disputed(_));
+        if by_hand && order.payment.state != PaymentState::Captured {
+            tracing::warn!(order = %order.id, event = %event.id, "an event is about money that is not known to be taken");
+            return Ok(Heard::TooEarly);
+        }
+        let order_id = order.id;
         let news = match &event.news {
             PaymentNews::Captured { reference, .. } => News::Paid { reference },
             // One attempt was refused, and another may be on its way. Where nobody may be waiting any more it is a reason
@@ -40,37 +51,129 @@ impl Saga {
                 if order.state == OrderState::PaymentUnknown {
                     self.table.order_postpone(&order, now).await?;
                 }
-                return self.record(event, now).await;
+                return self.record(order_id, event, now).await;
             }
             PaymentNews::RefundPaid { number, .. } => News::RefundPaid(*number),
             PaymentNews::RefundRefused { number } => {
                 tracing::error!(order = %order.id, refund = number, "the payment provider refused a refund");
                 News::RefundRefused(*number)
             }
+            PaymentNews::RefundedByHand(made) => return self.hear_by_hand(order, event, made, now).await,
+            PaymentNews::Refunded => {
+                let reference = order.payment.reference.clone().unwrap_or_default();
+                let made = within(patience, || self.payments.refunds_by_hand(&reference)).await?;
+                let made = made.map_err(|_| SagaError::Silent)?;
+                self.learn_by_hand(order, &made, now).await?;
+                return self.record(order_id, event, now).await;
+            }
+            PaymentNews::Disputed(reported) => return self.hear_dispute(order, event, reported, now).await,
         };
+        self.learn_of(order, event, news, now).await
+    }
+
+    async fn whose(&self, about: &About, patience: Patience) -> Result<Option<OrderId>, SagaError> {
+        match about {
+            About::Order(id) => Ok(Some(*id)),
+            About::Payment(reference) => {
+                let order = within(patience, || self.payments.order_of(reference)).await?;
+                order.map_err(|_| SagaError::Silent)
+            }
+        }
+    }
+
+    /// Events may come in any order: a refund whose failure comes first is recorded, and then has failed.
+    async fn hear_by_hand(
+        &self,
+        order: Order,
+        event: &PaymentEvent,
+        made: &RefundByHand,
+        now: Timestamp,
+    ) -> Result<Heard, SagaError> {
+        if !made.failed {
+            return self.learn_of(order, event, News::RefundRecorded(made), now).await;
+        }
+        let order = self.learn(order, News::RefundRecorded(made), now).await?;
+        tracing::error!(order = %order.id, refund = %made.id, "a refund made by hand has failed");
+        self.learn_of(order, event, News::ByHandFailed(&made.id), now).await
+    }
+
+    /// As the provider lists them.
+    pub(crate) async fn learn_by_hand(
+        &self,
+        mut order: Order,
+        made: &[RefundByHand],
+        now: Timestamp,
+    ) -> Result<Order, SagaError> {
+        for made in made {
+            order = self.learn(order, News::RefundRecorded(made), now).await?;
+            if made.failed {
+                order = self.learn(order, News::ByHandFailed(&made.id), now).await?;
+            }
+        }
+        Ok(order)
+    }
+
+    /// As with refunds, the event of the end of a dispute may come before that of its beginning.
+    async fn hear_dispute(
+        &self,
+        order: Order,
+        event: &PaymentEvent,
+        reported: &Dispute,
+        now: Timestamp,
+    ) -> Result<Heard, SagaError> {
+        let (state, known) = (reported.state.as_str(), order.dispute(&reported.id).map(|d| d.state));
+        // An event that is late repeats what was logged.
+        if known.is_none_or(|known| known != reported.state && reported.state != DisputeState::Open) {
+            let reason = reported.reason.as_deref().unwrap_or_default();
+            tracing::error!(order = %order.id, dispute = %reported.id, amount = %reported.amount, state, reason, "a payment is disputed");
+        }
+        if reported.state == DisputeState::Open {
+            return self.learn_of(order, event, News::Disputed(reported), now).await;
+        }
+        let order = self.learn(order, News::Disputed(reported), now).await?;
+        self.learn_of(order, event, News::DisputeClosed(reported), now).await
+    }
+
+    /// Moves the order where that is news, and records the event either way.
+    async fn learn_of(
+        &self,
+        order: Order,
+        event: &PaymentEvent,
+        news: News<'_>,
+        now: Timestamp,
+    ) -> Result<Heard, SagaError> {
+        let id = order.id;
         match self.learn_because(order, news, Cause::Event(&event.id), now).await? {
             Learned::Moved(_) => Ok(Heard::Applied),
-            Learned::Known(_) => self.record(event, now).await,
+            Learned::Known(_) => self.record(id, event, now).await,
             Learned::Seen => Ok(Heard::Seen),
         }
     }
 
-    async fn record(&self, event: &PaymentEvent, now: Timestamp) -> Result<Heard, SagaError> {
-        match self.table.payment_event_put(event.order, &event.id, now).await? {
+    async fn record(&self, order: OrderId, event: &PaymentEvent, now: Timestamp) -> Result<Heard, SagaError> {
+        match self.table.payment_event_put(order, &event.id, now).await? {
             true => Ok(Heard::Applied),
             false => Ok(Heard::Seen),
         }
     }
 }
 
-fn agrees(order: &Order, news: &PaymentNews) -> bool {
-    let refund = |number| order.payment.refunds.iter().find(|r| r.number == number);
-    match news {
-        PaymentNews::Captured { amount, reference } => {
-            *amount == order.totals.total && order.payment.reference.as_ref().is_none_or(|known| known == reference)
+fn agrees(order: &Order, event: &PaymentEvent) -> bool {
+    let refund = |number| order.payment.refunds.iter().find(|r| r.number == number && r.by_hand.is_none());
+    let currency = order.totals.total.currency();
+    // Who pays twice for an order has two payments, and only one of them is the order's.
+    let payment = match &event.about {
+        About::Order(_) => true,
+        About::Payment(reference) => order.payment.reference.as_ref().is_none_or(|known| known == reference),
+    };
+    payment
+        && match &event.news {
+            PaymentNews::Captured { amount, reference } => {
+                *amount == order.totals.total && order.payment.reference.as_ref().is_none_or(|known| known == reference)
+            }
+            PaymentNews::Declined | PaymentNews::Refunded | PaymentNews::Disputed(_) => true,
+            PaymentNews::RefundPaid { number, amount } => refund(*number).is_some_and(|r| r.amount == *amount),
+            PaymentNews::RefundRefused { number } => refund(*number).is_some(),
+            PaymentNews::RefundedByHand(made) => made.amount.currency() == currency && made.amount.amount_minor() > 0,
         }
-        PaymentNews::Declined => true,
-        PaymentNews::RefundPaid { number, amount } => refund(*number).is_some_and(|r| r.amount == *amount),
-        PaymentNews::RefundRefused { number } => refund(*number).is_some(),
-    }
 }

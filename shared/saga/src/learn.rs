@@ -1,4 +1,4 @@
-use domain::{Moved, NotPaid, Order, Timestamp};
+use domain::{Dispute, Moved, NotPaid, Order, ProviderId, RefundByHand, Timestamp};
 use table::{Cause, OrderTransitionError, StoreError, error_chain};
 
 use crate::{Saga, SagaError};
@@ -9,12 +9,20 @@ const ROUNDS: usize = 6;
 /// Something a provider said about an order.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum News<'a> {
-    Paid { reference: &'a str },
+    Paid {
+        reference: &'a str,
+    },
     Declined,
     AnswerLost,
     NotPaid(NotPaid),
     RefundPaid(u32),
     RefundRefused(u32),
+    RefundRecorded(&'a RefundByHand),
+    ByHandFailed(&'a ProviderId),
+    Disputed(&'a Dispute),
+    DisputeClosed(&'a Dispute),
+    /// No news of the provider: what its answers leave owed of a cancelled order.
+    Rest,
 }
 
 impl News<'_> {
@@ -26,6 +34,11 @@ impl News<'_> {
             News::NotPaid(why) => order.not_paid(why, at),
             News::RefundPaid(number) => order.refund_paid(number, at),
             News::RefundRefused(number) => order.refund_refused(number, at),
+            News::RefundRecorded(made) => order.refund_recorded(made, at),
+            News::ByHandFailed(id) => order.refund_by_hand_failed(id, at),
+            News::Disputed(reported) => order.disputed(reported, at),
+            News::DisputeClosed(reported) => order.dispute_closed(reported, at),
+            News::Rest => order.refund_rest(at),
         }
     }
 }

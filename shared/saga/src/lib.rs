@@ -34,6 +34,9 @@ pub enum SagaError {
     Contended,
     #[error("the order is gone")]
     Gone,
+    /// What has to be known first, the payment provider did not answer.
+    #[error("the payment provider did not answer")]
+    Silent,
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -66,6 +66,10 @@ impl Saga {
             Ok(ChargeOutcome::Captured { reference }) => self.learn(order, News::Paid { reference }, now).await,
             // This attempt was refused; one before it, whose answer was lost, may still be on its way.
             Ok(ChargeOutcome::Declined) => self.give_up(order, News::Declined, patience, now).await,
+            Ok(ChargeOutcome::NotChargeable) => {
+                tracing::error!(order = %order.id, amount = %order.totals.total, "the payment provider does not take an amount");
+                self.give_up(order, News::NotPaid(NotPaid::NotChargeable), patience, now).await
+            }
             Err(AnswerLost) => self.learn(order, News::AnswerLost, now).await,
         }
     }
@@ -102,7 +106,9 @@ impl Saga {
         let closed = match within(patience, || self.payments.close(order.id, order.totals.total)).await {
             Ok(closed) => closed,
             // The provider was asked already, by a charge: what it left open is for the sweeper.
-            Err(SagaError::NoTime) if matches!(why, News::Declined) => Err(AnswerLost),
+            Err(SagaError::NoTime) if matches!(why, News::Declined | News::NotPaid(NotPaid::NotChargeable)) => {
+                Err(AnswerLost)
+            }
             Err(error) => return Err(error),
         };
         let news = match &closed {
@@ -115,10 +121,22 @@ impl Saga {
     }
 
     /// Pays what is owed. A refund that the provider does not answer about stays owed, and keeps none behind it waiting.
+    /// Where one is refused because money was given back by hand meanwhile, a cancelled order pays what is left.
     ///
     /// # Errors
     /// As [`Saga::charge`].
     pub async fn refund(&self, mut order: Order, patience: Patience, now: Timestamp) -> Result<Order, SagaError> {
+        loop {
+            order = self.pay_owed(order, patience, now).await?;
+            // It ends: what is left is asked for once, and anew only after another refund by hand.
+            if !order.owes_rest() {
+                return Ok(order);
+            }
+            order = self.learn(order, News::Rest, now).await?;
+        }
+    }
+
+    async fn pay_owed(&self, mut order: Order, patience: Patience, now: Timestamp) -> Result<Order, SagaError> {
         let reference = order.payment.reference.clone().unwrap_or_default();
         let owed: Vec<_> = order.refunds_owed().map(|r| (r.number, r.amount)).collect();
         for (number, amount) in owed {
@@ -126,6 +144,10 @@ impl Saga {
             let news = match within(patience, || self.payments.refund(&refund)).await? {
                 Ok(RefundOutcome::Paid) => News::RefundPaid(number),
                 Ok(RefundOutcome::Refused) => {
+                    // It may be too much only because of what was given back by hand: that has to be known first.
+                    let made = within(patience, || self.payments.refunds_by_hand(&reference)).await?;
+                    let Ok(made) = made else { continue };
+                    order = self.learn_by_hand(order, &made, now).await?;
                     tracing::error!(order = %order.id, refund = number, "the payment provider refused a refund");
                     News::RefundRefused(number)
                 }
@@ -138,7 +160,7 @@ impl Saga {
 }
 
 /// An answer that takes longer than the caller can wait is lost.
-async fn within<'a, T>(
+pub(crate) async fn within<'a, T>(
     patience: Patience,
     ask: impl FnOnce() -> Answer<'a, T>,
 ) -> Result<Result<T, AnswerLost>, SagaError> {

@@ -52,6 +52,8 @@ pub enum Open {
     Payment(OrderState),
     /// A refund is owed.
     Refund,
+    /// The payment is disputed, and the bank has not decided yet.
+    Dispute,
 }
 
 impl Open {
@@ -59,6 +61,7 @@ impl Open {
         match self {
             Open::Payment(state) => order.state == state,
             Open::Refund => order.refund_owed().is_some(),
+            Open::Dispute => order.dispute_open().is_some(),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! How orders are stored, and how they read back.
 
 use domain::{
-    Incarnation, Invalid, Order, OrderEvent, OrderLine, OrderState, Payment, PaymentState, Quantity, Refund,
-    RefundState, ReturnedLine, Totals, Transition,
+    Dispute, DisputeState, Incarnation, Invalid, Order, OrderEvent, OrderLine, OrderState, Payment, PaymentState,
+    Quantity, Refund, RefundState, ReturnedLine, Totals, Transition,
 };
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,8 @@ struct OrderRow {
     payment_reference: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     refunds: Vec<RefundRow>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    disputes: Vec<DisputeRow>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ship_to: Option<AddressRow>,
     /// Only while it is a guest's.
@@ -90,6 +92,23 @@ struct RefundRow {
     cancels: bool,
     #[serde(rename = "l", default, skip_serializing_if = "Vec::is_empty")]
     lines: Vec<ReturnedLineRow>,
+    /// The provider's id, of one made there by hand.
+    #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
+    by_hand: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DisputeRow {
+    id: String,
+    #[serde(rename = "a")]
+    amount: i64,
+    /// A bank may dispute in another currency than the order's.
+    #[serde(rename = "c")]
+    currency: String,
+    #[serde(rename = "s")]
+    state: String,
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -127,6 +146,7 @@ pub(crate) fn order_item(order: &Order, by: &str) -> Item {
         payment_state: order.payment.state.as_str().to_owned(),
         payment_reference: order.payment.reference.clone(),
         refunds: order.payment.refunds.iter().map(RefundRow::from).collect(),
+        disputes: order.payment.disputes.iter().map(DisputeRow::from).collect(),
         ship_to: order.ship_to.as_ref().map(AddressRow::from),
         history: order.history.iter().map(TransitionRow::from).collect(),
         placed_at: format!("{placed_at:.3}"),
@@ -169,7 +189,15 @@ impl From<&Refund> for RefundRow {
             state: refund.state.as_str().to_owned(),
             cancels: refund.cancels,
             lines: refund.lines.iter().map(line).collect(),
+            by_hand: refund.by_hand.as_ref().map(ToString::to_string),
         }
+    }
+}
+
+impl From<&Dispute> for DisputeRow {
+    fn from(Dispute { id, amount, reason, state }: &Dispute) -> Self {
+        let (currency, state) = (amount.currency().code().to_owned(), state.as_str().to_owned());
+        Self { id: id.to_string(), amount: amount.amount_minor(), currency, state, reason: reason.clone() }
     }
 }
 
@@ -203,7 +231,14 @@ impl OrderRow {
         let refund = |row: RefundRow| -> Result<Refund, Invalid> {
             let state = RefundState::parse(&row.state).ok_or_else(|| Invalid::new("refunds", "corrupt", row.state))?;
             let lines = row.lines.into_iter().map(returned).collect::<Result<_, _>>()?;
-            Ok(Refund { number: row.number, amount: amount(row.amount)?, state, lines, cancels: row.cancels })
+            let by_hand = row.by_hand.as_deref().map(str::parse).transpose()?;
+            Ok(Refund { number: row.number, amount: amount(row.amount)?, state, lines, cancels: row.cancels, by_hand })
+        };
+        let dispute = |row: DisputeRow| -> Result<Dispute, Invalid> {
+            let state = DisputeState::parse(&row.state);
+            let state = state.ok_or_else(|| Invalid::new("disputes", "corrupt", row.state))?;
+            let amount = rows::money(row.amount, &row.currency)?;
+            Ok(Dispute { id: row.id.parse()?, amount, reason: row.reason, state })
         };
         Ok(Order {
             id: self.pk.strip_prefix(keys::ORDER_PREFIX).unwrap_or_default().parse()?,
@@ -225,6 +260,7 @@ impl OrderRow {
                     .ok_or_else(|| Invalid::new("paymentState", "corrupt", self.payment_state.clone()))?,
                 reference: self.payment_reference,
                 refunds: self.refunds.into_iter().map(refund).collect::<Result<_, _>>()?,
+                disputes: self.disputes.into_iter().map(dispute).collect::<Result<_, _>>()?,
             },
             due_at: self.due_at.map(rows::from_millis).transpose()?,
             ship_to: self.ship_to.map(AddressRow::into_address).transpose()?,

@@ -33,6 +33,9 @@ pub enum Bug {
     CartNotGivenBack,
     StockLoadedWithoutCondition,
     UnitsReturnToAnotherProduct,
+    RefundByHandIgnored,
+    RefundByHandPaidAgain,
+    DisputeIgnored,
 }
 
 impl Bug {
@@ -62,6 +65,9 @@ impl Bug {
         Bug::CartNotGivenBack,
         Bug::StockLoadedWithoutCondition,
         Bug::UnitsReturnToAnotherProduct,
+        Bug::RefundByHandIgnored,
+        Bug::RefundByHandPaidAgain,
+        Bug::DisputeIgnored,
     ];
 
     pub fn name(self) -> &'static str {
@@ -116,6 +122,9 @@ impl Bug {
                 ("units-return-to-another-product", &["oversold", "stock-does-not-add-up"])
             }
             Bug::WritesOnOldConnections => ("writes-on-old-connections", &["unavailable-after-a-pause"]),
+            Bug::RefundByHandIgnored => ("refund-by-hand-ignored", &["refunded-too-much"]),
+            Bug::RefundByHandPaidAgain => ("refund-by-hand-paid-again", &["refunded-too-much"]),
+            Bug::DisputeIgnored => ("dispute-ignored", &["dispute-unknown"]),
         }
     }
 }

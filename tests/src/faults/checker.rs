@@ -32,6 +32,8 @@ pub struct Evidence {
     pub stream: Vec<Change>,
     /// The payment provider's own book, in order.
     pub ledger: Vec<Entry>,
+    /// The disputes of the provider, as each ended.
+    pub disputes: Vec<Dispute>,
     /// Every answer a client got, in order.
     pub told: Vec<Told>,
     /// Requests whose outcome was not known, though nothing went wrong but that a peer had closed idle connections.
@@ -57,6 +59,17 @@ pub struct Entry {
     /// In minor units.
     pub amount: i64,
     pub currency: String,
+    /// The provider's id of a refund that was made there by hand.
+    pub by_hand: Option<String>,
+}
+
+/// What a customer's bank disputes.
+#[derive(Debug, Clone)]
+pub struct Dispute {
+    pub order: String,
+    pub id: String,
+    /// `open`, `won` or `lost`.
+    pub state: &'static str,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +80,9 @@ pub enum Attempt {
     Closed,
     /// With the number of the refund.
     Refunded(u32),
+    /// At the provider, by somebody.
+    RefundedByHand,
+    ByHandFailed,
 }
 
 /// An answer that a client got.
@@ -128,7 +144,7 @@ const fn rule(
 }
 
 /// Every rule. The details of each are at its function.
-pub const RULES: [Rule; 27] = [
+pub const RULES: [Rule; 28] = [
     rule("oversold", "S1", "at no moment are more units promised than there are", stock::oversold),
     rule("stock-does-not-add-up", "S1, S2", "in the end every unit is on sale or in an order", stock::does_not_add_up),
     rule(
@@ -148,6 +164,7 @@ pub const RULES: [Rule; 27] = [
         "what goes back is what the order says, within what was taken",
         money::refunds_differ,
     ),
+    rule("dispute-unknown", "P2", "the disputes of an order are those of the provider", money::disputes_differ),
     rule("given-up-without-asking", "P1", "the provider has said no before an order is given up", money::not_asked),
     rule("two-orders-for-one-key", "C1, C2", "one request, however often sent, is one order", answers::two_orders),
     rule("answers-differ", "C1", "a repeated request gets the very first answer again", answers::differ),

@@ -6,10 +6,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use domain::{Money, OrderId, Timestamp};
+use domain::{Money, OrderId, RefundByHand, Timestamp};
 use payments::{
-    Answer, AnswerLost, Attempt, Charge, ChargeOutcome, CloseOutcome, Entry, EventRefused, LocalPayments, PaymentEvent,
-    PaymentNews, PaymentProvider, RefundCharge, RefundOutcome, signature::Secrets,
+    About, Answer, AnswerLost, Attempt, Charge, ChargeOutcome, CloseOutcome, Entry, EventRefused, LocalPayments,
+    NotChargeable, PaymentEvent, PaymentNews, PaymentProvider, RefundCharge, RefundOutcome, signature::Secrets,
 };
 
 use super::{
@@ -32,6 +32,8 @@ pub struct FaultyPayments {
     totals: Totals,
     /// Orders given up by [`Bug::HoldReleasedOnTimeout`] or [`Bug::HoldReleasedOnDecline`].
     released: Mutex<HashSet<OrderId>>,
+    /// Refunds by hand that [`Bug::RefundByHandPaidAgain`] is to pay once more.
+    again: Mutex<Vec<RefundByHand>>,
 }
 
 /// What orders cost, as far as providers of one shop were told. Cheap to clone; clones are the same memory.
@@ -40,7 +42,15 @@ pub struct Totals(Arc<Mutex<HashMap<OrderId, Money>>>);
 
 impl FaultyPayments {
     pub fn new(inner: Arc<LocalPayments>, plan: Plan, bug: Option<Bug>) -> Self {
-        Self { inner, plan, bug, extra: Mutex::default(), totals: Totals::default(), released: Mutex::default() }
+        Self {
+            inner,
+            plan,
+            bug,
+            extra: Mutex::default(),
+            totals: Totals::default(),
+            released: Mutex::default(),
+            again: Mutex::default(),
+        }
     }
 
     /// With what the providers of other environments were told.
@@ -90,13 +100,15 @@ impl FaultyPayments {
         if let Some(total) = lock(&self.totals.0).get(&order) {
             return Some(*total);
         }
-        let asked = |entry: &Entry| !matches!(entry.attempt, Attempt::Refunded(_)) && entry.order == order.to_string();
+        let of_all = |entry: &Entry| matches!(entry.attempt, Attempt::Captured | Attempt::Declined | Attempt::Closed);
+        let asked = |entry: &Entry| of_all(entry) && entry.order == order.to_string();
         let entry = self.inner.attempts().into_iter().find(asked)?;
         Some(Money::amount(entry.amount, domain::parse_currency(&entry.currency).ok()?))
     }
 
     fn with_the_right_amount(&self, mut event: PaymentEvent) -> PaymentEvent {
-        let total = self.total(event.order);
+        let About::Order(order) = event.about else { return event };
+        let total = self.total(order);
         if let (PaymentNews::Captured { amount, .. }, Some(total)) = (&mut event.news, total)
             && *amount != total
         {
@@ -105,6 +117,23 @@ impl FaultyPayments {
         }
         event
     }
+
+    /// A refund made by hand is taken for one that the shop owes.
+    async fn pay_again(&self, order: OrderId, reference: &str) {
+        let again: Vec<_> = lock(&self.again).drain(..).collect();
+        for made in again {
+            let refund = RefundCharge { order, number: 0, reference: reference.to_owned(), amount: made.amount };
+            // The provider pays nothing that is not left.
+            if self.inner.refund(&self.fresh(&refund)).await != Ok(RefundOutcome::Paid) {
+                lock(&self.again).push(made);
+            }
+        }
+    }
+}
+
+/// What is done at the provider by hand, past the shop.
+fn is_by_hand(event: &PaymentEvent) -> bool {
+    matches!(event.news, PaymentNews::RefundedByHand(_) | PaymentNews::Refunded)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -114,6 +143,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl PaymentProvider for FaultyPayments {
     fn name(&self) -> &'static str {
         self.inner.name()
+    }
+
+    fn chargeable(&self, amount: Money) -> Result<(), NotChargeable> {
+        self.inner.chargeable(amount)
+    }
+
+    fn refundable(&self, amount: Money) -> Result<(), NotChargeable> {
+        self.inner.refundable(amount)
     }
 
     fn charge<'a>(&'a self, charge: &'a Charge) -> Answer<'a, ChargeOutcome> {
@@ -164,6 +201,27 @@ impl PaymentProvider for FaultyPayments {
         })
     }
 
+    fn order_of<'a>(&'a self, reference: &'a str) -> Answer<'a, Option<OrderId>> {
+        Box::pin(async move {
+            let found = self.call("order_of", self.inner.order_of(reference)).await;
+            if let Ok(Some(order)) = found {
+                self.pay_again(order, reference).await;
+            }
+            found
+        })
+    }
+
+    fn refunds_by_hand<'a>(&'a self, reference: &'a str) -> Answer<'a, Vec<RefundByHand>> {
+        Box::pin(async move {
+            let made = self.call("refunds_by_hand", self.inner.refunds_by_hand(reference)).await?;
+            let ignored = self.has(Bug::RefundByHandIgnored) && !made.is_empty();
+            if ignored {
+                self.plan.bug_acted();
+            }
+            Ok(if ignored { Vec::new() } else { made })
+        })
+    }
+
     fn signature_header(&self) -> &'static str {
         self.inner.signature_header()
     }
@@ -174,6 +232,20 @@ impl PaymentProvider for FaultyPayments {
             Err(EventRefused::Forged | EventRefused::Stale) if self.has(Bug::SignatureNotChecked) => {
                 self.plan.bug_acted();
                 self.inner.event(&Secrets::new([SECRET]).sign(body, now), body, now)
+            }
+            Ok(Some(event)) if self.has(Bug::RefundByHandIgnored) && is_by_hand(&event) => {
+                self.plan.bug_acted();
+                Ok(None)
+            }
+            Ok(Some(event)) if self.has(Bug::DisputeIgnored) && matches!(event.news, PaymentNews::Disputed(_)) => {
+                self.plan.bug_acted();
+                Ok(None)
+            }
+            Ok(Some(event)) if self.has(Bug::RefundByHandPaidAgain) => {
+                if let PaymentNews::RefundedByHand(made) = &event.news {
+                    lock(&self.again).extend(Some(made.clone()).filter(|made| !made.failed));
+                }
+                Ok(Some(event))
             }
             Ok(Some(event)) if self.has(Bug::AmountOfTheEventNotChecked) => Ok(Some(self.with_the_right_amount(event))),
             heard => heard,
@@ -212,7 +284,7 @@ mod tests {
 
     fn captured(cents: i64) -> PaymentEvent {
         let news = PaymentNews::Captured { reference: "local_1".to_owned(), amount: usd(cents) };
-        PaymentEvent { id: "evt_1".parse().unwrap(), order: ORDER.parse().unwrap(), news }
+        PaymentEvent { id: "evt_1".parse().unwrap(), about: About::Order(ORDER.parse().unwrap()), news }
     }
 
     #[tokio::test]

@@ -257,11 +257,21 @@ async fn provider_and_time(world: &World, seed: u64) {
     let (mut lambda, mut other) = (Lambda::new(world, seed, RATE).await, Lambda::new(world, mix(seed), RATE).await);
     for _ in 0..14 {
         tokio::time::sleep(std::time::Duration::from_millis(12)).await;
-        match dice.roll(8) {
+        match dice.roll(11) {
             0 | 1 => drop(tokio::join!(world.sweep(lambda.alive().await), world.sweep(other.alive().await))),
             2 => world.advance(20 * 60),
             3 => world.advance(61),
             4 | 5 => claim(world, &mut dice, lambda.alive().await).await,
+            8 | 9 => by_hand(world, &mut dice),
+            // Late, twice, and the newest first.
+            10 => {
+                for event in world.events_by_hand().iter().rev().take(3) {
+                    world.deliver(lambda.alive().await, event, false).await;
+                    if dice.chance(50) {
+                        world.deliver(other.alive().await, event, false).await;
+                    }
+                }
+            }
             _ => {
                 let entries = world.payments.attempts();
                 if entries.is_empty() {
@@ -274,6 +284,8 @@ async fn provider_and_time(world: &World, seed: u64) {
                     payments::Attempt::Captured => PaymentNews::Captured { reference, amount },
                     payments::Attempt::Refunded(number) => PaymentNews::RefundPaid { number, amount },
                     payments::Attempt::Declined | payments::Attempt::Closed => PaymentNews::Declined,
+                    // An event that something was refunded, without the refunds in it.
+                    payments::Attempt::RefundedByHand(_) | payments::Attempt::ByHandFailed(_) => PaymentNews::Refunded,
                 };
                 let event = world.event(&entry.order, news);
                 world.deliver(lambda.alive().await, &event, false).await;
@@ -282,6 +294,20 @@ async fn provider_and_time(world: &World, seed: u64) {
                 }
             }
         }
+    }
+}
+
+/// What happens at the provider itself: in its dashboard, or by the customer's bank. Its events come later.
+fn by_hand(world: &World, dice: &mut Dice) {
+    let payments = world.payments.entries();
+    if payments.is_empty() {
+        return;
+    }
+    let payment = dice.pick(&payments);
+    match dice.roll(5) {
+        0 | 1 => world.refund_by_hand(payment, 1 + i64::try_from(dice.roll(900)).expect("a price")),
+        2 => world.fail_by_hand(payment),
+        _ => world.dispute(payment, dice.chance(50)),
     }
 }
 

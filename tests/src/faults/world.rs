@@ -11,11 +11,14 @@ use std::{
 use api::{Clock, Context, Cursors, Policy, edge, rates::Rates, token::Token};
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use axum::{Router, body::Body, extract::Request};
-use domain::{Currency, Customer, CustomerName, Email, Money, Product, ProductId, ProductName, Role, UserId};
+use domain::{
+    Currency, Customer, CustomerName, Dispute, DisputeState, Email, Money, Product, ProductId, ProductName, Role,
+    UserId,
+};
 use domain::{SessionKind, SessionLifetime, Timestamp};
 use http_body_util::BodyExt;
 use jiff::SignedDuration;
-use payments::{LocalPayments, PaymentEvent, PaymentNews, PaymentProvider};
+use payments::{About, Entry, LocalPayments, PaymentEvent, PaymentNews, PaymentProvider};
 use saga::Saga;
 use serde_json::{Value, json};
 use sweeper::Swept;
@@ -65,6 +68,9 @@ pub struct World {
     environments: Mutex<Vec<(Plan, Arc<FaultyPayments>)>>,
     keys: AtomicUsize,
     events: AtomicU64,
+    /// Events of what was done at the provider by hand. It sends them until the end.
+    by_hand: Mutex<Vec<PaymentEvent>>,
+    disputes: Mutex<Vec<(String, Dispute)>>,
     pub admin: Shopper,
 }
 
@@ -126,6 +132,8 @@ impl World {
             environments: Mutex::default(),
             keys: AtomicUsize::default(),
             events: AtomicU64::default(),
+            by_hand: Mutex::default(),
+            disputes: Mutex::default(),
             admin,
         }
     }
@@ -393,7 +401,57 @@ impl World {
     pub fn event(&self, order: &str, news: PaymentNews) -> PaymentEvent {
         let number = self.events.fetch_add(1, Ordering::Relaxed);
         let id = format!("evt_{number}").parse().expect("an id");
-        PaymentEvent { id, order: order.parse().expect("an order's id"), news }
+        PaymentEvent { id, about: About::Order(order.parse().expect("an order's id")), news }
+    }
+
+    /// A refund in the provider's dashboard, if so much is left of the payment.
+    pub fn refund_by_hand(&self, payment: &Entry, cents: i64) {
+        let order = payment.order.parse().expect("an order's id");
+        let made = self.payments.refund_by_hand(order, Money::amount(cents, Currency::USD));
+        if let Some(made) = made.expect("the ledger is in memory") {
+            self.will_send(payment, PaymentNews::RefundedByHand(made));
+        }
+    }
+
+    /// The first refund by hand of a payment that has not failed does.
+    pub fn fail_by_hand(&self, payment: &Entry) {
+        let order = payment.order.parse().expect("an order's id");
+        let failed = (1..10).find_map(|n| self.payments.fail_by_hand(order, n).expect("the ledger is in memory"));
+        if let Some(failed) = failed {
+            self.will_send(payment, PaymentNews::RefundedByHand(failed));
+        }
+    }
+
+    /// The customer's bank disputes a payment, or, if it does already, decides.
+    pub fn dispute(&self, payment: &Entry, won: bool) {
+        let mut disputes = lock(&self.disputes);
+        let dispute = match disputes.iter_mut().find(|(order, _)| *order == payment.order) {
+            Some((_, dispute)) if dispute.state == DisputeState::Open => {
+                dispute.state = if won { DisputeState::Won } else { DisputeState::Lost };
+                dispute.clone()
+            }
+            Some(_) => return,
+            None => {
+                let id = format!("dispute_{}", disputes.len()).parse().expect("an id");
+                let amount = Money::amount(payment.amount, Currency::USD);
+                let dispute = Dispute { id, amount, reason: None, state: DisputeState::Open };
+                disputes.push((payment.order.clone(), dispute.clone()));
+                dispute
+            }
+        };
+        drop(disputes);
+        self.will_send(payment, PaymentNews::Disputed(dispute));
+    }
+
+    fn will_send(&self, payment: &Entry, news: PaymentNews) {
+        let number = self.events.fetch_add(1, Ordering::Relaxed);
+        let id = format!("evt_{number}").parse().expect("an id");
+        lock(&self.by_hand).push(PaymentEvent { id, about: About::Payment(payment.reference.clone()), news });
+    }
+
+    /// Events of what was done at the provider by hand, oldest first.
+    pub fn events_by_hand(&self) -> Vec<PaymentEvent> {
+        lock(&self.by_hand).clone()
     }
 
     /// Runs the sweeper. `None` if the environment died or the table could not be read.
@@ -460,6 +518,12 @@ impl World {
         }
         self.advance(20 * 60);
         self.sweep_all(&healthy).await;
+        // Every payment has an outcome now, so that no event comes too early.
+        for event in self.events_by_hand().into_iter().rev() {
+            self.deliver(&healthy, &event, false).await;
+        }
+        self.advance(2 * 60);
+        self.sweep_all(&healthy).await;
         let changes = stream::read(&self.engine.dynamodb, &self.name, &self.http).await;
         for change in &changes {
             let guest = change.pk.strip_prefix("USER#").filter(|_| change.sk == "ACCOUNT");
@@ -511,20 +575,30 @@ impl World {
     pub async fn evidence(&self) -> Evidence {
         let extra = lock(&self.environments).iter().flat_map(|(_, p)| p.extra_entries()).collect::<Vec<_>>();
         let ledger = self.payments.attempts().into_iter().chain(extra).map(|entry| checker::Entry {
+            by_hand: entry.by_hand().map(|id| id.to_string()),
             order: entry.order,
             attempt: match entry.attempt {
                 payments::Attempt::Captured => checker::Attempt::Captured,
                 payments::Attempt::Declined => checker::Attempt::Declined,
                 payments::Attempt::Closed => checker::Attempt::Closed,
                 payments::Attempt::Refunded(number) => checker::Attempt::Refunded(number),
+                payments::Attempt::RefundedByHand(_) => checker::Attempt::RefundedByHand,
+                payments::Attempt::ByHandFailed(_) => checker::Attempt::ByHandFailed,
             },
             amount: entry.amount,
             currency: entry.currency,
+        });
+        let disputes = lock(&self.disputes).clone();
+        let disputes = disputes.into_iter().map(|(order, dispute)| checker::Dispute {
+            order,
+            id: dispute.id.to_string(),
+            state: dispute.state.as_str(),
         });
         Evidence {
             table: self.dump().await,
             stream: stream::read(&self.engine.dynamodb, &self.name, &self.http).await,
             ledger: ledger.collect(),
+            disputes: disputes.collect(),
             told: self.told(),
             unavailable: lock(&self.unavailable).clone(),
             initial_stock: lock(&self.initial_stock).clone(),

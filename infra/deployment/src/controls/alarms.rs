@@ -78,6 +78,7 @@ fn needed(shape: &Shape) -> Vec<Needed> {
         alarm(vec![of("AWS/S3", "PutRequests", &letters)], "Sum", None, 1.0, 15),
         alarm(of_shop("UnknownPayments"), "Maximum", None, 1.0, 20),
         alarm(of_shop("OverdueHolds"), "Maximum", None, 1.0, 5),
+        alarm(of_shop("Disputes"), "Maximum", None, 1.0, 5),
     ];
     if is_provisioned(shape) {
         for (_, index) in scalables(shape) {
@@ -167,7 +168,17 @@ pub fn alarm_topic(shape: &Shape) -> Vec<String> {
 
 pub fn dashboard(shape: &Shape) -> Vec<String> {
     let body = shape.properties("Dashboard")["DashboardBody"].to_string();
-    let shown =
-        ["Count", "p50", "p99", "RRU", "WRU", "ThrottledRequests", "IteratorAge", "UnknownPayments", "OverdueHolds"];
+    let shown = [
+        "Count",
+        "p50",
+        "p99",
+        "RRU",
+        "WRU",
+        "ThrottledRequests",
+        "IteratorAge",
+        "UnknownPayments",
+        "OverdueHolds",
+        "Disputes",
+    ];
     shown.into_iter().filter(|what| !body.contains(what)).map(str::to_owned).collect()
 }

@@ -1,5 +1,5 @@
-//! What stands before localstripe: idempotency keys, the confirmation with a payment method and the codes of errors, all
-//! of which Stripe has and localstripe has not; and a way to lose answers.
+//! What stands before localstripe: idempotency keys with the answers saved under them, the confirmation with a payment
+//! method and the codes of errors, all of which Stripe has and localstripe has not; and a way to lose answers, and to fail.
 
 use std::{
     collections::HashMap,
@@ -23,6 +23,8 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use super::SECRET_KEY;
 use crate::Outcome;
 
+/// <https://docs.stripe.com/error-low-level#idempotency>
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -40,6 +42,10 @@ pub enum Lost {
     Before,
     /// It was carried out.
     After,
+    /// It was answered with an error of Stripe's own, and nothing was done. Under a key, that is the answer from then on.
+    FailedBefore,
+    /// As before, and it was carried out.
+    FailedAfter,
 }
 
 /// Dropping it stops it.
@@ -70,6 +76,8 @@ struct Answered {
 #[derive(Debug, Clone)]
 struct Answer {
     status: StatusCode,
+    /// It was saved under the key of an earlier request.
+    replayed: bool,
     body: Value,
 }
 
@@ -118,11 +126,14 @@ async fn serve(
         return cut_off();
     }
     let key = headers.get(IDEMPOTENCY_KEY).and_then(|key| key.to_str().ok()).filter(|_| method == Method::POST);
-    let answer = imitation.answer(&method, path, form, key).await;
+    let answer = imitation.answer(&method, path, form, key, losing).await;
     match (losing, answer) {
-        (Some(_), _) => cut_off(),
-        (None, Ok(Answer { status, body })) => (status, axum::Json(body)).into_response(),
-        (None, Err(error)) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
+        (Some(Lost::Before | Lost::After), _) => cut_off(),
+        (_, Ok(Answer { status, replayed: true, body })) => {
+            (status, [(REPLAYED, "true")], axum::Json(body)).into_response()
+        }
+        (_, Ok(Answer { status, replayed: false, body })) => (status, axum::Json(body)).into_response(),
+        (_, Err(error)) => (StatusCode::BAD_GATEWAY, error.to_string()).into_response(),
     }
 }
 
@@ -146,25 +157,42 @@ impl Imitation {
         losing.take_if(|(next, _)| *next == ask).map(|(_, lost)| lost)
     }
 
-    async fn answer(&self, method: &Method, path: &str, form: Bytes, key: Option<&str>) -> reqwest::Result<Answer> {
+    async fn answer(
+        &self,
+        method: &Method,
+        path: &str,
+        form: Bytes,
+        key: Option<&str>,
+        losing: Option<Lost>,
+    ) -> reqwest::Result<Answer> {
         let mut answered = self.answered.lock().await;
         if let Some(first) = key.and_then(|key| answered.get(key)) {
             return Ok(match first.path == path && first.form == form {
-                true => first.answer.clone(),
+                true => Answer { replayed: true, ..first.answer.clone() },
                 false => refused(json!({"type": "idempotency_error", "message": "the key was used otherwise"})),
             });
         }
-        let answer = match path.strip_prefix("/v1/payment_intents/").and_then(|rest| rest.split_once('/')) {
-            Some((intent, "confirm")) => self.confirm(intent, &form).await?,
-            Some((_, "cancel")) => of_state(self.forward(method, path, form.clone()).await?),
-            _ => self.forward(method, path, form.clone()).await?,
+        let carried_out = match losing {
+            Some(Lost::FailedBefore) => failed(),
+            _ => self.carry_out(method, path, form.clone()).await?,
         };
-        // What was never carried out is not remembered: <https://docs.stripe.com/api/idempotent_requests>.
-        if let Some(key) = key.filter(|_| answer.status != StatusCode::BAD_REQUEST) {
+        let answer = if losing == Some(Lost::FailedAfter) { failed() } else { carried_out };
+        // What was never carried out is not remembered, and an error of Stripe's own is:
+        // <https://docs.stripe.com/api/idempotent_requests>.
+        let unsaved = [StatusCode::BAD_REQUEST, StatusCode::CONFLICT, StatusCode::TOO_MANY_REQUESTS];
+        if let Some(key) = key.filter(|_| !unsaved.contains(&answer.status)) {
             let first = Answered { path: path.to_owned(), form, answer: answer.clone() };
             answered.insert(key.to_owned(), first);
         }
         Ok(answer)
+    }
+
+    async fn carry_out(&self, method: &Method, path: &str, form: Bytes) -> reqwest::Result<Answer> {
+        match path.strip_prefix("/v1/payment_intents/").and_then(|rest| rest.split_once('/')) {
+            Some((intent, "confirm")) => self.confirm(intent, &form).await,
+            Some((_, "cancel")) => Ok(of_state(self.forward(method, path, form).await?)),
+            _ => self.forward(method, path, form).await,
+        }
     }
 
     /// localstripe confirms only with the method that the intent has, and checks neither it nor the state properly.
@@ -196,7 +224,7 @@ impl Imitation {
         let request = self.client.request(method.clone(), format!("{}{path}", self.localstripe));
         let request = request.bearer_auth(SECRET_KEY).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         let response = request.body(form).send().await?;
-        Ok(Answer { status: response.status(), body: response.json().await? })
+        Ok(Answer { status: response.status(), replayed: false, body: response.json().await? })
     }
 }
 
@@ -206,7 +234,12 @@ fn refused(mut error: Value) -> Answer {
     if error["type"].is_null() {
         error["type"] = "invalid_request_error".into();
     }
-    Answer { status: StatusCode::BAD_REQUEST, body: json!({ "error": error }) }
+    Answer { status: StatusCode::BAD_REQUEST, replayed: false, body: json!({ "error": error }) }
+}
+
+fn failed() -> Answer {
+    let error = json!({ "type": "api_error", "message": "something went wrong on Stripe's side" });
+    Answer { status: StatusCode::INTERNAL_SERVER_ERROR, replayed: false, body: json!({ "error": error }) }
 }
 
 /// localstripe refuses to cancel what it cannot cancel, but does not say why.

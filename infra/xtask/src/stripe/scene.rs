@@ -101,6 +101,22 @@ impl<'a> Scene<'a> {
         Ok((intent["id"].as_str().unwrap_or_default().to_owned(), order.cents()?))
     }
 
+    /// That the order's total was taken once, whatever other intents there are of it.
+    pub async fn taken_once(&self, order: &Order) -> Outcome<()> {
+        let intents = self.world.stripe.intents(&order.id).await?;
+        let taken: Vec<_> = intents.iter().filter(|intent| intent["status"] == "succeeded").collect();
+        check(taken.len() == 1 && taken[0]["amount"] == order.total["amount"], || {
+            format!("order {} was taken by {taken:?}", order.id)
+        })
+    }
+
+    /// That nothing was taken for the order, whatever intents there are of it.
+    pub async fn taken_never(&self, order: &Order) -> Outcome<()> {
+        let intents = self.world.stripe.intents(&order.id).await?;
+        let taken = intents.iter().filter(|intent| intent["status"] == "succeeded").count();
+        check(taken == 0, || format!("order {} was taken {taken} times", order.id))
+    }
+
     /// That Stripe made these refunds of the order, numbered from 1, and no others.
     pub async fn gave_back(&self, order: &Order, cents: &[i64]) -> Outcome<String> {
         let (intent, _) = self.taken(order).await?;

@@ -18,6 +18,9 @@ use super::{
 };
 use crate::Outcome;
 
+/// What an error of Stripe's own may cost at most.
+const A_MINUTE: Duration = Duration::from_secs(60);
+
 /// Events come a second after what they tell of.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -61,6 +64,20 @@ pub async fn play(world: &World) -> Outcome<Tally> {
     tally.note("a charge's answer lost, the same key again: 201, and paid once", scene.asks_again().await);
     tally.note("a lost charge that took nothing, cancelled: it never will", scene.cancels_unpaid().await);
     tally.note("a lost charge that took the money, cancelled: it goes back", scene.cancels_paid().await);
+    tally.note(
+        "an intent's creation failed at Stripe, the same key again: 201, and paid once",
+        scene.fails_to_create().await,
+    );
+    tally.note(
+        "an intent's creation failed at Stripe, cancelled: it never pays",
+        scene.fails_to_create_and_closes().await,
+    );
+    tally.note("an order's closing failed at Stripe: 503, and closed when asked again", scene.fails_to_close().await);
+    tally.note("a refund failed at Stripe: 202, and paid once when asked again", scene.fails_to_refund().await);
+    tally.note(
+        "a refund made by hand at Stripe: recorded as a refund of the order, once",
+        scene.refunded_by_hand().await,
+    );
     tally.note("forged and old events: 400, and nothing changes", scene.believes_nobody().await);
     Ok(tally)
 }
@@ -196,6 +213,104 @@ impl Scene<'_> {
         self.gave_back(&order, &[order.cents()?]).await
     }
 
+    async fn fails_to_create(&self) -> Outcome<String> {
+        let started = SystemTime::now();
+        for lost in [Lost::FailedBefore, Lost::FailedAfter] {
+            let shopper = self.shopper().await?;
+            let method = self.world.stripe.method(Card::Pays).await?;
+            let order = self.loses(&shopper, &method, Ask::Create, lost).await?;
+
+            let again = Order::read(&shopper.guest.checks_out(KEY, &method).await?.expect(201)?)?;
+
+            check(again.id == order.id, || format!("the same key is another order, {}", again.id))?;
+            self.taken_once(&order).await?;
+            self.left(&shopper, UNITS).await?;
+        }
+        within_a_minute(started)
+    }
+
+    async fn fails_to_create_and_closes(&self) -> Outcome<String> {
+        let started = SystemTime::now();
+        for lost in [Lost::FailedBefore, Lost::FailedAfter] {
+            let shopper = self.shopper().await?;
+            let method = self.world.stripe.method(Card::Pays).await?;
+            let order = self.loses(&shopper, &method, Ask::Create, lost).await?;
+
+            let cancelled = shopper.guest.cancels(&order.id, "story-of-a-cancellation").await?.expect(200)?;
+
+            Order::read(&cancelled)?.is("cancelled")?;
+            self.taken_never(&order).await?;
+            self.left(&shopper, 0).await?;
+        }
+        within_a_minute(started)
+    }
+
+    async fn fails_to_close(&self) -> Outcome<String> {
+        let started = SystemTime::now();
+        for lost in [Lost::FailedBefore, Lost::FailedAfter] {
+            let shopper = self.shopper().await?;
+            let method = self.world.stripe.method(Card::Pays).await?;
+            let order = self.loses(&shopper, &method, Ask::Create, Lost::Before).await?;
+
+            self.world.proxy.loses_next(Ask::Create, lost);
+            shopper.guest.cancels(&order.id, "story-of-a-cancellation").await?.expect(503)?;
+            self.lost_it()?;
+            let cancelled = shopper.guest.cancels(&order.id, "story-of-a-cancellation").await?.expect(200)?;
+
+            Order::read(&cancelled)?.is("cancelled")?;
+            self.taken_never(&order).await?;
+            self.left(&shopper, 0).await?;
+        }
+        within_a_minute(started)
+    }
+
+    async fn fails_to_refund(&self) -> Outcome<String> {
+        let started = SystemTime::now();
+        let admin = self.world.shop.admin().await?;
+        for lost in [Lost::FailedBefore, Lost::FailedAfter] {
+            let order = self.buys(&self.shopper().await?).await?;
+            let key = format!("story-of-{}", order.id);
+
+            self.world.proxy.loses_next(Ask::Refund, lost);
+            admin.refunds(&order.id, &key, None).await?.expect(202)?;
+            self.lost_it()?;
+            let after = admin.refunds(&order.id, &key, None).await?.expect(200)?;
+
+            check(after["refunds"][0]["state"] == "paid", || format!("not paid: {}", after["refunds"]))?;
+            self.gave_back(&order, &[order.cents()?]).await?;
+        }
+        within_a_minute(started)
+    }
+
+    /// localstripe sends no events of refunds, so they are sent here, as Stripe would.
+    async fn refunded_by_hand(&self) -> Outcome<String> {
+        let shopper = self.shopper().await?;
+        let order = self.buys(&shopper).await?;
+        let (intent, _) = self.taken(&order).await?;
+        let made = self.world.stripe.refunds_by_hand(&intent, order.cents()? / 3).await?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        let charge = json!({ "id": "ch_1", "payment_intent": intent });
+        let refunded = json!({ "id": "evt_of_a_charge", "type": "charge.refunded", "data": { "object": charge } });
+        let mut refund = made.clone();
+        refund["payment_intent"] = intent.into();
+        let created = json!({ "id": "evt_of_a_refund", "type": "refund.created", "data": { "object": refund } });
+
+        for event in [refunded, created] {
+            let signature = signature(&event, WEBHOOK_SECRET, now);
+            let heard = self.world.shop.hears(&event, &signature).await?.expect(200)?;
+            check(heard["outcome"] == "applied", || format!("not applied but {heard}"))?;
+        }
+
+        let after = shopper.guest.order(&order.id).await?;
+        let refunds = after["refunds"].as_array().map_or(0, Vec::len);
+        check(refunds == 1 && after["refunds"][0]["madeByHand"] == made["id"], || {
+            format!("{made} is not the one refund of {after}")
+        })?;
+        Order::read(&after)?.is("confirmed")?;
+        self.left(&shopper, UNITS).await?;
+        Ok(format!("{} of {} cents", order.cents()? / 3, order.cents()?))
+    }
+
     async fn believes_nobody(&self) -> Outcome<String> {
         let shopper = self.shopper().await?;
         let method = self.world.stripe.method(Card::Pays).await?;
@@ -222,6 +337,12 @@ impl Scene<'_> {
         self.left(&shopper, UNITS).await?;
         Ok(format!("{} waits for its payment, 3 events refused", order.id))
     }
+}
+
+fn within_a_minute(started: SystemTime) -> Outcome<String> {
+    let took = started.elapsed().unwrap_or_default();
+    check(took < A_MINUTE, || format!("it took {took:.1?}"))?;
+    Ok(format!("2 ways to fail, {took:.1?}"))
 }
 
 /// As Stripe signs: <https://docs.stripe.com/webhooks#verify-manually>. Not with the shop's own code, on purpose.

@@ -1,7 +1,9 @@
-//! Amounts in Stripe's smallest unit, which for some currencies is not the minor unit of ISO 4217.
-//! <https://docs.stripe.com/currencies#zero-decimal>
+//! Amounts in Stripe's smallest unit, which for some currencies is not the minor unit of ISO 4217, and which of them
+//! Stripe takes. <https://docs.stripe.com/currencies#zero-decimal>
 
 use domain::{Currency, Money};
+
+use crate::NotChargeable;
 
 /// How Stripe writes an amount of a currency.
 enum Written {
@@ -27,20 +29,99 @@ fn written(currency: Currency) -> Option<Written> {
     }
 }
 
-/// `None` is an amount that Stripe cannot take to the last minor unit; nothing is rounded.
-pub fn to_stripe(money: Money) -> Option<i64> {
-    let amount = money.amount_minor();
-    match written(money.currency())? {
-        Written::Alike => Some(amount),
-        Written::InTens => (amount % 10 == 0).then_some(amount),
-        Written::Hundredfold => amount.checked_mul(100),
-        Written::Whole => (amount % 100 == 0).then_some(amount / 100),
+/// In Stripe's unit; nothing is rounded. Holds for refunds too, which have no least amount.
+///
+/// # Errors
+/// Stripe cannot take this amount to the last minor unit, or does not take the currency.
+pub fn to_stripe(money: Money) -> Result<i64, NotChargeable> {
+    let (amount, currency) = (money.amount_minor(), money.currency());
+    let multiple_of = |step: i64| {
+        let whole = (amount % step == 0).then_some(amount);
+        whole.ok_or(NotChargeable::NotAMultiple { step: Money::amount(step, currency) })
+    };
+    match written(currency).ok_or(NotChargeable::Currency(currency))? {
+        Written::Alike => Ok(amount),
+        Written::InTens => multiple_of(10),
+        Written::Hundredfold => amount.checked_mul(100).ok_or_else(|| match amount < 0 {
+            true => below_minimum(currency),
+            false => above_maximum(currency),
+        }),
+        Written::Whole => multiple_of(100).map(|amount| amount / 100),
+    }
+}
+
+/// In Stripe's unit, as [`to_stripe`], where a card can pay it.
+///
+/// # Errors
+/// As [`to_stripe`], and less than the minimum or more than the maximum of the currency.
+pub fn chargeable(money: Money) -> Result<i64, NotChargeable> {
+    let (amount, currency) = (to_stripe(money)?, money.currency());
+    match amount {
+        _ if amount < least(currency) => Err(below_minimum(currency)),
+        _ if amount > most(currency) => Err(above_maximum(currency)),
+        _ => Ok(amount),
+    }
+}
+
+fn below_minimum(currency: Currency) -> NotChargeable {
+    let minimum = from_units(least(currency), currency);
+    minimum.map_or(NotChargeable::Currency(currency), |minimum| NotChargeable::BelowMinimum { minimum })
+}
+
+fn above_maximum(currency: Currency) -> NotChargeable {
+    let maximum = from_units(most(currency), currency);
+    maximum.map_or(NotChargeable::Currency(currency), |maximum| NotChargeable::AboveMaximum { maximum })
+}
+
+/// The least that a card can pay in a currency, in Stripe's unit. It is the minimum of an account that is settled in this
+/// currency; where another is converted to, the minimum depends on the rate, and only Stripe knows it.
+/// <https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>
+fn least(currency: Currency) -> i64 {
+    match currency.code() {
+        "USD" | "AUD" | "BRL" | "CAD" | "CHF" | "EUR" | "INR" | "JPY" | "NZD" | "SGD" => 50,
+        "GBP" => 30,
+        "BGN" => 100,
+        "AED" | "MYR" | "PLN" | "RON" => 200,
+        "DKK" => 250,
+        "NOK" | "SEK" => 300,
+        "HKD" => 400,
+        "MXN" | "THB" => 1_000,
+        "CZK" => 1_500,
+        "HUF" => 17_500,
+        // Of which Stripe names no minimum: one unit, and a whole one where Stripe writes decimals that are none.
+        _ => match written(currency) {
+            Some(Written::InTens) => 10,
+            Some(Written::Hundredfold) => 100,
+            Some(Written::Alike | Written::Whole) | None => 1,
+        },
+    }
+}
+
+/// The most that a card can pay, in Stripe's unit: as many digits as Stripe reads.
+/// <https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>
+fn most(currency: Currency) -> i64 {
+    let digits = match currency.code() {
+        "IDR" => 12,
+        "LBP" => 11,
+        "COP" | "HUF" | "JPY" => 10,
+        "INR" => 9,
+        _ => 8,
+    };
+    let most = 10_i64.pow(digits) - 1;
+    // The largest amount that can be written is a bound that can be charged.
+    match written(currency) {
+        Some(Written::InTens) => most - most % 10,
+        Some(Written::Hundredfold) => most - most % 100,
+        Some(Written::Alike | Written::Whole) | None => most,
     }
 }
 
 /// Of an amount and a currency code in lower case, as Stripe's objects have them.
 pub fn from_stripe(amount: i64, currency: &str) -> Option<Money> {
-    let currency = domain::parse_currency(&currency.to_ascii_uppercase()).ok()?;
+    from_units(amount, domain::parse_currency(&currency.to_ascii_uppercase()).ok()?)
+}
+
+fn from_units(amount: i64, currency: Currency) -> Option<Money> {
     let minor = match written(currency)? {
         Written::Alike | Written::InTens => amount,
         Written::Hundredfold => (amount % 100 == 0).then_some(amount / 100)?,
@@ -51,10 +132,73 @@ pub fn from_stripe(amount: i64, currency: &str) -> Option<Money> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{prelude::*, sample::select};
+
     use super::*;
 
+    fn money(amount: i64, code: &str) -> Money {
+        Money::amount(amount, domain::parse_currency(code).unwrap())
+    }
+
     fn sent(amount: i64, code: &str) -> Option<i64> {
-        to_stripe(Money::amount(amount, domain::parse_currency(code).unwrap()))
+        to_stripe(money(amount, code)).ok()
+    }
+
+    fn currencies() -> Vec<Currency> {
+        let codes = (b'A'..=b'Z').flat_map(|a| (b'A'..=b'Z').flat_map(move |b| (b'A'..=b'Z').map(move |c| [a, b, c])));
+        codes.filter_map(|code| domain::parse_currency(std::str::from_utf8(&code).unwrap()).ok()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn what_can_be_charged_can_be_written_and_given_back_and_is_within_its_bounds(
+            currency in select(currencies()),
+            minor in prop_oneof![-200..20_000_i64, 0..domain::MAX_PRICE_MINOR, any::<i64>()],
+        ) {
+            let money = Money::amount(minor, currency);
+
+            match chargeable(money) {
+                Ok(units) => {
+                    prop_assert_eq!(to_stripe(money), Ok(units));
+                    prop_assert_eq!(from_stripe(units, &currency.code().to_ascii_lowercase()), Some(money));
+                    prop_assert!(minor > 0, "nothing, and less, is no charge");
+                }
+                // The bound that is named can be paid.
+                Err(NotChargeable::BelowMinimum { minimum }) => {
+                    prop_assert!(chargeable(minimum).is_ok() && minor < minimum.amount_minor());
+                }
+                Err(NotChargeable::AboveMaximum { maximum }) => {
+                    prop_assert!(chargeable(maximum).is_ok() && minor > maximum.amount_minor());
+                }
+                Err(NotChargeable::NotAMultiple { step }) => prop_assert!(minor % step.amount_minor() != 0),
+                Err(NotChargeable::Currency(named)) => {
+                    prop_assert_eq!(named, currency);
+                    prop_assert!(chargeable(Money::amount(10_000, currency)).is_err());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_amount_is_charged_from_its_minimum_to_as_many_digits_as_stripe_reads() {
+        let takes = |amount, code| chargeable(money(amount, code)).is_ok();
+
+        for (least, most, code) in [
+            (50, 99_999_999, "USD"),
+            (30, 99_999_999, "GBP"),
+            (50, 9_999_999_999, "JPY"),
+            (17_500, 9_999_999_999, "HUF"),
+            (1, 999_999_999_999, "IDR"),
+            (1, 999_999, "ISK"),
+        ] {
+            assert!(takes(least, code) && !takes(least - 1, code), "{code} from {least}");
+            assert!(takes(most, code) && !takes(most + 1, code), "{code} up to {most}");
+        }
+        let refused = |amount, code| chargeable(money(amount, code)).unwrap_err();
+        assert_eq!(refused(30, "USD"), NotChargeable::BelowMinimum { minimum: money(50, "USD") });
+        assert_eq!(refused(1_234, "KWD"), NotChargeable::NotAMultiple { step: money(10, "KWD") });
+        assert_eq!(refused(1_000, "IQD").reason(), "currency_not_taken");
+        assert_eq!(sent(1, "USD"), Some(1), "a refund has no least amount");
     }
 
     #[test]

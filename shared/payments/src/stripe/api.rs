@@ -21,6 +21,10 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
 /// Far above any answer asked for here.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 
+/// On an answer that Stripe saved under an idempotency key.
+const REPLAYED: &str = "idempotent-replayed";
+
+type Broken = Box<dyn Error + Send + Sync>;
 type Connector = HttpsConnector<HttpConnector>;
 type Form<'a> = &'a [(&'a str, &'a str)];
 
@@ -45,6 +49,9 @@ pub enum Failure {
     Refused(Refusal),
     /// Stripe may have done it, or may yet.
     Lost,
+    /// An error of Stripe's own that it saved under the idempotency key: the same key gets it again for a day, whatever
+    /// Stripe did or did not do. <https://docs.stripe.com/api/idempotent_requests>
+    Saved,
 }
 
 /// What Stripe says of a request it refuses. <https://docs.stripe.com/api/errors>
@@ -66,6 +73,11 @@ impl Refusal {
     /// The intent is no longer, or not yet, where the request could move it.
     pub fn is_of_state(&self) -> bool {
         self.code == "payment_intent_unexpected_state"
+    }
+
+    /// There is no such thing in this account.
+    pub fn is_of_nothing(&self) -> bool {
+        self.code == "resource_missing"
     }
 
     /// The bank says no.
@@ -149,8 +161,8 @@ impl Connection<'_> {
         self.send(Method::GET, &path, String::new(), None).await
     }
 
-    /// With an idempotency key, the first answer to it is the answer for at least 24 hours.
-    /// <https://docs.stripe.com/api/idempotent_requests>
+    /// With an idempotency key, the first answer to it is the answer for at least 24 hours, an error of Stripe's own
+    /// included: see [`Failure::Saved`].
     pub async fn post<T: DeserializeOwned>(&self, path: &str, form: Form<'_>, key: Option<&str>) -> Result<T, Failure> {
         self.send(Method::POST, path, encoded(form), key).await
     }
@@ -174,7 +186,7 @@ impl Connection<'_> {
         let request = request.body(body).map_err(|_| Failure::Lost)?;
 
         let answer = tokio::time::timeout(REQUEST_TIMEOUT, self.exchange(request)).await;
-        let (status, body) = match answer {
+        let (status, replayed, body) = match answer {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
                 tracing::warn!(%method, error = chain(error.as_ref()), "no answer of Stripe");
@@ -185,14 +197,19 @@ impl Connection<'_> {
                 return Err(Failure::Lost);
             }
         };
+        if replayed && status.is_server_error() {
+            return Err(Failure::Saved);
+        }
         read(status, &body)
     }
 
-    async fn exchange(&self, request: Request<String>) -> Result<(StatusCode, Vec<u8>), Box<dyn Error + Send + Sync>> {
+    /// The status, whether it is one that was saved, and the body.
+    async fn exchange(&self, request: Request<String>) -> Result<(StatusCode, bool, Vec<u8>), Broken> {
         let response = self.client.request(request).await?;
         let status = response.status();
+        let replayed = response.headers().get(REPLAYED).is_some_and(|value| value == "true");
         let body = Limited::new(response.into_body(), MAX_ANSWER_BYTES).collect().await?;
-        Ok((status, body.to_bytes().to_vec()))
+        Ok((status, replayed, body.to_bytes().to_vec()))
     }
 }
 

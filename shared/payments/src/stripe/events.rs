@@ -1,12 +1,12 @@
 //! What Stripe sends to a webhook: <https://docs.stripe.com/api/events/types>. Typed down to what is used of it;
 //! fields beside that come and go with the webhook's API version.
 
-use domain::OrderId;
+use domain::{Dispute, DisputeState, OrderId, RefundByHand};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{RefundStatus, amount::from_stripe};
-use crate::{EventRefused, PaymentEvent, PaymentNews};
+use crate::{About, EventRefused, PaymentEvent, PaymentNews};
 
 #[derive(Deserialize)]
 struct Event {
@@ -33,13 +33,56 @@ struct Intent {
     metadata: Metadata,
 }
 
+/// <https://docs.stripe.com/api/refunds/object>
 #[derive(Deserialize)]
 struct Refund {
+    #[serde(default)]
+    id: String,
     amount: i64,
     currency: String,
     status: RefundStatus,
+    #[serde(default)]
+    payment_intent: Option<String>,
     #[serde(default, deserialize_with = "nullable")]
     metadata: Metadata,
+}
+
+/// <https://docs.stripe.com/api/charges/object>. Its list of refunds is left out since API version 2022-11-15:
+/// <https://docs.stripe.com/upgrades#2022-11-15>.
+#[derive(Deserialize)]
+struct Charge {
+    #[serde(default)]
+    payment_intent: Option<String>,
+}
+
+/// <https://docs.stripe.com/api/disputes/object>
+#[derive(Deserialize)]
+struct Disputed {
+    id: String,
+    amount: i64,
+    currency: String,
+    status: DisputeStatus,
+    #[serde(default, deserialize_with = "nullable")]
+    reason: String,
+    #[serde(default)]
+    payment_intent: Option<String>,
+}
+
+/// <https://docs.stripe.com/api/disputes/object#dispute_object-status>
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum DisputeStatus {
+    Won,
+    Lost,
+    /// An inquiry that did not become a dispute.
+    WarningClosed,
+    /// It was settled before the bank took the money.
+    Prevented,
+    /// The payment was refunded, of old API versions.
+    ChargeRefunded,
+    /// It waits for an answer of the shop, or for the bank.
+    #[serde(other)]
+    Undecided,
 }
 
 /// What this shop wrote on its objects. The account may have others.
@@ -47,6 +90,13 @@ struct Refund {
 pub struct Metadata {
     pub order_id: Option<String>,
     pub refund: Option<String>,
+}
+
+impl Metadata {
+    /// Whether it is on a refund that was asked for here. One that is made in Stripe's dashboard carries no number of ours.
+    pub fn names_a_refund(&self) -> bool {
+        self.order_id.is_some() && self.refund.is_some()
+    }
 }
 
 /// Reads an event whose signature was verified. `None` has nothing to do with this shop's orders, or says nothing yet.
@@ -59,32 +109,41 @@ pub fn read(body: &[u8]) -> Result<Option<PaymentEvent>, EventRefused> {
         "payment_intent.succeeded" => captured(event.data.object)?,
         "payment_intent.payment_failed" => declined(event.data.object)?,
         // Stripe tells of a refund under several names; which one says what stands in its status.
-        "refund.updated" | "refund.failed" | "charge.refund.updated" => refunded(event.data.object)?,
+        "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => refunded(event.data.object)?,
+        "charge.refunded" => charge_refunded(event.data.object)?,
+        // As with refunds, the status decides and not the name of the event: events may come in any order.
+        "charge.dispute.created"
+        | "charge.dispute.updated"
+        | "charge.dispute.closed"
+        | "charge.dispute.funds_withdrawn"
+        | "charge.dispute.funds_reinstated" => disputed(event.data.object)?,
         _ => None,
     };
-    let Some((order, news)) = about else { return Ok(None) };
+    let Some((about, news)) = about else { return Ok(None) };
     let id = event.id.parse().map_err(|_| EventRefused::Malformed)?;
-    Ok(Some(PaymentEvent { id, order, news }))
+    Ok(Some(PaymentEvent { id, about, news }))
 }
 
-type About = Option<(OrderId, PaymentNews)>;
+type Told = Option<(About, PaymentNews)>;
 
-fn captured(object: Value) -> Result<About, EventRefused> {
+fn captured(object: Value) -> Result<Told, EventRefused> {
     let intent: Intent = parse(object)?;
     let Some(order) = order(&intent.metadata)? else { return Ok(None) };
     let taken = intent.amount_received.unwrap_or(intent.amount);
     let amount = from_stripe(taken, &intent.currency).ok_or(EventRefused::Malformed)?;
-    Ok(Some((order, PaymentNews::Captured { reference: intent.id, amount })))
+    Ok(Some((About::Order(order), PaymentNews::Captured { reference: intent.id, amount })))
 }
 
-fn declined(object: Value) -> Result<About, EventRefused> {
+fn declined(object: Value) -> Result<Told, EventRefused> {
     let intent: Intent = parse(object)?;
-    Ok(order(&intent.metadata)?.map(|order| (order, PaymentNews::Declined)))
+    Ok(order(&intent.metadata)?.map(|order| (About::Order(order), PaymentNews::Declined)))
 }
 
-fn refunded(object: Value) -> Result<About, EventRefused> {
+fn refunded(object: Value) -> Result<Told, EventRefused> {
     let refund: Refund = parse(object)?;
-    // A refund made by hand in Stripe's dashboard carries no number of ours.
+    if !refund.metadata.names_a_refund() {
+        return refunded_by_hand(refund);
+    }
     let (Some(order), Some(number)) = (order(&refund.metadata)?, &refund.metadata.refund) else { return Ok(None) };
     let number = number.parse().map_err(|_| EventRefused::Malformed)?;
     let news = match refund.status {
@@ -95,7 +154,48 @@ fn refunded(object: Value) -> Result<About, EventRefused> {
         RefundStatus::Failed | RefundStatus::Canceled => PaymentNews::RefundRefused { number },
         RefundStatus::Pending | RefundStatus::Undecided => return Ok(None),
     };
-    Ok(Some((order, news)))
+    Ok(Some((About::Order(order), news)))
+}
+
+/// A pending one counts as well: Stripe takes it off what is left of the payment, and sends an event if it fails.
+fn refunded_by_hand(refund: Refund) -> Result<Told, EventRefused> {
+    let Some(about) = payment(refund.payment_intent)? else { return Ok(None) };
+    let amount = from_stripe(refund.amount, &refund.currency).ok_or(EventRefused::Malformed)?;
+    let failed = matches!(refund.status, RefundStatus::Failed | RefundStatus::Canceled);
+    let id = refund.id.parse().map_err(|_| EventRefused::Malformed)?;
+    Ok(Some((about, PaymentNews::RefundedByHand(RefundByHand { id, amount, failed }))))
+}
+
+fn charge_refunded(object: Value) -> Result<Told, EventRefused> {
+    let charge: Charge = parse(object)?;
+    Ok(payment(charge.payment_intent)?.map(|about| (about, PaymentNews::Refunded)))
+}
+
+fn disputed(object: Value) -> Result<Told, EventRefused> {
+    let disputed: Disputed = parse(object)?;
+    let Some(about) = payment(disputed.payment_intent)? else { return Ok(None) };
+    let amount = from_stripe(disputed.amount, &disputed.currency).ok_or(EventRefused::Malformed)?;
+    let state = match disputed.status {
+        DisputeStatus::Won
+        | DisputeStatus::WarningClosed
+        | DisputeStatus::Prevented
+        | DisputeStatus::ChargeRefunded => DisputeState::Won,
+        DisputeStatus::Lost => DisputeState::Lost,
+        DisputeStatus::Undecided => DisputeState::Open,
+    };
+    let id = disputed.id.parse().map_err(|_| EventRefused::Malformed)?;
+    let is_word = |b: u8| b.is_ascii_lowercase() || b == b'_';
+    let reason = Some(disputed.reason).filter(|r| (1..=64).contains(&r.len()) && r.bytes().all(is_word));
+    Ok(Some((about, PaymentNews::Disputed(Dispute { id, amount, reason, state }))))
+}
+
+/// What is made by hand carries the id of the payment, and nothing of ours. Without an intent it is no payment of ours.
+fn payment(intent: Option<String>) -> Result<Option<About>, EventRefused> {
+    let Some(intent) = intent else { return Ok(None) };
+    // It becomes part of a path.
+    let is_id = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let whole = (1..=64).contains(&intent.len()) && intent.bytes().all(is_id);
+    whole.then_some(Some(About::Payment(intent))).ok_or(EventRefused::Malformed)
 }
 
 fn parse<T: serde::de::DeserializeOwned>(object: Value) -> Result<T, EventRefused> {
@@ -136,7 +236,14 @@ mod tests {
 
     fn news(told: Result<Option<PaymentEvent>, EventRefused>) -> Option<PaymentNews> {
         let event = told.unwrap()?;
-        assert_eq!((event.id.as_str(), event.order.to_string().as_str()), ("evt_1", ORDER));
+        assert_eq!((event.id.as_str(), event.about), ("evt_1", About::Order(ORDER.parse().unwrap())));
+        Some(event.news)
+    }
+
+    /// Of an event about the payment `pi_1`.
+    fn by_hand(told: Result<Option<PaymentEvent>, EventRefused>) -> Option<PaymentNews> {
+        let event = told.unwrap()?;
+        assert_eq!(event.about, About::Payment("pi_1".to_owned()));
         Some(event.news)
     }
 
@@ -172,12 +279,59 @@ mod tests {
     }
 
     #[test]
+    fn a_refund_made_by_hand_is_about_its_payment() {
+        let refund = |status| {
+            json!({"id": "re_1", "amount": 500, "currency": "usd", "status": status, "payment_intent": "pi_1",
+                "metadata": {}})
+        };
+        let made = |failed| {
+            PaymentNews::RefundedByHand(RefundByHand { id: "re_1".parse().unwrap(), amount: usd(500), failed })
+        };
+
+        for (kind, status, failed) in [
+            ("refund.created", "succeeded", false),
+            ("refund.created", "pending", false),
+            ("refund.updated", "succeeded", false),
+            ("charge.refund.updated", "canceled", true),
+            ("refund.failed", "failed", true),
+        ] {
+            assert_eq!(by_hand(told(kind, refund(status))), Some(made(failed)), "{kind} {status}");
+        }
+        let charge = json!({"id": "ch_1", "amount_refunded": 500, "payment_intent": "pi_1", "metadata": {}});
+        assert_eq!(by_hand(told("charge.refunded", charge)), Some(PaymentNews::Refunded));
+    }
+
+    #[test]
+    fn a_dispute_is_about_its_payment_and_as_its_status_says() {
+        for (kind, status, state) in [
+            ("charge.dispute.created", "needs_response", DisputeState::Open),
+            ("charge.dispute.created", "warning_needs_response", DisputeState::Open),
+            ("charge.dispute.updated", "under_review", DisputeState::Open),
+            ("charge.dispute.funds_withdrawn", "needs_response", DisputeState::Open),
+            ("charge.dispute.closed", "warning_closed", DisputeState::Won),
+            ("charge.dispute.closed", "won", DisputeState::Won),
+            ("charge.dispute.funds_reinstated", "won", DisputeState::Won),
+            ("charge.dispute.closed", "lost", DisputeState::Lost),
+        ] {
+            let dispute = json!({"id": "dp_1", "amount": 899, "currency": "usd", "charge": "ch_1",
+                "payment_intent": "pi_1", "reason": "fraudulent", "status": status});
+            let reason = Some("fraudulent".to_owned());
+            let expected = Dispute { id: "dp_1".parse().unwrap(), amount: usd(899), reason, state };
+
+            assert_eq!(by_hand(told(kind, dispute)), Some(PaymentNews::Disputed(expected)), "{kind} {status}");
+        }
+    }
+
+    #[test]
     fn what_is_not_of_this_shop_is_ignored() {
-        let by_hand = json!({"amount": 5, "currency": "usd", "status": "succeeded", "metadata": {"order_id": ORDER}});
+        let without_intent =
+            json!({"id": "re_1", "amount": 5, "currency": "usd", "status": "succeeded", "metadata": {}});
+        let charge = json!({"id": "ch_1", "payment_intent": null});
 
         assert_eq!(told("customer.created", json!({"metadata": {"order_id": ORDER}})), Ok(None));
         assert_eq!(told("payment_intent.succeeded", paid_intent(json!({}))), Ok(None));
-        assert_eq!(told("refund.updated", by_hand), Ok(None));
+        assert_eq!(told("refund.updated", without_intent), Ok(None));
+        assert_eq!(told("charge.refunded", charge), Ok(None));
     }
 
     #[test]
@@ -187,6 +341,8 @@ mod tests {
         assert_eq!(told("payment_intent.succeeded", paid_intent(json!({"order_id": "1"}))), malformed);
         assert_eq!(told("payment_intent.succeeded", json!({"metadata": {"order_id": ORDER}})), malformed);
         assert_eq!(told("payment_intent.succeeded", json!([])), malformed);
+        assert_eq!(told("charge.refunded", json!({"payment_intent": "../refunds"})), malformed);
+        assert_eq!(told("charge.dispute.created", json!({"id": "dp_1", "payment_intent": "pi_1"})), malformed);
         assert_eq!(read(b"{"), malformed);
     }
 }

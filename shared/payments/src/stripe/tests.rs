@@ -1,5 +1,5 @@
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex},
 };
 
@@ -12,10 +12,13 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::PaymentToken;
 
-/// A Stripe that gives these answers one after the other, and remembers what it was asked.
+/// A Stripe that gives these answers one after the other, and remembers what it was asked. The first answer to a key is
+/// the answer for good, an error of Stripe's own included, but for what was refused before anything was done:
+/// <https://docs.stripe.com/api/idempotent_requests>.
 #[derive(Default)]
 struct Script {
     answers: Mutex<VecDeque<(u16, Value)>>,
+    saved: Mutex<HashMap<String, (u16, Value)>>,
     asked: Mutex<Vec<Asked>>,
 }
 
@@ -37,12 +40,18 @@ async fn answer(
     uri: Uri,
     headers: HeaderMap,
     body: String,
-) -> (StatusCode, Json<Value>) {
+) -> (StatusCode, [(&'static str, &'static str); 1], Json<Value>) {
     assert_eq!(headers["authorization"], "Bearer sk_test_12345");
     let key = headers.get("idempotency-key").map(|key| key.to_str().unwrap().to_owned());
-    script.asked.lock().unwrap().push(Asked { what: format!("{method} {}", uri.path()), key, body });
-    let (status, body) = script.answers.lock().unwrap().pop_front().expect("the script has an answer to everything");
-    (StatusCode::from_u16(status).unwrap(), Json(body))
+    script.asked.lock().unwrap().push(Asked { what: format!("{method} {}", uri.path()), key: key.clone(), body });
+    let saved = key.as_ref().and_then(|key| script.saved.lock().unwrap().get(key).cloned());
+    let replayed = if saved.is_some() { "true" } else { "false" };
+    let next = || script.answers.lock().unwrap().pop_front().expect("the script has an answer to everything");
+    let (status, body) = saved.unwrap_or_else(next);
+    if let Some(key) = key.filter(|_| !matches!(status, 400 | 401 | 409 | 429)) {
+        script.saved.lock().unwrap().insert(key, (status, body.clone()));
+    }
+    (StatusCode::from_u16(status).unwrap(), [("idempotent-replayed", replayed)], Json(body))
 }
 
 async fn stripe(answers: impl IntoIterator<Item = (u16, Value)>) -> (Stripe, Arc<Script>) {
@@ -147,12 +156,134 @@ async fn what_a_confirmation_is_answered_decides_about_the_money() {
 }
 
 #[tokio::test]
-async fn an_amount_stripe_does_not_take_is_declined_and_its_order_closed() {
+async fn an_amount_stripe_does_not_take_is_not_called_a_declined_card_and_its_order_is_closed() {
     let too_small = || refusal(400, json!({"code": "amount_too_small", "param": "amount"}));
     let (stripe, _) = stripe([too_small(), too_small()]).await;
 
-    assert_eq!(stripe.charge(&charge(0)).await, Ok(ChargeOutcome::Declined));
+    assert_eq!(stripe.charge(&charge(0)).await, Ok(ChargeOutcome::NotChargeable));
     assert_eq!(stripe.close(order(0), usd(1)).await, Ok(CloseOutcome::Closed));
+}
+
+fn failure() -> (u16, Value) {
+    refusal(500, json!({"type": "api_error"}))
+}
+
+#[tokio::test]
+async fn an_error_that_stripe_replays_is_gone_on_from_under_the_next_key() {
+    let made = || intent("requires_payment_method");
+    let (stripe, script) = stripe([failure(), made(), intent("succeeded"), of_state(), intent("succeeded")]).await;
+    let charge = charge(0);
+    let key = |at: usize| if at == 1 { charge.order.to_string() } else { format!("{}.{at}", charge.order) };
+
+    let first_hand = stripe.charge(&charge).await;
+    let asked_once = script.asked().len();
+    let again = stripe.charge(&charge).await;
+    let closed = stripe.close(charge.order, charge.amount).await;
+
+    assert_eq!(
+        (first_hand, asked_once),
+        (Err(AnswerLost), 1),
+        "an error that is not replayed is an answer that was lost"
+    );
+    assert_eq!((again, closed), (captured(), captured()));
+    let asked = script.asked.lock().unwrap();
+    let keys: Vec<_> = asked.iter().filter_map(|asked| asked.key.clone()).collect();
+    assert_eq!(keys, [key(1), key(1), key(2), key(1), key(2)]);
+    let bodies: Vec<_> = asked.iter().filter(|asked| asked.key.is_some()).map(|asked| &asked.body).collect();
+    assert!(bodies.windows(2).all(|two| two[0] == two[1]), "the same is asked for under every key");
+}
+
+#[tokio::test]
+async fn whoever_closes_first_keeps_a_charge_from_paying_under_another_key() {
+    let made = || intent("requires_payment_method");
+    let answers = [failure(), made(), intent("canceled"), of_state(), intent("canceled")];
+    let (stripe, script) = stripe(answers).await;
+    let charge = charge(0);
+
+    let lost = stripe.close(charge.order, charge.amount).await;
+    let closed = stripe.close(charge.order, charge.amount).await;
+    let late = stripe.charge(&charge).await;
+
+    assert_eq!((lost, closed, late), (Err(AnswerLost), Ok(CloseOutcome::Closed), Ok(ChargeOutcome::Declined)));
+    assert_eq!(script.asked().last().unwrap(), "GET /v1/payment_intents/pi_1");
+}
+
+#[tokio::test]
+async fn after_eight_keys_nothing_is_gained_by_another() {
+    let (stripe, script) = stripe((0..8).map(|_| failure())).await;
+    let charge = charge(0);
+
+    for _ in 0..9 {
+        assert_eq!(stripe.charge(&charge).await, Err(AnswerLost));
+    }
+
+    let asked = script.asked.lock().unwrap();
+    let last = asked.iter().filter_map(|asked| asked.key.clone()).next_back();
+    assert_eq!(last, Some(format!("{}.8", charge.order)));
+}
+
+#[tokio::test]
+async fn a_refund_whose_error_is_replayed_is_looked_for_before_the_next_key() {
+    let list = |made: Value| (200, json!({"data": made}));
+    let refund = refund();
+    let metadata = json!({"order_id": refund.order.to_string(), "refund": "2"});
+    let paid = || json!({"id": "re_1", "status": "succeeded", "metadata": metadata});
+    let (unmade, script) = stripe([list(json!([])), failure(), list(json!([])), list(json!([])), (200, paid())]).await;
+    let (made, other) = stripe([list(json!([])), failure(), list(json!([])), list(json!([paid()]))]).await;
+
+    for stripe in [&unmade, &made] {
+        assert_eq!(stripe.refund(&refund).await, Err(AnswerLost));
+        assert_eq!(stripe.refund(&refund).await, Ok(RefundOutcome::Paid));
+    }
+
+    let keys: Vec<_> = script.asked.lock().unwrap().iter().filter_map(|asked| asked.key.clone()).collect();
+    let key = format!("{}-refund-2", refund.order);
+    assert_eq!(keys, [key.clone(), key.clone(), format!("{key}.2")]);
+    assert_eq!(other.asked().iter().filter(|what| *what == "POST /v1/refunds").count(), 2, "no other one is made");
+}
+
+#[tokio::test]
+async fn a_payment_is_of_the_order_it_carries_or_of_somebody_else() {
+    let order = order(0);
+    let found = |metadata: Value| (200, json!({"id": "pi_1", "status": "succeeded", "metadata": metadata}));
+    for (answer, owner) in [
+        (found(json!({"order_id": order.to_string()})), Ok(Some(order))),
+        (found(json!({"order_id": "4711"})), Ok(None)),
+        (found(json!({})), Ok(None)),
+        (refusal(404, json!({"type": "invalid_request_error", "code": "resource_missing"})), Ok(None)),
+        (failure(), Err(AnswerLost)),
+        (refusal(401, json!({"type": "invalid_request_error"})), Err(AnswerLost)),
+    ] {
+        let shown = format!("{answer:?}");
+        let (stripe, script) = stripe([answer]).await;
+
+        assert_eq!(stripe.order_of("pi_1").await, owner, "{shown}");
+        assert_eq!(script.asked(), ["GET /v1/payment_intents/pi_1"]);
+    }
+}
+
+#[tokio::test]
+async fn refunds_by_hand_are_those_without_a_number_of_ours() {
+    let ours = json!({"order_id": order(0).to_string(), "refund": "1"});
+    let refund = |id: &str, status: &str, metadata: &Value| json!({"id": id, "amount": 500, "currency": "usd", "status": status, "metadata": metadata});
+    let (none, data) = (json!(null), json!({"why": "a friend"}));
+    let made = [refund("re_3", "failed", &data), refund("re_2", "succeeded", &ours), refund("re_1", "pending", &none)];
+    let (stripe, _) = stripe([(200, json!({"data": made}))]).await;
+
+    let by_hand = stripe.refunds_by_hand("pi_1").await.unwrap();
+
+    let told: Vec<_> = by_hand.iter().map(|made| (made.id.as_str(), made.failed)).collect();
+    assert_eq!(told, [("re_1", false), ("re_3", true)]);
+}
+
+#[tokio::test]
+async fn stripe_is_not_asked_for_what_it_cannot_take() {
+    let stripe = Stripe::new(config(&[]).unwrap()).unwrap();
+
+    assert_eq!(stripe.chargeable(usd(49)).unwrap_err().reason(), "below_minimum");
+    assert_eq!(stripe.chargeable(usd(50)), Ok(()));
+    assert_eq!(stripe.refundable(usd(1)), Ok(()));
+    assert_eq!(stripe.refundable(Money::amount(1_234, Currency::KWD)).unwrap_err().reason(), "not_a_multiple");
 }
 
 #[tokio::test]

@@ -34,14 +34,14 @@ pub fn two_orders(world: &World<'_>) -> Vec<String> {
 fn order_told_of(told: &Told) -> Option<&str> {
     let code = text(&told.body, "code");
     let is_its_own = match told.status {
-        200..=299 | 402 => true,
+        200..=299 | 402 | 422 => true,
         409 => matches!(code, "order_cancelled" | "idempotency_in_progress"),
         _ => false,
     };
     told.body["orderId"].as_str().filter(|_| is_its_own)
 }
 
-/// C1: final answers about an order (201, 402 and 409 `order_cancelled`) to one request are the same, to the letter.
+/// C1: final answers about an order (201, 402, 409 `order_cancelled`, and 422 `amount_not_chargeable` of an order) to one request are the same, to the letter.
 pub fn differ(world: &World<'_>) -> Vec<String> {
     let mut found = Vec::new();
     for ((who, key), told) in checkouts(world) {
@@ -58,6 +58,8 @@ fn is_final(told: &Told) -> bool {
     match told.status {
         201 | 402 => true,
         409 => text(&told.body, "code") == "order_cancelled",
+        // Without an order it is a refusal of the cart, which may have changed when it is asked again.
+        422 => text(&told.body, "code") == "amount_not_chargeable" && told.body["orderId"].is_string(),
         _ => false,
     }
 }
@@ -98,7 +100,7 @@ pub fn not_so(world: &World<'_>) -> Vec<String> {
                     if is_checkout && told.status == 201 { bought_otherwise(world, id, order, told) } else { None };
                 so.or_else(|| never_stood_so(order, &told.body))
             }),
-            402 | 409 if is_checkout && is_final(told) => {
+            402 | 409 | 422 if is_checkout && is_final(told) => {
                 order.is_none_or(|order| !order.is_cancelled()).then_some("it is not cancelled")
             }
             _ => None,

@@ -18,7 +18,7 @@ fn step<'a>((state, paid): (&'a str, bool), event: &Event<'a>, order: &Order<'_>
         ("placed", "") => ("pending_payment", false),
         ("payment_lost", "pending_payment") => ("payment_unknown", false),
         ("confirmed", "pending_payment" | "payment_unknown") => ("confirmed", true),
-        ("declined" | "expired", "pending_payment" | "payment_unknown") => ("cancelled", false),
+        ("declined" | "expired" | "not_chargeable", "pending_payment" | "payment_unknown") => ("cancelled", false),
         // Of a confirmed order where nothing is left to pay back.
         ("cancelled", "pending_payment" | "payment_unknown" | "confirmed") => ("cancelled", paid),
         ("paid_late", "cancelled") if !paid => ("cancelled", true),
@@ -26,7 +26,8 @@ fn step<'a>((state, paid): (&'a str, bool), event: &Event<'a>, order: &Order<'_>
         ("delivered", "shipped") => ("delivered", paid),
         ("refund_requested", "confirmed") if cancels() => ("cancelled", paid),
         ("refund_requested", _) if paid && !cancels() => (state, paid),
-        ("refund_paid" | "refund_refused", _) if paid => (state, paid),
+        ("refund_paid" | "refund_refused" | "refund_recorded", _) if paid => (state, paid),
+        ("disputed" | "dispute_won" | "dispute_lost", _) if paid => (state, paid),
         // Whose it is changes nothing of where it stands; it happens once, because it is no guest's any more.
         ("claimed", "") => return None,
         ("claimed", _) => (state, paid),
@@ -46,6 +47,10 @@ pub fn broken(world: &World<'_>) -> Vec<String> {
         if state_at(order, length) != Some(order.state) {
             let events: Vec<_> = order.history.iter().map(|event| event.name).collect();
             found.push(format!("order {id} is {} after {events:?}", order.state));
+        }
+        let disputes: Vec<_> = order.disputes.iter().map(|(_, state)| *state).collect();
+        if disputes_happened(order).as_ref() != Some(&disputes) {
+            found.push(format!("order {id} has disputes {disputes:?}, and another history"));
         }
         let (stored, happened) = (refunds_stored(order), refunds_happened(order));
         if happened.as_ref() != Some(&stored) {
@@ -67,13 +72,32 @@ fn refunds_stored<'a>(order: &Order<'a>) -> BTreeMap<i64, &'a str> {
     order.refunds.iter().map(|refund| (refund.number, refund.state)).collect()
 }
 
-/// As its history tells: each is asked for once, and answered at most once, afterwards.
+/// By its history: one is decided before the next is opened.
+fn disputes_happened<'a>(order: &Order<'a>) -> Option<Vec<&'a str>> {
+    let mut disputes = Vec::new();
+    for event in &order.history {
+        match (event.name, disputes.last_mut()) {
+            ("disputed", None | Some(&mut ("won" | "lost"))) => disputes.push("open"),
+            ("dispute_won", Some(last @ &mut "open")) => *last = "won",
+            ("dispute_lost", Some(last @ &mut "open")) => *last = "lost",
+            ("disputed" | "dispute_won" | "dispute_lost", _) => return None,
+            _ => {}
+        }
+    }
+    Some(disputes)
+}
+
+/// As its history tells: each is asked for once, and answered at most once, afterwards. One that was made by hand is paid
+/// when it is recorded, and may fail then.
 fn refunds_happened<'a>(order: &Order<'a>) -> Option<BTreeMap<i64, &'a str>> {
+    let by_hand = |number| order.refunds.iter().any(|r| r.number == number && r.by_hand.is_some());
     let mut refunds = BTreeMap::new();
     for event in &order.history {
         let (before, after) = match event.name {
             "refund_requested" | "paid_late" => (None, "requested"),
             "refund_paid" => (Some("requested"), "paid"),
+            "refund_recorded" => (None, "paid"),
+            "refund_refused" if by_hand(event.refund?) => (Some("paid"), "refused"),
             "refund_refused" => (Some("requested"), "refused"),
             _ => continue,
         };

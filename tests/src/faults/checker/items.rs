@@ -88,6 +88,19 @@ impl<'a> Book<'a> {
         })
     }
 
+    /// By the provider's id, those that were made by hand and did not fail.
+    pub fn refunded_by_hand(&self) -> BTreeMap<&'a str, &'a Entry> {
+        let mut made = BTreeMap::new();
+        for entry in &self.entries {
+            let Some(id) = entry.by_hand.as_deref() else { continue };
+            match entry.attempt {
+                Attempt::ByHandFailed => made.remove(id),
+                _ => made.insert(id, *entry),
+            };
+        }
+        made
+    }
+
     /// Whether it will refuse every charge. That it refused one says nothing of another that is still on its way.
     pub fn said_no(&self) -> bool {
         self.entries.iter().any(|entry| entry.attempt == Attempt::Closed)
@@ -96,7 +109,8 @@ impl<'a> Book<'a> {
     /// What was taken and did not go back.
     pub fn kept(&self) -> i64 {
         let taken: i64 = self.captured().map(|entry| entry.amount).sum();
-        taken - self.refunded().map(|(_, entry)| entry.amount).sum::<i64>()
+        let by_hand: i64 = self.refunded_by_hand().values().map(|entry| entry.amount).sum();
+        taken - by_hand - self.refunded().map(|(_, entry)| entry.amount).sum::<i64>()
     }
 }
 
@@ -110,6 +124,8 @@ pub struct Order<'a> {
     pub currency: &'a str,
     pub lines: Vec<Line<'a>>,
     pub refunds: Vec<Refund<'a>>,
+    /// Ids and states.
+    pub disputes: Vec<(&'a str, &'a str)>,
     pub history: Vec<Event<'a>>,
 }
 
@@ -131,6 +147,8 @@ pub struct Refund<'a> {
     pub state: &'a str,
     /// The order was cancelled with it.
     pub cancels: bool,
+    /// The provider's id of one that was made there by hand.
+    pub by_hand: Option<&'a str>,
     pub lines: Vec<Returned<'a>>,
 }
 
@@ -165,6 +183,7 @@ impl<'a> Order<'a> {
             amount: number(r, "a"),
             state: text(r, "s"),
             cancels: r["c"] == Value::Bool(true),
+            by_hand: r["h"].as_str(),
             lines: list(r, "l").iter().map(returned).collect(),
         };
         Self {
@@ -176,6 +195,7 @@ impl<'a> Order<'a> {
             currency: text(item, "currency"),
             lines: list(item, "lines").iter().map(line).collect(),
             refunds: list(item, "refunds").iter().map(refund).collect(),
+            disputes: list(item, "disputes").iter().map(|d| (text(d, "id"), text(d, "s"))).collect(),
             history: list(item, "history")
                 .iter()
                 .map(|t| Event { name: text(t, "s"), refund: t["n"].as_i64() })

@@ -51,7 +51,7 @@ pub fn kept(world: &World<'_>) -> Vec<String> {
 }
 
 /// P2: never more goes back than was taken; the refunds an order calls paid are those in the provider's book, number by
-/// number, in both directions.
+/// number, and id by id where they were made by hand, in both directions.
 pub fn refunds_differ(world: &World<'_>) -> Vec<String> {
     let mut found = Vec::new();
     for (id, book) in &world.books {
@@ -60,7 +60,16 @@ pub fn refunds_differ(world: &World<'_>) -> Vec<String> {
         }
     }
     for (id, order) in &world.orders {
-        let refunds = order.refunds.iter().filter(|refund| refund.state == "paid");
+        let paid = order.refunds.iter().filter(|refund| refund.state == "paid");
+        let (by_hand, refunds): (Vec<_>, Vec<_>) = paid.partition(|refund| refund.by_hand.is_some());
+        let mut by_hand: Vec<_> = by_hand.iter().map(|r| (r.by_hand.unwrap_or_default(), r.amount)).collect();
+        let made = world.books.get(id).map(Book::refunded_by_hand).unwrap_or_default();
+        let made: Vec<_> = made.into_iter().map(|(id, entry)| (id, entry.amount)).collect();
+        by_hand.sort_unstable();
+        if by_hand != made {
+            found.push(format!("order {id} says {by_hand:?} were given back by hand, the provider {made:?}"));
+        }
+        let refunds = refunds.into_iter();
         let mut told: Vec<_> = refunds.map(|refund| (refund.number, refund.amount, order.currency)).collect();
         let book = world.books.get(id).into_iter().flat_map(Book::refunded);
         let mut paid: Vec<_> = book.map(|(number, e)| (number, e.amount, e.currency.as_str())).collect();
@@ -73,6 +82,22 @@ pub fn refunds_differ(world: &World<'_>) -> Vec<String> {
     found
 }
 
+/// P2: a dispute is on its order, and stands there as at the provider; an order names no other.
+pub fn disputes_differ(world: &World<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    for (id, order) in &world.orders {
+        let mut stored = order.disputes.clone();
+        let of_order = world.evidence.disputes.iter().filter(|dispute| dispute.order == *id);
+        let mut made: Vec<_> = of_order.map(|dispute| (dispute.id.as_str(), dispute.state)).collect();
+        stored.sort_unstable();
+        made.sort_unstable();
+        if stored != made {
+            found.push(format!("order {id} has disputes {stored:?}, the provider {made:?}"));
+        }
+    }
+    found
+}
+
 /// P1: an order is given up as declined, expired or cancelled before it was paid only when the provider has refused its
 /// charge or has closed it for good. (A closed order's late charge is declined without a line of its own.)
 pub fn not_asked(world: &World<'_>) -> Vec<String> {
@@ -80,7 +105,7 @@ pub fn not_asked(world: &World<'_>) -> Vec<String> {
     for (id, order) in &world.orders {
         let paid_at = order.history.iter().position(|event| event.name == "confirmed").unwrap_or(usize::MAX);
         let given_up = order.history.iter().enumerate().find(|(at, event)| match event.name {
-            "declined" | "expired" => true,
+            "declined" | "expired" | "not_chargeable" => true,
             "cancelled" => *at < paid_at,
             _ => false,
         });

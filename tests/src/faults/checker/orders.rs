@@ -9,7 +9,8 @@ use super::{
     items::{Order, World, number, order_of, text},
 };
 
-/// C3: after healing no payment and no refund is open, and nobody is to look after an order again.
+/// C3: after healing no payment and no refund is open, and no order is due, but for those with an open dispute,
+/// which are.
 pub fn stuck(world: &World<'_>) -> Vec<String> {
     let mut found = Vec::new();
     for (id, order) in &world.orders {
@@ -18,8 +19,10 @@ pub fn stuck(world: &World<'_>) -> Vec<String> {
         }
         let owed = order.refunds.iter().filter(|refund| refund.state == "requested");
         found.extend(owed.map(|refund| format!("order {id} owes refund {}", refund.number)));
-        if ["dueAt", "dueShard"].iter().any(|name| order.item.get(name).is_some()) {
-            found.push(format!("order {id} is {} and still due", order.state));
+        let disputed = order.disputes.iter().any(|(_, state)| *state == "open");
+        if ["dueAt", "dueShard"].iter().any(|name| order.item.get(name).is_some() != disputed) {
+            let due = if disputed { "disputed and not due" } else { "still due" };
+            found.push(format!("order {id} is {} and {due}", order.state));
         }
     }
     found

@@ -31,7 +31,7 @@ fn told<'e>(evidence: &'e mut Evidence, key: &str, status: u16) -> &'e mut Told 
 fn o1_again(run: &mut Run, key: &str) {
     let lines: Lines<'_> = &[("mug", 2, 899), ("pan", 1, 4_600)];
     run.stock("mug", 9);
-    run.stock("pan", 1);
+    run.stock("pan", 0);
     run.remembers("ann", key, "o11");
     run.settles(&order("o11", "ann", lines, "confirmed", &["placed", "confirmed"], json!([])));
     run.provider("o11", Attempt::Captured, 6_398);
@@ -102,6 +102,15 @@ const TAMPERED: &[(&str, Tampering)] = &[
         entry(e, "o5", Attempt::Refunded(2)).amount += 5;
         status(e, "o5")["refunds"][1]["a"] = json!(1_803);
     }),
+    // The shop missed it, or its failure, or paid it once more.
+    ("refunded-too-much", |e| status(e, "o9")["refunds"][0]["s"] = json!("refused")),
+    ("refunded-too-much", |e| status(e, "o9")["refunds"][1]["s"] = json!("paid")),
+    ("refunded-too-much", |e| goes_on(e, |run| run.provider("o9", Attempt::Refunded(1), 100))),
+    ("refunded-too-much", |e| status(e, "o9")["refunds"][0]["h"] = json!("re_3")),
+    ("dispute-unknown", |e| e.disputes[0].state = "lost"),
+    ("dispute-unknown", |e| e.disputes[1].id = "dp_3".to_owned()),
+    ("dispute-unknown", |e| goes_on(e, |run| run.disputes("o1", "dp_4", "open"))),
+    ("given-up-without-asking", |e| e.ledger.retain(|entry| entry.order != "o10")),
     ("given-up-without-asking", |e| e.ledger.retain(|entry| entry.order != "o2")),
     ("given-up-without-asking", |e| e.ledger.retain(|entry| entry.order != "o3")),
     ("given-up-without-asking", |e| e.ledger.retain(|entry| entry.order != "o4")),
@@ -140,6 +149,7 @@ const TAMPERED: &[(&str, Tampering)] = &[
     ("stuck", |e| status(e, "o1")["state"] = json!("payment_unknown")),
     ("stuck", |e| status(e, "o6")["refunds"][0]["s"] = json!("requested")),
     ("stuck", |e| status(e, "o1")["dueAt"] = json!(1)),
+    ("stuck", |e| _ = status(e, "o9").as_object_mut().expect("an item").remove("dueAt")),
     ("order-vanished", |e| without(e, "ORDER#o4", "STATUS")),
     ("totals-wrong", |e| status(e, "o1")["total"] = json!(6_399)),
     ("totals-wrong", |e| status(e, "o1")["tax"] = json!(1)),
@@ -148,6 +158,8 @@ const TAMPERED: &[(&str, Tampering)] = &[
     ("history-broken", |e| status(e, "o1")["version"] = json!(4)),
     ("history-broken", |e| status(e, "o7")["state"] = json!("shipped")),
     ("history-broken", |e| status(e, "o8")["refunds"] = json!([])),
+    ("history-broken", |e| status(e, "o9")["disputes"] = json!([])),
+    ("history-broken", |e| status(e, "o9")["history"][7]["s"] = json!("dispute_lost")),
     ("history-broken", |e| {
         let declined_twice =
             order("o2", "bob", &[("mug", 8, 899)], "cancelled", &["placed", "declined", "declined"], json!([]));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::super::{Attempt, Change, Entry, Evidence, Told};
+use super::super::{Attempt, Change, Dispute, Entry, Evidence, Told};
 
 /// A run as a correct shop would leave it, item by item.
 #[derive(Default)]
@@ -57,7 +57,18 @@ impl Run {
     }
 
     pub fn provider(&mut self, order: &str, attempt: Attempt, amount: i64) {
-        self.0.ledger.push(Entry { order: order.to_owned(), attempt, amount, currency: "USD".to_owned() });
+        let (order, currency) = (order.to_owned(), "USD".to_owned());
+        self.0.ledger.push(Entry { order, attempt, amount, currency, by_hand: None });
+    }
+
+    /// Somebody does something at the provider, to a refund of this id.
+    pub fn by_hand(&mut self, order: &str, id: &str, attempt: Attempt, amount: i64) {
+        self.provider(order, attempt, amount);
+        self.0.ledger.last_mut().expect("it was just written").by_hand = Some(id.to_owned());
+    }
+
+    pub fn disputes(&mut self, order: &str, id: &str, state: &'static str) {
+        self.0.disputes.push(Dispute { order: order.to_owned(), id: id.to_owned(), state });
     }
 
     pub fn told(&mut self, who: &str, key: &str, status: u16, body: Value) -> &mut Told {
@@ -110,7 +121,7 @@ pub fn problem(status: u16, code: &str, order: Option<&str>) -> Value {
     problem
 }
 
-/// Ten mugs and five pans; eight orders that came to everything that orders can come to; crashes and lost answers.
+/// Ten mugs and five pans; ten orders that came to everything that orders can come to; crashes and lost answers.
 pub fn correct() -> Evidence {
     let mut run = Run::default();
     run.0.initial_stock = BTreeMap::from([("mug".to_owned(), 10), ("pan".to_owned(), 5)]);
@@ -216,10 +227,46 @@ pub fn correct() -> Evidence {
     run.settles(&order("o8", "eve", lines, "delivered", &events, back));
     run.stock("pan", 3);
 
+    // o9 was refunded by hand, twice, of which once in vain; its bank disputed it, lost, and disputes it again.
+    let by_hand = |n: u32, a: i64, s: &str, id: &str| json!({"n": n, "a": a, "s": s, "c": false, "h": id});
+    let refunds = json!([by_hand(1, 100, "paid", "re_1"), by_hand(2, 200, "refused", "re_2")]);
+    let events = [
+        "placed",
+        "confirmed",
+        "refund_recorded 1",
+        "refund_recorded 2",
+        "disputed",
+        "refund_refused 2",
+        "dispute_won",
+        "disputed",
+    ];
+    let lines: Lines<'_> = &[("pan", 1, 4_600)];
+    run.stock("pan", 2);
+    run.remembers("eve", "k13", "o9");
+    run.provider("o9", Attempt::Captured, 4_600);
+    run.by_hand("o9", "re_1", Attempt::RefundedByHand, 100);
+    run.by_hand("o9", "re_2", Attempt::RefundedByHand, 200);
+    run.by_hand("o9", "re_2", Attempt::ByHandFailed, 200);
+    run.disputes("o9", "dp_1", "won");
+    run.disputes("o9", "dp_2", "open");
+    let mut disputed = order("o9", "eve", lines, "confirmed", &events, refunds);
+    disputed["disputes"] = json!([{"id": "dp_1", "a": 4_600, "s": "won"}, {"id": "dp_2", "a": 4_600, "s": "open"}]);
+    (disputed["dueAt"], disputed["dueShard"]) = (json!(1), json!("DUE#1"));
+    run.settles(&disputed);
+
+    // o10 costs what the provider does not take.
+    run.stock("cup", 1);
+    run.writes(order("o10", "eve", &[("cup", 1, 1)], "pending_payment", &["placed"], json!([])));
+    run.remembers("eve", "k14", "o10");
+    run.provider("o10", Attempt::Closed, 1);
+    run.settles(&order("o10", "eve", &[("cup", 1, 1)], "cancelled", &["placed", "not_chargeable"], json!([])));
+    run.stock("cup", 2);
+    run.told("eve", "k14", 422, problem(422, "amount_not_chargeable", Some("o10"))).healing = true;
+
     // Stock came, and a broken pan was taken out.
     run.stock("mug", 11);
     run.moves("mug", 4, "restock");
-    run.stock("pan", 2);
+    run.stock("pan", 1);
     run.moves("pan", -1, "broken");
     run.0
 }

@@ -1,0 +1,120 @@
+use jiff::Timestamp;
+
+use crate::{Money, Moved, Order, OrderEvent, PaymentState, ProviderId};
+
+/// A claim of the customer's bank to get the money of a payment back.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Dispute {
+    /// The provider's own.
+    pub id: ProviderId,
+    pub amount: Money,
+    /// In the provider's words.
+    pub reason: Option<String>,
+    pub state: DisputeState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DisputeState {
+    /// The bank has not decided yet; the provider may want evidence by a certain day.
+    Open,
+    /// The shop keeps the money.
+    Won,
+    /// The customer has it.
+    Lost,
+}
+
+impl DisputeState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DisputeState::Open => "open",
+            DisputeState::Won => "won",
+            DisputeState::Lost => "lost",
+        }
+    }
+
+    pub fn parse(raw: &str) -> Option<Self> {
+        [DisputeState::Open, DisputeState::Won, DisputeState::Lost].into_iter().find(|s| s.as_str() == raw)
+    }
+}
+
+impl Order {
+    /// The dispute that is not decided.
+    pub fn dispute_open(&self) -> Option<&Dispute> {
+        self.payment.disputes.iter().find(|d| d.state == DisputeState::Open)
+    }
+
+    /// The dispute of this id.
+    pub fn dispute(&self, id: &ProviderId) -> Option<&Dispute> {
+        self.payment.disputes.iter().find(|d| d.id == *id)
+    }
+
+    /// The customer's bank demands the money back. `None` if that is known, or while another dispute is open. Only for an
+    /// order that is known to be paid.
+    pub fn disputed(&self, reported: &Dispute, at: Timestamp) -> Option<Moved> {
+        let is_open = self.dispute_open().is_some();
+        if self.payment.state != PaymentState::Captured || is_open || self.dispute(&reported.id).is_some() {
+            return None;
+        }
+        let mut order = self.clone();
+        order.payment.disputes.push(Dispute { state: DisputeState::Open, ..reported.clone() });
+        Some(order.moved(OrderEvent::Disputed, at))
+    }
+
+    /// The bank has decided about a dispute that is known. What was decided once stays so.
+    pub fn dispute_closed(&self, reported: &Dispute, at: Timestamp) -> Option<Moved> {
+        let event = match reported.state {
+            DisputeState::Open => return None,
+            DisputeState::Won => OrderEvent::DisputeWon,
+            DisputeState::Lost => OrderEvent::DisputeLost,
+        };
+        self.dispute_open().filter(|open| open.id == reported.id)?;
+        Some(self.moved(event, at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::{Currency, order::tests::held};
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn reported(id: &str, state: DisputeState) -> Dispute {
+        let amount = Money::amount(7_297, Currency::USD);
+        Dispute { id: id.parse().unwrap(), amount, reason: Some("fraudulent".to_owned()), state }
+    }
+
+    #[test]
+    fn a_dispute_is_looked_at_at_once_and_then_once_a_day_until_it_is_decided() {
+        let order = held().paid("pay_1", NOW).unwrap().order;
+        let later = NOW + SignedDuration::from_hours(48);
+
+        let disputed = order.disputed(&reported("dp_1", DisputeState::Open), NOW).unwrap().order;
+        let mut put_off = disputed.clone();
+        put_off.due_at = Some(later);
+        let shipped = put_off.ship(later).unwrap().unwrap().order;
+        let lost = shipped.dispute_closed(&reported("dp_1", DisputeState::Lost), later).unwrap().order;
+
+        assert_eq!((disputed.state, disputed.due_at), (order.state, Some(NOW)));
+        assert_eq!(shipped.due_at, Some(later));
+        assert_eq!((lost.due_at, lost.dispute_open()), (None, None));
+        assert_eq!(lost.as_of(3).payment.disputes, disputed.payment.disputes);
+    }
+
+    #[test]
+    fn a_dispute_told_twice_or_late_changes_nothing() {
+        let order = held().paid("pay_1", NOW).unwrap().order;
+        let disputed = order.disputed(&reported("dp_1", DisputeState::Lost), NOW).unwrap().order;
+        let lost = disputed.dispute_closed(&reported("dp_1", DisputeState::Lost), NOW).unwrap().order;
+
+        assert_eq!(disputed.disputed(&reported("dp_1", DisputeState::Open), NOW), None);
+        assert_eq!(disputed.dispute_closed(&reported("dp_1", DisputeState::Open), NOW), None);
+        assert_eq!(disputed.dispute_closed(&reported("dp_2", DisputeState::Lost), NOW), None);
+        assert_eq!(lost.disputed(&reported("dp_1", DisputeState::Open), NOW), None);
+        assert_eq!(lost.dispute_closed(&reported("dp_1", DisputeState::Won), NOW), None);
+        assert!(lost.disputed(&reported("dp_2", DisputeState::Open), NOW).is_some());
+        assert_eq!(held().disputed(&reported("dp_1", DisputeState::Open), NOW), None);
+    }
+}

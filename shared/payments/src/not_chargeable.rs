@@ -1,0 +1,36 @@
+use domain::{Currency, Money};
+
+/// Why a provider cannot take, or give back, an amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotChargeable {
+    #[error("the payment provider does not take {}", .0.code())]
+    Currency(Currency),
+    #[error("the payment provider takes only multiples of {step}")]
+    NotAMultiple { step: Money },
+    #[error("the payment provider takes at least {minimum}")]
+    BelowMinimum { minimum: Money },
+    #[error("the payment provider takes at most {maximum}")]
+    AboveMaximum { maximum: Money },
+}
+
+impl NotChargeable {
+    /// For programs.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Currency(_) => "currency_not_taken",
+            Self::NotAMultiple { .. } => "not_a_multiple",
+            Self::BelowMinimum { .. } => "below_minimum",
+            Self::AboveMaximum { .. } => "above_maximum",
+        }
+    }
+
+    /// The amount that a reason is about: what to be a multiple of, the minimum, or the maximum.
+    pub fn bound(self) -> Option<Money> {
+        match self {
+            Self::Currency(_) => None,
+            Self::NotAMultiple { step: bound }
+            | Self::BelowMinimum { minimum: bound }
+            | Self::AboveMaximum { maximum: bound } => Some(bound),
+        }
+    }
+}
