@@ -3,6 +3,7 @@
 
 mod admin;
 mod consumers;
+mod door;
 mod engine;
 pub mod function;
 mod gateway;
@@ -158,7 +159,7 @@ impl Stack {
             None => {
                 let listener = bind(options.engine_port, "DynamoDB").await?;
                 let address = address(&listener)?;
-                engine::serve(listener, data.engine_file(), stopped.clone(), &mut servers)?;
+                engine::serve(listener, data.engine_file().as_deref(), stopped.clone(), &mut servers)?;
                 format!("http://{address}")
             }
         };
@@ -207,7 +208,7 @@ impl Stack {
         let context = Context { table: table.clone(), clock: options.clock, cursors, policy };
         let (router, openapi) = gateway::router(&context, &descriptions, provider, &consumers);
         let gateway = address(&gateway_listener)?;
-        gateway::serve(gateway_listener, router, stopped, &mut servers);
+        gateway::serve("gateway", gateway_listener, router, stopped, &mut servers);
 
         let openapi = Arc::new(openapi);
         Ok(Self {
