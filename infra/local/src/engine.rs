@@ -1,9 +1,12 @@
 mod api;
+mod file;
 
 use std::{path::Path, time::Duration};
 
 use dynoxide::Database;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+
+pub use file::{Pointer, check, write_out};
 
 use crate::{
     StackError,
