@@ -1,3 +1,5 @@
+use std::io;
+
 use api::Clock;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::{Customer, CustomerName, Email, Invalid, Password, Role, UserId};
@@ -35,8 +37,17 @@ impl std::fmt::Debug for AdminOutcome {
     }
 }
 
-/// Makes sure there is an admin: the given one, or one of our own making.
-pub async fn ensure(table: &Table, clock: &Clock, given: Option<AdminAccount>) -> Result<AdminOutcome, StackError> {
+/// Says who was made up as the admin, with which password.
+pub type AnnounceAdmin = fn(email: &str, password: &str) -> io::Result<()>;
+
+/// Makes sure there is an admin: the given one, or one of our own making. That one is announced before it is stored: if
+/// this is interrupted in between, the next start makes up another; the other way round, nobody would know the password.
+pub async fn ensure(
+    table: &Table,
+    clock: &Clock,
+    given: Option<AdminAccount>,
+    announce: AnnounceAdmin,
+) -> Result<AdminOutcome, StackError> {
     let failed = |e: &Invalid| StackError::start("admin account", e);
     let made = given.is_none();
     let secret = BASE64_URL_SAFE_NO_PAD.encode(api::clock::random::<12>());
@@ -63,6 +74,9 @@ pub async fn ensure(table: &Table, clock: &Clock, given: Option<AdminAccount>) -
         role: Role::Admin,
         created_at: clock.now(),
     };
+    if made {
+        announce(admin.email.as_str(), &secret).map_err(|e| StackError::start("admin account", e))?;
+    }
     match table.customer_register(&admin, &hash, None, None).await {
         Ok(()) if made => Ok(AdminOutcome::Made { email: admin.email.as_str().to_owned(), password: secret }),
         Ok(()) | Err(RegisterError::EmailTaken(_) | RegisterError::Changed) => Ok(AdminOutcome::Known),

@@ -1,9 +1,18 @@
-use std::{path::PathBuf, time::Duration};
+mod api;
+mod file;
+
+use std::{path::Path, time::Duration};
 
 use dynoxide::Database;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
-use crate::{StackError, told_to_stop};
+pub use file::{Pointer, check, write_out};
+
+use crate::{
+    StackError,
+    door::{Pages, guarded},
+    gateway, told_to_stop,
+};
 
 /// How often expired items are deleted. AWS takes up to days, so nothing may rely on it.
 const TTL_SWEEP: Duration = Duration::from_secs(60);
@@ -19,11 +28,11 @@ fn index_stream(place: &str) -> Result<(), rusqlite::Error> {
 /// Serves the DynamoDB engine, in memory or in a file.
 pub fn serve(
     listener: TcpListener,
-    file: Option<PathBuf>,
+    file: Option<&Path>,
     stopped: watch::Receiver<bool>,
     servers: &mut JoinSet<()>,
 ) -> Result<(), StackError> {
-    let place = match &file {
+    let place = match file {
         Some(file) => file.to_string_lossy().into_owned(),
         // Not simply "in memory": it needs a name for the index below to be put where the engine looks.
         None => format!("file:onetill-{}?mode=memory&cache=shared", uuid::Uuid::now_v7()),
@@ -49,11 +58,6 @@ pub fn serve(
             () = told_to_stop(sweep_stopped) => {}
         }
     });
-    servers.spawn(async move {
-        let served = dynoxide::server::serve_with_shutdown(listener, database, told_to_stop(stopped)).await;
-        if let Err(error) = served {
-            tracing::error!(error, "the DynamoDB engine ended");
-        }
-    });
+    gateway::serve("DynamoDB engine", listener, guarded(api::router(database), Pages::Refused), stopped, servers);
     Ok(())
 }

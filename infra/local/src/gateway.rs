@@ -23,6 +23,7 @@ use utoipa::{
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
+    door::{Pages, guarded},
     function,
     mapping::{self, Consumer},
     pictures, sample, told_to_stop,
@@ -54,7 +55,8 @@ pub fn router(
         .route("/images/{name}", get(picture))
         .route("/openapi.json", get(async move || ([(header::CONTENT_TYPE, "application/json")], text.to_string())));
     // Beside the edge, which has limits for customers and answers for their browsers.
-    (edge::finish(routes, context).0.merge(mapping::invoke(consumers)), document)
+    let invoke = guarded(mapping::invoke(consumers), Pages::Refused);
+    (guarded(edge::finish(routes, context).0.merge(invoke), Pages::Accepted), document)
 }
 
 /// The functions that answer requests, by the name of their binary.
@@ -160,12 +162,19 @@ async fn picture(Path(name): Path<String>) -> Result<impl IntoResponse, Problem>
     Ok((headers, pictures::draw(&product)))
 }
 
-pub fn serve(listener: TcpListener, router: Router, stopped: watch::Receiver<bool>, servers: &mut JoinSet<()>) {
+/// Serves a router until the stack stops; `what` it is stands in the log.
+pub fn serve(
+    what: &'static str,
+    listener: TcpListener,
+    router: Router,
+    stopped: watch::Receiver<bool>,
+    servers: &mut JoinSet<()>,
+) {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     servers.spawn(async move {
         let served = axum::serve(listener, service).with_graceful_shutdown(told_to_stop(stopped)).await;
         if let Err(error) = served {
-            tracing::error!(%error, "the gateway ended");
+            tracing::error!(%error, "the {what} ended");
         }
     });
 }

@@ -3,6 +3,8 @@
 
 mod admin;
 mod consumers;
+mod door;
+mod durable;
 mod engine;
 pub mod function;
 mod gateway;
@@ -26,7 +28,7 @@ use table::{Descriptions, Endpoints, StoreError, Table, TableConfig, Timeouts, T
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use utoipa::openapi::OpenApi;
 
-pub use admin::{AdminAccount, AdminOutcome};
+pub use admin::{AdminAccount, AdminOutcome, AnnounceAdmin};
 pub use gateway::{deployed_as, functions, openapi};
 pub use sample::Seed;
 pub use table::error_chain;
@@ -45,6 +47,8 @@ pub struct StackOptions {
     pub policy: Policy,
     pub clock: Clock,
     pub admin: Option<AdminAccount>,
+    /// Called if an admin has to be made up, before it can log in; [`Stack::admin`] has it too.
+    pub announce_admin: AnnounceAdmin,
     /// Where the local payment provider keeps its ledger, if not in the data folder.
     pub ledger: Option<PathBuf>,
     /// Another payment provider than the local one.
@@ -75,6 +79,7 @@ impl Default for StackOptions {
             policy: Policy { show_costs: true, ..Policy::default() },
             clock: Clock::System,
             admin: None,
+            announce_admin: |_, _| Ok(()),
             ledger: None,
             provider: None,
             sweep_every: Some(Duration::from_secs(60)),
@@ -108,7 +113,7 @@ pub const AUDIT_BUCKET: &str = "onetill-audit";
 pub enum StackError {
     #[error("port {port} for {what} cannot be used: {source}")]
     Port { port: u16, what: &'static str, source: std::io::Error },
-    #[error("the data folder {} cannot be used: {reason}", folder.display())]
+    #[error("the data folder {folder:?} cannot be used: {reason}")]
     Data { folder: PathBuf, reason: String },
     #[error("the {what} could not be started: {reason}")]
     Start { what: &'static str, reason: String },
@@ -144,7 +149,7 @@ pub struct Stack {
     pub admin: admin::AdminOutcome,
     stop: watch::Sender<bool>,
     servers: JoinSet<()>,
-    _data: store::DataFolder,
+    data: store::DataFolder,
 }
 
 impl Stack {
@@ -153,19 +158,23 @@ impl Stack {
         // Ports first: a taken one must not leave a half-made data folder behind.
         let gateway_listener = bind(options.port, "the gateway").await?;
         let s3_listener = bind(options.s3_port, "S3").await?;
-        let data = store::DataFolder::open(options.data.as_deref())?;
+        let engine_listener = match options.dynamodb_endpoint {
+            Some(_) => None,
+            None => Some(bind(options.engine_port, "DynamoDB").await?),
+        };
+        // Then what there was before, all of it, so that nothing is begun on a damaged folder.
+        let own_table = engine_listener.as_ref().map(|_| options.table.as_str());
+        let data = store::DataFolder::open(options.data.as_deref(), own_table)?;
+        let payments = Arc::new(data.payments(options.ledger.as_deref())?);
+        let cursors = Arc::new(Cursors::new(&[data.cursor_key()?]));
         let (stop, stopped) = watch::channel(false);
         let mut servers = JoinSet::new();
 
-        let dynamodb = match options.dynamodb_endpoint {
-            Some(endpoint) => endpoint,
-            None => {
-                let listener = bind(options.engine_port, "DynamoDB").await?;
-                let address = address(&listener)?;
-                engine::serve(listener, data.engine_file(), stopped.clone(), &mut servers)?;
-                format!("http://{address}")
-            }
-        };
+        let mut dynamodb = options.dynamodb_endpoint.unwrap_or_default();
+        if let Some(listener) = engine_listener {
+            dynamodb = format!("http://{}", address(&listener)?);
+            engine::serve(listener, data.engine_file().as_deref(), stopped.clone(), &mut servers)?;
+        }
         let s3 = address(&s3_listener)?;
         s3::serve(s3_listener, &data.s3_folder()?, stopped.clone(), &mut servers)?;
 
@@ -186,11 +195,11 @@ impl Stack {
         }
         let dead_letters = DeadLetters::new(dead_letters);
         sample::load(options.seed, &data, &table, &descriptions, options.clock.now()).await?;
-        let admin = admin::ensure(&table, &options.clock, options.admin).await?;
+        let admin = admin::ensure(&table, &options.clock, options.admin, options.announce_admin).await?;
+        // Nobody was served yet: until here a folder may be made again.
+        data.complete()?;
 
-        let payments = Arc::new(data.payments(options.ledger.as_deref())?);
         let provider = options.provider.unwrap_or_else(|| payments.clone());
-        let cursors = Arc::new(Cursors::new(&[data.cursor_key()?]));
         let policy = Arc::new(options.policy);
         let sweeper = sweeper::State::new(Saga::new(table.clone(), provider.clone()), options.clock.clone());
         if let Some(every) = options.sweep_every {
@@ -217,7 +226,7 @@ impl Stack {
         let context = Context { table: table.clone(), clock: options.clock, cursors, policy };
         let (router, openapi) = gateway::router(&context, &descriptions, provider, &consumers);
         let gateway = address(&gateway_listener)?;
-        gateway::serve(gateway_listener, router, stopped, &mut servers);
+        gateway::serve("gateway", gateway_listener, router, stopped, &mut servers);
 
         let openapi = Arc::new(openapi);
         Ok(Self {
@@ -235,7 +244,7 @@ impl Stack {
             admin,
             stop,
             servers,
-            _data: data,
+            data,
         })
     }
 
@@ -270,6 +279,9 @@ impl Stack {
         let all = async { while self.servers.join_next().await.is_some() {} };
         if tokio::time::timeout(Duration::from_secs(5), all).await.is_err() {
             tracing::warn!("some requests did not finish and were cut off");
+        }
+        if let Err(error) = self.data.note() {
+            tracing::warn!(error = error_chain(&error), "what was added to the data folder is not in its manifest");
         }
     }
 }

@@ -13,7 +13,8 @@ use domain::{Email, Password};
 use local::{AdminAccount, Seed, Stack, StackOptions, Streams, error_chain};
 use notifications::MailLimits;
 use payments::{PaymentProvider, Stripe, StripeConfig};
-use tokio::signal::unix::{SignalKind, signal};
+use rustix::fs::Mode;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// A whole shop on this machine: DynamoDB engine, S3, every function and a web page, without Docker or an account.
@@ -34,8 +35,8 @@ struct Arguments {
     #[arg(long, default_value_t = 9090)]
     s3_port: u16,
     /// Folder that keeps everything over restarts, or `memory`.
-    #[arg(long, default_value = "memory")]
-    data: String,
+    #[arg(long, default_value = "memory", value_parser = data)]
+    data: Data,
     /// What a new shop starts with.
     #[arg(long, value_enum, default_value_t = SeedArgument::Sample)]
     seed: SeedArgument,
@@ -71,6 +72,20 @@ struct Arguments {
     /// Storefronts that browsers may call from, such as http://localhost:5173; comma-separated.
     #[arg(long, env = "ALLOWED_ORIGINS", default_value = "", hide_default_value = true)]
     allowed_origins: String,
+}
+
+#[derive(Clone)]
+enum Data {
+    Memory,
+    Folder(PathBuf),
+}
+
+fn data(text: &str) -> Result<Data, String> {
+    match text {
+        "" => Err("it is empty: name a folder, or `memory`".to_owned()),
+        "memory" => Ok(Data::Memory),
+        folder => Ok(Data::Folder(PathBuf::from(folder))),
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -113,7 +128,10 @@ impl Arguments {
             port: self.port,
             engine_port: self.engine_port,
             s3_port: self.s3_port,
-            data: (self.data != "memory").then(|| PathBuf::from(&self.data)),
+            data: match self.data {
+                Data::Memory => None,
+                Data::Folder(folder) => Some(folder),
+            },
             table: self.table,
             seed: match self.seed {
                 SeedArgument::Sample => Seed::Sample,
@@ -139,6 +157,8 @@ impl Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    // A data folder, a ledger and mail hold what only their owner may read.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,dynoxide=error"));
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
@@ -152,21 +172,44 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), String> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(|e| e.to_string())?;
-    let stack = Stack::start(arguments.options()?).await.map_err(|e| error_chain(&e))?;
-    if let local::AdminOutcome::Made { email, password } = &stack.admin {
-        eprintln!("admin {email} with password {password}");
-    }
+    let mut stop = Stop::listen().map_err(|e| e.to_string())?;
+    let options = StackOptions { announce_admin, ..arguments.options()? };
+    // What is interrupted here was not served to anybody; the next start makes it again.
+    let stack = tokio::select! {
+        stack = Stack::start(options) => stack.map_err(|e| error_chain(&e))?,
+        () = stop.asked_for() => return Ok(()),
+    };
     eprintln!("mail in {}", stack.mail.display());
     let (url, dynamodb, s3, table) = (stack.url(), &stack.dynamodb, stack.s3, stack.table.name());
     let mut stdout = std::io::stdout();
     writeln!(stdout, "ready {url} dynamodb={dynamodb} s3=http://{s3} table={table}")
         .and_then(|()| stdout.flush())
         .map_err(|e| e.to_string())?;
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
+    stop.asked_for().await;
     stack.stop().await;
     Ok(())
+}
+
+fn announce_admin(email: &str, password: &str) -> std::io::Result<()> {
+    writeln!(std::io::stderr(), "admin {email} with password {password}")
+}
+
+/// Ctrl-C and SIGTERM; from when this is made, neither ends the process by itself.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Resolves once either has come.
+    async fn asked_for(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }

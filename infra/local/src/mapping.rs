@@ -23,7 +23,7 @@ use tokio::{
     task::JoinSet,
 };
 
-pub use checkpoint::Checkpoints;
+pub use checkpoint::{Checkpoint, Checkpoints};
 pub use delivery::{Delivered, deliver};
 pub use filter::{Filter, FilterError};
 pub use invoke::router as invoke;

@@ -1,14 +1,22 @@
 use std::path::Path;
 
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo},
-    server::{conn::auto::Builder, graceful::GracefulShutdown},
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    response::{IntoResponse, Response},
 };
+use http::StatusCode;
 use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
 use s3s_fs::FileSystem;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tower::ServiceExt as _;
 
-use crate::{StackError, told_to_stop};
+use crate::{
+    StackError,
+    door::{Pages, guarded},
+    gateway,
+};
 
 /// Serves an S3 that keeps its objects as files below `folder`.
 pub fn serve(
@@ -23,26 +31,15 @@ pub fn serve(
     builder.set_auth(SimpleAuth::from_single("local", "local"));
     let service = builder.build();
 
-    servers.spawn(async move {
-        let server = Builder::new(TokioExecutor::new());
-        let connections = GracefulShutdown::new();
-        let mut stop = std::pin::pin!(told_to_stop(stopped));
-        loop {
-            let socket = tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((socket, _)) => socket,
-                    Err(_) => continue,
-                },
-                () = stop.as_mut() => break,
-            };
-            let connection = server.serve_connection(TokioIo::new(socket), service.clone()).into_owned();
-            let connection = connections.watch(connection);
-            tokio::spawn(async move {
-                // A client that goes away in the middle of a request is the client's business.
-                let _ = connection.await;
-            });
+    let answer = async move |request: Request| -> Response {
+        match service.clone().oneshot(request).await {
+            Ok(response) => response.map(Body::new),
+            Err(error) => {
+                tracing::error!(?error, "the S3 could not answer");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
         }
-        connections.shutdown().await;
-    });
+    };
+    gateway::serve("S3", listener, guarded(Router::new().fallback(answer), Pages::Refused), stopped, servers);
     Ok(())
 }

@@ -14,7 +14,6 @@ pub enum Seed {
 }
 
 const CATALOG: &str = include_str!("../assets/catalog.jsonl");
-const SEEDED: &str = "seeded";
 
 /// What a picture is drawn from.
 #[derive(Debug, Deserialize)]
@@ -32,14 +31,14 @@ pub async fn load(
     descriptions: &Descriptions,
     now: Timestamp,
 ) -> Result<(), StackError> {
-    if seed == Seed::None || data.is_marked(SEEDED) {
+    if seed == Seed::None || data.is_seeded() {
         return Ok(());
     }
     let options = ImportOptions { default_stock: 0, actor: "sample".to_owned(), now };
     let refuse = |reject: ops::import::Reject| Err(std::io::Error::other(format!("{reject:?}")));
     let loaded = import(table, descriptions, CATALOG.as_bytes(), &options, refuse, |_| {}).await;
     loaded.map_err(|e| StackError::start("sample catalogue", error_chain(&e)))?;
-    data.mark(SEEDED)
+    data.mark_seeded()
 }
 
 /// The sample product with this id.

@@ -1,91 +1,217 @@
+mod condition;
+mod manifest;
+
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File, Permissions, TryLockError},
+    io,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
+use manifest::Manifest;
 use payments::LocalPayments;
 use tempfile::TempDir;
 
-use crate::StackError;
+use crate::{StackError, durable, engine};
+
+/// What a folder holds of ours. Mail is not part of it: it was sent, and may be removed.
+const TABLE: &str = "table.db";
+const LEDGER: &str = "payments.jsonl";
+const CURSOR_KEY: &str = "cursor.key";
+const S3: &str = "s3";
+const STREAMS: &str = "streams";
+const SEEDED: &str = "seeded";
+const MAIL: &str = "mail";
+
+/// All of it, with SQLite's own files beside the table.
+const OURS: [&str; 10] =
+    [TABLE, "table.db-wal", "table.db-shm", "table.db-journal", LEDGER, CURSOR_KEY, S3, STREAMS, SEEDED, MAIL];
 
 /// Where a stack keeps what must survive it: the table, objects, payments, mail, how far the stream was delivered, and the
 /// key of its cursors.
+///
+/// It is whole from when [`DataFolder::complete`] returned for the first time, and its manifest says so. What was begun and
+/// never completed is removed by the next start and made again; what was complete and is not any more is refused.
 #[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
     /// In memory only S3 objects, mail and checkpoints are files, and go with the stack.
     temporary: Option<TempDir>,
+    /// It is made by this start.
+    is_new: bool,
     /// Held while the stack runs, so that two of them never write to one folder.
     _lock: Option<File>,
 }
 
 impl DataFolder {
-    pub fn open(folder: Option<&Path>) -> Result<Self, StackError> {
+    /// Opens a folder, or makes one. `table` is what its engine has to hold; `None` if the engine is elsewhere.
+    pub fn open(folder: Option<&Path>, table: Option<&str>) -> Result<Self, StackError> {
         let Some(folder) = folder else {
             let temporary = TempDir::with_prefix("onetill-").map_err(|e| StackError::start("temporary folder", e))?;
-            return Ok(Self { path: temporary.path().to_owned(), temporary: Some(temporary), _lock: None });
+            let path = temporary.path().to_owned();
+            return Ok(Self { path, temporary: Some(temporary), is_new: true, _lock: None });
         };
         let unusable = |reason: String| StackError::Data { folder: folder.to_owned(), reason };
+        if folder.as_os_str().is_empty() {
+            return Err(unusable("it has no name".to_owned()));
+        }
         fs::create_dir_all(folder).map_err(|e| unusable(e.to_string()))?;
         let lock = File::create(folder.join("lock")).map_err(|e| unusable(e.to_string()))?;
         lock.try_lock().map_err(|e| match e {
             TryLockError::WouldBlock => unusable("another stack is running on it".to_owned()),
             TryLockError::Error(e) => unusable(e.to_string()),
         })?;
-        Ok(Self { path: folder.to_owned(), temporary: None, _lock: Some(lock) })
+        let mut data = Self { path: folder.to_owned(), temporary: None, is_new: false, _lock: Some(lock) };
+        data.prepare(table)?;
+        Ok(data)
+    }
+
+    /// Leaves a folder that is whole, or new and marked as unfinished.
+    fn prepare(&mut self, table: Option<&str>) -> Result<(), StackError> {
+        let manifest = Manifest::read(&self.path).map_err(|e| self.damaged(manifest::NAME, &e))?;
+        self.is_new = match &manifest {
+            Some(Manifest::Unfinished) => true,
+            Some(Manifest::Whole(whole)) => {
+                condition::check(self, Some(whole), table)?;
+                false
+            }
+            // Made before there was a manifest, or there is nothing of ours yet.
+            None if OURS.iter().any(|name| self.path.join(name).exists()) => {
+                condition::check(self, None, table)?;
+                false
+            }
+            None => true,
+        };
+        if self.is_new {
+            Manifest::Unfinished.write(&self.path).map_err(|e| self.unusable(e))?;
+            self.remove_ours().map_err(|e| self.unusable(e))?;
+        }
+        self.close_to_others().map_err(|e| self.unusable(e))
+    }
+
+    fn remove_ours(&self) -> io::Result<()> {
+        for name in OURS {
+            let path = self.path.join(name);
+            let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+            match removed {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed?,
+            }
+        }
+        durable::sync(&self.path)
+    }
+
+    /// Password hashes and addresses are nobody else's: only the owner may read what was made under another umask.
+    fn close_to_others(&self) -> io::Result<()> {
+        let close = |path: &Path| {
+            let mode = if path.is_dir() { 0o700 } else { 0o600 };
+            fs::set_permissions(path, Permissions::from_mode(mode))
+        };
+        close(&self.path)?;
+        for path in OURS.iter().chain(&["lock", manifest::NAME]).map(|name| self.path.join(name)) {
+            if !path.exists() {
+                continue;
+            }
+            close(&path)?;
+            if path.is_dir() {
+                durable::below(&path)?.iter().try_for_each(|path| close(path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a start: the folder is whole, to the disk, and from now on never made again.
+    pub fn complete(&self) -> Result<(), StackError> {
+        if self.temporary.is_none() && self.is_new {
+            let file = self.path.join(TABLE);
+            if file.exists() {
+                engine::write_out(&file).map_err(|e| self.unusable(e))?;
+            }
+            // Not what SQLite has open: to close a file drops all locks that this process has on it, the engine's too.
+            // (https://www.sqlite.org/howtocorrupt.html, 2.2). The other files were synced when they were written.
+            let sync = || durable::sync_below(&self.path.join(S3)).and_then(|()| durable::sync(&self.path));
+            sync().map_err(|e| self.unusable(e))?;
+        }
+        self.note()
+    }
+
+    /// Writes down what is there, for the next start to find.
+    pub fn note(&self) -> Result<(), StackError> {
+        if self.temporary.is_some() {
+            return Ok(());
+        }
+        let whole = manifest::Whole::of(&self.path).map_err(|e| self.unusable(e))?;
+        Manifest::Whole(whole).write(&self.path).map_err(|e| self.unusable(e))
     }
 
     pub fn engine_file(&self) -> Option<PathBuf> {
-        self.temporary.is_none().then(|| self.path.join("table.db"))
+        self.temporary.is_none().then(|| self.path.join(TABLE))
     }
 
     pub fn s3_folder(&self) -> Result<PathBuf, StackError> {
-        let folder = self.path.join("s3");
+        let folder = self.path.join(S3);
         fs::create_dir_all(&folder).map_err(|e| self.unusable(e))?;
         Ok(folder)
     }
 
     /// The local payment provider, with its ledger in the folder, or in a file of its own.
     pub fn payments(&self, ledger: Option<&Path>) -> Result<LocalPayments, StackError> {
-        let own = || self.temporary.is_none().then(|| self.path.join("payments.jsonl"));
-        match ledger.map(Path::to_owned).or_else(own) {
-            None => Ok(LocalPayments::default()),
-            Some(file) => LocalPayments::open(&file)
-                .map_err(|e| StackError::Data { folder: file, reason: format!("the ledger of payments: {e}") }),
+        if let Some(file) = ledger {
+            let unusable = |e: io::Error| StackError::Data {
+                folder: file.to_owned(),
+                reason: format!("the ledger of payments: {e}"),
+            };
+            return LocalPayments::open(file).map_err(unusable);
+        }
+        match self.temporary {
+            Some(_) => Ok(LocalPayments::default()),
+            None => LocalPayments::open(&self.path.join(LEDGER)).map_err(|e| self.damaged(LEDGER, &e)),
         }
     }
 
     /// How far each function is in the stream.
     pub fn streams_folder(&self) -> PathBuf {
-        self.path.join("streams")
+        self.path.join(STREAMS)
     }
 
     /// Where mail goes that no other folder was named for.
     pub fn mail_folder(&self) -> PathBuf {
-        self.path.join("mail")
+        self.path.join(MAIL)
     }
 
     /// The key that seals cursors, made on first use.
     pub fn cursor_key(&self) -> Result<[u8; 32], StackError> {
-        let file = self.path.join("cursor.key");
-        if let Ok(bytes) = fs::read(&file) {
-            return bytes.try_into().map_err(|_| self.unusable("cursor.key is not 32 bytes; remove it"));
+        let file = self.path.join(CURSOR_KEY);
+        match fs::read(&file) {
+            Ok(bytes) => bytes.try_into().map_err(|_| self.damaged(CURSOR_KEY, &"it is not 32 bytes")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let key: [u8; 32] = api::clock::random();
+                durable::write(&file, &key).map_err(|e| self.unusable(e))?;
+                Ok(key)
+            }
+            Err(error) => Err(self.damaged(CURSOR_KEY, &error)),
         }
-        let key = api::clock::random();
-        fs::write(&file, key).map_err(|e| self.unusable(e))?;
-        Ok(key)
     }
 
-    /// Whether something was done to this folder before, to the end.
-    pub fn is_marked(&self, what: &str) -> bool {
-        self.path.join(what).exists()
+    /// Whether the sample was loaded, to the end.
+    pub fn is_seeded(&self) -> bool {
+        self.path.join(SEEDED).exists()
     }
 
-    pub fn mark(&self, what: &str) -> Result<(), StackError> {
-        fs::write(self.path.join(what), "").map_err(|e| self.unusable(e))
+    pub fn mark_seeded(&self) -> Result<(), StackError> {
+        durable::write(&self.path.join(SEEDED), b"").map_err(|e| self.unusable(e))
     }
 
     fn unusable(&self, reason: impl ToString) -> StackError {
         StackError::Data { folder: self.path.clone(), reason: reason.to_string() }
+    }
+
+    fn damaged(&self, name: &str, reason: &dyn std::fmt::Display) -> StackError {
+        self.refused(name, format!("is damaged ({reason})"))
+    }
+
+    /// A file of the folder, what is wrong with it, and what to do.
+    fn refused(&self, name: &str, wrong: impl std::fmt::Display) -> StackError {
+        self.unusable(format!("{name} {wrong}. Restore it from a copy, or remove the folder to begin with a new shop"))
     }
 }

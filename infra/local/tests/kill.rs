@@ -119,7 +119,6 @@ fn start(data: &Path) -> (Child, String) {
         .args(["--port", "0", "--engine-port", "0", "--s3-port", "0", "--data"])
         .arg(data)
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let mut line = String::new();

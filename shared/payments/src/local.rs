@@ -28,7 +28,8 @@ use crate::{
 /// | `tok_not_chargeable` | the provider does not take the amount |
 ///
 /// All it did stands in a ledger, in memory or a file of JSON lines, so that a restart forgets no payment. Several
-/// processes may share one file.
+/// processes may share one file. Its first line says how long the rest of it has been, so that a file that lost its end is
+/// not taken for one in which less was paid; a file that was begun before there was such a line goes on without it.
 #[derive(Debug)]
 pub struct LocalPayments {
     ledger: Mutex<Ledger>,
@@ -46,6 +47,17 @@ struct Ledger {
     file: Option<File>,
     /// How much of the file was read.
     read: u64,
+    /// Whether the file has a first line of the kind of [`first_line`].
+    is_measured: bool,
+}
+
+/// What a ledger begins with, up to the number.
+const FIRST: &str = r#"{"ledger":"payments","bytes":""#;
+
+/// The first line of a ledger in which so many bytes of entries were written to the end. It is as long for every number,
+/// because it is written over in its place.
+fn first_line(bytes: u64) -> String {
+    format!("{FIRST}{bytes:020}\"}}\n")
 }
 
 /// One line of the ledger.
@@ -83,11 +95,17 @@ impl LocalPayments {
     /// Keeps the ledger in a file, and knows what stands in it already.
     ///
     /// # Errors
-    /// The file cannot be read or written, or a line is not an entry.
+    /// The file cannot be read or written, a line is not an entry, or entries are missing at its end.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+        // Not to append: the first line is written over.
+        let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
+        file.lock()?;
         let mut ledger = Ledger { file: Some(file), ..Ledger::default() };
-        ledger.catch_up()?;
+        let done = ledger.begin().and_then(|()| ledger.catch_up());
+        if let Some(file) = &ledger.file {
+            file.unlock()?;
+        }
+        done?;
         Ok(Self { ledger: Mutex::new(ledger), ..Self::default() })
     }
 
@@ -241,11 +259,34 @@ fn written(amount: Money) -> [serde_json::Value; 2] {
 }
 
 impl Ledger {
+    /// Reads the first line of a file, or writes it into one that is empty.
+    fn begin(&mut self) -> io::Result<()> {
+        let Some(file) = &mut self.file else { return Ok(()) };
+        let (length, own) = (file.metadata()?.len(), first_line(0).len() as u64);
+        if length == 0 {
+            file.write_all(first_line(0).as_bytes())?;
+            file.sync_all()?;
+            (self.read, self.is_measured) = (own, true);
+            return Ok(());
+        }
+        let mut line = String::new();
+        BufReader::new(&mut *file).read_line(&mut line)?;
+        let Some(bytes) = line.strip_prefix(FIRST).and_then(|rest| rest.strip_suffix("\"}\n")) else { return Ok(()) };
+        let bytes: u64 = bytes.parse().map_err(|_| invalid("its first line is damaged".to_owned()))?;
+        if length < own + bytes {
+            return Err(invalid(format!("its end is missing: it has {length} bytes, and had {}", own + bytes)));
+        }
+        (self.read, self.is_measured) = (own, true);
+        Ok(())
+    }
+
     /// Reads what other processes wrote since.
     fn catch_up(&mut self) -> io::Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
-        if file.metadata()?.len() == self.read {
-            return Ok(());
+        match file.metadata()?.len() {
+            length if length == self.read => return Ok(()),
+            length if length < self.read => return Err(invalid("it has become shorter".to_owned())),
+            _ => {}
         }
         let mut reader = BufReader::new(file);
         reader.seek(SeekFrom::Start(self.read))?;
@@ -257,8 +298,9 @@ impl Ledger {
             if bytes == 0 || !line.ends_with('\n') {
                 break;
             }
+            let entry = serde_json::from_str::<Entry>(&line);
+            news.push(entry.map_err(|e| invalid(format!("what stands at byte {} is no entry: {e}", self.read)))?);
             self.read += u64::try_from(bytes).unwrap_or_default();
-            news.push(serde_json::from_str::<Entry>(&line).map_err(io::Error::other)?);
         }
         file.set_len(self.read)?;
         news.into_iter().try_for_each(|entry| self.know(entry))
@@ -267,9 +309,16 @@ impl Ledger {
     fn write(&mut self, entry: Entry) -> io::Result<()> {
         if let Some(file) = self.file.as_mut() {
             let line = serde_json::to_string(&entry).map_err(io::Error::other)? + "\n";
+            file.seek(SeekFrom::Start(self.read))?;
             file.write_all(line.as_bytes())?;
             file.sync_data()?;
             self.read += u64::try_from(line.len()).unwrap_or_default();
+            if self.is_measured {
+                // Only now, and in no hurry: an older number is true as well.
+                let line = first_line(self.read - first_line(0).len() as u64);
+                file.rewind()?;
+                file.write_all(line.as_bytes())?;
+            }
         }
         self.know(entry)
     }
@@ -293,6 +342,10 @@ impl Ledger {
         let by_hand = self.by_hand.iter().filter(|((of, _), (_, failed))| *of == order && !failed);
         ours.sum::<i64>() + by_hand.map(|(_, (entry, _))| entry.amount).sum::<i64>()
     }
+}
+
+fn invalid(reason: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
 impl PaymentProvider for LocalPayments {
@@ -531,6 +584,63 @@ mod tests {
         assert_eq!(provider.fail_by_hand(order, 1), Ok(None));
         assert_eq!(provider.order_of(&reference).await, Ok(Some(order)));
         assert_eq!(provider.order_of("of_somebody_else").await, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn a_ledger_that_lost_its_end_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("payments.jsonl");
+        let provider = LocalPayments::open(&file).unwrap();
+        provider.charge(&charge("tok_visa")).await.unwrap();
+        let first = std::fs::metadata(&file).unwrap().len();
+        provider.refund(&refund(1, 899)).await.unwrap();
+        let whole = std::fs::read(&file).unwrap();
+
+        for kept in [whole.len() - 1, first as usize, first as usize - 1, first_line(0).len()] {
+            std::fs::write(&file, &whole[..kept]).unwrap();
+            let refused = LocalPayments::open(&file).unwrap_err().to_string();
+            assert!(refused.contains("its end is missing"), "{kept}: {refused}");
+            assert_eq!(std::fs::metadata(&file).unwrap().len(), kept as u64, "it is left as it was found");
+        }
+        for (at, damaged) in [(5, "no entry"), (FIRST.len() + 3, "first line"), (first as usize + 5, "no entry")] {
+            let mut text = whole.clone();
+            text[at] = b'#';
+            std::fs::write(&file, text).unwrap();
+            let refused = LocalPayments::open(&file).unwrap_err().to_string();
+            assert!(refused.contains(damaged), "{at}: {refused}");
+        }
+        std::fs::write(&file, &whole).unwrap();
+        assert_eq!(LocalPayments::open(&file).unwrap().attempts().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_ledger_that_shrinks_under_a_process_is_not_written_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("payments.jsonl");
+        let provider = LocalPayments::open(&file).unwrap();
+        provider.charge(&charge("tok_visa")).await.unwrap();
+
+        OpenOptions::new().write(true).open(&file).unwrap().set_len(first_line(0).len() as u64).unwrap();
+
+        assert_eq!(provider.refund(&refund(1, 899)).await, Err(AnswerLost));
+    }
+
+    #[tokio::test]
+    async fn a_ledger_of_before_goes_on_without_a_first_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("payments.jsonl");
+        let provider = LocalPayments::open(&file).unwrap();
+        provider.charge(&charge("tok_visa")).await.unwrap();
+        let text = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, text.split_once('\n').unwrap().1).unwrap();
+
+        let provider = LocalPayments::open(&file).unwrap();
+        provider.refund(&refund(1, 899)).await.unwrap();
+
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(text.lines().all(|line| serde_json::from_str::<Entry>(line).is_ok()), "{text}");
+        assert_eq!(LocalPayments::open(&file).unwrap().attempts().len(), 2);
     }
 
     #[test]

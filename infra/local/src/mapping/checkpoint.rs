@@ -1,13 +1,13 @@
 //! How far a function is in each shard.
 
 use std::{
-    fs::{self, File},
-    io::{self, Write as _},
+    fs, io,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
-use tempfile::NamedTempFile;
+
+use crate::durable;
 
 /// Checkpoints, a file for each function and shard: `<folder>/<function>/<shard>.json`.
 #[derive(Debug, Clone)]
@@ -24,17 +24,46 @@ pub struct Checkpoint {
     pub done: String,
 }
 
+/// The file: a checkpoint with its checksum, so that a damaged one is not taken for another. Those that were written
+/// before there was a checksum have none.
+#[derive(Serialize, Deserialize)]
+struct Checked {
+    #[serde(flatten)]
+    checkpoint: Checkpoint,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crc32: Option<u32>,
+}
+
+impl Checkpoint {
+    pub fn read(file: &Path) -> io::Result<Self> {
+        let Checked { checkpoint, crc32 } = serde_json::from_slice(&fs::read(file)?)?;
+        match crc32.is_none_or(|crc32| crc32 == checkpoint.checksum()) {
+            true => Ok(checkpoint),
+            false => Err(io::Error::new(io::ErrorKind::InvalidData, "it does not have the checksum it names")),
+        }
+    }
+
+    fn text(self) -> serde_json::Result<Vec<u8>> {
+        let crc32 = Some(self.checksum());
+        serde_json::to_vec(&Checked { checkpoint: self, crc32 })
+    }
+
+    fn checksum(&self) -> u32 {
+        crc32fast::hash(format!("{} {}", self.stream, self.done).as_bytes())
+    }
+}
+
 impl Checkpoints {
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into() }
     }
 
     /// The checkpoint in a shard, if there is one. What cannot be read counts as none: records come again then, which
-    /// every function must bear anyway.
+    /// every function must bear anyway. (A data folder is not even opened with a damaged one.)
     pub async fn get(&self, function: &str, shard: &str) -> Option<Checkpoint> {
         let file = self.file(function, shard);
-        on_a_thread(move || match fs::read(&file) {
-            Ok(text) => Ok(Some(serde_json::from_slice(&text)?)),
+        on_a_thread(move || match Checkpoint::read(&file) {
+            Ok(checkpoint) => Ok(Some(checkpoint)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         })
@@ -48,7 +77,11 @@ impl Checkpoints {
     /// Keeps the checkpoint over kill -9 and power cuts from when this returns; until then the one before is kept.
     pub async fn put(&self, function: &str, shard: &str, checkpoint: Checkpoint) -> io::Result<()> {
         let file = self.file(function, shard);
-        on_a_thread(move || write(&file, &serde_json::to_vec(&checkpoint)?)).await
+        on_a_thread(move || {
+            fs::create_dir_all(file.parent().unwrap_or(Path::new(".")))?;
+            durable::write(&file, &checkpoint.text()?)
+        })
+        .await
     }
 
     /// Shards and functions have names of letters, digits, `-`, `_` and `.`, so they are names of files as well.
@@ -59,18 +92,6 @@ impl Checkpoints {
 
 async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|ended| Err(io::Error::other(ended)))
-}
-
-/// Writes beside the file, to the disk, and only then in its place.
-fn write(file: &Path, text: &[u8]) -> io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let mut new = NamedTempFile::new_in(folder)?;
-    new.write_all(text)?;
-    new.as_file().sync_all()?;
-    new.persist(file)?;
-    // The rename itself is an entry of the folder.
-    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]
@@ -96,6 +117,21 @@ mod tests {
         assert_eq!(again.get("mail", "shard-2").await, None);
         let files = fs::read_dir(data.path().join("streams/mail")).unwrap().count();
         assert_eq!(files, 1, "nothing is left beside the checkpoint");
+    }
+
+    #[test]
+    fn a_checkpoint_of_before_has_no_checksum_and_one_of_now_has_to_have_the_right_one() {
+        let data = tempfile::tempdir().unwrap();
+        let file = data.path().join("shard-1.json");
+        let read = |text: &str| {
+            fs::write(&file, text).unwrap();
+            Checkpoint::read(&file).ok()
+        };
+        let now = String::from_utf8(at("100").text().unwrap()).unwrap();
+
+        assert_eq!(read(r#"{"stream":"arn","done":"100"}"#), Some(at("100")));
+        assert_eq!(read(&now), Some(at("100")));
+        assert_eq!(read(&now.replace("100", "109")), None);
     }
 
     #[tokio::test]

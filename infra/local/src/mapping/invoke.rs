@@ -33,8 +33,7 @@ async fn invoke(
     headers: HeaderMap,
     event: Bytes,
 ) -> Response {
-    // Like the engine's own, the signature is not verified. It is demanded because no page of another site can send it:
-    // a browser asks first, and is told nothing here that would allow it.
+    // Like the engine's own, the signature is not verified. It is demanded because Lambda demands it.
     let signed = headers.get(header::AUTHORIZATION).is_some_and(|a| a.as_bytes().starts_with(b"AWS4-HMAC-SHA256"));
     if !signed {
         let message = "the request is not signed: call the function with an AWS SDK or the AWS CLI";

@@ -1,0 +1,184 @@
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use rusqlite::Connection;
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::run::{Run, buy};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Damage {
+    Removed,
+    Emptied,
+    /// A third in the middle of it is something else.
+    Overwritten,
+    /// Its last third is missing.
+    Cut,
+}
+
+const ALL: [Damage; 4] = [Damage::Removed, Damage::Emptied, Damage::Overwritten, Damage::Cut];
+
+impl Damage {
+    fn is_done_to(self, path: &Path) {
+        if path.is_dir() {
+            return fs::remove_dir_all(path).unwrap();
+        }
+        let mut content = fs::read(path).unwrap();
+        // The copy shares its files with the original.
+        fs::remove_file(path).unwrap();
+        let third = content.len() / 3;
+        match self {
+            Self::Removed => return,
+            Self::Emptied => content.clear(),
+            Self::Overwritten => content[third..2 * third].fill(b'#'),
+            Self::Cut => content.truncate(2 * third),
+        }
+        fs::write(path, content).unwrap();
+    }
+}
+
+/// A folder in which an order was placed and delivered to every function; ended by a signal.
+fn shop(data: &Path, signal: Signal) {
+    let (run, url) = Run::begin(data).opens().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let database = Connection::open(data.join("table.db")).unwrap();
+    let last = "SELECT MAX(CAST(sequence_number AS INTEGER)) FROM _stream_records";
+    let last: i64 = database.query_row(last, [], |row| row.get(0)).unwrap();
+    // Whoever leaves SQLite's file last writes it out.
+    drop(database);
+    // As the stream has it (dynoxide-rs, `format_sequence_number`).
+    let last = 10_i128.pow(20) + i128::from(last);
+    runtime.block_on(buy(&reqwest::Client::new(), &url)).unwrap();
+    for function in ["notifications", "projections"] {
+        while done(&data.join("streams").join(function)).is_none_or(|done| done <= last) {}
+    }
+    run.stop(signal);
+}
+
+/// How far a function is.
+fn done(checkpoints: &Path) -> Option<i128> {
+    let files = fs::read_dir(checkpoints).ok()?.map(|entry| entry.unwrap().path());
+    let file = files.filter(|file| file.extension().is_some_and(|e| e == "json")).last()?;
+    let checkpoint: Value = serde_json::from_str(&fs::read_to_string(file).ok()?).ok()?;
+    checkpoint["done"].as_str()?.parse().ok()
+}
+
+/// A copy of links, quick: a start that is refused writes into none of them.
+fn copy(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg("-al").arg(from).arg(to).status().unwrap().success());
+}
+
+/// What the folder holds that must be as it was, named from the folder on: files, and folders that may only be removed.
+fn kept(data: &Path) -> Vec<PathBuf> {
+    let output = Command::new("find").arg(".").current_dir(data).output().unwrap();
+    let names = String::from_utf8(output.stdout).unwrap();
+    let names = names.lines().filter_map(|name| name.strip_prefix("./")).map(PathBuf::from);
+    let mut audit = 0;
+    names
+        .filter(|name| {
+            let text = name.to_str().unwrap();
+            // Found again, sent, or only for a running stack.
+            if ["lock", "streams", "s3", "table.db-shm"].contains(&text) || text.starts_with("mail") {
+                return false;
+            }
+            // The type of an object, which nobody asks for.
+            if text.ends_with(".metadata.json") {
+                return false;
+            }
+            // Objects that nothing in the table points to may come and go; of those, and of what the S3 keeps beside them,
+            // a few will do.
+            let is_beside = text.starts_with("s3/.") && !text.contains(DESCRIPTIONS);
+            if text.starts_with("s3/onetill-audit/") || is_beside {
+                audit += usize::from(data.join(name).is_file());
+                return data.join(name).is_file() && audit <= 4;
+            }
+            data.join(name).is_file() || name.components().count() == 2 && name.starts_with("s3")
+        })
+        .collect()
+}
+
+/// Whether the damage is one that a start can do without, or cannot see.
+fn is_harmless(name: &Path, damage: Damage) -> bool {
+    let text = name.to_str().unwrap();
+    let (is_audit, is_beside) = (text.starts_with("s3/onetill-audit/"), text.starts_with("s3/."));
+    match damage {
+        // Without a manifest it is a folder of before.
+        Damage::Removed => text == "manifest.json" || is_audit || is_beside,
+        Damage::Emptied => text == "seeded",
+        // What is in the audit log is for people. What the S3 keeps beside an object may still be JSON.
+        Damage::Overwritten => text == "seeded" || is_audit || is_beside && !text.contains(DESCRIPTIONS),
+        Damage::Cut => text == "seeded" || is_audit,
+    }
+}
+
+/// The bucket `onetill-descriptions` in the name of what the S3 keeps beside its objects. Their checksum is among it.
+const DESCRIPTIONS: &str = "b25ldGlsbC1kZXNjcmlwdGlvbnM";
+
+#[test]
+fn a_damaged_data_folder_is_refused_by_the_name_of_what_is_damaged_and_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = folder.path().join("whole");
+    shop(&whole, Signal::TERM);
+    let names = kept(&whole);
+    assert!(names.iter().any(|name| name.starts_with("s3/onetill-descriptions")), "{names:?}");
+    assert!(names.iter().any(|name| name.starts_with("streams")), "{names:?}");
+
+    for name in names {
+        for damage in ALL {
+            let is_folder = whole.join(&name).is_dir();
+            if is_harmless(&name, damage) || (is_folder && damage != Damage::Removed) {
+                continue;
+            }
+            let data = folder.path().join("damaged");
+            copy(&whole, &data);
+            damage.is_done_to(&data.join(&name));
+
+            let refused = Run::begin(&data).opens().err().unwrap_or_else(|| panic!("{name:?} {damage:?}: it starts"));
+
+            // What a folder that was removed held is missed first.
+            let named = refused.contains(name.to_str().unwrap());
+            assert!(named && refused.contains("Restore it"), "{name:?} {damage:?}: {refused}");
+            let (is, was) = (fs::read(data.join(&name)).ok(), fs::read(whole.join(&name)).ok());
+            assert!(is.is_none_or(|is| Some(is) != was), "{name:?} {damage:?}: it was made anew");
+            fs::remove_dir_all(&data).unwrap();
+            fs::remove_file(data.with_extension("stderr")).unwrap();
+        }
+    }
+    let (run, _) = Run::begin(&whole).opens().unwrap();
+    run.stop(Signal::TERM);
+}
+
+#[test]
+fn what_was_written_last_and_is_lost_after_a_kill_is_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let killed = folder.path().join("killed");
+    shop(&killed, Signal::KILL);
+    let log = Path::new("table.db-wal");
+    assert!(killed.join(log).exists());
+
+    for damage in [Damage::Removed, Damage::Emptied, Damage::Overwritten] {
+        let data = folder.path().join("damaged");
+        copy(&killed, &data);
+        damage.is_done_to(&data.join(log));
+
+        let refused = Run::begin(&data).opens().err().unwrap_or_else(|| panic!("{damage:?}: it starts"));
+
+        assert!(refused.contains("table.db is older") && refused.contains("table.db-wal"), "{damage:?}: {refused}");
+        if damage == Damage::Overwritten {
+            let left = fs::read(data.join(log)).unwrap();
+            assert_eq!(
+                left.len(),
+                fs::metadata(killed.join(log)).unwrap().len() as usize,
+                "it is left as it was found"
+            );
+        }
+        fs::remove_dir_all(&data).unwrap();
+        fs::remove_file(data.with_extension("stderr")).unwrap();
+    }
+    let (run, _) = Run::begin(&killed).opens().unwrap();
+    run.stop(Signal::TERM);
+}
