@@ -216,3 +216,21 @@ pub fn mails(shop: &Shop) -> Vec<String> {
     files.sort();
     files.iter().map(|file| fs::read_to_string(file).expect("a mail").replace("=\r\n", "")).collect()
 }
+
+#[tokio::test]
+async fn a_guest_who_logged_in_gets_the_mail_about_what_they_had_ordered() {
+    let shop = Shop::with_stream().await;
+    let mug = shop.product("mug").create().await;
+    let mut bob = shop.stranger();
+    bob.registers("bob@example.com").await;
+    let mut guest = shop.customer().await;
+    guest.adds(&mug, 1).await.expect(200);
+    guest.checks_out().await.expect(201);
+
+    guest.logs_in("bob@example.com", e2e::PASSWORD).await;
+    shop.drain().await;
+
+    let mails: Vec<_> = fs::read_dir(&shop.stack.mail).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(mails.len(), 1);
+    assert!(fs::read_to_string(&mails[0]).unwrap().contains("bob@example.com"));
+}

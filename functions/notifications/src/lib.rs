@@ -44,7 +44,7 @@ use std::{sync::Arc, time::Duration};
 use api::Clock;
 use domain::{Customer, Email, Order, OrderId, Timestamp};
 use stream::{Answer, Batch, Change, DeadLetters, Failure, Kind, Mapping, Runner};
-use table::{Claim, GivenUp, Table, error_chain, keys};
+use table::{Claim, GivenUp, StoreError, Table, error_chain, keys};
 
 use limits::{ShopLimited, log_dropped};
 
@@ -122,8 +122,8 @@ async fn tell(state: &State, change: &Change) -> Result<(), Failure> {
     if notices.is_empty() {
         return Ok(());
     }
-    let Some(customer) = state.table.customer_get(&order.customer).await? else {
-        tracing::info!(order = %order.id, "the order is a guest's: there is nobody to tell");
+    let Some(customer) = recipient(state, &order).await? else {
+        tracing::info!(order = %order.id, "the order is a guest's: there is no address to write to");
         return Ok(());
     };
     // One that is refused for good keeps no other from being sent.
@@ -135,6 +135,18 @@ async fn tell(state: &State, change: &Change) -> Result<(), Failure> {
         }
     }
     refused.map_or(Ok(()), Err)
+}
+
+/// Whom mail about an order goes to: its customer, or the account that the guest who placed it logged in to meanwhile.
+async fn recipient(state: &State, order: &Order) -> Result<Option<Customer>, StoreError> {
+    if let Some(customer) = state.table.customer_get(&order.customer).await? {
+        return Ok(Some(customer));
+    }
+    let account = if order.guest { state.table.guest_account_get(&order.customer).await? } else { None };
+    match account {
+        Some(account) => state.table.customer_get(&account).await,
+        None => Ok(None),
+    }
 }
 
 async fn notify(state: &State, record: &str, notice: &Notice, customer: &Customer) -> Result<(), Failure> {

@@ -127,12 +127,11 @@ function allowedTo(
     Sessions: [
       ...rows(table, {
         BatchGetItem: ['SESSION#*', 'USER#*'],
-        ConditionCheckItem: ['EMAIL#*'],
         DeleteItem: ['RATE#*', 'SESSION#*', 'USER#*'],
         GetItem: ['EMAIL#*', 'SESSION#*', 'USER#*'],
         PutItem: ['EMAIL#*', 'SESSION#*', 'USER#*'],
         Query: ['USER#*'],
-        UpdateItem: ['RATE#*', 'SESSION#*', 'USER#*'],
+        UpdateItem: ['EMAIL#*', 'RATE#*', 'SESSION#*', 'USER#*'],
       }),
       secrets(of.cursorKeys),
       keyOfTable(key, 'write'),
@@ -154,10 +153,10 @@ function allowedTo(
         BatchGetItem: ['PROD#*'],
         BatchWriteItem: ['ORDER#*'],
         ConditionCheckItem: ['PROD#*'],
-        DeleteItem: ['PROD#*'],
-        GetItem: ['USER#*'],
-        PutItem: ['PROD#*', 'USER#*'],
-        Query: ['ORDER#*', 'PROD#*'],
+        DeleteItem: ['PROD#*', 'USER#*'],
+        GetItem: ['ORDER#*', 'USER#*'],
+        PutItem: ['ORDER#*', 'PROD#*', 'USER#*'],
+        Query: ['ORDER#*', 'PROD#*', 'USER#*'],
         UpdateItem: ['PROD#*'],
       }),
       stream(table),
@@ -171,7 +170,7 @@ function allowedTo(
     ],
     Sweeper: [
       ...rows(table, {
-        BatchGetItem: ['ORDER#*'],
+        BatchGetItem: ['ORDER#*', 'USER#*'],
         BatchWriteItem: ['ORDER#*'],
         GetItem: ['ORDER#*'],
         PutItem: ['ORDER#*', 'USER#*'],

@@ -27,7 +27,7 @@ export function addMappings(scope: Construct, table: CfnTable, functions: Functi
         PK: { S: [{ prefix: 'PROD#' }] },
         SK: { S: [{ prefix: 'META#' }, { prefix: 'MOVE#' }, { prefix: 'REVIEW#' }] },
       }),
-      keyed({ PK: { S: [{ prefix: 'USER#' }] }, SK: { S: ['PROFILE', { prefix: 'ADDRESS#' }] } }),
+      keyed({ PK: { S: [{ prefix: 'USER#' }] }, SK: { S: ['PROFILE', 'ACCOUNT', { prefix: 'ADDRESS#' }] } }),
       keyed({ PK: { S: [{ prefix: 'EMAIL#' }] } }),
     ],
   });
