@@ -289,6 +289,7 @@ async fn with_session(shop: &Shop, shopper: &Shopper) -> SessionWithCart {
 
 async fn order(shop: &Shop, read: &SessionWithCart, ids: &[ProductId], uid: &UserId) -> Order {
     let pages = shop.stack.table.products_get(ids).await.unwrap();
+    let incarnations = pages.iter().map(|p| (p.record.product.id.clone(), p.incarnation.unwrap())).collect();
     let products: Vec<Product> = pages.into_iter().map(|p| p.record.product).collect();
     let placement = Placement {
         id: OrderId::try_from(shop.clock.uuid_v7()).unwrap(),
@@ -296,7 +297,7 @@ async fn order(shop: &Shop, read: &SessionWithCart, ids: &[ProductId], uid: &Use
         guest: false,
         cart: &read.cart,
         products: &products,
-        incarnations: &BTreeMap::new(),
+        incarnations: &incarnations,
         currency: Currency::USD,
         expected_total: None,
         ship_to: Some(address("home")),
@@ -384,7 +385,7 @@ fn units(cell: &str) -> (f64, f64) {
 fn table_source() -> String {
     let folder = root().join("shared/table/src");
     let files = fs::read_dir(folder).expect("the sources are there").map(|file| file.expect("a file").path());
-    files.map(|file| fs::read_to_string(file).expect("a source file")).collect()
+    files.filter(|file| file.is_file()).map(|file| fs::read_to_string(file).expect("a source file")).collect()
 }
 
 fn root() -> PathBuf {

@@ -661,15 +661,17 @@ pub async fn hold(shop: &Shop, shopper: &Shopper, token: &str, key: &str) -> Ord
     let cart = cart_of(shop, shopper).await;
     let ids: Vec<_> = cart.lines.keys().cloned().collect();
     let pages = shop.stack.table.products_get(&ids).await.unwrap();
+    let incarnations = pages.iter().map(|p| (p.record.product.id.clone(), p.incarnation.unwrap())).collect();
     let products: Vec<_> = pages.into_iter().map(|p| p.record.product).collect();
     let customer = shopper.uid.parse().unwrap();
+    let guest = shop.stack.table.customer_get(&customer).await.unwrap().is_none();
     let order = Order::place(Placement {
         id: OrderId::try_from(shop.clock.uuid_v7()).unwrap(),
         customer: &customer,
-        guest: false,
+        guest,
         cart: &cart,
         products: &products,
-        incarnations: &Default::default(),
+        incarnations: &incarnations,
         currency: products[0].price.currency(),
         expected_total: None,
         ship_to: None,

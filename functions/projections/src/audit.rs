@@ -68,6 +68,7 @@ const ORDER: Audited = Audited {
         "tax",
         "total",
         "itemCount",
+        "guest",
         "paymentState",
         "paymentReference",
         "refunds",
@@ -81,6 +82,9 @@ const ORDER: Audited = Audited {
 const CUSTOMER: Audited = Audited { entity: "customer", shown: &["uid", "role", "createdAt"] };
 const CREDENTIAL: Audited = Audited { entity: "credential", shown: &["uid"] };
 const ADDRESS: Audited = Audited { entity: "address", shown: &[] };
+
+/// Attributes that count something and say nothing of who changed what. A login counts itself on the credential.
+const COUNTERS: &[&str] = &["logins"];
 
 /// One line of the log.
 #[derive(Debug, Serialize)]
@@ -137,7 +141,7 @@ fn entry(change: &Change) -> Result<Option<Entry<'_>>, Failure> {
         old.keys().chain(new.keys()).filter(|name| ![keys::PK, keys::SK].contains(&name.as_str())).collect();
     for name in names {
         let (was, is) = (old.get(name), new.get(name));
-        if was == is {
+        if was == is || COUNTERS.contains(&name.as_str()) {
             continue;
         }
         let show = |value: Option<&Value>| match value {
@@ -147,6 +151,9 @@ fn entry(change: &Change) -> Result<Option<Entry<'_>>, Failure> {
         };
         before.insert(name.clone(), show(was));
         after.insert(name.clone(), show(is));
+    }
+    if before.is_empty() && action == "modify" {
+        return Ok(None);
     }
     Ok(Some(Entry {
         event_id: &change.event_id,

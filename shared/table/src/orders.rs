@@ -70,7 +70,7 @@ impl Table {
         request: &Idempotency,
         now: Timestamp,
     ) -> Result<(), PlaceOrderError> {
-        let mut actions: Vec<_> = order.lines.iter().map(|line| self.stock_take(line)).collect();
+        let mut actions: Vec<_> = order.lines.iter().map(|line| self.stock_take(order, line)).collect();
         actions.push(self.transact_put(order_item(order, order.customer.as_str()), Some(NEW)));
         actions.push(self.transact_update(
             keys::cart(&order.customer),
@@ -100,8 +100,10 @@ impl Table {
         }
         let short = order.lines.iter().zip(&reasons).filter(|(_, reason)| condition_failed(reason));
         // What is left of the product that took its place says nothing of the one in the cart.
-        if short.clone().any(|(line, reason)| reason.item.as_ref().is_some_and(|i| incarnation(i) != line.incarnation))
-        {
+        let replaced = |(line, reason): (&OrderLine, &CancellationReason)| {
+            line.incarnation.is_some() && reason.item.as_ref().is_some_and(|item| incarnation(item) != line.incarnation)
+        };
+        if short.clone().any(replaced) {
             return Err(StoreError::Busy("a product was deleted and created again while it was bought".into()).into());
         }
         let shortages = short.map(|(line, reason)| {
@@ -172,8 +174,8 @@ impl Table {
         Err(StoreError::Busy("the cart kept changing while an order was given up".into()).into())
     }
 
-    fn stock_take(&self, line: &OrderLine) -> TransactWriteItem {
-        let (is_of, mut used) = is_of(line.incarnation);
+    fn stock_take(&self, order: &Order, line: &OrderLine) -> TransactWriteItem {
+        let (is_of, mut used) = is_of(line.incarnation, order.placed_at());
         used.extend(values([(":units", n(line.quantity.units()))]));
         self.transact_update(
             keys::stock(&line.product, keys::ONLY_STOCK_SHARD),
@@ -185,7 +187,7 @@ impl Table {
 
     fn stock_return(&self, order: &Order, product: &ProductId, units: u32) -> TransactWriteItem {
         let line = order.lines.iter().find(|line| line.product == *product);
-        let (is_of, mut used) = is_of(line.and_then(|line| line.incarnation));
+        let (is_of, mut used) = is_of(line.and_then(|line| line.incarnation), order.placed_at());
         used.extend(values([(":units", n(units))]));
         self.transact_update(keys::stock(product, keys::ONLY_STOCK_SHARD), "ADD available :units", is_of, used)
     }

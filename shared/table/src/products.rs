@@ -80,7 +80,7 @@ impl Table {
         let id = &record.product.id;
         let mut actions = vec![
             self.transact_put(product_item(record, stock <= 0, actor.as_str()), Some(NEW)),
-            self.transact_put(stock_item(id, stock, move_id.into()), Some(NEW)),
+            self.transact_put(stock_item(id, stock, move_id.into(), record.product.created_at), Some(NEW)),
         ];
         if stock > 0 {
             actions.push(

@@ -179,7 +179,8 @@ impl Plan {
         // A product with its stock has its line too; a new one of nothing needs none.
         let first_move = (!whole && (initial > 0 || stored.is_some() || stock.is_some()))
             .then(|| move_item(id, first_move(id), MoveKind::Initial, initial, "initial", actor));
-        let stock = stock.is_none().then(|| stock_item(id, import.stock, Uuid::now_v7().into()));
+        let created_at = import.record.product.created_at;
+        let stock = stock.is_none().then(|| stock_item(id, import.stock, Uuid::now_v7().into(), created_at));
         Ok(Self { outcome, stock, first_move, product })
     }
 }

@@ -235,7 +235,7 @@ mod tests {
         let mug: ProductId = "mug".parse().unwrap();
         let mut product = keys::product(&mug).into_item();
         product.insert("createdAt".to_owned(), n(0));
-        let sold_out = crate::stock::stock_item(&mug, 0, Incarnation::from(7));
+        let sold_out = crate::stock::stock_item(&mug, 0, Incarnation::from(7), Timestamp::UNIX_EPOCH);
 
         assert_eq!(product_state(&product, None).unwrap().available, None);
         assert_eq!(product_state(&product, Some(&sold_out)).unwrap().available, Some(0));

@@ -23,12 +23,13 @@ pub enum StockAdjustError {
 
 /// The stock that a product begins with. `initial` never changes: an import that was interrupted writes the first line of
 /// the ledger by it.
-pub(crate) fn stock_item(id: &ProductId, initial: i64, incarnation: Incarnation) -> Item {
+pub(crate) fn stock_item(id: &ProductId, initial: i64, incarnation: Incarnation, created_at: Timestamp) -> Item {
     let mut item = keys::stock(id, keys::ONLY_STOCK_SHARD).into_item();
     item.extend([
         ("available".to_owned(), n(initial)),
         ("initial".to_owned(), n(initial)),
         (INCARNATION.to_owned(), n(incarnation.as_u64())),
+        ("since".to_owned(), n(rows::millis(created_at))),
     ]);
     item
 }
@@ -49,11 +50,15 @@ pub(crate) fn initial(item: &Item) -> Result<i64, StoreError> {
     }
 }
 
-/// That a stock item is of the product that a line of an order was sold of, and no later one with the same id.
-pub(crate) fn is_of(line: Option<Incarnation>) -> (&'static str, Item) {
+/// That a stock item is of the product that a line of an order was sold of, and no later one with the same id. A line from
+/// before there were incarnations is of the stock that was there when its order was placed.
+pub(crate) fn is_of(line: Option<Incarnation>, placed_at: Timestamp) -> (&'static str, Item) {
     match line {
         Some(incarnation) => ("incarnation = :incarnation", values([(":incarnation", n(incarnation.as_u64()))])),
-        None => ("attribute_exists(PK) AND attribute_not_exists(incarnation)", Item::new()),
+        None => (
+            "attribute_exists(PK) AND (attribute_not_exists(incarnation) OR since <= :placed)",
+            values([(":placed", n(rows::millis(placed_at)))]),
+        ),
     }
 }
 

@@ -65,7 +65,7 @@ impl Shelves {
         let moving = order.history.iter().any(|happened| self.is_recent(happened.at));
         for line in &order.lines {
             let Some(shelf) = self.products.get_mut(&line.product) else { continue };
-            if line.incarnation != shelf.incarnation {
+            if line.incarnation.is_some() && line.incarnation != shelf.incarnation {
                 // Units of a product that had this id before: they never come back to this one.
                 shelf.why_not.get_or_insert(Why::CreatedAgain);
                 continue;

@@ -69,16 +69,19 @@ pub fn cart_sold_twice(world: &World<'_>) -> Vec<String> {
         .collect()
 }
 
-/// K2: somebody can get at every order: its customer has a session or a profile. A guest who logged in has neither.
+/// K2: somebody can get at every order: a customer who had a session has one still, or a profile to log in with. A guest
+/// who logged in has neither.
 pub fn orphaned(world: &World<'_>) -> Vec<String> {
-    let mut somebody: BTreeSet<&str> = BTreeSet::new();
+    let (mut somebody, mut left) = (BTreeSet::new(), BTreeSet::new());
     for item in &world.evidence.table {
         let (pk, sk) = (text(item, "PK"), text(item, "SK"));
-        if let Some(uid) = pk.strip_prefix("USER#").filter(|_| sk == "PROFILE" || sk.starts_with("SESSION#")) {
-            somebody.insert(uid);
-        }
+        somebody.extend(pk.strip_prefix("USER#").filter(|_| sk == "PROFILE" || sk.starts_with("SESSION#")));
     }
-    let orphans = world.orders.iter().filter(|(_, order)| !somebody.contains(order.customer));
+    for change in world.evidence.stream.iter().filter(|change| change.new.is_none()) {
+        left.extend(change.pk.strip_prefix("USER#").filter(|_| change.sk.starts_with("SESSION#")));
+    }
+    let gone = |customer: &str| left.contains(customer) && !somebody.contains(customer);
+    let orphans = world.orders.iter().filter(|(_, order)| gone(order.customer));
     orphans.map(|(id, order)| format!("order {id} is of {}, who cannot come back", order.customer)).collect()
 }
 

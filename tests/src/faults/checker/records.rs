@@ -34,9 +34,12 @@ pub fn ever<'a>(world: &World<'a>) -> BTreeSet<Record<'a>> {
 
 /// C1, C3: a record is written together with its order, so the order is there, and is that customer's.
 pub fn no_order(world: &World<'_>) -> Vec<String> {
-    let order = |record: &Record<'_>| world.orders.get(record.order);
-    let orphans =
-        kept(world).filter(|record| order(record).is_none() || world.placed_by(record.order) != record.customer);
+    let is_theirs = |record: &Record<'_>| {
+        let order = world.orders.get(record.order);
+        order.is_some_and(|order| world.is_one(record.customer, order.customer))
+            && world.placed_by(record.order) == record.customer
+    };
+    let orphans = kept(world).filter(|record| !is_theirs(record));
     orphans.map(|Record { customer, key, order }| format!("{customer} {key}: order {order}")).collect()
 }
 

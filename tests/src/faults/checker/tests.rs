@@ -155,6 +155,30 @@ const TAMPERED: &[(&str, Tampering)] = &[
     ("totals-wrong", |e| status(e, "o1")["tax"] = json!(1)),
     ("totals-wrong", |e| status(e, "o1")["itemCount"] = json!(2)),
     ("cart-sold-twice", |e| status(e, "o6")["cartVersion"] = json!(1)),
+    ("cart-not-given-back", |e| e.stream.retain(|change| change.sk != "CART")),
+    ("cart-not-given-back", |e| {
+        let back = e.stream.iter_mut().rfind(|change| change.pk == "USER#eve" && change.sk == "CART");
+        let cart = back.expect("o10 was given up").new.as_mut().expect("a cart");
+        cart["cartLines"]["cup"]["q"] = json!(0);
+    }),
+    // A guest logged in elsewhere, and nothing says where.
+    ("order-orphaned", |e| {
+        goes_on(e, |run| run.writes(json!({"PK": "USER#ann", "SK": "SESSION#s1"})));
+        without(e, "USER#ann", "SESSION#s1");
+        let (pk, sk) = ("USER#ann".to_owned(), "SESSION#s1".to_owned());
+        e.stream.push(Change { pk, sk, old: Some(json!({})), new: None });
+    }),
+    ("session-outlives-its-password", |e| {
+        goes_on(e, |run| {
+            let credential =
+                |hash: &str| json!({"PK": "EMAIL#1", "SK": "CREDENTIAL", "uid": "ann", "passwordHash": hash});
+            run.writes(credential("old"));
+            run.writes(json!({"PK": "USER#ann", "SK": "SESSION#s1"}));
+            run.writes(json!({"PK": "SESSION#s1", "SK": "SESSION", "uid": "ann"}));
+            run.writes(credential("new"));
+        });
+    }),
+    ("unavailable-after-a-pause", |e| e.unavailable.push("POST /cart/items".to_owned())),
     ("history-broken", |e| status(e, "o1")["version"] = json!(4)),
     ("history-broken", |e| status(e, "o7")["state"] = json!("shipped")),
     ("history-broken", |e| status(e, "o8")["refunds"] = json!([])),

@@ -56,6 +56,19 @@ impl Run {
         self.writes(entry);
     }
 
+    /// What an order had is in its customer's cart again.
+    pub fn gives_back(&mut self, order: &Value) {
+        let pk = format!("USER#{}", order["customer"].as_str().expect("orders have a customer"));
+        let before = self.0.table.iter().find(|item| item["PK"] == *pk && item["SK"] == "CART").cloned();
+        let mut cart = before.unwrap_or_else(|| json!({"PK": pk, "SK": "CART", "version": 1, "cartLines": {}}));
+        for line in order["lines"].as_array().expect("orders have lines") {
+            let held = &mut cart["cartLines"][line["id"].as_str().expect("lines have a product")];
+            let units = held["q"].as_i64().unwrap_or_default() + line["q"].as_i64().expect("lines have units");
+            *held = json!({"q": units, "p": line["p"], "c": "USD"});
+        }
+        self.writes(cart);
+    }
+
     pub fn provider(&mut self, order: &str, attempt: Attempt, amount: i64) {
         let (order, currency) = (order.to_owned(), "USD".to_owned());
         self.0.ledger.push(Entry { order, attempt, amount, currency, by_hand: None });
@@ -163,8 +176,10 @@ pub fn correct() -> Evidence {
         if attempt == Attempt::Declined {
             run.provider(id, Attempt::Closed, 7_192);
         }
-        run.settles(&order(id, "bob", lines, "cancelled", &["placed", event], json!([])));
+        let given_up = order(id, "bob", lines, "cancelled", &["placed", event], json!([]));
+        run.settles(&given_up);
         run.stock("mug", 8);
+        run.gives_back(&given_up);
     }
     run.told("bob", "k2", 402, problem(402, "payment_declined", Some("o2"))).healing = true;
     run.told("bob", "k3", 402, problem(402, "payment_expired", Some("o3"))).healing = true;
@@ -209,8 +224,11 @@ pub fn correct() -> Evidence {
     run.provider("o6", Attempt::Closed, 4_600);
     run.provider("o6", Attempt::Captured, 4_600);
     run.provider("o6", Attempt::Refunded(1), 4_600);
-    run.settles(&order("o6", "ann", lines, "cancelled", &["placed", "declined", "paid_late 1", "refund_paid 1"], late));
+    let given_up =
+        order("o6", "ann", lines, "cancelled", &["placed", "declined", "paid_late 1", "refund_paid 1"], late);
+    run.settles(&given_up);
     run.stock("pan", 4);
+    run.gives_back(&given_up);
 
     // o7 cost nothing, o8 was delivered, and a pan of it came back.
     run.stock("cup", 2);
@@ -259,8 +277,10 @@ pub fn correct() -> Evidence {
     run.writes(order("o10", "eve", &[("cup", 1, 1)], "pending_payment", &["placed"], json!([])));
     run.remembers("eve", "k14", "o10");
     run.provider("o10", Attempt::Closed, 1);
-    run.settles(&order("o10", "eve", &[("cup", 1, 1)], "cancelled", &["placed", "not_chargeable"], json!([])));
+    let given_up = order("o10", "eve", &[("cup", 1, 1)], "cancelled", &["placed", "not_chargeable"], json!([]));
+    run.settles(&given_up);
     run.stock("cup", 2);
+    run.gives_back(&given_up);
     run.told("eve", "k14", 422, problem(422, "amount_not_chargeable", Some("o10"))).healing = true;
 
     // Stock came, and a broken pan was taken out.
