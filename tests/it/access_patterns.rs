@@ -8,7 +8,7 @@ use domain::{
     PaymentEventId, Placement, Product, ProductId, Quantity, RefundRequest, Review, ReviewText, Role, SessionKind,
     SessionLifetime, Stars, StockDelta, Timestamp, UserId,
 };
-use e2e::{Shop, Shopper, engine_counts_like_aws};
+use e2e::{Shop, engine_counts_like_aws};
 use jiff::SignedDuration;
 use table::{
     CartWrite, Cause, Claim, GivenUp, Idempotency, ImportRecord, NewSession, PriceRange, RateLimit, SessionWithCart,
@@ -235,7 +235,7 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     pattern!("AP-30", table.session_revoke_all(&bob, now));
 
     // Orders: three lines.
-    let ann_session = with_session(&shop, &ann).await;
+    let ann_session = table.session_and_cart_get(&uid, &renewed.id).await.unwrap().unwrap();
     let request = idempotency(&uid, "an-order-of-three", "POST /orders");
     let order = order(&shop, &ann_session, &ids, &uid).await;
     pattern!("AP-08", table.order_place(&order, &request, now));
@@ -264,8 +264,10 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     pattern!("AP-10", table.order_get(&uid, order.id));
     let (customer, orders) = pattern!("AP-11", table.customer_get_with_orders(&uid, 5));
     assert!(customer.is_some() && orders.len() == 1);
-    let mut refilled = ann_session.clone();
-    refilled.cart = table.session_and_cart_get(&uid, &renewed.id).await.unwrap().unwrap().cart;
+    let day = now.to_string()[..10].to_owned();
+    let listed = pattern!("AP-42", table.order_list_by_state(OrderState::Cancelled, &day, 24, None));
+    assert_eq!(listed.items.len(), 1);
+    let mut refilled = table.session_and_cart_get(&uid, &renewed.id).await.unwrap().unwrap();
     for id in &ids {
         refilled.cart = add(table, &refilled, id, now).await;
     }
@@ -276,15 +278,7 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     assert!(pattern!("AP-60", table.guest_order_ids(&uid)).contains(&held.id));
     pattern!("AP-61", table.order_list_entry_delete(&uid, held.id));
     assert_eq!(pattern!("AP-59", table.guest_account_get(&guest)), None);
-    let day = now.to_string()[..10].to_owned();
-    let listed = pattern!("AP-42", table.order_list_by_state(OrderState::Cancelled, &day, 24, None));
-    assert_eq!(listed.items.len(), 1);
     costs
-}
-
-async fn with_session(shop: &Shop, shopper: &Shopper) -> SessionWithCart {
-    let token = api::token::Token::parse(shopper.token.as_deref().unwrap()).unwrap();
-    shop.stack.table.session_and_cart_get(token.uid(), &token.session_id()).await.unwrap().unwrap()
 }
 
 async fn order(shop: &Shop, read: &SessionWithCart, ids: &[ProductId], uid: &UserId) -> Order {

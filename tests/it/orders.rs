@@ -160,6 +160,8 @@ async fn a_shopper_who_fills_the_cart_again_is_not_kept_out_by_their_own_hold() 
     assert_ne!(bought.json()["orderId"], left_behind.id.to_string());
     let left_behind = ann.get(&format!("/orders/{}", left_behind.id)).await.expect(200).json();
     assert_eq!(left_behind["state"], "cancelled");
+    let cart = ann.get("/cart").await.expect(200).json();
+    assert_eq!((&cart["items"], &cart["leftOut"]), (&json!([]), &json!([])));
     assert_eq!(shop.stock(&mug).await, 0);
     assert_eq!(shop.stack.payments.entries().len(), 1);
 }

@@ -90,6 +90,7 @@ fn news(order: &Order, event: OrderEvent) -> Option<News> {
         OrderEvent::Placed
         | OrderEvent::PaymentLost
         | OrderEvent::Cancelled
+        | OrderEvent::Replaced
         | OrderEvent::PaidLate(_)
         | OrderEvent::RefundRefused(_)
         | OrderEvent::NotChargeable

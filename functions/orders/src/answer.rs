@@ -22,7 +22,7 @@ pub fn checkout(order: &Order) -> Response {
             let detail = "the payment had no outcome in time; nothing was charged, and the order is cancelled";
             refused(StatusCode::PAYMENT_REQUIRED, "payment_expired", detail)
         }
-        OrderEvent::Cancelled => {
+        OrderEvent::Cancelled | OrderEvent::Replaced => {
             let detail = "the order was cancelled before it was paid; nothing was charged";
             refused(StatusCode::CONFLICT, "order_cancelled", detail)
         }

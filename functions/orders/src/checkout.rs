@@ -203,7 +203,7 @@ async fn held(context: &Context, uid: &UserId, cart: &Cart) -> Result<Option<Ord
 /// whether it is out of the way.
 async fn release_own_hold(state: &State, uid: &UserId, cart: &Cart, patience: Patience) -> Result<bool, Problem> {
     let Some(order) = given_up(&state.context, uid, cart).await? else { return Ok(false) };
-    let closed = state.saga.close(order, NotPaid::CancelledByCustomer, patience, state.context.clock.now());
+    let closed = state.saga.close(order, NotPaid::Replaced, patience, state.context.clock.now());
     Ok(!closed.await.map_err(saga_problem)?.state.is_unsettled())
 }
 

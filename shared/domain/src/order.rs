@@ -170,6 +170,8 @@ pub enum OrderEvent {
     Expired,
     /// The customer cancelled before anything was taken.
     Cancelled,
+    /// The customer left it unpaid, filled the cart anew and bought that: what it held was in their way.
+    Replaced,
     /// The provider does not take the order's total, whatever it is paid with.
     NotChargeable,
     /// The provider took the money of an order that had been cancelled; it goes back as this refund.
@@ -201,6 +203,7 @@ impl OrderEvent {
             OrderEvent::Declined => "declined",
             OrderEvent::Expired => "expired",
             OrderEvent::Cancelled => "cancelled",
+            OrderEvent::Replaced => "replaced",
             OrderEvent::NotChargeable => "not_chargeable",
             OrderEvent::PaidLate(_) => "paid_late",
             OrderEvent::Shipped => "shipped",
@@ -237,6 +240,7 @@ impl OrderEvent {
             ("declined", None) => OrderEvent::Declined,
             ("expired", None) => OrderEvent::Expired,
             ("cancelled", None) => OrderEvent::Cancelled,
+            ("replaced", None) => OrderEvent::Replaced,
             ("not_chargeable", None) => OrderEvent::NotChargeable,
             ("shipped", None) => OrderEvent::Shipped,
             ("delivered", None) => OrderEvent::Delivered,
@@ -443,6 +447,7 @@ pub(crate) mod tests {
             Declined,
             Expired,
             Cancelled,
+            Replaced,
             PaidLate(1),
             Shipped,
             Delivered,

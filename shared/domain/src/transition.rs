@@ -38,6 +38,8 @@ pub struct Moved {
 pub enum NotPaid {
     Expired,
     CancelledByCustomer,
+    /// The customer fills the cart anew and buys that instead.
+    Replaced,
     /// The provider does not take the order's total, whatever it is paid with.
     NotChargeable,
 }
@@ -102,6 +104,7 @@ impl Order {
         let event = match why {
             NotPaid::Expired => OrderEvent::Expired,
             NotPaid::CancelledByCustomer => OrderEvent::Cancelled,
+            NotPaid::Replaced => OrderEvent::Replaced,
             NotPaid::NotChargeable => OrderEvent::NotChargeable,
         };
         self.state.is_unsettled().then(|| self.given_up(event, at))
@@ -281,7 +284,9 @@ impl Order {
     fn given_up(&self, event: OrderEvent, at: Timestamp) -> Moved {
         let stock_back = self.units_left().into_iter().filter(|(_, units)| *units > 0);
         let stock_back = stock_back.map(|(product, units)| (product.clone(), units)).collect();
-        Moved { order: self.clone().after(event, at), stock_back, cart_back: self.state.is_unsettled() }
+        // What replaced it has in the cart what is wanted; given back, it would be there twice.
+        let cart_back = self.state.is_unsettled() && event != OrderEvent::Replaced;
+        Moved { order: self.clone().after(event, at), stock_back, cart_back }
     }
 
     pub(crate) fn moved(&self, event: OrderEvent, at: Timestamp) -> Moved {
@@ -299,7 +304,7 @@ impl Order {
             OrderEvent::Cancelled if self.payment.state == PaymentState::Captured => {
                 (OrderState::Cancelled, PaymentState::Captured)
             }
-            OrderEvent::Expired | OrderEvent::Cancelled | OrderEvent::NotChargeable => {
+            OrderEvent::Expired | OrderEvent::Cancelled | OrderEvent::Replaced | OrderEvent::NotChargeable => {
                 (OrderState::Cancelled, PaymentState::Voided)
             }
             OrderEvent::PaidLate(_) => (OrderState::Cancelled, PaymentState::Captured),
@@ -404,6 +409,15 @@ mod tests {
         assert_eq!((units(&unknown), unknown.cart_back), (0, false));
         assert_eq!(unknown.order.due_at, Some(NOW + ASK_AFTER));
         assert_eq!(unknown.order.paid("pay_1", NOW).unwrap().order.state, OrderState::Confirmed);
+    }
+
+    #[test]
+    fn what_a_customer_replaced_holds_nothing_and_does_not_come_back_into_the_cart() {
+        let replaced = held().not_paid(NotPaid::Replaced, NOW).unwrap();
+
+        assert_eq!((units(&replaced), replaced.cart_back), (4, false));
+        assert_eq!((replaced.order.state, replaced.order.payment.state), (OrderState::Cancelled, PaymentState::Voided));
+        assert_eq!(replaced.order.not_paid(NotPaid::Replaced, NOW), None);
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     Attributes, Cancelling, Cart, CartLine, CategoryPath, Currency, Dispute, DisputeState, Money, Moved, NotPaid,
-    Order, OrderState, Placement, Product, ProductName, Quantity, RefundByHand, RefundRequest, ReturnedLine, Timestamp,
+    Order, OrderEvent, OrderState, Placement, Product, ProductName, Quantity, RefundByHand, RefundRequest,
+    ReturnedLine, Timestamp,
 };
 use proptest::{prelude::*, sample::select};
 
@@ -127,7 +128,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         3 => Just(Happening::Paid),
         1 => Just(Happening::Declined),
         1 => Just(Happening::AnswerLost),
-        1 => select(vec![NotPaid::Expired, NotPaid::CancelledByCustomer, NotPaid::NotChargeable])
+        1 => select(vec![NotPaid::Expired, NotPaid::CancelledByCustomer, NotPaid::Replaced, NotPaid::NotChargeable])
             .prop_map(Happening::NotPaid),
         2 => (1..=8_000_i64, select(vec!["re_1", "re_2"])).prop_map(|(cents, id)| Happening::ByHand(cents, id)),
         1 => select(vec!["re_1", "re_2"]).prop_map(Happening::ByHandFailed),
@@ -370,7 +371,8 @@ proptest! {
                 let products: BTreeSet<_> = moved.stock_back.iter().map(|(product, _)| product).collect();
                 prop_assert_eq!(products.len(), moved.stock_back.len(), "a transaction takes each item once");
                 let given_up = before.1 && counters.stage == Stage::Cancelled;
-                prop_assert_eq!(moved.cart_back, given_up);
+                let replaced = moved.order.last_event() == OrderEvent::Replaced;
+                prop_assert_eq!(moved.cart_back, given_up && !replaced);
                 prop_assert!(before.1 || !moved.order.state.is_unsettled(), "what was settled is open again");
                 prop_assert_eq!(moved.order.version, order.version + 1);
                 versions.push(moved.order);

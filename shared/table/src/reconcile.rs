@@ -1,7 +1,7 @@
 //! What only an operator's `reconcile` asks: everything of an index, a partition after another, and what a product's
 //! stock is made of. Whatever is damaged costs only itself, so lists tell keys alone.
 
-use domain::{Incarnation, OrderId, OrderState, ProductId, Timestamp};
+use domain::{OrderId, OrderState, ProductId, Timestamp};
 use uuid::Uuid;
 
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     rows::{Item, n, s},
     schema::{self, Index},
     sold_out::SOLD_OUT,
-    stock::{MoveKind, available, incarnation, move_item},
+    stock::{MoveKind, available, move_item},
     transact::{TransactError, condition_failed, values},
 };
 
@@ -33,8 +33,6 @@ pub struct ProductState {
     pub description_s3_key: Option<String>,
     /// `None` if the product has no stock item: whatever was loading it was interrupted.
     pub available: Option<i64>,
-    /// Of the stock item.
-    pub incarnation: Option<Incarnation>,
     /// What lists say.
     pub says_sold_out: bool,
 }
@@ -191,7 +189,6 @@ fn product_state(product: &Item, stock: Option<&Item>) -> Result<ProductState, S
         created_at: created_at.ok_or_else(|| damaged("a product without the time it was created"))?,
         description_s3_key,
         available: stock.map(available).transpose()?,
-        incarnation: stock.and_then(incarnation),
         says_sold_out: product.get(SOLD_OUT).and_then(|flag| flag.as_bool().ok()) == Some(&true),
     })
 }
@@ -235,7 +232,7 @@ mod tests {
         let mug: ProductId = "mug".parse().unwrap();
         let mut product = keys::product(&mug).into_item();
         product.insert("createdAt".to_owned(), n(0));
-        let sold_out = crate::stock::stock_item(&mug, 0, Incarnation::from(7), Timestamp::UNIX_EPOCH);
+        let sold_out = crate::stock::stock_item(&mug, 0, domain::Incarnation::from(7), Timestamp::UNIX_EPOCH);
 
         assert_eq!(product_state(&product, None).unwrap().available, None);
         assert_eq!(product_state(&product, Some(&sold_out)).unwrap().available, Some(0));

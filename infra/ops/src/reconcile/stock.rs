@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use domain::{Incarnation, Order, ProductId, Timestamp};
+use domain::{Order, ProductId, Timestamp};
 use futures::{StreamExt, future::try_join_all, stream};
 use jiff::{SignedDuration, civil::Date};
 use table::{MoveKind, ProductState, StockMove, keys};
@@ -27,7 +27,6 @@ pub(super) struct Shelves {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Shelf {
     available: i64,
-    incarnation: Option<Incarnation>,
     created_at: Timestamp,
     /// Lists say the contrary of what is so.
     sign_wrong: bool,
@@ -48,8 +47,7 @@ impl Shelves {
         if let Some(available) = state.available {
             let sign_wrong = state.says_sold_out != (available <= 0);
             let created_at = state.created_at;
-            let (incarnation, supplied) = (state.incarnation, None);
-            let shelf = Shelf { available, incarnation, created_at, sign_wrong, supplied, out: 0, why_not: None };
+            let shelf = Shelf { available, created_at, sign_wrong, supplied: None, out: 0, why_not: None };
             self.products.insert(id, shelf);
         }
     }
@@ -65,11 +63,6 @@ impl Shelves {
         let moving = order.history.iter().any(|happened| self.is_recent(happened.at));
         for line in &order.lines {
             let Some(shelf) = self.products.get_mut(&line.product) else { continue };
-            if line.incarnation.is_some() && line.incarnation != shelf.incarnation {
-                // Units of a product that had this id before: they never come back to this one.
-                shelf.why_not.get_or_insert(Why::CreatedAgain);
-                continue;
-            }
             shelf.out += out.get(&line.product).copied().map_or(0, i64::from);
             if order.placed_at() + SETTLED_AFTER < shelf.created_at {
                 shelf.why_not.get_or_insert(Why::CreatedAgain);
@@ -257,7 +250,6 @@ mod tests {
             created_at: at("2024-02-01T00:00:00Z"),
             description_s3_key: None,
             available: Some(7),
-            incarnation: Some(Incarnation::from(7)),
             says_sold_out: false,
         };
         shelves.add(mug(), &state);

@@ -18,7 +18,9 @@ fn step<'a>((state, paid): (&'a str, bool), event: &Event<'a>, order: &Order<'_>
         ("placed", "") => ("pending_payment", false),
         ("payment_lost", "pending_payment") => ("payment_unknown", false),
         ("confirmed", "pending_payment" | "payment_unknown") => ("confirmed", true),
-        ("declined" | "expired" | "not_chargeable", "pending_payment" | "payment_unknown") => ("cancelled", false),
+        ("declined" | "expired" | "replaced" | "not_chargeable", "pending_payment" | "payment_unknown") => {
+            ("cancelled", false)
+        }
         // Of a confirmed order where nothing is left to pay back.
         ("cancelled", "pending_payment" | "payment_unknown" | "confirmed") => ("cancelled", paid),
         ("paid_late", "cancelled") if !paid => ("cancelled", true),

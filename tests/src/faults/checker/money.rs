@@ -105,7 +105,7 @@ pub fn not_asked(world: &World<'_>) -> Vec<String> {
     for (id, order) in &world.orders {
         let paid_at = order.history.iter().position(|event| event.name == "confirmed").unwrap_or(usize::MAX);
         let given_up = order.history.iter().enumerate().find(|(at, event)| match event.name {
-            "declined" | "expired" | "not_chargeable" => true,
+            "declined" | "expired" | "replaced" | "not_chargeable" => true,
             "cancelled" => *at < paid_at,
             _ => false,
         });

@@ -89,7 +89,8 @@ pub fn orphaned(world: &World<'_>) -> Vec<String> {
 const TRANSACTION: usize = 100;
 
 /// K1: what was bought and never paid is in its customer's cart again, beside what is there by then. A line holds 9,999
-/// units, and a cart 90 lines; what finds no room is named in `leftOut`.
+/// units, and a cart 90 lines; what finds no room is named in `leftOut`. What the customer replaced, they filled the
+/// cart with again themselves.
 pub fn cart_kept(world: &World<'_>) -> Vec<String> {
     let stream = &world.evidence.stream;
     let mut found = Vec::new();
@@ -98,7 +99,8 @@ pub fn cart_kept(world: &World<'_>) -> Vec<String> {
             continue;
         };
         let (before, after) = (Order::of(old), Order::of(new));
-        if !before.is_unsettled() || !after.is_cancelled() || text(new, "paymentState") == "captured" {
+        let replaced = after.history.last().is_some_and(|event| event.name == "replaced");
+        if !before.is_unsettled() || !after.is_cancelled() || replaced || text(new, "paymentState") == "captured" {
             continue;
         }
         let near = &stream[at.saturating_sub(TRANSACTION)..stream.len().min(at + TRANSACTION)];

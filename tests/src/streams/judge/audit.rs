@@ -7,6 +7,9 @@ use crate::streams::records::{event_id, key};
 
 /// Whether somebody may have to answer for a change of such an item.
 fn is_audited(record: &Value) -> bool {
+    if changes_nothing(record) {
+        return false;
+    }
     let (pk, sk) = key(record);
     let kind = pk.split('#').next().unwrap_or_default();
     match kind {
@@ -21,6 +24,17 @@ fn is_audited(record: &Value) -> bool {
         "EMAIL" => true,
         _ => false,
     }
+}
+
+/// Written again as it was: a login only counts itself on the credential, and an engine may tell of writes that change
+/// nothing at all.
+fn changes_nothing(record: &Value) -> bool {
+    let image = |name: &str| {
+        let mut image = record["dynamodb"][name].as_object().cloned().unwrap_or_default();
+        image.remove("logins");
+        image
+    };
+    text(record, "eventName") == "MODIFY" && image("OldImage") == image("NewImage")
 }
 
 fn is_by_ttl(record: &Value) -> bool {
