@@ -238,7 +238,7 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     let ann_session = table.session_and_cart_get(&uid, &renewed.id).await.unwrap().unwrap();
     let request = idempotency(&uid, "an-order-of-three", "POST /orders");
     let order = order(&shop, &ann_session, &ids, &uid).await;
-    pattern!("AP-08", table.order_place(&order, &request, now));
+    pattern!("AP-08", table.order_place(&order, &BTreeMap::new(), &request, now));
     pattern!("AP-12", table.order_list_due(Timestamp::UNIX_EPOCH, Timestamp::MAX, 24));
     pattern!("AP-45", table.order_postpone(&order, now));
     pattern!("AP-46", table.order_get_consistent(&uid, order.id));
@@ -272,7 +272,8 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
         refilled.cart = add(table, &refilled, id, now).await;
     }
     let held = self::order(&shop, &refilled, &ids, &uid).await;
-    table.order_place(&held, &idempotency(&uid, "an-order-given-up", "POST /orders"), now).await.unwrap();
+    let given_up = idempotency(&uid, "an-order-given-up", "POST /orders");
+    table.order_place(&held, &BTreeMap::new(), &given_up, now).await.unwrap();
     pattern!("AP-40c", table.order_transition(&held.declined(now).unwrap(), Cause::Answer, now));
     table.order_project(&held).await.unwrap();
     assert!(pattern!("AP-60", table.guest_order_ids(&uid)).contains(&held.id));

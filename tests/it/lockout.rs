@@ -140,7 +140,7 @@ async fn a_device_token_that_is_not_this_accounts_is_ignored() {
 }
 
 #[tokio::test]
-async fn a_stolen_session_has_five_guesses_at_the_password_however_often_it_is_refreshed() {
+async fn a_stolen_session_has_five_guesses_at_the_password_two_in_a_request_however_often_it_is_refreshed() {
     let door = Door::open().await;
     let ann = door.register(ANN).await;
     door.shop.clock.advance(SignedDuration::from_secs(1));
@@ -148,11 +148,13 @@ async fn a_stolen_session_has_five_guesses_at_the_password_however_often_it_is_r
     let guess = || json!({"currentPassword": GUESS, "newPassword": NEW_PASSWORD});
     let mut thief = ann.token.clone();
 
-    for address in 1..=5 {
+    for address in 1..=2 {
         door.ask(address, "PATCH", "/users/me", Some(&thief), None, guess()).await.expect(403);
         thief = door.ask(address, "POST", "/sessions/refresh", Some(&thief), None, json!({})).await.expect(201).token;
     }
-    let sixth = door.ask(6, "PATCH", "/users/me", Some(&thief), None, guess()).await;
+    // The fifth guess is wrong as well, and that the new password is right is a sixth that is not looked at.
+    let sixth = json!({"currentPassword": GUESS, "newPassword": PASSWORD});
+    let sixth = door.ask(3, "PATCH", "/users/me", Some(&thief), None, sixth).await;
 
     assert_eq!(sixth.status, 429);
     let change = json!({"currentPassword": PASSWORD, "newPassword": NEW_PASSWORD});

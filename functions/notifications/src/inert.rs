@@ -1,13 +1,17 @@
 //! Text chosen by strangers, made inert: it stays readable, and no mail client makes a link of it.
 //!
 //! A mail client looks for links in the visible text of both parts: a scheme followed by `://`, `www.`, a host name, an
-//! e-mail address. None of them survives a space in the middle, and a reader does not mind one.
+//! e-mail address. None of them survives a space in the middle, and a reader does not mind one. A telephone number does,
+//! so it loses its end.
 
 /// Characters that a name may take in a mail.
 pub const NAME: usize = 80;
 
 /// Characters that a line of an address may take in a mail.
 pub const ADDRESS_LINE: usize = 60;
+
+/// Digits that a number may have: fewer than a telephone number, and as many as most postal codes.
+const DIGITS: usize = 6;
 
 /// Schemes that mail clients know without `//`.
 const SCHEMES: [&str; 15] = [
@@ -33,9 +37,10 @@ const SCHEMES: [&str; 15] = [
 /// - Control, bidirectional, zero-width and other invisible characters are left out, white space becomes one space.
 /// - `.` and `:` are followed by a space, except between the digits of a number (`1.5`) and of a time (`10:30`).
 /// - `@` stands between spaces, and there is no `//`, no `www.` and no `mailto:`.
+/// - A number of more than six digits, however they are grouped, ends after the sixth with `…`.
 /// - What is too long is cut, and ends with `…`.
 pub fn inert(text: &str, most: usize) -> String {
-    let visible: Vec<char> = text.chars().filter(|c| !is_invisible(*c)).map(plain).collect();
+    let visible = without_telephone_numbers(text.chars().filter(|c| !is_invisible(*c)).map(plain));
     let mut broken = String::with_capacity(text.len());
     for (at, c) in visible.iter().copied().enumerate() {
         let after = visible.get(at + 1).copied();
@@ -71,6 +76,30 @@ pub fn inert(text: &str, most: usize) -> String {
         }
     }
     bounded(broken.trim(), most)
+}
+
+/// Digits belong to one number as long as only what groups them is between.
+fn without_telephone_numbers(text: impl Iterator<Item = char>) -> Vec<char> {
+    let (mut kept, mut digits) = (Vec::new(), 0);
+    for c in text {
+        match c {
+            c if c.is_numeric() => digits += 1,
+            ' ' | '-' | '.' | '(' | ')' | '+' | '/' | ':' | '…' | '‐' | '‑' | '‒' | '–' | '—' | '·' | '~' | '_' =>
+                {}
+            _ => {
+                if digits > DIGITS {
+                    kept.push(' ');
+                }
+                digits = 0;
+            }
+        }
+        if digits <= DIGITS {
+            kept.push(c);
+        } else if kept.last() != Some(&'…') {
+            kept.push('…');
+        }
+    }
+    kept
 }
 
 /// One space between words, and none at the beginning.

@@ -142,8 +142,7 @@ async fn recipient(state: &State, order: &Order) -> Result<Option<Customer>, Sto
     if let Some(customer) = state.table.customer_get(&order.customer).await? {
         return Ok(Some(customer));
     }
-    let account = if order.guest { state.table.guest_account_get(&order.customer).await? } else { None };
-    match account {
+    match state.table.guest_account_get(&order.customer).await? {
         Some(account) => state.table.customer_get(&account).await,
         None => Ok(None),
     }

@@ -84,13 +84,15 @@ impl MailLimits {
     }
 }
 
-/// The address without its tag: providers deliver `ann+1@…` and `ann+2@…` to one mailbox, which has one limit.
+/// The address without its tag and its dots: providers deliver `ann+1@…` and `a.nn@…` to one mailbox, which has one limit.
+/// Where a provider does not, two mailboxes share one.
 fn mailbox_of(email: &Email) -> String {
     let email = email.as_str();
     let (local, domain) = email.rsplit_once('@').unwrap_or((email, ""));
     let untagged = local.split_once('+').map_or(local, |(name, _)| name);
     // A local part that is only a tag is a mailbox of its own.
-    format!("{}@{domain}", if untagged.is_empty() { local } else { untagged })
+    let name = if untagged.is_empty() { local } else { untagged };
+    format!("{}@{domain}", name.replace('.', ""))
 }
 
 /// The whole shop has sent its mails of this hour.
@@ -120,10 +122,11 @@ mod tests {
     }
 
     #[test]
-    fn a_mailbox_has_one_limit_whatever_its_tag() {
+    fn a_mailbox_has_one_limit_whatever_its_tag_and_its_dots() {
         let mailbox = |raw| mailbox_of(&Email::parse(raw).unwrap());
 
         assert_eq!(mailbox("Ann+shop@example.com"), mailbox("ann@example.com"));
+        assert_eq!(mailbox("a.n.n@example.com"), mailbox("ann@example.com"));
         assert_ne!(mailbox("ann@example.com"), mailbox("ann@example.org"));
         assert_ne!(mailbox("+1@example.com"), mailbox("+2@example.com"));
     }

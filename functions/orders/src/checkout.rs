@@ -4,13 +4,15 @@
 //! provider is asked, so that there is never a charge without an order. What a crash leaves behind is an order that
 //! holds its stock until somebody settles it: a retry, under the same key or another, a webhook, or the sweeper.
 
+use std::collections::BTreeMap;
+
 use api::{
     Context, Deadline, Json, Problem, RequestKey, Session, SessionAndCart, idempotency, rates, wire::ProblemDetails,
 };
 use axum::{extract::State as Extract, response::Response};
 use domain::{
-    Address, AddressId, Cart, Invalid, Money, NotPaid, Order, OrderId, OrderState, PlaceError, Placement, Product,
-    ProductId, SessionKind, UserId,
+    Address, AddressId, Cart, CartLine, Invalid, Money, NotPaid, Order, OrderId, OrderState, PlaceError, Placement,
+    Product, ProductId, SessionKind, UserId,
 };
 use payments::PaymentToken;
 use saga::Patience;
@@ -25,6 +27,8 @@ use crate::{
 };
 
 const ROUTE: &str = "POST /orders";
+
+type CartLines = BTreeMap<ProductId, CartLine>;
 
 /// Buys what is in the cart.
 #[utoipa::path(post, path = "/orders", tag = "orders", security(("session" = [])),
@@ -61,11 +65,12 @@ pub async fn place(
     if let Some(held) = held(context, &session.uid, &cart).await? {
         return take_over(&state, held, asked, &request, patience).await;
     }
-    let order = order(context, &session, &cart, &asked).await?;
+    let mut order = order(context, &session, &cart, &asked).await?;
     state.chargeable(order.totals.total)?;
-    let mut committed = commit(context, &order, &request).await?;
+    let mut committed = commit(context, &order, &CartLines::new(), &request).await?;
     if matches!(committed, Committed::Short(_)) && release_own_hold(&state, &session.uid, &cart, patience).await? {
-        committed = commit(context, &order, &request).await?;
+        let stays = after_release(context, &session, &mut order).await?;
+        committed = commit(context, &order, &stays, &request).await?;
     }
     match committed {
         Committed::Now => settle(&state, order, asked.token, patience).await,
@@ -128,18 +133,20 @@ enum Committed {
     Short(Vec<Shortage>),
 }
 
-async fn commit(context: &Context, order: &Order, request: &Idempotency) -> Result<Committed, Problem> {
-    match context.table.order_place(order, request, context.clock.now()).await {
+async fn commit(
+    context: &Context,
+    order: &Order,
+    stays: &CartLines,
+    request: &Idempotency,
+) -> Result<Committed, Problem> {
+    match context.table.order_place(order, stays, request, context.clock.now()).await {
         Ok(()) => Ok(Committed::Now),
         Err(PlaceOrderError::Repeated(prior)) => Ok(Committed::by(prior, order)),
         Err(PlaceOrderError::OutOfStock(shortages)) => {
             let record = context.table.idempotency_get(request).await?;
             Ok(record.map_or(Committed::Short(shortages), |record| Committed::by(record, order)))
         }
-        Err(PlaceOrderError::CartChanged) => {
-            let changed = Problem::conflict("cart_changed", "the cart was changed meanwhile; look at it again");
-            refused(context, order, request, changed).await
-        }
+        Err(PlaceOrderError::CartChanged) => refused(context, order, request, cart_changed()).await,
         // Committed or not: the idempotency record, being part of it, tells.
         Err(PlaceOrderError::Store(error @ StoreError::AnswerLost(_))) => {
             refused(context, order, request, error.into()).await
@@ -207,6 +214,15 @@ async fn release_own_hold(state: &State, uid: &UserId, cart: &Cart, patience: Pa
     Ok(!closed.await.map_err(saga_problem)?.state.is_unsettled())
 }
 
+/// What the released order held and this cart did not is in the cart again. It stays there; what is bought is what the
+/// cart held before.
+async fn after_release(context: &Context, session: &Session, order: &mut Order) -> Result<CartLines, Problem> {
+    let read = context.table.session_and_cart_get(&session.uid, &session.id).await?;
+    let cart = read.map(|read| read.cart).ok_or_else(cart_changed)?;
+    order.cart_version = cart.version;
+    cart.without(&order.cart_lines()).ok_or_else(cart_changed)
+}
+
 /// The order that emptied this cart last, if it waits for its payment and nobody is at it any more.
 async fn given_up(context: &Context, uid: &UserId, cart: &Cart) -> Result<Option<Order>, Problem> {
     let Some(id) = cart.placed else { return Ok(None) };
@@ -248,6 +264,10 @@ async fn settle(state: &State, order: Order, token: PaymentToken, patience: Pati
     let order = charged.await.map_err(saga_problem)?;
     // Others may have moved it further meanwhile; what is told is how the payment came out.
     Ok(answer::checkout(&order.as_first_settled().unwrap_or(order)))
+}
+
+fn cart_changed() -> Problem {
+    Problem::conflict("cart_changed", "the cart was changed meanwhile; look at it again")
 }
 
 fn place_problem(error: PlaceError) -> Problem {

@@ -43,7 +43,7 @@ pub async fn claim(
 ) -> Result<(), StoreError> {
     for _ in 0..MAX_ROUNDS {
         let Some(order) = table.order_get_for_shop(id).await? else { return Ok(()) };
-        let order = match order.claim(account, now) {
+        let order = match order.claim(guest, account, now) {
             None => order,
             Some(moved) => match table.order_transition(&moved, Cause::Answer, now).await {
                 Ok(()) => moved.order,

@@ -92,7 +92,7 @@ pub async fn me(session: Session, Extract(state): Extract<State>) -> Result<impl
         (status = 200, body = CustomerResponse),
         (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
         (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 403, description = "`credentials_invalid`: the current password is wrong", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 403, description = "`credentials_invalid`: the current password is wrong. If it is, and the new one is the account's already, an earlier change had no answer: it is made again, and answered as if it were the first", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 409, description = "`guest`: register first", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
         (status = 429, body = ProblemDetails, content_type = "application/problem+json"),
@@ -120,7 +120,7 @@ pub async fn change(
     if let Some((current, new)) = passwords {
         // By the session: strangers have none, so their guesses do not count here.
         rates::allow(context, |rates| vec![rates.password_change(&session)]).await?;
-        change = Some(verify_password(&state, &customer.email, current, new).await?);
+        change = Some(verify_password(&state, &session, &customer.email, current, new).await?);
     }
     if let Some(name) = name {
         if !context.table.customer_rename(&session.uid, &name).await? {
@@ -158,6 +158,7 @@ struct PasswordChange {
 /// its change and no answer of it to the customer: that change is carried out again.
 async fn verify_password(
     state: &State,
+    session: &Session,
     email: &Email,
     current: Password,
     new: Password,
@@ -166,6 +167,8 @@ async fn verify_password(
     let stored = || Some(verified.password_hash.clone());
     let is_wrong = |verdict| verdict == Verdict::Wrong;
     if is_wrong(state.passwords.verify(current, stored()).await.map_err(Problem::internal)?) {
+        // A second guess in one request, and counted as one.
+        rates::allow(&state.context, |rates| vec![rates.password_change(session)]).await?;
         if is_wrong(state.passwords.verify(new, stored()).await.map_err(Problem::internal)?) {
             return Err(wrong_password());
         }

@@ -1,8 +1,9 @@
 //! Which requests the ports of this machine accept.
 //!
-//! They listen on loopback only, but any page in a browser on this machine can reach loopback. Two headers that no page can
-//! change say so: `Origin`, which a browser adds to what scripts and forms send elsewhere, and `Host`, which names the
-//! page's own domain when that domain's DNS was pointed at 127.0.0.1 after the page was loaded (DNS rebinding).
+//! They listen on loopback only, but any page in a browser on this machine can reach loopback. Three headers that no page
+//! can change say so: `Origin`, which a browser adds to what scripts and forms send elsewhere, `Sec-Fetch-Site`, which it
+//! adds to images, frames and links as well, and `Host`, which names the page's own domain when that domain's DNS was
+//! pointed at 127.0.0.1 after the page was loaded (DNS rebinding).
 
 use axum::{
     Json, Router,
@@ -23,9 +24,12 @@ use serde_json::json;
 pub enum Pages {
     /// They may send requests; CORS and the session decide what becomes of those.
     Accepted,
-    /// A request with an `Origin` is refused. SDKs, the AWS CLI and curl send none.
+    /// A request with an `Origin` or a `Sec-Fetch-Site` is refused. SDKs, the AWS CLI and curl send neither.
     Refused,
 }
+
+/// <https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header>
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The router, behind a check of every request, also of those that no route is for.
 pub fn guarded(router: Router, pages: Pages) -> Router {
@@ -49,9 +53,9 @@ fn refusal(parts: &Parts, pages: Pages) -> Option<&'static str> {
         return Some("the request is for another host: send it to 127.0.0.1, localhost or [::1]");
     }
     match pages {
-        Pages::Refused if parts.headers.contains_key(ORIGIN) => {
-            Some("the request comes from a web page (it has an Origin), and pages may not use this port")
-        }
+        Pages::Refused if parts.headers.contains_key(ORIGIN) || parts.headers.contains_key(FETCH_SITE) => Some(
+            "the request comes from a web page (it has an Origin or Sec-Fetch-Site), and pages may not use this port",
+        ),
         Pages::Refused | Pages::Accepted => None,
     }
 }
@@ -115,6 +119,16 @@ mod tests {
 
             assert!(refusal(&parts, Pages::Refused).is_some(), "{origin}");
             assert!(refusal(&parts, Pages::Accepted).is_none(), "{origin}");
+        }
+    }
+
+    #[test]
+    fn an_image_or_a_link_of_a_page_is_refused_too() {
+        for site in ["cross-site", "same-site", "same-origin", "none"] {
+            let parts = request("/", &[(HOST, "localhost:8000"), (FETCH_SITE, site)]);
+
+            assert!(refusal(&parts, Pages::Refused).is_some(), "{site}");
+            assert!(refusal(&parts, Pages::Accepted).is_none(), "{site}");
         }
     }
 }

@@ -164,7 +164,7 @@ impl Stack {
         };
         // Then what there was before, all of it, so that nothing is begun on a damaged folder.
         let own_table = engine_listener.as_ref().map(|_| options.table.as_str());
-        let data = store::DataFolder::open(options.data.as_deref(), own_table)?;
+        let data = store::DataFolder::open(options.data.as_deref(), own_table, options.ledger.as_deref())?;
         let payments = Arc::new(data.payments(options.ledger.as_deref())?);
         let cursors = Arc::new(Cursors::new(&[data.cursor_key()?]));
         let (stop, stopped) = watch::channel(false);

@@ -44,8 +44,9 @@ pub struct DataFolder {
 }
 
 impl DataFolder {
-    /// Opens a folder, or makes one. `table` is what its engine has to hold; `None` if the engine is elsewhere.
-    pub fn open(folder: Option<&Path>, table: Option<&str>) -> Result<Self, StackError> {
+    /// Opens a folder, or makes one. `table` is what its engine has to hold; `None` if the engine is elsewhere. `ledger` is
+    /// where payments are written down, if not in the folder.
+    pub fn open(folder: Option<&Path>, table: Option<&str>, ledger: Option<&Path>) -> Result<Self, StackError> {
         let Some(folder) = folder else {
             let temporary = TempDir::with_prefix("onetill-").map_err(|e| StackError::start("temporary folder", e))?;
             let path = temporary.path().to_owned();
@@ -62,16 +63,17 @@ impl DataFolder {
             TryLockError::Error(e) => unusable(e.to_string()),
         })?;
         let mut data = Self { path: folder.to_owned(), temporary: None, is_new: false, _lock: Some(lock) };
-        data.prepare(table)?;
+        data.prepare(table, ledger)?;
         Ok(data)
     }
 
     /// Leaves a folder that is whole, or new and marked as unfinished.
-    fn prepare(&mut self, table: Option<&str>) -> Result<(), StackError> {
-        let manifest = Manifest::read(&self.path).map_err(|e| self.damaged(manifest::NAME, &e))?;
-        self.is_new = match &manifest {
+    fn prepare(&mut self, table: Option<&str>, ledger: Option<&Path>) -> Result<(), StackError> {
+        let mut manifest = Manifest::read(&self.path).map_err(|e| self.damaged(manifest::NAME, &e))?;
+        self.is_new = match &mut manifest {
             Some(Manifest::Unfinished) => true,
             Some(Manifest::Whole(whole)) => {
+                whole.files.retain(|name| name != Path::new(LEDGER) || ledger.is_none());
                 condition::check(self, Some(whole), table)?;
                 false
             }
@@ -101,19 +103,40 @@ impl DataFolder {
         durable::sync(&self.path)
     }
 
-    /// Password hashes and addresses are nobody else's: only the owner may read what was made under another umask.
+    /// Password hashes and addresses are nobody else's: only the owner may read what was made under another umask. The
+    /// folder itself stays as it is where it holds other things too: it may be everybody's.
     fn close_to_others(&self) -> io::Result<()> {
         let close = |path: &Path| {
-            let mode = if path.is_dir() { 0o700 } else { 0o600 };
-            fs::set_permissions(path, Permissions::from_mode(mode))
+            let found = match fs::symlink_metadata(path) {
+                Ok(found) => found,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            let mode = found.permissions().mode();
+            // A link is whoever's it points to.
+            if found.is_symlink() || mode & 0o077 == 0 {
+                return Ok(());
+            }
+            match fs::set_permissions(path, Permissions::from_mode(mode & 0o700)) {
+                // Another owner's, or a file system without permissions: those who can reach it were let in by somebody.
+                Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported) => {
+                    tracing::warn!(path = %path.display(), %error, "others may be able to read it");
+                    Ok(())
+                }
+                closed => closed,
+            }
         };
-        close(&self.path)?;
-        for path in OURS.iter().chain(&["lock", manifest::NAME]).map(|name| self.path.join(name)) {
+        let ours = || OURS.iter().chain(&["lock", manifest::NAME]);
+        let names = fs::read_dir(&self.path)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
+        if names.iter().all(|name| ours().any(|own| name == own)) {
+            close(&self.path)?;
+        }
+        for path in ours().map(|name| self.path.join(name)) {
             if !path.exists() {
                 continue;
             }
             close(&path)?;
-            if path.is_dir() {
+            if path.is_dir() && !path.is_symlink() {
                 durable::below(&path)?.iter().try_for_each(|path| close(path))?;
             }
         }
@@ -212,6 +235,8 @@ impl DataFolder {
 
     /// A file of the folder, what is wrong with it, and what to do.
     fn refused(&self, name: &str, wrong: impl std::fmt::Display) -> StackError {
-        self.unusable(format!("{name} {wrong}. Restore it from a copy, or remove the folder to begin with a new shop"))
+        self.unusable(format!(
+            "{name} {wrong}. Restore the whole folder from a copy, or remove the folder to begin with a new shop"
+        ))
     }
 }

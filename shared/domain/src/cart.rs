@@ -80,6 +80,26 @@ impl Cart {
         cart
     }
 
+    /// This cart with another one added, as by [`Cart::merge`], and with what that one left out before.
+    #[must_use]
+    pub fn merge_cart(&self, other: &Cart) -> Cart {
+        let mut cart = self.merge(&other.lines);
+        for (product, units) in &other.left_out {
+            cart.leave_out(product, Some(*units));
+        }
+        cart
+    }
+
+    /// Of these lines, the units that this cart does not hold.
+    pub fn lacks(&self, lines: &BTreeMap<ProductId, CartLine>) -> BTreeMap<ProductId, CartLine> {
+        less(lines, &self.lines)
+    }
+
+    /// What stays in the cart when these lines are bought. `None` if it does not hold all of them.
+    pub fn without(&self, bought: &BTreeMap<ProductId, CartLine>) -> Option<BTreeMap<ProductId, CartLine>> {
+        self.lacks(bought).is_empty().then(|| less(&self.lines, bought))
+    }
+
     /// At most as many products as a cart has lines, so that the item stays small.
     fn leave_out(&mut self, product: &ProductId, units: Option<Quantity>) {
         let Some(units) = units else { return };
@@ -92,6 +112,19 @@ impl Cart {
             }
         }
     }
+}
+
+/// What is in `lines` beyond `others`.
+fn less(
+    lines: &BTreeMap<ProductId, CartLine>,
+    others: &BTreeMap<ProductId, CartLine>,
+) -> BTreeMap<ProductId, CartLine> {
+    let beyond = |(product, line): (&ProductId, &CartLine)| {
+        let there = others.get(product).map_or(0, |other| other.quantity.units());
+        let quantity = Quantity::new(i64::from(line.quantity.units()) - i64::from(there)).ok()?;
+        Some((product.clone(), CartLine { quantity, ..*line }))
+    };
+    lines.iter().filter_map(beyond).collect()
 }
 
 #[cfg(test)]
@@ -109,6 +142,31 @@ mod tests {
     fn cart_of(count: usize) -> Cart {
         let lines = (0..count).map(|i| (format!("p{i}").parse().unwrap(), line(1))).collect();
         Cart { version: 1, lines, ..Cart::default() }
+    }
+
+    #[test]
+    fn a_cart_tells_what_it_lacks_and_what_stays_of_it() {
+        let cart = |lines: &[(&str, i64)]| {
+            let lines = lines.iter().map(|(id, units)| (id.parse().unwrap(), line(*units))).collect();
+            Cart { version: 1, lines, ..Cart::default() }
+        };
+        let (ours, theirs) = (cart(&[("mug", 2), ("cup", 1)]), cart(&[("mug", 3), ("pan", 1)]));
+
+        assert_eq!(ours.lacks(&theirs.lines), cart(&[("mug", 1), ("pan", 1)]).lines);
+        assert_eq!(ours.without(&theirs.lines), None);
+        assert_eq!(ours.without(&cart(&[("mug", 1)]).lines), Some(cart(&[("cup", 1), ("mug", 1)]).lines));
+        assert_eq!(ours.without(&ours.lines), Some(BTreeMap::new()));
+    }
+
+    #[test]
+    fn what_a_guests_cart_left_out_is_told_after_a_login_too() {
+        let mug: ProductId = "mug".parse().unwrap();
+        let guest = Cart { left_out: BTreeMap::from([(mug.clone(), line(2).quantity)]), ..cart_of(1) };
+        let ours = Cart { left_out: BTreeMap::from([(mug.clone(), line(3).quantity)]), ..Cart::default() };
+
+        let merged = ours.merge_cart(&guest);
+
+        assert_eq!((merged.lines.len(), merged.left_out), (1, BTreeMap::from([(mug, line(5).quantity)])));
     }
 
     #[test]

@@ -29,7 +29,8 @@ pub struct Moved {
     pub order: Order,
     /// Units that can be sold again.
     pub stock_back: Vec<(ProductId, u32)>,
-    /// Whether what was bought goes back into the customer's cart, beside what is in it by now.
+    /// Whether what was bought goes back into the customer's cart, beside what is in it by now. Of an order that was
+    /// replaced, only what the cart does not have again.
     pub cart_back: bool,
 }
 
@@ -66,7 +67,9 @@ impl Order {
     /// The provider has taken the order's total. If the order was given up meanwhile, the money goes back, if there is any.
     pub fn paid(&self, reference: &str, at: Timestamp) -> Option<Moved> {
         let mut order = match (self.state, self.payment.state) {
-            (_, PaymentState::Captured) => return None,
+            (_, PaymentState::Captured) | (OrderState::Confirmed | OrderState::Shipped | OrderState::Delivered, _) => {
+                return None;
+            }
             (OrderState::Cancelled, _) if self.totals.total.amount_minor() == 0 => return None,
             (OrderState::Cancelled, _) => {
                 let number = self.next_refund();
@@ -82,7 +85,9 @@ impl Order {
                 order.payment.refunds.push(refund);
                 order.after(OrderEvent::PaidLate(number), at)
             }
-            _ => self.clone().after(OrderEvent::Confirmed, at),
+            (OrderState::PendingPayment | OrderState::PaymentUnknown, _) => {
+                self.clone().after(OrderEvent::Confirmed, at)
+            }
         };
         order.payment.reference = Some(reference.to_owned());
         Some(Moved { order, stock_back: Vec::new(), cart_back: false })
@@ -143,10 +148,9 @@ impl Order {
         }
     }
 
-    /// The guest who placed it logged in as this customer: it is theirs now. `None` if it is already, or was placed by no
-    /// guest.
-    pub fn claim(&self, by: &UserId, at: Timestamp) -> Option<Moved> {
-        (self.guest && self.customer != *by).then(|| {
+    /// The guest who placed it logged in as this customer: it is theirs now. `None` if it is already, or is somebody else's.
+    pub fn claim(&self, guest: &UserId, by: &UserId, at: Timestamp) -> Option<Moved> {
+        (self.customer == *guest && guest != by).then(|| {
             let order = Order { customer: by.clone(), guest: false, ..self.clone() };
             order.moved(OrderEvent::Claimed, at)
         })
@@ -284,9 +288,7 @@ impl Order {
     fn given_up(&self, event: OrderEvent, at: Timestamp) -> Moved {
         let stock_back = self.units_left().into_iter().filter(|(_, units)| *units > 0);
         let stock_back = stock_back.map(|(product, units)| (product.clone(), units)).collect();
-        // What replaced it has in the cart what is wanted; given back, it would be there twice.
-        let cart_back = self.state.is_unsettled() && event != OrderEvent::Replaced;
-        Moved { order: self.clone().after(event, at), stock_back, cart_back }
+        Moved { order: self.clone().after(event, at), stock_back, cart_back: self.state.is_unsettled() }
     }
 
     pub(crate) fn moved(&self, event: OrderEvent, at: Timestamp) -> Moved {
@@ -412,10 +414,10 @@ mod tests {
     }
 
     #[test]
-    fn what_a_customer_replaced_holds_nothing_and_does_not_come_back_into_the_cart() {
+    fn what_a_customer_replaced_holds_nothing() {
         let replaced = held().not_paid(NotPaid::Replaced, NOW).unwrap();
 
-        assert_eq!((units(&replaced), replaced.cart_back), (4, false));
+        assert_eq!((units(&replaced), replaced.cart_back), (4, true));
         assert_eq!((replaced.order.state, replaced.order.payment.state), (OrderState::Cancelled, PaymentState::Voided));
         assert_eq!(replaced.order.not_paid(NotPaid::Replaced, NOW), None);
     }
@@ -454,13 +456,14 @@ mod tests {
         let (bob, cat): (UserId, UserId) = ("bob".parse().unwrap(), "cat".parse().unwrap());
         let unknown = held().answer_lost(NOW).unwrap().order;
 
-        let claimed = unknown.claim(&bob, NOW).unwrap();
+        let guest = &unknown.customer;
+        let claimed = unknown.claim(guest, &bob, NOW).unwrap();
 
         assert_eq!((&claimed.order.customer, claimed.order.guest), (&bob, false));
         assert_eq!((claimed.order.state, claimed.order.due_at), (unknown.state, unknown.due_at));
         assert_eq!((claimed.order.version, claimed.stock_back.len(), claimed.cart_back), (3, 0, false));
-        assert_eq!(claimed.order.claim(&bob, NOW), None);
-        assert_eq!(claimed.order.claim(&cat, NOW), None);
+        assert_eq!(claimed.order.claim(guest, &bob, NOW), None);
+        assert_eq!(claimed.order.claim(guest, &cat, NOW), None);
         assert_eq!(claimed.order.as_first_settled(), None);
     }
 

@@ -297,7 +297,7 @@ async fn cancel(connection: &Connection<'_>, id: String) -> Result<CloseOutcome,
     match intent.status {
         IntentStatus::Succeeded => Ok(CloseOutcome::Captured { reference: id }),
         IntentStatus::Canceled => Ok(CloseOutcome::Closed),
-        _ => Err(AnswerLost),
+        IntentStatus::RequiresPaymentMethod | IntentStatus::RequiresAction | IntentStatus::Undecided => Err(AnswerLost),
     }
 }
 

@@ -1,8 +1,12 @@
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::{
     operation::{put_item::PutItemError, update_item::UpdateItemError},
     types::{CancellationReason, TransactWriteItem},
 };
-use domain::{Moved, Order, OrderId, OrderLine, PaymentEventId, ProductId, SessionKind, Timestamp, UserId};
+use domain::{
+    CartLine, Moved, Order, OrderEvent, OrderId, OrderLine, PaymentEventId, ProductId, SessionKind, Timestamp, UserId,
+};
 
 use crate::{
     Idempotency, PriorRequest, StoreError, Table, carts,
@@ -62,11 +66,12 @@ pub enum OrderTransitionError {
 }
 
 impl Table {
-    /// AP-08: commits an order. One transaction: every line's stock, the order, the cart emptied at the version that was
-    /// bought, and the idempotency record. All or nothing, at most 93 actions.
+    /// AP-08: commits an order. One transaction: every line's stock, the order, the cart at the version that was bought, with
+    /// nothing in it but what `stays`, and the idempotency record. All or nothing, at most 93 actions.
     pub async fn order_place(
         &self,
         order: &Order,
+        stays: &BTreeMap<ProductId, CartLine>,
         request: &Idempotency,
         now: Timestamp,
     ) -> Result<(), PlaceOrderError> {
@@ -74,10 +79,10 @@ impl Table {
         actions.push(self.transact_put(order_item(order, order.customer.as_str()), Some(NEW)));
         actions.push(self.transact_update(
             keys::cart(&order.customer),
-            "SET cartLines = :none, placed = :order, version = version + :one REMOVE leftOut",
+            "SET cartLines = :stays, placed = :order, version = version + :one REMOVE leftOut",
             "version = :read",
             values([
-                (":none", carts::lines_value(&Default::default())),
+                (":stays", carts::lines_value(stays)),
                 (":order", s(order.id.to_string())),
                 (":one", n(1)),
                 (":read", n(order.cart_version)),
@@ -195,20 +200,23 @@ impl Table {
     /// What was bought, beside what is in the customer's cart by now. A guest who logged in has the account's.
     async fn cart_return(&self, order: &Order, now: Timestamp) -> Result<TransactWriteItem, StoreError> {
         let mut wanted = vec![keys::cart(&order.customer)];
-        wanted.extend(order.guest.then(|| keys::guest_account(&order.customer)));
+        // Also for one that says nothing of a guest: orders from before do not.
+        wanted.push(keys::guest_account(&order.customer));
         let mut found = self.items_get("AP-40", wanted, true).await?;
         let account = found.iter().position(|item| item.get(keys::SK) == Some(&s(keys::GUEST_ACCOUNT)));
         let account = account.map(|at| account_of(&found.swap_remove(at))).transpose()?;
-        let (uid, cart) = match account {
-            None => (order.customer.clone(), found.pop()),
+        let (uid, cart, kind) = match account {
+            None if order.guest => (order.customer.clone(), found.pop(), SessionKind::Guest),
+            None => (order.customer.clone(), found.pop(), SessionKind::Customer),
             Some(account) => {
                 let cart = self.items_get("AP-40", vec![keys::cart(&account)], true).await?.pop();
-                (account, cart)
+                (account, cart, SessionKind::Customer)
             }
         };
         let cart = carts::cart(cart)?;
-        let kind = if order.guest { SessionKind::Guest } else { SessionKind::Customer };
-        Ok(self.cart_merged(&uid, &cart, &cart.merge(&order.cart_lines()), carts::expiry(kind, now)))
+        let bought = order.cart_lines();
+        let back = if order.last_event() == OrderEvent::Replaced { cart.lacks(&bought) } else { bought };
+        Ok(self.cart_merged(&uid, &cart, &cart.merge(&back), carts::expiry(kind, now)))
     }
 
     async fn order_put(&self, order: &Order, by: &str) -> Result<(), OrderTransitionError> {
@@ -346,6 +354,8 @@ fn heard_before(cause: Cause<'_>, reason: Option<&CancellationReason>) -> Result
     let prior = reason.and_then(|r| r.item.clone());
     match (cause, prior) {
         (Cause::Request(request, _), Some(prior)) => Ok(OrderTransitionError::Repeated(request.read(prior)?)),
-        _ => Ok(OrderTransitionError::EventSeen),
+        // Without the item of before there is nothing to compare with: it is asked for again.
+        (Cause::Request(..), None) => Err(StoreError::Busy("an idempotency record came and went".into())),
+        (Cause::Event(_) | Cause::Answer, _) => Ok(OrderTransitionError::EventSeen),
     }
 }

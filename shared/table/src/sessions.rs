@@ -196,12 +196,12 @@ impl Table {
             0 => self.transact_delete(guest_cart, Some(NEW), Item::new()),
             version => self.transact_delete(guest_cart, Some("version = :read"), values([(":read", n(version))])),
         };
-        if guest.cart.lines.is_empty() {
+        if guest.cart.lines.is_empty() && guest.cart.left_out.is_empty() {
             return Ok(vec![gone]);
         }
         let output = metered("AP-26", self.get(keys::cart(uid)).consistent_read(true).send()).await?;
         let ours = carts::cart(output.item)?;
-        let merged = ours.merge(&guest.cart.lines);
+        let merged = ours.merge_cart(&guest.cart);
         Ok(vec![self.cart_merged(uid, &ours, &merged, None), gone])
     }
 

@@ -24,8 +24,10 @@ fn link_in(text: &str) -> Option<String> {
         })
     });
     let numbers = words(&['/', ':']).find(|word| word.split('.').filter(|n| n.parse::<u8>().is_ok()).count() == 4);
+    let grouped = |c: char| c.is_numeric() || " -.()+/:…".contains(c);
+    let telephone = text.split(|c| !grouped(c)).find(|run| run.chars().filter(|c| c.is_numeric()).count() > 6);
     let named = |word: Option<&str>| word.map(str::to_owned);
-    named(scheme.copied()).or(named(address)).or(named(host)).or(named(numbers))
+    named(scheme.copied()).or(named(address)).or(named(host)).or(named(numbers)).or(named(telephone))
 }
 
 fn hides(c: char) -> bool {
@@ -45,6 +47,7 @@ fn what_the_judge_of_these_tests_takes_for_a_link_is_one() {
         "a@b",
         "mailto:a",
         "10.0.0.1/login",
+        "(900) 555-0100",
     ] {
         assert!(link_in(link).is_some(), "{link}");
     }
@@ -65,7 +68,10 @@ fn a_name_stays_readable_and_is_no_link() {
     assert_eq!(read("your account is locked: http://evil.example"), "your account is locked: http / /evil. example");
     assert_eq!(read("www.evil.example/login?a=b"), "www evil. example/login?a=b");
     assert_eq!(read("mail eve@evil.example or mailto:eve"), "mail eve @ evil. example or mailto eve");
-    assert_eq!(read("192.168.0.1:8080"), "192. 168. 0. 1:8080");
+    assert_eq!(read("10.0.0.1"), "10. 0. 0. 1");
+    assert_eq!(read("192.168.0.1:8080"), "192. 168.…");
+    assert_eq!(read("call +1-900-555-0100 today"), "call +1-900-55… today");
+    assert_eq!(read("New York NY 10001, screws 4 × 40 (200)"), "New York NY 10001, screws 4 × 40 (200)");
     assert_eq!(read("evil\u{3002}com ｗｗｗ．ｅｖｉｌ．ｃｏｍ"), "evil. com www evil. com");
     assert_eq!(read("ev\u{200b}il.c\u{ad}om\u{202e}\r\nBcc: a"), "evil. com Bcc: a");
     assert_eq!(read(r"\\server\share"), "server share");

@@ -141,7 +141,7 @@ fn a_damaged_data_folder_is_refused_by_the_name_of_what_is_damaged_and_left_as_i
 
             // What a folder that was removed held is missed first.
             let named = refused.contains(name.to_str().unwrap());
-            assert!(named && refused.contains("Restore it"), "{name:?} {damage:?}: {refused}");
+            assert!(named && refused.contains("Restore the whole folder"), "{name:?} {damage:?}: {refused}");
             let (is, was) = (fs::read(data.join(&name)).ok(), fs::read(whole.join(&name)).ok());
             assert!(is.is_none_or(|is| Some(is) != was), "{name:?} {damage:?}: it was made anew");
             fs::remove_dir_all(&data).unwrap();

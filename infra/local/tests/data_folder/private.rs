@@ -39,6 +39,26 @@ fn a_data_folder_without_a_name_is_refused() {
     assert!(said.contains("--data") && said.contains("it is empty: name a folder, or `memory`"), "{said}");
 }
 
+#[test]
+fn a_folder_with_other_things_in_it_stays_open_and_payments_may_move_out_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("shared");
+    fs::create_dir(&data).unwrap();
+    fs::set_permissions(&data, Permissions::from_mode(0o755)).unwrap();
+    fs::write(data.join("notes.txt"), "of somebody else").unwrap();
+    let (run, url) = Run::begin(&data).opens().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(buy(&reqwest::Client::new(), &url)).unwrap();
+    run.stop(Signal::TERM);
+    let ledger = folder.path().join("payments.jsonl");
+    fs::rename(data.join("payments.jsonl"), &ledger).unwrap();
+
+    let elsewhere = Run::begin_with(&data, &["--ledger", ledger.to_str().unwrap()]).opens();
+
+    assert_eq!(fs::metadata(&data).unwrap().permissions().mode() & 0o777, 0o755);
+    elsewhere.unwrap().0.stop(Signal::TERM);
+}
+
 fn all(data: &Path) -> Vec<std::path::PathBuf> {
     let mut paths = vec![data.to_owned()];
     let mut at = 0;

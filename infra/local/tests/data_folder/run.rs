@@ -32,9 +32,14 @@ pub fn command(arguments: &[&str]) -> Command {
 impl Run {
     /// Starts the stack on a folder. What all starts on it write on standard error is in a file beside it.
     pub fn begin(data: &Path) -> Self {
+        Self::begin_with(data, &[])
+    }
+
+    pub fn begin_with(data: &Path, arguments: &[&str]) -> Self {
         let errors = data.with_extension("stderr");
         let stderr = OpenOptions::new().create(true).append(true).open(&errors).unwrap();
         let mut command = command(&["--data", data.to_str().unwrap()]);
+        command.args(arguments);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
         let (send, ready) = channel();
         let stdout = child.stdout.take().unwrap();

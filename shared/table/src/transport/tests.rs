@@ -1,12 +1,15 @@
 //! Against a server of sockets: what an SDK client does with connections is not to be believed of a fake.
 
 use std::{
-    sync::atomic::{AtomicI64, AtomicUsize, Ordering},
-    time::Duration,
+    sync::{
+        Mutex, OnceLock,
+        atomic::{AtomicI64, AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use aws_smithy_runtime_api::http::StatusCode;
-use domain::{CustomerName, UserId};
+use domain::{CustomerName, ProductId, UserId};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -19,14 +22,14 @@ use crate::{Endpoints, StoreError, Table, TableConfig, Timeouts};
 struct Server {
     endpoint: String,
     connections: Arc<AtomicUsize>,
-    requests: Arc<AtomicUsize>,
+    requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
     async fn start(answer: fn(usize) -> (StatusCode, &'static str)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let (connections, requests) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (connections, requests) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
         let server = Self { endpoint, connections: connections.clone(), requests: requests.clone() };
         tokio::spawn(async move {
             while let Ok((mut socket, _)) = listener.accept().await {
@@ -35,8 +38,13 @@ impl Server {
                 tokio::spawn(async move {
                     let mut buffer = vec![0; 64 * 1024];
                     // A request of a test arrives in one piece.
-                    while socket.read(&mut buffer).await.is_ok_and(|read| read > 0) {
-                        let (status, body) = answer(requests.fetch_add(1, Ordering::SeqCst));
+                    while let Ok(read @ 1..) = socket.read(&mut buffer).await {
+                        let before = {
+                            let mut requests = requests.lock().unwrap();
+                            requests.push(String::from_utf8_lossy(&buffer[..read]).into_owned());
+                            requests.len() - 1
+                        };
+                        let (status, body) = answer(before);
                         let head = format!("HTTP/1.1 {} Status\r\ncontent-length: {}\r\n", status.as_u16(), body.len());
                         let _ = socket.write_all(format!("{head}\r\n{body}").as_bytes()).await;
                     }
@@ -44,6 +52,10 @@ impl Server {
             }
         });
         server
+    }
+
+    fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
     }
 
     fn connections(&self) -> usize {
@@ -117,7 +129,32 @@ async fn a_write_that_met_a_transaction_is_sent_again() {
 
     assert!(write(&table).await.unwrap());
 
-    assert_eq!(server.requests.load(Ordering::SeqCst), 3);
+    assert_eq!(server.requests().len(), 3);
+}
+
+/// DynamoDB completes a transaction that hangs with the first attempt that comes 5 seconds after it.
+#[tokio::test]
+async fn a_transaction_in_progress_is_asked_for_under_its_token_until_dynamodb_completes_it() {
+    const IN_PROGRESS: &str =
+        r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionInProgressException","Message":"in progress"}"#;
+    static FIRST: OnceLock<Instant> = OnceLock::new();
+    let completed_after_5_seconds = |request| match FIRST.get_or_init(Instant::now).elapsed() < Duration::from_secs(5) {
+        true => (StatusCode::try_from(400).unwrap(), IN_PROGRESS),
+        false => done(request),
+    };
+    let (server, clock) = (Server::start(completed_after_5_seconds).await, Arc::default());
+    let table = table_at(&server.endpoint, &clock).await;
+    let mug: ProductId = "mug".parse().unwrap();
+
+    let corrected = table.stock_correct(&mug, 3, 1, uuid::Uuid::nil()).await;
+
+    assert!(corrected.unwrap());
+    let token = |request: &String| {
+        let (_, after) = request.split_once("ClientRequestToken\":\"").unwrap();
+        after[..36].to_owned()
+    };
+    let tokens: Vec<_> = server.requests().iter().map(token).collect();
+    assert!(tokens.len() > 2 && tokens.iter().all(|token| *token == tokens[0]), "{tokens:?}");
 }
 
 #[tokio::test]
@@ -129,5 +166,5 @@ async fn a_write_whose_answer_was_lost_is_not_sent_again() {
     let lost = write(&table).await;
 
     assert!(matches!(lost, Err(StoreError::AnswerLost(_))), "{lost:?}");
-    assert_eq!(server.requests.load(Ordering::SeqCst), 1);
+    assert_eq!(server.requests().len(), 1);
 }

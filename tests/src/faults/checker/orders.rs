@@ -89,8 +89,8 @@ pub fn orphaned(world: &World<'_>) -> Vec<String> {
 const TRANSACTION: usize = 100;
 
 /// K1: what was bought and never paid is in its customer's cart again, beside what is there by then. A line holds 9,999
-/// units, and a cart 90 lines; what finds no room is named in `leftOut`. What the customer replaced, they filled the
-/// cart with again themselves.
+/// units, and a cart 90 lines; what finds no room is named in `leftOut`. Of an order that was replaced the customer has
+/// filled in a part again: with that, it is all there.
 pub fn cart_kept(world: &World<'_>) -> Vec<String> {
     let stream = &world.evidence.stream;
     let mut found = Vec::new();
@@ -99,8 +99,7 @@ pub fn cart_kept(world: &World<'_>) -> Vec<String> {
             continue;
         };
         let (before, after) = (Order::of(old), Order::of(new));
-        let replaced = after.history.last().is_some_and(|event| event.name == "replaced");
-        if !before.is_unsettled() || !after.is_cancelled() || replaced || text(new, "paymentState") == "captured" {
+        if !before.is_unsettled() || !after.is_cancelled() || text(new, "paymentState") == "captured" {
             continue;
         }
         let near = &stream[at.saturating_sub(TRANSACTION)..stream.len().min(at + TRANSACTION)];
@@ -117,7 +116,11 @@ fn gives_back(world: &World<'_>, change: &Change, order: &Order<'_>) -> bool {
     let units = |image: &Value, product: &str| number(&image["cartLines"][product], "q");
     let left_out = |image: &Value, product: &str| image["leftOut"][product].as_i64().unwrap_or_default();
     let sum = |image: &Value, product: &str| units(image, product) + left_out(image, product);
+    let replaced = order.history.last().is_some_and(|event| event.name == "replaced");
     let before = |product: &str| change.old.as_ref().map_or(0, |old| sum(old, product));
     world.is_one(order.customer, whose)
-        && order.lines.iter().all(|line| sum(new, line.product) >= before(line.product) + line.units)
+        && order.lines.iter().all(|line| {
+            let beside = if replaced { 0 } else { before(line.product) };
+            sum(new, line.product) >= (beside + line.units).max(before(line.product))
+        })
 }
