@@ -5,8 +5,13 @@ use e2e::{Answer, Shop, Shopper, engine_counts_like_aws, usd};
 use futures::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use table::{Cause, Idempotency, OrderTransitionError, keys::sha256_hex};
+use table::{
+    Cause, Idempotency, OrderTransitionError,
+    keys::{self, sha256_hex},
+};
 use tokio::join;
+
+use crate::reconcile::remove;
 
 #[tokio::test]
 async fn checkout_fails_when_stock_is_gone() {
@@ -372,6 +377,36 @@ async fn a_guest_who_logs_in_takes_their_orders_along() {
     let of_guest = format!("USER#{}", held.customer);
     let stays = |item: &Value| item["PK"] == *of_guest && item["SK"].as_str().unwrap().starts_with("ORDER#");
     assert!(!shop.dump().await.iter().any(stays));
+}
+
+#[tokio::test]
+async fn a_guests_order_from_before_orders_said_so_is_claimed_too() {
+    let shop = Shop::with_stream().await;
+    let mug = shop.product("mug").create().await;
+    let mut bob = shop.stranger();
+    bob.registers("bob@example.com").await;
+    let mut guest = shop.customer().await;
+    guest.adds(&mug, 2).await.expect(200);
+    let held = hold(&shop, &guest, "tok_declined", "a-request-that-died").await;
+    shop.drain().await;
+    remove(&shop, keys::order(held.id), "guest").await;
+    let (table, now) = (&shop.stack.table, shop.clock.now());
+
+    guest.logs_in("bob@example.com", e2e::PASSWORD).await;
+    let at_once = guest.get(&format!("/orders/{}", held.id)).await.expect(200).json();
+    let before = table.order_get_for_shop(held.id).await.unwrap().unwrap();
+    table.order_transition(&before.declined(now).unwrap(), Cause::Answer, now).await.unwrap();
+    let cart = guest.get("/cart").await.expect(200).json();
+    shop.drain().await;
+
+    assert!(!before.guest && at_once["state"] == "pending_payment", "{at_once}");
+    assert_eq!((&cart["items"][0]["productId"], &cart["items"][0]["quantity"]), (&json!("mug"), &json!(2)));
+    let expiring = |item: &&Value| item["SK"] == "CART" && !item["expiresAt"].is_null();
+    assert_eq!(shop.dump().await.iter().filter(expiring).count(), 0, "a customer's cart is kept");
+    let listed = guest.get("/orders").await.expect(200).json();
+    assert_eq!(listed["items"][0]["orderId"], held.id.to_string());
+    let claimed = guest.get(&format!("/orders/{}", held.id)).await.expect(200).json()["history"].clone();
+    assert_eq!(claimed.as_array().unwrap().last().unwrap()["event"], "claimed");
 }
 
 #[tokio::test]

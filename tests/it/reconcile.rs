@@ -194,7 +194,8 @@ async fn set(shop: &Shop, key: keys::Key, name: &str, value: AttributeValue) {
 }
 
 /// Takes an attribute away, past the repository.
-async fn remove(shop: &Shop, key: keys::Key, name: &str) {
+/// Takes an attribute from an item, which is then as a version before wrote it.
+pub async fn remove(shop: &Shop, key: keys::Key, name: &str) {
     let update = shop.raw_client().update_item().table_name(shop.stack.table.name());
     let update = update.key("PK", AttributeValue::S(key.pk)).key("SK", AttributeValue::S(key.sk));
     let update = update.update_expression("REMOVE #name").expression_attribute_names("#name", name);
