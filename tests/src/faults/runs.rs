@@ -233,7 +233,7 @@ async fn staff(world: &World, seed: u64) {
         let order = dice.pick(&orders).clone();
         let amount = 1 + i64::try_from(dice.roll(900)).expect("a price");
         let product = *dice.pick(&["mug", "pan", "cup", "jar"]);
-        if dice.chance(15) {
+        if dice.chance(35) {
             world.replace(lambda.alive().await, &"cup".parse().expect("an id"), 250, 4).await;
             continue;
         }
