@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     Address, AddressId, CartLine, CategoryPath, CountryCode, Currency, Money, Order, OrderId, OrderState,
     PaymentEventId, Placement, Product, ProductId, Quantity, RefundRequest, Review, ReviewText, Role, SessionKind,
@@ -12,7 +13,7 @@ use e2e::{Shop, engine_counts_like_aws};
 use jiff::SignedDuration;
 use table::{
     CartWrite, Cause, Claim, GivenUp, Idempotency, ImportRecord, NewSession, PriceRange, RateLimit, SessionWithCart,
-    SortOrder, Table,
+    SortOrder, Table, keys,
     meter::{self, Cost},
 };
 
@@ -157,6 +158,12 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     let import =
         |i| ImportRecord { record: record(renamed(&page.record.product, &format!("bulk-number-{i}"))), stock: 0 };
     pattern!("AP-13", table.products_import(&[import(1)], true, "import", now));
+    let orphan = import(2);
+    table.products_import(std::slice::from_ref(&orphan), true, "import", now).await.unwrap();
+    let lost = keys::product(&orphan.record.product.id);
+    let delete = shop.raw_client().delete_item().table_name(table.name());
+    delete.key("PK", AttributeValue::S(lost.pk)).key("SK", AttributeValue::S(lost.sk)).send().await.unwrap();
+    assert!(pattern!("AP-63", table.product_complete(&orphan.record, 3, "import")).is_some());
     let delta = StockDelta::new(5).unwrap();
     let request = idempotency(&uid, "a-stock-adjustment", "POST /stock");
     let adjust = table.stock_adjust(&mug, delta, "restock", &uid, shop.clock.uuid_v7(), "{}", &request, now);

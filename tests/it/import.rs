@@ -169,6 +169,38 @@ async fn the_ledger_tells_of_the_first_stock_once_wherever_the_import_stopped() 
 }
 
 #[tokio::test]
+async fn an_interrupted_load_that_is_repeated_with_another_stock_has_that_one() {
+    for missing in [&["product", "ledger"][..], &["product"]] {
+        let shop = Shop::open().await;
+        load(&shop, line("mug", "8.99").as_bytes()).await.0.expect("a good line");
+        lose(&shop, missing).await;
+
+        let corrected = line("mug", "8.99").replace('{', r#"{"stock":7,"#);
+        let again = load(&shop, corrected.as_bytes()).await.0.expect("a good line");
+
+        assert_eq!(counts(&again), (1, 0, 0, 0), "without {missing:?}");
+        assert_eq!(stock_and_ledger(&shop).await, (7, 7), "without {missing:?}");
+        let third = load(&shop, corrected.as_bytes()).await.0.expect("a good line");
+        assert_eq!(counts(&third), (0, 0, 1, 0), "without {missing:?}");
+    }
+}
+
+#[tokio::test]
+async fn staff_can_create_a_product_whose_load_was_interrupted() {
+    let shop = Shop::open().await;
+    load(&shop, line("mug", "8.99").as_bytes()).await.0.expect("a good line");
+    lose(&shop, &["product", "ledger"]).await;
+    let mug = json!({"productId": "mug", "name": "Mug", "price": usd(950), "category": ["Kitchen"], "stock": 2});
+    let admin = shop.admin().await;
+
+    let created = admin.post("/admin/products", mug.clone()).await.expect(201);
+    let again = admin.post("/admin/products", mug).await;
+
+    assert_eq!((created.json()["stock"]["available"].clone(), again.status()), (json!(2), 409));
+    assert_eq!(stock_and_ledger(&shop).await, (2, 2));
+}
+
+#[tokio::test]
 async fn a_gzip_file_is_loaded_like_a_plain_one() {
     let shop = Shop::open().await;
 
@@ -222,11 +254,7 @@ async fn after_losing(missing: &[&str]) {
     let shop = Shop::open().await;
     let mug = line("mug", "8.99");
     load(&shop, mug.as_bytes()).await.0.expect("a good line");
-    for item in shop.dump().await.iter().filter(|item| missing.contains(&kind(item))) {
-        let key = |name: &str| AttributeValue::S(item[name].as_str().expect("a key").to_owned());
-        let delete = shop.raw_client().delete_item().table_name(shop.stack.table.name());
-        delete.key("PK", key("PK")).key("SK", key("SK")).send().await.expect("the engine answers");
-    }
+    lose(&shop, missing).await;
 
     load(&shop, mug.as_bytes()).await.0.expect("a good line");
 
@@ -235,6 +263,23 @@ async fn after_losing(missing: &[&str]) {
     let dump = shop.dump().await;
     let ledger: Vec<_> = dump.iter().filter(|item| kind(item) == "ledger").map(|item| &item["delta"]).collect();
     assert_eq!(ledger, [&json!(5)], "without {missing:?}");
+}
+
+async fn lose(shop: &Shop, missing: &[&str]) {
+    for item in shop.dump().await.iter().filter(|item| missing.contains(&kind(item))) {
+        let key = |name: &str| AttributeValue::S(item[name].as_str().expect("a key").to_owned());
+        let delete = shop.raw_client().delete_item().table_name(shop.stack.table.name());
+        delete.key("PK", key("PK")).key("SK", key("SK")).send().await.expect("the engine answers");
+    }
+}
+
+/// How many mugs there are, and what the ledger adds up to.
+async fn stock_and_ledger(shop: &Shop) -> (i64, i64) {
+    let dump = shop.dump().await;
+    let sum = |of: &str, field: &str| {
+        dump.iter().filter(|item| kind(item) == of).filter_map(|item| item[field].as_i64()).sum::<i64>()
+    };
+    (sum("stock", "available"), sum("ledger", "delta"))
 }
 
 /// Which of the three items of a product this is.

@@ -25,6 +25,31 @@ async fn the_sample_shop_is_open_at_once() {
 }
 
 #[tokio::test]
+async fn an_object_that_many_write_at_once_is_always_one_of_theirs() {
+    let shop = Shop::open().await;
+    let bucket = &shop.stack.descriptions.bucket().beside("ecommerce-dead-letters");
+    bucket.create().await.unwrap();
+    let texts: Vec<_> = (0..8).map(|writer| vec![b'a' + writer; 2_000]).collect();
+    bucket.put("one/object", texts[0].clone(), "text/plain").await.unwrap();
+
+    let writes = async |text: &Vec<u8>| {
+        for _ in 0..20 {
+            bucket.put("one/object", text.clone(), "text/plain").await.unwrap();
+        }
+    };
+    // The SDK compares what it reads with the checksum that was kept.
+    let reads = async {
+        for _ in 0..100 {
+            let read = bucket.get("one/object").await.unwrap().unwrap();
+            assert!(texts.contains(&read));
+        }
+    };
+    futures::join!(futures::future::join_all(texts.iter().map(writes)), reads);
+
+    assert!(texts.contains(&bucket.get("one/object").await.unwrap().unwrap()));
+}
+
+#[tokio::test]
 async fn everything_in_a_data_folder_survives_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let data: PathBuf = folder.path().join("shop");

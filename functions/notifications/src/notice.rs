@@ -94,9 +94,9 @@ fn news(order: &Order, event: OrderEvent) -> Option<News> {
         | OrderEvent::PaidLate(_)
         | OrderEvent::RefundRefused(_)
         | OrderEvent::NotChargeable
-        | OrderEvent::Disputed
-        | OrderEvent::DisputeWon
-        | OrderEvent::DisputeLost
+        | OrderEvent::Disputed(_)
+        | OrderEvent::DisputeWon(_)
+        | OrderEvent::DisputeLost(_)
         | OrderEvent::Claimed => None,
     }
 }

@@ -99,6 +99,9 @@ pub struct OrderEventResponse {
     /// The number of the refund it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refund: Option<u32>,
+    /// The number of the dispute it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dispute: Option<u32>,
     /// RFC 3339, UTC.
     pub at: String,
 }
@@ -118,13 +121,15 @@ pub struct PaymentResponse {
     /// `pending`, `unknown`, `captured`, `declined`, or `voided` if nothing was taken and nothing will be.
     #[schema(example = "captured")]
     pub state: &'static str,
-    /// For staff: the newest dispute about the payment, if the customer's bank disputes it or did.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub dispute: Option<DisputeResponse>,
+    /// For staff: the disputes about the payment, if the customer's bank disputes it or did, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub disputes: Vec<DisputeResponse>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DisputeResponse {
+    /// From 1, within the order.
+    pub number: u32,
     /// The payment provider's own.
     #[schema(example = "dp_1MtJUT2eZvKYlo2CNaw2HvEv")]
     pub id: String,
@@ -188,7 +193,7 @@ impl From<&Order> for OrderResponse {
             shipping: totals.shipping.into(),
             tax: totals.tax.into(),
             total: totals.total.into(),
-            payment: PaymentResponse { state: order.payment.state.as_str(), dispute: None },
+            payment: PaymentResponse { state: order.payment.state.as_str(), disputes: Vec::new() },
             refunded: order.refunded().into(),
             refunds: order.payment.refunds.iter().map(RefundResponse::from).collect(),
             shipping_address: order.ship_to.as_ref().map(OrderAddressResponse::from),
@@ -202,15 +207,15 @@ impl OrderResponse {
     /// With what only the shop's staff see.
     pub fn for_staff(order: &Order) -> Self {
         let mut response = Self::from(order);
-        response.payment.dispute = order.payment.disputes.last().map(DisputeResponse::from);
+        response.payment.disputes = (1..).zip(&order.payment.disputes).map(DisputeResponse::from).collect();
         response
     }
 }
 
-impl From<&Dispute> for DisputeResponse {
-    fn from(dispute: &Dispute) -> Self {
+impl From<(u32, &Dispute)> for DisputeResponse {
+    fn from((number, dispute): (u32, &Dispute)) -> Self {
         let Dispute { id, amount, reason, state } = dispute.clone();
-        Self { id: id.to_string(), amount: amount.into(), state: state.as_str(), reason }
+        Self { number, id: id.to_string(), amount: amount.into(), state: state.as_str(), reason }
     }
 }
 
@@ -223,7 +228,7 @@ impl From<&Refund> for RefundResponse {
 
 impl From<&Transition> for OrderEventResponse {
     fn from(Transition { event, at }: &Transition) -> Self {
-        Self { event: event.as_str(), refund: event.refund(), at: timestamp(*at) }
+        Self { event: event.as_str(), refund: event.refund(), dispute: event.dispute(), at: timestamp(*at) }
     }
 }
 

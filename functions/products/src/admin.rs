@@ -45,11 +45,10 @@ pub async fn create(
     let record = ProductRecord { product, description };
     let move_id = clock.uuid_v7();
     let created = state.context.table.product_create(&record, available, &admin.uid, move_id).await;
-    created.map_err(write_problem)?;
+    let page = created.map_err(write_problem)?;
     state.forget(&id).await;
 
     let location = [(header::LOCATION, format!("/products/{id}"))];
-    let page = ProductPage { record, available, incarnation: Some(move_id.into()), rating: Default::default() };
     Ok((StatusCode::CREATED, location, answer(&page)).into_response())
 }
 

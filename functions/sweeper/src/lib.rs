@@ -95,7 +95,7 @@ pub async fn sweep(state: &State, deadline: Option<Timestamp>) -> Result<Swept, 
     let is_overdue =
         |o: &&Order| o.state == OrderState::PendingPayment && o.due_at.is_some_and(|at| at + OVERDUE_AFTER <= now);
     let overdue = due.iter().filter(is_overdue).count();
-    let disputed = due.iter().filter(|order| order.dispute_open().is_some()).count();
+    let disputed = due.iter().filter(|order| order.disputes_open().next().is_some()).count();
     let mut swept = Swept { due: due.len(), overdue, disputed, ..Swept::default() };
 
     let became: Vec<_> =
@@ -123,7 +123,7 @@ async fn look_after(state: &State, order: Order, deadline: Option<Timestamp>) ->
     let now = state.clock.now();
     let patience = deadline.map_or(Patience::UNLIMITED, |deadline| Patience::until(deadline, now));
     let owes = order.refund_owed().is_some() || order.owes_rest();
-    if !order.state.is_unsettled() && !owes && order.dispute_open().is_some() {
+    if !order.state.is_unsettled() && !owes && order.disputes_open().next().is_some() {
         return remind(state, &order, now).await;
     }
     let (due, unsettled, before) = (order.clone(), order.state.is_unsettled(), order.version);
@@ -149,7 +149,7 @@ async fn look_after(state: &State, order: Order, deadline: Option<Timestamp>) ->
 const REMINDED_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
 async fn remind(state: &State, order: &Order, now: Timestamp) -> Became {
-    if let Some(dispute) = order.dispute_open() {
+    for dispute in order.disputes_open() {
         let reason = dispute.reason.as_deref().unwrap_or_default();
         tracing::error!(order = %order.id, dispute = %dispute.id, amount = %dispute.amount, reason, "a payment is disputed");
     }

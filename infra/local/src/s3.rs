@@ -1,4 +1,8 @@
-use std::path::Path;
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    path::Path,
+    sync::Arc,
+};
 
 use axum::{
     Router,
@@ -6,10 +10,14 @@ use axum::{
     extract::Request,
     response::{IntoResponse, Response},
 };
-use http::StatusCode;
+use http::{Method, StatusCode};
 use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
 use s3s_fs::FileSystem;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use tokio::{
+    net::TcpListener,
+    sync::{RwLock, watch},
+    task::JoinSet,
+};
 use tower::ServiceExt as _;
 
 use crate::{
@@ -31,7 +39,14 @@ pub fn serve(
     builder.set_auth(SimpleAuth::from_single("local", "local"));
     let service = builder.build();
 
+    let turns = Turns::default();
     let answer = async move |request: Request| -> Response {
+        let turn = turns.of(request.uri().path());
+        let reads = [Method::GET, Method::HEAD].contains(request.method());
+        let (_reading, _writing) = match reads {
+            true => (Some(turn.read().await), None),
+            false => (None, Some(turn.write().await)),
+        };
         match service.clone().oneshot(request).await {
             Ok(response) => response.map(Body::new),
             Err(error) => {
@@ -42,4 +57,20 @@ pub fn serve(
     };
     gateway::serve("S3", listener, guarded(Router::new().fallback(answer), Pages::Refused), stopped, servers);
     Ok(())
+}
+
+/// The file system keeps an object in two files, its text and its checksum. Two writers of one object take turns, and
+/// readers between them, so that nobody reads the text of the one with the checksum of the other.
+#[derive(Clone, Default)]
+struct Turns {
+    locks: Arc<[RwLock<()>; 16]>,
+    hash: RandomState,
+}
+
+impl Turns {
+    /// Objects share a lock now and then, which costs nothing but a little time.
+    fn of(&self, path: &str) -> &RwLock<()> {
+        let lock = self.hash.hash_one(path) % 16;
+        &self.locks[usize::try_from(lock).unwrap_or_default()]
+    }
 }

@@ -38,9 +38,9 @@ impl DisputeState {
 }
 
 impl Order {
-    /// The dispute that is not decided.
-    pub fn dispute_open(&self) -> Option<&Dispute> {
-        self.payment.disputes.iter().find(|d| d.state == DisputeState::Open)
+    /// The disputes that are not decided. A payment may have several: a bank disputes a part of it, and later another.
+    pub fn disputes_open(&self) -> impl Iterator<Item = &Dispute> {
+        self.payment.disputes.iter().filter(|d| d.state == DisputeState::Open)
     }
 
     /// The dispute of this id.
@@ -48,27 +48,26 @@ impl Order {
         self.payment.disputes.iter().find(|d| d.id == *id)
     }
 
-    /// The customer's bank demands the money back. `None` if that is known, or while another dispute is open. Only for an
-    /// order that is known to be paid.
+    /// The customer's bank demands the money back. `None` if that is known. Only for an order that is known to be paid.
     pub fn disputed(&self, reported: &Dispute, at: Timestamp) -> Option<Moved> {
-        let is_open = self.dispute_open().is_some();
-        if self.payment.state != PaymentState::Captured || is_open || self.dispute(&reported.id).is_some() {
+        if self.payment.state != PaymentState::Captured || self.dispute(&reported.id).is_some() {
             return None;
         }
         let mut order = self.clone();
         order.payment.disputes.push(Dispute { state: DisputeState::Open, ..reported.clone() });
-        Some(order.moved(OrderEvent::Disputed, at))
+        let number = u32::try_from(order.payment.disputes.len()).unwrap_or(u32::MAX);
+        Some(order.moved(OrderEvent::Disputed(number), at))
     }
 
     /// The bank has decided about a dispute that is known. What was decided once stays so.
     pub fn dispute_closed(&self, reported: &Dispute, at: Timestamp) -> Option<Moved> {
-        let event = match reported.state {
-            DisputeState::Open => return None,
-            DisputeState::Won => OrderEvent::DisputeWon,
-            DisputeState::Lost => OrderEvent::DisputeLost,
-        };
-        self.dispute_open().filter(|open| open.id == reported.id)?;
-        Some(self.moved(event, at))
+        let mut known = (1..).zip(&self.payment.disputes);
+        let (number, _) = known.find(|(_, d)| d.id == reported.id && d.state == DisputeState::Open)?;
+        match reported.state {
+            DisputeState::Open => None,
+            DisputeState::Won => Some(self.moved(OrderEvent::DisputeWon(number), at)),
+            DisputeState::Lost => Some(self.moved(OrderEvent::DisputeLost(number), at)),
+        }
     }
 }
 
@@ -99,8 +98,23 @@ mod tests {
 
         assert_eq!((disputed.state, disputed.due_at), (order.state, Some(NOW)));
         assert_eq!(shipped.due_at, Some(later));
-        assert_eq!((lost.due_at, lost.dispute_open()), (None, None));
+        assert_eq!((lost.due_at, lost.disputes_open().next()), (None, None));
         assert_eq!(lost.as_of(3).payment.disputes, disputed.payment.disputes);
+    }
+
+    #[test]
+    fn two_disputes_at_once_are_decided_each_for_itself() {
+        let order = held().paid("pay_1", NOW).unwrap().order;
+        let first = order.disputed(&reported("dp_1", DisputeState::Open), NOW).unwrap().order;
+        let both = first.disputed(&reported("dp_2", DisputeState::Open), NOW).unwrap().order;
+        let second_lost = both.dispute_closed(&reported("dp_2", DisputeState::Lost), NOW).unwrap().order;
+        let decided = second_lost.dispute_closed(&reported("dp_1", DisputeState::Won), NOW).unwrap().order;
+
+        let open = |order: &Order| order.disputes_open().map(|d| d.id.to_string()).collect::<Vec<_>>();
+        assert_eq!(open(&both), ["dp_1", "dp_2"]);
+        assert_eq!((open(&second_lost), second_lost.due_at.is_some()), (vec!["dp_1".to_owned()], true));
+        assert_eq!((open(&decided), decided.due_at), (Vec::new(), None));
+        assert_eq!(decided.as_of(second_lost.version).payment.disputes, second_lost.payment.disputes);
     }
 
     #[test]

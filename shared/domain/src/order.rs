@@ -110,7 +110,7 @@ pub struct Payment {
     pub reference: Option<String>,
     /// What went back, or is on its way back, to the customer; number 1 first.
     pub refunds: Vec<Refund>,
-    /// What the customer's bank disputes or disputed, oldest first. At most the last one is open.
+    /// What the customer's bank disputes or disputed, in the order it was reported; the first has number 1. Any may be open.
     pub disputes: Vec<Dispute>,
 }
 
@@ -186,12 +186,12 @@ pub enum OrderEvent {
     Claimed,
     /// A refund was made at the provider, not by this shop: it became the refund of this number, and is paid.
     RefundRecorded(u32),
-    /// The customer's bank demands the money back.
-    Disputed,
+    /// The customer's bank demands the money back; the dispute's number.
+    Disputed(u32),
     /// The dispute was closed, and the shop keeps the money.
-    DisputeWon,
+    DisputeWon(u32),
     /// The dispute was closed, and the customer has the money.
-    DisputeLost,
+    DisputeLost(u32),
 }
 
 impl OrderEvent {
@@ -213,9 +213,9 @@ impl OrderEvent {
             OrderEvent::RefundRefused(_) => "refund_refused",
             OrderEvent::Claimed => "claimed",
             OrderEvent::RefundRecorded(_) => "refund_recorded",
-            OrderEvent::Disputed => "disputed",
-            OrderEvent::DisputeWon => "dispute_won",
-            OrderEvent::DisputeLost => "dispute_lost",
+            OrderEvent::Disputed(_) => "disputed",
+            OrderEvent::DisputeWon(_) => "dispute_won",
+            OrderEvent::DisputeLost(_) => "dispute_lost",
         }
     }
 
@@ -231,9 +231,22 @@ impl OrderEvent {
         }
     }
 
-    /// Reads what [`OrderEvent::as_str`] and [`OrderEvent::refund`] say.
-    pub fn parse(raw: &str, refund: Option<u32>) -> Option<Self> {
-        Some(match (raw, refund) {
+    /// The number of the dispute it is about.
+    pub fn dispute(self) -> Option<u32> {
+        match self {
+            OrderEvent::Disputed(n) | OrderEvent::DisputeWon(n) | OrderEvent::DisputeLost(n) => Some(n),
+            _ => None,
+        }
+    }
+
+    /// The number of whatever it is about: a refund or a dispute.
+    pub fn number(self) -> Option<u32> {
+        self.refund().or(self.dispute())
+    }
+
+    /// Reads what [`OrderEvent::as_str`] and [`OrderEvent::number`] say.
+    pub fn parse(raw: &str, number: Option<u32>) -> Option<Self> {
+        Some(match (raw, number) {
             ("placed", None) => OrderEvent::Placed,
             ("payment_lost", None) => OrderEvent::PaymentLost,
             ("confirmed", None) => OrderEvent::Confirmed,
@@ -250,9 +263,9 @@ impl OrderEvent {
             ("refund_refused", Some(n)) => OrderEvent::RefundRefused(n),
             ("claimed", None) => OrderEvent::Claimed,
             ("refund_recorded", Some(n)) => OrderEvent::RefundRecorded(n),
-            ("disputed", None) => OrderEvent::Disputed,
-            ("dispute_won", None) => OrderEvent::DisputeWon,
-            ("dispute_lost", None) => OrderEvent::DisputeLost,
+            ("disputed", Some(n)) => OrderEvent::Disputed(n),
+            ("dispute_won", Some(n)) => OrderEvent::DisputeWon(n),
+            ("dispute_lost", Some(n)) => OrderEvent::DisputeLost(n),
             _ => return None,
         })
     }
@@ -456,11 +469,12 @@ pub(crate) mod tests {
             RefundRefused(4),
             RefundRecorded(5),
             NotChargeable,
-            Disputed,
-            DisputeWon,
-            DisputeLost,
+            Disputed(1),
+            DisputeWon(1),
+            DisputeLost(2),
+            Claimed,
         ] {
-            assert_eq!(OrderEvent::parse(event.as_str(), event.refund()), Some(event));
+            assert_eq!(OrderEvent::parse(event.as_str(), event.number()), Some(event));
         }
     }
 }

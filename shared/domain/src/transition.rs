@@ -217,7 +217,7 @@ impl Order {
                 let refund = refunds.iter().find(|r| r.number == n).cloned();
                 order.payment.refunds.extend(refund.map(|r| Refund { state: RefundState::Paid, ..r }));
             }
-            if event == OrderEvent::Disputed {
+            if let OrderEvent::Disputed(_) = event {
                 order.payment.disputes.extend(disputes.next().map(|d| Dispute { state: DisputeState::Open, ..d }));
             }
             order = order.after(event, at);
@@ -317,9 +317,9 @@ impl Order {
             | OrderEvent::RefundPaid(_)
             | OrderEvent::RefundRefused(_)
             | OrderEvent::RefundRecorded(_)
-            | OrderEvent::Disputed
-            | OrderEvent::DisputeWon
-            | OrderEvent::DisputeLost
+            | OrderEvent::Disputed(_)
+            | OrderEvent::DisputeWon(_)
+            | OrderEvent::DisputeLost(_)
             | OrderEvent::Claimed => (self.state, self.payment.state),
         };
         (self.state, self.payment.state) = (state, payment);
@@ -333,13 +333,13 @@ impl Order {
             refund.into_iter().for_each(|r| r.state = state);
         }
         let closed = match event {
-            OrderEvent::DisputeWon => Some(DisputeState::Won),
-            OrderEvent::DisputeLost => Some(DisputeState::Lost),
+            OrderEvent::DisputeWon(n) => Some((n, DisputeState::Won)),
+            OrderEvent::DisputeLost(n) => Some((n, DisputeState::Lost)),
             _ => None,
         };
-        if let Some(state) = closed {
-            let open = self.payment.disputes.iter_mut().find(|d| d.state == DisputeState::Open);
-            open.into_iter().for_each(|d| d.state = state);
+        if let Some((number, state)) = closed {
+            let dispute = (1..).zip(&mut self.payment.disputes).find(|(n, _)| *n == number);
+            dispute.into_iter().for_each(|(_, d)| d.state = state);
         }
         self.history.push(Transition { event, at });
         self.version = u64::try_from(self.history.len()).unwrap_or(u64::MAX);
@@ -349,8 +349,8 @@ impl Order {
             OrderEvent::Placed | OrderEvent::Claimed => self.due_at,
             _ if money_is_open => Some(at + ASK_AFTER),
             // The sweeper logs and counts it within a minute, and then once a day.
-            OrderEvent::Disputed => Some(at),
-            _ if self.dispute_open().is_some() => {
+            OrderEvent::Disputed(_) => Some(at),
+            _ if self.disputes_open().next().is_some() => {
                 let next = at + DISPUTE_LOOK;
                 Some(self.due_at.map_or(next, |due| due.min(next)))
             }

@@ -254,7 +254,7 @@ impl Counters {
                 number.is_some_and(|number| self.answered(number as u32, Standing::Refused))
             }
             Happening::Disputed(id) => {
-                let news = self.captured && !self.is_disputed() && self.disputes.iter().all(|(known, _)| known != id);
+                let news = self.captured && self.disputes.iter().all(|(known, _)| known != id);
                 self.disputes.extend(news.then_some((*id, DisputeState::Open)));
                 news
             }

@@ -61,7 +61,7 @@ impl Open {
         match self {
             Open::Payment(state) => order.state == state,
             Open::Refund => order.refund_owed().is_some(),
-            Open::Dispute => order.dispute_open().is_some(),
+            Open::Dispute => order.disputes_open().next().is_some(),
         }
     }
 }

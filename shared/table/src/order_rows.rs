@@ -75,9 +75,9 @@ struct TransitionRow {
     event: String,
     #[serde(rename = "t")]
     at: i64,
-    /// The number of the refund it is about.
+    /// The number of the refund or the dispute it is about.
     #[serde(rename = "n", skip_serializing_if = "Option::is_none")]
-    refund: Option<u32>,
+    number: Option<u32>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -172,7 +172,7 @@ impl From<&OrderLine> for OrderLineRow {
 
 impl From<&Transition> for TransitionRow {
     fn from(Transition { event, at }: &Transition) -> Self {
-        Self { event: event.as_str().to_owned(), at: millis(*at), refund: event.refund() }
+        Self { event: event.as_str().to_owned(), at: millis(*at), number: event.number() }
     }
 }
 
@@ -219,8 +219,12 @@ impl OrderRow {
                 incarnation: row.incarnation.map(Incarnation::from),
             })
         };
+        // Written before disputes had numbers: one was decided before the next began.
+        let mut disputes = 0;
         let transition = |row: TransitionRow| -> Result<Transition, Invalid> {
-            let event = OrderEvent::parse(&row.event, row.refund);
+            disputes += u32::from(row.event == "disputed");
+            let is_dispute = matches!(row.event.as_str(), "disputed" | "dispute_won" | "dispute_lost");
+            let event = OrderEvent::parse(&row.event, row.number.or(is_dispute.then_some(disputes)));
             let event = event.ok_or_else(|| Invalid::new("history", "corrupt", row.event))?;
             Ok(Transition { event, at: rows::from_millis(row.at)? })
         };

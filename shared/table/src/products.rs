@@ -69,14 +69,15 @@ impl Table {
         product_pages(self.items_get("AP-19", product_and_stock(ids), true).await?)
     }
 
-    /// AP-20: a new product with its first stock. TransactWriteItems: neither can be there without the other.
+    /// AP-20: a new product with its first stock. TransactWriteItems: neither can be there without the other. Where a load
+    /// that was interrupted left stock without its product, AP-63 completes it.
     pub async fn product_create(
         &self,
         record: &ProductRecord,
         stock: i64,
         actor: &UserId,
         move_id: Uuid,
-    ) -> Result<(), ProductWriteError> {
+    ) -> Result<ProductPage, ProductWriteError> {
         let id = &record.product.id;
         let mut actions = vec![
             self.transact_put(product_item(record, stock <= 0, actor.as_str()), Some(NEW)),
@@ -87,14 +88,18 @@ impl Table {
                 self.transact_put(move_item(id, move_id, MoveKind::Initial, stock, "initial", actor.as_str()), None),
             );
         }
-        match self.transact("AP-20", actions).await {
-            Ok(()) => Ok(()),
-            Err(TransactError::Canceled(reasons)) if reasons.iter().any(condition_failed) => {
-                Err(ProductWriteError::Exists)
+        let reasons = match self.transact("AP-20", actions).await {
+            Ok(()) => {
+                let (record, incarnation, rating) = (record.clone(), Some(move_id.into()), Default::default());
+                return Ok(ProductPage { record, available: stock, incarnation, rating });
             }
-            Err(TransactError::Canceled(_)) => Err(ProductWriteError::Changed),
-            Err(TransactError::Store(error)) => Err(error.into()),
+            Err(TransactError::Store(error)) => return Err(error.into()),
+            Err(TransactError::Canceled(reasons)) => reasons,
+        };
+        if reasons.first().is_some_and(condition_failed) {
+            return Err(ProductWriteError::Exists);
         }
+        self.product_complete(record, stock, actor.as_str()).await?.ok_or(ProductWriteError::Exists)
     }
 
     /// AP-21: writes a product over the version it was read at, when so many units were available. PutItem, conditional

@@ -1,3 +1,5 @@
+//! Products that are loaded, many at a time, and what a load that was interrupted leaves behind.
+
 use std::collections::{HashMap, HashSet};
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -6,14 +8,15 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use uuid::Uuid;
 
 use crate::{
-    ProductRecord, StoreError, Table,
+    ProductPage, ProductRecord, StoreError, Table,
     conditions::NEW,
     keys,
     keys::{Key, key_of_item},
     meter::metered,
     product_rows::{product_item, product_record},
-    rows::Item,
-    stock::{MoveKind, available, initial, move_item, stock_item},
+    rows::{Item, n},
+    stock::{MoveKind, available, incarnation, initial, is_of, move_item, stock_item},
+    transact::{TransactError, values},
 };
 
 /// A product to load, with the stock it starts with.
@@ -49,7 +52,8 @@ impl Table {
     /// interrupted. With `overwrite`, products with other content are replaced.
     ///
     /// Where somebody else creates a product of the same id meanwhile, the stock decides who was first; what is there then
-    /// is looked at anew, and left alone as any product that was there. Outcomes are in the order of `records`.
+    /// is looked at anew, and left alone as any product that was there. Where a load that was interrupted left stock without
+    /// its product, AP-63 completes it. Outcomes are in the order of `records`.
     pub async fn products_import(
         &self,
         records: &[ImportRecord],
@@ -59,21 +63,21 @@ impl Table {
     ) -> Result<Vec<ImportOutcome>, StoreError> {
         let mut outcomes = vec![ImportOutcome::Unwritten; records.len()];
         let mut open: Vec<usize> = (0..records.len()).collect();
-        // Who comes second to a stock finds it there the second time.
-        for _ in 0..2 {
+        // Who comes second to a stock finds it there the second time, and who comes second to its product the third.
+        for _ in 0..3 {
             let round: Vec<_> = open.iter().map(|at| &records[*at]).collect();
             let done = self.products_import_once(&round, overwrite, actor, now).await?;
-            let mut second = Vec::new();
+            let mut again = Vec::new();
             for (at, outcome) in open.into_iter().zip(done) {
                 match outcome {
                     Some(outcome) => outcomes[at] = outcome,
-                    None => second.push(at),
+                    None => again.push(at),
                 }
             }
-            if second.is_empty() {
+            if again.is_empty() {
                 break;
             }
-            open = second;
+            open = again;
         }
         Ok(outcomes)
     }
@@ -99,16 +103,12 @@ impl Table {
             let id = &import.record.product.id;
             let stored = found.remove(&keys::product(id)).map(product_record).transpose()?;
             let stock = found.remove(&keys::stock(id, keys::ONLY_STOCK_SHARD));
-            plans.push(Plan::of(import, stored, stock.as_ref(), overwrite, actor, now)?);
+            plans.push(Plan::of(import, stored, stock, overwrite, actor, now)?);
         }
-        let stocks: Vec<_> = plans.iter().map(|plan| plan.stock.clone()).collect();
-        let stocks = stream::iter(stocks).map(|item| async move {
-            match item {
-                Some(item) => self.stock_put(item).await,
-                None => Ok(true),
-            }
-        });
-        let put: Vec<bool> = stocks.buffered(CONCURRENCY).try_collect().await?;
+        let stocks =
+            plans.iter().zip(records).map(|(plan, import)| self.stock_begin(plan.stock.clone(), import, actor));
+        let stocks: Vec<_> = stocks.collect();
+        let put: Vec<bool> = stream::iter(stocks).buffered(CONCURRENCY).try_collect().await?;
 
         // Product after ledger: a product that is there has both the others.
         let ours = || plans.iter().zip(&put).filter(|(_, put)| **put).map(|(plan, _)| plan);
@@ -126,6 +126,58 @@ impl Table {
         Ok(plans.iter().zip(&put).zip(records).map(outcome).collect())
     }
 
+    /// The stock of a record, as it is planned. Says whether it is there now, and as planned.
+    async fn stock_begin(&self, plan: StockPlan, import: &ImportRecord, actor: &str) -> Result<bool, StoreError> {
+        match plan {
+            StockPlan::New(item) => self.stock_put(item).await,
+            StockPlan::Orphan => Ok(self.product_complete(&import.record, import.stock, actor).await?.is_some()),
+            StockPlan::There => Ok(true),
+        }
+    }
+
+    /// AP-63: completes a product of which a load that was interrupted left the stock: the product, the first line of its
+    /// ledger, and, where its stock is to be another by now, the difference as a line of its own, which keeps the ledger
+    /// true whatever the first load may yet write. GetItem, and TransactWriteItems of up to 4, conditional on the stock
+    /// that was read. `None` if there is none, or somebody else was first.
+    pub async fn product_complete(
+        &self,
+        record: &ProductRecord,
+        units: i64,
+        actor: &str,
+    ) -> Result<Option<ProductPage>, StoreError> {
+        let product = &record.product;
+        let id = &product.id;
+        let key = keys::stock(id, keys::ONLY_STOCK_SHARD);
+        let found = metered("AP-63", self.get(key).consistent_read(true).send()).await?;
+        let Some(stock) = found.item else { return Ok(None) };
+        let (incarnation, seen) = (incarnation(&stock), available(&stock)?);
+        let (of_that_stock, mut bound) = is_of(incarnation, product.created_at);
+        bound.extend(values([(":units", n(units)), (":seen", n(seen))]));
+        let line =
+            |move_id, kind, delta, reason| self.transact_put(move_item(id, move_id, kind, delta, reason, actor), None);
+        let mut actions = vec![
+            self.transact_put(product_item(record, units <= 0, actor), Some(NEW)),
+            self.transact_update(
+                keys::stock(id, keys::ONLY_STOCK_SHARD),
+                "SET available = :units",
+                &format!("available = :seen AND {of_that_stock}"),
+                bound,
+            ),
+            line(first_move(id), MoveKind::Initial, initial(&stock)?, "initial"),
+        ];
+        if units != seen {
+            actions.push(line(Uuid::now_v7(), MoveKind::Adjusted, units - seen, "loaded again"));
+        }
+        match self.transact("AP-63", actions).await {
+            Ok(()) => {
+                let (record, rating) = (record.clone(), Default::default());
+                Ok(Some(ProductPage { record, available: units, incarnation, rating }))
+            }
+            Err(TransactError::Canceled(_)) => Ok(None),
+            Err(TransactError::Store(error)) => Err(error),
+        }
+    }
+
     /// AP-13: the stock of a new product, if there is none. Says whether it was written.
     async fn stock_put(&self, item: Item) -> Result<bool, StoreError> {
         match metered("AP-13", self.put(item).condition_expression(NEW).send()).await {
@@ -141,24 +193,34 @@ impl Table {
 /// What is to be written of one record.
 struct Plan {
     outcome: ImportOutcome,
-    stock: Option<Item>,
+    stock: StockPlan,
     first_move: Option<Item>,
     product: Option<Item>,
+}
+
+#[derive(Clone)]
+enum StockPlan {
+    New(Item),
+    /// It is there without its product, and is completed with all that belongs to it.
+    Orphan,
+    There,
 }
 
 impl Plan {
     fn of(
         import: &ImportRecord,
         stored: Option<ProductRecord>,
-        stock: Option<&Item>,
+        stock: Option<Item>,
         overwrite: bool,
         actor: &str,
         now: Timestamp,
     ) -> Result<Self, StoreError> {
         let id = &import.record.product.id;
-        // What an interrupted load left of a product is its stock, and maybe its ledger: it goes on with those numbers.
-        let initial = stock.map_or(Ok(import.stock), initial)?;
-        let sold_out = stock.map_or(Ok(import.stock), available)? <= 0;
+        if stored.is_none() && stock.is_some() {
+            let (outcome, stock) = (ImportOutcome::Created, StockPlan::Orphan);
+            return Ok(Self { outcome, stock, first_move: None, product: None });
+        }
+        let sold_out = stock.as_ref().map_or(Ok(import.stock), available)? <= 0;
         let (outcome, product) = match &stored {
             None => (ImportOutcome::Created, Some(product_item(&import.record, sold_out, actor))),
             Some(_) if !overwrite && stock.is_some() => (ImportOutcome::Exists, None),
@@ -175,13 +237,15 @@ impl Plan {
                 (ImportOutcome::Updated, Some(product_item(&record.changed(now), sold_out, actor)))
             }
         };
-        let whole = stored.is_some() && stock.is_some();
-        // A product with its stock has its line too; a new one of nothing needs none.
-        let first_move = (!whole && (initial > 0 || stored.is_some() || stock.is_some()))
-            .then(|| move_item(id, first_move(id), MoveKind::Initial, initial, "initial", actor));
-        let created_at = import.record.product.created_at;
-        let stock = stock.is_none().then(|| stock_item(id, import.stock, Uuid::now_v7().into(), created_at));
-        Ok(Self { outcome, stock, first_move, product })
+        if stock.is_some() {
+            // A product with its stock has its line too.
+            return Ok(Self { outcome, stock: StockPlan::There, first_move: None, product });
+        }
+        // A new product of nothing needs no line.
+        let first_move = (import.stock > 0 || stored.is_some())
+            .then(|| move_item(id, first_move(id), MoveKind::Initial, import.stock, "initial", actor));
+        let stock = stock_item(id, import.stock, Uuid::now_v7().into(), import.record.product.created_at);
+        Ok(Self { outcome, stock: StockPlan::New(stock), first_move, product })
     }
 }
 

@@ -149,9 +149,10 @@ const BOB: &str = "bob@example.com";
 /// Two loads of one new product at once, and again: somebody's retry, or another file.
 async fn loader(world: &World, seed: u64) {
     let (mut one, mut other) = (Lambda::new(world, seed, RATE).await, Lambda::new(world, mix(seed), RATE).await);
-    for _ in 0..2 {
+    // The second time with other numbers, of which those count that find the product unfinished.
+    for stock in [3, 5] {
         let (one, other) = (one.alive().await, other.alive().await);
-        tokio::join!(world.load(one, "jar", 300, 3), world.load(other, "jar", 300, 3));
+        tokio::join!(world.load(one, "jar", 300, stock), world.load(other, "jar", 300, stock));
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
@@ -304,10 +305,11 @@ fn by_hand(world: &World, dice: &mut Dice) {
         return;
     }
     let payment = dice.pick(&payments);
-    match dice.roll(5) {
+    match dice.roll(6) {
         0 | 1 => world.refund_by_hand(payment, 1 + i64::try_from(dice.roll(900)).expect("a price")),
         2 => world.fail_by_hand(payment),
-        _ => world.dispute(payment, dice.chance(50)),
+        3 | 4 => world.dispute(payment),
+        _ => world.decide_dispute(payment, dice.chance(50)),
     }
 }
 

@@ -422,25 +422,29 @@ impl World {
         }
     }
 
-    /// The customer's bank disputes a payment, or, if it does already, decides.
-    pub fn dispute(&self, payment: &Entry, won: bool) {
+    /// The customer's bank disputes a payment: another part of it, if it has before.
+    pub fn dispute(&self, payment: &Entry) {
         let mut disputes = lock(&self.disputes);
-        let dispute = match disputes.iter_mut().find(|(order, _)| *order == payment.order) {
-            Some((_, dispute)) if dispute.state == DisputeState::Open => {
-                dispute.state = if won { DisputeState::Won } else { DisputeState::Lost };
-                dispute.clone()
-            }
-            Some(_) => return,
-            None => {
-                let id = format!("dispute_{}", disputes.len()).parse().expect("an id");
-                let amount = Money::amount(payment.amount, Currency::USD);
-                let dispute = Dispute { id, amount, reason: None, state: DisputeState::Open };
-                disputes.push((payment.order.clone(), dispute.clone()));
-                dispute
-            }
-        };
+        if disputes.iter().filter(|(order, _)| *order == payment.order).count() >= 2 {
+            return;
+        }
+        let id = format!("dispute_{}", disputes.len()).parse().expect("an id");
+        let amount = Money::amount(payment.amount, Currency::USD);
+        let dispute = Dispute { id, amount, reason: None, state: DisputeState::Open };
+        disputes.push((payment.order.clone(), dispute.clone()));
         drop(disputes);
         self.will_send(payment, PaymentNews::Disputed(dispute));
+    }
+
+    /// The customer's bank decides the newest dispute about a payment that is open.
+    pub fn decide_dispute(&self, payment: &Entry, won: bool) {
+        let mut disputes = lock(&self.disputes);
+        let of_payment = disputes.iter_mut().rev().filter(|(order, _)| *order == payment.order);
+        let Some((_, dispute)) = of_payment.into_iter().find(|(_, d)| d.state == DisputeState::Open) else { return };
+        dispute.state = if won { DisputeState::Won } else { DisputeState::Lost };
+        let decided = dispute.clone();
+        drop(disputes);
+        self.will_send(payment, PaymentNews::Disputed(decided));
     }
 
     fn will_send(&self, payment: &Entry, news: PaymentNews) {

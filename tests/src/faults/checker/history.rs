@@ -13,7 +13,7 @@ pub fn state_at<'a>(order: &Order<'a>, version: usize) -> Option<&'a str> {
 /// From state and whether it was paid to the same after an event. A one-off event cannot happen twice, because no event
 /// leads back to a state that it is allowed in.
 fn step<'a>((state, paid): (&'a str, bool), event: &Event<'a>, order: &Order<'_>) -> Option<(&'a str, bool)> {
-    let cancels = || order.refunds.iter().any(|refund| Some(refund.number) == event.refund && refund.cancels);
+    let cancels = || order.refunds.iter().any(|refund| Some(refund.number) == event.number && refund.cancels);
     Some(match (event.name, state) {
         ("placed", "") => ("pending_payment", false),
         ("payment_lost", "pending_payment") => ("payment_unknown", false),
@@ -74,16 +74,25 @@ fn refunds_stored<'a>(order: &Order<'a>) -> BTreeMap<i64, &'a str> {
     order.refunds.iter().map(|refund| (refund.number, refund.state)).collect()
 }
 
-/// By its history: one is decided before the next is opened.
+/// As its history tells, by number: each begins as the next, and is decided at most once, afterwards.
 fn disputes_happened<'a>(order: &Order<'a>) -> Option<Vec<&'a str>> {
     let mut disputes = Vec::new();
     for event in &order.history {
-        match (event.name, disputes.last_mut()) {
-            ("disputed", None | Some(&mut ("won" | "lost"))) => disputes.push("open"),
-            ("dispute_won", Some(last @ &mut "open")) => *last = "won",
-            ("dispute_lost", Some(last @ &mut "open")) => *last = "lost",
-            ("disputed" | "dispute_won" | "dispute_lost", _) => return None,
-            _ => {}
+        let decided = match event.name {
+            "disputed" => {
+                disputes.push("open");
+                if i64::try_from(disputes.len()) != Ok(event.number?) {
+                    return None;
+                }
+                continue;
+            }
+            "dispute_won" => "won",
+            "dispute_lost" => "lost",
+            _ => continue,
+        };
+        let dispute = disputes.get_mut(usize::try_from(event.number?.checked_sub(1)?).ok()?)?;
+        if std::mem::replace(dispute, decided) != "open" {
+            return None;
         }
     }
     Some(disputes)
@@ -99,11 +108,11 @@ fn refunds_happened<'a>(order: &Order<'a>) -> Option<BTreeMap<i64, &'a str>> {
             "refund_requested" | "paid_late" => (None, "requested"),
             "refund_paid" => (Some("requested"), "paid"),
             "refund_recorded" => (None, "paid"),
-            "refund_refused" if by_hand(event.refund?) => (Some("paid"), "refused"),
+            "refund_refused" if by_hand(event.number?) => (Some("paid"), "refused"),
             "refund_refused" => (Some("requested"), "refused"),
             _ => continue,
         };
-        if refunds.insert(event.refund?, after) != before {
+        if refunds.insert(event.number?, after) != before {
             return None;
         }
     }

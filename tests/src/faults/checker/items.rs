@@ -161,8 +161,8 @@ pub struct Returned<'a> {
 
 pub struct Event<'a> {
     pub name: &'a str,
-    /// The number of the refund it is about.
-    pub refund: Option<i64>,
+    /// Of the refund or the dispute it is about.
+    pub number: Option<i64>,
 }
 
 impl<'a> Order<'a> {
@@ -198,7 +198,7 @@ impl<'a> Order<'a> {
             disputes: list(item, "disputes").iter().map(|d| (text(d, "id"), text(d, "s"))).collect(),
             history: list(item, "history")
                 .iter()
-                .map(|t| Event { name: text(t, "s"), refund: t["n"].as_i64() })
+                .map(|t| Event { name: text(t, "s"), number: t["n"].as_i64() })
                 .collect(),
         }
     }

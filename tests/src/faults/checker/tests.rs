@@ -184,6 +184,7 @@ const TAMPERED: &[(&str, Tampering)] = &[
     ("history-broken", |e| status(e, "o8")["refunds"] = json!([])),
     ("history-broken", |e| status(e, "o9")["disputes"] = json!([])),
     ("history-broken", |e| status(e, "o9")["history"][7]["s"] = json!("dispute_lost")),
+    ("history-broken", |e| status(e, "o9")["history"][7]["n"] = json!(1)),
     ("history-broken", |e| {
         let declined_twice =
             order("o2", "bob", &[("mug", 8, 899)], "cancelled", &["placed", "declined", "declined"], json!([]));

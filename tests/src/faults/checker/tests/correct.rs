@@ -245,7 +245,7 @@ pub fn correct() -> Evidence {
     run.settles(&order("o8", "eve", lines, "delivered", &events, back));
     run.stock("pan", 3);
 
-    // o9 was refunded by hand, twice, of which once in vain; its bank disputed it, lost, and disputes it again.
+    // o9 was refunded by hand, twice, of which once in vain; its bank disputed it twice at once, and lost the second one.
     let by_hand = |n: u32, a: i64, s: &str, id: &str| json!({"n": n, "a": a, "s": s, "c": false, "h": id});
     let refunds = json!([by_hand(1, 100, "paid", "re_1"), by_hand(2, 200, "refused", "re_2")]);
     let events = [
@@ -253,10 +253,10 @@ pub fn correct() -> Evidence {
         "confirmed",
         "refund_recorded 1",
         "refund_recorded 2",
-        "disputed",
+        "disputed 1",
         "refund_refused 2",
-        "dispute_won",
-        "disputed",
+        "disputed 2",
+        "dispute_won 2",
     ];
     let lines: Lines<'_> = &[("pan", 1, 4_600)];
     run.stock("pan", 2);
@@ -265,10 +265,10 @@ pub fn correct() -> Evidence {
     run.by_hand("o9", "re_1", Attempt::RefundedByHand, 100);
     run.by_hand("o9", "re_2", Attempt::RefundedByHand, 200);
     run.by_hand("o9", "re_2", Attempt::ByHandFailed, 200);
-    run.disputes("o9", "dp_1", "won");
-    run.disputes("o9", "dp_2", "open");
+    run.disputes("o9", "dp_1", "open");
+    run.disputes("o9", "dp_2", "won");
     let mut disputed = order("o9", "eve", lines, "confirmed", &events, refunds);
-    disputed["disputes"] = json!([{"id": "dp_1", "a": 4_600, "s": "won"}, {"id": "dp_2", "a": 4_600, "s": "open"}]);
+    disputed["disputes"] = json!([{"id": "dp_1", "a": 4_600, "s": "open"}, {"id": "dp_2", "a": 4_600, "s": "won"}]);
     (disputed["dueAt"], disputed["dueShard"]) = (json!(1), json!("DUE#1"));
     run.settles(&disputed);
 
