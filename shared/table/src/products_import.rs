@@ -163,11 +163,12 @@ impl Table {
                 &format!("available = :seen AND {of_that_stock}"),
                 bound,
             ),
-            line(first_move(id), MoveKind::Initial, initial(&stock)?, "initial"),
         ];
+        // Next to the stock that it changes, for those who read the stream.
         if units != seen {
             actions.push(line(Uuid::now_v7(), MoveKind::Adjusted, units - seen, "loaded again"));
         }
+        actions.push(line(first_move(id), MoveKind::Initial, initial(&stock)?, "initial"));
         match self.transact("AP-63", actions).await {
             Ok(()) => {
                 let (record, rating) = (record.clone(), Default::default());
