@@ -22,6 +22,7 @@ mod local_stack;
 mod lockout;
 mod model;
 mod notifications;
+mod openapi;
 mod orders;
 mod products;
 mod projections;

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use api::{Context, Id, IfMatch, Json, Problem, SessionAndCart, wire::ProblemDetails};
+use api::{Context, Id, IfMatch, Json, Problem, SessionAndCart};
 use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
@@ -18,9 +18,8 @@ use crate::{
 const TRIES: usize = 10;
 
 /// The cart, with prices and stock as they are now.
-#[utoipa::path(get, path = "/cart", tag = "cart", security(("session" = [])), responses(
-    (status = 200, body = CartResponse, headers(("ETag" = String, description = "the cart's version"))),
-    (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+#[utoipa::path(get, path = "/cart", operation_id = "getCart", tag = "cart", security(("session" = [])), responses(
+    (status = 200, description = "the cart", body = CartResponse, headers(("ETag"))),
 ))]
 pub async fn get(
     SessionAndCart { cart, .. }: SessionAndCart,
@@ -30,17 +29,15 @@ pub async fn get(
 }
 
 /// Adds units of a product.
-#[utoipa::path(post, path = "/cart/items", tag = "cart", security(("session" = [])),
-    params(("If-Match" = Option<String>, Header, description = "`ETag` of the cart")),
+#[utoipa::path(post, path = "/cart/items", operation_id = "addCartItem", tag = "cart", security(("session" = [])),
+    params(("If-Match" = Option<String>, Header)),
     request_body = AddItemRequest,
     responses(
-        (status = 200, body = CartResponse),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 409, description = "`cart_busy`", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 412, description = "`version_mismatch`, with the current `cart`", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "`quantity_out_of_range`, `cart_full`, `currency_mismatch`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "the cart as it is now", body = CartResponse),
+        (status = 404, description = "`not_found`: there is no such product"),
+        (status = 409, description = "`cart_busy`"),
+        (status = 412, description = "`version_mismatch`, with the current `cart`"),
+        (status = 422, description = "`quantity_out_of_range`, `cart_full`, `currency_mismatch`"),
     ))]
 pub async fn add(
     read: SessionAndCart,
@@ -56,17 +53,15 @@ pub async fn add(
 }
 
 /// Sets the units of a product; 0 removes it.
-#[utoipa::path(put, path = "/cart/items/{productId}", tag = "cart", security(("session" = [])),
-    params(("productId" = String, Path), ("If-Match" = Option<String>, Header, description = "`ETag` of the cart")),
+#[utoipa::path(put, path = "/cart/items/{productId}", operation_id = "setCartItem", tag = "cart", security(("session" = [])),
+    params(("productId" = String, Path), ("If-Match" = Option<String>, Header)),
     request_body = SetQuantityRequest,
     responses(
-        (status = 200, body = CartResponse),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 409, description = "`cart_busy`", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 412, description = "`version_mismatch`, with the current `cart`", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "`quantity_out_of_range`, `cart_full`, `currency_mismatch`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "the cart as it is now", body = CartResponse),
+        (status = 404, description = "`not_found`: there is no such product"),
+        (status = 409, description = "`cart_busy`"),
+        (status = 412, description = "`version_mismatch`, with the current `cart`"),
+        (status = 422, description = "`quantity_out_of_range`, `cart_full`, `currency_mismatch`"),
     ))]
 pub async fn set(
     read: SessionAndCart,
@@ -85,14 +80,12 @@ pub async fn set(
 }
 
 /// Takes a product out of the cart; one that is not in it is no error.
-#[utoipa::path(delete, path = "/cart/items/{productId}", tag = "cart", security(("session" = [])),
-    params(("productId" = String, Path), ("If-Match" = Option<String>, Header, description = "`ETag` of the cart")),
+#[utoipa::path(delete, path = "/cart/items/{productId}", operation_id = "removeCartItem", tag = "cart", security(("session" = [])),
+    params(("productId" = String, Path), ("If-Match" = Option<String>, Header)),
     responses(
-        (status = 200, body = CartResponse),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 409, description = "`cart_busy`", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 412, description = "`version_mismatch`, with the current `cart`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "the cart as it is now", body = CartResponse),
+        (status = 409, description = "`cart_busy`"),
+        (status = 412, description = "`version_mismatch`, with the current `cart`"),
     ))]
 pub async fn remove(
     read: SessionAndCart,
@@ -104,13 +97,12 @@ pub async fn remove(
 }
 
 /// Empties the cart.
-#[utoipa::path(delete, path = "/cart", tag = "cart", security(("session" = [])),
-    params(("If-Match" = Option<String>, Header, description = "`ETag` of the cart")),
+#[utoipa::path(delete, path = "/cart", operation_id = "clearCart", tag = "cart", security(("session" = [])),
+    params(("If-Match" = Option<String>, Header)),
     responses(
-        (status = 200, body = CartResponse),
-        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 409, description = "`cart_busy`", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 412, description = "`version_mismatch`, with the current `cart`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "the cart as it is now", body = CartResponse),
+        (status = 409, description = "`cart_busy`"),
+        (status = 412, description = "`version_mismatch`, with the current `cart`"),
     ))]
 pub async fn clear(
     read: SessionAndCart,

@@ -1,9 +1,6 @@
 //! What the shop's staff see of orders.
 
-use api::{
-    Admin, Id, Params, Problem,
-    wire::{ProblemDetails, page_limit},
-};
+use api::{Admin, Id, Params, Problem, wire::page_limit};
 use axum::{Json, extract::State as Extract, response::IntoResponse};
 use domain::{OrderId, OrderState};
 use serde::Deserialize;
@@ -35,11 +32,8 @@ pub struct ListParams {
 }
 
 /// Orders of one state.
-#[utoipa::path(get, path = "/admin/orders", tag = "orders", security(("admin" = [])), params(ListParams), responses(
-    (status = 200, body = OrderListResponse),
-    (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-    (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
-    (status = 403, body = ProblemDetails, content_type = "application/problem+json"),
+#[utoipa::path(get, path = "/admin/orders", operation_id = "listShopOrders", tag = "orders", security(("admin" = [])), params(ListParams), responses(
+    (status = 200, description = "a page of orders", body = OrderListResponse),
 ))]
 pub async fn list(
     _: Admin,
@@ -78,11 +72,11 @@ pub async fn list(
 }
 
 /// Any customer's order.
-#[utoipa::path(get, path = "/admin/orders/{orderId}", tag = "orders", security(("admin" = [])),
-    params(("orderId" = String, Path, description = "UUID of version 7")),
+#[utoipa::path(get, path = "/admin/orders/{orderId}", operation_id = "getShopOrder", tag = "orders", security(("admin" = [])),
+    params(("orderId" = String, Path)),
     responses(
-        (status = 200, body = OrderResponse),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "the order", body = OrderResponse),
+        (status = 404, description = "`not_found`: there is no such order"),
     ))]
 pub async fn get(_: Admin, Extract(state): Extract<State>, Id(id): Id<OrderId>) -> Result<impl IntoResponse, Problem> {
     let found = state.context.table.order_get_for_shop(id).await?;

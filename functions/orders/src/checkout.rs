@@ -6,9 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use api::{
-    Context, Deadline, Json, Problem, RequestKey, Session, SessionAndCart, idempotency, rates, wire::ProblemDetails,
-};
+use api::{Context, Deadline, Json, Problem, RequestKey, Session, SessionAndCart, idempotency, rates};
 use axum::{extract::State as Extract, response::Response};
 use domain::{
     Address, AddressId, Cart, CartLine, Invalid, Money, NotPaid, Order, OrderId, OrderState, PlaceError, Placement,
@@ -31,19 +29,17 @@ const ROUTE: &str = "POST /orders";
 type CartLines = BTreeMap<ProductId, CartLine>;
 
 /// Buys what is in the cart.
-#[utoipa::path(post, path = "/orders", tag = "orders", security(("session" = [])),
-    params(("Idempotency-Key" = String, Header, description = "16 to 64 characters; a retry with the same one buys nothing twice")),
+#[utoipa::path(post, path = "/orders", operation_id = "placeOrder", tag = "orders", security(("session" = [])),
+    params(("Idempotency-Key" = String, Header)),
     request_body = PlaceOrderRequest,
     responses(
-        (status = 201, body = OrderResponse),
-        (status = 202, description = "the provider's answer was lost: `payment_unknown`, the stock stays held", body = OrderResponse),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 402, description = "`payment_declined`, `payment_expired`", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 409, description = "`out_of_stock`, `price_changed`, `cart_empty`, `cart_changed`, `product_not_sold`, `order_cancelled`, `idempotency_in_progress`", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "`amount_not_chargeable`: the payment provider does not take the total, by `reason` `below_minimum`, `above_maximum`, `not_a_multiple` or `currency_not_taken`, with the amount it is about as `bound`; without `reason` where only the provider knows, and then the order named by `orderId` is cancelled. `currency_mismatch`, `idempotency_key_reused`, or a field that is invalid", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 429, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 201, description = "the order is placed and paid", body = OrderResponse, headers(("Location"))),
+        (status = 202, description = "the provider's answer was lost: `payment_unknown`, the stock stays held", body = OrderResponse, headers(("Location"))),
+        (status = 402, description = "`payment_declined`, `payment_expired`"),
+        (status = 404, description = "`not_found`: there is no such address"),
+        (status = 409, description = "`out_of_stock`, `price_changed`, `cart_empty`, `cart_changed`, `product_not_sold`, `order_cancelled`, `idempotency_in_progress`"),
+        (status = 422, description = "`amount_not_chargeable`: the payment provider does not take the total, by `reason` `below_minimum`, `above_maximum`, `not_a_multiple` or `currency_not_taken`, with the amount it is about as `bound`; without `reason` where only the provider knows, and then the order named by `orderId` is cancelled. `currency_mismatch`, or a field that is invalid"),
+        (status = 429),
     ))]
 pub async fn place(
     SessionAndCart { session, cart }: SessionAndCart,

@@ -1,6 +1,6 @@
 //! Sending orders out, by the shop's staff.
 
-use api::{Admin, Deadline, Id, Problem, RequestKey, wire::ProblemDetails};
+use api::{Admin, Deadline, Id, Problem, RequestKey};
 use axum::{extract::State as Extract, response::Response};
 use domain::{Moved, OrderId, TransitionError};
 
@@ -10,14 +10,13 @@ use crate::{
     wire::OrderResponse,
 };
 
-/// An order is on its way.
-#[utoipa::path(post, path = "/admin/orders/{orderId}/ship", tag = "orders", security(("admin" = [])),
-    params(("orderId" = String, Path), ("Idempotency-Key" = String, Header, description = "16 to 64 characters")),
+/// Marks an order as shipped.
+#[utoipa::path(post, path = "/admin/orders/{orderId}/ship", operation_id = "shipOrder", tag = "orders", security(("admin" = [])),
+    params(("orderId" = String, Path), ("Idempotency-Key" = String, Header)),
     responses(
-        (status = 200, body = OrderResponse),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 409, description = "`order_state_conflict`: it is not confirmed", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "`idempotency_key_reused`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "the order as it is now", body = OrderResponse),
+        (status = 404, description = "`not_found`: there is no such order"),
+        (status = 409, description = "`order_state_conflict`: it is not confirmed"),
     ))]
 pub async fn ship(
     admin: Admin,
@@ -32,14 +31,13 @@ pub async fn ship(
     once::carry_out(&state, &request, &about, |order| forward(order.ship(now))).await
 }
 
-/// An order arrived.
-#[utoipa::path(post, path = "/admin/orders/{orderId}/deliver", tag = "orders", security(("admin" = [])),
-    params(("orderId" = String, Path), ("Idempotency-Key" = String, Header, description = "16 to 64 characters")),
+/// Marks an order as delivered.
+#[utoipa::path(post, path = "/admin/orders/{orderId}/deliver", operation_id = "deliverOrder", tag = "orders", security(("admin" = [])),
+    params(("orderId" = String, Path), ("Idempotency-Key" = String, Header)),
     responses(
-        (status = 200, body = OrderResponse),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 409, description = "`order_state_conflict`: it is not shipped", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "`idempotency_key_reused`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "the order as it is now", body = OrderResponse),
+        (status = 404, description = "`not_found`: there is no such order"),
+        (status = 409, description = "`order_state_conflict`: it is not shipped"),
     ))]
 pub async fn deliver(
     admin: Admin,

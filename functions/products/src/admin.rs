@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use api::{Admin, Id, IfMatch, Json, Problem, wire::ProblemDetails};
+use api::{Admin, Id, IfMatch, Json, Problem};
 use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
@@ -21,14 +21,12 @@ use crate::{
 /// Rounds of read and delete before a product that others keep changing stays.
 const ROUNDS: usize = 6;
 
-/// A new product.
-#[utoipa::path(post, path = "/admin/products", tag = "products", security(("admin" = [])),
+/// Creates a product.
+#[utoipa::path(post, path = "/admin/products", operation_id = "createProduct", tag = "products", security(("admin" = [])),
     request_body = CreateProductRequest,
     responses(
-        (status = 201, body = ProductResponse),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 409, description = "`product_exists`", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 201, description = "the product was created", body = ProductResponse, headers(("Location"), ("ETag"))),
+        (status = 409, description = "`product_exists`"),
     ))]
 pub async fn create(
     admin: Admin,
@@ -52,16 +50,13 @@ pub async fn create(
     Ok((StatusCode::CREATED, location, answer(&page)).into_response())
 }
 
-/// A product in the place of what is there, stock aside.
-#[utoipa::path(put, path = "/admin/products/{productId}", tag = "products", security(("admin" = [])),
-    params(("productId" = String, Path), ("If-Match" = Option<String>, Header, description = "`ETag` of the product")),
+/// Replaces a product, but for its stock.
+#[utoipa::path(put, path = "/admin/products/{productId}", operation_id = "replaceProduct", tag = "products", security(("admin" = [])),
+    params(("productId" = String, Path), ("If-Match" = Option<String>, Header)),
     request_body = ReplaceProductRequest,
     responses(
-        (status = 200, body = ProductResponse),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 412, description = "`version_mismatch`", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "the product as it is now", body = ProductResponse),
+        (status = 404, description = "`not_found`: there is no such product"),
     ))]
 pub async fn replace(
     admin: Admin,
@@ -76,16 +71,13 @@ pub async fn replace(
     write(&state, &admin, page, product, description).await
 }
 
-/// Changes what is given, leaves the rest.
-#[utoipa::path(patch, path = "/admin/products/{productId}", tag = "products", security(("admin" = [])),
-    params(("productId" = String, Path), ("If-Match" = Option<String>, Header, description = "`ETag` of the product")),
+/// Changes what the body names, and leaves the rest.
+#[utoipa::path(patch, path = "/admin/products/{productId}", operation_id = "updateProduct", tag = "products", security(("admin" = [])),
+    params(("productId" = String, Path), ("If-Match" = Option<String>, Header)),
     request_body = PatchProductRequest,
     responses(
-        (status = 200, body = ProductResponse),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 412, description = "`version_mismatch`", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "the product as it is now", body = ProductResponse),
+        (status = 404, description = "`not_found`: there is no such product"),
     ))]
 pub async fn patch(
     admin: Admin,
@@ -100,13 +92,12 @@ pub async fn patch(
     write(&state, &admin, page, product, description).await
 }
 
-/// Takes a product out of the shop. Orders keep what they say of it.
-#[utoipa::path(delete, path = "/admin/products/{productId}", tag = "products", security(("admin" = [])),
-    params(("productId" = String, Path), ("If-Match" = Option<String>, Header, description = "`ETag` of the product")),
+/// Deletes a product. Orders keep their copy of it.
+#[utoipa::path(delete, path = "/admin/products/{productId}", operation_id = "deleteProduct", tag = "products", security(("admin" = [])),
+    params(("productId" = String, Path), ("If-Match" = Option<String>, Header)),
     responses(
-        (status = 204),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 412, description = "`version_mismatch`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 204, description = "the product is deleted"),
+        (status = 404, description = "`not_found`: there is no such product"),
     ))]
 pub async fn delete(
     admin: Admin,
