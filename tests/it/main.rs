@@ -23,6 +23,7 @@ mod lockout;
 mod model;
 mod notifications;
 mod orders;
+mod pages;
 mod products;
 mod projections;
 mod reconcile;
