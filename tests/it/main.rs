@@ -24,6 +24,7 @@ mod model;
 mod notifications;
 mod openapi;
 mod orders;
+mod pages;
 mod products;
 mod projections;
 mod reconcile;

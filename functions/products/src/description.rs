@@ -67,7 +67,7 @@ pub async fn put(
         .map_err(|_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "a description is at most 1 MiB"))?;
     let text = str::from_utf8(&body).map_err(|_| Problem::bad_request("body_invalid", "the text is not UTF-8"))?;
 
-    let page = admin::read(&state, &id, if_match).await?;
+    let page = admin::read(&state, &id, &if_match).await?;
     let html = read(text);
     // Sanitising can make it longer: an ampersand is five characters of HTML.
     if html.len() > api::edge::LARGE_BODY_BYTES {
