@@ -106,6 +106,7 @@ async fn a_product_is_refused_for_each_field_that_breaks_a_rule() {
         ("price", price(json!(899), "XXX"), 422, "currency_invalid"),
         ("price", price(json!(899), "usd"), 422, "currency_invalid"),
         ("price", price(json!(899), ""), 422, "currency_invalid"),
+        ("price", price(json!(899), "EUR"), 422, "currency_mismatch"),
         ("thumbnail", json!("javascript:alert(1)"), 422, "thumbnail_invalid"),
         ("thumbnail", json!("http://plain.example/mug.png"), 422, "thumbnail_invalid"),
         ("thumbnail", json!(""), 422, "thumbnail_invalid"),

@@ -616,19 +616,49 @@ async fn a_product_in_another_currency_cannot_be_bought() {
 }
 
 #[tokio::test]
-async fn a_product_that_changed_its_currency_is_neither_bought_nor_counted() {
+async fn a_product_from_before_in_another_currency_is_neither_bought_nor_counted() {
     let shop = Shop::open().await;
     let (mug, cup) = join!(shop.product("mug").priced(899).create(), shop.product("cup").priced(500).create());
     let (admin, ann) = (shop.admin().await, shop.customer().await);
     ann.adds(&mug, 1).await.expect(200);
     ann.adds(&cup, 1).await.expect(200);
 
-    let euros = json!({"price": {"amount": 800, "currency": "EUR"}});
-    admin.patch("/admin/products/mug", euros).await.expect(200);
+    let table = &shop.stack.table;
+    let mut record = table.product_get_consistent(&mug).await.expect("the table answers").expect("it is there").record;
+    record.product.price = domain::Money::price(800, Currency::EUR).expect("a price");
+    let staff = "staff".parse().expect("an id");
+    table.product_put(&record.changed(shop.clock.now()), 100, &staff).await.expect("nobody else changes it");
 
     let refused = ann.checks_out().await.expect(422);
     assert_eq!((refused.code().as_str(), &refused.json()["products"]), ("currency_mismatch", &json!(["mug"])));
     assert_eq!(ann.get("/cart").await.expect(200).json()["subtotal"], usd(500));
+    // It can be changed all the same, and brought back into the shop's currency.
+    admin.patch("/admin/products/mug", json!({"name": "Old mug"})).await.expect(200);
+    let other = admin.patch("/admin/products/mug", json!({"price": {"amount": 700, "currency": "EUR"}})).await;
+    assert_eq!(other.expect(422).code(), "currency_mismatch");
+    admin.patch("/admin/products/mug", json!({"price": usd(899)})).await.expect(200);
+    ann.checks_out().await.expect(201);
+}
+
+#[tokio::test]
+async fn no_product_is_written_in_another_currency_than_the_shops() {
+    let shop = Shop::open_with(|options| options.policy.currency = Currency::EUR).await;
+    let admin = shop.admin().await;
+    let price = json!({"amount": 800, "currency": "EUR"});
+    let euros = json!({"productId": "tasse", "name": "Tasse", "category": [], "price": price, "stock": 5});
+
+    admin.post("/admin/products", euros).await.expect(201);
+    let one = admin.post("/admin/products", mug()).await.expect(422);
+    let batch = admin.post("/admin/products/batch", json!({"items": [mug()]})).await.expect(200).json();
+
+    assert_eq!((one.code().as_str(), &one.json()["field"]), ("currency_mismatch", &json!("price")));
+    assert_eq!(
+        (&batch["items"][0]["outcome"], &batch["items"][0]["code"]),
+        (&json!("invalid"), &json!("currency_mismatch"))
+    );
+    let ann = shop.customer().await;
+    ann.adds(&"tasse".parse().expect("an id"), 1).await.expect(200);
+    ann.checks_out().await.expect(201);
 }
 
 fn mug() -> Value {

@@ -37,6 +37,7 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     let clock = &state.context.clock;
     let product = request.product(|| clock.uuid_v7().into(), clock.now())?;
+    product.is_priced_in(state.context.policy.currency)?;
     let available = request.stock()?;
     let id = product.id.clone();
     let description = stored_description(&state, &id, request.description).await?;
@@ -72,6 +73,7 @@ pub async fn replace(
 ) -> Result<impl IntoResponse, Problem> {
     let page = read(&state, &id, if_match).await?;
     let product = request.replacing(&page.record.product)?;
+    product.is_priced_in(state.context.policy.currency)?;
     let description = stored_description(&state, &id, request.description).await?;
     write(&state, &admin, page, product, description).await
 }
@@ -96,6 +98,10 @@ pub async fn patch(
 ) -> Result<impl IntoResponse, Problem> {
     let page = read(&state, &id, if_match).await?;
     let product = request.changing(&page.record.product)?;
+    // One that was written before in another currency keeps it until its price is changed.
+    if product.price != page.record.product.price {
+        product.is_priced_in(state.context.policy.currency)?;
+    }
     let description = page.record.description.clone();
     write(&state, &admin, page, product, description).await
 }

@@ -113,6 +113,7 @@ fn read(state: &State, value: &serde_json::Value) -> Result<(domain::Product, Op
     let request: CreateProductRequest = strict::from_value(value)?;
     let clock = &state.context.clock;
     let product = request.product(|| clock.uuid_v7().into(), clock.now())?;
+    product.is_priced_in(state.context.policy.currency)?;
     let html = request.description.as_deref().map(sanitise).filter(|html| !html.is_empty());
     Ok((product, html, request.stock()?))
 }

@@ -22,6 +22,7 @@ pub struct CreateProductRequest {
     /// Category path, outermost first, at most 4 levels.
     #[schema(example = json!(["Kitchen", "Mugs"]))]
     pub category: Vec<String>,
+    /// In the currency that the shop sells in.
     pub price: Money,
     /// `https:` URL, or a path relative to the storefront.
     pub thumbnail: Option<String>,

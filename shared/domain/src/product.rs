@@ -1,5 +1,6 @@
 use std::{collections::BTreeMap, fmt};
 
+use iso_currency::Currency;
 use jiff::Timestamp;
 
 use crate::{Invalid, Money, ProductId, text::text_line};
@@ -28,6 +29,18 @@ pub struct Product {
     pub version: u64,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+impl Product {
+    /// A shop sells in one currency: a product in another could not be bought, and stands in the wrong place of a list by
+    /// price.
+    pub fn is_priced_in(&self, currency: Currency) -> Result<(), Invalid> {
+        if self.price.currency() == currency {
+            return Ok(());
+        }
+        let reason = format!("must be in {}, the currency that this shop sells in", currency.code());
+        Err(Invalid::new("price", "currency_mismatch", reason))
+    }
 }
 
 text_line!(ProductName, "name", "name_invalid", 200);

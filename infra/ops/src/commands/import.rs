@@ -1,7 +1,7 @@
 use std::{fs::File, io, path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use domain::{StockDelta, Timestamp};
+use domain::{Currency, StockDelta, Timestamp};
 use ops::import::{self, ImportOptions, RejectsFile};
 
 use super::{NOT_WELL, Outcome, bar, shop::ShopArgs};
@@ -38,9 +38,17 @@ pub struct ImportArgs {
     /// Units in stock that a new product starts with, where its line does not say
     #[arg(long, value_name = "UNITS", default_value_t = 0, value_parser = parse_stock)]
     stock: i64,
+    /// ISO 4217 code of the currency that the shop sells in: lines in another are rejected, which nobody could buy. Without
+    /// it, every currency goes in
+    #[arg(long, value_name = "CODE", env = "SHOP_CURRENCY", value_parser = parse_currency)]
+    currency: Option<Currency>,
     /// Where to report the lines that did not go in, as JSON Lines [default: FILE without .gz, plus .rejects.jsonl]
     #[arg(long, value_name = "PATH")]
     rejects: Option<PathBuf>,
+}
+
+fn parse_currency(raw: &str) -> Result<Currency, String> {
+    domain::parse_currency(raw).map_err(|e| e.reason)
 }
 
 fn parse_stock(raw: &str) -> Result<i64, String> {
@@ -63,7 +71,12 @@ pub async fn run(args: &ImportArgs) -> Outcome {
         .map_err(|e| format!("{} cannot be written: {e}; see --rejects", rejects_path.display()))?;
 
     let (table, descriptions) = args.shop.connect().await;
-    let options = ImportOptions { default_stock: args.stock, actor: "import".to_owned(), now: Timestamp::now() };
+    let options = ImportOptions {
+        default_stock: args.stock,
+        actor: "import".to_owned(),
+        currency: args.currency,
+        now: Timestamp::now(),
+    };
     let show = |progress: import::Progress| {
         let per_second = progress.products as f64 / bar.elapsed().as_secs_f64().max(0.001);
         bar.set_message(format!("{} products, {per_second:.0} products/s", progress.products));

@@ -45,6 +45,7 @@ pub(super) fn parse(line: &[u8], options: &ImportOptions) -> Result<Parsed, Inva
         created_at: options.now,
         updated_at: options.now,
     };
+    options.currency.map_or(Ok(()), |currency| product.is_priced_in(currency))?;
     let stock = StockDelta::initial(whole_number(&fields, "stock")?.unwrap_or(options.default_stock))?;
     Ok(Parsed { product, description: description(&fields)?, stock })
 }
@@ -133,7 +134,7 @@ mod tests {
     use super::*;
 
     fn options() -> ImportOptions {
-        ImportOptions { default_stock: 5, actor: "ann".to_owned(), now: Timestamp::UNIX_EPOCH }
+        ImportOptions { default_stock: 5, actor: "ann".to_owned(), currency: None, now: Timestamp::UNIX_EPOCH }
     }
 
     /// A good record, but for one field.
@@ -268,6 +269,16 @@ mod tests {
         assert_eq!((shortened[0].1.as_str(), shortened[1].1.as_str()), ("€".repeat(66).as_str(), "short"));
         let still_too_much: Map<String, Value> = (0..8).map(|i| (format!("a{i}"), json!("x".repeat(1_000)))).collect();
         assert!(with("attrs", Value::Object(still_too_much)).is_err());
+    }
+
+    #[test]
+    fn a_line_in_another_currency_than_the_shops_is_rejected() {
+        let record = json!({ "id": "mug", "name": "Mug", "price": "8.99", "currency": "USD" }).to_string();
+        let read = |currency| parse(record.as_bytes(), &ImportOptions { currency, ..options() });
+
+        assert!(read(None).is_ok() && read(Some(Currency::USD)).is_ok());
+        let reason = read(Some(Currency::EUR)).unwrap_err().to_string();
+        assert_eq!(reason, "price: must be in EUR, the currency that this shop sells in");
     }
 
     #[test]
