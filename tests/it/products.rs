@@ -661,6 +661,31 @@ async fn no_product_is_written_in_another_currency_than_the_shops() {
     ann.checks_out().await.expect(201);
 }
 
+#[tokio::test]
+async fn pictures_of_a_description_come_by_https_in_the_answer_and_on_the_page() {
+    let shop = Shop::open().await;
+    shop.product("mug").create().await;
+    let (admin, ann) = (shop.admin().await, shop.customer().await);
+    let html = "<p>A mug<img src=\"http://plain.example/a.png\"><img src=\"//plain.example/b.png\">\
+                <img src=\"https://cdn.example/c.png\"></p>";
+
+    let put =
+        admin.request(reqwest::Method::PUT, "/admin/products/mug/description").header("content-type", "text/html");
+    admin.send(put.body(html)).await.expect(200);
+
+    let request = ann.request(reqwest::Method::GET, "/products/mug/description");
+    let response = request.send().await.expect("the gateway answers");
+    let policy = response.headers()["content-security-policy"].to_str().expect("text").to_owned();
+    let shown = response.text().await.expect("the answer arrives whole");
+    assert_eq!(shown, "<p>A mug<img><img><img src=\"https://cdn.example/c.png\"></p>");
+    // The page of the local stack has the sandbox as an attribute of its frame, and the rest of the policy in the frame.
+    let page = ann.request(reqwest::Method::GET, "/").send().await.expect("the gateway answers");
+    let page = page.text().await.expect("the page arrives whole");
+    let in_frame = policy.strip_prefix("sandbox; ").expect("a sandbox");
+    assert!(page.contains(&format!("const POLICY = \"{in_frame}\";")), "{policy}");
+    assert!(page.contains("<iframe id=\"product-text\" title=\"Description\" sandbox=\"\""));
+}
+
 fn mug() -> Value {
     json!({"productId": "mug", "name": "Mug", "category": ["Kitchen", "Mugs"], "price": usd(899)})
 }

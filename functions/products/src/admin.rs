@@ -7,14 +7,13 @@ use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
 };
-use domain::{CategoryPath, Product, ProductId};
+use domain::{CategoryPath, Product, ProductId, sanitise};
 use http::{StatusCode, header};
 use table::{ProductPage, ProductRecord, ProductWriteError, StoredDescription};
 
 use crate::{
     State,
     catalog::etag,
-    description::sanitise,
     wire::{CreateProductRequest, PatchProductRequest, ProductResponse, ReplaceProductRequest},
 };
 

@@ -6,12 +6,12 @@ use api::{
     wire::ProblemDetails,
 };
 use axum::{extract::State as Extract, response::IntoResponse};
-use domain::Invalid;
+use domain::{Invalid, sanitise};
 use serde::{Deserialize, Serialize};
 use table::{ImportOutcome, ImportRecord, ProductRecord};
 use utoipa::ToSchema;
 
-use crate::{State, description::sanitise, wire::CreateProductRequest};
+use crate::{State, wire::CreateProductRequest};
 
 const MOST: usize = 100;
 

@@ -17,7 +17,7 @@ pub struct CreateProductRequest {
     pub product_id: Option<String>,
     #[schema(example = "Mug")]
     pub name: String,
-    /// HTML; sanitised before it is kept.
+    /// HTML; sanitised before it is kept. Pictures have `https:` URLs or paths relative to the storefront.
     pub description: Option<String>,
     /// Category path, outermost first, at most 4 levels.
     #[schema(example = json!(["Kitchen", "Mugs"]))]

@@ -7,6 +7,7 @@ mod address;
 mod by_hand;
 mod cart;
 mod customer;
+mod description;
 mod dispute;
 mod ids;
 mod invalid;
@@ -23,6 +24,7 @@ pub use address::{Address, CountryCode};
 pub use by_hand::RefundByHand;
 pub use cart::{Cart, CartError, CartLine, MAX_LINES};
 pub use customer::{Customer, CustomerName, Email, Password, Role};
+pub use description::{escape, sanitise};
 pub use dispute::{Dispute, DisputeState};
 pub use ids::{
     AddressId, IdempotencyKey, Incarnation, OrderId, PaymentEventId, ProductId, ProviderId, SessionId, UserId,

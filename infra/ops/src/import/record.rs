@@ -90,7 +90,7 @@ fn category(fields: &Fields) -> Result<CategoryPath, Invalid> {
 
 fn description(fields: &Fields) -> Result<Option<String>, Invalid> {
     let Some(html) = text(fields, "description")? else { return Ok(None) };
-    let clean = ammonia::clean(html);
+    let clean = domain::sanitise(html);
     // Measured after cleaning, which can make it longer: it closes tags and writes `&amp;` for `&`.
     if clean.len() > MAX_DESCRIPTION_BYTES {
         return Err(invalid("description", format!("must be at most {MAX_DESCRIPTION_BYTES} bytes")));
