@@ -662,6 +662,107 @@ async fn no_product_is_written_in_another_currency_than_the_shops() {
 }
 
 #[tokio::test]
+async fn a_name_is_as_long_as_its_letters_are_many_in_every_script() {
+    let shop = Shop::open().await;
+    let admin = shop.admin().await;
+    let hindi = "हस्तनिर्मित नीला चीनी मिट्टी का बड़ा प्याला, ढक्कन सहित";
+    let names =
+        [hindi.to_owned(), "ถ้วย".repeat(50), "می\u{200c}خواهم".to_owned(), "👩\u{200d}👩\u{200d}👧 mug".to_owned()];
+
+    for name in names {
+        let mut product = mug();
+        product["productId"] = Value::Null;
+        product["name"] = json!(name);
+
+        let created = admin.post("/admin/products", product).await.expect(201).json();
+
+        let path = format!("/products/{}", created["productId"].as_str().expect("an id"));
+        let shown = shop.customer().await.get(&path).await.expect(200).json();
+        assert_eq!(shown["name"], created["name"]);
+        assert_eq!(shown["name"].as_str().map(|shown| shown.chars().count()), Some(name.chars().count()), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_category_is_one_whichever_device_typed_it() {
+    let shop = Shop::open().await;
+    let (admin, ann) = (shop.admin().await, shop.customer().await);
+    for (id, category) in [("one", "Café"), ("two", "Cafe\u{301}")] {
+        let product = json!({"productId": id, "name": "Cafetie\u{300}re", "category": [category], "price": usd(899)});
+        let created = admin.post("/admin/products", product).await.expect(201).json();
+        assert_eq!((&created["category"], &created["name"]), (&json!(["Café"]), &json!("Cafetière")));
+    }
+
+    let categories = ann.get("/categories").await.expect(200).json();
+    let named: Vec<_> = categories["items"].as_array().expect("a list").iter().map(|c| c["path"].clone()).collect();
+    assert_eq!(named, [json!("Café")]);
+    for category in ["Caf%C3%A9", "Cafe%CC%81"] {
+        let listed = ann.get(&format!("/products?category={category}")).await.expect(200).json();
+        assert_eq!(listed["items"].as_array().map(Vec::len), Some(2), "{category}");
+    }
+}
+
+#[tokio::test]
+async fn products_of_a_category_from_before_are_found_once_they_are_written_again() {
+    let shop = Shop::open().await;
+    let (table, now) = (&shop.stack.table, shop.clock.now());
+    let before = "Cafe\u{301}/Cre\u{300}me";
+    for (id, category) in [("one", before), ("two", "Café/Crème")] {
+        let mut builder = shop.product(id);
+        builder = builder.spelled_in_category(category);
+        builder.create().await;
+    }
+    let ann = shop.customer().await;
+    let count =
+        async || ann.get("/products?category=Caf%C3%A9").await.expect(200).json()["items"].as_array().map(Vec::len);
+    assert_eq!(count().await, Some(1));
+
+    let staff = "staff".parse().expect("an id");
+    let mut written = Vec::new();
+    for path in ["Cafe\u{301}", before, "Café"] {
+        written.push(table.category_respell(path, &staff, now).await.expect("the table answers"));
+    }
+
+    assert_eq!((written, count().await), (vec![1, 0, 0], Some(2)));
+    let below = ann.get("/products?category=Caf%C3%A9%2FCr%C3%A8me").await.expect(200).json();
+    assert_eq!(below["items"].as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test]
+async fn a_product_and_a_category_from_before_are_still_shown() {
+    let shop = Shop::open().await;
+    let table = &shop.stack.table;
+    let now = shop.clock.now();
+    let product = domain::Product {
+        id: "old".parse().expect("an id"),
+        name: domain::ProductName::stored("So\u{ad}fa".to_owned()),
+        category: domain::CategoryPath::stored("Liv\u{200b}ing"),
+        price: domain::Money::price(899, Currency::USD).expect("a price"),
+        thumbnail: None,
+        manufacturer: Some(domain::Manufacturer::stored("Pot\u{200b}ter".to_owned())),
+        attributes: domain::Attributes::stored([("size".to_owned(), "9\r\ncm".to_owned())].into()),
+        featured_rank: None,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    let record = table::ProductRecord { product: product.clone(), description: None };
+    table.categories_add(&[product.category.clone()].into()).await.expect("the table answers");
+    table.product_create(&record, 5, &"staff".parse().expect("an id"), uuid::Uuid::now_v7()).await.expect("it is new");
+    let (admin, ann) = (shop.admin().await, shop.customer().await);
+
+    let shown = ann.get("/products/old").await.expect(200).json();
+    let path = ann.get("/categories").await.expect(200).json()["items"][0]["path"].clone();
+    let listed = ann.get(&format!("/products?category={}", path.as_str().expect("a path"))).await.expect(200).json();
+
+    assert_eq!((&shown["name"], &shown["attributes"]["size"]), (&json!("So\u{ad}fa"), &json!("9\r\ncm")));
+    assert_eq!(listed["items"][0]["productId"], "old");
+    ann.adds(&product.id, 1).await.expect(200);
+    ann.checks_out().await.expect(201);
+    admin.patch("/admin/products/old", json!({"price": usd(900)})).await.expect(200);
+}
+
+#[tokio::test]
 async fn pictures_of_a_description_come_by_https_in_the_answer_and_on_the_page() {
     let shop = Shop::open().await;
     shop.product("mug").create().await;

@@ -9,18 +9,21 @@ use super::{NOT_WELL, Outcome, bar, shop::ShopArgs};
 pub const HELP: &str = "\
 Each line of FILE is one JSON object:
   id            1 to 64 characters of A-Z a-z 0-9 . _ -
-  name          1 to 200 bytes
+  name          1 to 200 characters
   price         decimal string in the currency's own decimals, such as \"12.99\"
   currency      ISO 4217 code, such as \"USD\"
   description   HTML, up to 1 MiB; what could run as script is taken out   (optional)
-  category      array, outermost first, up to 4 levels                     (optional)
+  category      array, outermost first, up to 4 levels of 100 characters   (optional)
   thumbnail     https: URL, or a path relative to the storefront           (optional)
-  manufacturer  1 to 100 bytes                                             (optional)
-  attrs         object of strings, numbers and booleans, 32 and 1.5 KiB;
-                where they are more, values are cut to 200 bytes           (optional)
+  manufacturer  1 to 100 characters                                        (optional)
+  attrs         object of strings, numbers and booleans: 32, named by 1 to
+                64 characters, of 1.5 KiB of UTF-8 together, so that a page
+                is one read unit; where they are more, values are cut to
+                200 bytes                                                  (optional)
   source, license   kept as attributes                                     (optional)
   featuredRank  place among the featured products, lowest first            (optional)
   stock         units the product starts with, instead of --stock          (optional)
+Texts are kept in NFC. Control characters and invisible ones (zero width, byte order mark, text direction) are refused.
 Other fields are ignored. Lines of more than 1 MiB are rejected.
 
 Exit status: 0 all lines went in; 1 the import stopped, run it again; 2 some lines were rejected, the rest went in.

@@ -110,10 +110,7 @@ fn attributes(fields: &Fields) -> Result<Attributes, Invalid> {
             entries.insert(field.to_owned(), text.to_owned());
         }
     }
-    Attributes::new(entries.clone()).or_else(|_| {
-        entries.values_mut().for_each(|value| value.truncate(value.floor_char_boundary(SHORTENED_BYTES)));
-        Attributes::new(entries).map_err(|e| Invalid { field: "attrs", ..e })
-    })
+    Attributes::shortened(entries, SHORTENED_BYTES).map_err(|e| Invalid { field: "attrs", ..e })
 }
 
 /// What has no one-line form is left out.
@@ -186,14 +183,15 @@ mod tests {
     #[test]
     fn every_reason_names_the_field_and_the_rule() {
         let many: Map<String, Value> = (0..33).map(|i| (format!("a{i}"), json!(1))).collect();
-        let attributes_rule = "attrs: must be at most 32 entries of 1536 bytes together, named by 1 to 64 bytes";
+        let attributes_rule =
+            "attrs: must be at most 32 entries of 1536 bytes of UTF-8 together, named by 1 to 64 characters";
         let depth = json!(["1", "2", "3", "4", "5"]);
         let cases = [
             ("id", Value::Null, "id: is missing"),
             ("id", json!(7), "id: must be a string"),
             ("id", json!("PROD#1"), "id: must be 1 to 64 characters of A-Z a-z 0-9 . _ -"),
             ("name", json!(""), "name: is missing"),
-            ("name", json!("x".repeat(201)), "name: must be at most 200 bytes of UTF-8"),
+            ("name", json!("x".repeat(201)), "name: must be at most 200 characters"),
             ("name", json!("a\u{7}b"), "name: must not contain control characters"),
             ("currency", Value::Null, "currency: is missing"),
             ("currency", json!("usd"), "currency: must be an ISO 4217 code such as USD"),
@@ -208,12 +206,14 @@ mod tests {
             ("category", json!(["Mugs", " "]), "category: must not be empty"),
             ("category", depth, "category: must have at most 4 levels"),
             ("thumbnail", json!("javascript:alert(1)"), "thumbnail: must be an https: URL or a relative path"),
-            ("manufacturer", json!("x".repeat(101)), "manufacturer: must be at most 100 bytes of UTF-8"),
+            ("manufacturer", json!("x".repeat(101)), "manufacturer: must be at most 100 characters"),
             ("description", json!(1), "description: must be a string"),
             ("description", json!("&".repeat(300_000)), "description: must be at most 1048576 bytes"),
             ("attrs", json!([]), "attrs: must be an object"),
             ("attrs", Value::Object(many), attributes_rule),
             ("attrs", json!({ "": 1 }), attributes_rule),
+            ("attrs", json!({ "size": "9\r\n" }), "attrs: \"size\" must not contain control characters"),
+            ("manufacturer", json!("Pot\u{200b}ter"), "manufacturer: must not contain the invisible character U+200B"),
             ("source", json!(1), "source: must be a string"),
             ("featuredRank", json!(-1), "featuredRank: must be a whole number in range"),
             ("featuredRank", json!(4_294_967_296_u64), "featuredRank: must be a whole number in range"),
