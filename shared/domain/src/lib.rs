@@ -9,6 +9,7 @@ mod cart;
 mod customer;
 mod description;
 mod dispute;
+mod email;
 mod ids;
 mod invalid;
 mod money;
@@ -23,9 +24,10 @@ mod transition;
 pub use address::{Address, CountryCode};
 pub use by_hand::RefundByHand;
 pub use cart::{Cart, CartError, CartLine, MAX_LINES};
-pub use customer::{Customer, CustomerName, Email, Password, Role};
+pub use customer::{Customer, CustomerName, Password, Role};
 pub use description::{escape, sanitise};
 pub use dispute::{Dispute, DisputeState};
+pub use email::Email;
 pub use ids::{
     AddressId, IdempotencyKey, Incarnation, OrderId, PaymentEventId, ProductId, ProviderId, SessionId, UserId,
 };
