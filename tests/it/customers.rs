@@ -529,6 +529,105 @@ async fn a_customer_has_at_most_fifty_addresses() {
     assert_eq!(listed["items"].as_array().map(Vec::len), Some(50));
 }
 
+#[tokio::test]
+async fn an_address_is_refused_under_the_name_of_the_field_that_is_wrong() {
+    let shop = Shop::open().await;
+    let ann = shop.registered().await;
+    let created = ann.post("/users/me/addresses", address("Bristol")).await.expect(201).json();
+    let path = format!("/users/me/addresses/{}", created["addressId"].as_str().expect("an id"));
+    let long = "ก".repeat(201);
+    let cases = [
+        ("recipient", "", "address_invalid"),
+        ("recipient", "Ann\u{202e}", "address_invalid"),
+        ("line1", " ", "address_invalid"),
+        ("line1", "1 Harbour\nStreet", "address_invalid"),
+        ("line2", "Flat\u{200b} 2", "address_invalid"),
+        ("city", long.as_str(), "address_invalid"),
+        ("region", "\u{feff}Avon", "address_invalid"),
+        ("postalCode", "BS1\u{0}", "address_invalid"),
+        ("country", "gb", "country_invalid"),
+        ("country", "ZZ", "country_invalid"),
+        ("country", "UK", "country_invalid"),
+        ("phone", "ask my neighbour", "phone_invalid"),
+        ("phone", "12", "phone_invalid"),
+    ];
+
+    for (field, value, code) in cases {
+        let mut wrong = address("Bristol");
+        wrong[field] = json!(value);
+        for refused in [ann.post("/users/me/addresses", wrong.clone()).await, ann.put(&path, wrong.clone()).await] {
+            let refused = refused.expect(422);
+            assert_eq!((refused.code().as_str(), &refused.json()["field"]), (code, &json!(field)), "{field} {value:?}");
+        }
+    }
+    let mut british = address("Bristol");
+    british["country"] = json!("UK");
+    let detail = ann.post("/users/me/addresses", british).await.expect(422).json()["detail"].clone();
+    assert!(detail.as_str().is_some_and(|detail| detail.contains("must be GB")), "{detail}");
+}
+
+#[tokio::test]
+async fn an_empty_field_of_an_address_is_a_missing_one() {
+    let shop = Shop::open().await;
+    let ann = shop.registered().await;
+    for nothing in [json!(""), json!("  "), Value::Null] {
+        let mut sparse = address("Bristol");
+        for field in ["line2", "region", "postalCode", "phone"] {
+            sparse[field] = nothing.clone();
+        }
+
+        let created = ann.post("/users/me/addresses", sparse).await.expect(201).json();
+
+        for field in ["line2", "region", "postalCode", "phone"] {
+            assert_eq!(created.get(field), None, "{field}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_phone_goes_with_the_address_and_with_the_order() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").create().await;
+    let ann = shop.registered().await;
+    ann.adds(&mug, 1).await.expect(200);
+    let mut with_phone = address("Bristol");
+    with_phone["phone"] = json!(" +44 117 496 0123 ");
+    with_phone["line1"] = json!("88 ถนนสุขุมวิท แขวงคลองเตยเหนือ เขตวัฒนา กรุงเทพมหานคร อาคารพระราม ชั้นสิบสอง ห้องเลขที่");
+
+    let created = ann.post("/users/me/addresses", with_phone).await.expect(201).json();
+    let body = json!({"payment": {"token": "tok_visa"}, "shippingAddressId": created["addressId"]});
+    let order = ann.post_once("/orders", "an-order-with-a-phone", body).await.expect(201).json();
+
+    assert_eq!(created["phone"], "+44 117 496 0123");
+    assert_eq!(order["shippingAddress"]["phone"], "+44 117 496 0123");
+    assert_eq!(ann.get("/users/me/addresses").await.json()["items"][0], created);
+}
+
+#[tokio::test]
+async fn an_address_from_before_is_still_read() {
+    let shop = Shop::open().await;
+    let ann = shop.registered().await;
+    let old = domain::Address {
+        id: "home".parse().expect("an id"),
+        recipient: "An\u{200b}n".to_owned(),
+        line1: "1 Harbour Street".to_owned(),
+        line2: None,
+        city: "Bristol".to_owned(),
+        region: None,
+        postal_code: None,
+        country: domain::CountryCode::stored("UK").expect("two letters"),
+        phone: None,
+    };
+    shop.stack.table.address_put(&ann.uid.parse().expect("an id"), &old, true).await.expect("the table answers");
+
+    let listed = ann.get("/users/me/addresses").await.expect(200).json();
+
+    assert_eq!(
+        (&listed["items"][0]["country"], &listed["items"][0]["recipient"]),
+        (&json!("UK"), &json!("An\u{200b}n"))
+    );
+}
+
 async fn register(shopper: &Shopper, email: &str, password: &str) -> Answer {
     shopper.post("/users", json!({"email": email, "password": password, "name": "Ann"})).await
 }

@@ -21,7 +21,7 @@ mod session;
 mod text;
 mod transition;
 
-pub use address::{Address, CountryCode};
+pub use address::{Address, CountryCode, Phone};
 pub use by_hand::RefundByHand;
 pub use cart::{Cart, CartError, CartLine, MAX_LINES};
 pub use customer::{Customer, CustomerName, Password, Role};

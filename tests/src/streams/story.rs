@@ -96,6 +96,7 @@ impl Day<'_> {
                 region: None,
                 postal_code: None,
                 country: domain::CountryCode::parse("IE").expect("a country"),
+                phone: None,
             };
             table.address_put(&customer.id, &home, true).await.expect("the table answers");
         }
