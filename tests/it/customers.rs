@@ -58,7 +58,7 @@ async fn the_cart_of_a_guest_who_registered_no_longer_expires() {
 }
 
 #[tokio::test]
-async fn an_email_that_mail_can_never_reach_is_refused_at_every_door() {
+async fn an_email_that_cannot_be_reached_is_refused_at_registration_and_at_login() {
     let shop = Shop::open_with(|options| options.policy.rates = None).await;
     registered_as(&shop, ANN).await;
     let unreachable = [

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_writes_uk_learns_that_it_is_gb() {
+    fn uk_is_refused_with_the_code_that_is_right() {
         let reason = CountryCode::parse("UK").unwrap_err().reason;
 
         assert_eq!(reason, "must be GB for the United Kingdom: UK is not its ISO 3166-1 code");

@@ -49,7 +49,7 @@ impl Password {
         Ok(password)
     }
 
-    /// A password to compare: anything short enough to hash. Of one from before, what came counts as well.
+    /// A password to compare: at most 128 characters, as it was sent or in NFKC.
     pub fn attempt(raw: &str) -> Result<Self, Invalid> {
         let password = Self::read(raw);
         let short_enough = |text: &str| text.chars().count() <= Self::MAX_CHARS;

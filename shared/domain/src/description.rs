@@ -5,8 +5,8 @@ use ammonia::Builder;
 /// HTML that shows and does nothing, as a product's description is kept. Doing it twice changes nothing.
 ///
 /// Pictures come by `https:` or from a path relative to the storefront, as a [`Thumbnail`](crate::Thumbnail) does; of any
-/// other the address is dropped. A page that is served by HTTPS would not load one by HTTP, and whoever is between could
-/// read which product is looked at.
+/// other the address is dropped. A page that is served by HTTPS does not load one by HTTP, and such a request
+/// shows every network on its way which product is viewed.
 pub fn sanitise(html: &str) -> String {
     let mut builder = Builder::default();
     builder.attribute_filter(|element, attribute, value| {

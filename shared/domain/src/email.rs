@@ -14,7 +14,7 @@ const MAX_CHARS: usize = 254;
 const MAX_LOCAL_CHARS: usize = 64;
 
 impl Email {
-    /// The one reading of an e-mail address, for whoever registers, logs in or is written to.
+    /// The one reading of an e-mail address: registration, login and the mailer use it.
     ///
     /// Before the `@` is a dot-atom of ASCII (RFC 5322, section 3.4.1): SES sends to nothing else. After it is the name of a
     /// host with a dot in it. An internationalised one is converted to ASCII as browsers do (UTS 46), so that
@@ -26,7 +26,7 @@ impl Email {
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
         let invalid = |reason: &str| Invalid::new("email", "email_invalid", reason);
         let email = raw.trim();
-        // Checked before the conversion, which would drop some of them without a word. Joiners in a host name are left to it.
+        // Checked before the conversion, which drops some of them silently. Joiners in a host name are checked by it.
         let hidden = email.chars().any(|c| c.is_control() || c.is_whitespace())
             || text::invisible(&email.replace(['\u{200c}', '\u{200d}'], "")).is_some();
         if hidden {

@@ -115,7 +115,7 @@ impl CategoryPath {
         Self::new(split(joined))
     }
 
-    /// Reads the joined form of a category that is looked for: one of before may be longer, or hold what nobody sees.
+    /// Reads the joined form of a category that is looked for: one from before may be longer, or have invisible characters.
     pub fn sought(joined: &str) -> Result<Self, Invalid> {
         Self::of(split(joined), text::line_sought)
     }

@@ -10,8 +10,8 @@ impl Table {
     /// one from before is in the indexes as it was typed. Returns how many; for a path that is in NFC, none, and nothing is
     /// read.
     ///
-    /// By AP-03, AP-14 and AP-21. Interrupted, it goes on where it was; a product that somebody changes meanwhile is spelled
-    /// right by that.
+    /// By AP-03, AP-14 and AP-21. It may be interrupted and run again; a product that is changed meanwhile is spelled
+    /// right by that change.
     pub async fn category_respell(&self, stored: &str, actor: &UserId, now: Timestamp) -> Result<u64, StoreError> {
         if CategoryPath::stored(stored).to_string() == stored {
             return Ok(0);

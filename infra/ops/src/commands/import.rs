@@ -41,8 +41,8 @@ pub struct ImportArgs {
     /// Units in stock that a new product starts with, where its line does not say
     #[arg(long, value_name = "UNITS", default_value_t = 0, value_parser = parse_stock)]
     stock: i64,
-    /// ISO 4217 code of the currency that the shop sells in: lines in another are rejected, which nobody could buy. Without
-    /// it, every currency goes in
+    /// ISO 4217 code of the currency that the shop sells in: lines in another currency are rejected. Without it, lines in
+    /// any currency are imported, but products in another currency cannot be bought
     #[arg(long, value_name = "CODE", env = "SHOP_CURRENCY", value_parser = parse_currency)]
     currency: Option<Currency>,
     /// Where to report the lines that did not go in, as JSON Lines [default: FILE without .gz, plus .rejects.jsonl]
