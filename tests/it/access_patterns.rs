@@ -348,6 +348,7 @@ fn address(id: &str) -> Address {
         region: None,
         postal_code: Some(text("BS1 5UH")),
         country: CountryCode::parse("GB").unwrap(),
+        phone: None,
     }
 }
 
