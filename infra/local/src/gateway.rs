@@ -15,7 +15,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        ContentBuilder, InfoBuilder, LicenseBuilder, Ref, RefOr, ResponseBuilder,
+        ContentBuilder, InfoBuilder, LicenseBuilder, Ref, RefOr, ResponseBuilder, Server,
         path::Operation,
         security::{Http, HttpAuthScheme, SecurityScheme},
     },
@@ -48,7 +48,9 @@ pub fn router(
         };
         routes.merge(function.layer(from_fn(run)))
     });
-    let document = openapi(routes.get_openapi().clone());
+    let mut document = openapi(routes.get_openapi().clone());
+    let base = context.policy.base_path.as_str();
+    document.servers = (!base.is_empty()).then(|| vec![Server::new(base)]);
     let text: Arc<str> = document.to_pretty_json().unwrap_or_default().into();
     let routes = routes
         .route("/", get(async || Html(PAGE)))
