@@ -46,10 +46,23 @@ export interface OneTillProps {
   readonly rateLimits?: RateLimits;
 
   /**
+   * Forwarders before the API whose `X-Forwarded-For` is believed, such as 1 behind a CDN; see "Rates" in
+   * docs/operations.md first.
+   * @default 0
+   */
+  readonly trustedProxyHops?: number;
+
+  /**
    * The API's own domain. Cookies reach it only below the storefront's domain.
    * @default the address that API Gateway gives it
    */
   readonly domain?: ApiDomain;
+
+  /**
+   * Path that clients find the API below, such as `prod` or `shop/v1`; the key of the domain's mapping, if there is one.
+   * @default none
+   */
+  readonly basePath?: string;
 
   /**
    * Requests of all callers together.

@@ -43,6 +43,8 @@ pub const CASES: [Case; 3] = [
             ("ShopName", "Mugs"),
             ("ShopCurrency", "EUR"),
             ("RateLimits", "checkout=20"),
+            ("TrustedProxyHops", "1"),
+            ("BasePath", "shop/v1"),
             ("MailConfigurationSet", "bounces"),
             ("MailLimits", "recipient=50,shop=100000"),
             ("DomainName", "api.shop.example"),
