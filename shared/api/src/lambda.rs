@@ -28,7 +28,7 @@ pub async fn start() -> Result<Environment, Error> {
     Ok(Environment::load().await?)
 }
 
-/// Makes the clients; nothing is sent yet.
+/// Makes the clients and, on AWS, the connections to the table.
 ///
 /// `TABLE_NAME`, `BUCKET_NAME`, `CURSOR_KEYS`, and optionally `SHOP_CURRENCY`, `ALLOWED_ORIGINS` (comma-separated),
 /// `RATE_LIMITS` (see [`Rates::parse`]), `ACCESS_PATTERN_METRICS`, `DYNAMODB_ENDPOINT` with `S3_ENDPOINT`.
@@ -48,6 +48,9 @@ pub async fn context(environment: &Environment) -> Result<(Context, Descriptions
     let metrics = Metrics::from_env(&config.table, var)?;
     let policy = Policy { currency, origins, rates: Some(rates), metrics: Some(metrics), ..Policy::default() };
     let (table, descriptions) = config.connect().await;
+    if config.endpoints.is_none() {
+        table.open_connections().await;
+    }
     let context = Context { table, clock: Clock::System, cursors: Arc::new(cursors), policy: Arc::new(policy) };
     Ok((context, descriptions))
 }

@@ -10,6 +10,7 @@ mod carts;
 mod categories;
 mod conditions;
 mod config;
+mod connections;
 mod customers;
 mod descriptions;
 mod error;
