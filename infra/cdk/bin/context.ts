@@ -25,7 +25,8 @@ const SETTINGS = {
   certificateArn: 'Certificate of that domain, in this region [none]',
   throttlingRateLimit: 'Requests a second, of all callers together [500]',
   throttlingBurstLimit: 'Requests at once, of all callers together [1000]',
-  tableName: 'Name of the table [EcommerceApp]',
+  tableName: "Name of the table [the stack's name and -Table]",
+  deletionProtection: 'Whether the table refuses to be deleted: on, or off for the first deployment [on]',
   billingMode: 'PAY_PER_REQUEST, or PROVISIONED, which scales between the next two [PAY_PER_REQUEST]',
   startingCapacity: 'Units that provisioning begins with [5]',
   minCapacity: 'Units that scaling keeps at least [5]',
@@ -82,6 +83,7 @@ export function propsFromContext(scope: Construct): OneTillProps {
     domain: domainName === undefined ? undefined : { name: domainName, certificateArn: text('certificateArn') ?? '' },
     throttling: { rateLimit: number('throttlingRateLimit'), burstLimit: number('throttlingBurstLimit') },
     tableName: text('tableName'),
+    deletionProtection: choice('deletionProtection', 'on', 'off') !== 'off',
     capacity:
       choice('billingMode', 'PAY_PER_REQUEST', 'PROVISIONED') === 'PROVISIONED'
         ? {

@@ -72,9 +72,15 @@ export interface OneTillProps {
 
   /**
    * Name of the table. Another name makes another table; the old one is kept.
-   * @default EcommerceApp
+   * @default the stack's name and -Table
    */
   readonly tableName?: string;
+
+  /**
+   * Whether the table refuses to be deleted. False for the first deployment, so that one that fails leaves nothing behind.
+   * @default true
+   */
+  readonly deletionProtection?: boolean;
 
   /**
    * Units that the table and each of its indexes are scaled between.

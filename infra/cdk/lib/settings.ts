@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 
-import { Duration } from 'aws-cdk-lib';
+import { Aws, Duration } from 'aws-cdk-lib';
 import { Architecture } from 'aws-cdk-lib/aws-lambda';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 
@@ -25,6 +25,7 @@ export interface Settings {
   readonly domain: ApiDomain | undefined;
   readonly throttling: Required<Throttling>;
   readonly tableName: string;
+  readonly deletionProtection: boolean;
   readonly capacity: Required<ProvisionedCapacity> | undefined;
   readonly restore: TableExport | undefined;
   readonly alarmEmail: string | undefined;
@@ -52,7 +53,8 @@ export function settingsOf(props: OneTillProps): Settings {
     basePath: props.basePath ?? '',
     domain: props.domain,
     throttling: { rateLimit: props.throttling?.rateLimit ?? 500, burstLimit: props.throttling?.burstLimit ?? 1000 },
-    tableName: props.tableName ?? 'EcommerceApp',
+    tableName: props.tableName ?? `${Aws.STACK_NAME}-Table`,
+    deletionProtection: props.deletionProtection ?? true,
     capacity: props.capacity && {
       starting: props.capacity.starting ?? 5,
       min: props.capacity.min ?? 5,

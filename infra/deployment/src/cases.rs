@@ -57,6 +57,10 @@ pub const CASES: [Case; 3] = [
     },
 ];
 
+/// The first deployment of a shop: a table that is protected would outlive its failure. It is only compared, because what is
+/// for good has every control.
+pub const FIRST: Case = Case { name: "first", parameters: &[("DeletionProtection", "off")] };
+
 impl Case {
     /// Under the names of SAM's parameters.
     pub fn parameters(&self) -> BTreeMap<String, String> {

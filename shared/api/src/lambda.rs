@@ -28,7 +28,7 @@ pub async fn start() -> Result<Environment, Error> {
     Ok(Environment::load().await?)
 }
 
-/// Makes the clients; nothing is sent yet.
+/// Makes the clients and, on AWS, the connections to the table.
 ///
 /// `TABLE_NAME`, `BUCKET_NAME`, `CURSOR_KEYS`, and optionally `SHOP_CURRENCY`, `ALLOWED_ORIGINS` (comma-separated),
 /// `RATE_LIMITS` (see [`Rates::parse`]), `TRUSTED_PROXY_HOPS`, `BASE_PATH`, `ACCESS_PATTERN_METRICS`, `DYNAMODB_ENDPOINT` with `S3_ENDPOINT`.
@@ -59,6 +59,9 @@ pub async fn context(environment: &Environment) -> Result<(Context, Descriptions
         ..Policy::default()
     };
     let (table, descriptions) = config.connect().await;
+    if config.endpoints.is_none() {
+        table.open_connections().await;
+    }
     let context = Context { table, clock: Clock::System, cursors: Arc::new(cursors), policy: Arc::new(policy) };
     Ok((context, descriptions))
 }
