@@ -42,7 +42,7 @@ pub async fn create(
     let description = stored_description(&state, &id, request.description).await?;
 
     remember_category(&state, &product.category).await?;
-    let record = ProductRecord { product, description };
+    let record = ProductRecord { product, description, imported: None };
     let move_id = clock.uuid_v7();
     let created = state.context.table.product_create(&record, available, &admin.uid, move_id).await;
     let page = created.map_err(write_problem)?;
@@ -150,7 +150,8 @@ pub async fn write(
     if product.category != page.record.product.category {
         remember_category(state, &product.category).await?;
     }
-    let record = ProductRecord { product, description }.changed(state.context.clock.now());
+    let imported = page.record.imported.clone();
+    let record = ProductRecord { product, description, imported }.changed(state.context.clock.now());
     state.context.table.product_put(&record, page.available, &admin.uid).await.map_err(write_problem)?;
     state.forget(&record.product.id).await;
     Ok(answer(&ProductPage { record, ..page }))

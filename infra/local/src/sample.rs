@@ -34,7 +34,7 @@ pub async fn load(
     if seed == Seed::None || data.is_seeded() {
         return Ok(());
     }
-    let options = ImportOptions { default_stock: 0, actor: "sample".to_owned(), now };
+    let options = ImportOptions::new("sample", now);
     let refuse = |reject: ops::import::Reject| Err(std::io::Error::other(format!("{reject:?}")));
     let loaded = import(table, descriptions, CATALOG.as_bytes(), &options, refuse, |_| {}).await;
     loaded.map_err(|e| StackError::start("sample catalogue", error_chain(&e)))?;
