@@ -276,6 +276,17 @@ async fn a_query_that_says_nothing_sensible_is_refused() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_with_a_query_is_said_in_words_for_people() {
+    let shop = Shop::open().await;
+
+    let no_number = shop.stranger().get("/products?limit=abc").await.expect(400).json();
+    let twice = shop.stranger().get("/products?limit=1&limit=2").await.expect(400).json();
+
+    assert_eq!(no_number["detail"], "limit: must be a whole number in range");
+    assert_eq!(twice["detail"], "limit: repeated field");
+}
+
+#[tokio::test]
 async fn a_cursor_continues_the_list_it_was_given_for_and_no_other() {
     let scene = Scene::set().await;
     let next = async |path: &str| {
