@@ -1,6 +1,6 @@
 //! A customer who does not want it any more.
 
-use api::{Deadline, Id, Problem, RequestKey, Session, idempotency, wire::ProblemDetails};
+use api::{Deadline, Id, NoBody, Problem, RequestKey, Session, idempotency, wire::ProblemDetails};
 use axum::{extract::State as Extract, response::Response};
 use domain::{Cancelling, NotPaid, Order, OrderId};
 use saga::Patience;
@@ -19,6 +19,7 @@ use crate::{
     responses(
         (status = 200, body = OrderResponse),
         (status = 202, description = "the payment provider does not answer: the refund is owed", body = OrderResponse),
+        (status = 400, description = "`body_invalid`: it takes no body", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
         (status = 409, description = "`order_state_conflict`: it was shipped", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 422, description = "`idempotency_key_reused`; `amount_not_refundable`: the payment provider cannot give this amount back, and nothing was changed", body = ProblemDetails, content_type = "application/problem+json"),
@@ -29,6 +30,7 @@ pub async fn cancel(
     Id(id): Id<OrderId>,
     deadline: Deadline,
     key: RequestKey,
+    _: NoBody,
 ) -> Result<Response, Problem> {
     let now = state.context.clock.now();
     let about = About { order: id, owner: Some(session.uid.clone()), patience: state.patience(deadline) };

@@ -1,6 +1,6 @@
 //! Sending orders out, by the shop's staff.
 
-use api::{Admin, Deadline, Id, Problem, RequestKey, wire::ProblemDetails};
+use api::{Admin, Deadline, Id, NoBody, Problem, RequestKey, wire::ProblemDetails};
 use axum::{extract::State as Extract, response::Response};
 use domain::{Moved, OrderId, TransitionError};
 
@@ -15,6 +15,7 @@ use crate::{
     params(("orderId" = String, Path), ("Idempotency-Key" = String, Header, description = "16 to 64 characters")),
     responses(
         (status = 200, body = OrderResponse),
+        (status = 400, description = "`body_invalid`: it takes no body", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
         (status = 409, description = "`order_state_conflict`: it is not confirmed", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 422, description = "`idempotency_key_reused`", body = ProblemDetails, content_type = "application/problem+json"),
@@ -25,6 +26,7 @@ pub async fn ship(
     Id(id): Id<OrderId>,
     deadline: Deadline,
     key: RequestKey,
+    _: NoBody,
 ) -> Result<Response, Problem> {
     let now = state.context.clock.now();
     let request = key.request(&admin.uid, "POST /admin/orders/{orderId}/ship", &id.to_string());
@@ -37,6 +39,7 @@ pub async fn ship(
     params(("orderId" = String, Path), ("Idempotency-Key" = String, Header, description = "16 to 64 characters")),
     responses(
         (status = 200, body = OrderResponse),
+        (status = 400, description = "`body_invalid`: it takes no body", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
         (status = 409, description = "`order_state_conflict`: it is not shipped", body = ProblemDetails, content_type = "application/problem+json"),
         (status = 422, description = "`idempotency_key_reused`", body = ProblemDetails, content_type = "application/problem+json"),
@@ -47,6 +50,7 @@ pub async fn deliver(
     Id(id): Id<OrderId>,
     deadline: Deadline,
     key: RequestKey,
+    _: NoBody,
 ) -> Result<Response, Problem> {
     let now = state.context.clock.now();
     let request = key.request(&admin.uid, "POST /admin/orders/{orderId}/deliver", &id.to_string());

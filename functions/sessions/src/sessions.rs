@@ -1,8 +1,8 @@
 //! Opening sessions, keeping them, ending them.
 
 use api::{
-    ClientAddress, Context, Device, DeviceCookie, Id, Json, KnownDevice, MaybeSession, Problem, Session, attach_token,
-    clear_cookie, rates,
+    ClientAddress, Context, Device, DeviceCookie, Id, Json, KnownDevice, MaybeSession, NoBody, Problem, Session,
+    attach_token, clear_cookie, rates,
     token::Token,
     wire::{ProblemDetails, timestamp},
 };
@@ -26,12 +26,14 @@ pub const TRIES: usize = 5;
 /// A session without credentials: a cart and orders of one's own, for 30 days.
 #[utoipa::path(post, path = "/sessions/guest", tag = "sessions", security(()), responses(
     (status = 201, body = TokenResponse),
+    (status = 400, description = "`body_invalid`: it takes no body", body = ProblemDetails, content_type = "application/problem+json"),
     (status = 429, body = ProblemDetails, content_type = "application/problem+json"),
 ))]
 pub async fn guest(
     Extract(state): Extract<State>,
     ClientAddress(address): ClientAddress,
     Device(device): Device,
+    _: NoBody,
 ) -> Result<Response, Problem> {
     let context = &state.context;
     rates::allow(context, |rates| vec![rates.guest(address)]).await?;
@@ -126,12 +128,14 @@ fn wrong_credentials() -> Problem {
 /// A new token for the same session, which grows no younger by it; the old token dies with the answer.
 #[utoipa::path(post, path = "/sessions/refresh", tag = "sessions", security(("session" = [])), responses(
     (status = 201, body = TokenResponse),
+    (status = 400, description = "`body_invalid`: it takes no body", body = ProblemDetails, content_type = "application/problem+json"),
     (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
 ))]
 pub async fn refresh(
     session: Session,
     Extract(state): Extract<State>,
     Device(device): Device,
+    _: NoBody,
 ) -> Result<Response, Problem> {
     let context = &state.context;
     let (token, mut new) = issue(context, &session.uid, session.kind, device);

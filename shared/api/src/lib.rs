@@ -25,7 +25,7 @@ pub mod token;
 pub mod wire;
 
 pub use admin::Admin;
-pub use body::{Body, Json};
+pub use body::{Body, Json, NoBody};
 pub use clock::Clock;
 pub use context::{Context, Policy};
 pub use cursor::{Cursors, InvalidKeys};
