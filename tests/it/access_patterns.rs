@@ -275,7 +275,9 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     let (customer, orders) = pattern!("AP-11", table.customer_get_with_orders(&uid, 5));
     assert!(customer.is_some() && orders.len() == 1);
     let day = now.to_string()[..10].to_owned();
-    let listed = pattern!("AP-42", table.order_list_by_state(OrderState::Cancelled, &day, 24, None));
+    let of_day = pattern!("AP-42b", table.order_list_by_day(&day, 24, None));
+    assert_eq!(of_day.items.len(), 1);
+    let listed = pattern!("AP-42a", table.order_list_by_state(OrderState::Cancelled, &day, 24, None));
     assert_eq!(listed.items.len(), 1);
     let mut refilled = table.session_and_cart_get(&uid, &renewed.id).await.unwrap().unwrap();
     for id in &ids {

@@ -203,7 +203,7 @@ mod tests {
             quantity: domain::Quantity::new(1).unwrap(),
             restock: true,
         };
-        let owed = shipped.refund(&RefundRequest { amount: None, lines: vec![mug] }, NOW).unwrap().order;
+        let owed = shipped.refund(&RefundRequest { lines: vec![mug], ..RefundRequest::default() }, NOW).unwrap().order;
         let refused = owed.refund_refused(1, NOW).unwrap().order;
 
         assert_eq!(notices(3, &owed, NOW), []);

@@ -60,7 +60,7 @@ pub use error::{StoreError, error_chain};
 pub use idempotency::{Idempotency, IdempotencyPutError, PriorRequest, REQUEST_RUNNING};
 pub use images::{Image, product_of};
 pub use notifications::{Claim, GivenUp};
-pub use order_lists::{CustomerOrder, DuePosition, Open, OrderPosition, StateDayPosition};
+pub use order_lists::{CustomerOrder, DayPosition, DuePosition, Open, OrderPosition, StateDayPosition};
 pub use order_projections::Projection;
 pub use orders::{Cause, OrderTransitionError, PlaceOrderError, Shortage};
 pub use page::Page;
