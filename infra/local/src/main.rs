@@ -2,7 +2,7 @@
 
 use std::{
     io::{IsTerminal, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
 };
@@ -53,7 +53,8 @@ struct Arguments {
     /// is kept with the data.
     #[arg(long, env = "PAYMENT_LEDGER")]
     ledger: Option<PathBuf>,
-    /// Folder that mail is written to, a file each; otherwise it is kept with the data.
+    /// Folder that mail is written to, a file each; otherwise it is kept with the data. With --stream-to, the functions
+    /// there have a MAIL_FOLDER of their own.
     #[arg(long, env = "MAIL_FOLDER")]
     mail: Option<PathBuf>,
     /// Hand the stream to functions under `cargo lambda watch` at this address, such as http://127.0.0.1:9001, instead of
@@ -172,6 +173,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), String> {
+    let elsewhere = arguments.stream_to.clone();
     let mut stop = Stop::listen().map_err(|e| e.to_string())?;
     let options = StackOptions { announce_admin, ..arguments.options()? };
     // What is interrupted here was not served to anybody; the next start makes it again.
@@ -179,8 +181,9 @@ async fn run(arguments: Arguments) -> Result<(), String> {
         stack = Stack::start(options) => stack.map_err(|e| error_chain(&e))?,
         () = stop.asked_for() => return Ok(()),
     };
-    eprintln!("mail in {}", stack.mail.display());
     let (url, dynamodb, s3, table) = (stack.url(), &stack.dynamodb, stack.s3, stack.table.name());
+    eprintln!("{}", mail_goes(&stack.mail, elsewhere.as_deref()));
+    eprintln!("audit log: cargo run -p ops -- audit --endpoint {dynamodb} --s3-endpoint http://{s3}");
     let mut stdout = std::io::stdout();
     writeln!(stdout, "ready {url} dynamodb={dynamodb} s3=http://{s3} table={table}")
         .and_then(|()| stdout.flush())
@@ -188,6 +191,16 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     stop.asked_for().await;
     stack.stop().await;
     Ok(())
+}
+
+/// Where mail can be read. Functions elsewhere have an environment of their own.
+fn mail_goes(folder: &Path, elsewhere: Option<&str>) -> String {
+    match elsewhere {
+        None => format!("mail in {}", folder.display()),
+        Some(url) => {
+            format!("mail is sent by the functions at {url}, to where the MAIL_FOLDER of their environment says")
+        }
+    }
 }
 
 fn announce_admin(email: &str, password: &str) -> std::io::Result<()> {
