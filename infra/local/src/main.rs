@@ -226,3 +226,32 @@ impl Stop {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn readme_has_every_flag_in_its_table_of_settings() {
+        let readme = include_str!("../../../README.md");
+        let command = Arguments::command();
+        let flags = command.get_arguments().filter_map(|argument| argument.get_long());
+
+        for flag in flags.filter(|flag| !matches!(*flag, "help" | "version")) {
+            let row = readme.lines().find(|line| line.starts_with(&format!("| `--{flag}`")));
+
+            assert!(row.is_some(), "--{flag} is missing in the settings of README.md");
+        }
+    }
+
+    #[test]
+    fn the_stack_says_where_mail_goes_also_if_other_functions_send_it() {
+        let folder = Path::new("/data/mail");
+
+        assert_eq!(mail_goes(folder, None), "mail in /data/mail");
+        let elsewhere = mail_goes(folder, Some("http://127.0.0.1:9001"));
+        assert!(elsewhere.contains("http://127.0.0.1:9001") && !elsewhere.contains("/data/mail"), "{elsewhere}");
+    }
+}
