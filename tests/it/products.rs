@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Currency, ProductId};
-use e2e::{Answer, Shop, Shopper, usd};
+use e2e::{Answer, Shop, Shopper, engine_counts_like_aws, usd};
 use futures::future::join_all;
 use jiff::SignedDuration;
 use reqwest::Method;
@@ -113,7 +113,80 @@ async fn a_change_to_a_version_that_is_no_more_is_refused() {
     assert_eq!(shop.dump().await, kept);
     change_if(&admin, Method::PUT, "\"2-6\"").await.expect(200);
     change_if(&admin, Method::PATCH, "*").await.expect(200);
-    change_if(&admin, Method::DELETE, "\"4-6\"").await.expect(204);
+    change_if(&admin, Method::PATCH, "W/\"4-6-0-0\"").await.expect(412);
+    change_if(&admin, Method::PATCH, "\"2-6\", W/\"4-6\", \"3\"").await.expect(412);
+    change_if(&admin, Method::DELETE, "\"3-6\", \"4-6\"").await.expect(204);
+}
+
+#[tokio::test]
+async fn a_retried_creation_under_the_same_key_makes_one_product() {
+    let shop = Shop::open().await;
+    let admin = shop.admin().await;
+    let mug =
+        json!({"name": "Mug", "category": ["Kitchen"], "price": usd(899), "stock": 3, "description": "<p>Blue.</p>"});
+    let create = async |key: &str, body: &Value| admin.post_once("/admin/products", key, body.clone()).await;
+
+    let first = create("a-mug-without-an-id", &mug).await.expect(201);
+    let id = first.json()["productId"].as_str().expect("an id").to_owned();
+    let again = create("a-mug-without-an-id", &mug).await.expect(201);
+    admin.patch(&format!("/admin/products/{id}"), json!({"name": "Cup"})).await.expect(200);
+    let quoted = create("\"a-mug-without-an-id\"", &mug).await.expect(201);
+    let reused = create("a-mug-without-an-id", &json!({"name": "Pan", "category": [], "price": usd(1)})).await;
+    let other = create("a-mug-of-another-key", &mug).await.expect(201);
+
+    assert_eq!(first.header("idempotency-replayed"), None);
+    for replay in [&again, &quoted] {
+        assert_eq!(replay.text(), first.text());
+        for name in ["location", "etag", "content-type"] {
+            assert_eq!(replay.header(name), first.header(name), "{name}");
+        }
+        assert_eq!(replay.header("idempotency-replayed"), Some("true"));
+    }
+    assert_eq!(
+        (first.header("etag"), first.header("location")),
+        (Some("\"1-3-0-0\""), Some(&*format!("/products/{id}")))
+    );
+    assert_eq!(reused.expect(422).code(), "idempotency_key_reused");
+    assert_ne!(other.json()["productId"], first.json()["productId"]);
+    assert_eq!(listed(&shop, "").await.len(), 2);
+    assert_eq!(ledger(&shop, &id).await, [3]);
+    if engine_counts_like_aws() {
+        assert_eq!(again.cost().wru, 0.0);
+    }
+}
+
+#[tokio::test]
+async fn of_many_creations_under_one_key_at_once_one_happens_and_all_are_answered_alike() {
+    let shop = Shop::open().await;
+    let admin = shop.admin().await;
+    let mug = json!({"productId": "mug", "name": "Mug", "category": [], "price": usd(899), "stock": 3});
+
+    let all = (0..8).map(|_| admin.post_once("/admin/products", "one-mug-and-no-more", mug.clone()));
+    let answers = join_all(all).await;
+    let without_a_key = admin.post("/admin/products", mug.clone()).await;
+    let of_another_key = admin.post_once("/admin/products", "another-key-for-it", mug).await;
+
+    assert!(answers.iter().all(|a| a.status() == 201 && a.text() == answers[0].text()));
+    assert_eq!(answers.iter().filter(|a| a.header("idempotency-replayed").is_none()).count(), 1);
+    assert_eq!(without_a_key.expect(409).code(), "product_exists");
+    assert_eq!(of_another_key.expect(409).code(), "product_exists");
+}
+
+#[tokio::test]
+async fn a_product_of_an_interrupted_load_is_completed_once_under_a_key_too() {
+    let shop = Shop::open().await;
+    let admin = shop.admin().await;
+    shop.product("mug").stock(5).create().await;
+    let meta = shop.raw_client().delete_item().table_name(shop.stack.table.name());
+    let text = |value: &str| AttributeValue::S(value.to_owned());
+    meta.key("PK", text("PROD#mug")).key("SK", text("META#mug")).send().await.expect("the engine answers");
+    let mug = json!({"productId": "mug", "name": "Mug", "category": [], "price": usd(899), "stock": 3});
+
+    let first = admin.post_once("/admin/products", "a-mug-with-stock-left", mug.clone()).await.expect(201);
+    let again = admin.post_once("/admin/products", "a-mug-with-stock-left", mug).await.expect(201);
+
+    assert_eq!((first.text(), again.header("idempotency-replayed")), (again.text(), Some("true")));
+    assert_eq!(shop.stock(&"mug".parse().unwrap()).await, 3);
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
-use api::{Context, Id, IfMatch, Json, Problem, SessionAndCart, wire::ProblemDetails};
+use api::{Context, Id, IfMatch, Json, Problem, RequestKey, SessionAndCart, idempotency};
 use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
 };
-use domain::{Cart, CartError, Money, ProductId, Quantity};
+use domain::{Cart, CartError, CartRequest, Money, ProductId, Quantity, Recalled};
 use http::{HeaderValue, StatusCode, header};
 use table::{CartWrite, CartWriteError};
 
@@ -18,9 +18,8 @@ use crate::{
 const TRIES: usize = 10;
 
 /// The cart, with prices and stock as they are now.
-#[utoipa::path(get, path = "/cart", tag = "cart", security(("session" = [])), responses(
-    (status = 200, body = CartResponse, headers(("ETag" = String, description = "the cart's version"))),
-    (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+#[utoipa::path(get, path = "/cart", operation_id = "getCart", tag = "cart", security(("session" = [])), responses(
+    (status = 200, description = "the cart", body = CartResponse, headers(("ETag"))),
 ))]
 pub async fn get(
     SessionAndCart { cart, .. }: SessionAndCart,
@@ -29,44 +28,49 @@ pub async fn get(
     show(&state.context, &cart).await
 }
 
-/// Adds units of a product.
-#[utoipa::path(post, path = "/cart/items", tag = "cart", security(("session" = [])),
-    params(("If-Match" = Option<String>, Header, description = "`ETag` of the cart")),
+/// Adds units of a product. With a key, a retry adds nothing twice: the cart remembers the last 8.
+#[utoipa::path(post, path = "/cart/items", operation_id = "addCartItem", tag = "cart", security(("session" = [])),
+    params(
+        ("If-Match" = Option<String>, Header),
+        ("Idempotency-Key" = Option<String>, Header, description = "a retry with the same one is answered with the cart as it is, and `Idempotency-Replayed: true`"),
+    ),
     request_body = AddItemRequest,
     responses(
-        (status = 200, body = CartResponse),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 409, description = "`cart_busy`", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 412, description = "`version_mismatch`, with the current `cart`", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "`quantity_out_of_range`, `cart_full`, `currency_mismatch`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "the cart as it is now", body = CartResponse),
+        (status = 404, description = "`not_found`: there is no such product"),
+        (status = 409, description = "`cart_busy`"),
+        (status = 412, description = "`version_mismatch`, with the current `cart`"),
+        (status = 422, description = "`quantity_out_of_range`, `cart_full`, `currency_mismatch`, `idempotency_key_reused`"),
     ))]
 pub async fn add(
     read: SessionAndCart,
     Extract(state): Extract<State>,
     if_match: IfMatch,
+    key: Option<RequestKey>,
     Json(request): Json<AddItemRequest>,
 ) -> Result<Response, Problem> {
     let product: ProductId = request.product_id.parse()?;
     let added = Quantity::new(request.quantity)?;
+    let once = key.map(|key| key.cart_request(&request));
+    // Before the price: what was added may not be sold any more.
+    if let Some(replayed) = replay(&state.context, &read.cart, once.as_ref()).await? {
+        return Ok(replayed);
+    }
     let price = price(&state.context, &product).await?;
 
-    change(&state.context, read, if_match, &Change::Add { product, added, price }).await
+    change(&state.context, read, &if_match, &Change::Add { product, added, price, once }).await
 }
 
 /// Sets the units of a product; 0 removes it.
-#[utoipa::path(put, path = "/cart/items/{productId}", tag = "cart", security(("session" = [])),
-    params(("productId" = String, Path), ("If-Match" = Option<String>, Header, description = "`ETag` of the cart")),
+#[utoipa::path(put, path = "/cart/items/{productId}", operation_id = "setCartItem", tag = "cart", security(("session" = [])),
+    params(("productId" = String, Path), ("If-Match" = Option<String>, Header)),
     request_body = SetQuantityRequest,
     responses(
-        (status = 200, body = CartResponse),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 409, description = "`cart_busy`", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 412, description = "`version_mismatch`, with the current `cart`", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "`quantity_out_of_range`, `cart_full`, `currency_mismatch`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "the cart as it is now", body = CartResponse),
+        (status = 404, description = "`not_found`: there is no such product"),
+        (status = 409, description = "`cart_busy`"),
+        (status = 412, description = "`version_mismatch`, with the current `cart`"),
+        (status = 422, description = "`quantity_out_of_range`, `cart_full`, `currency_mismatch`"),
     ))]
 pub async fn set(
     read: SessionAndCart,
@@ -76,23 +80,21 @@ pub async fn set(
     Json(request): Json<SetQuantityRequest>,
 ) -> Result<Response, Problem> {
     if request.quantity == 0 {
-        return change(&state.context, read, if_match, &Change::Remove { product }).await;
+        return change(&state.context, read, &if_match, &Change::Remove { product }).await;
     }
     let quantity = Quantity::new(request.quantity)?;
     let price = price(&state.context, &product).await?;
 
-    change(&state.context, read, if_match, &Change::Set { product, quantity, price }).await
+    change(&state.context, read, &if_match, &Change::Set { product, quantity, price }).await
 }
 
 /// Takes a product out of the cart; one that is not in it is no error.
-#[utoipa::path(delete, path = "/cart/items/{productId}", tag = "cart", security(("session" = [])),
-    params(("productId" = String, Path), ("If-Match" = Option<String>, Header, description = "`ETag` of the cart")),
+#[utoipa::path(delete, path = "/cart/items/{productId}", operation_id = "removeCartItem", tag = "cart", security(("session" = [])),
+    params(("productId" = String, Path), ("If-Match" = Option<String>, Header)),
     responses(
-        (status = 200, body = CartResponse),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 409, description = "`cart_busy`", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 412, description = "`version_mismatch`, with the current `cart`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "the cart as it is now", body = CartResponse),
+        (status = 409, description = "`cart_busy`"),
+        (status = 412, description = "`version_mismatch`, with the current `cart`"),
     ))]
 pub async fn remove(
     read: SessionAndCart,
@@ -100,32 +102,52 @@ pub async fn remove(
     Id(product): Id<ProductId>,
     if_match: IfMatch,
 ) -> Result<Response, Problem> {
-    change(&state.context, read, if_match, &Change::Remove { product }).await
+    change(&state.context, read, &if_match, &Change::Remove { product }).await
 }
 
 /// Empties the cart.
-#[utoipa::path(delete, path = "/cart", tag = "cart", security(("session" = [])),
-    params(("If-Match" = Option<String>, Header, description = "`ETag` of the cart")),
+#[utoipa::path(delete, path = "/cart", operation_id = "clearCart", tag = "cart", security(("session" = [])),
+    params(("If-Match" = Option<String>, Header)),
     responses(
-        (status = 200, body = CartResponse),
-        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 409, description = "`cart_busy`", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 412, description = "`version_mismatch`, with the current `cart`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "the cart as it is now", body = CartResponse),
+        (status = 409, description = "`cart_busy`"),
+        (status = 412, description = "`version_mismatch`, with the current `cart`"),
     ))]
 pub async fn clear(
     read: SessionAndCart,
     Extract(state): Extract<State>,
     if_match: IfMatch,
 ) -> Result<Response, Problem> {
-    change(&state.context, read, if_match, &Change::Clear).await
+    change(&state.context, read, &if_match, &Change::Clear).await
 }
 
 /// What a request does to a cart.
 enum Change {
-    Add { product: ProductId, added: Quantity, price: Money },
+    Add { product: ProductId, added: Quantity, price: Money, once: Option<CartRequest> },
     Set { product: ProductId, quantity: Quantity, price: Money },
     Remove { product: ProductId },
     Clear,
+}
+
+impl Change {
+    fn once(&self) -> Option<&CartRequest> {
+        match self {
+            Change::Add { once, .. } => once.as_ref(),
+            Change::Set { .. } | Change::Remove { .. } | Change::Clear => None,
+        }
+    }
+}
+
+/// The answer to a request that the cart remembers: the cart as it is now.
+async fn replay(context: &Context, cart: &Cart, once: Option<&CartRequest>) -> Result<Option<Response>, Problem> {
+    match once.map_or(Recalled::Unknown, |request| cart.recall(request)) {
+        Recalled::Unknown => Ok(None),
+        Recalled::KeyReused => Err(idempotency::reused()),
+        Recalled::CarriedOut => {
+            let replayed = [(idempotency::REPLAYED, HeaderValue::from_static("true"))];
+            Ok(Some((replayed, show(context, cart).await?).into_response()))
+        }
+    }
 }
 
 enum ChangeError {
@@ -149,19 +171,23 @@ impl From<CartWriteError> for ChangeError {
 async fn change(
     context: &Context,
     SessionAndCart { session, cart }: SessionAndCart,
-    IfMatch(expected): IfMatch,
+    if_match: &IfMatch,
     change: &Change,
 ) -> Result<Response, Problem> {
     let mut cart = cart;
     for _ in 0..TRIES {
-        if expected.is_some_and(|version| version != cart.version) {
+        // A retry first: the cart is at another version because the first request changed it.
+        if let Some(replayed) = replay(context, &cart, change.once()).await? {
+            return Ok(replayed);
+        }
+        if !if_match.allows(cart.version) {
             return mismatch(context, &cart).await;
         }
         let attempt = CartWrite {
             uid: &session.uid,
             kind: session.kind,
             read: &cart,
-            must_match: expected.is_some(),
+            must_match: if_match.names_versions(),
             now: context.clock.now(),
         };
         match write(context, attempt, change).await {
@@ -177,9 +203,9 @@ async fn change(
 async fn write(context: &Context, write: CartWrite<'_>, change: &Change) -> Result<Cart, ChangeError> {
     let (table, cart) = (&context.table, write.read);
     match change {
-        Change::Add { product, added, price } => {
+        Change::Add { product, added, price, once } => {
             let line = cart.add(product, *added, *price)?;
-            Ok(table.cart_line_add(write, product, *added, &line).await?)
+            Ok(table.cart_line_add(write, product, *added, &line, once.as_ref()).await?)
         }
         Change::Set { product, quantity, price } => {
             let line = cart.set(product, *quantity, *price)?;

@@ -2,10 +2,7 @@
 
 use std::collections::HashSet;
 
-use api::{
-    Admin, Id, Params, Problem,
-    wire::{ProblemDetails, page_limit},
-};
+use api::{Admin, Id, Params, Problem, wire::page_limit};
 use axum::{Json, extract::State as Extract, response::IntoResponse};
 use domain::{OrderId, OrderState};
 use serde::{Deserialize, Serialize};
@@ -18,7 +15,6 @@ use crate::{
 };
 
 #[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ListParams {
     /// `confirmed`, `shipped`, `delivered` or `cancelled`, newest first; or `pending_payment`, `payment_unknown`,
@@ -47,11 +43,8 @@ enum AllPosition {
 }
 
 /// Orders of one state, or of every state.
-#[utoipa::path(get, path = "/admin/orders", tag = "orders", security(("admin" = [])), params(ListParams), responses(
-    (status = 200, body = OrderListResponse),
-    (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-    (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
-    (status = 403, body = ProblemDetails, content_type = "application/problem+json"),
+#[utoipa::path(get, path = "/admin/orders", operation_id = "listShopOrders", tag = "orders", security(("admin" = [])), params(ListParams), responses(
+    (status = 200, description = "a page of orders", body = OrderListResponse),
 ))]
 pub async fn list(
     _: Admin,
@@ -131,11 +124,11 @@ async fn list_all(state: &State, params: ListParams, limit: i32) -> Result<Json<
 }
 
 /// Any customer's order.
-#[utoipa::path(get, path = "/admin/orders/{orderId}", tag = "orders", security(("admin" = [])),
-    params(("orderId" = String, Path, description = "UUID of version 7")),
+#[utoipa::path(get, path = "/admin/orders/{orderId}", operation_id = "getShopOrder", tag = "orders", security(("admin" = [])),
+    params(("orderId" = String, Path)),
     responses(
-        (status = 200, body = OrderResponse),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "the order", body = OrderResponse),
+        (status = 404, description = "`not_found`: there is no such order"),
     ))]
 pub async fn get(_: Admin, Extract(state): Extract<State>, Id(id): Id<OrderId>) -> Result<impl IntoResponse, Problem> {
     let found = state.context.table.order_get_for_shop(id).await?;

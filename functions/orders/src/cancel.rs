@@ -1,6 +1,6 @@
 //! A customer who does not want it any more.
 
-use api::{Deadline, Id, NoBody, Problem, RequestKey, Session, idempotency, wire::ProblemDetails};
+use api::{Deadline, Id, NoBody, Problem, RequestKey, Session, idempotency};
 use axum::{extract::State as Extract, response::Response};
 use domain::{Cancelling, NotPaid, Order, OrderId};
 use saga::Patience;
@@ -14,15 +14,17 @@ use crate::{
 };
 
 /// Cancels an order that was not shipped. What was paid goes back.
-#[utoipa::path(post, path = "/orders/{orderId}/cancel", tag = "orders", security(("session" = [])),
-    params(("orderId" = String, Path), ("Idempotency-Key" = String, Header, description = "16 to 64 characters")),
+#[utoipa::path(post, path = "/orders/{orderId}/cancel", operation_id = "cancelOrder", tag = "orders", security(("session" = [])),
+    params(("orderId" = String, Path), ("Idempotency-Key" = String, Header)),
     responses(
-        (status = 200, body = OrderResponse),
+        (status = 200, description = "the order as it is now", body = OrderResponse),
         (status = 202, description = "the payment provider does not answer: the refund is owed", body = OrderResponse),
-        (status = 400, description = "`body_invalid`: it takes no body", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 409, description = "`order_state_conflict`: it was shipped", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "`idempotency_key_reused`; `amount_not_refundable`: the payment provider cannot give this amount back, and nothing was changed", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 400, description = "`body_invalid`, `json_invalid`: it takes no body"),
+        (status = 404, description = "`not_found`: there is no such order"),
+        (status = 409, description = "`order_state_conflict`: it was shipped"),
+        (status = 413, description = "`body_too_large`"),
+        (status = 415, description = "`media_type_unsupported`"),
+        (status = 422, description = "`amount_not_refundable`: the payment provider cannot give this amount back, and nothing was changed"),
     ))]
 pub async fn cancel(
     session: Session,

@@ -6,9 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use api::{
-    Context, Deadline, Json, Problem, RequestKey, Session, SessionAndCart, idempotency, rates, wire::ProblemDetails,
-};
+use api::{Context, Deadline, Json, Problem, RequestKey, Session, SessionAndCart, idempotency, rates};
 use axum::{extract::State as Extract, response::Response};
 use domain::{
     Address, AddressId, Cart, CartLine, Invalid, Money, NotPaid, Order, OrderId, OrderState, PlaceError, Placement,
@@ -22,7 +20,7 @@ use table::{
 };
 
 use crate::{
-    State, answer, saga_problem,
+    State, answer, payment_missing, saga_problem,
     wire::{OrderResponse, PlaceOrderRequest},
 };
 
@@ -31,19 +29,17 @@ const ROUTE: &str = "POST /orders";
 type CartLines = BTreeMap<ProductId, CartLine>;
 
 /// Buys what is in the cart.
-#[utoipa::path(post, path = "/orders", tag = "orders", security(("session" = [])),
-    params(("Idempotency-Key" = String, Header, description = "16 to 64 characters; a retry with the same one buys nothing twice")),
+#[utoipa::path(post, path = "/orders", operation_id = "placeOrder", tag = "orders", security(("session" = [])),
+    params(("Idempotency-Key" = String, Header)),
     request_body = PlaceOrderRequest,
     responses(
-        (status = 201, body = OrderResponse),
-        (status = 202, description = "the provider's answer was lost: `payment_unknown`, the stock stays held", body = OrderResponse),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 402, description = "`payment_declined`, `payment_expired`", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 409, description = "`out_of_stock`, `price_changed`, `cart_empty`, `cart_changed`, `product_not_sold`, `order_cancelled`, `idempotency_in_progress`", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "`amount_not_chargeable`: the payment provider does not take the total, by `reason` `below_minimum`, `above_maximum`, `not_a_multiple` or `currency_not_taken`, with the amount it is about as `bound`; without `reason` where only the provider knows, and then the order named by `orderId` is cancelled. `currency_mismatch`, `idempotency_key_reused`, or a field that is invalid", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 429, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 201, description = "the order is placed and paid", body = OrderResponse, headers(("Location"))),
+        (status = 202, description = "the provider's answer was lost: `payment_unknown`, the stock stays held", body = OrderResponse, headers(("Location"))),
+        (status = 402, description = "`payment_declined`, `payment_expired`"),
+        (status = 404, description = "`not_found`: there is no such address"),
+        (status = 409, description = "`out_of_stock`, `price_changed`, `cart_empty`, `cart_changed`, `product_not_sold`, `order_cancelled`, `idempotency_in_progress`"),
+        (status = 422, description = "`amount_not_chargeable`: the payment provider does not take the total, by `reason` `below_minimum`, `above_maximum`, `not_a_multiple` or `currency_not_taken`, with the amount it is about as `bound`; without `reason` where only the provider knows, and then the order named by `orderId` is cancelled. `payment_missing`: there is a `total` to pay, and no payment was given; `currency_mismatch`, `idempotency_key_reused`, or a field that is invalid"),
+        (status = 429),
     ))]
 pub async fn place(
     SessionAndCart { session, cart }: SessionAndCart,
@@ -66,6 +62,7 @@ pub async fn place(
         return take_over(&state, held, asked, &request, patience).await;
     }
     let mut order = order(context, &session, &cart, &asked).await?;
+    asked.can_pay(order.totals.total)?;
     state.chargeable(order.totals.total)?;
     let mut committed = commit(context, &order, &CartLines::new(), &request).await?;
     if matches!(committed, Committed::Short(_)) && release_own_hold(&state, &session.uid, &cart, patience).await? {
@@ -81,7 +78,8 @@ pub async fn place(
 
 /// The body, parsed.
 struct Asked {
-    token: PaymentToken,
+    /// `None` if the total is expected to be zero.
+    token: Option<PaymentToken>,
     ship_to: Option<AddressId>,
     expected_total: Option<Money>,
 }
@@ -89,10 +87,19 @@ struct Asked {
 impl Asked {
     fn parse(body: &PlaceOrderRequest) -> Result<Self, Invalid> {
         Ok(Self {
-            token: PaymentToken::parse(&body.payment.token)?,
+            token: body.payment.as_ref().map(|payment| PaymentToken::parse(&payment.token)).transpose()?,
             ship_to: body.shipping_address_id.as_deref().map(str::parse).transpose()?,
             expected_total: body.expected_total.as_ref().map(api::wire::Money::total).transpose()?,
         })
+    }
+
+    /// # Errors
+    /// 422 `payment_missing`, with the total there is to pay.
+    fn can_pay(&self, total: Money) -> Result<(), Problem> {
+        match (&self.token, total.amount_minor()) {
+            (Some(_), _) | (None, 0) => Ok(()),
+            (None, _) => Err(payment_missing().with_money("total", total)),
+        }
     }
 }
 
@@ -178,7 +185,7 @@ async fn resume(
     state: &State,
     uid: &UserId,
     prior: PriorRequest,
-    token: PaymentToken,
+    token: Option<PaymentToken>,
     patience: Patience,
 ) -> Result<Response, Problem> {
     let prior = idempotency::same_request(prior)?;
@@ -248,6 +255,7 @@ async fn take_over(
         let detail = "the cart was bought with another address, and waits for its payment";
         return Err(Problem::conflict("cart_empty", detail).with("orderId", order.id.to_string()));
     }
+    asked.can_pay(order.totals.total)?;
     match context.table.idempotency_put(request, &order.id.to_string(), context.clock.now()).await {
         Ok(()) => settle(state, order, asked.token, patience).await,
         Err(IdempotencyPutError::Repeated(prior)) => {
@@ -259,7 +267,12 @@ async fn take_over(
 }
 
 /// Charges, and answers with where the outcome puts the order.
-async fn settle(state: &State, order: Order, token: PaymentToken, patience: Patience) -> Result<Response, Problem> {
+async fn settle(
+    state: &State,
+    order: Order,
+    token: Option<PaymentToken>,
+    patience: Patience,
+) -> Result<Response, Problem> {
     let charged = state.saga.charge(order, token, patience, state.context.clock.now());
     let order = charged.await.map_err(saga_problem)?;
     // Others may have moved it further meanwhile; what is told is how the payment came out.

@@ -1,6 +1,6 @@
 //! Sending orders out, by the shop's staff.
 
-use api::{Admin, Deadline, Id, NoBody, Problem, RequestKey, wire::ProblemDetails};
+use api::{Admin, Deadline, Id, NoBody, Problem, RequestKey};
 use axum::{extract::State as Extract, response::Response};
 use domain::{Moved, OrderId, TransitionError};
 
@@ -10,15 +10,16 @@ use crate::{
     wire::OrderResponse,
 };
 
-/// An order is on its way.
-#[utoipa::path(post, path = "/admin/orders/{orderId}/ship", tag = "orders", security(("admin" = [])),
-    params(("orderId" = String, Path), ("Idempotency-Key" = String, Header, description = "16 to 64 characters")),
+/// Marks an order as shipped.
+#[utoipa::path(post, path = "/admin/orders/{orderId}/ship", operation_id = "shipOrder", tag = "orders", security(("admin" = [])),
+    params(("orderId" = String, Path), ("Idempotency-Key" = String, Header)),
     responses(
-        (status = 200, body = OrderResponse),
-        (status = 400, description = "`body_invalid`: it takes no body", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 409, description = "`order_state_conflict`: it is not confirmed", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "`idempotency_key_reused`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "the order as it is now", body = OrderResponse),
+        (status = 400, description = "`body_invalid`, `json_invalid`: it takes no body"),
+        (status = 404, description = "`not_found`: there is no such order"),
+        (status = 409, description = "`order_state_conflict`: it is not confirmed"),
+        (status = 413, description = "`body_too_large`"),
+        (status = 415, description = "`media_type_unsupported`"),
     ))]
 pub async fn ship(
     admin: Admin,
@@ -34,15 +35,16 @@ pub async fn ship(
     once::carry_out(&state, &request, &about, |order| forward(order.ship(now))).await
 }
 
-/// An order arrived.
-#[utoipa::path(post, path = "/admin/orders/{orderId}/deliver", tag = "orders", security(("admin" = [])),
-    params(("orderId" = String, Path), ("Idempotency-Key" = String, Header, description = "16 to 64 characters")),
+/// Marks an order as delivered.
+#[utoipa::path(post, path = "/admin/orders/{orderId}/deliver", operation_id = "deliverOrder", tag = "orders", security(("admin" = [])),
+    params(("orderId" = String, Path), ("Idempotency-Key" = String, Header)),
     responses(
-        (status = 200, body = OrderResponse),
-        (status = 400, description = "`body_invalid`: it takes no body", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 409, description = "`order_state_conflict`: it is not shipped", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "`idempotency_key_reused`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "the order as it is now", body = OrderResponse),
+        (status = 400, description = "`body_invalid`, `json_invalid`: it takes no body"),
+        (status = 404, description = "`not_found`: there is no such order"),
+        (status = 409, description = "`order_state_conflict`: it is not shipped"),
+        (status = 413, description = "`body_too_large`"),
+        (status = 415, description = "`media_type_unsupported`"),
     ))]
 pub async fn deliver(
     admin: Admin,

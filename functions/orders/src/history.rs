@@ -1,9 +1,6 @@
 //! What a customer sees of their orders.
 
-use api::{
-    Id, Params, Problem, Session,
-    wire::{ProblemDetails, page_limit},
-};
+use api::{Id, Params, Problem, Session, wire::page_limit};
 use axum::{Json, extract::State as Extract, response::IntoResponse};
 use domain::OrderId;
 use serde::Deserialize;
@@ -15,7 +12,6 @@ use crate::{
 };
 
 #[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ListParams {
     /// 1 to 100, 24 unless told.
@@ -26,10 +22,8 @@ pub struct ListParams {
 }
 
 /// The customer's orders, newest first.
-#[utoipa::path(get, path = "/orders", tag = "orders", security(("session" = [])), params(ListParams), responses(
-    (status = 200, body = OrderListResponse),
-    (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-    (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+#[utoipa::path(get, path = "/orders", operation_id = "listOrders", tag = "orders", security(("session" = [])), params(ListParams), responses(
+    (status = 200, description = "a page of orders", body = OrderListResponse),
 ))]
 pub async fn list(
     session: Session,
@@ -48,13 +42,11 @@ pub async fn list(
 }
 
 /// One of the customer's orders. Somebody else's is not found.
-#[utoipa::path(get, path = "/orders/{orderId}", tag = "orders", security(("session" = [])),
-    params(("orderId" = String, Path, description = "UUID of version 7")),
+#[utoipa::path(get, path = "/orders/{orderId}", operation_id = "getOrder", tag = "orders", security(("session" = [])),
+    params(("orderId" = String, Path)),
     responses(
-        (status = 200, body = OrderResponse),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "the order", body = OrderResponse),
+        (status = 404, description = "`not_found`: there is no such order"),
     ))]
 pub async fn get(
     session: Session,

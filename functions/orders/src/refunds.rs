@@ -1,6 +1,6 @@
 //! Giving money back, by the shop's staff.
 
-use api::{Admin, Deadline, Id, Json, Problem, RequestKey, wire::ProblemDetails};
+use api::{Admin, Deadline, Id, Json, Problem, RequestKey};
 use axum::{extract::State as Extract, response::Response};
 use domain::{Invalid, OrderId, Quantity, Reason, RefundError, RefundRequest, ReturnedLine};
 use http::StatusCode;
@@ -20,15 +20,15 @@ struct Payload<'a> {
 }
 
 /// Refunds an order: an amount, what lines cost, or all that is left. All of an order that was not shipped cancels it.
-#[utoipa::path(post, path = "/admin/orders/{orderId}/refund", tag = "orders", security(("admin" = [])),
-    params(("orderId" = String, Path), ("Idempotency-Key" = String, Header, description = "16 to 64 characters; a retry with the same one refunds nothing twice")),
+#[utoipa::path(post, path = "/admin/orders/{orderId}/refund", operation_id = "refundOrder", tag = "orders", security(("admin" = [])),
+    params(("orderId" = String, Path), ("Idempotency-Key" = String, Header)),
     request_body = RefundOrderRequest,
     responses(
-        (status = 200, body = OrderResponse),
+        (status = 200, description = "the order as it is now", body = OrderResponse),
         (status = 202, description = "the payment provider does not answer: the refund is owed, and paid later", body = OrderResponse),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 409, description = "`order_state_conflict`: it was not paid", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "`refund_too_much`, `refund_too_many`, `refund_amount_invalid`, `refund_lines_invalid`, `reason_invalid`, `idempotency_key_reused`; `amount_not_refundable`: the payment provider cannot give this amount back, by `reason` `not_a_multiple` or `currency_not_taken`, with the amount it is about as `bound`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`: there is no such order"),
+        (status = 409, description = "`order_state_conflict`: it was not paid"),
+        (status = 422, description = "`refund_too_much`, `refund_too_many`, `refund_amount_invalid`, `refund_lines_invalid`, `reason_invalid`; `amount_not_refundable`: the payment provider cannot give this amount back, by `reason` `not_a_multiple` or `currency_not_taken`, with the amount it is about as `bound`"),
     ))]
 pub async fn refund(
     admin: Admin,

@@ -1,6 +1,6 @@
 //! What payment providers tell of their own accord.
 
-use api::{Body, Deadline, Problem, wire::ProblemDetails};
+use api::{Body, Deadline, Problem};
 use axum::{
     Json,
     extract::{Path, State as Extract},
@@ -21,15 +21,15 @@ pub struct HeardResponse {
 }
 
 /// An event of a payment provider, signed by it. Each counts once; anything but 200 makes the provider send it again.
-#[utoipa::path(post, path = "/payments/webhooks/{provider}", tag = "orders", security(()),
+#[utoipa::path(post, path = "/payments/webhooks/{provider}", operation_id = "receivePaymentEvent", tag = "orders", security(()),
     params(("provider" = String, Path, description = "the provider this shop uses: `stripe`, or locally `local`")),
     request_body(content = serde_json::Value, description = "as the provider defines it"),
     responses(
-        (status = 200, body = HeardResponse),
-        (status = 400, description = "`event_refused`: not signed by the provider, or not lately; `event_malformed`", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, description = "another provider", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "`event_contradicts`: another amount, currency or payment than the order's", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 503, description = "`busy`: whose payment it is, or that it was taken, is not known yet; send the event again", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "the event is dealt with", body = HeardResponse),
+        (status = 400, description = "`event_refused`: not signed by the provider, or not lately; `event_malformed`"),
+        (status = 404, description = "`not_found`: another provider"),
+        (status = 422, description = "`event_contradicts`: another amount, currency or payment than the order's"),
+        (status = 503, description = "`busy`: whose payment it is, or that it was taken, is not known yet; send the event again"),
     ))]
 pub async fn hear(
     Extract(state): Extract<State>,

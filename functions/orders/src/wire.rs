@@ -8,7 +8,9 @@ use utoipa::ToSchema;
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PlaceOrderRequest {
-    pub payment: PaymentRequest,
+    /// Needed unless the total is zero.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment: Option<PaymentRequest>,
     /// One of the customer's addresses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shipping_address_id: Option<String>,

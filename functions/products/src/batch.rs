@@ -3,7 +3,6 @@ use std::collections::{BTreeSet, HashSet};
 use api::{
     Admin, Json, Problem,
     strict::{self, Mismatch},
-    wire::ProblemDetails,
 };
 use axum::{extract::State as Extract, response::IntoResponse};
 use domain::Invalid;
@@ -44,14 +43,12 @@ pub struct BatchOutcome {
     detail: Option<String>,
 }
 
-/// Up to 100 new products. One that cannot be created does not keep the others out.
-#[utoipa::path(post, path = "/admin/products/batch", tag = "products", security(("admin" = [])),
+/// Creates up to 100 products. One that cannot be created does not keep the others out.
+#[utoipa::path(post, path = "/admin/products/batch", operation_id = "createProducts", tag = "products", security(("admin" = [])),
     request_body = BatchRequest,
     responses(
-        (status = 200, body = BatchResponse),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 413, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "`batch_size`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "what became of each product", body = BatchResponse),
+        (status = 422, description = "`batch_size`"),
     ))]
 pub async fn create_batch(
     admin: Admin,

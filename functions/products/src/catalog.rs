@@ -2,16 +2,13 @@
 
 use std::sync::Arc;
 
-use api::{
-    Id, Params, Problem,
-    wire::{ProblemDetails, page_limit},
-};
+use api::{Id, Params, Problem, wire::page_limit};
 use axum::{
     Json,
     extract::State as Extract,
     response::{IntoResponse, Response},
 };
-use domain::{CategoryPath, MAX_PRICE_MINOR, ProductId};
+use domain::{CategoryPath, MAX_PRICE_MINOR, ProductId, Rating};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use table::{PriceRange, ProductPage, SortOrder};
@@ -26,7 +23,7 @@ use crate::{
 const FEATURED: i32 = 24;
 
 #[derive(Debug, Deserialize, IntoParams)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub struct ListParams {
     /// Category path such as `Kitchen/Mugs`, with the products of the categories below it. A slash within a name is
@@ -48,10 +45,9 @@ pub struct ListParams {
 }
 
 /// Products by price, of one category or of all.
-#[utoipa::path(get, path = "/products", tag = "products", params(ListParams), security(()), responses(
-    (status = 200, body = ProductListResponse),
-    (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-    (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
+#[utoipa::path(get, path = "/products", operation_id = "listProducts", tag = "products", params(ListParams), security(()), responses(
+    (status = 200, description = "a page of products", body = ProductListResponse),
+    (status = 422, description = "`category_invalid`"),
 ))]
 pub async fn list(
     Extract(state): Extract<State>,
@@ -103,8 +99,8 @@ pub struct FeaturedResponse {
 }
 
 /// The shop window: featured products by rank, at most 24.
-#[utoipa::path(get, path = "/products/featured", tag = "products", security(()), responses(
-    (status = 200, body = FeaturedResponse),
+#[utoipa::path(get, path = "/products/featured", operation_id = "listFeaturedProducts", tag = "products", security(()), responses(
+    (status = 200, description = "the featured products, in their order", body = FeaturedResponse),
 ))]
 pub async fn featured(Extract(state): Extract<State>) -> Result<impl IntoResponse, Problem> {
     let table = &state.context.table;
@@ -114,13 +110,12 @@ pub async fn featured(Extract(state): Extract<State>) -> Result<impl IntoRespons
 }
 
 /// One product with its stock.
-#[utoipa::path(get, path = "/products/{productId}", tag = "products", security(()),
-    params(("productId" = String, Path, description = "`[A-Za-z0-9._-]{1,64}`")),
+#[utoipa::path(get, path = "/products/{productId}", operation_id = "getProduct", tag = "products", security(()),
+    params(("productId" = String, Path)),
     responses(
-        (status = 200, body = ProductResponse, headers(("ETag" = String, description = "changes with product and stock"))),
+        (status = 200, description = "the product", body = ProductResponse, headers(("ETag" = String, description = "It changes with the product, its stock and its rating."))),
         (status = 304, description = "as `If-None-Match` says"),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`: there is no such product"),
     ))]
 pub async fn get(
     Extract(state): Extract<State>,
@@ -152,8 +147,8 @@ pub struct CategoryResponse {
 }
 
 /// Every category, parents before children.
-#[utoipa::path(get, path = "/categories", tag = "products", security(()), responses(
-    (status = 200, body = CategoryListResponse),
+#[utoipa::path(get, path = "/categories", operation_id = "listCategories", tag = "products", security(()), responses(
+    (status = 200, description = "the categories", body = CategoryListResponse),
 ))]
 pub async fn categories(Extract(state): Extract<State>) -> Result<impl IntoResponse, Problem> {
     let table = &state.context.table;
@@ -180,7 +175,16 @@ pub async fn product(state: &State, id: &ProductId) -> Result<Arc<ProductPage>, 
 /// `"<version>-<available>-<reviews>-<stars>"`: only the version counts for `If-Match`.
 pub fn etag(page: &ProductPage) -> HeaderValue {
     let ProductPage { record, available, incarnation: _, rating } = page;
-    let tag = format!("\"{}-{available}-{}-{}\"", record.product.version, rating.reviews, rating.stars);
+    tag(record.product.version, *available, *rating)
+}
+
+/// Of a product as it is created with so much stock.
+pub fn first_etag(available: i64) -> HeaderValue {
+    tag(1, available, Rating::default())
+}
+
+fn tag(version: u64, available: i64, rating: Rating) -> HeaderValue {
+    let tag = format!("\"{version}-{available}-{}-{}\"", rating.reviews, rating.stars);
     HeaderValue::from_str(&tag).expect("digits and dashes are a header value")
 }
 

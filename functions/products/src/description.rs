@@ -1,4 +1,4 @@
-use api::{Admin, Id, IfMatch, Problem, wire::ProblemDetails};
+use api::{Admin, Id, IfMatch, Problem};
 use axum::{
     body::Bytes,
     extract::State as Extract,
@@ -15,12 +15,12 @@ const SANDBOX: [(HeaderName, HeaderValue); 1] =
     [(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'; img-src https:"))];
 
 /// A product's description: sanitised HTML, a fragment.
-#[utoipa::path(get, path = "/products/{productId}/description", tag = "products", security(()),
+#[utoipa::path(get, path = "/products/{productId}/description", operation_id = "getProductDescription", tag = "products", security(()),
     params(("productId" = String, Path)),
     responses(
-        (status = 200, body = String, content_type = "text/html"),
+        (status = 200, description = "the description: sanitised HTML, a fragment", body = String, content_type = "text/html"),
         (status = 304, description = "as `If-None-Match` says"),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`: there is no such product, or it has no description"),
     ))]
 pub async fn get(
     Extract(state): Extract<State>,
@@ -38,17 +38,13 @@ pub async fn get(
     Ok(([(header::ETAG, etag)], content_type, SANDBOX, catalog::public(60), html).into_response())
 }
 
-/// A new description: `text/html`, sanitised, or `text/plain`, escaped; at most 1 MiB. Empty removes it.
-#[utoipa::path(put, path = "/admin/products/{productId}/description", tag = "products", security(("admin" = [])),
-    params(("productId" = String, Path), ("If-Match" = Option<String>, Header, description = "`ETag` of the product")),
-    request_body(content = String, content_type = "text/html"),
+/// Replaces a description: `text/html`, sanitised, or `text/plain`, escaped; at most 1 MiB. Empty removes it.
+#[utoipa::path(put, path = "/admin/products/{productId}/description", operation_id = "replaceProductDescription", tag = "products", security(("admin" = [])),
+    params(("productId" = String, Path), ("If-Match" = Option<String>, Header)),
+    request_body(content((String = "text/html"), (String = "text/plain"))),
     responses(
-        (status = 200, body = crate::wire::ProductResponse),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 412, description = "`version_mismatch`", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 413, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 415, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "the product as it is now", body = crate::wire::ProductResponse),
+        (status = 404, description = "`not_found`: there is no such product"),
     ))]
 pub async fn put(
     admin: Admin,
@@ -71,7 +67,7 @@ pub async fn put(
         .map_err(|_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "a description is at most 1 MiB"))?;
     let text = str::from_utf8(&body).map_err(|_| Problem::bad_request("body_invalid", "the text is not UTF-8"))?;
 
-    let page = admin::read(&state, &id, if_match).await?;
+    let page = admin::read(&state, &id, &if_match).await?;
     let html = read(text);
     // Sanitising can make it longer: an ampersand is five characters of HTML.
     if html.len() > api::edge::LARGE_BODY_BYTES {

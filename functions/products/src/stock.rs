@@ -1,4 +1,4 @@
-use api::{Admin, Id, Json, Problem, RequestKey, idempotency, wire::ProblemDetails};
+use api::{Admin, Id, Json, Problem, RequestKey, idempotency};
 use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
@@ -42,15 +42,13 @@ struct Payload<'a> {
 }
 
 /// Adds stock, or takes some away; sales that happen meanwhile count as well.
-#[utoipa::path(post, path = "/admin/products/{productId}/stock", tag = "products", security(("admin" = [])),
-    params(("productId" = String, Path), ("Idempotency-Key" = String, Header, description = "16 to 64 characters")),
+#[utoipa::path(post, path = "/admin/products/{productId}/stock", operation_id = "adjustStock", tag = "products", security(("admin" = [])),
+    params(("productId" = String, Path), ("Idempotency-Key" = String, Header)),
     request_body = AdjustStockRequest,
     responses(
-        (status = 201, body = StockMoveResponse),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 409, description = "`out_of_stock`: less is left", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 201, description = "the line of the stock ledger that was written", body = StockMoveResponse),
+        (status = 404, description = "`not_found`: there is no such product"),
+        (status = 409, description = "`out_of_stock`: less is left"),
     ))]
 pub async fn adjust(
     admin: Admin,

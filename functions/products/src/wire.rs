@@ -9,7 +9,7 @@ use table::{ProductCard, ProductPage};
 use utoipa::ToSchema;
 
 /// A product to create.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateProductRequest {
     /// `[A-Za-z0-9._-]{1,64}`; made up if left out.

@@ -1,6 +1,6 @@
 //! Where a customer's orders go.
 
-use api::{Id, Json, Problem, Session, wire::ProblemDetails};
+use api::{Id, Json, Problem, Session};
 use axum::{extract::State as Extract, response::IntoResponse};
 use domain::AddressId;
 use http::{StatusCode, header};
@@ -13,10 +13,9 @@ use crate::{
 /// Addresses a customer can have.
 const MOST: usize = 50;
 
-/// All of them, at most 50.
-#[utoipa::path(get, path = "/users/me/addresses", tag = "customers", security(("session" = [])), responses(
-    (status = 200, body = AddressListResponse),
-    (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+/// The customer's addresses, at most 50.
+#[utoipa::path(get, path = "/users/me/addresses", operation_id = "listAddresses", tag = "customers", security(("session" = [])), responses(
+    (status = 200, description = "the addresses", body = AddressListResponse),
 ))]
 pub async fn list(session: Session, Extract(state): Extract<State>) -> Result<impl IntoResponse, Problem> {
     let addresses = state.context.table.address_list(&session.uid).await?;
@@ -24,14 +23,11 @@ pub async fn list(session: Session, Extract(state): Extract<State>) -> Result<im
     Ok(axum::Json(AddressListResponse { items }))
 }
 
-/// One more.
-#[utoipa::path(post, path = "/users/me/addresses", tag = "customers", security(("session" = [])),
+/// Adds an address.
+#[utoipa::path(post, path = "/users/me/addresses", operation_id = "createAddress", tag = "customers", security(("session" = [])),
     request_body = AddressRequest,
     responses(
-        (status = 201, body = AddressResponse),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 201, description = "the address was created", body = AddressResponse, headers(("Location"))),
     ))]
 pub async fn create(
     session: Session,
@@ -49,16 +45,13 @@ pub async fn create(
     Ok((StatusCode::CREATED, location, axum::Json(AddressResponse::from(address))))
 }
 
-/// Another in its place. Orders placed before keep the old one.
-#[utoipa::path(put, path = "/users/me/addresses/{addressId}", tag = "customers", security(("session" = [])),
+/// Replaces an address. Orders placed before keep the old one.
+#[utoipa::path(put, path = "/users/me/addresses/{addressId}", operation_id = "replaceAddress", tag = "customers", security(("session" = [])),
     params(("addressId" = String, Path)),
     request_body = AddressRequest,
     responses(
-        (status = 200, body = AddressResponse),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "the address as it is now", body = AddressResponse),
+        (status = 404, description = "`not_found`: there is no such address"),
     ))]
 pub async fn replace(
     session: Session,
@@ -73,14 +66,12 @@ pub async fn replace(
     Ok(axum::Json(AddressResponse::from(address)))
 }
 
-/// Removes it. Orders placed before keep it.
-#[utoipa::path(delete, path = "/users/me/addresses/{addressId}", tag = "customers", security(("session" = [])),
+/// Deletes an address. Orders placed before keep it.
+#[utoipa::path(delete, path = "/users/me/addresses/{addressId}", operation_id = "deleteAddress", tag = "customers", security(("session" = [])),
     params(("addressId" = String, Path)),
     responses(
-        (status = 204),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 204, description = "the address is deleted"),
+        (status = 404, description = "`not_found`: there is no such address"),
     ))]
 pub async fn delete(
     session: Session,

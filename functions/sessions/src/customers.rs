@@ -2,7 +2,7 @@
 
 use api::{
     ClientAddress, Context, Device, Json, KnownDevice, MaybeSession, Problem, Session, attach_token, rates,
-    token::Token, wire::ProblemDetails,
+    token::Token,
 };
 use axum::{
     extract::State as Extract,
@@ -24,14 +24,12 @@ const RECENT_ORDERS: i32 = 5;
 
 /// Registers a customer and opens their session. A guest's token given along keeps its cart and orders: the customer is
 /// the guest's user id from now on.
-#[utoipa::path(post, path = "/users", tag = "customers", security((), ("session" = [])),
+#[utoipa::path(post, path = "/users", operation_id = "registerCustomer", tag = "customers", security((), ("session" = [])),
     request_body = RegisterRequest,
     responses(
-        (status = 201, body = TokenResponse),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 409, description = "`registration_refused`", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 429, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 201, description = "the customer is registered, and a session is open", body = TokenResponse, headers(("Set-Cookie"))),
+        (status = 409, description = "`registration_refused`"),
+        (status = 429),
     ))]
 pub async fn register(
     Extract(state): Extract<State>,
@@ -76,9 +74,8 @@ pub async fn register(
 }
 
 /// Profile and newest orders, in one read.
-#[utoipa::path(get, path = "/users/me", tag = "customers", security(("session" = [])), responses(
-    (status = 200, body = CustomerResponse),
-    (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+#[utoipa::path(get, path = "/users/me", operation_id = "getCustomer", tag = "customers", security(("session" = [])), responses(
+    (status = 200, description = "the customer", body = CustomerResponse),
 ))]
 pub async fn me(session: Session, Extract(state): Extract<State>) -> Result<impl IntoResponse, Problem> {
     let (customer, orders) = state.context.table.customer_get_with_orders(&session.uid, RECENT_ORDERS).await?;
@@ -86,16 +83,13 @@ pub async fn me(session: Session, Extract(state): Extract<State>) -> Result<impl
 }
 
 /// Changes name or password. A new password ends every other session and answers with a new token.
-#[utoipa::path(patch, path = "/users/me", tag = "customers", security(("session" = [])),
+#[utoipa::path(patch, path = "/users/me", operation_id = "updateCustomer", tag = "customers", security(("session" = [])),
     request_body = ChangeCustomerRequest,
     responses(
-        (status = 200, body = CustomerResponse),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 403, description = "`credentials_invalid`: the current password is wrong. If it is, and the new one is the account's already, an earlier change had no answer: it is made again, and answered as if it were the first", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 409, description = "`guest`: register first", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 429, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "the customer as they are now", body = CustomerResponse, headers(("Set-Cookie"))),
+        (status = 403, description = "`credentials_invalid`: the current password is wrong. If it is, and the new one is the account's already, an earlier change had no answer: it is made again, and answered as if it were the first"),
+        (status = 409, description = "`guest`: register first"),
+        (status = 429),
     ))]
 pub async fn change(
     session: Session,

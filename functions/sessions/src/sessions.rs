@@ -2,9 +2,7 @@
 
 use api::{
     ClientAddress, Context, Device, DeviceCookie, Id, Json, KnownDevice, MaybeSession, NoBody, Problem, Session,
-    attach_token, clear_cookie, rates,
-    token::Token,
-    wire::{ProblemDetails, timestamp},
+    attach_token, clear_cookie, rates, token::Token, wire::timestamp,
 };
 use axum::{
     extract::State as Extract,
@@ -23,11 +21,13 @@ use crate::{
 /// Tries before a login that keeps meeting changed carts or sessions is given up on.
 pub const TRIES: usize = 5;
 
-/// A session without credentials: a cart and orders of one's own, for 30 days.
-#[utoipa::path(post, path = "/sessions/guest", tag = "sessions", security(()), responses(
-    (status = 201, body = TokenResponse),
-    (status = 400, description = "`body_invalid`: it takes no body", body = ProblemDetails, content_type = "application/problem+json"),
-    (status = 429, body = ProblemDetails, content_type = "application/problem+json"),
+/// Opens a session without credentials: a cart and orders of one's own, for 30 days.
+#[utoipa::path(post, path = "/sessions/guest", operation_id = "openGuestSession", tag = "sessions", security(()), responses(
+    (status = 201, description = "the session is open", body = TokenResponse, headers(("Set-Cookie"))),
+    (status = 429),
+    (status = 400, description = "`body_invalid`, `json_invalid`: it takes no body"),
+    (status = 413, description = "`body_too_large`"),
+    (status = 415, description = "`media_type_unsupported`"),
 ))]
 pub async fn guest(
     Extract(state): Extract<State>,
@@ -43,15 +43,13 @@ pub async fn guest(
     Ok(opened(context, &token, &new))
 }
 
-/// A customer's session. A token given along ends; a guest's brings its cart, once.
-#[utoipa::path(post, path = "/sessions", tag = "sessions", security((), ("session" = [])),
+/// Logs a customer in. A token that is sent along is revoked; the cart of a guest's session becomes the customer's, once.
+#[utoipa::path(post, path = "/sessions", operation_id = "logIn", tag = "sessions", security((), ("session" = [])),
     request_body = LoginRequest,
     responses(
-        (status = 201, body = TokenResponse),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 401, description = "`credentials_invalid`", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 429, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 201, description = "the session is open", body = TokenResponse, headers(("Set-Cookie"))),
+        (status = 401, description = "`credentials_invalid`"),
+        (status = 429),
     ))]
 pub async fn login(
     Extract(state): Extract<State>,
@@ -125,11 +123,12 @@ fn wrong_credentials() -> Problem {
     Problem::unauthorized("credentials_invalid", "no customer has this e-mail and password")
 }
 
-/// A new token for the same session, which grows no younger by it; the old token dies with the answer.
-#[utoipa::path(post, path = "/sessions/refresh", tag = "sessions", security(("session" = [])), responses(
-    (status = 201, body = TokenResponse),
-    (status = 400, description = "`body_invalid`: it takes no body", body = ProblemDetails, content_type = "application/problem+json"),
-    (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+/// Rotates the session's token. The expiry is unchanged, and the old token is revoked.
+#[utoipa::path(post, path = "/sessions/refresh", operation_id = "refreshSession", tag = "sessions", security(("session" = [])), responses(
+    (status = 201, description = "the session has a new token; the old one is revoked", body = TokenResponse, headers(("Set-Cookie"))),
+    (status = 400, description = "`body_invalid`, `json_invalid`: it takes no body"),
+    (status = 413, description = "`body_too_large`"),
+    (status = 415, description = "`media_type_unsupported`"),
 ))]
 pub async fn refresh(
     session: Session,
@@ -150,10 +149,9 @@ pub async fn refresh(
     }
 }
 
-/// Where the customer is logged in: at most ten.
-#[utoipa::path(get, path = "/sessions", tag = "sessions", security(("session" = [])), responses(
-    (status = 200, body = SessionListResponse),
-    (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+/// The customer's open sessions, at most ten.
+#[utoipa::path(get, path = "/sessions", operation_id = "listSessions", tag = "sessions", security(("session" = [])), responses(
+    (status = 200, description = "the open sessions of the customer", body = SessionListResponse),
 ))]
 pub async fn list(session: Session, Extract(state): Extract<State>) -> Result<impl IntoResponse, Problem> {
     let sessions = state.context.table.session_list(&session.uid, state.context.clock.now()).await?;
@@ -161,24 +159,21 @@ pub async fn list(session: Session, Extract(state): Extract<State>) -> Result<im
     Ok(axum::Json(SessionListResponse { items }))
 }
 
-/// Logs out here.
-#[utoipa::path(delete, path = "/sessions/current", tag = "sessions", security(("session" = [])), responses(
-    (status = 204),
-    (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+/// Ends the session that the request is sent with.
+#[utoipa::path(delete, path = "/sessions/current", operation_id = "logOut", tag = "sessions", security(("session" = [])), responses(
+    (status = 204, description = "the session has ended", headers(("Set-Cookie"))),
 ))]
 pub async fn revoke_current(session: Session, Extract(state): Extract<State>) -> Result<Response, Problem> {
     state.context.table.session_revoke(&session.uid, &session.id).await?;
     Ok(logged_out())
 }
 
-/// Logs out elsewhere.
-#[utoipa::path(delete, path = "/sessions/{sessionId}", tag = "sessions", security(("session" = [])),
+/// Ends one of the customer's sessions.
+#[utoipa::path(delete, path = "/sessions/{sessionId}", operation_id = "endSession", tag = "sessions", security(("session" = [])),
     params(("sessionId" = String, Path, description = "from `GET /sessions`")),
     responses(
-        (status = 204),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 204, description = "the session has ended", headers(("Set-Cookie"))),
+        (status = 404, description = "`not_found`: there is no such session"),
     ))]
 pub async fn revoke(
     session: Session,
@@ -191,10 +186,9 @@ pub async fn revoke(
     Ok(if id == session.id { logged_out() } else { StatusCode::NO_CONTENT.into_response() })
 }
 
-/// Logs out everywhere.
-#[utoipa::path(delete, path = "/sessions", tag = "sessions", security(("session" = [])), responses(
-    (status = 204),
-    (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+/// Ends every session of the customer.
+#[utoipa::path(delete, path = "/sessions", operation_id = "endAllSessions", tag = "sessions", security(("session" = [])), responses(
+    (status = 204, description = "every session of the customer has ended", headers(("Set-Cookie"))),
 ))]
 pub async fn revoke_all(session: Session, Extract(state): Extract<State>) -> Result<Response, Problem> {
     state.context.table.session_revoke_all(&session.uid, state.context.clock.now()).await?;

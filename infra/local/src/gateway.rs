@@ -12,24 +12,15 @@ use http::header;
 use payments::PaymentProvider;
 use table::Descriptions;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
-use utoipa::{
-    Modify, OpenApi,
-    openapi::{
-        ContentBuilder, InfoBuilder, LicenseBuilder, Ref, RefOr, ResponseBuilder,
-        path::Operation,
-        security::{Http, HttpAuthScheme, SecurityScheme},
-    },
-};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
+    document::openapi,
     door::{Pages, guarded},
     function,
     mapping::{self, Consumer},
     pictures, sample, told_to_stop,
 };
-
-const CROSS_SITE: &str = "`cross_site_request`";
 
 const PAGE: &str = include_str!("../assets/index.html");
 
@@ -79,80 +70,6 @@ pub fn deployed_as(binary: &'static str, path: &str) -> &'static str {
     match binary {
         "products" if path.starts_with("/admin/") => "products-admin",
         binary => binary,
-    }
-}
-
-/// The document of the whole API: titled, with the ways to be somebody, and with the answers that the edge gives on
-/// behalf of every route.
-pub fn openapi(routes: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
-    let mut document = Document::openapi();
-    document.merge(routes);
-    document.info = InfoBuilder::new()
-        .title("OneTill")
-        .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("Products, carts, orders and sessions of a shop on one DynamoDB table."))
-        .license(Some(LicenseBuilder::new().name("MIT OR Apache-2.0").build()))
-        .build();
-    for path in document.paths.paths.values_mut() {
-        let changing = [&mut path.put, &mut path.post, &mut path.patch, &mut path.delete];
-        changing.into_iter().flatten().for_each(|operation| edge_answers(operation, true));
-        path.get.iter_mut().for_each(|operation| edge_answers(operation, false));
-    }
-    document
-}
-
-/// What the edge may answer before or instead of a handler. Some of it is of routes that change something only.
-fn edge_answers(operation: &mut Operation, changes_something: bool) {
-    let security = serde_json::to_string(&operation.security).unwrap_or_default();
-    let mut answers = vec![
-        ("400", "the request is malformed: `header_duplicated`, `id_invalid`, `query_invalid`, `body_invalid`, …"),
-        ("431", "`headers_too_large`"),
-        ("500", "`internal`"),
-        ("503", "`busy`, `outcome_unknown`; with `Retry-After`"),
-    ];
-    if security.contains("admin") || (security.contains("session") && !security.contains("{}")) {
-        answers.push(("401", "`session_missing`, `session_invalid`"));
-    }
-    match (security.contains("admin"), changes_something) {
-        (true, true) => answers.push(("403", "`admin_required`, `cross_site_request`")),
-        (true, false) => answers.push(("403", "`admin_required`")),
-        (false, true) => answers.push(("403", CROSS_SITE)),
-        (false, false) => {}
-    }
-    // A handler that has a 403 of its own has this one too.
-    if let Some(RefOr::T(own)) = operation.responses.responses.get_mut("403").filter(|_| changes_something) {
-        own.description = format!("{}; {CROSS_SITE}", own.description);
-    }
-    if operation.request_body.is_some() {
-        answers.push(("413", "`body_too_large`"));
-        answers.push(("415", "`media_type_unsupported`"));
-    }
-    for (status, description) in answers {
-        operation.responses.responses.entry(status.to_owned()).or_insert_with(|| {
-            let problem = Ref::from_schema_name("ProblemDetails");
-            let content = ContentBuilder::new().schema(Some(problem)).build();
-            let response = ResponseBuilder::new().description(description).content("application/problem+json", content);
-            RefOr::T(response.build())
-        });
-    }
-}
-
-#[derive(OpenApi)]
-#[openapi(modifiers(&Sessions))]
-struct Document;
-
-struct Sessions;
-
-impl Modify for Sessions {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let components = document.components.get_or_insert_default();
-        let bearer = |description: &str| {
-            let mut scheme = Http::new(HttpAuthScheme::Bearer);
-            scheme.description = Some(description.to_owned());
-            SecurityScheme::Http(scheme)
-        };
-        components.add_security_scheme("session", bearer("any session, a guest's too"));
-        components.add_security_scheme("admin", bearer("a session of a customer with the role admin"));
     }
 }
 

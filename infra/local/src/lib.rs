@@ -3,6 +3,7 @@
 
 mod admin;
 mod consumers;
+mod document;
 mod door;
 mod durable;
 mod engine;
@@ -29,7 +30,8 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use utoipa::openapi::OpenApi;
 
 pub use admin::{AdminAccount, AdminOutcome, AnnounceAdmin};
-pub use gateway::{deployed_as, functions, openapi};
+pub use document::openapi;
+pub use gateway::{deployed_as, functions};
 pub use sample::Seed;
 pub use table::error_chain;
 

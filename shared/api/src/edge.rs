@@ -30,13 +30,12 @@ pub const LARGE_BODY_BYTES: usize = 1024 * 1024;
 const HEADER_BYTES: usize = 8 * 1024;
 
 /// Headers that mean nothing, or something dangerous, when sent twice.
-const SINGLE: [HeaderName; 7] = [
+const SINGLE: [HeaderName; 6] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::CONTENT_LENGTH,
     header::HOST,
     header::ORIGIN,
-    header::IF_MATCH,
     HeaderName::from_static("idempotency-key"),
 ];
 

@@ -35,4 +35,4 @@ pub use idempotency::RequestKey;
 pub use known_device::{DeviceCookie, KnownDevice};
 pub use params::{Id, IfMatch, Params};
 pub use problem::Problem;
-pub use session::{ClientAddress, Device, MaybeSession, Session, SessionAndCart, attach_token, clear_cookie};
+pub use session::{COOKIE, ClientAddress, Device, MaybeSession, Session, SessionAndCart, attach_token, clear_cookie};

@@ -10,7 +10,7 @@ use crate::{Context, Problem, token::Token};
 
 /// `__Host-`: browsers take it only with `Secure`, without `Domain` and for the whole site.
 /// <https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Set-Cookie#cookie_prefixes>
-const COOKIE: &str = "__Host-sid";
+pub const COOKIE: &str = "__Host-sid";
 
 /// An open session, checked this moment with a consistent read.
 #[derive(Debug, Clone)]

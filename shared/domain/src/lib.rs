@@ -22,7 +22,7 @@ mod transition;
 
 pub use address::{Address, CountryCode};
 pub use by_hand::RefundByHand;
-pub use cart::{Cart, CartError, CartLine, MAX_LINES};
+pub use cart::{Cart, CartError, CartLine, CartRequest, MAX_LINES, MAX_REMEMBERED, Recalled};
 pub use customer::{Customer, CustomerName, Email, Password, Role};
 pub use dispute::{Dispute, DisputeState};
 pub use ids::{

@@ -66,7 +66,7 @@ pub use orders::{Cause, OrderTransitionError, PlaceOrderError, Shortage};
 pub use page::Page;
 pub use product_lists::{CardPosition, PricePosition, PriceRange, ProductCard, SortOrder};
 pub use product_rows::{ImportDigest, ProductPage, ProductRecord};
-pub use products::ProductWriteError;
+pub use products::{ProductCreateOnceError, ProductWriteError};
 pub use products_import::{Existing, ImportOutcome, ImportRecord, Part, Says};
 pub use rates::{RateLimit, RateVerdict};
 pub use reconcile::{IndexPosition, ProductState, StockMove};

@@ -1,0 +1,134 @@
+//! The OpenAPI document of the whole API: what the handlers say of themselves, and what all routes have in common, which
+//! no handler repeats.
+
+mod answers;
+mod headers;
+
+use api::wire::ProblemDetails;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr, SecurityRequirement,
+        path::Operation,
+        security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
+        tag::{Tag, TagBuilder},
+    },
+};
+
+/// Rules that hold on every route.
+const RULES: &str = include_str!("document/rules.md");
+
+/// The way to be somebody that browsers use by themselves.
+const COOKIE: &str = "cookie";
+
+const TAGS: [(&str, &str); 5] = [
+    ("products", "The catalogue, and what the shop's staff do with it."),
+    ("cart", "One cart for each customer or guest."),
+    ("orders", "Checkout, and what becomes of an order afterwards."),
+    ("sessions", "Guests, login, and the sessions of a customer."),
+    ("customers", "Registration, profile and addresses."),
+];
+
+/// The document of the whole API.
+pub fn openapi(routes: OpenApi) -> OpenApi {
+    let mut document = OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("OneTill")
+                .version(env!("CARGO_PKG_VERSION"))
+                .description(Some(RULES))
+                .license(Some(
+                    LicenseBuilder::new().name("MIT OR Apache-2.0").identifier(Some("MIT OR Apache-2.0")).build(),
+                ))
+                .build(),
+        )
+        .tags(Some(TAGS.map(tag)))
+        .build();
+    document.merge(routes);
+    let components = document.components.get_or_insert_default();
+    components.schemas.insert(ProblemDetails::name().into_owned(), ProblemDetails::schema());
+    for (name, scheme) in security_schemes() {
+        components.add_security_scheme(name, scheme);
+    }
+    for path in document.paths.paths.values_mut() {
+        let changing = [&mut path.put, &mut path.post, &mut path.patch, &mut path.delete];
+        changing.into_iter().flatten().for_each(|operation| complete(operation, true));
+        path.get.iter_mut().for_each(|operation| complete(operation, false));
+    }
+    document
+}
+
+fn tag((name, description): (&str, &str)) -> Tag {
+    TagBuilder::new().name(name).description(Some(description)).build()
+}
+
+/// Whom an operation is for, by the names of its security requirements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Caller {
+    Anybody,
+    /// Anybody; a session that is sent along counts.
+    MaybeSession,
+    Session,
+    Admin,
+}
+
+impl Caller {
+    fn of(operation: &Operation) -> Self {
+        let requirements = operation.security.iter().flatten();
+        let names: Vec<String> =
+            requirements.flat_map(|r| serde_json::to_value(r).map(names).unwrap_or_default()).collect();
+        let optional = operation.security.iter().flatten().any(|r| *r == SecurityRequirement::default());
+        let named = |name: &str| names.iter().any(|n| n == name);
+        match (named("admin"), named("session"), optional) {
+            (true, _, _) => Self::Admin,
+            (false, true, true) => Self::MaybeSession,
+            (false, true, false) => Self::Session,
+            (false, false, _) => Self::Anybody,
+        }
+    }
+}
+
+/// The schemes that a requirement names.
+fn names(requirement: serde_json::Value) -> Vec<String> {
+    requirement.as_object().map(|schemes| schemes.keys().cloned().collect()).unwrap_or_default()
+}
+
+/// Adds what a handler leaves to this module.
+fn complete(operation: &mut Operation, changes_something: bool) {
+    let caller = Caller::of(operation);
+    if caller != Caller::Anybody {
+        let by_cookie = SecurityRequirement::new(COOKIE, [] as [&str; 0]);
+        operation.security.get_or_insert_default().push(by_cookie);
+    }
+    let takes = headers::complete_parameters(operation);
+    answers::complete(operation, &answers::Route { caller, changes_something, takes });
+    headers::complete_answers(operation, takes);
+}
+
+fn security_schemes() -> [(&'static str, SecurityScheme); 3] {
+    let bearer = |description: &str| {
+        let mut scheme = Http::new(HttpAuthScheme::Bearer);
+        scheme.description = Some(description.to_owned());
+        SecurityScheme::Http(scheme)
+    };
+    let cookie = ApiKeyValue::with_description(
+        api::COOKIE,
+        "The session's token as a browser keeps it: set by every answer that opens a session, `Secure`, `HttpOnly`, \
+         `SameSite=Strict`. A request that changes something and brings the cookie must come from a page of an allowed \
+         origin or of the API's own host, which its `Origin` or `Sec-Fetch-Site` says, and a POST with a body must be \
+         JSON. On a route for staff the customer must have the role `admin`.",
+    );
+    [
+        ("session", bearer("A session's token, a guest's too.")),
+        ("admin", bearer("A session's token, of a customer with the role `admin`.")),
+        (COOKIE, SecurityScheme::ApiKey(ApiKey::Cookie(cookie))),
+    ]
+}
+
+/// What is written in place, where it is no reference to something shared.
+fn own<T>(of: &mut RefOr<T>) -> Option<&mut T> {
+    match of {
+        RefOr::T(own) => Some(own),
+        RefOr::Ref(_) => None,
+    }
+}

@@ -1,0 +1,125 @@
+//! Parameters that several routes take and headers that several answers send, described once each.
+
+use utoipa::openapi::{
+    Header, HeaderBuilder, ObjectBuilder, RefOr, Response, SchemaFormat, Type,
+    path::{Operation, Parameter, ParameterBuilder, ParameterIn},
+};
+
+use super::own;
+
+/// What ids and keys are made of.
+const ID: &str = "^[A-Za-z0-9._-]+$";
+
+/// What a route takes beside a body, which decides what it can answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Takes {
+    pub path: bool,
+    pub query: bool,
+    pub cursor: bool,
+    pub key: bool,
+    pub if_match: bool,
+}
+
+/// Gives the headers that handlers name their rules, and adds `If-None-Match` where 304 is an answer.
+pub fn complete_parameters(operation: &mut Operation) -> Takes {
+    if operation.responses.responses.contains_key("304") {
+        let parameter = ParameterBuilder::new().name("If-None-Match").parameter_in(ParameterIn::Header).build();
+        operation.parameters.get_or_insert_default().push(parameter.into());
+    }
+    let mut takes = Takes { path: false, query: false, cursor: false, key: false, if_match: false };
+    for parameter in operation.parameters.iter_mut().flatten().filter_map(own) {
+        match &parameter.parameter_in {
+            ParameterIn::Path => takes.path = true,
+            ParameterIn::Query => takes.query = true,
+            ParameterIn::Header => {
+                takes.key |= parameter.name == "Idempotency-Key";
+                takes.if_match |= parameter.name == "If-Match";
+            }
+            _ => {}
+        }
+        takes.cursor |= parameter.name == "cursor";
+        complete_parameter(parameter);
+    }
+    takes
+}
+
+fn complete_parameter(parameter: &mut Parameter) {
+    let id = || text().min_length(Some(1)).max_length(Some(64)).pattern(Some(ID));
+    let (schema, description) = match parameter.name.as_str() {
+        "productId" => (id(), "The product's id."),
+        "addressId" => (id(), "The address's id."),
+        "sessionId" => (id(), "The session's id, from `GET /sessions`."),
+        "orderId" => (
+            text().format(Some(SchemaFormat::Custom("uuid".to_owned()))),
+            "The order's id, a UUID of version 7 in lower case.",
+        ),
+        "Idempotency-Key" => (
+            text().min_length(Some(16)).max_length(Some(64)).pattern(Some(ID)),
+            "Chosen by the client, one for each thing that must not happen twice: a retry with the same key and body \
+             gets the first answer again, for 24 hours.",
+        ),
+        "If-Match" => (text(), "The `ETag` that the client has seen: another version is not changed."),
+        "If-None-Match" => (text(), "The `ETag` that the client has: 304 if nothing has changed."),
+        _ => return,
+    };
+    let more = parameter.description.take().filter(|own| !own.is_empty());
+    parameter.description = Some(more.map_or(description.to_owned(), |more| format!("{description} {more}")));
+    parameter.schema = Some(schema.build().into());
+}
+
+/// Describes the headers that handlers name, and adds those that follow from what a route takes and answers.
+pub fn complete_answers(operation: &mut Operation, takes: Takes) {
+    let reads_again = operation.responses.responses.contains_key("304");
+    for (status, answer) in &mut operation.responses.responses {
+        let Some(answer) = own(answer) else { continue };
+        let succeeds = status.starts_with('2');
+        let mut sends = Vec::new();
+        sends.extend((status == "401").then_some("WWW-Authenticate"));
+        sends.extend(is_to_be_repeated(status, answer).then_some("Retry-After"));
+        sends.extend((takes.key && succeeds).then_some("Idempotency-Replayed"));
+        sends.extend(
+            (takes.if_match && status == "200" || status == "304" || reads_again && succeeds).then_some("ETag"),
+        );
+        for name in sends {
+            answer.headers.entry(name.to_owned()).or_insert_with(|| Header::default().into());
+        }
+        for (name, header) in &mut answer.headers {
+            complete_answer(name, header);
+        }
+    }
+}
+
+/// Whether an answer says when to ask again.
+fn is_to_be_repeated(status: &str, answer: &Response) -> bool {
+    let is_busy = |code: &&str| answer.description.contains(*code);
+    matches!(status, "429" | "503") || ["`cart_busy`", "`idempotency_in_progress`"].iter().any(is_busy)
+}
+
+fn complete_answer(name: &str, header: &mut RefOr<Header>) {
+    let Some(header) = own(header) else { return };
+    let (schema, description) = match name {
+        "ETag" => (text(), "The version, for `If-Match` and `If-None-Match`: a quoted text to send back as it is."),
+        "Location" => (text().format(Some(SchemaFormat::Custom("uri-reference".to_owned()))), "Where it can be read."),
+        "Retry-After" => (
+            ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)),
+            "Seconds to wait before the request is sent again.",
+        ),
+        "Idempotency-Replayed" => (
+            text().enum_values(Some(["true"])),
+            "Sent where the answer is that of an earlier request under the same key.",
+        ),
+        "Set-Cookie" => (
+            text(),
+            "For browsers: the session's token as `__Host-sid`, `Secure`, `HttpOnly` and `SameSite=Strict`; emptied where the session has ended. Where a password opened the session, also `__Host-device`.",
+        ),
+        "WWW-Authenticate" => (text().enum_values(Some(["Bearer"])), "How to send a session's token."),
+        _ => return,
+    };
+    let built = HeaderBuilder::new().schema(Some(schema.build()));
+    let own = header.description.take().filter(|own| !own.is_empty());
+    *header = built.description(Some(own.map_or(description.to_owned(), |own| format!("{description} {own}")))).build();
+}
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
