@@ -353,6 +353,7 @@ fn address(id: &str) -> Address {
         region: None,
         postal_code: Some(text("BS1 5UH")),
         country: CountryCode::parse("GB").unwrap(),
+        phone: None,
     }
 }
 

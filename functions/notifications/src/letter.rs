@@ -1,6 +1,5 @@
 use askama::Template;
-use domain::{Address, CountryCode, Customer, Money, Order, ReturnedLine};
-use iso_country::Country;
+use domain::{Address, CountryCode, Customer, Email, Money, Order, ReturnedLine};
 use mail_builder::{
     MessageBuilder,
     headers::{address::Address as Mailbox, raw::Raw},
@@ -11,7 +10,7 @@ use crate::{
     mailer::Mail,
     money::shown,
     notice::{Cancelled, News, Notice},
-    sender::{Sender, is_deliverable},
+    sender::Sender,
 };
 
 /// Why a notice cannot be made a mail.
@@ -92,16 +91,15 @@ enum Html<'a> {
 /// # Errors
 /// There is no way to write it, now or later.
 pub fn compose(notice: &Notice, customer: &Customer, from: &Sender) -> Result<Mail, LetterError> {
-    if !is_deliverable(&customer.email) {
-        return Err(LetterError::Address);
-    }
+    // Read again: what was stored before there was one reading of e-mails may be none, or have its domain in Unicode.
+    let to = Email::parse(customer.email.as_str()).map_err(|_| LetterError::Address)?;
     let letter = Letter::new(notice, from);
     let (text, html) = written(notice.news, &letter)?;
 
     let id = format!("{}-{}", notice.order.id, notice.order.version);
     let raw = MessageBuilder::new()
         .from(Mailbox::new_address(from.name.as_deref().map(one_line), from.email.as_str()))
-        .to(Mailbox::new_address(None::<String>, customer.email.as_str()))
+        .to(Mailbox::new_address(None::<String>, to.as_str()))
         .subject(letter.subject.as_str())
         .date(notice.at.as_second())
         .message_id(format!("{id}@{}", from.domain()))
@@ -111,7 +109,7 @@ pub fn compose(notice: &Notice, customer: &Customer, from: &Sender) -> Result<Ma
         .text_body(text)
         .html_body(html)
         .write_to_vec()?;
-    let (from, to) = (from.email.clone(), customer.email.clone());
+    let from = from.email.clone();
     Ok(Mail { id, from, to, subject: letter.subject, raw })
 }
 
@@ -194,10 +192,9 @@ fn address_lines(to: &Address) -> Vec<String> {
     lines.chain([country(to.country)]).collect()
 }
 
-/// The country's name in English; its code, should nobody have named it yet.
+/// The country's name in English; of one that was stored before and is none, its code.
 fn country(code: CountryCode) -> String {
-    let country = code.as_str().parse::<Country>();
-    country.map_or_else(|_unnamed| code.as_str().to_owned(), |country| country.name().to_owned())
+    code.english_name().unwrap_or(code.as_str()).to_owned()
 }
 
 /// Text for a header, where a line break would begin another header.

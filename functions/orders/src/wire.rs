@@ -196,6 +196,8 @@ pub struct OrderAddressResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub postal_code: Option<String>,
     pub country: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
 }
 
 /// An order in a list.
@@ -317,8 +319,9 @@ impl From<&OrderLine> for OrderItemResponse {
 
 impl From<&Address> for OrderAddressResponse {
     fn from(address: &Address) -> Self {
-        let Address { id: _, recipient, line1, line2, city, region, postal_code, country } = address.clone();
-        Self { recipient, line1, line2, city, region, postal_code, country: country.as_str().to_owned() }
+        let Address { id: _, recipient, line1, line2, city, region, postal_code, country, phone } = address.clone();
+        let (country, phone) = (country.as_str().to_owned(), phone.map(|phone| phone.as_str().to_owned()));
+        Self { recipient, line1, line2, city, region, postal_code, country, phone }
     }
 }
 

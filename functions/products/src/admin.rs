@@ -7,7 +7,7 @@ use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
 };
-use domain::{CategoryPath, Product, ProductId, Rating};
+use domain::{CategoryPath, Product, ProductId, Rating, sanitise};
 use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use table::{PriorRequest, ProductCreateOnceError, ProductPage, ProductRecord, ProductWriteError, StoredDescription};
@@ -15,7 +15,6 @@ use table::{PriorRequest, ProductCreateOnceError, ProductPage, ProductRecord, Pr
 use crate::{
     State,
     catalog::{etag, first_etag},
-    description::sanitise,
     wire::{CreateProductRequest, PatchProductRequest, ProductResponse, ReplaceProductRequest},
 };
 
@@ -41,6 +40,7 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     let (table, clock) = (&state.context.table, &state.context.clock);
     let product = request.product(|| clock.uuid_v7().into(), clock.now())?;
+    product.is_priced_in(state.context.policy.currency)?;
     let available = request.stock()?;
     let once = key.map(|key| key.request(&admin.uid, CREATE, &request));
     // Before a description is stored that no product would have.
@@ -117,6 +117,7 @@ pub async fn replace(
 ) -> Result<impl IntoResponse, Problem> {
     let page = read(&state, &id, &if_match).await?;
     let product = request.replacing(&page.record.product)?;
+    product.is_priced_in(state.context.policy.currency)?;
     let description = stored_description(&state, &id, request.description).await?;
     write(&state, &admin, page, product, description).await
 }
@@ -138,6 +139,10 @@ pub async fn patch(
 ) -> Result<impl IntoResponse, Problem> {
     let page = read(&state, &id, &if_match).await?;
     let product = request.changing(&page.record.product)?;
+    // One that was written before in another currency keeps it until its price is changed.
+    if product.price != page.record.product.price {
+        product.is_priced_in(state.context.policy.currency)?;
+    }
     let description = page.record.description.clone();
     write(&state, &admin, page, product, description).await
 }

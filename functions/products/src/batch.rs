@@ -5,12 +5,12 @@ use api::{
     strict::{self, Mismatch},
 };
 use axum::{extract::State as Extract, response::IntoResponse};
-use domain::Invalid;
+use domain::{Invalid, sanitise};
 use serde::{Deserialize, Serialize};
 use table::{Existing, ImportOutcome, ImportRecord, ProductRecord, Says};
 use utoipa::ToSchema;
 
-use crate::{State, description::sanitise, wire::CreateProductRequest};
+use crate::{State, wire::CreateProductRequest};
 
 const MOST: usize = 100;
 
@@ -99,7 +99,7 @@ pub async fn create_batch(
             ImportOutcome::Exists
             | ImportOutcome::Unchanged
             | ImportOutcome::Updated
-            | ImportOutcome::TooManyAttributes => "exists",
+            | ImportOutcome::AttributesRefused => "exists",
             ImportOutcome::Unwritten => "unwritten",
         };
     }
@@ -113,6 +113,7 @@ fn read(state: &State, value: &serde_json::Value) -> Result<(domain::Product, Op
     let request: CreateProductRequest = strict::from_value(value)?;
     let clock = &state.context.clock;
     let product = request.product(|| clock.uuid_v7().into(), clock.now())?;
+    product.is_priced_in(state.context.policy.currency)?;
     let html = request.description.as_deref().map(sanitise).filter(|html| !html.is_empty());
     Ok((product, html, request.stock()?))
 }

@@ -60,7 +60,7 @@ pub async fn list(
         Some("-price") => SortOrder::DearestFirst,
         Some(_) => return Err(Problem::bad_request("sort_invalid", "sort must be price or -price")),
     };
-    let category = params.category.as_deref().map(CategoryPath::parse).transpose()?;
+    let category = params.category.as_deref().map(CategoryPath::sought).transpose()?;
     let context = &state.context;
     let now = context.clock.now();
     // What a cursor continues: this route with these filters, and no other.

@@ -1,5 +1,5 @@
 use api::wire::{Money, timestamp};
-use domain::{Address, AddressId, CountryCode, Customer, Invalid, Role};
+use domain::{Address, AddressId, CountryCode, Customer, Invalid, Phone, Role};
 use serde::{Deserialize, Serialize};
 use table::{CustomerOrder, SessionSummary};
 use utoipa::ToSchema;
@@ -7,11 +7,14 @@ use utoipa::ToSchema;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterRequest {
+    /// An address that mail can be sent to: ASCII before the `@`, and after it the name of a mail domain. An internationalised
+    /// domain may be sent either way, and is kept in ASCII.
     #[schema(example = "ann@example.com")]
     pub email: String,
-    /// 8 to 128 characters, none of the common ones.
+    /// 8 to 128 characters in NFKC, none of the common ones.
     #[schema(format = "password")]
     pub password: String,
+    /// 1 to 100 characters, none of them invisible; kept in NFC.
     #[schema(example = "Ann")]
     pub name: String,
 }
@@ -103,6 +106,8 @@ pub struct ChangeCustomerRequest {
     pub new_password: Option<String>,
 }
 
+/// Each line has 1 to 200 characters, none of them invisible. Of the fields that may be missing, an empty text is as good as
+/// a missing one.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AddressRequest {
@@ -116,9 +121,12 @@ pub struct AddressRequest {
     pub region: Option<String>,
     #[schema(example = "BS1 5UH")]
     pub postal_code: Option<String>,
-    /// ISO 3166-1 alpha-2.
+    /// ISO 3166-1 alpha-2, or `XK` for Kosovo. The United Kingdom is `GB`.
     #[schema(example = "GB")]
     pub country: String,
+    /// For the carrier: 4 to 20 digits, with a `+` in front or not, and spaces, `-`, `.`, `/`, `(` and `)` between them.
+    #[schema(example = "+44 117 496 0123")]
+    pub phone: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -135,6 +143,8 @@ pub struct AddressResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub postal_code: Option<String>,
     pub country: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phone: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -144,25 +154,26 @@ pub struct AddressListResponse {
 
 impl AddressRequest {
     pub fn address(&self, id: AddressId) -> Result<Address, Invalid> {
-        let optional = |line: &Option<String>| line.as_deref().map(Address::line).transpose();
         Ok(Address {
             id,
-            recipient: Address::line(&self.recipient)?,
-            line1: Address::line(&self.line1)?,
-            line2: optional(&self.line2)?,
-            city: Address::line(&self.city)?,
-            region: optional(&self.region)?,
-            postal_code: optional(&self.postal_code)?,
+            recipient: Address::line(&self.recipient, "recipient")?,
+            line1: Address::line(&self.line1, "line1")?,
+            line2: Address::optional_line(self.line2.as_deref(), "line2")?,
+            city: Address::line(&self.city, "city")?,
+            region: Address::optional_line(self.region.as_deref(), "region")?,
+            postal_code: Address::optional_line(self.postal_code.as_deref(), "postalCode")?,
             country: CountryCode::parse(&self.country)?,
+            phone: Phone::optional(self.phone.as_deref())?,
         })
     }
 }
 
 impl From<Address> for AddressResponse {
     fn from(address: Address) -> Self {
-        let Address { id, recipient, line1, line2, city, region, postal_code, country } = address;
+        let Address { id, recipient, line1, line2, city, region, postal_code, country, phone } = address;
         let (address_id, country) = (id.to_string(), country.as_str().to_owned());
-        Self { address_id, recipient, line1, line2, city, region, postal_code, country }
+        let phone = phone.map(|phone| phone.as_str().to_owned());
+        Self { address_id, recipient, line1, line2, city, region, postal_code, country, phone }
     }
 }
 

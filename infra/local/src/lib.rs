@@ -11,6 +11,7 @@ pub mod function;
 mod gateway;
 pub mod mapping;
 mod pictures;
+mod respell;
 mod s3;
 mod sample;
 mod schedule;
@@ -198,7 +199,8 @@ impl Stack {
             bucket.create().await.map_err(|e| StackError::start("bucket", error_chain(&e)))?;
         }
         let dead_letters = DeadLetters::new(dead_letters);
-        sample::load(options.seed, &data, &table, &descriptions, options.clock.now()).await?;
+        sample::load(options.seed, &data, &table, &descriptions, options.policy.currency, options.clock.now()).await?;
+        respell::categories(&table, options.clock.now()).await?;
         let admin = admin::ensure(&table, &options.clock, options.admin, options.announce_admin).await?;
         // Nobody was served yet: until here a folder may be made again.
         data.complete()?;

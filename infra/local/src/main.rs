@@ -43,7 +43,7 @@ struct Arguments {
     /// Whether rates and mails are limited, as in production; load trials turn it off.
     #[arg(long, value_enum, default_value_t = Switch::On)]
     limits: Switch,
-    /// ISO 4217 code of the currency that carts are charged in.
+    /// ISO 4217 code of the one currency that the shop sells in; the samples are priced in it.
     #[arg(long, default_value = "USD")]
     currency: String,
     /// Who takes the payments.

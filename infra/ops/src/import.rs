@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::Timestamp;
+use domain::{Currency, Timestamp};
 use futures::{StreamExt, future::try_join_all, stream::FuturesUnordered};
 use table::{
     DescriptionError, Descriptions, Existing, ImportOutcome, ImportRecord, ProductRecord, Says, StoreError, Table,
@@ -40,6 +40,8 @@ pub struct ImportOptions {
     pub default_stock: i64,
     /// Whom the stock ledger names for the first stock.
     pub actor: String,
+    /// The one currency that the shop sells in, where it is known: lines in another are rejected.
+    pub currency: Option<Currency>,
     /// When the products are said to be created and changed.
     pub now: Timestamp,
 }
@@ -47,7 +49,7 @@ pub struct ImportOptions {
 impl ImportOptions {
     /// Lines change what they say, if they are not as they were at their last import; new products have no stock.
     pub fn new(actor: &str, now: Timestamp) -> Self {
-        Self { replace: false, force: false, default_stock: 0, actor: actor.to_owned(), now }
+        Self { replace: false, force: false, default_stock: 0, actor: actor.to_owned(), currency: None, now }
     }
 }
 
@@ -219,8 +221,9 @@ where
                 ImportOutcome::Created => self.report.created += 1,
                 ImportOutcome::Updated | ImportOutcome::Unfinished => self.report.updated += 1,
                 ImportOutcome::Unchanged | ImportOutcome::Exists => self.report.unchanged += 1,
-                ImportOutcome::TooManyAttributes => {
-                    let reason = "attrs: together with those that stay, they are more than a product may have";
+                ImportOutcome::AttributesRefused => {
+                    let reason =
+                        "attrs: together with those that stay, they are not what a product may have; say all of them";
                     self.reject(place.rejected(reason))?;
                 }
                 ImportOutcome::Unwritten => {

@@ -9,6 +9,11 @@ impl Reason {
         text::line(raw, "reason", "reason_invalid", 200).map(Self)
     }
 
+    /// One that was stored, under the rules of its time.
+    pub fn stored(text: String) -> Self {
+        Self(text)
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

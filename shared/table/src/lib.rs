@@ -8,6 +8,7 @@ mod batches;
 mod buckets;
 mod carts;
 mod categories;
+mod category_spelling;
 mod conditions;
 mod config;
 mod customers;

@@ -240,7 +240,7 @@ impl OrderRow {
             let state = RefundState::parse(&row.state).ok_or_else(|| Invalid::new("refunds", "corrupt", row.state))?;
             let lines = row.lines.into_iter().map(returned).collect::<Result<_, _>>()?;
             let by_hand = row.by_hand.as_deref().map(str::parse).transpose()?;
-            let reason = row.reason.as_deref().map(Reason::parse).transpose()?;
+            let reason = row.reason.map(Reason::stored);
             let (number, cancels) = (row.number, row.cancels);
             Ok(Refund { number, amount: amount(row.amount)?, state, lines, cancels, reason, by_hand })
         };

@@ -78,8 +78,8 @@ pub enum ImportOutcome {
     Unfinished,
     /// The product was there, and existing ones are not to be touched.
     Exists,
-    /// The product was there, and its attributes together with those of the record are more than a product may have.
-    TooManyAttributes,
+    /// The product was there, and its attributes together with those of the record are none that a product may have.
+    AttributesRefused,
     /// The table took part of it at most; loading it again completes it.
     Unwritten,
 }
@@ -326,7 +326,7 @@ impl Plan {
                     Change::None => (ImportOutcome::Unchanged, ProductPlan::There),
                     Change::Digest(record) => (ImportOutcome::Unchanged, over(&record)),
                     Change::Content(record) => (ImportOutcome::Updated, over(&record)),
-                    Change::Refused => (ImportOutcome::TooManyAttributes, ProductPlan::There),
+                    Change::Refused => (ImportOutcome::AttributesRefused, ProductPlan::There),
                 }
             }
         };
@@ -361,7 +361,7 @@ enum Change {
     /// It says what is so already, and that it did is to be remembered.
     Digest(ProductRecord),
     Content(ProductRecord),
-    /// Its attributes would be more than a product may have.
+    /// Its attributes would be none that a product may have.
     Refused,
 }
 
@@ -371,7 +371,7 @@ fn changed(stored: &ProductRecord, import: &ImportRecord, existing: Existing, no
         return Change::None;
     }
     match merged(stored, import) {
-        Err(_too_many) => Change::Refused,
+        Err(_attributes) => Change::Refused,
         Ok(record) if !same_content(stored, &record) => Change::Content(record.changed(now)),
         Ok(record) if record.imported != stored.imported => {
             // As it is stored, so that a description which says the same stays where it is.
@@ -411,6 +411,10 @@ fn merged(stored: &ProductRecord, import: &ImportRecord) -> Result<ProductRecord
         "license" => Part::License,
         _ => Part::Attributes,
     };
+    if [Part::Attributes, Part::Source, Part::License].into_iter().all(stays) {
+        product.attributes = old.attributes.clone();
+        return Ok(merged);
+    }
     let kept = old.attributes.iter().filter(|(name, _)| stays(part(name)));
     let said = product.attributes.iter().filter(|(name, _)| !stays(part(name)));
     product.attributes = Attributes::new(kept.chain(said).map(|(name, value)| (name.to_owned(), value.to_owned())))?;

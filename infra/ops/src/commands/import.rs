@@ -1,7 +1,7 @@
 use std::{fs::File, io, path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use domain::{StockDelta, Timestamp};
+use domain::{Currency, StockDelta, Timestamp};
 use ops::import::{self, ImportOptions, RejectsFile};
 
 use super::{NOT_WELL, Outcome, bar, shop::ShopArgs};
@@ -11,18 +11,21 @@ FILE is JSON Lines in UTF-8: each line is one JSON object, such as
   {\"id\":\"mug-1\",\"name\":\"Mug\",\"price\":\"9.99\",\"currency\":\"USD\",\"category\":[\"Kitchen\",\"Mugs\"],\"stock\":10}
 
   id            1 to 64 characters of A-Z a-z 0-9 . _ -
-  name          1 to 200 bytes
+  name          1 to 200 characters
   price         text in the currency's own decimals, such as \"12.99\"; not \".5\", \"12.\" or \"007.50\"
   currency      ISO 4217 code, such as \"USD\"
   description   HTML, up to 1 MiB; what could run as script is taken out   (optional)
-  category      array, outermost first, up to 4 levels                     (optional)
+  category      array, outermost first, up to 4 levels of 100 characters   (optional)
   thumbnail     https: URL, or a path relative to the storefront           (optional)
-  manufacturer  1 to 100 bytes                                             (optional)
-  attrs         object of strings, numbers and booleans, 32 and 1.5 KiB;
-                where they are more, values are cut to 200 bytes           (optional)
+  manufacturer  1 to 100 characters                                        (optional)
+  attrs         object of strings, numbers and booleans: 32, named by 1 to
+                64 characters, of 1.5 KiB of UTF-8 together, so that a page
+                is one read unit; where they are more, values are cut to
+                200 bytes                                                  (optional)
   source, license   kept as attributes                                     (optional)
   featuredRank  place among the featured products, lowest first            (optional)
   stock         units the product starts with, instead of --stock          (optional)
+Texts are kept in NFC. Control characters and invisible ones (zero width, byte order mark, text direction) are refused.
 Other fields are ignored. Lines of more than 1 MiB are rejected, and lines that say a field twice.
 
 A product that is there is changed to what its line says. What the line does not say stays as it is; null or blank text
@@ -54,9 +57,17 @@ pub struct ImportArgs {
     /// Takes lines that are as they were when they were last imported too, over what staff changed since
     #[arg(long)]
     force: bool,
+    /// ISO 4217 code of the currency that the shop sells in: lines in another currency are rejected. Without it, lines in
+    /// any currency are imported, but products in another currency cannot be bought
+    #[arg(long, value_name = "CODE", env = "SHOP_CURRENCY", value_parser = parse_currency)]
+    currency: Option<Currency>,
     /// Where to report the lines that did not go in, as JSON Lines [default: FILE without .gz, plus .rejects.jsonl]
     #[arg(long, value_name = "PATH")]
     rejects: Option<PathBuf>,
+}
+
+fn parse_currency(raw: &str) -> Result<Currency, String> {
+    domain::parse_currency(raw).map_err(|e| e.reason)
 }
 
 fn parse_stock(raw: &str) -> Result<i64, String> {
@@ -83,6 +94,7 @@ pub async fn run(args: &ImportArgs) -> Outcome {
         replace: args.replace,
         force: args.force,
         default_stock: args.stock,
+        currency: args.currency,
         ..ImportOptions::new("import", Timestamp::now())
     };
     let show = |progress: import::Progress| {
