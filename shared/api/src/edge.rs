@@ -19,7 +19,7 @@ use tower_http::{
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{Context, Problem, cross_site, telemetry};
+use crate::{Context, Problem, base_path, cross_site, telemetry};
 
 /// The largest body a route takes unless it says otherwise.
 pub const BODY_BYTES: usize = 64 * 1024;
@@ -53,7 +53,7 @@ pub fn finish(routes: OpenApiRouter, context: &Context) -> (Router, OpenApi) {
         .layer(from_fn_with_state(context.clone(), cross_site::refuse))
         .layer(cors(&context.policy.origins))
         .layer(from_fn_with_state(context.clone(), around));
-    (router, openapi)
+    (base_path::mounted(router, context.policy.base_path.clone()), openapi)
 }
 
 /// Up, without asking the table: an outage of DynamoDB is not cured by replacing the function.
@@ -100,6 +100,7 @@ async fn around(State(context): State<Context>, request: Request, next: Next) ->
         metrics.tell_patterns(&costs, context.clock.now());
     }
     let headers = response.headers_mut();
+    context.policy.base_path.put_before_location(headers);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let hsts = HeaderValue::from_static("max-age=63072000; includeSubDomains");
     headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts);

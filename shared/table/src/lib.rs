@@ -11,6 +11,7 @@ mod categories;
 mod category_spelling;
 mod conditions;
 mod config;
+mod connections;
 mod customers;
 mod descriptions;
 mod error;
