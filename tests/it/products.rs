@@ -460,6 +460,20 @@ async fn a_restock_shows_at_once_and_stands_in_the_ledger() {
 }
 
 #[tokio::test]
+async fn a_restock_says_why_in_words_of_people() {
+    let shop = Shop::open().await;
+    shop.product("mug").stock(3).create().await;
+    let admin = shop.admin().await;
+    let body = json!({"delta": 2, "reason": " Zwei im Lager gefunden \u{2014} 棚卸し "});
+
+    let moved = admin.post_once("/admin/products/mug/stock", "found-in-the-cellar", body).await.expect(201).json();
+
+    assert_eq!(moved["reason"], "Zwei im Lager gefunden \u{2014} 棚卸し");
+    let line = stored(&shop, &format!("MOVE#{}", moved["moveId"].as_str().expect("a move has an id"))).await;
+    assert_eq!(line["reason"], moved["reason"]);
+}
+
+#[tokio::test]
 async fn a_restock_sent_twice_counts_once() {
     let shop = Shop::open().await;
     let (mug, cup) = join!(shop.product("mug").stock(3).create(), shop.product("cup").stock(3).create());
@@ -819,7 +833,7 @@ async fn a_product_and_a_category_from_before_are_still_shown() {
         created_at: now,
         updated_at: now,
     };
-    let record = table::ProductRecord { product: product.clone(), description: None };
+    let record = table::ProductRecord { product: product.clone(), description: None, imported: None };
     table.categories_add(&[product.category.clone()].into()).await.expect("the table answers");
     table.product_create(&record, 5, &"staff".parse().expect("an id"), uuid::Uuid::now_v7()).await.expect("it is new");
     let (admin, ann) = (shop.admin().await, shop.customer().await);

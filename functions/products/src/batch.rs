@@ -7,7 +7,7 @@ use api::{
 use axum::{extract::State as Extract, response::IntoResponse};
 use domain::{Invalid, sanitise};
 use serde::{Deserialize, Serialize};
-use table::{ImportOutcome, ImportRecord, ProductRecord};
+use table::{Existing, ImportOutcome, ImportRecord, ProductRecord, Says};
 use utoipa::ToSchema;
 
 use crate::{State, wire::CreateProductRequest};
@@ -77,8 +77,8 @@ pub async fn create_batch(
                     code: None,
                     detail: None,
                 };
-                let record = ProductRecord { product, description };
-                (outcome, Some(ImportRecord { record, stock }))
+                let record = ProductRecord { product, description, imported: None };
+                (outcome, Some(ImportRecord { record, stock, says: Says::Everything }))
             }
         };
         if let Some(record) = record {
@@ -92,11 +92,14 @@ pub async fn create_batch(
     let (table, now) = (&state.context.table, state.context.clock.now());
     table.categories_add(&paths).await?;
     state.categories.forget(&()).await;
-    let outcomes = table.products_import(&records, false, admin.uid.as_str(), now).await?;
+    let outcomes = table.products_import(&records, Existing::Keep, admin.uid.as_str(), now).await?;
     for (place, outcome) in places.into_iter().zip(outcomes) {
         items[place].outcome = match outcome {
             ImportOutcome::Created | ImportOutcome::Unfinished => "created",
-            ImportOutcome::Exists | ImportOutcome::Unchanged | ImportOutcome::Updated => "exists",
+            ImportOutcome::Exists
+            | ImportOutcome::Unchanged
+            | ImportOutcome::Updated
+            | ImportOutcome::AttributesRefused => "exists",
             ImportOutcome::Unwritten => "unwritten",
         };
     }
