@@ -4,6 +4,7 @@ mod ci;
 mod direction;
 mod faults;
 mod infra;
+mod one_build;
 mod stripe;
 mod tools;
 mod trial;
@@ -57,6 +58,12 @@ enum Task {
     /// to see that somebody notices, and starts each function with the environment that the template gives it. No account
     /// is needed.
     Infra(infra::Options),
+    /// Checks that every command builds each crate with the same features, so that none builds the AWS SDK again
+    ///
+    /// Compares what `cargo tree` says for `cargo run`, `cargo run -p ops` and the like with what it says for the tests of
+    /// the whole workspace. infra/one-build asks for the features that make them the same; `--write` writes it anew, which
+    /// a dependency that was added may ask for.
+    OneBuild(one_build::Options),
     /// Pays, declines, cancels and refunds through localstripe, webhooks included
     ///
     /// Installs localstripe into target/tools once (needs Python 3), puts what it lacks of Stripe before it, starts the
@@ -80,6 +87,7 @@ fn main() -> ExitCode {
         Task::Faults { arguments } => faults::run(&arguments),
         Task::Soak => faults::run(&["--seeds-only", "--seeds", "10000"].map(str::to_owned)),
         Task::Infra(options) => infra::run(&options),
+        Task::OneBuild(options) => one_build::run(&options),
         Task::Stripe => stripe::run(),
         Task::Trial(options) => trial::run(&options),
     };
