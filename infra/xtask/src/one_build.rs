@@ -100,8 +100,9 @@ fn write() -> Outcome<()> {
             let same = all.iter().filter(|built| built.name == *name && built.version == *version);
             same.flat_map(|built| built.features.clone()).collect::<BTreeSet<_>>()
         };
-        for Built { name, version, .. } in different {
-            let package = (name, version);
+        // Commands may each build a package with other features.
+        let packages: BTreeSet<_> = different.into_iter().map(|Built { name, version, .. }| (name, version)).collect();
+        for package in packages {
             let wanted = union(&package);
             // What asking for it did not help is built for build scripts and macros, which have features of their own.
             if target.get(&package) == Some(&wanted) {
