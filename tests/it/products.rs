@@ -156,6 +156,27 @@ async fn a_retried_creation_under_the_same_key_makes_one_product() {
 }
 
 #[tokio::test]
+async fn a_retried_batch_under_the_same_key_makes_no_product_twice() {
+    let shop = Shop::open().await;
+    let admin = shop.admin().await;
+    let product = |name: &str| json!({"name": name, "category": [], "price": usd(1)});
+    let batch = json!({"items": [product("Mug"), product("Mug"), product("Pan")]});
+    let send =
+        async |key: &str, body: &Value| admin.post_once("/admin/products/batch", key, body.clone()).await.expect(200);
+
+    let first = send("three-at-a-time-1", &batch).await.json();
+    let again = send("three-at-a-time-1", &batch).await.json();
+    let another = send("three-at-a-time-1", &json!({"items": [product("Pot")]})).await.json();
+
+    assert_eq!(outcomes(&first), ["created"; 3]);
+    assert_eq!((outcomes(&again), outcomes(&another)), (vec!["exists".to_owned(); 3], vec!["created".to_owned()]));
+    let ids =
+        |batch: &Value| batch["items"].as_array().unwrap().iter().map(|i| i["productId"].clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&first), ids(&again));
+    assert_eq!(listed(&shop, "").await.len(), 4);
+}
+
+#[tokio::test]
 async fn of_many_creations_under_one_key_at_once_one_happens_and_all_are_answered_alike() {
     let shop = Shop::open().await;
     let admin = shop.admin().await;

@@ -305,8 +305,20 @@ impl World {
     }
 
     pub async fn add(&self, environment: &Environment, who: &Shopper, product: &ProductId, units: i64) -> Option<u16> {
+        self.add_under(environment, who, product, units, None).await
+    }
+
+    /// As [`World::add`], under a key.
+    pub async fn add_under(
+        &self,
+        environment: &Environment,
+        who: &Shopper,
+        product: &ProductId,
+        units: i64,
+        key: Option<&str>,
+    ) -> Option<u16> {
         let body = json!({"productId": product.as_str(), "quantity": units});
-        self.ask(environment, who, "POST", "/cart/items", None, &body).await.map(|(status, ..)| status)
+        self.ask(environment, who, "POST", "/cart/items", key, &body).await.map(|(status, ..)| status)
     }
 
     /// What is in somebody's cart, as the table has it.
