@@ -1,5 +1,5 @@
 //! Everything that follows from a change of the table, other than what customers are told: an order's projections, what
-//! lists say of stock, what reviews add up to, and the audit log.
+//! lists say of stock, how many products are in a category, what reviews add up to, and the audit log.
 //!
 //! Records come at least once, and those of one transaction apart. So a projection is made from what an item is at its
 //! version, or from what the table holds this moment, under a condition; never from the order in which records come.
@@ -7,6 +7,7 @@
 //! A later consumer, a search index or reporting, is a module with one function of a [`Change`], called from `project`.
 
 mod audit;
+mod categories;
 mod guest_accounts;
 mod orders;
 mod reviews;
@@ -73,6 +74,7 @@ async fn project(state: &State, change: &Change) -> Result<(), Failure> {
         orders::project(&state.table, change, state.clock.now()).boxed(),
         guest_accounts::project(&state.table, change, state.clock.now()).boxed(),
         stock::project(&state.table, change).boxed(),
+        categories::project(&state.table, change).boxed(),
         reviews::project(&state.table, change).boxed(),
         audit::record(&state.audit, change).boxed(),
     ];

@@ -194,6 +194,11 @@ impl Stack {
             bucket.create().await.map_err(|e| StackError::start("bucket", error_chain(&e)))?;
         }
         let dead_letters = DeadLetters::new(dead_letters);
+        if ops::migrate::is_due(&table).await? {
+            tracing::warn!("the table is of an earlier version; it is being migrated");
+            let migrated = ops::migrate::run(&table, |_| {}).await?;
+            tracing::warn!("migrated: {migrated}");
+        }
         sample::load(options.seed, &data, &table, &descriptions, options.clock.now()).await?;
         let admin = admin::ensure(&table, &options.clock, options.admin, options.announce_admin).await?;
         // Nobody was served yet: until here a folder may be made again.

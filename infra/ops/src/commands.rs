@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod dead_letters;
 pub mod import;
+pub mod migrate;
 pub mod reconcile;
 mod shop;
 

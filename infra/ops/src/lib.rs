@@ -3,4 +3,5 @@
 pub mod admin;
 pub mod dead_letters;
 pub mod import;
+pub mod migrate;
 pub mod reconcile;

@@ -3,7 +3,7 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{admin, dead_letters, import, reconcile};
+use commands::{admin, dead_letters, import, migrate, reconcile};
 
 /// Operates a OneTill shop.
 #[derive(Debug, Parser)]
@@ -24,6 +24,9 @@ enum Command {
     /// there is never touched.
     #[command(after_long_help = import::HELP)]
     Import(import::ImportArgs),
+    /// Brings the table of an earlier version to what this one expects
+    #[command(after_long_help = migrate::HELP)]
+    Migrate(migrate::MigrateArgs),
     /// Compares projections, stock and objects with what they follow from, and mends them
     ///
     /// Reports what is wrong, one line each, and mends nothing unless --repair says so.
@@ -47,6 +50,7 @@ async fn main() -> ExitCode {
     let outcome = match &cli.command {
         Command::Admin(args) => admin::run(args).await,
         Command::Import(args) => import::run(args).await,
+        Command::Migrate(args) => migrate::run(args).await,
         Command::Reconcile(args) => reconcile::run(args).await,
         Command::DeadLetters(args) => dead_letters::run(args).await,
     };

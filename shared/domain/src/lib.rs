@@ -6,6 +6,7 @@
 mod address;
 mod by_hand;
 mod cart;
+mod category;
 mod customer;
 mod dispute;
 mod ids;
@@ -22,6 +23,7 @@ mod transition;
 pub use address::{Address, CountryCode};
 pub use by_hand::RefundByHand;
 pub use cart::{Cart, CartError, CartLine, MAX_LINES};
+pub use category::{Category, CategoryRename, CategoryRenameId};
 pub use customer::{Customer, CustomerName, Email, Password, Role};
 pub use dispute::{Dispute, DisputeState};
 pub use ids::{

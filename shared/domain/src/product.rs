@@ -7,6 +7,8 @@ use crate::{Invalid, Money, ProductId, text::text_line};
 /// Levels of a category path. Each level is one index entry (one WRU) a product, so the depth is bounded.
 pub const MAX_CATEGORY_DEPTH: usize = 4;
 
+const MAX_CATEGORY_BYTES: usize = 1_000;
+
 const MAX_ATTRIBUTES: usize = 32;
 const MAX_ATTRIBUTES_BYTES: usize = 1_536;
 const MAX_STOCK: i64 = 1_000_000_000;
@@ -69,6 +71,12 @@ impl CategoryPath {
             .collect::<Result<Vec<_>, _>>()?;
         if segments.len() > MAX_CATEGORY_DEPTH {
             let reason = format!("must have at most {MAX_CATEGORY_DEPTH} levels");
+            return Err(Invalid::new("category", "category_invalid", reason));
+        }
+        // With what separates the levels it is a sort key, which has 1,024 bytes:
+        // <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
+        if segments.iter().map(String::len).sum::<usize>() > MAX_CATEGORY_BYTES {
+            let reason = format!("must be at most {MAX_CATEGORY_BYTES} bytes of UTF-8, all levels together");
             return Err(Invalid::new("category", "category_invalid", reason));
         }
         Ok(Self(segments))
