@@ -205,6 +205,29 @@ async fn a_renamed_category_takes_its_products_and_those_below_along() {
 }
 
 #[tokio::test]
+async fn a_category_of_any_level_can_be_renamed() {
+    let shop = Shop::with_stream().await;
+    let admin = shop.admin().await;
+    shop.product("mug").in_category("A/B/C/D").create().await;
+    shop.drain().await;
+
+    for (from, to) in [("A/B/C/D", "A/B/C/Z"), ("A/B/C", "A/B/Y"), ("A/B", "A/X"), ("A", "W")] {
+        let asked = admin.post("/admin/categories/renames", json!({"from": from, "to": to})).await.expect(202);
+        for _ in 0..2 {
+            shop.sweep(None).await;
+            shop.drain().await;
+            shop.clock.advance(SignedDuration::from_mins(1));
+        }
+        shop.sweep(None).await;
+        let rename = admin.get(asked.header("location").unwrap()).await.json();
+        assert_eq!(rename["state"], "finished", "{from} to {to}");
+    }
+
+    let expected = [("W", 1), ("W/X", 1), ("W/X/Y", 1), ("W/X/Y/Z", 1)];
+    assert_eq!(counts(&admin).await, expected.map(named));
+}
+
+#[tokio::test]
 async fn renames_are_carried_out_one_after_another_and_a_run_that_is_cut_off_is_gone_on_with() {
     let shop = Shop::with_stream().await;
     let admin = shop.admin().await;
