@@ -7,6 +7,7 @@ use domain::CategoryPath;
 use e2e::{Shop, Shopper, engine_counts_like_aws, usd};
 use futures::{StreamExt as _, stream};
 use jiff::SignedDuration;
+use ops::import::ImportOptions;
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -238,6 +239,7 @@ async fn renames_are_carried_out_one_after_another_and_a_run_that_is_cut_off_is_
     for (from, to) in [("A", "B"), ("B", "A")] {
         shop.stack.table.categories_add(&[path("B")].into()).await.unwrap();
         admin.post("/admin/categories/renames", json!({"from": from, "to": to})).await.expect(202);
+        shop.clock.advance(SignedDuration::from_secs(1));
     }
 
     let cut_off = shop.sweep(Some(shop.clock.now() + SignedDuration::from_secs(1))).await;
@@ -327,6 +329,80 @@ async fn a_table_of_before_is_migrated_and_again_nothing_changes() {
     // What is on the stream of the time before is counted already.
     shop.drain().await;
     assert_eq!(counts(&admin).await, expected.map(named));
+}
+
+#[tokio::test]
+async fn a_data_folder_of_before_is_migrated_as_the_stack_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("shop");
+    let open = async || {
+        Shop::open_with(|options| {
+            options.data = Some(data.clone());
+            options.dynamodb_endpoint = None;
+        })
+        .await
+    };
+    let shop = open().await;
+    shop.product("mug").in_category("Kitchen/Mugs").create().await;
+    make_before(&shop, &["Kitchen", "Kitchen/Mugs", "Emptied"]).await;
+    shop.stack.stop().await;
+
+    let shop = open().await;
+
+    let admin = shop.admin().await;
+    assert_eq!(counts(&admin).await, [("Emptied", 0), ("Kitchen", 1), ("Kitchen/Mugs", 1)].map(named));
+    assert!(!ops::migrate::is_due(&shop.stack.table).await.unwrap());
+    shop.stack.stop().await;
+}
+
+#[tokio::test]
+async fn more_categories_than_one_item_can_hold_are_loaded_and_counted() {
+    let shop = Shop::with_stream().await;
+    let name = |level: usize, i: usize| format!("{level} {i:04} {}", "x".repeat(90));
+    let line = |i: usize| {
+        let category: Vec<_> = (0..4).map(|level| name(level, i)).collect();
+        let id = format!("p{i}");
+        json!({"id": id, "name": "P", "price": "1.00", "currency": "USD", "category": category}).to_string() + "\n"
+    };
+    // A kilobyte of paths each: 500 KB.
+    let lines: String = (0..500).map(line).collect();
+    let options = ImportOptions { default_stock: 0, actor: "staff".to_owned(), now: shop.clock.now() };
+    let reject = |reject| panic!("{reject:?}");
+
+    let (table, descriptions) = (&shop.stack.table, &shop.stack.descriptions);
+    let loaded = ops::import::import(table, descriptions, lines.as_bytes(), &options, reject, |_| {}).await;
+    let new = json!({"productId": "new", "name": "P", "category": ["New"], "price": usd(1)});
+    shop.admin().await.post("/admin/products", new).await.expect(201);
+    shop.drain().await;
+
+    assert_eq!(loaded.unwrap().created, 500);
+    let pages = walk(&shop.stranger(), "/categories?limit=100").await;
+    assert_eq!(pages.iter().map(Vec::len).sum::<usize>(), 4 * 500 + 1);
+}
+
+#[tokio::test]
+async fn many_products_of_one_category_are_counted_side_by_side() {
+    let shop = Shop::with_stream().await;
+    let lines: String = (0..400)
+        .map(|i| {
+            let category = ["Kitchen", "Mugs", ["Blue", "Red"][i % 2]];
+            let line =
+                json!({"id": format!("p{i}"), "name": "P", "price": "1.00", "currency": "USD", "category": category});
+            line.to_string() + "\n"
+        })
+        .collect();
+    let options = ImportOptions { default_stock: 0, actor: "staff".to_owned(), now: shop.clock.now() };
+    let reject = |reject| panic!("{reject:?}");
+    let (table, descriptions) = (&shop.stack.table, &shop.stack.descriptions);
+    ops::import::import(table, descriptions, lines.as_bytes(), &options, reject, |_| {}).await.unwrap();
+
+    let started = std::time::Instant::now();
+    let (delivered, cost) = table::meter::measure(shop.stack.drain_streams()).await;
+    println!("400 products counted in {:?}: {cost:?}", started.elapsed());
+
+    assert_eq!(delivered.unwrap().given_up, 0);
+    let expected = [("Kitchen", 400), ("Kitchen/Mugs", 400), ("Kitchen/Mugs/Blue", 200), ("Kitchen/Mugs/Red", 200)];
+    assert_eq!(counts(&shop.admin().await).await, expected.map(named));
 }
 
 #[tokio::test]

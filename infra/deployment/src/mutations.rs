@@ -116,7 +116,8 @@ impl Mutations<'_> {
                 all.push(json!({"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}));
             });
             self.statements("reads the whole table", &role, POLICY, |all| {
-                let read = all.iter_mut().find(|s| ["GetItem", "BatchGetItem", "Query"].iter().any(|sid| s["Sid"] == *sid));
+                let read =
+                    all.iter_mut().find(|s| ["GetItem", "BatchGetItem", "Query"].iter().any(|sid| s["Sid"] == *sid));
                 read.and_then(Value::as_object_mut).and_then(|s| s.remove("Condition")).expect("a condition");
             });
             let trusted = json!({"AWS": "arn:aws:iam::111122223333:root"});

@@ -26,6 +26,9 @@ pub(crate) const BELOW: &str = "below";
 /// New categories that are written at once.
 const CONCURRENCY: usize = 16;
 
+/// Categories that one Query reads at most: some 70 KB.
+const MOST_READ: i32 = 1_000;
+
 /// Which categories a list has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Shown {
@@ -154,7 +157,7 @@ impl Table {
         pattern: Pattern,
         level: &mut Level,
         shown: Shown,
-        batch: i32,
+        mut batch: i32,
     ) -> Result<(), StoreError> {
         while level.read.is_empty() && level.more {
             let call = match (&level.below[..], &level.after) {
@@ -176,6 +179,8 @@ impl Table {
                 level.after = key_of_item(&item).map(|key| key.sk);
                 level.read.extend(Some(category(&item)?).filter(|category| shown.includes(category)));
             }
+            // Where many are empty, the first that is not may be far away.
+            batch = (batch * 2).min(MOST_READ);
         }
         Ok(())
     }

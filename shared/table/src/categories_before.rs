@@ -2,12 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{CategoryPath, Invalid};
 
-use crate::{StoreError, Table, conditions::EXISTS, keys, meter::metered};
-
-const MIGRATED: &str = "migrated";
+use crate::{StoreError, Table, keys, keys::key_of_item, meter::metered};
 
 /// The categories of the one item.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -20,13 +17,15 @@ pub struct CategoriesBefore {
 }
 
 impl Table {
-    /// AP-69a: the one item that every category was in, if there is one. GetItem, consistent.
+    /// AP-69a: the one item that every category was in, if there is one, and whether it was migrated. BatchGetItem of 2,
+    /// consistent.
     pub async fn categories_before_get(&self) -> Result<Option<CategoriesBefore>, StoreError> {
-        let found = metered("AP-69", self.get(keys::categories_before()).consistent_read(true).send()).await?;
-        let Some(item) = found.item else { return Ok(None) };
-        let mut before = CategoriesBefore { migrated: item.contains_key(MIGRATED), ..CategoriesBefore::default() };
-        let joined = item.get("paths").and_then(|paths| paths.as_ss().ok()).into_iter().flatten();
-        for path in joined {
+        let (before, migrated) = (keys::categories_before(), keys::categories_migrated());
+        let found = self.items_get("AP-69", vec![before.clone(), migrated.clone()], true).await?;
+        let item = |key: &keys::Key| found.iter().find(|item| key_of_item(item).as_ref() == Some(key));
+        let Some(paths) = item(&before) else { return Ok(None) };
+        let mut before = CategoriesBefore { migrated: item(&migrated).is_some(), ..CategoriesBefore::default() };
+        for path in paths.get("paths").and_then(|paths| paths.as_ss().ok()).into_iter().flatten() {
             match CategoryPath::parse(path) {
                 Ok(path) => {
                     before.paths.insert(path);
@@ -37,16 +36,10 @@ impl Table {
         Ok(Some(before))
     }
 
-    /// AP-69b: notes that the one item was migrated. UpdateItem; the item stays as it is otherwise, so that the version
-    /// before can still be run.
+    /// AP-69b: notes that the one item was migrated. PutItem; the item itself stays as it is, so that the version before can
+    /// still be run.
     pub async fn categories_before_migrated(&self) -> Result<(), StoreError> {
-        let call = self
-            .update(keys::categories_before())
-            .update_expression("SET migrated = :migrated")
-            .condition_expression(EXISTS)
-            .expression_attribute_values(":migrated", AttributeValue::Bool(true))
-            .send();
-        metered("AP-69", call).await?;
+        metered("AP-69", self.put(keys::categories_migrated().into_item()).send()).await?;
         Ok(())
     }
 }

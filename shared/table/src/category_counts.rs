@@ -2,8 +2,8 @@
 //!
 //! Beside each product stands the category that it is counted in, and both it and the category's number change in one
 //! transaction: so no delivery, late, doubled or out of order, counts a product twice. From there a category passes what
-//! it has on to the one above it, and remembers what it has passed: products that are counted side by side in a category
-//! are passed on together, so that the outermost categories are not written for each of them.
+//! it has on to the one above it, and remembers what it has passed: what was counted since is passed on together, so that
+//! the outermost categories are not written for each product.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -105,6 +105,11 @@ pub fn categories_before() -> Key {
     Key::new(CATALOG, "CATEGORIES")
 }
 
+/// There once a migration has gone through that item, which may be too full to be marked itself.
+pub fn categories_migrated() -> Key {
+    Key::new(CATALOG, "CATEGORIES#MIGRATED")
+}
+
 /// The partition of the categories of one level: 1 is the outermost.
 pub fn category_pk(depth: usize) -> String {
     format!("CAT#{depth}")
@@ -276,6 +281,7 @@ mod tests {
         assert_eq!(show(review_counted(&mug, &ann)), "PROD#mug-1 / COUNTED#ann");
         assert_eq!(show(rating(&mug)), "PROD#mug-1 / META#mug-1#RATING");
         assert_eq!(show(categories_before()), "CATALOG / CATEGORIES");
+        assert_eq!(show(categories_migrated()), "CATALOG / CATEGORIES#MIGRATED");
         let mugs = CategoryPath::parse("Kitchen/Mugs").unwrap();
         assert_eq!(show(category(&mugs)), "CAT#2 / Kitchen\u{1f}Mugs");
         assert_eq!(category_below(&mugs), "Kitchen\u{1f}Mugs\u{1f}");
