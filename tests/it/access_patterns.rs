@@ -5,15 +5,15 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    Address, AddressId, CartLine, CategoryPath, CountryCode, Currency, Money, Order, OrderId, OrderState,
-    PaymentEventId, Placement, Product, ProductId, Quantity, RefundRequest, Review, ReviewText, Role, SessionKind,
-    SessionLifetime, Stars, StockDelta, Timestamp, UserId,
+    Address, AddressId, CartLine, CategoryPath, CategoryRename, CategoryRenameId, CountryCode, Currency, Money, Order,
+    OrderId, OrderState, PaymentEventId, Placement, Product, ProductId, Quantity, RefundRequest, Review, ReviewText,
+    Role, SessionKind, SessionLifetime, Stars, StockDelta, Timestamp, UserId,
 };
 use e2e::{Shop, engine_counts_like_aws};
 use jiff::SignedDuration;
 use table::{
-    CartWrite, Cause, Claim, Existing, GivenUp, Idempotency, ImportRecord, NewSession, PriceRange, RateLimit, Says,
-    SessionWithCart, SortOrder, Table, keys,
+    CartWrite, Cause, Claim, Existing, GivenUp, Idempotency, ImportRecord, Moving, NewSession, PriceRange, RateLimit, Says,
+    SessionWithCart, Shown, SortOrder, Table, keys,
     meter::{self, Cost},
 };
 
@@ -146,8 +146,36 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     let cards = pattern!("AP-05", table.product_list_by_price(all, SortOrder::CheapestFirst, 24, None));
     assert_eq!(cards.items.len(), 24);
     pattern!("AP-14", table.product_get_consistent(&mug));
-    pattern!("AP-15a", table.categories_list());
-    pattern!("AP-15b", table.categories_add(&[CategoryPath::parse("Garden").unwrap()].into()));
+    let path = |path: &str| CategoryPath::parse(path).unwrap();
+    pattern!("AP-15b", table.categories_add(&[path("Garden/Tents")].into()));
+    let counted = pattern!("AP-65a", table.product_category_count(&mug));
+    assert!(counted.changed);
+    pattern!("AP-65b", table.categories_settle(counted.touched));
+    assert_eq!(pattern!("AP-65c", table.category_counts_by_level(2, None)).items.len(), 2);
+    let children = pattern!("AP-15a", table.category_list_children(&path("Kitchen"), Shown::Filled, 100, None));
+    let tree = pattern!("AP-64", table.category_list_tree(Shown::All, 100, None));
+    assert_eq!((children.items.len(), tree.items.len()), (1, 4));
+    assert!(pattern!("AP-66a", table.category_get(&path("Kitchen"))).is_some());
+    assert!(pattern!("AP-66b", table.category_has_level(&path("Kitchen"), 2)));
+    pattern!("AP-66c", table.category_delete(&path("Garden/Tents")));
+    let id = CategoryRenameId::from(shop.clock.uuid_v7());
+    let rename = CategoryRename::new(id, path("Kitchen/Mugs"), path("Table"), uid.clone(), 1, now).unwrap();
+    pattern!("AP-67a", table.category_rename_put(&rename));
+    assert!(pattern!("AP-67b", table.category_rename_get(id)).is_some());
+    assert_eq!(pattern!("AP-67c", table.category_rename_list(24, None)).items.len(), 1);
+    assert!(pattern!("AP-67d", table.category_rename_first_open()).is_some());
+    pattern!("AP-67e", table.category_rename_advance(id, 1, now));
+    pattern!("AP-67f", table.category_rename_finish(id, 0, now));
+    assert_eq!(pattern!("AP-68a", table.product_ids_by_category(&rename.from, None)).items.len(), 48);
+    let back = CategoryRename { from: rename.to.clone(), to: rename.from.clone(), ..rename.clone() };
+    assert_eq!(pattern!("AP-68b", table.product_category_move(&mug, &rename, now)), Moving::Moved);
+    table.product_category_move(&mug, &back, now).await.unwrap();
+    let before = keys::categories_before();
+    let put = shop.raw_client().put_item().table_name(table.name()).item("PK", AttributeValue::S(before.pk));
+    let put = put.item("SK", AttributeValue::S(before.sk));
+    put.item("paths", AttributeValue::Ss(vec!["Kitchen".to_owned()])).send().await.unwrap();
+    assert!(pattern!("AP-69a", table.categories_before_get()).is_some());
+    pattern!("AP-69b", table.categories_before_migrated());
     pattern!("AP-19a", table.products_get(&ids));
     pattern!("AP-19b", table.products_get_consistent(&ids));
     let pan = renamed(&page.record.product, "pan");

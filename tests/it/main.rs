@@ -8,6 +8,7 @@ mod amounts;
 mod bad_input;
 mod by_hand;
 mod cart;
+mod categories;
 mod connections;
 mod costs;
 mod cross_site;

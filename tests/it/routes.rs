@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use domain::{CategoryPath, CategoryRename, CategoryRenameId};
 use e2e::{Answer, Shop, Shopper, usd};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -23,6 +24,11 @@ pub fn bodies() -> Vec<(&'static str, Value)> {
         ("POST /admin/products/batch", json!({"items": [product]})),
         ("PUT /admin/products/{productId}/description", json!("<p>A mug.</p>")),
         ("POST /admin/products/{productId}/stock", json!({"delta": 1, "reason": "restock"})),
+        ("GET /admin/categories", Value::Null),
+        ("DELETE /admin/categories", Value::Null),
+        ("GET /admin/categories/renames", Value::Null),
+        ("POST /admin/categories/renames", json!({"from": "Attic", "to": "Loft"})),
+        ("GET /admin/categories/renames/{renameId}", Value::Null),
         ("POST /sessions/guest", Value::Null),
         ("POST /users", json!({"email": "new@example.com", "password": "correct horse", "name": "New"})),
         ("POST /sessions", json!({"email": "nobody@example.com", "password": "correct horse"})),
@@ -147,6 +153,7 @@ pub struct Things {
     pub owner: Shopper,
     pub product: String,
     pub order: String,
+    rename: String,
     address: String,
     session: String,
 }
@@ -165,11 +172,17 @@ impl Things {
         }
         owner.adds(&product, 1).await.expect(200);
         let order = owner.checks_out().await.expect(201).json()["orderId"].as_str().unwrap().to_owned();
+        let empty = ["Attic", "Cellar"].map(|path| CategoryPath::parse(path).unwrap());
+        shop.stack.table.categories_add(&empty.into()).await.unwrap();
+        let (rename, now) = (CategoryRenameId::from(shop.clock.uuid_v7()), shop.clock.now());
+        let [from, to] = ["Barn", "Shed"].map(|path| CategoryPath::parse(path).unwrap());
+        let asked_for = CategoryRename::new(rename, from, to, owner.uid.parse().unwrap(), 0, now).unwrap();
+        shop.stack.table.category_rename_put(&asked_for).await.unwrap();
         let address = json!({"recipient": "Ann", "line1": "1 Street", "city": "Bristol", "country": "GB"});
         let address = owner.post("/users/me/addresses", address).await.expect(201).json()["addressId"].clone();
         let session = owner.get("/sessions").await.json()["items"][0]["sessionId"].clone();
         let text = |value: Value| value.as_str().unwrap().to_owned();
-        Self { owner, product: id, order, address: text(address), session: text(session) }
+        Self { owner, product: id, order, rename: rename.to_string(), address: text(address), session: text(session) }
     }
 }
 
@@ -206,11 +219,15 @@ fn keyed_request(caller: &Shopper, route: &str, thing: &Things, key: &str) -> Re
     let mut path = template
         .replace("{productId}", &thing.product)
         .replace("{orderId}", &thing.order)
+        .replace("{renameId}", &thing.rename)
         .replace("{provider}", "local")
         .replace("{addressId}", &thing.address)
         .replace("{sessionId}", &thing.session);
     if route == "GET /admin/orders" {
         path.push_str("?state=confirmed");
+    }
+    if route == "DELETE /admin/categories" {
+        path.push_str("?category=Cellar");
     }
     let request = caller.request(Method::from_bytes(method.as_bytes()).unwrap(), &path);
     request.header("idempotency-key", key)

@@ -56,6 +56,8 @@ fn planted_bugs_of_consumers_are_found_by_name() {
             Bug::FreeOrderMailed,
             Bug::TtlNotRecognised,
             Bug::SequenceNumberAsInteger,
+            Bug::CategoryCountedTwice,
+            Bug::CategoryPassedUpTwice,
         ];
         for bug in bugs {
             let caught = runs::plant(bug, 12, 2).await;

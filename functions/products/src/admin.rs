@@ -211,14 +211,9 @@ async fn stored_description(
     }
 }
 
-/// Makes a category known before its first product is, so that no product stands where nobody can look.
+/// Makes a category known before its first product is, so that no product stands where staff cannot see it.
 async fn remember_category(state: &State, path: &CategoryPath) -> Result<(), Problem> {
-    let known = state.context.table.categories_list().await?;
-    if !path.is_empty() && !known.contains(path) {
-        state.context.table.categories_add(&BTreeSet::from([path.clone()])).await?;
-        state.categories.forget(&()).await;
-    }
-    Ok(())
+    Ok(state.context.table.categories_add(&BTreeSet::from([path.clone()])).await?)
 }
 
 pub fn write_problem(error: ProductWriteError) -> Problem {

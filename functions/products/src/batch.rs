@@ -99,7 +99,6 @@ pub async fn create_batch(
     let paths: BTreeSet<_> = records.iter().map(|r| r.record.product.category.clone()).collect();
     let (table, now) = (&state.context.table, state.context.clock.now());
     table.categories_add(&paths).await?;
-    state.categories.forget(&()).await;
     let outcomes = table.products_import(&records, Existing::Keep, admin.uid.as_str(), now).await?;
     for (place, outcome) in places.into_iter().zip(outcomes) {
         items[place].outcome = match outcome {

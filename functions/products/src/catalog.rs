@@ -130,41 +130,6 @@ pub async fn get(
     Ok(([(header::ETAG, etag)], public(2), Json(ProductResponse::from(&*page))).into_response())
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-pub struct CategoryListResponse {
-    pub items: Vec<CategoryResponse>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-pub struct CategoryResponse {
-    /// What `GET /products?category=` takes.
-    #[schema(example = "Kitchen/Mugs")]
-    pub path: String,
-    #[schema(example = "Mugs")]
-    pub name: String,
-    /// 1 for the outermost.
-    pub depth: usize,
-}
-
-/// Every category, parents before children.
-#[utoipa::path(get, path = "/categories", operation_id = "listCategories", tag = "products", security(()), responses(
-    (status = 200, description = "the categories", body = CategoryListResponse),
-))]
-pub async fn categories(Extract(state): Extract<State>) -> Result<impl IntoResponse, Problem> {
-    let table = &state.context.table;
-    let load = async || table.categories_list().await.map(Arc::new);
-    let paths = state.categories.get(&(), state.context.clock.now(), load).await?;
-    let items = paths
-        .iter()
-        .map(|path| CategoryResponse {
-            path: path.to_string(),
-            name: path.segments().last().cloned().unwrap_or_default(),
-            depth: path.depth(),
-        })
-        .collect();
-    Ok((public(30), Json(CategoryListResponse { items })))
-}
-
 /// A product through the cache.
 pub async fn product(state: &State, id: &ProductId) -> Result<Arc<ProductPage>, Problem> {
     let load = async || Ok::<_, table::StoreError>(state.context.table.product_get(id).await?.map(Arc::new));

@@ -4,15 +4,17 @@ mod admin;
 mod batch;
 mod cache;
 mod catalog;
+mod categories;
+mod category_renames;
 mod description;
 mod stock;
 mod wire;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use api::Context;
 use axum::extract::{DefaultBodyLimit, FromRef};
-use domain::{CategoryPath, ProductId};
+use domain::ProductId;
 use jiff::SignedDuration;
 use table::{Descriptions, ProductCard, ProductPage};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -31,7 +33,7 @@ pub struct State {
     /// `None` is cached too: asking for what is not there costs no more than asking for what is.
     products: Cache<ProductId, Option<Arc<ProductPage>>>,
     featured: Cache<(), Arc<Vec<ProductCard>>>,
-    categories: Cache<(), Arc<BTreeSet<CategoryPath>>>,
+    categories: Cache<categories::List, Arc<categories::Categories>>,
 }
 
 impl State {
@@ -41,7 +43,7 @@ impl State {
             descriptions,
             products: Cache::new(10_000, PRODUCT_TTL),
             featured: Cache::new(1, FEATURED_TTL),
-            categories: Cache::new(1, CATEGORIES_TTL),
+            categories: Cache::new(1_000, CATEGORIES_TTL),
         }
     }
 }
@@ -61,11 +63,14 @@ pub fn router(state: State) -> OpenApiRouter {
         .routes(routes!(catalog::list))
         .routes(routes!(catalog::featured))
         .routes(routes!(catalog::get))
-        .routes(routes!(catalog::categories))
+        .routes(routes!(categories::list))
         .routes(routes!(description::get))
         .routes(routes!(admin::create))
         .routes(routes!(admin::replace, admin::patch, admin::delete))
         .routes(routes!(stock::adjust))
+        .routes(routes!(categories::list_all, categories::remove))
+        .routes(routes!(category_renames::list, category_renames::create))
+        .routes(routes!(category_renames::get))
         .merge(large)
         .with_state(state)
 }

@@ -1,5 +1,5 @@
 //! Everything that follows from a change of the table, other than what customers are told: an order's projections, what
-//! lists say of stock, what reviews add up to, and the audit log.
+//! lists say of stock, how many products are in a category, what reviews add up to, and the audit log.
 //!
 //! Records come at least once, and those of one transaction apart. So a projection is made from what an item is at its
 //! version, or from what the table holds this moment, under a condition; never from the order in which records come.
@@ -7,18 +7,21 @@
 //! A later consumer, a search index or reporting, is a module with one function of a [`Change`], called from `project`.
 
 mod audit;
+mod categories;
 mod guest_accounts;
 mod orders;
 mod reviews;
 mod stock;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use api::Clock;
+use categories::Touched;
 use domain::Timestamp;
 use futures::{FutureExt as _, future::join_all};
 use stream::{Answer, Batch, Change, DeadLetters, Failure, Mapping, Runner};
 use table::{Bucket, Table};
+use tokio::sync::Mutex;
 
 pub use guest_accounts::{claim, claim_all};
 
@@ -45,12 +48,14 @@ pub struct State {
     audit: Bucket,
     clock: Clock,
     runner: Runner,
+    counting: Arc<Mutex<()>>,
 }
 
 impl State {
     /// `audit` is the bucket of the audit log.
     pub fn new(table: Table, audit: Bucket, dead_letters: DeadLetters, clock: Clock) -> Self {
-        Self { table, audit, clock, runner: Runner::new(MAPPING.function, dead_letters) }
+        let runner = Runner::new(MAPPING.function, dead_letters);
+        Self { table, audit, clock, runner, counting: Arc::default() }
     }
 
     /// Under the name that the function is deployed by, if it is.
@@ -62,17 +67,26 @@ impl State {
 
 /// Handles a batch of stream records. `deadline` is when Lambda cuts the invocation off.
 pub async fn handle(state: &State, batch: Batch, deadline: Option<Timestamp>) -> Answer {
-    let now = state.clock.now();
-    state.runner.run(batch, deadline, now, |change| async move { project(state, &change).await }).await
+    let (now, again, touched) = (state.clock.now(), batch.again(), Touched::default());
+    let each = |change| {
+        let touched = &touched;
+        async move { project(state, &change, touched).await }
+    };
+    let answer = state.runner.run(batch, deadline, now, each).await;
+    match touched.settle(&state.table).await {
+        true => answer,
+        false => again,
+    }
 }
 
 /// Has every consumer see the change, also when another of them cannot use it.
-async fn project(state: &State, change: &Change) -> Result<(), Failure> {
+async fn project(state: &State, change: &Change, touched: &Touched) -> Result<(), Failure> {
     // Boxed: side by side, futures of the SDK are large for a thread's stack.
     let consumers = [
         orders::project(&state.table, change, state.clock.now()).boxed(),
         guest_accounts::project(&state.table, change, state.clock.now()).boxed(),
         stock::project(&state.table, change).boxed(),
+        categories::project(&state.table, change, &state.counting, touched).boxed(),
         reviews::project(&state.table, change).boxed(),
         audit::record(&state.audit, change).boxed(),
     ];

@@ -1,8 +1,10 @@
 //! The sweeper: once a minute it looks after orders with something open. Holds that ran out and payments without an
 //! answer are asked about at the provider, then confirmed or given up; refunds that are still owed are paid. Orders whose
-//! payment is disputed are counted, once a day, for an alarm.
+//! payment is disputed are counted, once a day, for an alarm. In the time that is left, categories are renamed.
 //!
 //! Any number of runs may overlap. Each step is the saga's, which writes on condition of the order's version.
+
+mod renames;
 
 use api::Clock;
 use domain::{NotPaid, Order, OrderState, Timestamp};
@@ -46,10 +48,12 @@ pub struct Swept {
     pub unknown: usize,
     /// Orders whose payment the customer's bank disputes, of those that were due.
     pub disputed: usize,
-    /// The table could not be used; the next run tries again.
+    /// The table could not be used, for an order or for a product of a rename; the next run tries again.
     pub failed: usize,
     /// Not begun, because too little time was left.
     pub left: usize,
+    /// Products that were moved because their category is renamed.
+    pub moved: usize,
 }
 
 impl Swept {
@@ -114,6 +118,19 @@ pub async fn sweep(state: &State, deadline: Option<Timestamp>) -> Result<Swept, 
             }
             Became::Failed => swept.failed += 1,
             Became::Left => swept.left += 1,
+        }
+    }
+
+    let has_time = |enough| deadline.is_none_or(|deadline| deadline.duration_since(state.clock.now()) >= enough);
+    match renames::go_on(state.saga.table(), now, has_time).await {
+        Ok(renamed) => {
+            swept.moved = renamed.moved;
+            swept.failed += renamed.failed;
+        }
+        // It keeps no order from being looked after, and is gone on with by the next run.
+        Err(error) => {
+            tracing::error!(error = error_chain(&error), "categories could not be renamed");
+            swept.failed += 1;
         }
     }
     Ok(swept)

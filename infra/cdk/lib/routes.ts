@@ -22,6 +22,11 @@ export const ROUTES: Readonly<Record<ApiFunctionName, readonly (readonly [HttpMe
     [DELETE, '/admin/products/{productId}'],
     [PUT, '/admin/products/{productId}/description'],
     [POST, '/admin/products/{productId}/stock'],
+    [GET, '/admin/categories'],
+    [DELETE, '/admin/categories'],
+    [POST, '/admin/categories/renames'],
+    [GET, '/admin/categories/renames'],
+    [GET, '/admin/categories/renames/{renameId}'],
   ],
   Cart: [
     [GET, '/cart'],

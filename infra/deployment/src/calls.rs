@@ -189,7 +189,7 @@ pub fn forbidden(shape: &Shape) -> Outcome<Vec<String>> {
     for key in ["SESSION#1", "USER#ann", "EMAIL#1", "ORDER#1", "IDEM#ann#1"] {
         requests.extend(reads.iter().map(|action| ("ProductsFunction", on_table(action, key))));
     }
-    for key in ["PROD#mug", "SESSION#1", "USER#ann", "EMAIL#1", "ORDER#1"] {
+    for key in ["CAT#1", "CATALOG", "PROD#mug", "SESSION#1", "USER#ann", "EMAIL#1", "ORDER#1"] {
         requests.extend(writes.iter().map(|action| ("ProductsFunction", on_table(action, key))));
     }
     for key in ["PROD#mug", "SESSION#1", "USER#ann", "EMAIL#1", "ORDER#1"] {

@@ -116,7 +116,8 @@ impl Mutations<'_> {
                 all.push(json!({"Effect": "Allow", "Action": "dynamodb:*", "Resource": "*"}));
             });
             self.statements("reads the whole table", &role, POLICY, |all| {
-                let read = all.iter_mut().find(|s| s["Sid"] == "GetItem" || s["Sid"] == "BatchGetItem");
+                let read =
+                    all.iter_mut().find(|s| ["GetItem", "BatchGetItem", "Query"].iter().any(|sid| s["Sid"] == *sid));
                 read.and_then(Value::as_object_mut).and_then(|s| s.remove("Condition")).expect("a condition");
             });
             let trusted = json!({"AWS": "arn:aws:iam::111122223333:root"});
@@ -126,8 +127,9 @@ impl Mutations<'_> {
             self.set(&role, &["ManagedPolicyArns"], json!(["arn:aws:iam::aws:policy/AdministratorAccess"]));
         }
         self.statements("reads sessions", "ProductsRole", POLICY, |all| {
-            let get = all.iter_mut().find(|s| s["Sid"] == "GetItem").expect("it gets items");
-            get["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"] = json!(["CATALOG", "SESSION#*"]);
+            let query = all.iter_mut().find(|s| s["Sid"] == "Query").expect("it queries the table");
+            let keys = json!(["CAT#*", "PROD#*", "SESSION#*"]);
+            query["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"] = keys;
         });
         self.statements("writes orders", "NotificationsRole", POLICY, |all| {
             let put = all.iter_mut().find(|s| s["Sid"] == "PutItem").expect("it puts items");

@@ -12,7 +12,6 @@ pub mod function;
 mod gateway;
 pub mod mapping;
 mod pictures;
-mod respell;
 mod s3;
 mod sample;
 mod schedule;
@@ -204,8 +203,12 @@ impl Stack {
             bucket.create().await.map_err(|e| StackError::start("bucket", error_chain(&e)))?;
         }
         let dead_letters = DeadLetters::new(dead_letters);
+        if ops::migrate::is_due(&table).await? {
+            tracing::warn!("the table is of an earlier version; it is being migrated");
+            let migrated = ops::migrate::run(&table, options.clock.now(), |_| {}).await?;
+            tracing::warn!("migrated: {migrated}");
+        }
         sample::load(options.seed, &data, &table, &descriptions, options.policy.currency, options.clock.now()).await?;
-        respell::categories(&table, options.clock.now()).await?;
         let admin = admin::ensure(&table, &options.clock, options.admin, options.announce_admin).await?;
         // Nobody was served yet: until here a folder may be made again.
         data.complete()?;

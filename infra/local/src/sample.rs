@@ -42,6 +42,8 @@ pub async fn load(
     let refuse = |reject: ops::import::Reject| Err(std::io::Error::other(format!("{reject:?}")));
     let loaded = import(table, descriptions, catalog.as_bytes(), &options, refuse, |_| {}).await;
     loaded.map_err(|e| failed(error_chain(&e)))?;
+    // So that its categories are there with the first page, which is asked for before the stream is delivered.
+    ops::migrate::run(table, now, |_| {}).await?;
     data.mark_seeded()
 }
 

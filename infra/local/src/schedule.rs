@@ -18,7 +18,7 @@ pub fn serve(every: Duration, sweeper: sweeper::State, stopped: watch::Receiver<
                 _ = ticks.tick() => {}
             }
             match function::run_as("sweeper", sweeper::sweep(&sweeper, None)).await {
-                Ok(swept) if swept.due > 0 => tracing::info!(?swept, "swept"),
+                Ok(swept) if swept.due > 0 || swept.moved > 0 => tracing::info!(?swept, "swept"),
                 Ok(_) => {}
                 Err(error) => tracing::error!(error = error_chain(&error), "the sweeper failed; it runs again"),
             }

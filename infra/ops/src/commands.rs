@@ -4,6 +4,7 @@ pub mod admin;
 pub mod audit;
 pub mod dead_letters;
 pub mod import;
+pub mod migrate;
 pub mod reconcile;
 mod shop;
 

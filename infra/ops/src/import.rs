@@ -8,12 +8,13 @@ mod record;
 mod rejects;
 
 use std::{
+    collections::BTreeSet,
     fmt,
     io::{self, BufRead},
     time::{Duration, Instant},
 };
 
-use domain::{Currency, Timestamp};
+use domain::{CategoryPath, Currency, Timestamp};
 use futures::{StreamExt, future::try_join_all, stream::FuturesUnordered};
 use table::{
     DescriptionError, Descriptions, Existing, ImportOutcome, ImportRecord, ProductRecord, Says, StoreError, Table,
@@ -145,6 +146,7 @@ where
 {
     let mut in_flight = FuturesUnordered::new();
     let mut batches = 0_usize;
+    let mut known = BTreeSet::new();
     loop {
         let batch = intake.batch(|reject| tally.reject(reject))?;
         if batch.is_empty() {
@@ -158,14 +160,26 @@ where
             tally.settle(loaded?)?;
         }
         if batches.is_multiple_of(BATCHES_BETWEEN_CATEGORIES) {
-            table.categories_add(&intake.categories).await?;
+            make_known(table, &intake.categories, &mut known).await?;
         }
     }
     while let Some(loaded) = in_flight.next().await {
         tally.settle(loaded?)?;
     }
-    table.categories_add(&intake.categories).await?;
+    make_known(table, &intake.categories, &mut known).await?;
     Ok(tally.report)
+}
+
+/// Makes categories known that were not yet, so that each is asked for once however long the load is.
+async fn make_known(
+    table: &Table,
+    seen: &BTreeSet<CategoryPath>,
+    known: &mut BTreeSet<CategoryPath>,
+) -> Result<(), StoreError> {
+    let new: BTreeSet<_> = seen.difference(known).cloned().collect();
+    table.categories_add(&new).await?;
+    known.extend(new);
+    Ok(())
 }
 
 async fn load(

@@ -4,4 +4,5 @@ pub mod admin;
 pub mod audit;
 pub mod dead_letters;
 pub mod import;
+pub mod migrate;
 pub mod reconcile;

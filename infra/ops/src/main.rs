@@ -3,7 +3,7 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{admin, audit, dead_letters, import, reconcile};
+use commands::{admin, audit, dead_letters, import, migrate, reconcile};
 
 /// Operates a OneTill shop.
 #[derive(Debug, Parser)]
@@ -27,6 +27,9 @@ enum Command {
     /// does not say of a product stays as it is, and so does stock.
     #[command(after_long_help = import::HELP)]
     Import(import::ImportArgs),
+    /// Brings the table of an earlier version to what this one expects
+    #[command(after_long_help = migrate::HELP)]
+    Migrate(migrate::MigrateArgs),
     /// Compares projections, stock and objects with what they follow from, and mends them
     ///
     /// Reports what is wrong, one line each, and mends nothing unless --repair says so.
@@ -51,6 +54,7 @@ async fn main() -> ExitCode {
         Command::Admin(args) => admin::run(args).await,
         Command::Audit(args) => audit::run(args).await,
         Command::Import(args) => import::run(args).await,
+        Command::Migrate(args) => migrate::run(args).await,
         Command::Reconcile(args) => reconcile::run(args).await,
         Command::DeadLetters(args) => dead_letters::run(args).await,
     };

@@ -6,6 +6,7 @@
 mod address;
 mod by_hand;
 mod cart;
+mod category;
 mod customer;
 mod description;
 mod dispute;
@@ -25,6 +26,7 @@ mod transition;
 pub use address::{Address, CountryCode, Phone};
 pub use by_hand::RefundByHand;
 pub use cart::{Cart, CartError, CartLine, CartRequest, MAX_LINES, MAX_REMEMBERED, Recalled};
+pub use category::{Category, CategoryRename, CategoryRenameId};
 pub use customer::{Customer, CustomerName, Password, Role};
 pub use description::{escape, sanitise};
 pub use dispute::{Dispute, DisputeState};

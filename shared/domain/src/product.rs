@@ -106,6 +106,12 @@ impl CategoryPath {
             let reason = format!("must have at most {MAX_CATEGORY_DEPTH} levels");
             return Err(Invalid::new("category", "category_invalid", reason));
         }
+        // With what separates the levels it is a sort key, which has 1,024 bytes:
+        // <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
+        if segments.iter().map(String::len).sum::<usize>() > MAX_CATEGORY_BYTES {
+            let reason = format!("must be at most {MAX_CATEGORY_BYTES} bytes of UTF-8, all levels together");
+            return Err(Invalid::new("category", "category_invalid", reason));
+        }
         Ok(Self(segments))
     }
 

@@ -31,6 +31,23 @@ pub struct Batch {
     pub records: Vec<Value>,
 }
 
+impl Batch {
+    /// The answer that has all of it delivered again.
+    pub fn again(&self) -> Answer {
+        let mut answer = Answer::default();
+        answer.batch_item_failures.extend(self.records.first().map(failed));
+        answer
+    }
+}
+
+/// Names a record from which on all are to be delivered again.
+fn failed(record: &Value) -> DynamoDbBatchItemFailure {
+    let mut failure = DynamoDbBatchItemFailure::default();
+    // Of a record without a number nothing can be told but that the batch failed, which an empty id says.
+    failure.item_identifier = Some(position(record).unwrap_or_default());
+    failure
+}
+
 /// Carries out batches for one function.
 #[derive(Debug, Clone)]
 pub struct Runner {
@@ -82,12 +99,7 @@ impl Runner {
             .await;
 
         let mut answer = Answer::default();
-        if let Some(record) = records.get(stop.into_inner()) {
-            let mut failure = DynamoDbBatchItemFailure::default();
-            // Of a record without a number nothing can be told but that the batch failed, which an empty id says.
-            failure.item_identifier = Some(position(record).unwrap_or_default());
-            answer.batch_item_failures.push(failure);
-        }
+        answer.batch_item_failures.extend(records.get(stop.into_inner()).map(failed));
         answer
     }
 

@@ -1,38 +1,285 @@
-use std::collections::BTreeSet;
+//! Categories, an item each.
+//!
+//! Those of one level are in one partition, sorted by path. So the children of a category are one Query, whatever is
+//! below them; and the tree is four Queries, merged.
 
-use aws_sdk_dynamodb::types::AttributeValue;
-use domain::CategoryPath;
+use std::collections::{BTreeSet, HashSet, VecDeque};
 
-use crate::{StoreError, Table, keys, meter::metered};
+use aws_sdk_dynamodb::{operation::delete_item::DeleteItemError, types::ReturnValuesOnConditionCheckFailure};
+use domain::{Category, CategoryPath, MAX_CATEGORY_DEPTH};
+use futures::{StreamExt as _, TryStreamExt as _, future::try_join_all, stream};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Page, StoreError, Table, keys,
+    keys::key_of_item,
+    meter::{Pattern, metered},
+    rows,
+    rows::{Item, n, s},
+};
+
+/// Products of a category itself.
+pub(crate) const OWN: &str = "own";
+/// Products of the categories below it.
+pub(crate) const BELOW: &str = "below";
+
+/// New categories that are written at once.
+const CONCURRENCY: usize = 16;
+
+/// Categories that one Query reads at most: some 70 KB.
+const MOST_READ: i32 = 1_000;
+
+/// Which categories a list has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Shown {
+    /// Those with products, in them or below.
+    Filled,
+    /// Also those that nothing is in.
+    All,
+}
+
+impl Shown {
+    fn includes(self, category: &Category) -> bool {
+        match self {
+            Shown::Filled => !category.is_empty(),
+            Shown::All => true,
+        }
+    }
+}
+
+/// The place of a category in a list: its path.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct CategoryPosition(String);
+
+impl CategoryPosition {
+    fn of(category: &Category) -> Self {
+        Self(category.path.to_string())
+    }
+
+    fn sort_key(&self) -> String {
+        keys::category(&CategoryPath::stored(&self.0)).sk
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum CategoryDeleteError {
+    #[error("there is no such category")]
+    Unknown,
+    #[error("the category has products or categories in it")]
+    NotEmpty,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A number of products on a category's item. It counts up and down and may be late, so that what is below nothing, after
+/// an item was deleted by hand, is nothing.
+pub(crate) fn count(item: &Item, name: &str) -> Result<u64, StoreError> {
+    let number = |raw: &str| raw.parse::<i64>().ok();
+    match item.get(name) {
+        None => Ok(0),
+        Some(value) => {
+            let counted = value.as_n().ok().and_then(|raw| number(raw));
+            let counted =
+                counted.ok_or_else(|| StoreError::corrupt(rows::key_of(item), "a count that is no number"))?;
+            Ok(u64::try_from(counted).unwrap_or_default())
+        }
+    }
+}
+
+pub(crate) fn category(item: &Item) -> Result<Category, StoreError> {
+    let sk = item.get(keys::SK).and_then(|sk| sk.as_s().ok()).map_or("", String::as_str);
+    let path = CategoryPath::stored_segments(keys::category_names(sk));
+    Ok(Category { path, own: count(item, OWN)?, below: count(item, BELOW)? })
+}
 
 impl Table {
-    /// AP-15: every category path that ever held a product. GetItem, eventually consistent; read through a cache.
-    pub async fn categories_list(&self) -> Result<BTreeSet<CategoryPath>, StoreError> {
-        let joined = self.category_paths_stored().await?;
-        Ok(joined.iter().map(|path| CategoryPath::stored(path)).collect())
-    }
-
-    /// The paths as they are stored: AP-15.
-    pub(crate) async fn category_paths_stored(&self) -> Result<Vec<String>, StoreError> {
-        let output = metered("AP-15", self.get(keys::categories()).send()).await?;
-        let paths = output.item.as_ref().and_then(|item| item.get("paths")?.as_ss().ok());
-        Ok(paths.cloned().unwrap_or_default())
-    }
-
-    /// AP-15: makes paths known, and the paths above them. UpdateItem that adds to a set: repeating it changes nothing.
-    /// A category is written when its first product is, so it is no hot item.
-    pub async fn categories_add(&self, paths: &BTreeSet<CategoryPath>) -> Result<(), StoreError> {
-        let joined: BTreeSet<String> = paths.iter().flat_map(|p| p.levels().map(|l| l.to_string())).collect();
-        if joined.is_empty() {
-            return Ok(());
+    /// AP-15a: the categories right below one, or the outermost below the empty path, by name. Query of the partition of
+    /// their level, begins_with the path, eventually consistent; read through a cache. Categories that are not shown are
+    /// read all the same.
+    pub async fn category_list_children(
+        &self,
+        parent: &CategoryPath,
+        shown: Shown,
+        limit: i32,
+        after: Option<&CategoryPosition>,
+    ) -> Result<Page<Category, CategoryPosition>, StoreError> {
+        let depth = parent.depth() + 1;
+        if depth > MAX_CATEGORY_DEPTH {
+            return Ok(Page { items: Vec::new(), next: None });
         }
-        let call = self
-            .update(keys::categories())
-            .update_expression("ADD #paths :paths")
-            .expression_attribute_names("#paths", "paths")
-            .expression_attribute_values(":paths", AttributeValue::Ss(joined.into_iter().collect()))
-            .send();
-        metered("AP-15", call).await?;
+        let level = Level::new(depth, keys::category_below(parent), after);
+        self.category_page("AP-15", vec![level], shown, limit, limit + 1).await
+    }
+
+    /// AP-64: the tree, each category before those below it. A Query on the partition of each level, eventually
+    /// consistent, merged; a level that runs dry while others have more is asked again. Read through a cache.
+    pub async fn category_list_tree(
+        &self,
+        shown: Shown,
+        limit: i32,
+        after: Option<&CategoryPosition>,
+    ) -> Result<Page<Category, CategoryPosition>, StoreError> {
+        let levels = (1..=MAX_CATEGORY_DEPTH).map(|depth| Level::new(depth, String::new(), after)).collect();
+        // Half of what is asked for, of each level: a level with most of the categories is asked twice.
+        self.category_page("AP-64", levels, shown, limit, limit / 2 + 2).await
+    }
+
+    /// `batch`: how many categories of a level are read at once.
+    async fn category_page(
+        &self,
+        pattern: Pattern,
+        mut levels: Vec<Level>,
+        shown: Shown,
+        limit: i32,
+        batch: i32,
+    ) -> Result<Page<Category, CategoryPosition>, StoreError> {
+        try_join_all(levels.iter_mut().map(|level| self.level_fill(pattern, level, shown, batch))).await?;
+        let limit = usize::try_from(limit).unwrap_or_default();
+        let mut items: Vec<Category> = Vec::new();
+        // One more than asked for says whether anything follows.
+        while items.len() <= limit {
+            for level in &mut levels {
+                self.level_fill(pattern, level, shown, batch).await?;
+            }
+            let first = levels.iter_mut().filter(|level| !level.read.is_empty()).min_by(|a, b| a.head().cmp(&b.head()));
+            let Some(category) = first.and_then(|level| level.read.pop_front()) else { break };
+            items.push(category);
+        }
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| more).map(CategoryPosition::of);
+        Ok(Page { items, next })
+    }
+
+    /// Reads on until there is something of the level to show, or nothing left of it.
+    async fn level_fill(
+        &self,
+        pattern: Pattern,
+        level: &mut Level,
+        shown: Shown,
+        mut batch: i32,
+    ) -> Result<(), StoreError> {
+        while level.read.is_empty() && level.more {
+            let call = match (&level.below[..], &level.after) {
+                ("", None) => self.query().key_condition_expression("PK = :pk"),
+                ("", Some(after)) => self
+                    .query()
+                    .key_condition_expression("PK = :pk AND SK > :after")
+                    .expression_attribute_values(":after", s(after)),
+                (below, after) => self
+                    .query()
+                    .key_condition_expression("PK = :pk AND begins_with(SK, :below)")
+                    .expression_attribute_values(":below", s(below))
+                    .set_exclusive_start_key(after.as_ref().map(|sk| level_key(level.depth, sk))),
+            };
+            let call = call.expression_attribute_values(":pk", s(keys::category_pk(level.depth))).limit(batch).send();
+            let output = metered(pattern, call).await?;
+            level.more = output.last_evaluated_key.is_some();
+            for item in output.items.unwrap_or_default() {
+                level.after = key_of_item(&item).map(|key| key.sk);
+                level.read.extend(Some(category(&item)?).filter(|category| shown.includes(category)));
+            }
+            // Where many are empty, the first that is not may be far away.
+            batch = (batch * 2).min(MOST_READ);
+        }
         Ok(())
     }
+
+    /// AP-15b: makes paths known, and the paths above them. BatchGetItem says which are, eventually consistent; an
+    /// UpdateItem for each that is not, which leaves alone what was counted meanwhile.
+    pub async fn categories_add(&self, paths: &BTreeSet<CategoryPath>) -> Result<(), StoreError> {
+        let levels: BTreeSet<CategoryPath> = paths.iter().flat_map(CategoryPath::levels).collect();
+        let found = self.items_get("AP-15", levels.iter().map(keys::category).collect(), false).await?;
+        let known: HashSet<keys::Key> = found.iter().filter_map(key_of_item).collect();
+        let new = levels.iter().map(keys::category).filter(|key| !known.contains(key));
+        let add = |key| async {
+            let call = self
+                .update(key)
+                .update_expression("SET #own = if_not_exists(#own, :none)")
+                .expression_attribute_names("#own", OWN)
+                .expression_attribute_values(":none", n(0))
+                .send();
+            metered("AP-15", call).await
+        };
+        stream::iter(new).map(add).buffer_unordered(CONCURRENCY).try_for_each(|_| async { Ok(()) }).await?;
+        Ok(())
+    }
+
+    /// AP-66a: one category, as it is this moment. GetItem, consistent.
+    pub async fn category_get(&self, path: &CategoryPath) -> Result<Option<Category>, StoreError> {
+        if path.is_empty() {
+            return Ok(None);
+        }
+        let output = metered("AP-66", self.get(keys::category(path)).consistent_read(true).send()).await?;
+        output.item.as_ref().map(category).transpose()
+    }
+
+    /// AP-66b: whether there is a category below one, on this level. Query of the level, consistent.
+    pub async fn category_has_level(&self, path: &CategoryPath, depth: usize) -> Result<bool, StoreError> {
+        let call = self
+            .query()
+            .consistent_read(true)
+            .key_condition_expression("PK = :pk AND begins_with(SK, :below)")
+            .expression_attribute_values(":pk", s(keys::category_pk(depth)))
+            .expression_attribute_values(":below", s(keys::category_below(path)))
+            .limit(1)
+            .send();
+        Ok(!metered("AP-66", call).await?.items().is_empty())
+    }
+
+    /// AP-66c: removes a category that nothing is in. Query of the level below, consistent, and DeleteItem, conditional
+    /// on its counts. A product that is being put into it meanwhile brings it back as it is counted.
+    pub async fn category_delete(&self, path: &CategoryPath) -> Result<(), CategoryDeleteError> {
+        if path.is_empty() {
+            return Err(CategoryDeleteError::Unknown);
+        }
+        if path.depth() < MAX_CATEGORY_DEPTH && self.category_has_level(path, path.depth() + 1).await? {
+            return Err(CategoryDeleteError::NotEmpty);
+        }
+        let call = self
+            .delete(keys::category(path))
+            .condition_expression(
+                "attribute_exists(PK) AND (attribute_not_exists(own) OR own <= :none) \
+                 AND (attribute_not_exists(below) OR below <= :none) \
+                 AND (attribute_not_exists(passedUp) OR passedUp = :none)",
+            )
+            .expression_attribute_values(":none", n(0))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send();
+        match metered("AP-66", call).await {
+            Ok(_) => Ok(()),
+            Err(e) => match e.as_service_error() {
+                Some(DeleteItemError::ConditionalCheckFailedException(failed)) => Err(match failed.item() {
+                    None => CategoryDeleteError::Unknown,
+                    Some(_) => CategoryDeleteError::NotEmpty,
+                }),
+                _ => Err(StoreError::from(e).into()),
+            },
+        }
+    }
+}
+
+/// How far the categories of one level are read.
+struct Level {
+    depth: usize,
+    /// What their sort keys begin with.
+    below: String,
+    after: Option<String>,
+    read: VecDeque<Category>,
+    more: bool,
+}
+
+impl Level {
+    fn new(depth: usize, below: String, after: Option<&CategoryPosition>) -> Self {
+        let after = after.map(CategoryPosition::sort_key);
+        Self { depth, below, after, read: VecDeque::new(), more: true }
+    }
+
+    fn head(&self) -> Option<&CategoryPath> {
+        self.read.front().map(|category| &category.path)
+    }
+}
+
+fn level_key(depth: usize, sk: &str) -> Item {
+    Item::from([(keys::PK.to_owned(), s(keys::category_pk(depth))), (keys::SK.to_owned(), s(sk))])
 }

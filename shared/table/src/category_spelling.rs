@@ -36,10 +36,4 @@ impl Table {
             }
         }
     }
-
-    /// Paths of categories that are stored in another spelling than NFC: what [`Table::category_respell`] is for. By AP-15.
-    pub async fn categories_misspelled(&self) -> Result<Vec<String>, StoreError> {
-        let paths = self.category_paths_stored().await?;
-        Ok(paths.into_iter().filter(|path| CategoryPath::stored(path).to_string() != *path).collect())
-    }
 }

@@ -1,10 +1,11 @@
 //! Items as the table's stream shows them: before and after a change.
 
-use domain::{Order, ProductId};
+use domain::{CategoryPath, Order, ProductId};
 use serde_json::Value;
 
 use crate::{
     ProductRecord, StoreError,
+    category_counts::category_of,
     keys::{self, Key},
     order_rows::order,
     product_rows::product_record,
@@ -34,6 +35,11 @@ impl Image {
     /// The item as a product.
     pub fn product(&self) -> Result<ProductRecord, StoreError> {
         product_record(self.0.clone())
+    }
+
+    /// The category that a product is in, if it is in one; the rest of the product is not read.
+    pub fn category(&self) -> Result<Option<CategoryPath>, StoreError> {
+        category_of(&self.0)
     }
 
     /// The units of a stock item.

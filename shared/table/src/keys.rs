@@ -6,7 +6,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    AddressId, Email, IdempotencyKey, OrderId, OrderState, PaymentEventId, ProductId, SessionId, Timestamp, UserId,
+    AddressId, CategoryPath, CategoryRenameId, Email, IdempotencyKey, OrderId, OrderState, PaymentEventId, ProductId,
+    SessionId, Timestamp, UserId,
 };
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -38,6 +39,13 @@ pub const GUEST_ACCOUNT: &str = "ACCOUNT";
 pub const ORDER_STATUS: &str = "STATUS";
 pub const ORDER_LINE_PREFIX: &str = "ITEM#";
 pub const STOCK_MOVE_PREFIX: &str = "MOVE#";
+pub const CATALOG: &str = "CATALOG";
+pub const CATEGORY_RENAME_PREFIX: &str = "RENAME#";
+pub const CATEGORY_RENAMING_PREFIX: &str = "RENAMING#";
+
+/// Separates the levels of a category's sort key. No name has it, being a control character, and it sorts before all that
+/// names have: so a category's children follow it, before the next category.
+const LEVEL_SEPARATOR: &str = "\u{1f}";
 
 /// The primary key of one item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -92,8 +100,49 @@ pub fn rating(product: &ProductId) -> Key {
     Key::new(product_pk(product), format!("META#{product}#RATING"))
 }
 
-pub fn categories() -> Key {
-    Key::new("CATALOG", "CATEGORIES")
+/// Where every category was, in one item, before categories had items of their own. It is read by the migration only.
+pub fn categories_before() -> Key {
+    Key::new(CATALOG, "CATEGORIES")
+}
+
+/// There once a migration has gone through that item, which may be too full to be marked itself.
+pub fn categories_migrated() -> Key {
+    Key::new(CATALOG, "CATEGORIES#MIGRATED")
+}
+
+/// The partition of the categories of one level: 1 is the outermost.
+pub fn category_pk(depth: usize) -> String {
+    format!("CAT#{depth}")
+}
+
+/// A category, in the partition of its level: the children of one category are neighbours, and the four partitions
+/// merged by sort key are the whole tree in the order of its paths.
+pub fn category(path: &CategoryPath) -> Key {
+    Key::new(category_pk(path.depth()), path.segments().join(LEVEL_SEPARATOR))
+}
+
+/// What the sort keys of the categories below begin with, on every level below; empty for the empty path.
+pub fn category_below(path: &CategoryPath) -> String {
+    path.segments().iter().flat_map(|name| [name, LEVEL_SEPARATOR]).collect()
+}
+
+/// The names in the sort key of a category.
+pub(crate) fn category_names(sk: &str) -> impl Iterator<Item = &str> {
+    sk.split(LEVEL_SEPARATOR)
+}
+
+/// The category that a product is counted in.
+pub fn product_category(id: &ProductId) -> Key {
+    Key::new(product_pk(id), "CATEGORY")
+}
+
+pub fn category_rename(id: CategoryRenameId) -> Key {
+    Key::new(CATALOG, format!("{CATEGORY_RENAME_PREFIX}{id}"))
+}
+
+/// There as long as the rename is not finished.
+pub fn category_renaming(id: CategoryRenameId) -> Key {
+    Key::new(CATALOG, format!("{CATEGORY_RENAMING_PREFIX}{id}"))
 }
 
 pub fn user_pk(uid: &UserId) -> String {
@@ -211,6 +260,15 @@ mod tests {
     }
 
     #[test]
+    fn sort_keys_of_categories_are_in_the_order_of_their_paths() {
+        let paths = ["Kitchen", "Kitchen/Mugs", "Kitchen/Mugs/Blue", "Kitchen Toys", "Kitchen-ware", "Kitchen0"];
+        let paths = paths.map(|path| CategoryPath::parse(path).unwrap());
+
+        assert!(paths.is_sorted());
+        assert!(paths.iter().map(|path| category(path).sk).is_sorted());
+    }
+
+    #[test]
     fn keys_are_spelled_exactly_so() {
         let (mug, ann): (ProductId, UserId) = ("mug-1".parse().unwrap(), "ann".parse().unwrap());
         let oid: OrderId = "018cc251-f400-7000-8000-000000000000".parse().unwrap();
@@ -222,7 +280,16 @@ mod tests {
         assert_eq!(show(review(&mug, &ann)), "PROD#mug-1 / REVIEW#ann");
         assert_eq!(show(review_counted(&mug, &ann)), "PROD#mug-1 / COUNTED#ann");
         assert_eq!(show(rating(&mug)), "PROD#mug-1 / META#mug-1#RATING");
-        assert_eq!(show(categories()), "CATALOG / CATEGORIES");
+        assert_eq!(show(categories_before()), "CATALOG / CATEGORIES");
+        assert_eq!(show(categories_migrated()), "CATALOG / CATEGORIES#MIGRATED");
+        let mugs = CategoryPath::parse("Kitchen/Mugs").unwrap();
+        assert_eq!(show(category(&mugs)), "CAT#2 / Kitchen\u{1f}Mugs");
+        assert_eq!(category_below(&mugs), "Kitchen\u{1f}Mugs\u{1f}");
+        assert_eq!(category_below(&CategoryPath::default()), "");
+        assert_eq!(show(product_category(&mug)), "PROD#mug-1 / CATEGORY");
+        let rename = CategoryRenameId::from(oid.as_uuid());
+        assert_eq!(show(category_rename(rename)), "CATALOG / RENAME#018cc251-f400-7000-8000-000000000000");
+        assert_eq!(show(category_renaming(rename)), "CATALOG / RENAMING#018cc251-f400-7000-8000-000000000000");
         assert_eq!(show(profile(&ann)), "USER#ann / PROFILE");
         assert_eq!(
             show(credential(&Email::parse("ann@example.com").unwrap())),

@@ -21,9 +21,19 @@ use crate::{
 /// Keys of an index that one call reads.
 const KEYS: i32 = 1_000;
 
-/// The place of an entry in a partition of an index.
+/// The place of an entry in a partition of an index, or of the table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IndexPosition(Item);
+
+impl IndexPosition {
+    pub(crate) fn of_key(key: Item) -> Self {
+        Self(key)
+    }
+
+    pub(crate) fn into_key(self) -> Item {
+        self.0
+    }
+}
 
 /// What `reconcile` compares of a product, as it is this moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +88,7 @@ impl Table {
         Ok(page.read(order_of))
     }
 
-    async fn index_keys(
+    pub(crate) async fn index_keys(
         &self,
         pattern: Pattern,
         index: &Index,
@@ -167,7 +177,7 @@ impl Table {
 }
 
 impl Page<Key, IndexPosition> {
-    fn read<T>(self, id: impl Fn(&Key) -> Option<T>) -> Page<Result<T, StoreError>, IndexPosition> {
+    pub(crate) fn read<T>(self, id: impl Fn(&Key) -> Option<T>) -> Page<Result<T, StoreError>, IndexPosition> {
         let damaged = |key: &Key| StoreError::corrupt(format!("{} / {}", key.pk, key.sk), "a key without an id");
         let read = |key: Key| id(&key).ok_or_else(|| damaged(&key));
         Page { items: self.items.into_iter().map(read).collect(), next: self.next }

@@ -129,6 +129,18 @@ impl Table {
         TransactWriteItem::builder().update(update).build()
     }
 
+    /// Updates an item, or creates it.
+    pub(crate) fn transact_upsert(&self, key: Key, update: &str, values: Item) -> TransactWriteItem {
+        let update = Update::builder()
+            .table_name(&self.name)
+            .set_key(Some(key.into_item()))
+            .update_expression(update)
+            .set_expression_attribute_values((!values.is_empty()).then_some(values))
+            .build()
+            .expect("table, key and expression are set");
+        TransactWriteItem::builder().update(update).build()
+    }
+
     pub(crate) fn transact_check(&self, key: Key, condition: &str, values: Item) -> TransactWriteItem {
         let check = ConditionCheck::builder()
             .table_name(&self.name)

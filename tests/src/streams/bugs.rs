@@ -19,6 +19,8 @@ pub enum Bug {
     TtlNotRecognised,
     SequenceNumberAsInteger,
     RatingCountedTwice,
+    CategoryCountedTwice,
+    CategoryPassedUpTwice,
     AuditByArrival,
 }
 
@@ -44,6 +46,8 @@ impl Bug {
         Bug::TtlNotRecognised,
         Bug::SequenceNumberAsInteger,
         Bug::RatingCountedTwice,
+        Bug::CategoryCountedTwice,
+        Bug::CategoryPassedUpTwice,
         Bug::AuditByArrival,
     ];
 
@@ -77,6 +81,8 @@ impl Bug {
             Bug::TtlNotRecognised => ("ttl-not-recognised", "T5", &["audit-of-ttl"]),
             Bug::SequenceNumberAsInteger => ("sequence-number-as-integer", "T7", &["answer-names-nothing"]),
             Bug::RatingCountedTwice => ("rating-counted-twice", "T1", &["rating-wrong"]),
+            Bug::CategoryCountedTwice => ("category-counted-twice", "T1", &["category-count-wrong"]),
+            Bug::CategoryPassedUpTwice => ("category-passed-up-twice", "T1", &["category-count-wrong"]),
             Bug::AuditByArrival => ("audit-by-arrival", "T1", &["audit-repeated"]),
         }
     }
@@ -96,6 +102,13 @@ impl Bug {
             },
             Bug::RatingCountedTwice if operation == "TransactWriteItems" => {
                 writes(body).filter(|write| key(write).1.starts_with("COUNTED#")).for_each(drop_condition);
+            }
+            Bug::CategoryCountedTwice if operation == "TransactWriteItems" => {
+                writes(body).filter(|write| key(write).1 == "CATEGORY").for_each(drop_condition);
+            }
+            Bug::CategoryPassedUpTwice if operation == "TransactWriteItems" => {
+                let passes_up = |write: &&mut Value| write["UpdateExpression"] == "SET passedUp = :has";
+                writes(body).filter(passes_up).for_each(drop_condition);
             }
             _ => {}
         }

@@ -102,7 +102,7 @@ const fn rule(
 const PROJECTIONS: [&str; 2] = ["order-outside-its-list", "phantom-projection"];
 
 /// Every rule but those two. The details of each are at its function.
-pub const RULES: [Rule; 17] = [
+pub const RULES: [Rule; 18] = [
     rule("mail-missing", "T1, T3", "customers are told what happens to their orders", mails::missing),
     rule("mail-repeated", "T1", "what is remembered as told is not told again", mails::repeated),
     rule("mail-of-nothing", "T5", "nobody is told what did not happen, or what happened to others", mails::of_nothing),
@@ -112,6 +112,7 @@ pub const RULES: [Rule; 17] = [
     rule("audit-tells-secrets", "T1", "the log shows nobody's name, address or password", audit::tells_secrets),
     rule("rating-wrong", "T1, T2", "a product's rating is what its reviews add up to", sums::rating_wrong),
     rule("sold-out-flag-wrong", "T1, T2", "lists say of stock what is so", sums::sold_out_flag_wrong),
+    rule("category-count-wrong", "T1, T2", "a category has the products that are in it", sums::category_count_wrong),
     rule("healthy-record-given-up", "T3", "only what can never work is given up", deliveries::healthy_given_up),
     rule("malformed-not-kept", "T3", "what cannot be read is kept, once and alone", deliveries::malformed_not_kept),
     rule("failed-without-cause", "T3, T4", "an answer names what failed, and nothing else", deliveries::without_cause),

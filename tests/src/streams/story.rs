@@ -1,7 +1,8 @@
 //! A shop's day, undisturbed: everything a consumer of the stream hears of.
 
 use domain::{
-    Address, Currency, Customer, CustomerName, Email, Money, ProductId, Review, ReviewText, Role, Stars, StockDelta,
+    Address, CategoryPath, Currency, Customer, CustomerName, Email, Money, ProductId, Review, ReviewText, Role, Stars,
+    StockDelta,
 };
 use serde_json::{Value, json};
 use table::Idempotency;
@@ -53,6 +54,7 @@ pub async fn play(world: &World, raw: &aws_sdk_dynamodb::Client, dice: &mut Dice
             day.stocks().await;
         }
         day.is_reviewed().await;
+        day.sorts_its_goods().await;
         day.follows_up().await;
     }
     day.settles().await;
@@ -183,6 +185,21 @@ impl Day<'_> {
                 at: self.world.clock.now(),
             };
             self.world.table.review_put(&review).await.expect("the table answers");
+        }
+    }
+
+    /// Puts a product into another category, or into none.
+    async fn sorts_its_goods(&mut self) {
+        let (table, staff) = (&self.world.table, &self.world.admin.uid);
+        for _ in 0..2 {
+            let product: ProductId = (*self.dice.pick(&["mug", "pan", "cup", "jar"])).parse().expect("an id");
+            let path = *self.dice.pick(&["", "Kitchen", "Kitchen/Mugs", "Kitchen/Pans/Iron", "Home/Table/Set/Blue"]);
+            let page = table.product_get_consistent(&product).await.expect("the table answers");
+            let mut page = page.expect("it is still sold");
+            let segments = path.split('/').filter(|name| !name.is_empty());
+            page.record.product.category = CategoryPath::new(segments).expect("a path");
+            page.record.product.version += 1;
+            table.product_put(&page.record, page.available, staff).await.expect("nobody else is at it");
         }
     }
 

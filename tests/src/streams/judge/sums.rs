@@ -39,3 +39,26 @@ pub fn sold_out_flag_wrong(evidence: &Evidence) -> Vec<String> {
     let wrong = marked.into_iter().filter(|(product, marked)| *marked != (units(product) <= 0));
     wrong.map(|(product, marked)| format!("{product} with {} units: {marked}", units(product))).collect()
 }
+
+/// T1, T2: a category's numbers are those of the products in it, and in those below it, wherever they have been before.
+pub fn category_count_wrong(evidence: &Evidence) -> Vec<String> {
+    // By the names of its path: products in it and below it, as they are and as the category has them.
+    let mut numbers: BTreeMap<Vec<String>, [(i64, i64); 2]> = BTreeMap::new();
+    for item in &evidence.table {
+        let (pk, sk) = (text(item, "PK"), text(item, "SK"));
+        if pk.starts_with("CAT#") {
+            let names: Vec<String> = sk.split('\u{1f}').map(str::to_owned).collect();
+            numbers.entry(names).or_default()[1] = (number(item, "own"), number(item, "below"));
+        } else if pk.strip_prefix("PROD#").is_some_and(|product| sk.strip_prefix("META#") == Some(product)) {
+            let levels = ["category4", "category3", "category2", "category"];
+            let Some(path) = levels.iter().find_map(|level| item[*level].as_str()) else { continue };
+            let names: Vec<String> = path.split('/').map(str::to_owned).collect();
+            for depth in 1..names.len() {
+                numbers.entry(names[..depth].to_vec()).or_default()[0].1 += 1;
+            }
+            numbers.entry(names).or_default()[0].0 += 1;
+        }
+    }
+    let wrong = numbers.into_iter().filter(|(_, [are, told])| are != told);
+    wrong.map(|(names, [are, told])| format!("{} has {are:?}, and is said to have {told:?}", names.join("/"))).collect()
+}

@@ -27,7 +27,7 @@ fn invocation(records: &[usize], answer: Option<&[usize]>) -> Invocation {
     }
 }
 
-/// An order that ann paid, as its record and its mail tell it, and a mug with one review.
+/// An order that ann paid, as its record and its mail tell it, and a mug with one review, in a category.
 fn correct() -> Evidence {
     let order = json!({
         "PK": "ORDER#o1", "SK": "STATUS", "customer": "ann", "state": "confirmed", "version": 2, "total": 899,
@@ -50,10 +50,15 @@ fn correct() -> Evidence {
                 "currency": "USD", "itemCount": 1,
             }),
             json!({"PK": "USER#ann", "SK": "PROFILE", "uid": "ann", "email": "ann@mail.example"}),
-            json!({"PK": "PROD#mug", "SK": "META#mug", "soldOut": true}),
+            json!({
+                "PK": "PROD#mug", "SK": "META#mug", "soldOut": true, "category": "Kitchen", "category2": "Kitchen/Mugs",
+            }),
             json!({"PK": "PROD#mug", "SK": "META#mug#STOCK#00", "available": 0}),
             json!({"PK": "PROD#mug", "SK": "META#mug#RATING", "reviews": 1, "stars": 4}),
             json!({"PK": "PROD#mug", "SK": "REVIEW#ann", "stars": 4}),
+            json!({"PK": "PROD#mug", "SK": "CATEGORY", "category": "Kitchen/Mugs"}),
+            json!({"PK": "CAT#1", "SK": "Kitchen", "own": 0, "below": 1}),
+            json!({"PK": "CAT#2", "SK": "Kitchen\u{1f}Mugs", "own": 1, "passedUp": 1}),
         ],
         records: vec![
             record("e1", 1, "ORDER#o1", "STATUS"),
@@ -92,7 +97,7 @@ fn a_correct_run_breaks_no_rule() {
 #[test]
 fn each_rule_is_broken_by_what_it_is_there_for() {
     type Change = fn(&mut Evidence);
-    let cases: [(&str, Change); 28] = [
+    let cases: [(&str, Change); 31] = [
         ("mail-missing", |e| e.mails.clear()),
         ("mail-repeated", |e| e.mails[0].marked = true),
         ("mail-repeated", |e| {
@@ -134,6 +139,9 @@ fn each_rule_is_broken_by_what_it_is_there_for() {
         ("audit-tells-secrets", |e| e.audit[0].1 = e.audit[0].1.replace("[redacted]", "ann@mail.example")),
         ("rating-wrong", |e| e.table[6]["stars"] = json!(8)),
         ("sold-out-flag-wrong", |e| e.table[5]["available"] = json!(1)),
+        ("category-count-wrong", |e| e.table[10]["own"] = json!(2)),
+        ("category-count-wrong", |e| e.table[9]["below"] = json!(0)),
+        ("category-count-wrong", |e| e.table[4]["category2"] = json!("Kitchen/Pans")),
         ("healthy-record-given-up", |e| e.letters[0].records.push(record("e1", 1, "ORDER#o1", "STATUS"))),
         ("malformed-not-kept", |e| e.letters.clear()),
         ("malformed-not-kept", |e| e.letters.extend(e.letters.clone())),

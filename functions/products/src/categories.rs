@@ -1,0 +1,190 @@
+//! Categories: what shoppers browse by, and what staff tidy up.
+
+use std::sync::Arc;
+
+use api::{
+    Admin, Params, Problem,
+    wire::{ProblemDetails, page_limit},
+};
+use axum::{Json, extract::State as Extract, response::IntoResponse};
+use domain::{Category, CategoryPath};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use table::{CategoryDeleteError, CategoryPosition, Page, Shown, StoreError, Table};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{State, catalog::public};
+
+/// Categories on a page, unless told: most shops show all of them at once.
+const LIMIT: i64 = 100;
+
+/// A page of categories as the table has it.
+pub type Categories = Page<Category, CategoryPosition>;
+
+/// Which page of which list.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct List {
+    /// `None` is the whole tree.
+    parent: Option<CategoryPath>,
+    limit: i32,
+    after: Option<CategoryPosition>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct CategoryListParams {
+    /// Path of a category, to list the categories right below it; empty for the outermost ones. Left out, the whole tree
+    /// is listed. A slash within a name is `%2F`, before URL encoding.
+    #[param(example = "Kitchen")]
+    parent: Option<String>,
+    /// 1 to 100, 100 unless told.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<i64>,
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CategoryListResponse {
+    pub items: Vec<CategoryResponse>,
+    /// Pass as `cursor` to go on; `null` on the last page.
+    #[schema(required)]
+    pub next_cursor: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CategoryResponse {
+    /// What `GET /products?category=` takes.
+    #[schema(example = "Kitchen/Mugs")]
+    pub path: String,
+    #[schema(example = "Mugs")]
+    pub name: String,
+    /// 1 for the outermost.
+    pub depth: usize,
+    /// Products on sale in it and in the categories below it. It follows a change of a product by some seconds.
+    pub products: u64,
+    /// Of these, products in the categories below it.
+    pub products_below: u64,
+}
+
+impl From<&Category> for CategoryResponse {
+    fn from(category: &Category) -> Self {
+        Self {
+            path: category.path.to_string(),
+            name: category.path.segments().last().cloned().unwrap_or_default(),
+            depth: category.path.depth(),
+            products: category.products(),
+            products_below: category.below,
+        }
+    }
+}
+
+/// The categories that have products, by name, each before those below it.
+///
+/// With `parent`, only the categories right below that one.
+#[utoipa::path(get, path = "/categories", operation_id = "listCategories", tag = "products", params(CategoryListParams),
+    security(()),
+    responses(
+        (status = 200, body = CategoryListResponse),
+        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, description = "`category_invalid`", body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn list(
+    Extract(state): Extract<State>,
+    Params(params): Params<CategoryListParams>,
+) -> Result<impl IntoResponse, Problem> {
+    let (list, name) = wanted(&state, "/categories", &params)?;
+    let table = &state.context.table;
+    let load = async || read(table, &list, Shown::Filled).await.map(Arc::new);
+    let page = state.categories.get(&list, state.context.clock.now(), load).await?;
+    Ok((public(30), Json(response(&state, &page, &name))))
+}
+
+/// Every category, also those that nothing is in.
+#[utoipa::path(get, path = "/admin/categories", operation_id = "listAllCategories", tag = "products",
+    params(CategoryListParams), security(("admin" = [])),
+    responses(
+        (status = 200, body = CategoryListResponse),
+        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 403, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, description = "`category_invalid`", body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn list_all(
+    _: Admin,
+    Extract(state): Extract<State>,
+    Params(params): Params<CategoryListParams>,
+) -> Result<impl IntoResponse, Problem> {
+    let (list, name) = wanted(&state, "/admin/categories", &params)?;
+    let page = read(&state.context.table, &list, Shown::All).await?;
+    Ok(Json(response(&state, &page, &name)))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct RemoveCategoryParams {
+    /// Path of the category.
+    #[param(example = "Kitchen/Mugs")]
+    category: String,
+}
+
+/// Removes a category that has neither products nor categories in it.
+///
+/// A product that is put into it later brings it back.
+#[utoipa::path(delete, path = "/admin/categories", operation_id = "removeCategory", tag = "products",
+    params(RemoveCategoryParams), security(("admin" = [])),
+    responses(
+        (status = 204, description = "the category is gone"),
+        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 403, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 409, description = "`category_not_empty`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, description = "`category_invalid`", body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn remove(
+    _: Admin,
+    Extract(state): Extract<State>,
+    Params(params): Params<RemoveCategoryParams>,
+) -> Result<StatusCode, Problem> {
+    let path = CategoryPath::parse(&params.category)?;
+    match state.context.table.category_delete(&path).await {
+        Ok(()) => Ok(StatusCode::NO_CONTENT),
+        Err(CategoryDeleteError::Unknown) => Err(Problem::not_found("category")),
+        Err(error @ CategoryDeleteError::NotEmpty) => Err(Problem::conflict("category_not_empty", error.to_string())),
+        Err(CategoryDeleteError::Store(error)) => Err(error.into()),
+    }
+}
+
+/// The page that is asked for, and the name of its list, which its cursors are for.
+fn wanted(state: &State, route: &str, params: &CategoryListParams) -> Result<(List, String), Problem> {
+    let limit = page_limit(params.limit.or(Some(LIMIT)))?;
+    let parent = match params.parent.as_deref() {
+        None => None,
+        Some("") => Some(CategoryPath::default()),
+        Some(path) => Some(CategoryPath::parse(path)?),
+    };
+    let name = format!("{route} {:?}", parent.as_ref().map(CategoryPath::to_string));
+    let (cursors, now) = (&state.context.cursors, state.context.clock.now());
+    let after = params.cursor.as_deref().map(|cursor| cursors.open(cursor, &name, now)).transpose()?;
+    Ok((List { parent, limit, after }, name))
+}
+
+async fn read(table: &Table, list: &List, shown: Shown) -> Result<Categories, StoreError> {
+    match &list.parent {
+        Some(parent) => table.category_list_children(parent, shown, list.limit, list.after.as_ref()).await,
+        None => table.category_list_tree(shown, list.limit, list.after.as_ref()).await,
+    }
+}
+
+fn response(state: &State, page: &Categories, name: &str) -> CategoryListResponse {
+    let seal = |position| state.context.cursors.seal(position, name, state.context.clock.now());
+    CategoryListResponse {
+        items: page.items.iter().map(CategoryResponse::from).collect(),
+        next_cursor: page.next.as_ref().map(seal),
+    }
+}

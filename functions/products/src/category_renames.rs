@@ -1,0 +1,185 @@
+//! Renaming a category: asked for here, done by the sweeper.
+
+use api::{
+    Admin, Id, Json, Params, Problem,
+    wire::{ProblemDetails, page_limit, timestamp},
+};
+use axum::{extract::State as Extract, response::IntoResponse};
+use domain::{CategoryPath, CategoryRename, CategoryRenameId, Invalid, MAX_CATEGORY_DEPTH};
+use http::{StatusCode, header};
+use serde::{Deserialize, Serialize};
+use table::Table;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::State;
+
+const ROUTE: &str = "/admin/categories/renames";
+
+/// A category to rename.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenameCategoryRequest {
+    /// Path of the category, as `GET /admin/categories` has it.
+    #[schema(example = "Kitchen/Mugz")]
+    from: String,
+    /// Its path from then on. Where that category exists, the two become one.
+    #[schema(example = "Kitchen/Mugs")]
+    to: String,
+}
+
+/// How far a rename is.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CategoryRenameResponse {
+    pub rename_id: String,
+    pub from: String,
+    pub to: String,
+    pub state: RenameState,
+    /// Products moved so far.
+    pub moved: u64,
+    /// Products to move, as far as is known.
+    pub total: u64,
+    /// Products that stay where they are, because their new path would have more than 4 levels.
+    pub left: u64,
+    /// RFC 3339, UTC.
+    pub requested_at: String,
+    /// `null` until it is finished.
+    #[schema(required)]
+    pub finished_at: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RenameState {
+    Running,
+    Finished,
+}
+
+impl From<&CategoryRename> for CategoryRenameResponse {
+    fn from(rename: &CategoryRename) -> Self {
+        Self {
+            rename_id: rename.id.to_string(),
+            from: rename.from.to_string(),
+            to: rename.to.to_string(),
+            state: if rename.finished_at.is_some() { RenameState::Finished } else { RenameState::Running },
+            moved: rename.moved,
+            total: rename.total(),
+            left: rename.left,
+            requested_at: timestamp(rename.requested_at),
+            finished_at: rename.finished_at.map(timestamp),
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CategoryRenameListResponse {
+    pub items: Vec<CategoryRenameResponse>,
+    /// Pass as `cursor` to go on; `null` on the last page.
+    #[schema(required)]
+    pub next_cursor: Option<String>,
+}
+
+/// Renames a category, with the categories below it.
+///
+/// Its products are moved in the background, from within a minute. Several renames are carried out one after another, in
+/// the order they were asked for.
+#[utoipa::path(post, path = "/admin/categories/renames", operation_id = "renameCategory", tag = "products",
+    security(("admin" = [])), request_body = RenameCategoryRequest,
+    responses(
+        (status = 202, description = "`Location` says how far it is", body = CategoryRenameResponse,
+            headers(("Location" = String, description = "path of the rename"))),
+        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 403, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 422, description = "`category_invalid`, `rename_invalid`, `category_too_deep`", body = ProblemDetails,
+            content_type = "application/problem+json"),
+    ))]
+pub async fn create(
+    admin: Admin,
+    Extract(state): Extract<State>,
+    Json(request): Json<RenameCategoryRequest>,
+) -> Result<impl IntoResponse, Problem> {
+    let path = |field, path: &str| CategoryPath::parse(path).map_err(|e| Invalid { field, ..e });
+    let (from, to) = (path("from", &request.from)?, path("to", &request.to)?);
+    let (table, clock) = (&state.context.table, &state.context.clock);
+    let (id, now) = (CategoryRenameId::from(clock.uuid_v7()), clock.now());
+
+    let mut rename = CategoryRename::new(id, from, to, admin.uid.clone(), 0, now)?;
+    let category = table.category_get(&rename.from).await?.ok_or_else(|| Problem::not_found("category"))?;
+    rename.expected = category.products();
+    if !rename.has_room(deepest(table, &rename.from).await?) {
+        let detail = format!("a category below it would have more than {MAX_CATEGORY_DEPTH} levels");
+        return Err(Problem::unprocessable("category_too_deep", detail));
+    }
+    table.categories_add(&[rename.to.clone()].into()).await?;
+    table.category_rename_put(&rename).await?;
+
+    let location = [(header::LOCATION, format!("{ROUTE}/{id}"))];
+    Ok((StatusCode::ACCEPTED, location, axum::Json(CategoryRenameResponse::from(&rename))))
+}
+
+/// The deepest level that a category has something on.
+async fn deepest(table: &Table, path: &CategoryPath) -> Result<usize, Problem> {
+    let mut deepest = path.depth();
+    for depth in path.depth() + 1..=MAX_CATEGORY_DEPTH {
+        if table.category_has_level(path, depth).await? {
+            deepest = depth;
+        }
+    }
+    Ok(deepest)
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct RenameListParams {
+    /// 1 to 100, 24 unless told.
+    #[param(minimum = 1, maximum = 100)]
+    limit: Option<i64>,
+    /// `nextCursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Renames of the last 90 days, newest first.
+#[utoipa::path(get, path = "/admin/categories/renames", operation_id = "listCategoryRenames", tag = "products",
+    params(RenameListParams), security(("admin" = [])),
+    responses(
+        (status = 200, body = CategoryRenameListResponse),
+        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 403, body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn list(
+    _: Admin,
+    Extract(state): Extract<State>,
+    Params(params): Params<RenameListParams>,
+) -> Result<impl IntoResponse, Problem> {
+    let limit = page_limit(params.limit)?;
+    let (cursors, now) = (&state.context.cursors, state.context.clock.now());
+    let after = params.cursor.as_deref().map(|cursor| cursors.open(cursor, ROUTE, now)).transpose()?;
+    let page = state.context.table.category_rename_list(limit, after.as_ref()).await?;
+    let items = page.items.iter().map(CategoryRenameResponse::from).collect();
+    let next_cursor = page.next.map(|position| cursors.seal(&position, ROUTE, now));
+    Ok(axum::Json(CategoryRenameListResponse { items, next_cursor }))
+}
+
+/// How far a rename is.
+#[utoipa::path(get, path = "/admin/categories/renames/{renameId}", operation_id = "getCategoryRename", tag = "products",
+    params(("renameId" = String, Path)), security(("admin" = [])),
+    responses(
+        (status = 200, body = CategoryRenameResponse),
+        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 403, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+    ))]
+pub async fn get(
+    _: Admin,
+    Extract(state): Extract<State>,
+    Id(id): Id<CategoryRenameId>,
+) -> Result<impl IntoResponse, Problem> {
+    let rename = state.context.table.category_rename_get(id).await?.ok_or_else(|| Problem::not_found("rename"))?;
+    Ok(axum::Json(CategoryRenameResponse::from(&rename)))
+}

@@ -1,0 +1,65 @@
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+
+use domain::CategoryPath;
+use stream::{Change, Failure};
+use table::{StoreError, Table, error_chain, product_of};
+
+/// Categories that products of a batch came to or went from. Those above count them once a batch, not once a product.
+#[derive(Debug, Default)]
+pub struct Touched(Mutex<BTreeSet<CategoryPath>>);
+
+impl Touched {
+    fn add(&self, paths: impl IntoIterator<Item = CategoryPath>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(paths);
+    }
+
+    /// Has the categories above count what came and went. Says whether that is done, or never will be; otherwise the batch
+    /// has to come again.
+    pub async fn settle(self, table: &Table) -> bool {
+        let touched = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match table.categories_settle(touched).await {
+            Ok(()) => true,
+            Err(error @ StoreError::Corrupt { .. }) => {
+                tracing::error!(
+                    error = error_chain(&error),
+                    "a category does not read back; its numbers stay as they are"
+                );
+                true
+            }
+            Err(error) => {
+                tracing::warn!(error = error_chain(&error), "categories could not be counted; the batch comes again");
+                false
+            }
+        }
+    }
+}
+
+/// Keeps right how many products are in each category, whenever a product comes, goes or is put into another.
+///
+/// `counting`: products of one category are counted one after another, because transactions on one item stand in each
+/// other's way.
+pub async fn project(
+    table: &Table,
+    change: &Change,
+    counting: &tokio::sync::Mutex<()>,
+    touched: &Touched,
+) -> Result<(), Failure> {
+    let Some(product) = product_of(&change.key) else { return Ok(()) };
+    if change.key != table::keys::product(&product) {
+        return Ok(());
+    }
+    let category = |image: &Option<table::Image>| image.as_ref().map(|image| image.category()).transpose();
+    let (before, after) = (category(&change.old)?.flatten(), category(&change.new)?.flatten());
+    // Most changes of a product leave it where it is.
+    if before == after {
+        return Ok(());
+    }
+    // An earlier delivery may have counted it, and died before the categories above had it.
+    touched.add(before.into_iter().chain(after));
+    let _turn = counting.lock().await;
+    touched.add(table.product_category_count(&product).await?.touched);
+    Ok(())
+}

@@ -1,0 +1,51 @@
+use std::process::ExitCode;
+
+use clap::Args;
+use domain::Timestamp;
+use ops::migrate::{self, Progress};
+
+use super::{NOT_WELL, Outcome, bar, shop::ShopArgs, style};
+
+const STEPS: &str = "{elapsed} {msg} [{wide_bar}] {pos}/{len}, {eta} left";
+const NO_STEPS: &str = "{elapsed} {msg} {spinner}";
+
+pub const HELP: &str = "\
+Categories: each becomes an item of its own, with the number of products in it. The item that held all of them stays
+as it is, so that the version before can still be run.
+
+Run it before a new version is deployed, so that the categories are there when it is, and once more afterwards, for the
+products that were changed in between. Customers can go on buying. Running it again changes nothing, and completes a run
+that was interrupted.
+
+Reads cost 2 RRU a product; a product that is counted for the first time costs 6 WRU. There is no Scan.
+
+Exit status: 0 all of it is done; 2 something does not read back, the rest is done; 1 it stopped, run it again.
+
+Example, on the local stack, which migrates itself when it starts:
+  cargo run -p ops -- migrate --endpoint http://127.0.0.1:8000 --s3-endpoint http://127.0.0.1:9090";
+
+#[derive(Debug, Args)]
+pub struct MigrateArgs {
+    #[command(flatten)]
+    shop: ShopArgs,
+}
+
+pub async fn run(args: &MigrateArgs) -> Outcome {
+    let (table, _) = args.shop.connect().await;
+    let bar = bar(0, NO_STEPS);
+    let show = |Progress { doing, done, of }: Progress| {
+        bar.set_style(style(if of.is_some() { STEPS } else { NO_STEPS }));
+        bar.set_length(of.unwrap_or(done) as u64);
+        bar.set_position(done as u64);
+        bar.set_message(format!("{done} {doing}"));
+    };
+    let outcome = migrate::run(&table, Timestamp::now(), show).await;
+    bar.finish_and_clear();
+    let report = outcome.map_err(|e| format!("the migration stopped; run it again: {}", table::error_chain(&e)))?;
+
+    report.unreadable.iter().for_each(|path| println!("{path:?} is no category, and is left out"));
+    report.damaged.iter().for_each(|damaged| println!("{damaged}"));
+    println!("{report}");
+    let is_whole = report.unreadable.is_empty() && report.damaged.is_empty();
+    Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::from(NOT_WELL) })
+}
