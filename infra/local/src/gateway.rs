@@ -31,6 +31,12 @@ use crate::{
 
 const CROSS_SITE: &str = "`cross_site_request`";
 
+const DESCRIPTION: &str = "Products, carts, orders and sessions of a shop on one DynamoDB table.\n\nParameters of the query \
+                           that a route does not know are ignored, on every route; one that it knows is refused with 400 \
+                           if its value is wrong or if it comes twice. `nextCursor` of a list is `null` if nothing \
+                           follows, and only then. An `Idempotency-Key` may be bare or in quotes; both are the same key. \
+                           `If-Match` takes `*`, or one entity tag or several, compared strongly.";
+
 const PAGE: &str = include_str!("../assets/index.html");
 
 /// Every function's routes, as API Gateway would put them side by side, with the document that describes them; and what
@@ -92,7 +98,7 @@ pub fn openapi(routes: utoipa::openapi::OpenApi) -> utoipa::openapi::OpenApi {
     document.info = InfoBuilder::new()
         .title("OneTill")
         .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("Products, carts, orders and sessions of a shop on one DynamoDB table."))
+        .description(Some(DESCRIPTION))
         .license(Some(LicenseBuilder::new().name("MIT OR Apache-2.0").build()))
         .build();
     for path in document.paths.paths.values_mut() {
