@@ -40,9 +40,7 @@ impl Wire {
     async fn answer(&mut self) -> Option<Answered> {
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
-            if self.0.read_line(&mut head).await.ok().filter(|bytes| *bytes > 0).is_none() {
-                return None;
-            }
+            self.0.read_line(&mut head).await.ok().filter(|bytes| *bytes > 0)?;
         }
         let status = head.split(' ').nth(1)?.parse().ok()?;
         let headers = head.to_lowercase();

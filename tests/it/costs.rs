@@ -3,12 +3,12 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use domain::{Currency, Money};
-use e2e::{ADMIN_EMAIL, ADMIN_PASSWORD, Answer, PASSWORD, Shop, engine_counts_like_aws, usd};
+use e2e::{ADMIN_EMAIL, ADMIN_PASSWORD, Answer, PASSWORD, Shop, engine_counts_like_aws};
 use payments::PaymentNews;
 use serde_json::json;
 
 use crate::{
-    routes::{Access, Things, ask, routes},
+    routes::{Access, Things, ask, bodies, routes},
     webhooks,
 };
 
@@ -52,8 +52,8 @@ async fn usual(shop: &Shop, route: &str, access: Access) -> Answer {
         }
         // Without a key, which it need not have: the price list says what one adds.
         "POST /admin/products" => {
-            let pot = json!({"name": "Pot", "category": [], "price": usd(899)});
-            shop.admin().await.post("/admin/products", pot).await
+            let body = bodies().into_iter().find(|(of, _)| *of == route).map(|(_, body)| body);
+            shop.admin().await.post("/admin/products", body.unwrap()).await
         }
         "POST /orders" => {
             owner.adds(&thing.product.parse().unwrap(), 1).await.expect(200);

@@ -94,7 +94,7 @@ const LOG_RETENTIONS = [
 ];
 
 const MAIL_SENDER = /^([^<>]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/;
-const BASE_PATH = /^([A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*)?$/;
+const BASE_PATH = /^([A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)?$/;
 const CONFIGURATION_SET = /^[A-Za-z0-9_-]{1,64}$/;
 
 function whatIsWrong(settings: Settings, { rateLimits = {}, mailLimits = {} }: OneTillProps): Problems {

@@ -166,7 +166,7 @@ where
             let rest = returned.lock().unwrap_or_else(PoisonError::into_inner).take();
             // Otherwise it is still being read, by whatever makes the answer's own body.
             if let Some(rest) = rest
-                && !rest.is_gone(waits_to_send).await
+                && !rest.drained(waits_to_send).await
             {
                 response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
@@ -226,9 +226,9 @@ impl Arriving {
         Self { body, late: Box::pin(sleep_until(Instant::now() + within)), begun: false, ended: false }
     }
 
-    /// Reads and drops what is left of it, so that the next request of the connection can be read. False where that is too
+    /// Reads and drops what is left of it, so that the next request of the connection can be read. False if that is too
     /// much, too slow, or nothing would come, because the client waits to be told to send it.
-    async fn is_gone(mut self, waits_to_send: bool) -> bool {
+    async fn drained(mut self, waits_to_send: bool) -> bool {
         if self.is_end_stream() {
             return true;
         }
