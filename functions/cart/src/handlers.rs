@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
-use api::{Context, Id, IfMatch, Json, Problem, SessionAndCart};
+use api::{All, Context, Id, IfMatch, Json, Problem, SessionAndCart};
 use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
 };
-use domain::{Cart, CartError, Money, ProductId, Quantity};
+use domain::{Cart, CartError, Invalid, Money, ProductId, Quantity};
 use http::{HeaderValue, StatusCode, header};
 use table::{CartWrite, CartWriteError};
 
@@ -45,8 +45,7 @@ pub async fn add(
     if_match: IfMatch,
     Json(request): Json<AddItemRequest>,
 ) -> Result<Response, Problem> {
-    let product: ProductId = request.product_id.parse()?;
-    let added = Quantity::new(request.quantity)?;
+    let (product, added) = (request.product_id.parse(), Quantity::new(request.quantity)).all()?;
     let price = price(&state.context, &product).await?;
 
     change(&state.context, read, if_match, &Change::Add { product, added, price }).await
@@ -189,11 +188,10 @@ async fn write(context: &Context, write: CartWrite<'_>, change: &Change) -> Resu
 }
 
 fn refusal(refused: CartError) -> Problem {
-    let code = match refused {
-        CartError::Full => "cart_full",
-        CartError::QuantityOutOfRange => "quantity_out_of_range",
-    };
-    Problem::unprocessable(code, refused.to_string())
+    match refused {
+        CartError::Full => Problem::unprocessable("cart_full", refused.to_string()),
+        CartError::QuantityOutOfRange => Invalid::new("quantity", "quantity_out_of_range", refused.to_string()).into(),
+    }
 }
 
 /// 412, with what the cart is now, so that the client need not ask.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use api::{Context, Deadline, Json, Problem, RequestKey, Session, SessionAndCart, idempotency, rates};
+use api::{All, Context, Deadline, Invalids, Json, Problem, RequestKey, Session, SessionAndCart, idempotency, rates};
 use axum::{extract::State as Extract, response::Response};
 use domain::{
     Address, AddressId, Cart, CartLine, Invalid, Money, NotPaid, Order, OrderId, OrderState, PlaceError, Placement,
@@ -83,12 +83,16 @@ struct Asked {
 }
 
 impl Asked {
-    fn parse(body: &PlaceOrderRequest) -> Result<Self, Invalid> {
-        Ok(Self {
-            token: PaymentToken::parse(&body.payment.token)?,
-            ship_to: body.shipping_address_id.as_deref().map(str::parse).transpose()?,
-            expected_total: body.expected_total.as_ref().map(api::wire::Money::total).transpose()?,
-        })
+    fn parse(body: &PlaceOrderRequest) -> Result<Self, Invalids> {
+        let ship_to =
+            |id: &str| id.parse().map_err(|invalid: Invalid| Invalid { field: "shippingAddressId", ..invalid });
+        let (token, ship_to, expected_total) = (
+            PaymentToken::parse(&body.payment.token),
+            body.shipping_address_id.as_deref().map(ship_to).transpose(),
+            body.expected_total.as_ref().map(|total| total.total("expectedTotal")).transpose(),
+        )
+            .all()?;
+        Ok(Self { token, ship_to, expected_total })
     }
 }
 

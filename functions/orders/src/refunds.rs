@@ -1,6 +1,6 @@
 //! Giving money back, by the shop's staff.
 
-use api::{Admin, Deadline, Id, Json, Problem, RequestKey};
+use api::{Admin, All, Deadline, Id, Invalids, Json, Problem, RequestKey, invalids::each};
 use axum::{extract::State as Extract, response::Response};
 use domain::{Invalid, OrderId, Quantity, RefundError, RefundRequest, ReturnedLine};
 use http::StatusCode;
@@ -50,16 +50,17 @@ pub async fn refund(
     .await
 }
 
-fn parse(body: &RefundOrderRequest) -> Result<RefundRequest, Invalid> {
-    let line = |line: &ReturnedLineRequest| -> Result<ReturnedLine, Invalid> {
-        let quantity = Quantity::new(line.quantity)?;
-        Ok(ReturnedLine { product: line.product_id.parse()?, quantity, restock: line.restock })
+fn parse(body: &RefundOrderRequest) -> Result<RefundRequest, Invalids> {
+    let line = |line: &ReturnedLineRequest| {
+        let (product, quantity) = (line.product_id.parse(), Quantity::new(line.quantity)).all()?;
+        Ok::<_, Invalids>(ReturnedLine { product, quantity, restock: line.restock })
     };
     if body.lines.len() > domain::MAX_LINES {
-        return Err(Invalid::new("lines", "refund_lines_invalid", "an order has at most 90 lines"));
+        return Err(Invalid::new("lines", "refund_lines_invalid", "an order has at most 90 lines").into());
     }
-    let lines = body.lines.iter().map(line).collect::<Result<_, _>>()?;
-    Ok(RefundRequest { amount: body.amount.as_ref().map(api::wire::Money::total).transpose()?, lines })
+    let amount = body.amount.as_ref().map(|amount| amount.total("amount")).transpose();
+    let (amount, lines) = (amount, each("lines", &body.lines, line)).all()?;
+    Ok(RefundRequest { amount, lines })
 }
 
 fn refund_problem(error: RefundError) -> Problem {

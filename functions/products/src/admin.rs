@@ -34,8 +34,7 @@ pub async fn create(
     Json(request): Json<CreateProductRequest>,
 ) -> Result<Response, Problem> {
     let clock = &state.context.clock;
-    let product = request.product(|| clock.uuid_v7().into(), clock.now())?;
-    let available = request.stock()?;
+    let (product, available) = request.product(|| clock.uuid_v7().into(), clock.now())?;
     let id = product.id.clone();
     let description = stored_description(&state, &id, request.description).await?;
 

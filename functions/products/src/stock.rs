@@ -1,4 +1,4 @@
-use api::{Admin, Id, Json, Problem, RequestKey, idempotency};
+use api::{Admin, All, Id, Json, Problem, RequestKey, idempotency, schema};
 use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
@@ -17,7 +17,7 @@ const ROUTE: &str = "POST /admin/products/{productId}/stock";
 #[serde(deny_unknown_fields)]
 pub struct AdjustStockRequest {
     /// Units to add, or to take away.
-    #[schema(example = 5)]
+    #[schema(value_type = schema::StockDelta, example = 5)]
     delta: i64,
     /// Why, for the ledger: 1 to 64 characters of `A-Z a-z 0-9 . _ -`.
     #[schema(example = "restock")]
@@ -28,6 +28,7 @@ pub struct AdjustStockRequest {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StockMoveResponse {
+    #[schema(value_type = schema::ProductId)]
     pub product_id: String,
     pub move_id: String,
     pub delta: i64,
@@ -57,11 +58,11 @@ pub async fn adjust(
     key: RequestKey,
     Json(body): Json<AdjustStockRequest>,
 ) -> Result<Response, Problem> {
-    let delta = StockDelta::new(body.delta)?;
-    if body.reason.parse::<ProductId>().is_err() {
+    let reason = body.reason.parse::<ProductId>().map_err(|_| {
         let reason = "must be 1 to 64 characters of A-Z a-z 0-9 . _ -";
-        return Err(Invalid::new("reason", "reason_invalid", reason).into());
-    }
+        Invalid::new("reason", "reason_invalid", reason)
+    });
+    let (delta, _) = (StockDelta::new(body.delta), reason).all()?;
     let (now, move_id) = (state.context.clock.now(), state.context.clock.uuid_v7());
     let request = key.request(&admin.uid, ROUTE, &Payload { product: id.as_str(), body: &body });
     let answer = StockMoveResponse {

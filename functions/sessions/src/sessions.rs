@@ -1,8 +1,8 @@
 //! Opening sessions, keeping them, ending them.
 
 use api::{
-    ClientAddress, Context, Device, DeviceCookie, Id, Json, KnownDevice, MaybeSession, Problem, Session, attach_token,
-    clear_cookie, rates, token::Token, wire::timestamp,
+    All, ClientAddress, Context, Device, DeviceCookie, Id, Json, KnownDevice, MaybeSession, Problem, Session,
+    attach_token, clear_cookie, rates, token::Token, wire::timestamp,
 };
 use axum::{
     extract::State as Extract,
@@ -56,8 +56,7 @@ pub async fn login(
     Json(request): Json<LoginRequest>,
 ) -> Result<Response, Problem> {
     let context = &state.context;
-    let email = Email::parse(&request.email)?;
-    let password = Password::attempt(&request.password)?;
+    let (email, password) = (Email::parse(&request.email), Password::attempt(&request.password)).all()?;
     let tokens = [request.device_token.as_deref(), cookie.as_deref()];
     let known = KnownDevice::recognise(context, &email, tokens.into_iter().flatten());
     // Before the hash: what is limited must not cost memory and time.

@@ -1,5 +1,8 @@
-use api::wire::{Money, timestamp};
-use domain::{Address, AddressId, CountryCode, Customer, Invalid, Role};
+use api::{
+    All, Invalids, schema,
+    wire::{Money, timestamp},
+};
+use domain::{Address, AddressId, CountryCode, Customer, Role};
 use serde::{Deserialize, Serialize};
 use table::{CustomerOrder, SessionSummary};
 use utoipa::ToSchema;
@@ -7,21 +10,21 @@ use utoipa::ToSchema;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterRequest {
-    #[schema(example = "ann@example.com")]
+    #[schema(value_type = schema::Email, example = "ann@example.com")]
     pub email: String,
     /// 8 to 128 characters, none of the common ones.
-    #[schema(format = "password")]
+    #[schema(value_type = schema::NewPassword)]
     pub password: String,
-    #[schema(example = "Ann")]
+    #[schema(value_type = schema::CustomerName, example = "Ann")]
     pub name: String,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LoginRequest {
-    #[schema(example = "ann@example.com")]
+    #[schema(value_type = schema::Email, example = "ann@example.com")]
     pub email: String,
-    #[schema(format = "password")]
+    #[schema(value_type = schema::Password)]
     pub password: String,
     /// From an earlier answer, for clients that keep no cookies: the login then does not wait for guesses that others made
     /// at this account. One that is expired or of another account is ignored.
@@ -34,12 +37,15 @@ pub struct LoginRequest {
 pub struct TokenResponse {
     /// Send it as `Authorization: Bearer <token>`.
     pub token: String,
+    #[schema(value_type = schema::UserId)]
     pub user_id: String,
     /// When the session ends at the latest. RFC 3339, UTC.
+    #[schema(value_type = schema::Timestamp)]
     pub expires_at: String,
     /// Makes this device known to the account for 180 days, where a password opened the session: send it with the next
     /// login. Browsers have it as the cookie `__Host-device`. It opens nothing by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     pub device_token: Option<String>,
 }
 
@@ -51,9 +57,11 @@ pub struct SessionListResponse {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionResponse {
+    #[schema(value_type = schema::SessionId)]
     pub session_id: String,
     /// The User-Agent it was opened with.
     pub device: String,
+    #[schema(value_type = schema::Timestamp)]
     pub created_at: String,
     /// Whether it is the one that asks.
     pub current: bool,
@@ -62,32 +70,42 @@ pub struct SessionResponse {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CustomerResponse {
+    #[schema(value_type = schema::UserId)]
     pub user_id: String,
     /// Whether there are no credentials yet: then name, e-mail and since when are missing.
     pub guest: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     pub name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     pub email: Option<String>,
     /// `customer` or `admin`.
+    #[schema(value_type = schema::RoleName)]
     pub role: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::Timestamp, required = false)]
     pub created_at: Option<String>,
     /// The newest five; `GET /orders` lists them all.
     pub recent_orders: Vec<RecentOrderResponse>,
     /// A new token, after a change of password: every other session has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     pub token: Option<String>,
     /// With a new token: makes this device known to the account for 180 days, as after a login.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     pub device_token: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RecentOrderResponse {
+    #[schema(value_type = schema::OrderId)]
     pub order_id: String,
+    #[schema(value_type = schema::OrderStateName)]
     pub state: &'static str,
+    #[schema(value_type = schema::Timestamp)]
     pub placed_at: String,
     pub total: Money,
 }
@@ -95,45 +113,56 @@ pub struct RecentOrderResponse {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ChangeCustomerRequest {
+    #[schema(value_type = Option<schema::CustomerName>)]
     pub name: Option<String>,
     /// Needed to set a new password.
-    #[schema(format = "password")]
+    #[schema(value_type = Option<schema::Password>)]
     pub current_password: Option<String>,
-    #[schema(format = "password")]
+    #[schema(value_type = Option<schema::NewPassword>)]
     pub new_password: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AddressRequest {
-    #[schema(example = "Ann Smith")]
+    #[schema(value_type = schema::AddressLine, example = "Ann Smith")]
     pub recipient: String,
-    #[schema(example = "1 Harbour Street")]
+    #[schema(value_type = schema::AddressLine, example = "1 Harbour Street")]
     pub line1: String,
+    #[schema(value_type = Option<schema::AddressLine>)]
     pub line2: Option<String>,
-    #[schema(example = "Bristol")]
+    #[schema(value_type = schema::AddressLine, example = "Bristol")]
     pub city: String,
+    #[schema(value_type = Option<schema::AddressLine>)]
     pub region: Option<String>,
-    #[schema(example = "BS1 5UH")]
+    #[schema(value_type = Option<schema::AddressLine>, example = "BS1 5UH")]
     pub postal_code: Option<String>,
     /// ISO 3166-1 alpha-2.
-    #[schema(example = "GB")]
+    #[schema(value_type = schema::CountryCode, example = "GB")]
     pub country: String,
 }
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AddressResponse {
+    #[schema(value_type = schema::AddressId)]
     pub address_id: String,
+    #[schema(value_type = schema::AddressLine)]
     pub recipient: String,
+    #[schema(value_type = schema::AddressLine)]
     pub line1: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::AddressLine, required = false)]
     pub line2: Option<String>,
+    #[schema(value_type = schema::AddressLine)]
     pub city: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::AddressLine, required = false)]
     pub region: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::AddressLine, required = false)]
     pub postal_code: Option<String>,
+    #[schema(value_type = schema::CountryCode)]
     pub country: String,
 }
 
@@ -143,18 +172,19 @@ pub struct AddressListResponse {
 }
 
 impl AddressRequest {
-    pub fn address(&self, id: AddressId) -> Result<Address, Invalid> {
+    pub fn address(&self, id: AddressId) -> Result<Address, Invalids> {
         let optional = |line: &Option<String>| line.as_deref().map(Address::line).transpose();
-        Ok(Address {
-            id,
-            recipient: Address::line(&self.recipient)?,
-            line1: Address::line(&self.line1)?,
-            line2: optional(&self.line2)?,
-            city: Address::line(&self.city)?,
-            region: optional(&self.region)?,
-            postal_code: optional(&self.postal_code)?,
-            country: CountryCode::parse(&self.country)?,
-        })
+        let (recipient, line1, line2, city, region, postal_code, country) = (
+            Address::line(&self.recipient),
+            Address::line(&self.line1),
+            optional(&self.line2),
+            Address::line(&self.city),
+            optional(&self.region),
+            optional(&self.postal_code),
+            CountryCode::parse(&self.country),
+        )
+            .all()?;
+        Ok(Address { id, recipient, line1, line2, city, region, postal_code, country })
     }
 }
 

@@ -36,6 +36,8 @@ pub enum RefundState {
 }
 
 impl RefundState {
+    pub const ALL: [RefundState; 3] = [RefundState::Requested, RefundState::Paid, RefundState::Refused];
+
     pub fn as_str(self) -> &'static str {
         match self {
             RefundState::Requested => "requested",
@@ -45,7 +47,7 @@ impl RefundState {
     }
 
     pub fn parse(raw: &str) -> Option<Self> {
-        [RefundState::Requested, RefundState::Paid, RefundState::Refused].into_iter().find(|s| s.as_str() == raw)
+        Self::ALL.into_iter().find(|s| s.as_str() == raw)
     }
 }
 
