@@ -4,6 +4,8 @@ mod ci;
 mod direction;
 mod faults;
 mod infra;
+mod openapi;
+mod process;
 mod stripe;
 mod tools;
 mod trial;
@@ -57,6 +59,13 @@ enum Task {
     /// to see that somebody notices, and starts each function with the environment that the template gives it. No account
     /// is needed.
     Infra(infra::Options),
+    /// Checks the OpenAPI document, the API against it, and a client that is made of it
+    ///
+    /// Installs openapi-spec-validator, schemathesis, Redocly CLI, openapi-typescript and TypeScript once, into
+    /// target/tools and infra/openapi/node_modules (needs Python 3 and npm). Starts the local stack, validates and lints
+    /// its document, compiles infra/openapi/storefront.ts from it and runs it, and sends thousands of requests that the
+    /// document allows or forbids: each answer must be one that it describes.
+    Openapi,
     /// Pays, declines, cancels and refunds through localstripe, webhooks included
     ///
     /// Installs localstripe into target/tools once (needs Python 3), puts what it lacks of Stripe before it, starts the
@@ -80,6 +89,7 @@ fn main() -> ExitCode {
         Task::Faults { arguments } => faults::run(&arguments),
         Task::Soak => faults::run(&["--seeds-only", "--seeds", "10000"].map(str::to_owned)),
         Task::Infra(options) => infra::run(&options),
+        Task::Openapi => openapi::run(),
         Task::Stripe => stripe::run(),
         Task::Trial(options) => trial::run(&options),
     };
