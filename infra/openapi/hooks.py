@@ -76,7 +76,7 @@ def map_path_parameters(context, path_parameters):
 # By its code: why a request that keeps to the document is malformed nevertheless.
 MALFORMED = {
     "cursor_invalid": "a cursor is sealed by the shop; none can be made up",
-    "if_match_invalid": "an entity tag is one that the shop gave out",
+    "if_match_invalid": "schemathesis also sends 0 as a valid one, which the pattern does not allow",
     "day_invalid": "what is open is listed whatever its day",
     "price_range_invalid": "minPrice is at most maxPrice",
     "query_invalid": "an integer in a query is written without a fraction",

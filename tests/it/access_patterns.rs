@@ -152,6 +152,10 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     pattern!("AP-19b", table.products_get_consistent(&ids));
     let pan = renamed(&page.record.product, "pan");
     pattern!("AP-20", table.product_create(&record(pan.clone()), 5, &uid, shop.clock.uuid_v7()));
+    let (pot, request) = (record(renamed(&pan, "pot")), idempotency(&uid, "a-pot-is-created", "POST /admin/products"));
+    let answer = "x".repeat(500);
+    let create = table.product_create_once(&pot, 5, &uid, shop.clock.uuid_v7(), &request, &answer, now);
+    pattern!("AP-70", create);
     pattern!("AP-21", table.product_put(&record(repriced(&pan)).changed(now), 5, &uid));
     let pan = table.product_get_consistent(&pan.id).await.unwrap().unwrap();
     pattern!("AP-22", table.product_delete(&pan, &uid, shop.clock.uuid_v7()));
@@ -309,7 +313,7 @@ async fn order(shop: &Shop, read: &SessionWithCart, ids: &[ProductId], uid: &Use
 }
 
 async fn add(table: &Table, read: &SessionWithCart, id: &ProductId, now: Timestamp) -> domain::Cart {
-    table.cart_line_add(writing(read, now), id, line(1).quantity, &line(1)).await.unwrap()
+    table.cart_line_add(writing(read, now), id, line(1).quantity, &line(1), None).await.unwrap()
 }
 
 fn writing(read: &SessionWithCart, now: Timestamp) -> CartWrite<'_> {
@@ -344,6 +348,7 @@ fn address(id: &str) -> Address {
         region: None,
         postal_code: Some(text("BS1 5UH")),
         country: CountryCode::parse("GB").unwrap(),
+        phone: None,
     }
 }
 

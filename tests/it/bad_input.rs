@@ -56,8 +56,10 @@ async fn every_route_refuses_a_body_one_byte_above_its_limit() {
         let limit = if path == "/admin/products/batch" { 1 << 20 } else { 1 << 16 };
         let (most, more) = (padded(limit), padded(limit + 1));
         scene.refuses("a byte more", scene.raw(&method, path, more), 413, "body_too_large").await;
-        if method != Method::PATCH {
-            scene.refuses("read, but empty", scene.raw(&method, path, most), 400, "body_invalid").await;
+        match path {
+            "/orders" => scene.refuses("read, but empty", scene.raw(&method, path, most), 422, "payment_missing").await,
+            _ if method == Method::PATCH => {}
+            _ => scene.refuses("read, but empty", scene.raw(&method, path, most), 400, "body_invalid").await,
         }
     }
 }
@@ -86,12 +88,17 @@ async fn a_product_is_refused_for_each_field_that_breaks_a_rule() {
         ("name", json!(""), 422, "name_invalid"),
         ("name", json!(" \t "), 422, "name_invalid"),
         ("name", json!("x".repeat(201)), 422, "name_invalid"),
-        ("name", json!("é".repeat(101)), 422, "name_invalid"),
+        ("name", json!("é".repeat(201)), 422, "name_invalid"),
+        ("name", json!("Mug\u{200b}"), 422, "name_invalid"),
+        ("name", json!("\u{feff}Mug"), 422, "name_invalid"),
+        ("name", json!("\u{202e}guM"), 422, "name_invalid"),
         ("name", json!("a\u{0}b"), 422, "name_invalid"),
         ("name", json!(7), 400, "body_invalid"),
         ("category", json!(["1", "2", "3", "4", "5"]), 422, "category_invalid"),
         ("category", json!(["Kitchen", ""]), 422, "category_invalid"),
         ("category", json!(["x".repeat(101)]), 422, "category_invalid"),
+        ("category", json!(["Kit\u{200b}chen"]), 422, "category_invalid"),
+        ("category", json!(vec!["ถ".repeat(100); 4]), 422, "category_invalid"),
         ("category", json!("Kitchen/Mugs"), 400, "body_invalid"),
         ("price", json!("8.99"), 400, "body_invalid"),
         ("price", json!({"amount": 899}), 400, "body_invalid"),
@@ -106,12 +113,18 @@ async fn a_product_is_refused_for_each_field_that_breaks_a_rule() {
         ("price", price(json!(899), "XXX"), 422, "currency_invalid"),
         ("price", price(json!(899), "usd"), 422, "currency_invalid"),
         ("price", price(json!(899), ""), 422, "currency_invalid"),
+        ("price", price(json!(899), "EUR"), 422, "currency_mismatch"),
         ("thumbnail", json!("javascript:alert(1)"), 422, "thumbnail_invalid"),
         ("thumbnail", json!("http://plain.example/mug.png"), 422, "thumbnail_invalid"),
         ("thumbnail", json!(""), 422, "thumbnail_invalid"),
         ("manufacturer", json!("x".repeat(101)), 422, "manufacturer_invalid"),
+        ("manufacturer", json!("Pot\u{ad}ter"), 422, "manufacturer_invalid"),
         ("attributes", many, 422, "attributes_invalid"),
         ("attributes", json!({"": "x"}), 422, "attributes_invalid"),
+        ("attributes", json!({"size": "9\u{0}"}), 422, "attributes_invalid"),
+        ("attributes", json!({"size": "9\r\ncm"}), 422, "attributes_invalid"),
+        ("attributes", json!({"size": "9\u{200b}"}), 422, "attributes_invalid"),
+        ("attributes", json!({"si\u{200b}ze": "9"}), 422, "attributes_invalid"),
         ("attributes", json!({"size": {"cm": 9}}), 422, "attributes_invalid"),
         ("attributes", json!({"size": "x".repeat(1_536)}), 422, "attributes_invalid"),
         ("attributes", json!(["blue"]), 400, "body_invalid"),
@@ -185,7 +198,9 @@ async fn a_cart_a_restock_and_a_checkout_are_refused_for_each_field_that_breaks_
         (stock, moved(json!(1), ""), 422, "reason_invalid"),
         (stock, moved(json!(1), "two words"), 422, "reason_invalid"),
         (stock, moved(json!(1), &"x".repeat(65)), 422, "reason_invalid"),
-        ("/orders", json!({}), 400, "body_invalid"),
+        ("/orders", json!({}), 422, "payment_missing"),
+        ("/orders", json!({"payment": null}), 422, "payment_missing"),
+        ("/orders", json!({"payment": {}}), 400, "body_invalid"),
         ("/orders", paid(json!("")), 422, "payment_token_invalid"),
         ("/orders", paid(json!("x".repeat(256))), 422, "payment_token_invalid"),
         ("/orders", paid(json!("tok visa")), 422, "payment_token_invalid"),
@@ -250,7 +265,6 @@ async fn a_query_that_says_nothing_sensible_is_refused() {
         ("/products?limit=1.5", 400, "query_invalid"),
         ("/products?limit=9223372036854775808", 400, "query_invalid"),
         ("/products?limit=1&limit=2", 400, "query_invalid"),
-        ("/products?colour=blue", 400, "query_invalid"),
         ("/products?sort=name", 400, "sort_invalid"),
         ("/products?sort=", 400, "sort_invalid"),
         ("/products?minPrice=2&maxPrice=1", 400, "price_range_invalid"),
@@ -263,7 +277,6 @@ async fn a_query_that_says_nothing_sensible_is_refused() {
         ("/products?category=a%00b", 422, "category_invalid"),
         ("/orders?limit=0", 400, "limit_out_of_range"),
         ("/orders?limit=101", 400, "limit_out_of_range"),
-        ("/orders?state=confirmed", 400, "query_invalid"),
         ("/admin/orders", 400, "query_invalid"),
         ("/admin/orders?state=lost", 400, "state_invalid"),
         ("/admin/orders?state=confirmed&limit=101", 400, "limit_out_of_range"),
@@ -272,6 +285,46 @@ async fn a_query_that_says_nothing_sensible_is_refused() {
         ("/admin/orders?state=pending_payment&day=2040-01-15", 400, "day_invalid"),
     ] {
         scene.refuses(path, scene.ask(&Method::GET, path), status, code).await;
+    }
+}
+
+#[tokio::test]
+async fn a_parameter_that_a_route_does_not_know_is_ignored_on_every_route() {
+    let scene = Scene::set().await;
+    let ads = "utm_source=news&utm_source=mail&fbclid=x%FF&_=1&state=confirmed";
+    let of_ann = scene.ann.get("/orders?limit=100").await.expect(200).json();
+    let order = of_ann["items"][0]["orderId"].as_str().expect("an order").to_owned();
+
+    for path in [
+        "/products",
+        "/products?limit=5",
+        "/products?category=Kitchen",
+        "/products/featured",
+        "/products/mug",
+        "/categories",
+        "/cart",
+        "/orders",
+        "/orders?limit=1",
+        &format!("/orders/{order}"),
+        "/users/me",
+        "/users/me/addresses",
+        "/sessions",
+        "/admin/orders?day=2040-01-15",
+        &format!("/admin/orders/{order}"),
+    ] {
+        let with = format!("{path}{}{ads}", if path.contains('?') { '&' } else { '?' });
+        let plain =
+            if path.starts_with("/admin/orders?") { format!("{path}&state=confirmed") } else { path.to_owned() };
+        let answer = scene.ann.send(scene.ask(&Method::GET, &with)).await.expect(200).json();
+
+        let mut expected = scene.ann.send(scene.ask(&Method::GET, &plain)).await.expect(200).json();
+        if answer["nextCursor"].is_string() {
+            expected["nextCursor"] = answer["nextCursor"].clone();
+        }
+        assert_eq!(answer, expected, "{with}");
+    }
+    for known in ["/products?limit=0", "/products?sort=name", "/orders?limit=abc", "/orders?limit=1&limit=2"] {
+        assert_eq!(scene.ann.get(&format!("{known}&{ads}")).await.status(), 400, "{known}");
     }
 }
 
@@ -322,17 +375,24 @@ async fn headers_that_are_malformed_doubled_or_too_large_are_refused() {
     let rename = || scene.ask(&patch, "/admin/products/mug").json(&json!({"name": "New"}));
     let set = || scene.ask(&put, "/cart/items/mug").json(&json!({"quantity": 3}));
 
-    for tag in ["1", "\"", "\"\"", "\"one\"", "W/\"1-10\"", "\"1\", \"2\"", "\"-1\"", "\"18446744073709551616\""] {
+    for tag in ["", "1", "\"", "\"1\" \"2\"", "*, \"1\"", "w/\"1\""] {
         scene.refuses(tag, rename().header("if-match", tag), 400, "if_match_invalid").await;
         scene.refuses(tag, set().header("if-match", tag), 400, "if_match_invalid").await;
         let delete = scene.ask(&Method::DELETE, "/admin/products/mug").header("if-match", tag);
         scene.refuses(tag, delete, 400, "if_match_invalid").await;
     }
+    for tag in ["\"\"", "\"one\"", "W/\"1-10-0-0\"", "W/\"5\"", "\"98\", \"99\"", "\"-1\"", "\"18446744073709551616\""]
+    {
+        scene.refuses(tag, rename().header("if-match", tag), 412, "version_mismatch").await;
+        scene.refuses(tag, set().header("if-match", tag), 412, "version_mismatch").await;
+        let delete = scene.ask(&Method::DELETE, "/admin/products/mug").header("if-match", tag);
+        scene.refuses(tag, delete, 412, "version_mismatch").await;
+    }
     scene.refuses("other version", rename().header("if-match", "\"2-10\""), 412, "version_mismatch").await;
     scene.refuses("other version", set().header("if-match", "\"99\""), 412, "version_mismatch").await;
 
     let (short, long) = ("k".repeat(15), "k".repeat(65));
-    for key in ["", &short, &long, "0123456789 abcdef", "0123456789#abcdef"] {
+    for key in ["", &short, &long, "0123456789 abcdef", "0123456789#abcdef", "\"0123456789abcdef", "\"\""] {
         scene.refuses(key, order().header("idempotency-key", key), 400, "idempotency_key_invalid").await;
         scene.refuses(key, restock().header("idempotency-key", key), 400, "idempotency_key_invalid").await;
     }
@@ -347,7 +407,6 @@ async fn headers_that_are_malformed_doubled_or_too_large_are_refused() {
         ("idempotency-key", keyed().header("idempotency-key", KEY)),
         ("authorization", keyed().bearer_auth(token)),
         ("content-type", keyed().header("content-type", "application/json")),
-        ("if-match", set().header("if-match", "\"1\"").header("if-match", "\"1\"")),
     ] {
         scene.refuses(what, request, 400, "header_duplicated").await;
     }

@@ -1,4 +1,4 @@
-use e2e::{Shop, usd};
+use e2e::{Shop, engine_counts_like_aws, usd};
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::json;
@@ -53,6 +53,127 @@ async fn a_client_that_saw_an_older_cart_is_told_the_current_one() {
     assert_eq!(late.code(), "version_mismatch");
     assert_eq!(late.json()["cart"]["version"], 2);
     assert_eq!(late.json()["cart"]["items"][0]["quantity"], 5);
+}
+
+#[tokio::test]
+async fn a_client_names_several_versions_any_or_a_weak_one() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").create().await;
+    let ann = shop.customer().await;
+    ann.adds(&mug, 1).await.expect(200);
+    let set_to = async |tags: &[&str], quantity: i64| {
+        let request = ann.request(Method::PUT, "/cart/items/mug").json(&json!({"quantity": quantity}));
+        ann.send(tags.iter().fold(request, |request, tag| request.header("if-match", *tag))).await
+    };
+
+    set_to(&["\"7\", \"1\""], 2).await.expect(200);
+    set_to(&["\"7\"", "\"2\""], 3).await.expect(200);
+    set_to(&["*"], 4).await.expect(200);
+    let weak = set_to(&["W/\"4\""], 5).await.expect(412);
+    let none_of_them = set_to(&["\"1\", \"2\", W/\"4\""], 6).await.expect(412);
+
+    assert_eq!((weak.code(), none_of_them.code()), ("version_mismatch".into(), "version_mismatch".into()));
+    let cart = ann.get("/cart").await.json();
+    assert_eq!((&cart["version"], &cart["items"][0]["quantity"]), (&json!(4), &json!(4)));
+}
+
+#[tokio::test]
+async fn a_retry_under_the_same_key_adds_nothing_twice() {
+    let shop = Shop::open().await;
+    shop.product("mug").create().await;
+    let ann = shop.customer().await;
+    let add = async |key: &str, quantity: i64| {
+        ann.post_once("/cart/items", key, json!({"productId": "mug", "quantity": quantity})).await
+    };
+
+    let first = add("add-two-blue-mugs", 2).await.expect(200);
+    let bare = add("add-two-blue-mugs", 2).await.expect(200);
+    let quoted = add("\"add-two-blue-mugs\"", 2).await.expect(200);
+    let reused = add("add-two-blue-mugs", 3).await.expect(422);
+    let second = add("add-three-blue-mugs", 3).await.expect(200);
+    let late = add("add-two-blue-mugs", 2).await.expect(200);
+
+    assert_eq!((first.header("idempotency-replayed"), second.header("idempotency-replayed")), (None, None));
+    for (replay, units) in [(&bare, 2), (&quoted, 2), (&late, 5)] {
+        assert_eq!(replay.header("idempotency-replayed"), Some("true"));
+        assert_eq!(replay.json()["items"][0]["quantity"], units);
+    }
+    assert_eq!(reused.code(), "idempotency_key_reused");
+    assert_eq!((&first.json()["version"], &late.json()["version"]), (&json!(1), &json!(2)));
+}
+
+#[tokio::test]
+async fn a_retry_is_recognised_before_the_version_and_the_product_are_looked_at() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").create().await;
+    let (ann, admin) = (shop.customer().await, shop.admin().await);
+    ann.adds(&mug, 1).await.expect(200);
+    let add = || {
+        let body = json!({"productId": "mug", "quantity": 2});
+        let request = ann.request(Method::POST, "/cart/items").header("if-match", "\"1\"");
+        ann.send(request.header("idempotency-key", "two-more-of-them").json(&body))
+    };
+    add().await.expect(200);
+
+    let again = add().await.expect(200);
+    admin.delete("/admin/products/mug").await.expect(204);
+    let of_what_is_gone = add().await.expect(200);
+
+    assert_eq!((&again.json()["version"], &again.json()["items"][0]["quantity"]), (&json!(2), &json!(3)));
+    assert_eq!(of_what_is_gone.json()["items"][0]["quantity"], 3);
+}
+
+#[tokio::test]
+async fn of_a_hundred_requests_at_once_each_key_counts_once_and_costs_no_extra_write() {
+    let shop = Shop::open().await;
+    let (mug, pan) = (shop.product("mug").create().await, shop.product("pan").create().await);
+    let ann = shop.customer().await;
+    ann.adds(&mug, 1).await.expect(200);
+    ann.adds(&pan, 1).await.expect(200);
+    let add = |product: &str, key: String| {
+        let body = json!({"productId": product, "quantity": 1});
+        let request = ann.request(Method::POST, "/cart/items").header("idempotency-key", key).json(&body);
+        ann.send(request)
+    };
+
+    let same = join_all((0..50).map(|_| add("mug", "one-key-for-them-all".to_owned()))).await;
+    let own = join_all((0..50).map(|i| add("pan", format!("a-key-of-its-own-{i}")))).await;
+    let last = add("pan", "the-very-last-of-them".to_owned()).await.expect(200);
+
+    assert!(same.iter().chain(&own).all(|a| a.status() == 200));
+    assert_eq!(same.iter().filter(|a| a.header("idempotency-replayed").is_none()).count(), 1);
+    let cart = ann.get("/cart").await.json();
+    assert_eq!((&cart["items"][0]["quantity"], &cart["items"][1]["quantity"]), (&json!(2), &json!(52)));
+    assert_eq!(cart["version"], 2 + 1 + 51);
+    let stored = shop.dump().await.into_iter().find(|item| item["SK"] == "CART").expect("a cart");
+    assert_eq!(stored["remembered"].as_array().map(Vec::len), Some(8));
+    if engine_counts_like_aws() {
+        assert_eq!(last.cost().wru, 1.0);
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_remembered_over_a_checkout_an_emptied_cart_and_a_login() {
+    let shop = Shop::open().await;
+    shop.product("mug").create().await;
+    let (mut ann, member) = (shop.customer().await, shop.registered().await);
+    let email = member.get("/users/me").await.json()["email"].as_str().unwrap().to_owned();
+    let body = json!({"productId": "mug", "quantity": 1});
+    ann.post_once("/cart/items", "before-the-checkout", body.clone()).await.expect(200);
+    ann.checks_out().await.expect(201);
+    let after_checkout = ann.post_once("/cart/items", "before-the-checkout", body.clone()).await.expect(200);
+    ann.delete("/cart").await.expect(200);
+    let after_clearing = ann.post_once("/cart/items", "before-the-checkout", body.clone()).await.expect(200);
+    ann.post_once("/cart/items", "before-the-login", body.clone()).await.expect(200);
+
+    ann.logs_in(&email, e2e::PASSWORD).await;
+    let after_login = ann.post_once("/cart/items", "before-the-login", body.clone()).await.expect(200);
+    let others = ann.post_once("/cart/items", "after-the-login-1", body).await.expect(200);
+
+    assert_eq!((&after_checkout.json()["items"], &after_clearing.json()["items"]), (&json!([]), &json!([])));
+    assert_eq!(after_login.header("idempotency-replayed"), Some("true"));
+    assert_eq!(after_login.json()["items"][0]["quantity"], 1);
+    assert_eq!(others.json()["items"][0]["quantity"], 2);
 }
 
 #[tokio::test]

@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc};
 
-use api::{Context, Cursors, Policy, edge};
+use api::{BasePath, Context, Cursors, Policy, edge, rates::Rates};
 use e2e::Shop;
 use http_body_util::BodyExt;
 use lambda_http::request::from_str;
 use local::Seed;
+use serde_json::{Value, json};
 use tower::ServiceExt;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -81,24 +82,92 @@ fn every_event_file_has_its_expected_answer_in_this_test() {
 #[tokio::test]
 async fn each_event_is_answered_by_its_function() {
     let shop = Shop::open_with(|o| o.seed = Seed::Sample).await;
-    let context = Context {
-        table: shop.stack.table.clone(),
-        clock: shop.clock.clone(),
-        cursors: Arc::new(Cursors::new(&[[1; 32]])),
-        policy: Arc::new(Policy::default()),
-    };
+    let context = context(&shop, Policy::default());
     for (name, status) in EXPECTED {
-        let event = fs::read_to_string(folder().join(format!("{name}.json"))).expect("the event is there");
-        let request = from_str(&event).unwrap_or_else(|e| panic!("{name}: {e}"));
         let function = name.split('/').next().unwrap_or_default();
-        let (router, _) = edge::finish(routes(function, &shop, &context), &context);
 
-        let response = router.oneshot(request).await.expect("a router is infallible");
+        let (found, body, _) = answer(function, &shop, &context, &event(name)).await;
 
-        let found = response.status().as_u16();
-        let body = response.into_body().collect().await.expect("a body").to_bytes();
-        assert_eq!(found, *status, "{name}: {}", String::from_utf8_lossy(&body));
+        assert_eq!(found, *status, "{name}: {body}");
     }
+}
+
+#[tokio::test]
+async fn an_api_below_a_named_stage_or_the_key_of_a_mapping_is_found() {
+    let shop = Shop::open_with(|o| o.seed = Seed::Sample).await;
+    // The setting, the stage, the path as the gateway sends it, and what is answered.
+    for (base, stage, path, status) in [
+        ("", "$default", "/products/mug-blue", 200),
+        ("", "$default", "/prod/products/mug-blue", 404),
+        ("", "prod", "/prod/products/mug-blue", 404),
+        // A domain whose mapping has no key, for a named stage: `lambda_http` puts the stage before it.
+        ("", "prod", "/products/mug-blue", 200),
+        ("/prod", "prod", "/prod/products/mug-blue", 200),
+        ("prod", "prod", "/prod/products", 200),
+        ("/prod", "prod", "/products/mug-blue", 200),
+        ("/prod", "prod", "/production/products", 404),
+        ("/shop/v1", "$default", "/shop/v1/products/mug-blue", 200),
+        ("/shop/v1", "$default", "/products/mug-blue", 200),
+        ("/shop/v1", "$default", "/shop/products/mug-blue", 404),
+        // A mapping with a key, for a named stage: either may stand before the path.
+        ("/shop", "prod", "/shop/products/mug-blue", 200),
+        ("/shop", "prod", "/prod/products/mug-blue", 200),
+        ("/shop", "prod", "/products/mug-blue", 200),
+    ] {
+        let context = context(&shop, Policy { base_path: BasePath::parse(base).unwrap(), ..Policy::default() });
+        let event = sent(&event("products/get"), stage, path);
+
+        let (found, body, _) = answer("products", &shop, &context, &event).await;
+
+        assert_eq!(found, status, "{base:?}, stage {stage}, {path}: {body}");
+        if status == 200 && path.ends_with("mug-blue") {
+            assert_eq!(serde_json::from_str::<Value>(&body).unwrap()["productId"], "mug-blue");
+        }
+    }
+}
+
+#[tokio::test]
+async fn below_a_base_path_a_location_can_be_followed_and_a_cookie_is_for_the_whole_host() {
+    let shop = Shop::open().await;
+    let customer = shop.registered().await;
+    let policy = Policy { base_path: BasePath::parse("/prod").unwrap(), ..Policy::default() };
+    let context = context(&shop, policy);
+    let mut add = sent(&event("sessions/login-unknown"), "prod", "/prod/users/me/addresses");
+    add["headers"]["authorization"] = json!(format!("Bearer {}", customer.token.as_deref().unwrap()));
+    let address = json!({"recipient": "Ann", "line1": "1 Harbour Street", "city": "Bristol", "country": "GB"});
+    (add["body"], add["isBase64Encoded"]) = (json!(address.to_string()), json!(false));
+
+    let (created, body, headers) = answer("sessions", &shop, &context, &add).await;
+    let guest = sent(&event("sessions/guest"), "prod", "/prod/sessions/guest");
+    let (opened, _, of_guest) = answer("sessions", &shop, &context, &guest).await;
+
+    assert_eq!((created, opened), (201, 201), "{body}");
+    let id = serde_json::from_str::<Value>(&body).unwrap()["addressId"].as_str().unwrap().to_owned();
+    assert_eq!(headers["location"], format!("/prod/users/me/addresses/{id}"));
+    assert!(
+        of_guest["set-cookie"].to_str().unwrap().contains("__Host-sid=")
+            && of_guest["set-cookie"].to_str().unwrap().contains("; Path=/")
+    );
+}
+
+#[tokio::test]
+async fn behind_a_trusted_forwarder_api_gateway_has_added_the_connection() {
+    let shop = Shop::open().await;
+    let rates = Some(Rates { guest: 1, ..Rates::default() });
+    let context = context(&shop, Policy { rates, trusted_proxy_hops: 1, ..Policy::default() });
+    let through_a_cdn = |written: &str| {
+        let mut event = event("sessions/guest");
+        // 198.51.100.7 is the connection's, of the CDN.
+        event["headers"]["x-forwarded-for"] = json!(format!("{written}, 198.51.100.7"));
+        event
+    };
+
+    let mut found = Vec::new();
+    for written in ["203.0.113.1", "203.0.113.2", "9.9.9.9, 203.0.113.1", "8.8.8.8, 203.0.113.2"] {
+        found.push(answer("sessions", &shop, &context, &through_a_cdn(written)).await.0);
+    }
+
+    assert_eq!(found, [201, 201, 429, 429]);
 }
 
 #[tokio::test]
@@ -120,6 +189,39 @@ async fn each_batch_of_the_stream_is_handled_but_for_its_poison() {
             assert!(kept.payload.contains("\"SequenceNumber\"") && kept.request_context.error.is_some(), "{name}");
         }
     }
+}
+
+fn context(shop: &Shop, policy: Policy) -> Context {
+    Context {
+        table: shop.stack.table.clone(),
+        clock: shop.clock.clone(),
+        cursors: Arc::new(Cursors::new(&[[1; 32]])),
+        policy: Arc::new(policy),
+    }
+}
+
+fn event(name: &str) -> Value {
+    let event = fs::read_to_string(folder().join(format!("{name}.json"))).expect("the event is there");
+    serde_json::from_str(&event).unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+/// The same event of another stage, with another path.
+fn sent(event: &Value, stage: &str, path: &str) -> Value {
+    let mut event = event.clone();
+    event["rawPath"] = json!(path);
+    event["requestContext"]["http"]["path"] = json!(path);
+    event["requestContext"]["stage"] = json!(stage);
+    event
+}
+
+/// Status, body and headers.
+async fn answer(function: &str, shop: &Shop, context: &Context, event: &Value) -> (u16, String, http::HeaderMap) {
+    let request = from_str(&event.to_string()).unwrap_or_else(|e| panic!("{event}: {e}"));
+    let (router, _) = edge::finish(routes(function, shop, context), context);
+    let response = router.oneshot(request).await.expect("a router is infallible");
+    let (parts, body) = response.into_parts();
+    let body = body.collect().await.expect("a body").to_bytes();
+    (parts.status.as_u16(), String::from_utf8_lossy(&body).into_owned(), parts.headers)
 }
 
 fn routes(function: &str, shop: &Shop, context: &Context) -> OpenApiRouter {

@@ -222,7 +222,7 @@ impl Read for Unreadable {
 }
 
 fn options(shop: &Shop) -> ImportOptions {
-    ImportOptions { default_stock: 5, actor: "staff".to_owned(), now: shop.clock.now() }
+    ImportOptions { default_stock: 5, actor: "staff".to_owned(), currency: None, now: shop.clock.now() }
 }
 
 /// Imports, and gives the rejects by line.

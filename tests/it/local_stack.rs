@@ -1,7 +1,9 @@
 use std::path::PathBuf;
 
+use domain::Currency;
 use e2e::Shop;
 use local::{Seed, Stack, StackError, StackOptions};
+use serde_json::json;
 use tokio::net::TcpListener;
 
 #[tokio::test]
@@ -83,6 +85,42 @@ async fn everything_in_a_data_folder_survives_a_restart() {
     // Seeded once: what staff removed does not come back.
     ann.get("/products/tent-three-person").await.expect(404);
     ann.get("/products/book-bread-slow/description").await.expect(200);
+}
+
+#[tokio::test]
+async fn the_samples_can_be_bought_whatever_the_shops_currency() {
+    let shop = Shop::open_with(|o| (o.seed, o.policy.currency) = (Seed::Sample, Currency::EUR)).await;
+    let ann = shop.customer().await;
+
+    let added = ann.adds(&"mug-blue".parse().unwrap(), 1).await.expect(200).json();
+    let order = ann.checks_out().await.expect(201).json();
+
+    assert_eq!(added["subtotal"], json!({"amount": 899, "currency": "EUR"}));
+    assert_eq!(order["total"], added["subtotal"]);
+}
+
+#[tokio::test]
+async fn products_of_a_data_folder_whose_category_is_spelled_otherwise_are_listed_from_the_next_start_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let data: PathBuf = folder.path().join("shop");
+    let open = || {
+        let data = data.clone();
+        Shop::open_with(move |o| {
+            (o.data, o.dynamodb_endpoint, o.table) = (Some(data), None, "EcommerceApp".to_owned());
+        })
+    };
+    let listed = async |shop: &Shop| {
+        let page = shop.stranger().get("/products?category=Caf%C3%A9").await.expect(200).json();
+        page["items"].as_array().map(Vec::len)
+    };
+    let shop = open().await;
+    shop.product("moka").spelled_in_category("Cafe\u{301}").create().await;
+    let before = listed(&shop).await;
+    shop.stack.stop().await;
+
+    let again = open().await;
+
+    assert_eq!((before, listed(&again).await), (Some(0), Some(1)));
 }
 
 #[tokio::test]

@@ -86,7 +86,7 @@ async fn headers_are_documented_where_they_are_sent_and_taken() {
     assert_eq!(sent("POST /sessions", "201"), ["Set-Cookie"]);
     assert_eq!(sent("POST /orders", "201"), ["Idempotency-Replayed", "Location"]);
     assert_eq!(sent("POST /orders", "429"), ["Retry-After"]);
-    assert_eq!(sent("POST /cart/items", "200"), ["ETag"]);
+    assert_eq!(sent("POST /cart/items", "200"), ["ETag", "Idempotency-Replayed"]);
     assert_eq!(sent("POST /cart/items", "409"), ["Retry-After"]);
     assert_eq!(sent("GET /cart", "401"), ["WWW-Authenticate"]);
     assert_eq!(sent("GET /cart", "503"), ["Retry-After"]);

@@ -196,6 +196,36 @@ async fn what_is_free_is_ordered_without_a_provider() {
 }
 
 #[tokio::test]
+async fn a_payment_is_not_demanded_for_nothing_and_never_left_out_for_something() {
+    let shop = Shop::open().await;
+    let leaflet = shop.product("leaflet").priced(0).stock(3).create().await;
+    let mug = shop.product("mug").priced(899).stock(3).create().await;
+    let (ann, bob) = (shop.customer().await, shop.customer().await);
+    ann.adds(&leaflet, 1).await.expect(200);
+    bob.adds(&leaflet, 1).await.expect(200);
+    bob.adds(&mug, 1).await.expect(200);
+
+    let free = ann.post_once("/orders", "nothing-to-pay-for", json!({"expectedTotal": usd(0)})).await.expect(201);
+    let again = ann.post_once("/orders", "nothing-to-pay-for", json!({"expectedTotal": usd(0)})).await.expect(201);
+    let unpaid = bob.post_once("/orders", "something-to-pay-for", json!({})).await.expect(422);
+    let kept = bob.get("/cart").await.json()["items"].as_array().map(Vec::len);
+    // A checkout that was cut off, and taken over under another key: the order of before has to be paid as well.
+    hold(&shop, &bob, "tok_visa", "crashed-checkout").await;
+    shop.clock.advance(SignedDuration::from_mins(1));
+    let taken_over = bob.post_once("/orders", "under-another-key", json!({})).await.expect(422);
+    let paid = bob.pays_with("tok_visa", "under-another-key").await.expect(201).json();
+
+    assert_eq!((&free.json()["state"], &free.json()["total"]), (&json!("confirmed"), &usd(0)));
+    assert_eq!((again.header("idempotency-replayed"), again.text()), (Some("true"), free.text()));
+    for refused in [unpaid, taken_over] {
+        assert_eq!((refused.code().as_str(), &refused.json()["field"]), ("payment_missing", &json!("payment")));
+        assert_eq!(refused.json()["total"], usd(899));
+    }
+    assert_eq!((kept, &paid["state"]), (Some(2), &json!("confirmed")));
+    assert_eq!(shop.stack.payments.attempts().len(), 1);
+}
+
+#[tokio::test]
 async fn an_order_is_charged_what_the_products_cost_now() {
     let shop = Shop::open().await;
     let (mug, pan) = (shop.product("mug").priced(899).create().await, shop.product("pan").priced(4_600).create().await);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Currency, ProductId};
-use e2e::{Answer, Shop, Shopper, usd};
+use e2e::{Answer, Shop, Shopper, engine_counts_like_aws, usd};
 use futures::future::join_all;
 use jiff::SignedDuration;
 use reqwest::Method;
@@ -113,7 +113,80 @@ async fn a_change_to_a_version_that_is_no_more_is_refused() {
     assert_eq!(shop.dump().await, kept);
     change_if(&admin, Method::PUT, "\"2-6\"").await.expect(200);
     change_if(&admin, Method::PATCH, "*").await.expect(200);
-    change_if(&admin, Method::DELETE, "\"4-6\"").await.expect(204);
+    change_if(&admin, Method::PATCH, "W/\"4-6-0-0\"").await.expect(412);
+    change_if(&admin, Method::PATCH, "\"2-6\", W/\"4-6\", \"3\"").await.expect(412);
+    change_if(&admin, Method::DELETE, "\"3-6\", \"4-6\"").await.expect(204);
+}
+
+#[tokio::test]
+async fn a_retried_creation_under_the_same_key_makes_one_product() {
+    let shop = Shop::open().await;
+    let admin = shop.admin().await;
+    let mug =
+        json!({"name": "Mug", "category": ["Kitchen"], "price": usd(899), "stock": 3, "description": "<p>Blue.</p>"});
+    let create = async |key: &str, body: &Value| admin.post_once("/admin/products", key, body.clone()).await;
+
+    let first = create("a-mug-without-an-id", &mug).await.expect(201);
+    let id = first.json()["productId"].as_str().expect("an id").to_owned();
+    let again = create("a-mug-without-an-id", &mug).await.expect(201);
+    admin.patch(&format!("/admin/products/{id}"), json!({"name": "Cup"})).await.expect(200);
+    let quoted = create("\"a-mug-without-an-id\"", &mug).await.expect(201);
+    let reused = create("a-mug-without-an-id", &json!({"name": "Pan", "category": [], "price": usd(1)})).await;
+    let other = create("a-mug-of-another-key", &mug).await.expect(201);
+
+    assert_eq!(first.header("idempotency-replayed"), None);
+    for replay in [&again, &quoted] {
+        assert_eq!(replay.text(), first.text());
+        for name in ["location", "etag", "content-type"] {
+            assert_eq!(replay.header(name), first.header(name), "{name}");
+        }
+        assert_eq!(replay.header("idempotency-replayed"), Some("true"));
+    }
+    assert_eq!(
+        (first.header("etag"), first.header("location")),
+        (Some("\"1-3-0-0\""), Some(&*format!("/products/{id}")))
+    );
+    assert_eq!(reused.expect(422).code(), "idempotency_key_reused");
+    assert_ne!(other.json()["productId"], first.json()["productId"]);
+    assert_eq!(listed(&shop, "").await.len(), 2);
+    assert_eq!(ledger(&shop, &id).await, [3]);
+    if engine_counts_like_aws() {
+        assert_eq!(again.cost().wru, 0.0);
+    }
+}
+
+#[tokio::test]
+async fn of_many_creations_under_one_key_at_once_one_happens_and_all_are_answered_alike() {
+    let shop = Shop::open().await;
+    let admin = shop.admin().await;
+    let mug = json!({"productId": "mug", "name": "Mug", "category": [], "price": usd(899), "stock": 3});
+
+    let all = (0..8).map(|_| admin.post_once("/admin/products", "one-mug-and-no-more", mug.clone()));
+    let answers = join_all(all).await;
+    let without_a_key = admin.post("/admin/products", mug.clone()).await;
+    let of_another_key = admin.post_once("/admin/products", "another-key-for-it", mug).await;
+
+    assert!(answers.iter().all(|a| a.status() == 201 && a.text() == answers[0].text()));
+    assert_eq!(answers.iter().filter(|a| a.header("idempotency-replayed").is_none()).count(), 1);
+    assert_eq!(without_a_key.expect(409).code(), "product_exists");
+    assert_eq!(of_another_key.expect(409).code(), "product_exists");
+}
+
+#[tokio::test]
+async fn a_product_of_an_interrupted_load_is_completed_once_under_a_key_too() {
+    let shop = Shop::open().await;
+    let admin = shop.admin().await;
+    shop.product("mug").stock(5).create().await;
+    let meta = shop.raw_client().delete_item().table_name(shop.stack.table.name());
+    let text = |value: &str| AttributeValue::S(value.to_owned());
+    meta.key("PK", text("PROD#mug")).key("SK", text("META#mug")).send().await.expect("the engine answers");
+    let mug = json!({"productId": "mug", "name": "Mug", "category": [], "price": usd(899), "stock": 3});
+
+    let first = admin.post_once("/admin/products", "a-mug-with-stock-left", mug.clone()).await.expect(201);
+    let again = admin.post_once("/admin/products", "a-mug-with-stock-left", mug).await.expect(201);
+
+    assert_eq!((first.text(), again.header("idempotency-replayed")), (again.text(), Some("true")));
+    assert_eq!(shop.stock(&"mug".parse().unwrap()).await, 3);
 }
 
 #[tokio::test]
@@ -616,19 +689,175 @@ async fn a_product_in_another_currency_cannot_be_bought() {
 }
 
 #[tokio::test]
-async fn a_product_that_changed_its_currency_is_neither_bought_nor_counted() {
+async fn a_product_from_before_in_another_currency_is_neither_bought_nor_counted() {
     let shop = Shop::open().await;
     let (mug, cup) = join!(shop.product("mug").priced(899).create(), shop.product("cup").priced(500).create());
     let (admin, ann) = (shop.admin().await, shop.customer().await);
     ann.adds(&mug, 1).await.expect(200);
     ann.adds(&cup, 1).await.expect(200);
 
-    let euros = json!({"price": {"amount": 800, "currency": "EUR"}});
-    admin.patch("/admin/products/mug", euros).await.expect(200);
+    let table = &shop.stack.table;
+    let mut record = table.product_get_consistent(&mug).await.expect("the table answers").expect("it is there").record;
+    record.product.price = domain::Money::price(800, Currency::EUR).expect("a price");
+    let staff = "staff".parse().expect("an id");
+    table.product_put(&record.changed(shop.clock.now()), 100, &staff).await.expect("nobody else changes it");
 
     let refused = ann.checks_out().await.expect(422);
     assert_eq!((refused.code().as_str(), &refused.json()["products"]), ("currency_mismatch", &json!(["mug"])));
     assert_eq!(ann.get("/cart").await.expect(200).json()["subtotal"], usd(500));
+    // It can be changed all the same, and brought back into the shop's currency.
+    admin.patch("/admin/products/mug", json!({"name": "Old mug"})).await.expect(200);
+    let other = admin.patch("/admin/products/mug", json!({"price": {"amount": 700, "currency": "EUR"}})).await;
+    assert_eq!(other.expect(422).code(), "currency_mismatch");
+    admin.patch("/admin/products/mug", json!({"price": usd(899)})).await.expect(200);
+    ann.checks_out().await.expect(201);
+}
+
+#[tokio::test]
+async fn no_product_is_written_in_another_currency_than_the_shops() {
+    let shop = Shop::open_with(|options| options.policy.currency = Currency::EUR).await;
+    let admin = shop.admin().await;
+    let price = json!({"amount": 800, "currency": "EUR"});
+    let euros = json!({"productId": "tasse", "name": "Tasse", "category": [], "price": price, "stock": 5});
+
+    admin.post("/admin/products", euros).await.expect(201);
+    let one = admin.post("/admin/products", mug()).await.expect(422);
+    let batch = admin.post("/admin/products/batch", json!({"items": [mug()]})).await.expect(200).json();
+
+    assert_eq!((one.code().as_str(), &one.json()["field"]), ("currency_mismatch", &json!("price")));
+    assert_eq!(
+        (&batch["items"][0]["outcome"], &batch["items"][0]["code"]),
+        (&json!("invalid"), &json!("currency_mismatch"))
+    );
+    let ann = shop.customer().await;
+    ann.adds(&"tasse".parse().expect("an id"), 1).await.expect(200);
+    ann.checks_out().await.expect(201);
+}
+
+#[tokio::test]
+async fn a_name_is_as_long_as_its_letters_are_many_in_every_script() {
+    let shop = Shop::open().await;
+    let admin = shop.admin().await;
+    let hindi = "हस्तनिर्मित नीला चीनी मिट्टी का बड़ा प्याला, ढक्कन सहित";
+    let names =
+        [hindi.to_owned(), "ถ้วย".repeat(50), "می\u{200c}خواهم".to_owned(), "👩\u{200d}👩\u{200d}👧 mug".to_owned()];
+
+    for name in names {
+        let mut product = mug();
+        product["productId"] = Value::Null;
+        product["name"] = json!(name);
+
+        let created = admin.post("/admin/products", product).await.expect(201).json();
+
+        let path = format!("/products/{}", created["productId"].as_str().expect("an id"));
+        let shown = shop.customer().await.get(&path).await.expect(200).json();
+        assert_eq!(shown["name"], created["name"]);
+        assert_eq!(shown["name"].as_str().map(|shown| shown.chars().count()), Some(name.chars().count()), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_category_is_one_whichever_device_typed_it() {
+    let shop = Shop::open().await;
+    let (admin, ann) = (shop.admin().await, shop.customer().await);
+    for (id, category) in [("one", "Café"), ("two", "Cafe\u{301}")] {
+        let product = json!({"productId": id, "name": "Cafetie\u{300}re", "category": [category], "price": usd(899)});
+        let created = admin.post("/admin/products", product).await.expect(201).json();
+        assert_eq!((&created["category"], &created["name"]), (&json!(["Café"]), &json!("Cafetière")));
+    }
+
+    let categories = ann.get("/categories").await.expect(200).json();
+    let named: Vec<_> = categories["items"].as_array().expect("a list").iter().map(|c| c["path"].clone()).collect();
+    assert_eq!(named, [json!("Café")]);
+    for category in ["Caf%C3%A9", "Cafe%CC%81"] {
+        let listed = ann.get(&format!("/products?category={category}")).await.expect(200).json();
+        assert_eq!(listed["items"].as_array().map(Vec::len), Some(2), "{category}");
+    }
+}
+
+#[tokio::test]
+async fn products_of_a_category_from_before_are_found_once_they_are_written_again() {
+    let shop = Shop::open().await;
+    let (table, now) = (&shop.stack.table, shop.clock.now());
+    let before = "Cafe\u{301}/Cre\u{300}me";
+    for (id, category) in [("one", before), ("two", "Café/Crème")] {
+        let mut builder = shop.product(id);
+        builder = builder.spelled_in_category(category);
+        builder.create().await;
+    }
+    let ann = shop.customer().await;
+    let count =
+        async || ann.get("/products?category=Caf%C3%A9").await.expect(200).json()["items"].as_array().map(Vec::len);
+    assert_eq!(count().await, Some(1));
+
+    let staff = "staff".parse().expect("an id");
+    let mut written = Vec::new();
+    for path in ["Cafe\u{301}", before, "Café"] {
+        written.push(table.category_respell(path, &staff, now).await.expect("the table answers"));
+    }
+
+    assert_eq!((written, count().await), (vec![1, 0, 0], Some(2)));
+    let below = ann.get("/products?category=Caf%C3%A9%2FCr%C3%A8me").await.expect(200).json();
+    assert_eq!(below["items"].as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test]
+async fn a_product_and_a_category_from_before_are_still_shown() {
+    let shop = Shop::open().await;
+    let table = &shop.stack.table;
+    let now = shop.clock.now();
+    let product = domain::Product {
+        id: "old".parse().expect("an id"),
+        name: domain::ProductName::stored("So\u{ad}fa".to_owned()),
+        category: domain::CategoryPath::stored("Liv\u{200b}ing"),
+        price: domain::Money::price(899, Currency::USD).expect("a price"),
+        thumbnail: None,
+        manufacturer: Some(domain::Manufacturer::stored("Pot\u{200b}ter".to_owned())),
+        attributes: domain::Attributes::stored([("size".to_owned(), "9\r\ncm".to_owned())].into()),
+        featured_rank: None,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    let record = table::ProductRecord { product: product.clone(), description: None };
+    table.categories_add(&[product.category.clone()].into()).await.expect("the table answers");
+    table.product_create(&record, 5, &"staff".parse().expect("an id"), uuid::Uuid::now_v7()).await.expect("it is new");
+    let (admin, ann) = (shop.admin().await, shop.customer().await);
+
+    let shown = ann.get("/products/old").await.expect(200).json();
+    let path = ann.get("/categories").await.expect(200).json()["items"][0]["path"].clone();
+    let listed = ann.get(&format!("/products?category={}", path.as_str().expect("a path"))).await.expect(200).json();
+
+    assert_eq!((&shown["name"], &shown["attributes"]["size"]), (&json!("So\u{ad}fa"), &json!("9\r\ncm")));
+    assert_eq!(listed["items"][0]["productId"], "old");
+    ann.adds(&product.id, 1).await.expect(200);
+    ann.checks_out().await.expect(201);
+    admin.patch("/admin/products/old", json!({"price": usd(900)})).await.expect(200);
+}
+
+#[tokio::test]
+async fn pictures_of_a_description_come_by_https_in_the_answer_and_on_the_page() {
+    let shop = Shop::open().await;
+    shop.product("mug").create().await;
+    let (admin, ann) = (shop.admin().await, shop.customer().await);
+    let html = "<p>A mug<img src=\"http://plain.example/a.png\"><img src=\"//plain.example/b.png\">\
+                <img src=\"https://cdn.example/c.png\"></p>";
+
+    let put =
+        admin.request(reqwest::Method::PUT, "/admin/products/mug/description").header("content-type", "text/html");
+    admin.send(put.body(html)).await.expect(200);
+
+    let request = ann.request(reqwest::Method::GET, "/products/mug/description");
+    let response = request.send().await.expect("the gateway answers");
+    let policy = response.headers()["content-security-policy"].to_str().expect("text").to_owned();
+    let shown = response.text().await.expect("the answer arrives whole");
+    assert_eq!(shown, "<p>A mug<img><img><img src=\"https://cdn.example/c.png\"></p>");
+    // The page of the local stack has the sandbox as an attribute of its frame, and the rest of the policy in the frame.
+    let page = ann.request(reqwest::Method::GET, "/").send().await.expect("the gateway answers");
+    let page = page.text().await.expect("the page arrives whole");
+    let in_frame = policy.strip_prefix("sandbox; ").expect("a sandbox");
+    assert!(page.contains(&format!("const POLICY = \"{in_frame}\";")), "{policy}");
+    assert!(page.contains("<iframe id=\"product-text\" title=\"Description\" sandbox=\"\""));
 }
 
 fn mug() -> Value {

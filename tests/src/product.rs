@@ -51,6 +51,12 @@ impl<'a> ProductBuilder<'a> {
         self
     }
 
+    /// As it was typed: what a shop of before stored.
+    pub fn spelled_in_category(mut self, path: &str) -> Self {
+        self.record.product.category = CategoryPath::spelled(path);
+        self
+    }
+
     pub fn featured(mut self, rank: u32) -> Self {
         self.record.product.featured_rank = Some(rank);
         self

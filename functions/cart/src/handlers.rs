@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
-use api::{All, Context, Id, IfMatch, Json, Problem, SessionAndCart};
+use api::{All, Context, Id, IfMatch, Json, Problem, RequestKey, SessionAndCart, idempotency};
 use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
 };
-use domain::{Cart, CartError, Invalid, Money, ProductId, Quantity};
+use domain::{Cart, CartError, CartRequest, Invalid, Money, ProductId, Quantity, Recalled};
 use http::{HeaderValue, StatusCode, header};
 use table::{CartWrite, CartWriteError};
 
@@ -28,9 +28,12 @@ pub async fn get(
     show(&state.context, &cart).await
 }
 
-/// Adds units of a product.
+/// Adds units of a product. With a key, a retry adds nothing twice: the cart remembers the last 8.
 #[utoipa::path(post, path = "/cart/items", operation_id = "addCartItem", tag = "cart", security(("session" = [])),
-    params(("If-Match" = Option<String>, Header)),
+    params(
+        ("If-Match" = Option<String>, Header),
+        ("Idempotency-Key" = Option<String>, Header, description = "Here the repeated answer is the cart as it is now."),
+    ),
     request_body = AddItemRequest,
     responses(
         (status = 200, description = "the cart as it is now", body = CartResponse),
@@ -43,12 +46,18 @@ pub async fn add(
     read: SessionAndCart,
     Extract(state): Extract<State>,
     if_match: IfMatch,
+    key: Option<RequestKey>,
     Json(request): Json<AddItemRequest>,
 ) -> Result<Response, Problem> {
     let (product, added) = (request.product_id.parse(), Quantity::new(request.quantity)).all()?;
+    let once = key.map(|key| key.cart_request(&request));
+    // Before the price: what was added may not be sold any more.
+    if let Some(replayed) = replay(&state.context, &read.cart, once.as_ref()).await? {
+        return Ok(replayed);
+    }
     let price = price(&state.context, &product).await?;
 
-    change(&state.context, read, if_match, &Change::Add { product, added, price }).await
+    change(&state.context, read, &if_match, &Change::Add { product, added, price, once }).await
 }
 
 /// Sets the units of a product; 0 removes it.
@@ -70,12 +79,12 @@ pub async fn set(
     Json(request): Json<SetQuantityRequest>,
 ) -> Result<Response, Problem> {
     if request.quantity == 0 {
-        return change(&state.context, read, if_match, &Change::Remove { product }).await;
+        return change(&state.context, read, &if_match, &Change::Remove { product }).await;
     }
     let quantity = Quantity::new(request.quantity)?;
     let price = price(&state.context, &product).await?;
 
-    change(&state.context, read, if_match, &Change::Set { product, quantity, price }).await
+    change(&state.context, read, &if_match, &Change::Set { product, quantity, price }).await
 }
 
 /// Takes a product out of the cart; one that is not in it is no error.
@@ -92,7 +101,7 @@ pub async fn remove(
     Id(product): Id<ProductId>,
     if_match: IfMatch,
 ) -> Result<Response, Problem> {
-    change(&state.context, read, if_match, &Change::Remove { product }).await
+    change(&state.context, read, &if_match, &Change::Remove { product }).await
 }
 
 /// Empties the cart.
@@ -108,15 +117,36 @@ pub async fn clear(
     Extract(state): Extract<State>,
     if_match: IfMatch,
 ) -> Result<Response, Problem> {
-    change(&state.context, read, if_match, &Change::Clear).await
+    change(&state.context, read, &if_match, &Change::Clear).await
 }
 
 /// What a request does to a cart.
 enum Change {
-    Add { product: ProductId, added: Quantity, price: Money },
+    Add { product: ProductId, added: Quantity, price: Money, once: Option<CartRequest> },
     Set { product: ProductId, quantity: Quantity, price: Money },
     Remove { product: ProductId },
     Clear,
+}
+
+impl Change {
+    fn once(&self) -> Option<&CartRequest> {
+        match self {
+            Change::Add { once, .. } => once.as_ref(),
+            Change::Set { .. } | Change::Remove { .. } | Change::Clear => None,
+        }
+    }
+}
+
+/// The answer to a request that the cart remembers: the cart as it is now.
+async fn replay(context: &Context, cart: &Cart, once: Option<&CartRequest>) -> Result<Option<Response>, Problem> {
+    match once.map_or(Recalled::Unknown, |request| cart.recall(request)) {
+        Recalled::Unknown => Ok(None),
+        Recalled::KeyReused => Err(idempotency::reused()),
+        Recalled::CarriedOut => {
+            let replayed = [(idempotency::REPLAYED, HeaderValue::from_static("true"))];
+            Ok(Some((replayed, show(context, cart).await?).into_response()))
+        }
+    }
 }
 
 enum ChangeError {
@@ -140,19 +170,23 @@ impl From<CartWriteError> for ChangeError {
 async fn change(
     context: &Context,
     SessionAndCart { session, cart }: SessionAndCart,
-    IfMatch(expected): IfMatch,
+    if_match: &IfMatch,
     change: &Change,
 ) -> Result<Response, Problem> {
     let mut cart = cart;
     for _ in 0..TRIES {
-        if expected.is_some_and(|version| version != cart.version) {
+        // A retry first: the cart is at another version because the first request changed it.
+        if let Some(replayed) = replay(context, &cart, change.once()).await? {
+            return Ok(replayed);
+        }
+        if !if_match.allows(cart.version) {
             return mismatch(context, &cart).await;
         }
         let attempt = CartWrite {
             uid: &session.uid,
             kind: session.kind,
             read: &cart,
-            must_match: expected.is_some(),
+            must_match: if_match.names_versions(),
             now: context.clock.now(),
         };
         match write(context, attempt, change).await {
@@ -168,9 +202,9 @@ async fn change(
 async fn write(context: &Context, write: CartWrite<'_>, change: &Change) -> Result<Cart, ChangeError> {
     let (table, cart) = (&context.table, write.read);
     match change {
-        Change::Add { product, added, price } => {
+        Change::Add { product, added, price, once } => {
             let line = cart.add(product, *added, *price)?;
-            Ok(table.cart_line_add(write, product, *added, &line).await?)
+            Ok(table.cart_line_add(write, product, *added, &line, once.as_ref()).await?)
         }
         Change::Set { product, quantity, price } => {
             let line = cart.set(product, *quantity, *price)?;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use table::ProductPage;
 use utoipa::ToSchema;
 
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AddItemRequest {
     #[schema(value_type = schema::ProductId, example = "mug-blue")]

@@ -1,5 +1,5 @@
 use askama::Template;
-use domain::{Address, Customer, Money, Order};
+use domain::{Address, Customer, Email, Money, Order};
 use mail_builder::{
     MessageBuilder,
     headers::{address::Address as Mailbox, raw::Raw},
@@ -10,7 +10,7 @@ use crate::{
     mailer::Mail,
     money::shown,
     notice::{Cancelled, News, Notice},
-    sender::{Sender, is_deliverable},
+    sender::Sender,
 };
 
 /// Why a notice cannot be made a mail.
@@ -77,16 +77,15 @@ enum Html<'a> {
 /// # Errors
 /// There is no way to write it, now or later.
 pub fn compose(notice: &Notice, customer: &Customer, from: &Sender) -> Result<Mail, LetterError> {
-    if !is_deliverable(&customer.email) {
-        return Err(LetterError::Address);
-    }
+    // Read again: what was stored before there was one reading of e-mails may be none, or have its domain in Unicode.
+    let to = Email::parse(customer.email.as_str()).map_err(|_| LetterError::Address)?;
     let letter = Letter::new(notice, from);
     let (text, html) = written(notice.news, &letter)?;
 
     let id = format!("{}-{}", notice.order.id, notice.order.version);
     let raw = MessageBuilder::new()
         .from(Mailbox::new_address(from.name.as_deref().map(one_line), from.email.as_str()))
-        .to(Mailbox::new_address(None::<String>, customer.email.as_str()))
+        .to(Mailbox::new_address(None::<String>, to.as_str()))
         .subject(letter.subject.as_str())
         .date(notice.at.as_second())
         .message_id(format!("{id}@{}", from.domain()))
@@ -96,7 +95,7 @@ pub fn compose(notice: &Notice, customer: &Customer, from: &Sender) -> Result<Ma
         .text_body(text)
         .html_body(html)
         .write_to_vec()?;
-    let (from, to) = (from.email.clone(), customer.email.clone());
+    let from = from.email.clone();
     Ok(Mail { id, from, to, subject: letter.subject, raw })
 }
 

@@ -57,6 +57,7 @@ fn address() -> Address {
         region: None,
         postal_code: Some("H91 AB12".to_owned()),
         country: CountryCode::parse("IE").unwrap(),
+        phone: None,
     }
 }
 

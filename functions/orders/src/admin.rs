@@ -13,7 +13,6 @@ use crate::{
 };
 
 #[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ListParams {
     /// `confirmed`, `shipped`, `delivered` or `cancelled`, newest first; or `pending_payment`, `payment_unknown`,

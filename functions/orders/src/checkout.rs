@@ -20,7 +20,7 @@ use table::{
 };
 
 use crate::{
-    State, answer, saga_problem,
+    State, answer, payment_missing, saga_problem,
     wire::{OrderResponse, PlaceOrderRequest},
 };
 
@@ -38,7 +38,7 @@ type CartLines = BTreeMap<ProductId, CartLine>;
         (status = 402, description = "`payment_declined`, `payment_expired`"),
         (status = 404, description = "`not_found`: there is no such address"),
         (status = 409, description = "`out_of_stock`, `price_changed`, `cart_empty`, `cart_changed`, `product_not_sold`, `order_cancelled`, `idempotency_in_progress`"),
-        (status = 422, description = "`amount_not_chargeable`: the payment provider does not take the total, by `reason` `below_minimum`, `above_maximum`, `not_a_multiple` or `currency_not_taken`, with the amount it is about as `bound`; without `reason` where only the provider knows, and then the order named by `orderId` is cancelled. `currency_mismatch`, or a field that is invalid"),
+        (status = 422, description = "`amount_not_chargeable`: the payment provider does not take the total, by `reason` `below_minimum`, `above_maximum`, `not_a_multiple` or `currency_not_taken`, with the amount it is about as `bound`; without `reason` where only the provider knows, and then the order named by `orderId` is cancelled. `payment_missing`: there is a `total` to pay, and no payment was given; `currency_mismatch`"),
         (status = 429),
     ))]
 pub async fn place(
@@ -62,6 +62,7 @@ pub async fn place(
         return take_over(&state, held, asked, &request, patience).await;
     }
     let mut order = order(context, &session, &cart, &asked).await?;
+    asked.can_pay(order.totals.total)?;
     state.chargeable(order.totals.total)?;
     let mut committed = commit(context, &order, &CartLines::new(), &request).await?;
     if matches!(committed, Committed::Short(_)) && release_own_hold(&state, &session.uid, &cart, patience).await? {
@@ -77,7 +78,8 @@ pub async fn place(
 
 /// The body, parsed.
 struct Asked {
-    token: PaymentToken,
+    /// `None` if the total is expected to be zero.
+    token: Option<PaymentToken>,
     ship_to: Option<AddressId>,
     expected_total: Option<Money>,
 }
@@ -87,12 +89,21 @@ impl Asked {
         let ship_to =
             |id: &str| id.parse().map_err(|invalid: Invalid| Invalid { field: "shippingAddressId", ..invalid });
         let (token, ship_to, expected_total) = (
-            PaymentToken::parse(&body.payment.token),
+            body.payment.as_ref().map(|payment| PaymentToken::parse(&payment.token)).transpose(),
             body.shipping_address_id.as_deref().map(ship_to).transpose(),
             body.expected_total.as_ref().map(|total| total.total("expectedTotal")).transpose(),
         )
             .all()?;
         Ok(Self { token, ship_to, expected_total })
+    }
+
+    /// # Errors
+    /// 422 `payment_missing`, with the total there is to pay.
+    fn can_pay(&self, total: Money) -> Result<(), Problem> {
+        match (&self.token, total.amount_minor()) {
+            (Some(_), _) | (None, 0) => Ok(()),
+            (None, _) => Err(payment_missing().with_money("total", total)),
+        }
     }
 }
 
@@ -178,7 +189,7 @@ async fn resume(
     state: &State,
     uid: &UserId,
     prior: PriorRequest,
-    token: PaymentToken,
+    token: Option<PaymentToken>,
     patience: Patience,
 ) -> Result<Response, Problem> {
     let prior = idempotency::same_request(prior)?;
@@ -248,6 +259,7 @@ async fn take_over(
         let detail = "the cart was bought with another address, and waits for its payment";
         return Err(Problem::conflict("cart_empty", detail).with("orderId", order.id.to_string()));
     }
+    asked.can_pay(order.totals.total)?;
     match context.table.idempotency_put(request, &order.id.to_string(), context.clock.now()).await {
         Ok(()) => settle(state, order, asked.token, patience).await,
         Err(IdempotencyPutError::Repeated(prior)) => {
@@ -259,7 +271,12 @@ async fn take_over(
 }
 
 /// Charges, and answers with where the outcome puts the order.
-async fn settle(state: &State, order: Order, token: PaymentToken, patience: Patience) -> Result<Response, Problem> {
+async fn settle(
+    state: &State,
+    order: Order,
+    token: Option<PaymentToken>,
+    patience: Patience,
+) -> Result<Response, Problem> {
     let charged = state.saga.charge(order, token, patience, state.context.clock.now());
     let order = charged.await.map_err(saga_problem)?;
     // Others may have moved it further meanwhile; what is told is how the payment came out.

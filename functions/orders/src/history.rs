@@ -12,7 +12,6 @@ use crate::{
 };
 
 #[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ListParams {
     /// 1 to 100, 24 unless told.

@@ -68,6 +68,13 @@ fn saga_problem(error: SagaError) -> Problem {
         }
         SagaError::Silent => Problem::busy("the payment provider does not answer; send the request again"),
         SagaError::Contended => Problem::busy("others are at this order; try again"),
+        SagaError::NoPayment => payment_missing(),
         SagaError::Gone => Problem::internal(error),
     }
+}
+
+/// 422: the body may leave the payment out only where there is nothing to pay.
+fn payment_missing() -> Problem {
+    let detail = "there is something to pay: send a payment with a token";
+    Problem::unprocessable("payment_missing", detail).with("field", "payment")
 }

@@ -11,7 +11,9 @@ use utoipa::ToSchema;
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PlaceOrderRequest {
-    pub payment: PaymentRequest,
+    /// Needed unless the total is zero.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payment: Option<PaymentRequest>,
     /// One of the customer's addresses.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::AddressId>)]
@@ -176,6 +178,9 @@ pub struct OrderAddressResponse {
     pub postal_code: Option<String>,
     #[schema(value_type = schema::CountryCode)]
     pub country: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::Phone, required = false)]
+    pub phone: Option<String>,
 }
 
 /// An order in a list.
@@ -268,8 +273,9 @@ impl From<&OrderLine> for OrderItemResponse {
 
 impl From<&Address> for OrderAddressResponse {
     fn from(address: &Address) -> Self {
-        let Address { id: _, recipient, line1, line2, city, region, postal_code, country } = address.clone();
-        Self { recipient, line1, line2, city, region, postal_code, country: country.as_str().to_owned() }
+        let Address { id: _, recipient, line1, line2, city, region, postal_code, country, phone } = address.clone();
+        let (country, phone) = (country.as_str().to_owned(), phone.map(|phone| phone.as_str().to_owned()));
+        Self { recipient, line1, line2, city, region, postal_code, country, phone }
     }
 }
 

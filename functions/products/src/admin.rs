@@ -2,51 +2,101 @@
 
 use std::collections::BTreeSet;
 
-use api::{Admin, Id, IfMatch, Json, Problem};
+use api::{Admin, Id, IfMatch, Json, Problem, RequestKey, idempotency};
 use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
 };
-use domain::{CategoryPath, Product, ProductId};
-use http::{StatusCode, header};
-use table::{ProductPage, ProductRecord, ProductWriteError, StoredDescription};
+use domain::{CategoryPath, Product, ProductId, Rating, sanitise};
+use http::{HeaderValue, StatusCode, header};
+use serde::Deserialize;
+use table::{PriorRequest, ProductCreateOnceError, ProductPage, ProductRecord, ProductWriteError, StoredDescription};
 
 use crate::{
     State,
-    catalog::etag,
-    description::sanitise,
+    catalog::{etag, first_etag},
     wire::{CreateProductRequest, PatchProductRequest, ProductResponse, ReplaceProductRequest},
 };
 
 /// Rounds of read and delete before a product that others keep changing stays.
 const ROUNDS: usize = 6;
 
-/// Creates a product.
+const CREATE: &str = "POST /admin/products";
+
+/// Creates a product. With a key, a retry makes no second one.
 #[utoipa::path(post, path = "/admin/products", operation_id = "createProduct", tag = "products", security(("admin" = [])),
+    params(("Idempotency-Key" = Option<String>, Header)),
     request_body = CreateProductRequest,
     responses(
         (status = 201, description = "the product was created", body = ProductResponse, headers(("Location"), ("ETag"))),
         (status = 409, description = "`product_exists`"),
+        (status = 422, description = "`currency_mismatch`"),
     ))]
 pub async fn create(
     admin: Admin,
     Extract(state): Extract<State>,
+    key: Option<RequestKey>,
     Json(request): Json<CreateProductRequest>,
 ) -> Result<Response, Problem> {
-    let clock = &state.context.clock;
+    let (table, clock) = (&state.context.table, &state.context.clock);
     let (product, available) = request.product(|| clock.uuid_v7().into(), clock.now())?;
+    product.is_priced_in(state.context.policy.currency)?;
+    let once = key.map(|key| key.request(&admin.uid, CREATE, &request));
+    // Before a description is stored that no product would have.
+    if let Some(once) = &once
+        && let Some(prior) = table.idempotency_get(once).await?
+    {
+        return created_before(prior, available);
+    }
     let id = product.id.clone();
     let description = stored_description(&state, &id, request.description).await?;
 
     remember_category(&state, &product.category).await?;
     let record = ProductRecord { product, description };
     let move_id = clock.uuid_v7();
-    let created = state.context.table.product_create(&record, available, &admin.uid, move_id).await;
-    let page = created.map_err(write_problem)?;
+    let page = ProductPage { record, available, incarnation: Some(move_id.into()), rating: Rating::default() };
+    let body = serde_json::to_string(&ProductResponse::from(&page)).map_err(Problem::internal)?;
+    match once {
+        None => {
+            let created = table.product_create(&page.record, available, &admin.uid, move_id).await;
+            created.map_err(write_problem)?;
+        }
+        Some(once) => {
+            let now = clock.now();
+            let created =
+                table.product_create_once(&page.record, available, &admin.uid, move_id, &once, &body, now).await;
+            match created {
+                Ok(()) => {}
+                Err(ProductCreateOnceError::Repeated(prior)) => return created_before(prior, available),
+                Err(ProductCreateOnceError::Exists) => return Err(write_problem(ProductWriteError::Exists)),
+                Err(ProductCreateOnceError::Store(error)) => return Err(error.into()),
+            }
+        }
+    }
     state.forget(&id).await;
+    created(&id, etag(&page), body)
+}
 
-    let location = [(header::LOCATION, format!("/products/{id}"))];
-    Ok((StatusCode::CREATED, location, answer(&page)).into_response())
+/// The first answer again. `available` is what it began with, since a key stands for one and the same body.
+fn created_before(prior: PriorRequest, available: i64) -> Result<Response, Problem> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Created {
+        product_id: String,
+    }
+    let body = idempotency::same_request(prior)?.outcome;
+    let Created { product_id } = serde_json::from_str(&body).map_err(Problem::internal)?;
+    let id = product_id.parse()?;
+    let mut response = created(&id, first_etag(available), body)?;
+    response.headers_mut().insert(idempotency::REPLAYED, HeaderValue::from_static("true"));
+    Ok(response)
+}
+
+fn created(id: &ProductId, etag: HeaderValue, body: String) -> Result<Response, Problem> {
+    let location = HeaderValue::from_str(&format!("/products/{id}")).map_err(Problem::internal)?;
+    let json = HeaderValue::from_static("application/json");
+    let headers = [(header::LOCATION, location), (header::ETAG, etag), (header::CONTENT_TYPE, json)];
+    Ok((StatusCode::CREATED, headers, body).into_response())
 }
 
 /// Replaces a product, but for its stock.
@@ -64,8 +114,9 @@ pub async fn replace(
     if_match: IfMatch,
     Json(request): Json<ReplaceProductRequest>,
 ) -> Result<impl IntoResponse, Problem> {
-    let page = read(&state, &id, if_match).await?;
+    let page = read(&state, &id, &if_match).await?;
     let product = request.replacing(&page.record.product)?;
+    product.is_priced_in(state.context.policy.currency)?;
     let description = stored_description(&state, &id, request.description).await?;
     write(&state, &admin, page, product, description).await
 }
@@ -85,8 +136,12 @@ pub async fn patch(
     if_match: IfMatch,
     Json(request): Json<PatchProductRequest>,
 ) -> Result<impl IntoResponse, Problem> {
-    let page = read(&state, &id, if_match).await?;
+    let page = read(&state, &id, &if_match).await?;
     let product = request.changing(&page.record.product)?;
+    // One that was written before in another currency keeps it until its price is changed.
+    if product.price != page.record.product.price {
+        product.is_priced_in(state.context.policy.currency)?;
+    }
     let description = page.record.description.clone();
     write(&state, &admin, page, product, description).await
 }
@@ -106,7 +161,7 @@ pub async fn delete(
 ) -> Result<StatusCode, Problem> {
     let context = &state.context;
     for _ in 0..ROUNDS {
-        let page = read(&state, &id, if_match).await?;
+        let page = read(&state, &id, &if_match).await?;
         match context.table.product_delete(&page, &admin.uid, context.clock.uuid_v7()).await {
             // Changed or sold meanwhile: with a version asked for, the next reading says whether it still is the one.
             Err(ProductWriteError::Changed) => {}
@@ -121,12 +176,9 @@ pub async fn delete(
 }
 
 /// The product as it is this moment, if it is the version the client saw.
-pub async fn read(state: &State, id: &ProductId, IfMatch(expected): IfMatch) -> Result<ProductPage, Problem> {
+pub async fn read(state: &State, id: &ProductId, if_match: &IfMatch) -> Result<ProductPage, Problem> {
     let page = state.context.table.product_get_consistent(id).await?.ok_or_else(|| Problem::not_found("product"))?;
-    match expected {
-        Some(version) if version != page.record.product.version => Err(version_mismatch()),
-        _ => Ok(page),
-    }
+    if if_match.allows(page.record.product.version) { Ok(page) } else { Err(version_mismatch()) }
 }
 
 /// Writes a product one version on.

@@ -6,12 +6,12 @@ use api::{
     wire::FieldError,
 };
 use axum::{extract::State as Extract, response::IntoResponse};
-use domain::Invalid;
+use domain::{Invalid, sanitise};
 use serde::{Deserialize, Serialize};
 use table::{ImportOutcome, ImportRecord, ProductRecord};
 use utoipa::ToSchema;
 
-use crate::{State, description::sanitise, wire::CreateProductRequest};
+use crate::{State, wire::CreateProductRequest};
 
 const MOST: usize = 100;
 
@@ -118,6 +118,7 @@ fn read(state: &State, value: &serde_json::Value) -> Result<(domain::Product, Op
     let request: CreateProductRequest = strict::from_value(value)?;
     let clock = &state.context.clock;
     let (product, stock) = request.product(|| clock.uuid_v7().into(), clock.now())?;
+    product.is_priced_in(state.context.policy.currency).map_err(Invalids::from)?;
     let html = request.description.as_deref().map(sanitise).filter(|html| !html.is_empty());
     Ok((product, html, stock))
 }

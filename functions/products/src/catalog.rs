@@ -8,7 +8,7 @@ use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
 };
-use domain::{CategoryPath, MAX_PRICE_MINOR, ProductId};
+use domain::{CategoryPath, MAX_PRICE_MINOR, ProductId, Rating};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use table::{PriceRange, ProductPage, SortOrder};
@@ -23,7 +23,7 @@ use crate::{
 const FEATURED: i32 = 24;
 
 #[derive(Debug, Deserialize, IntoParams)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub struct ListParams {
     /// Category path such as `Kitchen/Mugs`, with the products of the categories below it. A slash within a name is
@@ -62,7 +62,7 @@ pub async fn list(
         Some("-price") => SortOrder::DearestFirst,
         Some(_) => return Err(Problem::bad_request("sort_invalid", "sort must be price or -price")),
     };
-    let category = params.category.as_deref().map(CategoryPath::parse).transpose()?;
+    let category = params.category.as_deref().map(CategoryPath::sought).transpose()?;
     let context = &state.context;
     let now = context.clock.now();
     // What a cursor continues: this route with these filters, and no other.
@@ -177,7 +177,16 @@ pub async fn product(state: &State, id: &ProductId) -> Result<Arc<ProductPage>, 
 /// `"<version>-<available>-<reviews>-<stars>"`: only the version counts for `If-Match`.
 pub fn etag(page: &ProductPage) -> HeaderValue {
     let ProductPage { record, available, incarnation: _, rating } = page;
-    let tag = format!("\"{}-{available}-{}-{}\"", record.product.version, rating.reviews, rating.stars);
+    tag(record.product.version, *available, *rating)
+}
+
+/// Of a product as it is created with so much stock.
+pub fn first_etag(available: i64) -> HeaderValue {
+    tag(1, available, Rating::default())
+}
+
+fn tag(version: u64, available: i64, rating: Rating) -> HeaderValue {
+    let tag = format!("\"{version}-{available}-{}-{}\"", rating.reviews, rating.stars);
     HeaderValue::from_str(&tag).expect("digits and dashes are a header value")
 }
 

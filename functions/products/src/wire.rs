@@ -12,27 +12,32 @@ use table::{ProductCard, ProductPage};
 use utoipa::ToSchema;
 
 /// A product to create.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateProductRequest {
     /// `[A-Za-z0-9._-]{1,64}`; made up if left out.
     #[schema(value_type = Option<schema::ProductId>, example = "mug-1")]
     pub product_id: Option<String>,
+    /// 1 to 200 characters, none of them invisible; kept in NFC, as every text of a product is.
     #[schema(value_type = schema::ProductName, example = "Mug")]
     pub name: String,
-    /// HTML; sanitised before it is kept.
+    /// HTML; sanitised before it is kept. Pictures have `https:` URLs or paths relative to the storefront.
     pub description: Option<String>,
-    /// Category path, outermost first, at most 4 levels.
+    /// Category path, outermost first: at most 4 levels of 1 to 100 characters, and 1,000 bytes of UTF-8 together, since each
+    /// level is a key of the table.
     #[schema(value_type = schema::CategoryPath, example = json!(["Kitchen", "Mugs"]))]
     pub category: Vec<String>,
+    /// In the currency that the shop sells in.
     #[schema(value_type = schema::Price)]
     pub price: Money,
     /// `https:` URL, or a path relative to the storefront.
     #[schema(value_type = Option<schema::Thumbnail>)]
     pub thumbnail: Option<String>,
+    /// 1 to 100 characters.
     #[schema(value_type = Option<schema::Manufacturer>)]
     pub manufacturer: Option<String>,
-    /// Strings, numbers or booleans.
+    /// At most 32 strings, numbers or booleans, named by 1 to 64 characters. Names and values are at most 1,536 bytes of
+    /// UTF-8 together, so that a product's page stays one read unit.
     #[serde(default)]
     #[schema(value_type = schema::Attributes)]
     pub attributes: BTreeMap<String, serde_json::Value>,

@@ -45,6 +45,12 @@ pub async fn register(
     rates::allow(context, |r| vec![r.login_account_address(&email, address), r.login_address(address)]).await?;
     // Hashed whether or not the e-mail is free: the time it takes tells nothing.
     let hash = state.passwords.hash(password).await.map_err(Problem::internal)?;
+    // An account from before, with the domain as people write it, is the same account.
+    if let Some(before) = email.in_unicode()
+        && context.table.credential_get(&before).await?.is_some()
+    {
+        return Err(registration_refused());
+    }
 
     let mut guest = before.filter(|b| b.session.kind == SessionKind::Guest);
     for _ in 0..TRIES {
@@ -58,10 +64,7 @@ pub async fn register(
                 let device = KnownDevice::unknown_before();
                 return Ok(opened_by_password(context, &token, &new, &customer.email, &device));
             }
-            Err(RegisterError::EmailTaken(_)) => {
-                let detail = "this e-mail cannot be registered; if it is yours, log in";
-                return Err(Problem::conflict("registration_refused", detail));
-            }
+            Err(RegisterError::EmailTaken(_)) => return Err(registration_refused()),
             Err(RegisterError::Store(error)) => return Err(error.into()),
             Err(RegisterError::Changed) => {}
         }
@@ -71,6 +74,10 @@ pub async fn register(
         };
     }
     Err(StoreError::Busy("the guest's cart kept changing during registration".into()).into())
+}
+
+fn registration_refused() -> Problem {
+    Problem::conflict("registration_refused", "this e-mail cannot be registered; if it is yours, log in")
 }
 
 /// Profile and newest orders, in one read.

@@ -19,7 +19,7 @@ pub struct Passwords(Arc<Semaphore>);
 pub enum Verdict {
     Wrong,
     Right,
-    /// Right, but hashed with weaker parameters than today's.
+    /// Right, but hashed with weaker parameters than today's, or before passwords were normalised.
     RightButWeak,
 }
 
@@ -54,10 +54,11 @@ impl Passwords {
                 return Ok(Verdict::Wrong);
             };
             let hash = PasswordHash::new(&stored)?;
-            if argon2().verify_password(password.as_bytes(), &hash).is_err() {
-                return Ok(Verdict::Wrong);
+            let is_right = |bytes: &[u8]| argon2().verify_password(bytes, &hash).is_ok();
+            if is_right(password.as_bytes()) {
+                return Ok(if is_weak(&hash) { Verdict::RightButWeak } else { Verdict::Right });
             }
-            Ok(if is_weak(&hash) { Verdict::RightButWeak } else { Verdict::Right })
+            Ok(if password.bytes_before().is_some_and(is_right) { Verdict::RightButWeak } else { Verdict::Wrong })
         })
         .await
     }
@@ -100,6 +101,22 @@ mod tests {
         assert_eq!(passwords.verify(password("correct horse"), Some(hash.clone())).await.unwrap(), Verdict::Right);
         assert_eq!(passwords.verify(password("correct house"), Some(hash)).await.unwrap(), Verdict::Wrong);
         assert_eq!(passwords.verify(password("correct horse"), None).await.unwrap(), Verdict::Wrong);
+    }
+
+    #[tokio::test]
+    async fn a_password_verifies_from_a_device_that_composes_its_letters_and_from_one_that_does_not() {
+        let passwords = Passwords::default();
+        let (composed, decomposed) = ("mañana grün 12", "man\u{303}ana gru\u{308}n 12");
+        let today = passwords.hash(password(composed)).await.unwrap();
+        let before = argon2().hash_password(decomposed.as_bytes()).unwrap().to_string();
+
+        let verdict = async |raw, hash: &String| passwords.verify(password(raw), Some(hash.clone())).await.unwrap();
+
+        assert_eq!(verdict(decomposed, &today).await, Verdict::Right);
+        assert_eq!(verdict(composed, &today).await, Verdict::Right);
+        // Asked to be renewed, so that the next login may come from the other device.
+        assert_eq!(verdict(decomposed, &before).await, Verdict::RightButWeak);
+        assert_eq!(verdict("man\u{303}ana grun 12", &before).await, Verdict::Wrong);
     }
 
     #[tokio::test]

@@ -56,24 +56,30 @@ pub async fn login(
     Json(request): Json<LoginRequest>,
 ) -> Result<Response, Problem> {
     let context = &state.context;
-    let (email, password) = (Email::parse(&request.email), Password::attempt(&request.password)).all()?;
+    let forms = Email::forms(&request.email);
+    let email = forms.first().cloned().map_or_else(|| Email::parse(&request.email), Ok);
+    let (email, password) = (email, Password::attempt(&request.password)).all()?;
     let tokens = [request.device_token.as_deref(), cookie.as_deref()];
     let known = KnownDevice::recognise(context, &email, tokens.into_iter().flatten());
     // Before the hash: what is limited must not cost memory and time.
     rates::allow_login(context, &email, address, known.as_ref()).await?;
 
-    let credential = context.table.credential_get(&email).await?;
-    let stored = credential.as_ref().map(|c| c.password_hash.clone());
+    let found = context.table.credential_find(&forms).await?;
+    if found.is_none() {
+        // An address that cannot be one is said to be none, unless there is an account from before.
+        Email::parse(&request.email)?;
+    }
+    let stored = found.as_ref().map(|(_, credential)| credential.password_hash.clone());
     let verdict = state.passwords.verify(password.clone(), stored).await.map_err(Problem::internal)?;
-    let Some(credential) = credential.filter(|_| verdict != Verdict::Wrong) else {
+    let Some((account, credential)) = found.filter(|_| verdict != Verdict::Wrong) else {
         return Err(wrong_credentials());
     };
     rates::forgive_login(context, &email, address, known.as_ref()).await;
 
     let (token, new) = issue(context, &credential.uid, SessionKind::Customer, device);
-    open(context, &new, (&email, &credential), before).await?;
+    open(context, &new, (&account, &credential), before).await?;
     if verdict == Verdict::RightButWeak {
-        renew_hash(&state, &email, &credential, password).await;
+        renew_hash(&state, &account, &credential, password).await;
     }
     let known = known.unwrap_or_else(KnownDevice::unknown_before);
     Ok(opened_by_password(context, &token, &new, &email, &known))

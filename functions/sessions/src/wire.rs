@@ -2,7 +2,7 @@ use api::{
     All, Invalids, schema,
     wire::{Money, timestamp},
 };
-use domain::{Address, AddressId, CountryCode, Customer, Role};
+use domain::{Address, AddressId, CountryCode, Customer, Phone, Role};
 use serde::{Deserialize, Serialize};
 use table::{CustomerOrder, SessionSummary};
 use utoipa::ToSchema;
@@ -10,11 +10,14 @@ use utoipa::ToSchema;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterRequest {
+    /// An address that mail can be sent to: ASCII before the `@`, and after it the name of a mail domain. An internationalised
+    /// domain may be sent either way, and is kept in ASCII.
     #[schema(value_type = schema::Email, example = "ann@example.com")]
     pub email: String,
-    /// 8 to 128 characters, none of the common ones.
+    /// 8 to 128 characters in NFKC, none of the common ones.
     #[schema(value_type = schema::NewPassword)]
     pub password: String,
+    /// 1 to 100 characters, none of them invisible; kept in NFC.
     #[schema(value_type = schema::CustomerName, example = "Ann")]
     pub name: String,
 }
@@ -122,6 +125,8 @@ pub struct ChangeCustomerRequest {
     pub new_password: Option<String>,
 }
 
+/// Each line has 1 to 200 characters, none of them invisible. Of the fields that may be missing, an empty text is as good as
+/// a missing one.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AddressRequest {
@@ -129,17 +134,20 @@ pub struct AddressRequest {
     pub recipient: String,
     #[schema(value_type = schema::AddressLine, example = "1 Harbour Street")]
     pub line1: String,
-    #[schema(value_type = Option<schema::AddressLine>)]
+    #[schema(value_type = Option<schema::AddressLineIfAny>)]
     pub line2: Option<String>,
     #[schema(value_type = schema::AddressLine, example = "Bristol")]
     pub city: String,
-    #[schema(value_type = Option<schema::AddressLine>)]
+    #[schema(value_type = Option<schema::AddressLineIfAny>)]
     pub region: Option<String>,
-    #[schema(value_type = Option<schema::AddressLine>, example = "BS1 5UH")]
+    #[schema(value_type = Option<schema::AddressLineIfAny>, example = "BS1 5UH")]
     pub postal_code: Option<String>,
-    /// ISO 3166-1 alpha-2.
+    /// ISO 3166-1 alpha-2, or `XK` for Kosovo. The United Kingdom is `GB`.
     #[schema(value_type = schema::CountryCode, example = "GB")]
     pub country: String,
+    /// For the carrier: 4 to 20 digits, with a `+` in front or not, and spaces, `-`, `.`, `/`, `(` and `)` between them.
+    #[schema(value_type = Option<schema::Phone>, example = "+44 117 496 0123")]
+    pub phone: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -164,6 +172,9 @@ pub struct AddressResponse {
     pub postal_code: Option<String>,
     #[schema(value_type = schema::CountryCode)]
     pub country: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::Phone, required = false)]
+    pub phone: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -173,26 +184,27 @@ pub struct AddressListResponse {
 
 impl AddressRequest {
     pub fn address(&self, id: AddressId) -> Result<Address, Invalids> {
-        let optional = |line: &Option<String>| line.as_deref().map(Address::line).transpose();
-        let (recipient, line1, line2, city, region, postal_code, country) = (
-            Address::line(&self.recipient),
-            Address::line(&self.line1),
-            optional(&self.line2),
-            Address::line(&self.city),
-            optional(&self.region),
-            optional(&self.postal_code),
+        let (recipient, line1, line2, city, region, postal_code, country, phone) = (
+            Address::line(&self.recipient, "recipient"),
+            Address::line(&self.line1, "line1"),
+            Address::optional_line(self.line2.as_deref(), "line2"),
+            Address::line(&self.city, "city"),
+            Address::optional_line(self.region.as_deref(), "region"),
+            Address::optional_line(self.postal_code.as_deref(), "postalCode"),
             CountryCode::parse(&self.country),
+            Phone::optional(self.phone.as_deref()),
         )
             .all()?;
-        Ok(Address { id, recipient, line1, line2, city, region, postal_code, country })
+        Ok(Address { id, recipient, line1, line2, city, region, postal_code, country, phone })
     }
 }
 
 impl From<Address> for AddressResponse {
     fn from(address: Address) -> Self {
-        let Address { id, recipient, line1, line2, city, region, postal_code, country } = address;
+        let Address { id, recipient, line1, line2, city, region, postal_code, country, phone } = address;
         let (address_id, country) = (id.to_string(), country.as_str().to_owned());
-        Self { address_id, recipient, line1, line2, city, region, postal_code, country }
+        let phone = phone.map(|phone| phone.as_str().to_owned());
+        Self { address_id, recipient, line1, line2, city, region, postal_code, country, phone }
     }
 }
 

@@ -12,7 +12,8 @@ import { LETTERS } from './buckets';
 import { addCapacityAlarms } from './capacity-alarms';
 import type { Functions } from './functions';
 import type { Settings } from './settings';
-import { atLeast, over } from './thresholds';
+import type { Mappings } from './stream';
+import { atLeast, over, under } from './thresholds';
 
 /** What is watched. */
 export interface Watched {
@@ -20,6 +21,7 @@ export interface Watched {
   readonly api: HttpApi;
   readonly stage: CfnStage;
   readonly functions: Functions;
+  readonly mappings: Mappings;
   readonly deadLetters: CfnBucket;
 }
 
@@ -83,21 +85,19 @@ function addTableAlarms(add: AddAlarm, table: CfnTable): void {
   add('ThrottledRequestsAlarm', 'Throttled requests', {
     alarmDescription: 'DynamoDB throttles requests of the table',
     metrics: ofEveryOperation('ThrottledRequests', table),
-    ...atLeast(5).once,
+    ...atLeast(5).times(1, 3),
   });
   add('SystemErrorsAlarm', 'DynamoDB fails', {
     alarmDescription: 'DynamoDB answers requests of the table with errors of its own',
     metrics: ofEveryOperation('SystemErrors', table),
-    ...atLeast(5).once,
+    ...atLeast(5).times(1, 3),
   });
   add('TransactionConflictAlarm', 'Transaction conflicts', {
     alarmDescription: "Transactions get in each other's way",
-    namespace: 'AWS/DynamoDB',
-    metricName: 'TransactionConflict',
-    dimensions: [{ name: 'TableName', value: table.ref }],
-    statistic: 'Sum',
-    period: 300,
-    ...atLeast(100).once,
+    metrics: sumOf('TransactionConflict', [
+      counted('conflicts', 'AWS/DynamoDB', 'TransactionConflict', [{ name: 'TableName', value: table.ref }]),
+    ]),
+    ...atLeast(100).times(1, 3),
   });
 }
 
@@ -113,23 +113,32 @@ function ofEveryOperation(metricName: string, table: CfnTable): CfnAlarm.MetricD
     'TransactWriteItems',
     'UpdateItem',
   ];
-  const counts = operations.map((operation) => ({
-    id: operation.charAt(0).toLowerCase() + operation.slice(1),
-    returnData: false,
-    metricStat: {
-      stat: 'Sum',
-      period: 300,
-      metric: {
-        namespace: 'AWS/DynamoDB',
-        metricName,
-        dimensions: [
-          { name: 'TableName', value: table.ref },
-          { name: 'Operation', value: operation },
-        ],
-      },
-    },
-  }));
-  return [{ id: 'total', expression: 'SUM(METRICS())', label: metricName, returnData: true }, ...counts];
+  const counts = operations.map((operation) =>
+    counted(operation.charAt(0).toLowerCase() + operation.slice(1), 'AWS/DynamoDB', metricName, [
+      { name: 'TableName', value: table.ref },
+      { name: 'Operation', value: operation },
+    ]),
+  );
+  return sumOf(metricName, counts);
+}
+
+function counted(
+  id: string,
+  namespace: string,
+  metricName: string,
+  dimensions: CfnAlarm.DimensionProperty[],
+): CfnAlarm.MetricDataQueryProperty {
+  const metric = { namespace, metricName, dimensions };
+  return { id, returnData: false, metricStat: { stat: 'Sum', period: 300, metric } };
+}
+
+/**
+ * What is not counted is missing, and an alarm on a metric of DynamoDB stays as it is while data is missing, whatever it
+ * says of missing data: so these are filled up with zeros. A metric that comes late is filled up too, so that such an alarm
+ * looks at more periods than have to be over the threshold.
+ */
+function sumOf(label: string, counts: CfnAlarm.MetricDataQueryProperty[]): CfnAlarm.MetricDataQueryProperty[] {
+  return [{ id: 'total', expression: 'SUM(FILL(METRICS(), 0))', label, returnData: true }, ...counts];
 }
 
 function addApiAlarms(add: AddAlarm, { slowestAcceptable }: Settings, { api, stage }: Watched): void {
@@ -152,18 +161,40 @@ function addApiAlarms(add: AddAlarm, { slowestAcceptable }: Settings, { api, sta
     metricName: 'Latency',
     dimensions,
     extendedStatistic: 'p99',
+    // Of a handful of requests the slowest hundredth is the slowest one.
+    evaluateLowSampleCountPercentile: 'ignore',
     period: 300,
     ...over(slowestAcceptable.toMilliseconds()).times(3),
   });
 }
 
-function addStreamAlarms(add: AddAlarm, { functions, deadLetters }: Watched): void {
+function addStreamAlarms(add: AddAlarm, { functions, mappings, deadLetters }: Watched): void {
   for (const name of ['Notifications', 'Projections'] as const) {
+    const ofFunction = [{ name: 'FunctionName', value: functions[name].functionName }];
+    add(`${name}StoppedAlarm`, 'A consumer does not run', {
+      alarmDescription: `The table's stream is not read for function ${name.toLowerCase()}`,
+      // Counted at each look into the stream, also where there is nothing in it.
+      namespace: 'AWS/Lambda',
+      metricName: 'PolledEventCount',
+      dimensions: [{ name: 'EventSourceMappingUUID', value: mappings[name].ref }],
+      statistic: 'SampleCount',
+      period: 300,
+      ...under(1).times(3),
+      treatMissingData: 'breaching',
+    });
+    add(`${name}FailuresAlarm`, 'A consumer does not run', {
+      alarmDescription: `Function ${name.toLowerCase()} fails or is not allowed to run`,
+      metrics: sumOf('Failures', [
+        counted('errors', 'AWS/Lambda', 'Errors', ofFunction),
+        counted('throttles', 'AWS/Lambda', 'Throttles', ofFunction),
+      ]),
+      ...atLeast(1).times(3, 4),
+    });
     add(`${name}IteratorAgeAlarm`, 'A consumer is behind', {
       alarmDescription: `Function ${name.toLowerCase()} is behind the table's stream by over a minute`,
       namespace: 'AWS/Lambda',
       metricName: 'IteratorAge',
-      dimensions: [{ name: 'FunctionName', value: functions[name].functionName }],
+      dimensions: ofFunction,
       statistic: 'Maximum',
       period: 60,
       ...over(60_000).times(5),

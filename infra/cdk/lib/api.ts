@@ -75,11 +75,19 @@ export function addApi(scope: Construct, settings: Settings, functions: Function
     },
   });
   const domain = addDomain(scope, settings, http, stage);
-  const host = settings.domain?.name ?? `${http.apiId}.execute-api.${Aws.REGION}.${Aws.URL_SUFFIX}`;
+  const below = settings.basePath === '' ? '' : `/${settings.basePath}`;
+  const host = settings.domain
+    ? settings.domain.name + below
+    : `${http.apiId}.execute-api.${Aws.REGION}.${Aws.URL_SUFFIX}`;
   return { http, stage, domain, url: `https://${host}` };
 }
 
-function addDomain(scope: Construct, { domain }: Settings, api: HttpApi, stage: CfnStage): DomainName | undefined {
+function addDomain(
+  scope: Construct,
+  { domain, basePath }: Settings,
+  api: HttpApi,
+  stage: CfnStage,
+): DomainName | undefined {
   if (!domain) return undefined;
   const domainName = new DomainName(scope, 'ApiDomain', {
     domainName: domain.name,
@@ -90,6 +98,7 @@ function addDomain(scope: Construct, { domain }: Settings, api: HttpApi, stage: 
   new ApiMapping(scope, 'ApiDomainMapping', {
     api,
     domainName,
+    apiMappingKey: basePath === '' ? undefined : basePath,
     stage: HttpStage.fromHttpStageAttributes(stage, 'Stage', { api, stageName: stage.ref }),
   });
   return domainName;

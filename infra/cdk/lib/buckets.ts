@@ -80,7 +80,7 @@ function addBucket(scope: Construct, id: string, props: CfnBucketProps): CfnBuck
     versioningConfiguration: { status: 'Enabled' },
     ...props,
   });
-  bucket.cfnOptions.deletionPolicy = CfnDeletionPolicy.RETAIN;
+  bucket.cfnOptions.deletionPolicy = CfnDeletionPolicy.RETAIN_EXCEPT_ON_CREATE;
   bucket.cfnOptions.updateReplacePolicy = CfnDeletionPolicy.RETAIN;
   return bucket;
 }

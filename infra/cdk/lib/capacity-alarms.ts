@@ -21,7 +21,7 @@ export function addCapacityAlarms(add: AddAlarm, table: CfnTable): void {
       add(`${prefix}${way}ConsumedAlarm`, 'Over 80 % consumed', {
         alarmDescription: `Over 80 % of the provisioned ${way.toLowerCase()} capacity of ${what} is consumed`,
         metrics: percentConsumed(way, dimensions),
-        ...over(80).times(3),
+        ...over(80).times(3, 4),
       });
     }
   }
@@ -37,7 +37,7 @@ function percentConsumed(way: string, dimensions: CfnAlarm.DimensionProperty[]):
     {
       id: 'percent',
       // What is consumed is a sum over the period, what is provisioned a rate.
-      expression: '100 * (consumed / PERIOD(consumed)) / provisioned',
+      expression: '100 * (FILL(consumed, 0) / PERIOD(consumed)) / FILL(provisioned, REPEAT)',
       label: 'Consumed (%)',
       returnData: true,
     },

@@ -71,6 +71,8 @@ function kindsOf(settings: Settings, { buckets, secrets }: Surroundings): Record
     ALLOWED_ORIGINS: settings.allowedOrigins.join(','),
     SHOP_CURRENCY: settings.shopCurrency,
     RATE_LIMITS: settings.rateLimits,
+    TRUSTED_PROXY_HOPS: String(settings.trustedProxyHops),
+    BASE_PATH: settings.basePath,
   };
   return {
     Products: {

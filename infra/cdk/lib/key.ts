@@ -2,7 +2,10 @@ import { Aws, CfnDeletionPolicy } from 'aws-cdk-lib';
 import { CfnKey } from 'aws-cdk-lib/aws-kms';
 import type { Construct } from 'constructs';
 
-/** What everything is encrypted with. */
+/**
+ * What everything is encrypted with. It outlives the stack, as the table and the buckets do, but not a deployment that made
+ * it and failed.
+ */
 export function addKey(scope: Construct): CfnKey {
   const key = new CfnKey(scope, 'Key', {
     description: `Data at rest of ${Aws.STACK_NAME}`,
@@ -41,7 +44,7 @@ export function addKey(scope: Construct): CfnKey {
       ],
     },
   });
-  key.cfnOptions.deletionPolicy = CfnDeletionPolicy.RETAIN;
+  key.cfnOptions.deletionPolicy = CfnDeletionPolicy.RETAIN_EXCEPT_ON_CREATE;
   key.cfnOptions.updateReplacePolicy = CfnDeletionPolicy.RETAIN;
   return key;
 }

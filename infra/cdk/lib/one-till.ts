@@ -75,9 +75,9 @@ export class OneTill extends Construct {
     const roles = addRoles(this, settings, { key, table, buckets, secrets, logs });
     const functions = addFunctions(this, settings, { table, buckets, secrets, roles, logs });
     const api = addApi(this, settings, functions, logs.Api);
-    addMappings(this, table, functions, buckets.deadLetters);
+    const mappings = addMappings(this, table, functions, buckets.deadLetters);
     addSchedule(this, functions.Sweeper);
-    const watched = { table, api: api.http, stage: api.stage, functions, deadLetters: buckets.deadLetters };
+    const watched = { table, api: api.http, stage: api.stage, functions, mappings, deadLetters: buckets.deadLetters };
     const topic = addAlarms(this, settings, key, watched);
     addDashboard(this, watched);
 

@@ -46,10 +46,23 @@ export interface OneTillProps {
   readonly rateLimits?: RateLimits;
 
   /**
+   * Forwarders before the API whose `X-Forwarded-For` is believed, such as 1 behind a CDN; see "Rates" in
+   * docs/operations.md first.
+   * @default 0
+   */
+  readonly trustedProxyHops?: number;
+
+  /**
    * The API's own domain. Cookies reach it only below the storefront's domain.
    * @default the address that API Gateway gives it
    */
   readonly domain?: ApiDomain;
+
+  /**
+   * Path that clients find the API below, such as `prod` or `shop/v1`; the key of the domain's mapping, if there is one.
+   * @default none
+   */
+  readonly basePath?: string;
 
   /**
    * Requests of all callers together.
@@ -59,9 +72,15 @@ export interface OneTillProps {
 
   /**
    * Name of the table. Another name makes another table; the old one is kept.
-   * @default EcommerceApp
+   * @default the stack's name and -Table
    */
   readonly tableName?: string;
+
+  /**
+   * Whether the table refuses to be deleted. False for the first deployment, so that one that fails leaves nothing behind.
+   * @default true
+   */
+  readonly deletionProtection?: boolean;
 
   /**
    * Units that the table and each of its indexes are scaled between.

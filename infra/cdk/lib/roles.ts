@@ -89,7 +89,7 @@ function allowedTo(
         BatchGetItem: ['PROD#*'],
         BatchWriteItem: ['PROD#*'],
         DeleteItem: ['PROD#*'],
-        GetItem: ['CATALOG', 'SESSION#*', 'USER#*'],
+        GetItem: ['CATALOG', 'IDEM#*', 'SESSION#*', 'USER#*'],
         PutItem: ['IDEM#*', 'PROD#*'],
         Query: ['PROD#*'],
         UpdateItem: ['CATALOG', 'PROD#*', 'SESSION#*'],

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 
-import { Duration } from 'aws-cdk-lib';
+import { Aws, Duration } from 'aws-cdk-lib';
 import { Architecture } from 'aws-cdk-lib/aws-lambda';
 import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 
@@ -20,9 +20,12 @@ export interface Settings {
   readonly shopName: string;
   readonly shopCurrency: string;
   readonly rateLimits: string;
+  readonly trustedProxyHops: number;
+  readonly basePath: string;
   readonly domain: ApiDomain | undefined;
   readonly throttling: Required<Throttling>;
   readonly tableName: string;
+  readonly deletionProtection: boolean;
   readonly capacity: Required<ProvisionedCapacity> | undefined;
   readonly restore: TableExport | undefined;
   readonly alarmEmail: string | undefined;
@@ -46,9 +49,12 @@ export function settingsOf(props: OneTillProps): Settings {
     shopName: props.shopName ?? 'OneTill',
     shopCurrency: props.shopCurrency ?? 'USD',
     rateLimits: limitsAsText(props.rateLimits),
+    trustedProxyHops: props.trustedProxyHops ?? 0,
+    basePath: props.basePath ?? '',
     domain: props.domain,
     throttling: { rateLimit: props.throttling?.rateLimit ?? 500, burstLimit: props.throttling?.burstLimit ?? 1000 },
-    tableName: props.tableName ?? 'EcommerceApp',
+    tableName: props.tableName ?? `${Aws.STACK_NAME}-Table`,
+    deletionProtection: props.deletionProtection ?? true,
     capacity: props.capacity && {
       starting: props.capacity.starting ?? 5,
       min: props.capacity.min ?? 5,
@@ -88,6 +94,7 @@ const LOG_RETENTIONS = [
 ];
 
 const MAIL_SENDER = /^([^<>]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/;
+const BASE_PATH = /^([A-Za-z0-9._-]+(\/[A-Za-z0-9._-]+)*)?$/;
 const CONFIGURATION_SET = /^[A-Za-z0-9_-]{1,64}$/;
 
 function whatIsWrong(settings: Settings, { rateLimits = {}, mailLimits = {} }: OneTillProps): Problems {
@@ -100,6 +107,8 @@ function whatIsWrong(settings: Settings, { rateLimits = {}, mailLimits = {} }: O
     ...text('shopCurrency', settings.shopCurrency, /^[A-Z]{3}$/, 'an ISO 4217 code such as USD'),
     ...Object.keys(rateLimits).flatMap((name) => oneOf<string>('the name of a rate', name, RATE_LIMITS)),
     ...Object.entries(rateLimits).flatMap(([name, most]) => whole(`rateLimits.${name}`, most, 1)),
+    ...whole('trustedProxyHops', settings.trustedProxyHops, 0, 10),
+    ...text('basePath', settings.basePath, BASE_PATH, 'a path such as prod or shop/v1'),
     ...Object.keys(mailLimits).flatMap((name) => oneOf<string>('the name of a limit of mails', name, MAIL_LIMITS)),
     // The shop's mails are counted in eight parts.
     ...Object.entries(mailLimits).flatMap(([name, most]) => whole(`mailLimits.${name}`, most, name === 'shop' ? 8 : 1)),

@@ -35,14 +35,23 @@ export const TRACES: Statement = {
 /** Which streams there are is not asked of one of them. */
 export const STREAMS: Statement = { Sid: 'Streams', Effect: 'Allow', Action: 'dynamodb:ListStreams', Resource: '*' };
 
-/** What is called of the table, and with which partition keys. A transaction is allowed by the actions in it. */
+/** What a transaction of writes can do. */
+const IN_TRANSACTIONS = ['PutItem', 'UpdateItem', 'DeleteItem', 'ConditionCheckItem'];
+
+/**
+ * What is called of the table, and with which partition keys. A transaction is allowed by the actions in it; whether its
+ * keys are looked at action by action or all together AWS does not say, so each of them gets the keys of all.
+ */
 export function rows(table: CfnTable, calls: Record<string, string[]>): Statement[] {
+  const inTransactions = Object.entries(calls).filter(([action]) => IN_TRANSACTIONS.includes(action));
+  const together = [...new Set(inTransactions.flatMap(([, partitionKeys]) => partitionKeys))].sort();
+  const keysOf = (action: string, own: string[]): string[] => (IN_TRANSACTIONS.includes(action) ? together : own);
   return Object.entries(calls).map(([action, partitionKeys]) => ({
     Sid: action,
     Effect: 'Allow',
     Action: `dynamodb:${action}`,
     Resource: table.attrArn,
-    Condition: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': partitionKeys } },
+    Condition: { 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': keysOf(action, partitionKeys) } },
   }));
 }
 

@@ -6,9 +6,15 @@ import type { Construct } from 'constructs';
 
 import type { Functions } from './functions';
 
+/** What calls the consumers of the stream. */
+export interface Mappings {
+  readonly Notifications: CfnEventSourceMapping;
+  readonly Projections: CfnEventSourceMapping;
+}
+
 /** Sends the table's stream to its consumers. DynamoDB serves two at most well. */
-export function addMappings(scope: Construct, table: CfnTable, functions: Functions, deadLetters: CfnBucket): void {
-  addMapping(scope, 'NotificationsMapping', table, functions.Notifications, deadLetters, {
+export function addMappings(scope: Construct, table: CfnTable, functions: Functions, deadLetters: CfnBucket): Mappings {
+  const notifications = addMapping(scope, 'NotificationsMapping', table, functions.Notifications, deadLetters, {
     batchSize: 25,
     maximumBatchingWindowInSeconds: 0,
     filters: [
@@ -18,7 +24,7 @@ export function addMappings(scope: Construct, table: CfnTable, functions: Functi
       },
     ],
   });
-  addMapping(scope, 'ProjectionsMapping', table, functions.Projections, deadLetters, {
+  const projections = addMapping(scope, 'ProjectionsMapping', table, functions.Projections, deadLetters, {
     batchSize: 100,
     maximumBatchingWindowInSeconds: 1,
     filters: [
@@ -31,6 +37,7 @@ export function addMappings(scope: Construct, table: CfnTable, functions: Functi
       keyed({ PK: { S: [{ prefix: 'EMAIL#' }] } }),
     ],
   });
+  return { Notifications: notifications, Projections: projections };
 }
 
 function keyed(Keys: object): object {
@@ -51,8 +58,8 @@ function addMapping(
   consumer: Function,
   deadLetters: CfnBucket,
   { filters, ...reading }: Reading,
-): void {
-  new CfnEventSourceMapping(scope, id, {
+): CfnEventSourceMapping {
+  return new CfnEventSourceMapping(scope, id, {
     functionName: consumer.functionName,
     eventSourceArn: table.attrStreamArn,
     startingPosition: 'TRIM_HORIZON',
@@ -62,6 +69,8 @@ function addMapping(
     maximumRetryAttempts: 5,
     maximumRecordAgeInSeconds: 6 * 3600,
     destinationConfig: { onFailure: { destination: deadLetters.attrArn } },
+    // The alarms of mappings that stopped look at these.
+    metricsConfig: { metrics: ['EventCount'] },
     filterCriteria: { filters: filters.map((filter) => ({ pattern: JSON.stringify(filter) })) },
   });
 }

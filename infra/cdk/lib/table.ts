@@ -79,7 +79,7 @@ export function addTable(scope: Construct, settings: Settings, key: CfnKey): Cfn
     timeToLiveSpecification: { attributeName: 'expiresAt', enabled: true },
     streamSpecification: { streamViewType: 'NEW_AND_OLD_IMAGES' },
     pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
-    deletionProtectionEnabled: true,
+    deletionProtectionEnabled: settings.deletionProtection,
     sseSpecification: { sseEnabled: true, sseType: 'KMS', kmsMasterKeyId: key.attrArn },
     importSourceSpecification: restore && {
       inputFormat: 'DYNAMODB_JSON',
@@ -87,7 +87,7 @@ export function addTable(scope: Construct, settings: Settings, key: CfnKey): Cfn
       s3BucketSource: { s3Bucket: restore.bucket, s3KeyPrefix: restore.prefix },
     },
   });
-  table.cfnOptions.deletionPolicy = CfnDeletionPolicy.RETAIN;
+  table.cfnOptions.deletionPolicy = CfnDeletionPolicy.RETAIN_EXCEPT_ON_CREATE;
   table.cfnOptions.updateReplacePolicy = CfnDeletionPolicy.RETAIN;
   return table;
 }

@@ -23,6 +23,10 @@ export function atLeast(threshold: number): Comparison {
   return compared('GreaterThanOrEqualToThreshold', threshold);
 }
 
+export function under(threshold: number): Comparison {
+  return compared('LessThanThreshold', threshold);
+}
+
 export function over(threshold: number): Comparison {
   return compared('GreaterThanThreshold', threshold);
 }

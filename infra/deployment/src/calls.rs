@@ -92,6 +92,18 @@ fn implied(request: &Request) -> Vec<Request> {
     needed
 }
 
+/// What a transaction of writes can do. Whether IAM looks at the keys of each action, or at those of all actions together,
+/// AWS does not say; so each of these a function has for the keys of all of them.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html>
+const IN_TRANSACTIONS: [&str; 4] =
+    ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"];
+
+fn as_one_transaction(requests: &[Request]) -> Vec<Request> {
+    let of_transactions = || requests.iter().filter(|request| IN_TRANSACTIONS.contains(&request.action.as_str()));
+    let each = of_transactions().flat_map(|one| of_transactions().map(move |other| (one, other)));
+    each.map(|(one, other)| Request { action: one.action.clone(), ..other.clone() }).collect()
+}
+
 /// What Lambda does with a function's role, and no call of the function shows: it writes what the function prints, sends
 /// its traces, and where a mapping feeds it reads the stream and writes what is given up.
 fn of_lambda(shape: &Shape, function: &str) -> Vec<Request> {
@@ -140,6 +152,7 @@ pub fn judge(shape: &Shape, calls: &[Call]) -> Outcome<Vec<String>> {
             found.push(format!("{function} was not seen to call anything: a test has to use it"));
             continue;
         }
+        requests.extend(as_one_transaction(&requests));
         requests.extend(of_lambda(shape, function));
         let policy = Policy::of_function(shape, function)?;
         let role = function.replace("Function", "Role");
@@ -194,4 +207,30 @@ pub fn forbidden(shape: &Shape) -> Outcome<Vec<String>> {
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_action_of_a_transaction_is_needed_for_the_keys_of_all() {
+        let on = |action: &str, key: &str| Request::new(action, "${Table.Arn}").with(LEADING_KEYS, key);
+        let seen = [
+            on("dynamodb:PutItem", "ORDER#"),
+            on("dynamodb:UpdateItem", "PROD#"),
+            on("dynamodb:GetItem", "USER#"),
+            on("dynamodb:BatchWriteItem", "RATE#"),
+        ];
+
+        let mut needed = as_one_transaction(&seen);
+
+        needed.sort();
+        assert_eq!(needed.len(), 4);
+        for action in ["dynamodb:PutItem", "dynamodb:UpdateItem"] {
+            for key in ["ORDER#", "PROD#"] {
+                assert!(needed.contains(&on(action, key)), "{action} {key}");
+            }
+        }
+    }
 }

@@ -43,6 +43,8 @@ pub const CASES: [Case; 3] = [
             ("ShopName", "Mugs"),
             ("ShopCurrency", "EUR"),
             ("RateLimits", "checkout=20"),
+            ("TrustedProxyHops", "1"),
+            ("BasePath", "shop/v1"),
             ("MailConfigurationSet", "bounces"),
             ("MailLimits", "recipient=50,shop=100000"),
             ("DomainName", "api.shop.example"),
@@ -54,6 +56,10 @@ pub const CASES: [Case; 3] = [
         ],
     },
 ];
+
+/// The first deployment of a shop: a table that is protected would outlive its failure. It is only compared, because what is
+/// for good has every control.
+pub const FIRST: Case = Case { name: "first", parameters: &[("DeletionProtection", "off")] };
 
 impl Case {
     /// Under the names of SAM's parameters.

@@ -6,6 +6,8 @@ mod calls;
 mod cases;
 mod code;
 mod controls;
+#[cfg(test)]
+mod manual;
 mod mutations;
 mod policy;
 mod shape;
@@ -22,7 +24,7 @@ use std::{
 };
 
 use calls::Call;
-use cases::{CASES, Case};
+use cases::{CASES, Case, FIRST};
 use clap::Parser;
 use controls::CONTROLS;
 use serde_json::Value;
@@ -102,6 +104,9 @@ async fn run(arguments: &Arguments) -> Outcome<()> {
         );
         wrong.extend(found.into_iter().map(|line| format!("{}: {line}", deployment.case)));
     }
+    let found = first_deployment(arguments)?;
+    println!("{}  the table of a first deployment that fails does not stay behind", verdict(found.is_empty()));
+    wrong.extend(found);
     let manual = fs::read_to_string(arguments.root.join("docs/operations.md"))?;
     let unexplained = unexplained(&deployments, &manual);
     println!(
@@ -166,16 +171,34 @@ fn run_to_end(command: &mut Command) -> Outcome<Vec<u8>> {
     }
 }
 
+/// The resources of SAM's template and of CDK's.
+fn read(arguments: &Arguments, transformed: &Value, case: &Case) -> Outcome<(Resources, Resources)> {
+    let of_sam = template::read(transformed, &case.parameters()).map_err(|e| format!("SAM, {}: {e}", case.name))?;
+    let synthesised = cdk(arguments, case)?;
+    let of_cdk = template::read(&synthesised, &BTreeMap::new()).map_err(|e| format!("CDK, {}: {e}", case.name))?;
+    Ok((of_sam, of_cdk))
+}
+
+/// What is wrong with a deployment whose table can be deleted.
+fn first_deployment(arguments: &Arguments) -> Outcome<Vec<String>> {
+    let (of_sam, of_cdk) = read(arguments, &sam(arguments)?, &FIRST)?;
+    let (sam, cdk) = (Shape::of(&of_sam), Shape::of(&of_cdk));
+    let mut found = sam.differences(&cdk, ("SAM", "CDK"));
+    for (name, shape) in [("SAM", &sam), ("CDK", &cdk)] {
+        if shape.properties("Table")["DeletionProtectionEnabled"] != "false" {
+            found.push(format!("{name}: the table is protected all the same"));
+        }
+    }
+    Ok(found.into_iter().map(|line| format!("{}: {line}", FIRST.name)).collect())
+}
+
 fn read_all(arguments: &Arguments) -> Outcome<Vec<Deployment>> {
     let transformed = sam(arguments)?;
     fs::write(arguments.output.join("sam.json"), serde_json::to_string_pretty(&transformed)?)?;
     let mut deployments = Vec::new();
     for case in &CASES {
         let started = Instant::now();
-        let of_sam =
-            template::read(&transformed, &case.parameters()).map_err(|e| format!("SAM, {}: {e}", case.name))?;
-        let synthesised = cdk(arguments, case)?;
-        let of_cdk = template::read(&synthesised, &BTreeMap::new()).map_err(|e| format!("CDK, {}: {e}", case.name))?;
+        let (of_sam, of_cdk) = read(arguments, &transformed, case)?;
         println!(
             "ok      {}: read {} resources of SAM, {} of CDK, in {:.1} s",
             case.name,
@@ -349,7 +372,7 @@ mod tests {
         let named = parameters.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
         let named: BTreeSet<_> = named.filter_map(|line| line.trim().strip_suffix(':')).map(str::to_owned).collect();
 
-        let tried: BTreeSet<_> = CASES.iter().flat_map(|case| case.parameters().into_keys()).collect();
+        let tried: BTreeSet<_> = CASES.iter().chain([&FIRST]).flat_map(|case| case.parameters().into_keys()).collect();
 
         assert!(named.len() > 20, "{named:?}");
         assert_eq!(named, tried, "each parameter has to have another value than its default in one case");

@@ -186,6 +186,9 @@ impl Mutations<'_> {
         for kind in ["AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key"] {
             for name in self.names(kind) {
                 self.change("is deleted with the stack", &name, |resource| resource.on_delete = "Delete".to_owned());
+                self.change("outlives a deployment that failed", &name, |resource| {
+                    resource.on_delete = "Retain".to_owned();
+                });
                 self.change("is deleted when replaced", &name, |resource| resource.on_replace = "Delete".to_owned());
             }
         }
@@ -256,6 +259,7 @@ impl Mutations<'_> {
             self.set(&mapping, &["MaximumRetryAttempts"], json!(-1));
             self.set(&mapping, &["MaximumRecordAgeInSeconds"], json!(-1));
             self.set(&mapping, &["BatchSize"], json!(1_000));
+            self.remove(&mapping, &["MetricsConfig"]);
             self.set(&mapping, &["Enabled"], json!(false));
             self.without(&mapping);
         }
@@ -333,13 +337,29 @@ impl Mutations<'_> {
             self.remove(&alarm, &["AlarmActions"]);
             self.set(&alarm, &["ActionsEnabled"], json!(false));
             self.set(&alarm, &["Threshold"], json!(1_000_000));
-            self.set(&alarm, &["ComparisonOperator"], json!("LessThanThreshold"));
+            let other_way = match self.of[&alarm].properties["ComparisonOperator"].as_str() {
+                Some("LessThanThreshold") => "GreaterThanThreshold",
+                _ => "LessThanThreshold",
+            };
+            self.set(&alarm, &["ComparisonOperator"], json!(other_way));
             self.set(&alarm, &["EvaluationPeriods"], json!(100));
             if self.of[&alarm].properties.get("Metrics").is_some() {
                 self.change("is put together otherwise", &alarm, |alarm| {
                     let metrics = alarm.properties["Metrics"].as_array_mut().expect("metrics");
                     let whole = metrics.iter_mut().find(|metric| metric.get("Expression").is_some());
                     whole.expect("an expression")["Expression"] = json!("MIN(METRICS())");
+                });
+                self.change("stays as it is while nothing is counted", &alarm, |alarm| {
+                    let metrics = alarm.properties["Metrics"].as_array_mut().expect("metrics");
+                    let whole =
+                        metrics.iter_mut().find_map(|metric| metric.get_mut("Expression")).expect("an expression");
+                    let filled = whole.as_str().unwrap_or_default();
+                    let sparse =
+                        filled.replace("FILL(METRICS(), 0)", "METRICS()").replace("FILL(consumed, 0)", "consumed");
+                    *whole = sparse.into();
+                });
+                self.change("looks at no more than one period that may be late", &alarm, |alarm| {
+                    alarm.properties["EvaluationPeriods"] = alarm.properties["DatapointsToAlarm"].clone();
                 });
                 self.change("looks at longer periods", &alarm, |alarm| {
                     for metric in alarm.properties["Metrics"].as_array_mut().expect("metrics") {
@@ -366,6 +386,10 @@ impl Mutations<'_> {
         });
         self.set("OverdueHoldsAlarm", &["TreatMissingData"], json!("notBreaching"));
         self.set("LatencyAlarm", &["ExtendedStatistic"], json!("p50"));
+        self.remove("LatencyAlarm", &["EvaluateLowSampleCountPercentile"]);
+        for alarm in ["NotificationsStoppedAlarm", "ProjectionsStoppedAlarm"] {
+            self.set(alarm, &["TreatMissingData"], json!("notBreaching"));
+        }
         self.remove("AlarmTopic", &["KmsMasterKeyId"]);
         self.without_statement("AlarmTopicPolicy", "/PolicyDocument", "OverTlsOnly");
         self.without_statement("AlarmTopicPolicy", "/PolicyDocument", "AlarmsOfThisAccount");

@@ -12,6 +12,7 @@ use http::header;
 use payments::PaymentProvider;
 use table::Descriptions;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
+use utoipa::openapi::Server;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
@@ -39,7 +40,9 @@ pub fn router(
         };
         routes.merge(function.layer(from_fn(run)))
     });
-    let document = openapi(routes.get_openapi().clone());
+    let mut document = openapi(routes.get_openapi().clone());
+    let base = context.policy.base_path.as_str();
+    document.servers = (!base.is_empty()).then(|| vec![Server::new(base)]);
     let text: Arc<str> = document.to_pretty_json().unwrap_or_default().into();
     let routes = routes
         .route("/", get(async || Html(PAGE)))

@@ -2,6 +2,7 @@
 //! reached, through the real SDK over loopback.
 
 mod admin;
+mod connections;
 mod consumers;
 mod document;
 mod door;
@@ -11,6 +12,7 @@ pub mod function;
 mod gateway;
 pub mod mapping;
 mod pictures;
+mod respell;
 mod s3;
 mod sample;
 mod schedule;
@@ -30,6 +32,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use utoipa::openapi::OpenApi;
 
 pub use admin::{AdminAccount, AdminOutcome, AnnounceAdmin};
+pub use connections::ConnectionLimits;
 pub use document::openapi;
 pub use gateway::{deployed_as, functions};
 pub use sample::Seed;
@@ -47,6 +50,8 @@ pub struct StackOptions {
     pub table: String,
     pub seed: Seed,
     pub policy: Policy,
+    /// What keeps clients of the gateway from using it up.
+    pub connections: ConnectionLimits,
     pub clock: Clock,
     pub admin: Option<AdminAccount>,
     /// Called if an admin has to be made up, before it can log in; [`Stack::admin`] has it too.
@@ -79,6 +84,7 @@ impl Default for StackOptions {
             table: "EcommerceApp".to_owned(),
             seed: Seed::None,
             policy: Policy { show_costs: true, ..Policy::default() },
+            connections: ConnectionLimits::default(),
             clock: Clock::System,
             admin: None,
             announce_admin: |_, _| Ok(()),
@@ -113,7 +119,7 @@ pub const AUDIT_BUCKET: &str = "onetill-audit";
 
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
-    #[error("port {port} for {what} cannot be used: {source}")]
+    #[error("port {port} for {what} cannot be used")]
     Port { port: u16, what: &'static str, source: std::io::Error },
     #[error("the data folder {folder:?} cannot be used: {reason}")]
     Data { folder: PathBuf, reason: String },
@@ -196,7 +202,8 @@ impl Stack {
             bucket.create().await.map_err(|e| StackError::start("bucket", error_chain(&e)))?;
         }
         let dead_letters = DeadLetters::new(dead_letters);
-        sample::load(options.seed, &data, &table, &descriptions, options.clock.now()).await?;
+        sample::load(options.seed, &data, &table, &descriptions, options.policy.currency, options.clock.now()).await?;
+        respell::categories(&table, options.clock.now()).await?;
         let admin = admin::ensure(&table, &options.clock, options.admin, options.announce_admin).await?;
         // Nobody was served yet: until here a folder may be made again.
         data.complete()?;
@@ -228,7 +235,7 @@ impl Stack {
         let context = Context { table: table.clone(), clock: options.clock, cursors, policy };
         let (router, openapi) = gateway::router(&context, &descriptions, provider, &consumers);
         let gateway = address(&gateway_listener)?;
-        gateway::serve("gateway", gateway_listener, router, stopped, &mut servers);
+        connections::serve(gateway_listener, router, options.connections, stopped, &mut servers);
 
         let openapi = Arc::new(openapi);
         Ok(Self {

@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use api::{Policy, rates::Rates};
+use api::{BasePath, Policy, rates::Rates, telemetry};
 use clap::{Parser, ValueEnum};
 use domain::{Email, Password};
 use local::{AdminAccount, Seed, Stack, StackOptions, Streams, error_chain};
@@ -15,7 +15,7 @@ use notifications::MailLimits;
 use payments::{PaymentProvider, Stripe, StripeConfig};
 use rustix::fs::Mode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 /// A whole shop on this machine: DynamoDB engine, S3, every function and a web page, without Docker or an account.
 ///
@@ -43,7 +43,7 @@ struct Arguments {
     /// Whether rates and mails are limited, as in production; load trials turn it off.
     #[arg(long, value_enum, default_value_t = Switch::On)]
     limits: Switch,
-    /// ISO 4217 code of the currency that carts are charged in.
+    /// ISO 4217 code of the one currency that the shop sells in; the samples are priced in it.
     #[arg(long, default_value = "USD")]
     currency: String,
     /// Who takes the payments.
@@ -72,6 +72,12 @@ struct Arguments {
     /// Storefronts that browsers may call from, such as http://localhost:5173; comma-separated.
     #[arg(long, env = "ALLOWED_ORIGINS", default_value = "", hide_default_value = true)]
     allowed_origins: String,
+    /// Forwarders before this gateway whose X-Forwarded-For is believed, such as a storefront that calls for its shoppers.
+    #[arg(long, env = "TRUSTED_PROXY_HOPS", default_value = "0", value_parser = Policy::parse_trusted_proxy_hops)]
+    trusted_proxy_hops: u8,
+    /// Path that the API is found below as well, such as /prod, as behind a named stage or a mapping with a key.
+    #[arg(long, env = "BASE_PATH", default_value = "", hide_default_value = true, value_parser = BasePath::parse)]
+    base_path: BasePath,
 }
 
 #[derive(Clone)]
@@ -141,6 +147,8 @@ impl Arguments {
                 currency,
                 rates: (self.limits == Switch::On).then(Rates::default),
                 origins: Policy::parse_origins(&self.allowed_origins).map_err(|e| format!("--allowed-origins: {e}"))?,
+                trusted_proxy_hops: self.trusted_proxy_hops,
+                base_path: self.base_path,
                 show_costs: true,
                 metrics: None,
             },
@@ -159,9 +167,10 @@ impl Arguments {
 async fn main() -> ExitCode {
     // A data folder, a ledger and mail hold what only their owner may read.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,dynoxide=error"));
     let colours = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
+    let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
+    let filter = telemetry::log_filter("warn,dynoxide=error");
+    tracing_subscriber::registry().with(lines.with_filter(filter)).init();
     match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {

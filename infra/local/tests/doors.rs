@@ -52,6 +52,18 @@ fn allowed(headers: &HeaderMap) -> Vec<&str> {
 }
 
 #[tokio::test]
+async fn a_taken_port_is_told_once() {
+    let first = stack().await;
+
+    let second = Stack::start(StackOptions { port: first.gateway.port(), ..StackOptions::default() }).await;
+
+    let error = second.err().map(|error| local::error_chain(&error)).unwrap();
+    assert!(error.starts_with(&format!("port {} for the gateway cannot be used: ", first.gateway.port())), "{error}");
+    assert_eq!(error.matches("in use").count(), 1, "{error}");
+    first.stop().await;
+}
+
+#[tokio::test]
 async fn no_page_can_read_or_write_the_table() {
     let stack = stack().await;
     let table = stack.table.name().to_owned();

@@ -16,9 +16,9 @@ pub enum AdminError {
 ///
 /// # Errors
 /// Nobody has registered with it, or the table cannot be used.
-pub async fn set_role(table: &Table, email: &Email, role: Role) -> Result<(), AdminError> {
-    let unknown = || AdminError::Unknown(email.as_str().to_owned());
-    let credential = table.credential_get(email).await?.ok_or_else(unknown)?;
+pub async fn set_role(table: &Table, email: &str, role: Role) -> Result<(), AdminError> {
+    let unknown = || AdminError::Unknown(email.to_owned());
+    let (_, credential) = table.credential_find(&Email::forms(email)).await?.ok_or_else(unknown)?;
     match table.customer_role_set(&credential.uid, role).await? {
         true => Ok(()),
         false => Err(unknown()),

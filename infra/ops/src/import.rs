@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::Timestamp;
+use domain::{Currency, Timestamp};
 use futures::{StreamExt, future::try_join_all, stream::FuturesUnordered};
 use table::{
     DescriptionError, Descriptions, ImportOutcome, ImportRecord, ProductRecord, StoreError, Table,
@@ -35,6 +35,8 @@ pub struct ImportOptions {
     pub default_stock: i64,
     /// Whom the stock ledger names for the first stock.
     pub actor: String,
+    /// The one currency that the shop sells in, where it is known: lines in another are rejected.
+    pub currency: Option<Currency>,
     /// When the products are said to be created and changed.
     pub now: Timestamp,
 }

@@ -55,3 +55,6 @@ async fn main() -> ExitCode {
         ExitCode::FAILURE
     })
 }
+
+#[cfg(test)]
+mod manual;

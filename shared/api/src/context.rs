@@ -3,7 +3,7 @@ use std::sync::Arc;
 use domain::Currency;
 use table::Table;
 
-use crate::{Clock, Cursors, rates::Rates, telemetry::Metrics};
+use crate::{BasePath, Clock, Cursors, rates::Rates, telemetry::Metrics};
 
 /// What every function needs. Cheap to clone; functions hold it in their state.
 #[derive(Debug, Clone)]
@@ -14,6 +14,9 @@ pub struct Context {
     pub policy: Arc<Policy>,
 }
 
+/// Forwarders one after another: more than any deployment has.
+const MAX_HOPS: u8 = 10;
+
 /// What a deployment decides.
 #[derive(Debug, Clone)]
 pub struct Policy {
@@ -23,6 +26,11 @@ pub struct Policy {
     pub rates: Option<Rates>,
     /// Storefronts, such as `https://shop.example`, that browsers may call from.
     pub origins: Vec<String>,
+    /// How many forwarders stand before the gateway that can be believed: a CDN, a storefront that calls for its shoppers.
+    /// 0 is none, and then only the connection says where a request comes from.
+    pub trusted_proxy_hops: u8,
+    /// Where clients find the API below its host.
+    pub base_path: BasePath,
     /// Whether answers carry `X-Consumed-Capacity` and `Server-Timing`: on a local stack, not towards customers.
     pub show_costs: bool,
     /// Where metrics go; `None` is nowhere, as on a local stack.
@@ -50,12 +58,25 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// Reads a number of forwarders, such as `1`.
+    ///
+    /// # Errors
+    /// Says what it may be.
+    pub fn parse_trusted_proxy_hops(text: &str) -> Result<u8, String> {
+        let hops = text.parse().ok().filter(|hops| *hops <= MAX_HOPS);
+        hops.ok_or_else(|| format!("{text:?} is not a number of forwarders, 0 to {MAX_HOPS}"))
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
             currency: Currency::USD,
             rates: Some(Rates::default()),
             origins: Vec::new(),
+            trusted_proxy_hops: 0,
+            base_path: BasePath::default(),
             show_costs: false,
             metrics: None,
         }

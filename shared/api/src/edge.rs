@@ -22,7 +22,7 @@ use tower_http::{
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{Context, Problem, cross_site, idempotency, telemetry};
+use crate::{Context, Problem, base_path, cross_site, idempotency, telemetry};
 
 /// The largest body a route takes unless it says otherwise.
 pub const BODY_BYTES: usize = 64 * 1024;
@@ -49,13 +49,12 @@ pub const PREFLIGHT_KEPT: Duration = Duration::from_mins(10);
 const HEADER_BYTES: usize = 8 * 1024;
 
 /// Headers that mean nothing, or something dangerous, when sent twice.
-const SINGLE: [HeaderName; 7] = [
+const SINGLE: [HeaderName; 6] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::CONTENT_LENGTH,
     header::HOST,
     header::ORIGIN,
-    header::IF_MATCH,
     HeaderName::from_static("idempotency-key"),
 ];
 
@@ -73,7 +72,7 @@ pub fn finish(routes: OpenApiRouter, context: &Context) -> (Router, OpenApi) {
         .layer(from_fn_with_state(context.clone(), cross_site::refuse))
         .layer(cors(&context.policy.origins))
         .layer(from_fn_with_state(context.clone(), around));
-    (router, openapi)
+    (base_path::mounted(router, context.policy.base_path.clone()), openapi)
 }
 
 /// Up, without asking the table: an outage of DynamoDB is not cured by replacing the function.
@@ -120,6 +119,7 @@ async fn around(State(context): State<Context>, request: Request, next: Next) ->
         metrics.tell_patterns(&costs, context.clock.now());
     }
     let headers = response.headers_mut();
+    context.policy.base_path.put_before_location(headers);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let hsts = HeaderValue::from_static("max-age=63072000; includeSubDomains");
     headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts);

@@ -1,5 +1,5 @@
-use axum::extract::FromRequestParts;
-use domain::{IdempotencyKey, UserId};
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use domain::{CartRequest, IdempotencyKey, UserId};
 use http::{HeaderName, StatusCode, request::Parts};
 use serde::Serialize;
 use table::{Idempotency, PriorRequest, keys::sha256_hex};
@@ -11,7 +11,8 @@ const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 /// The header that says an answer was given before.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// The `Idempotency-Key` that routes which must not happen twice ask for.
+/// The `Idempotency-Key` that routes which must not happen twice ask for, and others take. It may be quoted, as [the
+/// draft](https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header) has it: that is the same key.
 #[derive(Debug, Clone)]
 pub struct RequestKey(IdempotencyKey);
 
@@ -21,20 +22,53 @@ impl RequestKey {
         let payload = serde_json::to_vec(payload).expect("request types are plain structs");
         Idempotency { customer: customer.clone(), key: self.0, route, payload_sha256: sha256_hex(payload) }
     }
+
+    /// The request this key stands for, as a cart remembers it.
+    pub fn cart_request(&self, payload: &impl Serialize) -> CartRequest {
+        let payload = serde_json::to_vec(payload).expect("request types are plain structs");
+        CartRequest::of_digests(&sha256_hex(self.0.as_str()), &sha256_hex(payload))
+    }
+
+    fn parse(raw: &str) -> Result<Self, domain::Invalid> {
+        bare(raw.trim()).parse().map(Self)
+    }
+}
+
+/// The key without its quotes. What follows them are parameters of a structured field, of which none is known, so that they
+/// are ignored: <https://www.rfc-editor.org/rfc/rfc8941#section-3.1.2>.
+fn bare(raw: &str) -> &str {
+    let quoted = raw.strip_prefix('"').and_then(|rest| rest.split_once('"'));
+    match quoted {
+        Some((key, parameters)) if parameters.is_empty() || parameters.trim_start().starts_with(';') => key,
+        Some(_) | None => raw,
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for RequestKey {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let Some(value) = parts.headers.get(HEADER) else {
+        given(parts)?.ok_or_else(|| {
             let detail = "send an Idempotency-Key of 16 to 64 characters, so that a retry cannot do this twice";
-            return Err(Problem::bad_request("idempotency_key_missing", detail));
-        };
-        let invalid = |detail| Problem::bad_request("idempotency_key_invalid", detail);
-        let raw = value.to_str().map_err(|_| invalid("the key is not ASCII".to_owned()))?;
-        raw.parse().map(Self).map_err(|e: domain::Invalid| invalid(e.reason))
+            Problem::bad_request("idempotency_key_missing", detail)
+        })
     }
+}
+
+/// For routes on which a retry without a key is the client's own affair.
+impl<S: Send + Sync> OptionalFromRequestParts<S> for RequestKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Problem> {
+        given(parts)
+    }
+}
+
+fn given(parts: &Parts) -> Result<Option<RequestKey>, Problem> {
+    let Some(value) = parts.headers.get(HEADER) else { return Ok(None) };
+    let invalid = |detail| Problem::bad_request("idempotency_key_invalid", detail);
+    let raw = value.to_str().map_err(|_| invalid("the key is not ASCII".to_owned()))?;
+    RequestKey::parse(raw).map(Some).map_err(|e| invalid(e.reason))
 }
 
 /// The first answer's outcome, if the key was used for the same thing.
@@ -42,11 +76,12 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestKey {
 /// # Errors
 /// 422 `idempotency_key_reused` where it was used for something else.
 pub fn same_request(prior: PriorRequest) -> Result<PriorRequest, Problem> {
-    if prior.same_payload {
-        return Ok(prior);
-    }
-    let detail = "this Idempotency-Key was used for another request";
-    Err(Problem::unprocessable("idempotency_key_reused", detail))
+    if prior.same_payload { Ok(prior) } else { Err(reused()) }
+}
+
+/// 422: the key stands for another request.
+pub fn reused() -> Problem {
+    Problem::unprocessable("idempotency_key_reused", "this Idempotency-Key was used for another request")
 }
 
 /// 409: the first request under this key may still be at it.
@@ -54,4 +89,38 @@ pub fn in_progress(context: &Context, prior: &PriorRequest) -> Problem {
     let left = prior.running_until.as_second() - context.clock.now().as_second();
     let problem = Problem::new(StatusCode::CONFLICT, "idempotency_in_progress", "the first request is still running");
     problem.retry_after(left.min(2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "0123456789abcdef";
+
+    #[test]
+    fn a_key_in_quotes_is_the_same_key() {
+        for raw in [
+            KEY.to_owned(),
+            format!("\"{KEY}\""),
+            format!(" \"{KEY}\" "),
+            format!("\"{KEY}\";a=1"),
+            format!("\"{KEY}\" ; a"),
+        ] {
+            assert_eq!(RequestKey::parse(&raw).unwrap().0.as_str(), KEY, "{raw}");
+        }
+    }
+
+    #[test]
+    fn quotes_make_no_key_of_what_is_none() {
+        for raw in [
+            "\"\"",
+            "\"short\"",
+            "\"0123456789abcdef",
+            "0123456789abcdef\"",
+            "\"0123456789abcdef\"x",
+            "\"0123456789abc\\\"def\"",
+        ] {
+            assert!(RequestKey::parse(raw).is_err(), "{raw}");
+        }
+    }
 }

@@ -7,31 +7,31 @@ use domain::Timestamp;
 use lambda_http::{Error, LambdaEvent, lambda_runtime, service_fn};
 use serde::{Serialize, de::DeserializeOwned};
 use table::{Descriptions, TableConfig, meter};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
-    Clock, Context, Cursors, Deadline, Environment, Policy, edge,
+    BasePath, Clock, Context, Cursors, Deadline, Environment, Policy, edge,
     rates::Rates,
     telemetry::{self, Metrics},
 };
 
-/// Begins a function: logs as JSON on standard output, at `RUST_LOG` or `info`, and reads the environment with the
-/// secrets it names.
+/// Begins a function: logs as JSON on standard output, at `RUST_LOG` or `info` (see [`telemetry::log_filter`]), and reads
+/// the environment with the secrets it names.
 ///
 /// # Errors
 /// Names the secret that cannot be read.
 pub async fn start() -> Result<Environment, Error> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let json = tracing_subscriber::fmt().json().flatten_event(true).with_current_span(false).with_span_list(false);
-    json.with_env_filter(filter).with_target(false).without_time().init();
+    let json = tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false);
+    let lines = json.with_span_list(false).with_target(false).without_time();
+    tracing_subscriber::registry().with(lines.with_filter(telemetry::log_filter("info"))).init();
     Ok(Environment::load().await?)
 }
 
-/// Makes the clients; nothing is sent yet.
+/// Makes the clients and, on AWS, the connections to the table.
 ///
 /// `TABLE_NAME`, `BUCKET_NAME`, `CURSOR_KEYS`, and optionally `SHOP_CURRENCY`, `ALLOWED_ORIGINS` (comma-separated),
-/// `RATE_LIMITS` (see [`Rates::parse`]), `ACCESS_PATTERN_METRICS`, `DYNAMODB_ENDPOINT` with `S3_ENDPOINT`.
+/// `RATE_LIMITS` (see [`Rates::parse`]), `TRUSTED_PROXY_HOPS`, `BASE_PATH`, `ACCESS_PATTERN_METRICS`, `DYNAMODB_ENDPOINT` with `S3_ENDPOINT`.
 ///
 /// # Errors
 /// Names the variable that is missing or wrong.
@@ -45,9 +45,23 @@ pub async fn context(environment: &Environment) -> Result<(Context, Descriptions
     let origins = var("ALLOWED_ORIGINS").unwrap_or_default();
     let origins = Policy::parse_origins(&origins).map_err(|e| format!("ALLOWED_ORIGINS: {e}"))?;
     let rates = Rates::parse(&var("RATE_LIMITS").unwrap_or_default()).map_err(|e| format!("RATE_LIMITS: {e}"))?;
+    let hops = var("TRUSTED_PROXY_HOPS").unwrap_or_else(|| "0".to_owned());
+    let hops = Policy::parse_trusted_proxy_hops(&hops).map_err(|e| format!("TRUSTED_PROXY_HOPS: {e}"))?;
+    let base_path = BasePath::parse(&var("BASE_PATH").unwrap_or_default()).map_err(|e| format!("BASE_PATH: {e}"))?;
     let metrics = Metrics::from_env(&config.table, var)?;
-    let policy = Policy { currency, origins, rates: Some(rates), metrics: Some(metrics), ..Policy::default() };
+    let policy = Policy {
+        currency,
+        origins,
+        rates: Some(rates),
+        trusted_proxy_hops: hops,
+        base_path,
+        metrics: Some(metrics),
+        ..Policy::default()
+    };
     let (table, descriptions) = config.connect().await;
+    if config.endpoints.is_none() {
+        table.open_connections().await;
+    }
     let context = Context { table, clock: Clock::System, cursors: Arc::new(cursors), policy: Arc::new(policy) };
     Ok((context, descriptions))
 }

@@ -4,7 +4,9 @@
 //! A function's `lib.rs` builds a [`utoipa_axum::router::OpenApiRouter`] of its own routes and hands it to [`edge::finish`].
 
 mod admin;
+mod base_path;
 mod body;
+mod client_address;
 pub mod clock;
 pub mod codes;
 mod context;
@@ -28,7 +30,9 @@ pub mod token;
 pub mod wire;
 
 pub use admin::Admin;
+pub use base_path::BasePath;
 pub use body::{Body, Json};
+pub use client_address::ClientAddress;
 pub use clock::Clock;
 pub use context::{Context, Policy};
 pub use cursor::{Cursors, InvalidKeys};
@@ -39,4 +43,4 @@ pub use invalids::{All, Invalids, Refused};
 pub use known_device::{DeviceCookie, KnownDevice};
 pub use params::{Id, IfMatch, Params};
 pub use problem::Problem;
-pub use session::{COOKIE, ClientAddress, Device, MaybeSession, Session, SessionAndCart, attach_token, clear_cookie};
+pub use session::{COOKIE, Device, MaybeSession, Session, SessionAndCart, attach_token, clear_cookie};

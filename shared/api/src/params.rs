@@ -21,7 +21,8 @@ impl<T: FromStr<Err = Invalid>, S: Send + Sync> FromRequestParts<S> for Id<T> {
     }
 }
 
-/// The query string, parsed. Query types deny unknown fields, so that a misspelled filter is not silently ignored.
+/// The query string, parsed. Parameters that a route does not know are ignored, on every route alike: links to a shop
+/// collect such as `utm_source` on their way. One that it knows is refused if its value is wrong, or if it comes twice.
 #[derive(Debug, Clone, Copy)]
 pub struct Params<T>(pub T);
 
@@ -36,24 +37,90 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     }
 }
 
-/// The version a client says it saw. `If-Match: *` asks for nothing in particular.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IfMatch(pub Option<u64>);
+/// What a client says, by `If-Match`, of the version it saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IfMatch {
+    /// Nothing.
+    Absent,
+    /// `*`: any version, as long as there is one.
+    Any,
+    /// One of these. A weak tag names none, because If-Match compares strongly, and neither does a tag that this API never
+    /// gave out; so there may be none here, and then nothing matches.
+    Versions(Vec<u64>),
+}
 
 impl IfMatch {
-    /// Reads `If-Match: "<version>"`.
-    fn parse(headers: &HeaderMap) -> Result<Self, Problem> {
-        let Some(value) = headers.get(header::IF_MATCH) else { return Ok(Self(None)) };
-        let invalid = || Problem::bad_request("if_match_invalid", "If-Match must be one entity tag this API gave out");
-        let raw = value.to_str().map_err(|_| invalid())?.trim();
-        if raw == "*" {
-            return Ok(Self(None));
+    /// Whether what is there at this version may be changed.
+    pub fn allows(&self, version: u64) -> bool {
+        match self {
+            IfMatch::Absent | IfMatch::Any => true,
+            IfMatch::Versions(versions) => versions.contains(&version),
         }
-        let tag = raw.strip_prefix('"').and_then(|r| r.strip_suffix('"')).ok_or_else(invalid)?;
-        // A product's tag also tells its stock; only the part before the dash is its version.
-        let version = tag.split('-').next().unwrap_or_default();
-        version.parse().map(|v| Self(Some(v))).map_err(|_| invalid())
     }
+
+    /// Whether the change has to find the very version that was read.
+    pub fn names_versions(&self) -> bool {
+        matches!(self, IfMatch::Versions(_))
+    }
+
+    /// Reads `If-Match: *` or a list of entity tags, in one header or several, as
+    /// [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#field.if-match) has it.
+    fn parse(headers: &HeaderMap) -> Result<Self, Problem> {
+        let values: Vec<_> = headers.get_all(header::IF_MATCH).iter().collect();
+        if values.is_empty() {
+            return Ok(Self::Absent);
+        }
+        let invalid = || Problem::bad_request("if_match_invalid", "If-Match must be * or entity tags such as \"1\"");
+        let texts = values.iter().map(|value| value.to_str()).collect::<Result<Vec<_>, _>>().map_err(|_| invalid())?;
+        if let [text] = texts[..]
+            && text.trim() == "*"
+        {
+            return Ok(Self::Any);
+        }
+        let tags = texts.into_iter().map(entity_tags).collect::<Option<Vec<_>>>().ok_or_else(invalid)?.concat();
+        if tags.is_empty() {
+            return Err(invalid());
+        }
+        Ok(Self::Versions(tags.iter().filter_map(EntityTag::version).collect()))
+    }
+}
+
+/// `"<opaque>"`, or `W/"<opaque>"` for a weak one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct EntityTag<'h> {
+    weak: bool,
+    opaque: &'h str,
+}
+
+impl EntityTag<'_> {
+    /// A product's tag also tells its stock; only the part before the dash is its version.
+    fn version(&self) -> Option<u64> {
+        let version = self.opaque.split('-').next().unwrap_or_default();
+        version.parse().ok().filter(|_| !self.weak)
+    }
+}
+
+/// The tags of a list. `None` where it is not one: a comma may be within a tag, and only quotes end it.
+fn entity_tags(text: &str) -> Option<Vec<EntityTag<'_>>> {
+    let (mut tags, mut rest) = (Vec::new(), text.trim());
+    while !rest.is_empty() {
+        let (weak, quoted) = match rest.strip_prefix("W/") {
+            Some(quoted) => (true, quoted),
+            None => (false, rest),
+        };
+        let (opaque, after) = quoted.strip_prefix('"')?.split_once('"')?;
+        if opaque.bytes().any(|b| b.is_ascii_control() || b == b' ') {
+            return None;
+        }
+        tags.push(EntityTag { weak, opaque });
+        let after = after.trim_start();
+        rest = match after.strip_prefix(',') {
+            Some(next) => next.trim_start_matches([' ', '\t', ',']),
+            None if after.is_empty() => after,
+            None => return None,
+        };
+    }
+    Some(tags)
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
@@ -61,5 +128,59 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         Self::parse(&parts.headers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn read(values: &[&str]) -> Option<IfMatch> {
+        let headers = values.iter().map(|value| (header::IF_MATCH, HeaderValue::from_str(value).unwrap()));
+        IfMatch::parse(&headers.collect()).ok()
+    }
+
+    #[test]
+    fn a_client_names_any_version_one_or_several() {
+        let versions = |versions: &[u64]| Some(IfMatch::Versions(versions.to_vec()));
+
+        assert_eq!(read(&[]), Some(IfMatch::Absent));
+        assert_eq!(read(&[" * "]), Some(IfMatch::Any));
+        assert_eq!(read(&["\"7\""]), versions(&[7]));
+        assert_eq!(read(&["\"7-12-0-0\""]), versions(&[7]));
+        assert_eq!(read(&["\"1\", \"2\",\"3\" ,, \"4\","]), versions(&[1, 2, 3, 4]));
+        assert_eq!(read(&["\"1\"", "\"2\""]), versions(&[1, 2]));
+    }
+
+    #[test]
+    fn a_weak_tag_or_one_of_somebody_else_is_of_no_version() {
+        for tags in ["W/\"1\"", "\"\"", "\"one\"", "\"a,b\"", "\"-1\"", "\"18446744073709551616\"", "W/\"1\", \"x\""] {
+            assert_eq!(read(&[tags]), Some(IfMatch::Versions(Vec::new())), "{tags}");
+        }
+        assert_eq!(read(&["W/\"1\", \"2\""]), Some(IfMatch::Versions(vec![2])));
+    }
+
+    #[test]
+    fn what_is_no_list_of_tags_is_refused() {
+        for text in [
+            "",
+            " ",
+            "1",
+            "\"",
+            "\"1",
+            "1\"",
+            "\"1\" \"2\"",
+            "\"1\"x",
+            "w/\"1\"",
+            "*, \"1\"",
+            "\"1\", *",
+            "\"a b\"",
+            ",",
+        ] {
+            assert_eq!(read(&[text]), None, "{text}");
+        }
+        assert_eq!(read(&["*", "*"]), None);
     }
 }

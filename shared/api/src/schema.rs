@@ -6,7 +6,8 @@
 use std::borrow::Cow;
 
 use domain::{
-    DisputeState, MAX_CATEGORY_DEPTH, MAX_PRICE_MINOR, OrderEvent, OrderState, PaymentState, Quantity, RefundState,
+    Address, DisputeState, MAX_CATEGORY_DEPTH, MAX_PRICE_MINOR, OrderEvent, OrderState, PaymentState, Quantity,
+    RefundState,
 };
 use utoipa::{
     PartialSchema, ToSchema,
@@ -15,6 +16,9 @@ use utoipa::{
 
 /// What ids and keys are made of.
 pub const ID: &str = "^[A-Za-z0-9._-]+$";
+
+/// No control characters.
+const PRINTABLE: &str = r"^[^\u0000-\u001F\u007F-\u009F]*$";
 
 /// The largest integer that every JSON reader keeps: 2^53 - 1.
 const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
@@ -58,11 +62,18 @@ schemas! {
     Day: text().format(Some(format("date"))).description(Some("`yyyy-mm-dd`, UTC."));
     CurrencyCode: text().pattern(Some("^[A-Z]{3}$")).description(Some("ISO 4217."));
     CountryCode: text().pattern(Some("^[A-Z]{2}$")).description(Some("ISO 3166-1 alpha-2."));
-    ProductName: line(200, "What a product is called.");
-    CustomerName: line(100, "What a customer is called.");
-    Manufacturer: line(100, "Who makes a product.");
+    ProductName: line(domain::ProductName::MAX_CHARS, "What a product is called.");
+    CustomerName: line(domain::CustomerName::MAX_CHARS, "What a customer is called.");
+    Manufacturer: line(domain::Manufacturer::MAX_CHARS, "Who makes a product.");
     CategorySegment: line(100, "The name of one category.");
-    AddressLine: line(200, "A line of an address.");
+    AddressLine: line(Address::MAX_LINE_CHARS, "A line of an address.");
+    AddressLineIfAny: text()
+        .max_length(Some(Address::MAX_LINE_CHARS))
+        .pattern(Some(PRINTABLE))
+        .description(Some("A line of an address that may be missing; an empty one is missing."));
+    Phone: text()
+        .max_length(Some(domain::Phone::MAX_CHARS))
+        .description(Some("4 to 20 digits, with a `+` in front or not, and spaces, `-`, `.`, `/`, `(` and `)` between them."));
     CategoryPath: ArrayBuilder::new()
         .items(Ref::from_schema_name("CategorySegment"))
         .max_items(Some(MAX_CATEGORY_DEPTH))
@@ -84,9 +95,12 @@ schemas! {
         .description(Some("Facts about a product: names of 1 to 64 characters, and 1,536 bytes in all."));
     Email: text().min_length(Some(3)).max_length(Some(254)).format(Some(format("email")));
     /// To compare: of an account that has one already.
-    Password: text().max_length(Some(128)).format(Some(format("password")));
+    Password: text().max_length(Some(domain::Password::MAX_CHARS)).format(Some(format("password")));
     /// To use from now on.
-    NewPassword: text().min_length(Some(8)).max_length(Some(128)).format(Some(format("password")));
+    NewPassword: text()
+        .min_length(Some(domain::Password::MIN_CHARS))
+        .max_length(Some(domain::Password::MAX_CHARS))
+        .format(Some(format("password")));
     PaymentToken: text().min_length(Some(1)).max_length(Some(255)).pattern(Some("^[!-~]+$"));
     Cursor: text().min_length(Some(1)).max_length(Some(1_024)).description(Some("`nextCursor` of the page before."));
     Price: ObjectBuilder::new()
@@ -177,7 +191,7 @@ mod tests {
         assert!(agrees::<CustomerName, _>(domain::CustomerName::parse));
         assert!(agrees::<Manufacturer, _>(domain::Manufacturer::parse));
         assert!(agrees::<CategorySegment, _>(|segment| domain::CategoryPath::new([segment])));
-        assert!(agrees::<AddressLine, _>(domain::Address::line));
+        assert!(agrees::<AddressLine, _>(|line| Address::line(line, "line1")));
         assert!(agrees::<Thumbnail, _>(domain::Thumbnail::parse));
         assert!(agrees::<Password, _>(domain::Password::attempt));
         assert!(agrees::<NewPassword, _>(domain::Password::choose));

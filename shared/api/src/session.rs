@@ -1,9 +1,6 @@
-use std::net::{IpAddr, SocketAddr};
-
-use axum::extract::{ConnectInfo, FromRef, FromRequestParts};
+use axum::extract::{FromRef, FromRequestParts};
 use domain::{Cart, SessionId, SessionKind, SessionLifetime, Timestamp, UserId};
 use http::{HeaderMap, HeaderValue, header, request::Parts};
-use lambda_http::request::RequestContext;
 use table::{SessionRecord, SessionWithCart, error_chain};
 
 use crate::{Context, Problem, token::Token};
@@ -32,10 +29,6 @@ pub struct SessionAndCart {
 /// longer open counts as none.
 #[derive(Debug, Clone)]
 pub struct MaybeSession(pub Option<SessionWithCart>);
-
-/// Where the request came from, as the gateway saw it; never what a header claims.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ClientAddress(pub Option<IpAddr>);
 
 /// What a customer recognises a session by: the User-Agent, at most 120 characters.
 #[derive(Debug, Clone)]
@@ -83,19 +76,6 @@ where
         let found = context.table.session_and_cart_get(token.uid(), &token.session_id()).await?;
         let now = context.clock.now();
         Ok(Self(found.filter(|f| f.session.lifetime.is_live(now))))
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let gateway = match parts.extensions.get::<RequestContext>() {
-            Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
-            _ => None,
-        };
-        let socket = || parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(a)| a.ip());
-        Ok(Self(gateway.and_then(|ip| ip.parse().ok()).or_else(socket)))
     }
 }
 

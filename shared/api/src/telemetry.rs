@@ -10,9 +10,51 @@ use std::{
 use domain::Timestamp;
 use serde_json::{Map, Value, json};
 use table::meter::{Cost, Costs, Pattern};
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::{
+    EnvFilter,
+    filter::{FilterExt as _, filter_fn},
+    layer::Filter,
+    registry::LookupSpan,
+};
 
 /// Every metric of ours is in this namespace, and has the table's name as a dimension.
 pub const NAMESPACE: &str = "OneTill";
+
+/// The crates of this workspace that log.
+const OWN_CRATES: [&str; 15] = [
+    "api",
+    "cart",
+    "domain",
+    "local",
+    "notifications",
+    "ops",
+    "orders",
+    "payments",
+    "products",
+    "projections",
+    "saga",
+    "sessions",
+    "stream",
+    "sweeper",
+    "table",
+];
+
+/// What is logged: as `RUST_LOG` says, or else as `otherwise` says, but of other people's crates never more than
+/// warnings. Below those the AWS SDK, the Lambda runtime and the HTTP stack write down requests and items as they are,
+/// with e-mails, addresses, tokens and hashes in them. What this workspace logs itself holds none of those at any level.
+pub fn log_filter<S>(otherwise: &str) -> impl Filter<S> + Send + Sync + 'static
+where
+    S: Subscriber + for<'s> LookupSpan<'s>,
+{
+    let asked_for = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(otherwise));
+    asked_for.and(filter_fn(may_be_logged))
+}
+
+fn may_be_logged(line: &Metadata<'_>) -> bool {
+    let of_crate = line.target().split("::").next().unwrap_or_default();
+    *line.level() <= Level::WARN || OWN_CRATES.contains(&of_crate)
+}
 
 /// Whether this is the first invocation of the process. It says so once.
 pub fn is_cold_start() -> bool {

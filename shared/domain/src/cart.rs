@@ -1,11 +1,14 @@
 use std::collections::BTreeMap;
 
-use crate::{Money, OrderId, ProductId, Quantity};
+use crate::{Invalid, Money, OrderId, ProductId, Quantity};
 
 /// Lines a cart can hold. A checkout writes one stock item a line beside three records of its own, and one DynamoDB
 /// transaction holds 100 actions; the rest is kept for what later has to be atomic with an order.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html>
 pub const MAX_LINES: usize = 90;
+
+/// Requests with a key that a cart remembers: as many as a customer with a bad connection may have on their way.
+pub const MAX_REMEMBERED: usize = 8;
 
 /// What a customer means to buy. One product is one line, whatever tab or device added it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -18,6 +21,51 @@ pub struct Cart {
     /// Units that another cart or an order that was given up brought, and for which there was no room. Kept to be shown
     /// until the cart is bought or emptied.
     pub left_out: BTreeMap<ProductId, Quantity>,
+    /// The requests with a key that were carried out last, oldest first, so that a retry adds nothing twice.
+    pub remembered: Vec<CartRequest>,
+}
+
+/// A request that changed a cart, as the cart remembers it: 48 bits of the SHA-256 of its key and 32 bits of that of what
+/// it asked for, in hexadecimal, because the cart is one small item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CartRequest(String);
+
+impl CartRequest {
+    const KEY_DIGITS: usize = 12;
+    const PAYLOAD_DIGITS: usize = 8;
+
+    /// Of two SHA-256 in hexadecimal.
+    pub fn of_digests(key: &str, payload: &str) -> Self {
+        let key = key.chars().take(Self::KEY_DIGITS);
+        Self(key.chain(payload.chars().take(Self::PAYLOAD_DIGITS)).collect())
+    }
+
+    /// As it was stored.
+    pub fn parse(stored: &str) -> Result<Self, Invalid> {
+        let whole = stored.len() == Self::KEY_DIGITS + Self::PAYLOAD_DIGITS;
+        if whole && stored.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Ok(Self(stored.to_owned()));
+        }
+        Err(Invalid::new("request", "corrupt", "must be 20 hexadecimal digits"))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn has_key_of(&self, other: &Self) -> bool {
+        self.0.get(..Self::KEY_DIGITS) == other.0.get(..Self::KEY_DIGITS)
+    }
+}
+
+/// What a cart knows of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recalled {
+    /// Nothing: it was not carried out, or so long ago that others took its place.
+    Unknown,
+    CarriedOut,
+    /// Its key was used for something else.
+    KeyReused,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,14 +128,26 @@ impl Cart {
         cart
     }
 
-    /// This cart with another one added, as by [`Cart::merge`], and with what that one left out before.
+    /// This cart with another one added, as by [`Cart::merge`], with what that one left out before, and with the requests
+    /// that it remembers: what it brings along may be retried here.
     #[must_use]
     pub fn merge_cart(&self, other: &Cart) -> Cart {
         let mut cart = self.merge(&other.lines);
         for (product, units) in &other.left_out {
             cart.leave_out(product, Some(*units));
         }
+        cart.remembered.extend(other.remembered.iter().cloned());
+        let surplus = cart.remembered.len().saturating_sub(MAX_REMEMBERED);
+        cart.remembered.drain(..surplus);
         cart
+    }
+
+    pub fn recall(&self, request: &CartRequest) -> Recalled {
+        match self.remembered.iter().find(|earlier| earlier.has_key_of(request)) {
+            None => Recalled::Unknown,
+            Some(earlier) if earlier == request => Recalled::CarriedOut,
+            Some(_) => Recalled::KeyReused,
+        }
     }
 
     /// Of these lines, the units that this cart does not hold.
@@ -167,6 +227,30 @@ mod tests {
         let merged = ours.merge_cart(&guest);
 
         assert_eq!((merged.lines.len(), merged.left_out), (1, BTreeMap::from([(mug, line(5).quantity)])));
+    }
+
+    #[test]
+    fn a_cart_tells_a_retry_from_a_key_that_was_used_for_something_else() {
+        let request = |key: &str, payload: &str| CartRequest::of_digests(&key.repeat(64), &payload.repeat(64));
+        let cart = Cart { remembered: vec![request("a", "1")], ..cart_of(1) };
+
+        assert_eq!(cart.recall(&request("a", "1")), Recalled::CarriedOut);
+        assert_eq!(cart.recall(&request("a", "2")), Recalled::KeyReused);
+        assert_eq!(cart.recall(&request("b", "1")), Recalled::Unknown);
+        assert_eq!(CartRequest::parse(request("a", "1").as_str()), Ok(request("a", "1")));
+        assert!(CartRequest::parse("aaaa").is_err() && CartRequest::parse(&"ä".repeat(10)).is_err());
+    }
+
+    #[test]
+    fn a_merge_remembers_the_requests_of_both_carts_and_the_newest_of_them_longest() {
+        let requests = |keys: std::ops::Range<u8>| -> Vec<CartRequest> {
+            keys.map(|key| CartRequest::of_digests(&format!("{key:02x}").repeat(32), &"0".repeat(64))).collect()
+        };
+        let ours = Cart { remembered: requests(0..6), ..cart_of(1) };
+        let guest = Cart { remembered: requests(6..10), ..cart_of(2) };
+
+        assert_eq!(ours.merge_cart(&guest).remembered, requests(2..10));
+        assert_eq!(ours.merge(&guest.lines).remembered, ours.remembered);
     }
 
     #[test]

@@ -2,7 +2,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::{Invalid, UserId, text::text_line};
+use crate::{Email, Invalid, UserId, text, text::text_line};
 
 /// Somebody with an e-mail and a password. A guest is only a [`UserId`]: registering gives that same id credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,67 +22,57 @@ pub enum Role {
 
 text_line!(CustomerName, "name", "name_invalid", 100);
 
-/// An e-mail address, lower-cased: what makes a customer unique. `Debug` hides it, so that no log shows it.
+/// A password a customer chose: 8 to 128 characters, none of the common ones, no other rule. It is compared in NFKC, so
+/// that it is the same on a device that composes its letters and on one that does not (NIST SP 800-63B, section
+/// 5.1.1.2). `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Email(String);
-
-impl Email {
-    /// Lower-cases first, because some letters grow by that (`Ⱥ`, of two bytes, becomes `ⱥ`, of three): what is checked is
-    /// what is stored and read again. Then checks the shape only: one `@`, something before it, a domain with a dot after
-    /// it. Whether mail arrives shows only when mail is sent.
-    pub fn parse(raw: &str) -> Result<Self, Invalid> {
-        let email = raw.trim().to_lowercase();
-        let plausible = email.len() <= 254
-            && email.chars().all(|c| !c.is_control() && !c.is_whitespace())
-            && email.split_once('@').is_some_and(|(local, domain)| {
-                let labels = domain.split('.').all(|l| !l.is_empty() && !l.starts_with('-') && !l.ends_with('-'));
-                !local.is_empty() && local.len() <= 64 && !domain.contains('@') && domain.contains('.') && labels
-            });
-        if !plausible {
-            return Err(Invalid::new("email", "email_invalid", "must be an e-mail address"));
-        }
-        Ok(Self(email))
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+pub struct Password {
+    normalised: String,
+    /// As it came, if that differs: what hashes of before were made from.
+    raw: Option<String>,
 }
-
-impl fmt::Debug for Email {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Email(redacted)")
-    }
-}
-
-/// A password a customer chose: 8 to 128 characters, none of the common ones, no other rule
-/// (NIST SP 800-63B, section 5.1.1.2). `Debug` hides it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Password(String);
 
 impl Password {
+    pub const MIN_CHARS: usize = 8;
+    pub const MAX_CHARS: usize = 128;
+
     /// A password somebody wants to use from now on.
     pub fn choose(raw: &str) -> Result<Self, Invalid> {
-        let length = raw.chars().count();
-        if !(8..=128).contains(&length) {
+        let password = Self::read(raw);
+        let normalised = &password.normalised;
+        if !(Self::MIN_CHARS..=Self::MAX_CHARS).contains(&normalised.chars().count()) {
             return Err(Invalid::new("password", "password_length", "must be 8 to 128 characters"));
         }
-        if COMMON.contains(&raw.to_lowercase().as_str()) || is_one_character_repeated(raw) {
+        if COMMON.contains(&normalised.to_lowercase().as_str()) || is_one_character_repeated(normalised) {
             return Err(Invalid::new("password", "password_common", "is among the first that attackers try"));
         }
-        Ok(Self(raw.to_owned()))
+        Ok(password)
     }
 
-    /// A password to compare: anything short enough to hash.
+    /// A password to compare: at most 128 characters, as it was sent or in NFKC.
     pub fn attempt(raw: &str) -> Result<Self, Invalid> {
-        if raw.chars().count() > 128 {
+        let password = Self::read(raw);
+        let short_enough = |text: &str| text.chars().count() <= Self::MAX_CHARS;
+        if !short_enough(&password.normalised) && !short_enough(raw) {
             return Err(Invalid::new("password", "password_length", "must be at most 128 characters"));
         }
-        Ok(Self(raw.to_owned()))
+        Ok(password)
     }
 
+    fn read(raw: &str) -> Self {
+        let normalised = text::nfkc(raw);
+        let raw = (normalised != raw).then(|| raw.to_owned());
+        Self { normalised, raw }
+    }
+
+    /// What is hashed.
     pub fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+        self.normalised.as_bytes()
+    }
+
+    /// What was hashed before passwords were normalised, if it differs.
+    pub fn bytes_before(&self) -> Option<&[u8]> {
+        self.raw.as_ref().map(String::as_bytes)
     }
 }
 
@@ -220,23 +210,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_email_is_unique_whatever_its_case() {
-        assert_eq!(Email::parse(" Ann@Example.COM ").unwrap(), Email::parse("ann@example.com").unwrap());
-        for raw in ["", "ann", "@example.com", "ann@", "ann@example", "a b@example.com", "a@b@example.com", "a@.com"] {
-            assert!(Email::parse(raw).is_err(), "{raw}");
-        }
-    }
-
-    #[test]
-    fn an_email_is_as_long_as_what_is_stored_of_it() {
-        // 64 bytes before the @ as they are typed, 96 in lower case.
-        assert!(Email::parse(&format!("{}@example.com", "Ⱥ".repeat(32))).is_err());
-        assert!(Email::parse(&format!("{}@example.com", "Ⱥ".repeat(21))).is_ok());
-        // 66 bytes as they are typed, 64 in lower case: the Kelvin sign becomes a k.
-        assert!(Email::parse(&format!("\u{212a}{}@example.com", "k".repeat(63))).is_ok());
-    }
-
-    #[test]
     fn common_and_short_passwords_are_refused() {
         for raw in ["", "seven77", "Password1", "aaaaaaaaaaaa", &"x".repeat(129)] {
             assert!(Password::choose(raw).is_err(), "{raw}");
@@ -246,9 +219,25 @@ mod tests {
     }
 
     #[test]
-    fn secrets_do_not_print() {
-        let printed = format!("{:?} {:?}", Email::parse("a@b.co"), Password::choose("correct horse"));
+    fn a_password_is_the_same_from_every_device() {
+        let (composed, decomposed) = ("mañana grün 12", "man\u{303}ana gru\u{308}n 12");
+        let chosen = Password::choose(composed).unwrap();
+        let tried = Password::attempt(decomposed).unwrap();
 
-        assert!(!printed.contains("a@b.co") && !printed.contains("horse"));
+        assert_eq!(chosen.as_bytes(), tried.as_bytes());
+        assert_eq!((chosen.bytes_before(), tried.bytes_before()), (None, Some(decomposed.as_bytes())));
+        // Counted as it is hashed: seven letters that came as thirteen characters, and 128 that came as 192.
+        assert!(Password::choose("n\u{303}u\u{308}n\u{303}u\u{308}n\u{303}u\u{308}1").is_err());
+        assert!(Password::choose(&"n\u{303}1".repeat(64)).is_ok());
+        assert!(Password::choose("ｐａｓｓｗｏｒｄ").is_err());
+        // One from before, of 128 characters that are 256 in NFKC, can still be tried.
+        assert!(Password::attempt(&"ﬁ".repeat(128)).is_ok());
+    }
+
+    #[test]
+    fn secrets_do_not_print() {
+        let printed = format!("{:?}", Password::choose("correct horse"));
+
+        assert!(!printed.contains("horse"));
     }
 }

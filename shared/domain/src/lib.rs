@@ -7,7 +7,9 @@ mod address;
 mod by_hand;
 mod cart;
 mod customer;
+mod description;
 mod dispute;
+mod email;
 mod ids;
 mod invalid;
 mod money;
@@ -19,11 +21,13 @@ mod session;
 mod text;
 mod transition;
 
-pub use address::{Address, CountryCode};
+pub use address::{Address, CountryCode, Phone};
 pub use by_hand::RefundByHand;
-pub use cart::{Cart, CartError, CartLine, MAX_LINES};
-pub use customer::{Customer, CustomerName, Email, Password, Role};
+pub use cart::{Cart, CartError, CartLine, CartRequest, MAX_LINES, MAX_REMEMBERED, Recalled};
+pub use customer::{Customer, CustomerName, Password, Role};
+pub use description::{escape, sanitise};
 pub use dispute::{Dispute, DisputeState};
+pub use email::Email;
 pub use ids::{
     AddressId, IdempotencyKey, Incarnation, OrderId, PaymentEventId, ProductId, ProviderId, SessionId, UserId,
 };

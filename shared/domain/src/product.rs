@@ -1,13 +1,23 @@
 use std::{collections::BTreeMap, fmt};
 
+use iso_currency::Currency;
 use jiff::Timestamp;
 
-use crate::{Invalid, Money, ProductId, text::text_line};
+use crate::{
+    Invalid, Money, ProductId,
+    text::{self, text_line},
+};
 
 /// Levels of a category path. Each level is one index entry (one WRU) a product, so the depth is bounded.
 pub const MAX_CATEGORY_DEPTH: usize = 4;
 
+const MAX_SEGMENT_CHARS: usize = 100;
+/// Of a whole path, in UTF-8: it is a key of the table.
+const MAX_CATEGORY_BYTES: usize = 1_000;
+
 const MAX_ATTRIBUTES: usize = 32;
+const MAX_ATTRIBUTE_NAME_CHARS: usize = 64;
+/// In UTF-8, names and values together: a product's page stays within one read unit.
 const MAX_ATTRIBUTES_BYTES: usize = 1_536;
 const MAX_STOCK: i64 = 1_000_000_000;
 
@@ -28,6 +38,18 @@ pub struct Product {
     pub version: u64,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+impl Product {
+    /// A shop sells in one currency: a product in another could not be bought, and stands in the wrong place of a list by
+    /// price.
+    pub fn is_priced_in(&self, currency: Currency) -> Result<(), Invalid> {
+        if self.price.currency() == currency {
+            return Ok(());
+        }
+        let reason = format!("must be in {}, the currency that this shop sells in", currency.code());
+        Err(Invalid::new("price", "currency_mismatch", reason))
+    }
 }
 
 text_line!(ProductName, "name", "name_invalid", 200);
@@ -58,15 +80,28 @@ impl Thumbnail {
 
 /// Where a product stands, outermost first: `Apparel`, `Apparel/Shoes`. Empty: in no category, found by price, search
 /// and id only.
+///
+/// Up to four levels of 1 to 100 characters, in NFC, and 1,000 bytes of UTF-8 together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct CategoryPath(Vec<String>);
 
 impl CategoryPath {
     pub fn new<S: AsRef<str>>(segments: impl IntoIterator<Item = S>) -> Result<Self, Invalid> {
-        let segments = segments
-            .into_iter()
-            .map(|s| crate::text::line(s.as_ref(), "category", "category_invalid", 100))
-            .collect::<Result<Vec<_>, _>>()?;
+        let path = Self::of(segments, text::line)?;
+        if path.0.iter().map(String::len).sum::<usize>() > MAX_CATEGORY_BYTES {
+            let reason = format!("must be at most {MAX_CATEGORY_BYTES} bytes of UTF-8, all levels together");
+            return Err(Invalid::new("category", "category_invalid", reason));
+        }
+        Ok(path)
+    }
+
+    fn of<S: AsRef<str>>(
+        segments: impl IntoIterator<Item = S>,
+        line: fn(&str, &'static str, &'static str, usize) -> Result<String, Invalid>,
+    ) -> Result<Self, Invalid> {
+        let segments =
+            segments.into_iter().map(|s| line(s.as_ref(), "category", "category_invalid", MAX_SEGMENT_CHARS));
+        let segments = segments.collect::<Result<Vec<_>, _>>()?;
         if segments.len() > MAX_CATEGORY_DEPTH {
             let reason = format!("must have at most {MAX_CATEGORY_DEPTH} levels");
             return Err(Invalid::new("category", "category_invalid", reason));
@@ -77,7 +112,27 @@ impl CategoryPath {
     /// Reads the joined form, that of `Display`: segments between `/`, in which `%2F` stands for a slash of
     /// the segment's own and `%25` for a percent sign.
     pub fn parse(joined: &str) -> Result<Self, Invalid> {
-        Self::new(joined.split('/').map(|s| s.replace("%2F", "/").replace("%25", "%")))
+        Self::new(split(joined))
+    }
+
+    /// Reads the joined form of a category that is looked for: one from before may be longer, or have invisible characters.
+    pub fn sought(joined: &str) -> Result<Self, Invalid> {
+        Self::of(split(joined), text::line_sought)
+    }
+
+    /// A joined form that was stored, under the rules of its time, in NFC.
+    pub fn stored(joined: &str) -> Self {
+        Self::stored_segments(split(joined))
+    }
+
+    /// Segments that were stored, under the rules of their time, in NFC.
+    pub fn stored_segments<S: AsRef<str>>(segments: impl IntoIterator<Item = S>) -> Self {
+        Self(segments.into_iter().map(|segment| text::nfc(segment.as_ref())).collect())
+    }
+
+    /// A joined form exactly as it was stored: the key of an index that was written before categories were kept in NFC.
+    pub fn spelled(joined: &str) -> Self {
+        Self(split(joined).collect())
     }
 
     pub fn depth(&self) -> usize {
@@ -98,6 +153,10 @@ impl CategoryPath {
     }
 }
 
+fn split(joined: &str) -> impl Iterator<Item = String> {
+    joined.split('/').map(|segment| segment.replace("%2F", "/").replace("%25", "%"))
+}
+
 impl fmt::Display for CategoryPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, segment) in self.0.iter().enumerate() {
@@ -108,22 +167,63 @@ impl fmt::Display for CategoryPath {
     }
 }
 
-/// Free-form facts about a product: at most 32, and 1.5 KiB together, so that a product page stays one read unit.
+/// Free-form facts about a product: at most 32 lines of text, named by 1 to 64 characters, in NFC. Together they are at most
+/// 1.5 KiB of UTF-8, so that a product page stays one read unit.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Attributes(BTreeMap<String, String>);
 
 impl Attributes {
     pub fn new(entries: impl IntoIterator<Item = (String, String)>) -> Result<Self, Invalid> {
-        let entries: BTreeMap<_, _> = entries.into_iter().collect();
-        let bytes: usize = entries.iter().map(|(k, v)| k.len() + v.len()).sum();
-        let named = entries.keys().all(|k| !k.is_empty() && k.len() <= 64 && !k.chars().any(char::is_control));
-        if !named || entries.len() > MAX_ATTRIBUTES || bytes > MAX_ATTRIBUTES_BYTES {
-            let reason = format!(
-                "must be at most {MAX_ATTRIBUTES} entries of {MAX_ATTRIBUTES_BYTES} bytes together, named by 1 to 64 bytes"
-            );
-            return Err(Invalid::new("attributes", "attributes_invalid", reason));
+        let attributes = Self::visible(entries)?;
+        let named = attributes.0.keys().all(|k| (1..=MAX_ATTRIBUTE_NAME_CHARS).contains(&k.chars().count()));
+        if !named || attributes.0.len() > MAX_ATTRIBUTES || attributes.bytes() > MAX_ATTRIBUTES_BYTES {
+            return Err(Invalid::new(
+                "attributes",
+                "attributes_invalid",
+                format!(
+                    "must be at most {MAX_ATTRIBUTES} entries of {MAX_ATTRIBUTES_BYTES} bytes of UTF-8 together, named by \
+                     1 to {MAX_ATTRIBUTE_NAME_CHARS} characters"
+                ),
+            ));
+        }
+        Ok(attributes)
+    }
+
+    /// The same, but values are cut to so many bytes if together they are too long.
+    pub fn shortened(entries: impl IntoIterator<Item = (String, String)>, bytes: usize) -> Result<Self, Invalid> {
+        let mut attributes = Self::visible(entries)?;
+        if attributes.bytes() > MAX_ATTRIBUTES_BYTES {
+            for value in attributes.0.values_mut() {
+                value.truncate(value.floor_char_boundary(bytes));
+                // Of a joined emoji that is cut, the joiner would be left.
+                value.truncate(value.trim_end_matches(['\u{200c}', '\u{200d}', '\u{fe0f}']).len());
+            }
+        }
+        Self::new(attributes.0)
+    }
+
+    fn visible(entries: impl IntoIterator<Item = (String, String)>) -> Result<Self, Invalid> {
+        let invalid = |reason: String| Invalid::new("attributes", "attributes_invalid", reason);
+        let entries: BTreeMap<_, _> =
+            entries.into_iter().map(|(name, value)| (text::nfc(&name), text::nfc(&value))).collect();
+        for (name, value) in &entries {
+            if let Some(reason) = text::unprintable(name) {
+                return Err(invalid(format!("a name {reason}")));
+            }
+            if let Some(reason) = text::unprintable(value) {
+                return Err(invalid(format!("{name:?} {reason}")));
+            }
         }
         Ok(Self(entries))
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.iter().map(|(name, value)| name.len() + value.len()).sum()
+    }
+
+    /// Those that were stored, under the rules of their time.
+    pub fn stored(entries: BTreeMap<String, String>) -> Self {
+        Self(entries)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
@@ -194,6 +294,43 @@ mod tests {
         let levels: Vec<_> = path.levels().map(|p| p.to_string()).collect();
 
         assert_eq!(levels, ["Apparel", "Apparel/Shoes", "Apparel/Shoes/Boots"]);
+    }
+
+    #[test]
+    fn a_category_is_the_same_whichever_device_typed_it() {
+        let composed = CategoryPath::parse("Café/Crème").unwrap();
+
+        assert_eq!(CategoryPath::new(["Cafe\u{301}", "Cre\u{300}me"]).unwrap(), composed);
+        assert_eq!(CategoryPath::stored("Cafe\u{301}/Cre\u{300}me"), composed);
+        assert!(CategoryPath::new(["Mugs\u{200b}"]).is_err());
+        assert!(CategoryPath::new(["ถ้วย".repeat(25), "ชา".to_owned()]).is_ok());
+        let reason = CategoryPath::new(vec!["ถ".repeat(100); 4]).unwrap_err().reason;
+        assert_eq!(reason, "must be at most 1000 bytes of UTF-8, all levels together");
+    }
+
+    #[test]
+    fn an_attribute_is_one_visible_line() {
+        let attributes = |name: &str, value: &str| Attributes::new([(name.to_owned(), value.to_owned())]);
+
+        for (name, value) in
+            [("size", "9\0"), ("size", "9\r\ncm"), ("size", "9\u{200b}"), ("si\u{200b}ze", "9"), ("a\n", "b")]
+        {
+            assert_eq!(attributes(name, value).unwrap_err().code, "attributes_invalid", "{name:?} {value:?}");
+        }
+        assert_eq!(attributes("Gro\u{308}ße", "gru\u{308}n").unwrap(), attributes("Größe", "grün").unwrap());
+        assert!(attributes(&"ก".repeat(64), "").is_ok());
+        assert!(attributes(&"ก".repeat(65), "").is_err());
+    }
+
+    #[test]
+    fn attributes_are_shortened_but_never_made_visible_by_that() {
+        let many = |value: &str| (0..4).map(|i| (format!("a{i}"), value.to_owned())).collect::<Vec<_>>();
+        let (long, family) = ("x".repeat(500), "x".repeat(196) + "👩\u{200d}👩" + &"x".repeat(400));
+
+        assert_eq!(Attributes::shortened(many("short"), 200).unwrap(), Attributes::new(many("short")).unwrap());
+        assert!(Attributes::shortened(many(&long), 200).unwrap().iter().all(|(_, value)| value.len() == 200));
+        assert!(Attributes::shortened(many(&family), 203).unwrap().iter().all(|(_, value)| value.ends_with("👩")));
+        assert!(Attributes::shortened(many(&format!("{long}\0")), 200).is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 
-use crate::{Invalid, ProductId, UserId};
+use crate::{Invalid, ProductId, UserId, text};
 
 /// What a customer thinks of a product; at most one of each customer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,18 +29,27 @@ impl Stars {
     }
 }
 
-/// Plain text of up to 2,000 bytes; may be empty.
+/// Plain text of up to 2,000 characters, in NFC; may be empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReviewText(String);
 
 impl ReviewText {
+    pub const MAX_CHARS: usize = 2_000;
+
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
-        let text = raw.trim();
+        let text = text::nfc(raw);
+        let text = text.trim();
         let readable = |c: char| !c.is_control() || c == '\n';
-        if text.len() > 2_000 || !text.chars().all(readable) {
-            return Err(Invalid::new("text", "text_invalid", "must be at most 2,000 bytes without control characters"));
+        if text.chars().count() > Self::MAX_CHARS || !text.chars().all(readable) {
+            let reason = "must be at most 2,000 characters without control characters";
+            return Err(Invalid::new("text", "text_invalid", reason));
         }
         Ok(Self(text.to_owned()))
+    }
+
+    /// One that was stored, under the rules of its time.
+    pub fn stored(text: String) -> Self {
+        Self(text)
     }
 
     pub fn as_str(&self) -> &str {

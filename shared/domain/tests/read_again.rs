@@ -5,17 +5,71 @@ use std::fmt::Debug;
 
 use domain::{
     Address, AddressId, Attributes, CategoryPath, CountryCode, Currency, CustomerName, Email, IdempotencyKey, Invalid,
-    Manufacturer, Money, OrderEvent, OrderId, OrderState, PaymentEventId, PaymentState, ProductId, ProductName,
-    Quantity, RefundState, ReviewText, SessionId, Stars, Thumbnail, UserId, parse_currency,
+    Manufacturer, Money, OrderEvent, OrderId, OrderState, Password, PaymentEventId, PaymentState, Phone, ProductId,
+    ProductName, Quantity, RefundState, ReviewText, SessionId, Stars, Thumbnail, UserId, parse_currency,
 };
 use proptest::{prelude::*, sample::select};
 
 /// Characters that grow, shrink or change by their neighbours when their case is folded, that combine, that are trimmed or
 /// not, and that separate the parts of something.
-const ODD: [&str; 38] = [
-    "Ⱥ", "Ⱦ", "İ", "ı", "ẞ", "ß", "ﬀ", "ŉ", "ǰ", "Σ", "σ", "ς", "ΑΣ", "\u{212a}", "\u{212b}", "Ω", "ſ", "e\u{301}",
-    "\u{301}", "\u{345}", "\u{a0}", "\u{2028}", "\u{3000}", "\u{85}", "\u{200b}", "\u{feff}", " ", "\t", "\n", "\r",
-    "\0", "%2F", "%25", "%", "/", "#", "😀", "日本",
+const ODD: [&str; 56] = [
+    "Ⱥ",
+    "Ⱦ",
+    "İ",
+    "ı",
+    "ẞ",
+    "ß",
+    "ﬀ",
+    "ŉ",
+    "ǰ",
+    "Σ",
+    "σ",
+    "ς",
+    "ΑΣ",
+    "\u{212a}",
+    "\u{212b}",
+    "Ω",
+    "ſ",
+    "e\u{301}",
+    "\u{301}",
+    "\u{345}",
+    "\u{a0}",
+    "\u{2028}",
+    "\u{3000}",
+    "\u{85}",
+    "\u{200b}",
+    "\u{feff}",
+    " ",
+    "\t",
+    "\n",
+    "\r",
+    "\0",
+    "%2F",
+    "%25",
+    "%",
+    "/",
+    "#",
+    "😀",
+    "日本",
+    // What one normal form makes of another, and what only its neighbours need.
+    "\u{344}",
+    "\u{958}",
+    "\u{fb1d}",
+    "ﷺ",
+    "Ｋ",
+    "１",
+    "\u{1100}\u{1161}",
+    "が",
+    "か\u{3099}",
+    "\u{200c}",
+    "\u{200d}",
+    "\u{202e}",
+    "\u{ad}",
+    "\u{fe0f}",
+    "क्\u{200d}ष",
+    "می\u{200c}خ",
+    "👩\u{200d}👧",
+    "。",
 ];
 
 /// Any text, and above all text that some of these types accept.
@@ -60,7 +114,11 @@ proptest! {
         if let Ok(first) = Email::parse(&raw) {
             let again = Email::parse(first.as_str());
             prop_assert!(again.as_ref() == Ok(&first), "{raw:?}: {:?} does not read back", first.as_str());
-            prop_assert!(first.as_str().len() <= 254);
+            prop_assert!(first.as_str().is_ascii() && first.as_str().len() <= 254);
+            prop_assert!(Email::forms(&raw).contains(&first));
+            if let Some(unicode) = first.in_unicode() {
+                prop_assert!(Email::parse(unicode.as_str()) == Ok(first.clone()), "{:?} is another", unicode.as_str());
+            }
         }
     }
 
@@ -69,10 +127,46 @@ proptest! {
         reads_again(&raw, CustomerName::parse, |name| name.as_str().to_owned())?;
         reads_again(&raw, ProductName::parse, |name| name.as_str().to_owned())?;
         reads_again(&raw, Manufacturer::parse, |name| name.as_str().to_owned())?;
-        reads_again(&raw, Address::line, String::clone)?;
+        reads_again(&raw, |raw| Address::line(raw, "city"), String::clone)?;
+        reads_again(&raw, Phone::parse, |phone| phone.as_str().to_owned())?;
         reads_again(&raw, ReviewText::parse, |text| text.as_str().to_owned())?;
         reads_again(&raw, Thumbnail::parse, |url| url.as_str().to_owned())?;
         reads_again(&raw, CountryCode::parse, |code| code.as_str().to_owned())?;
+    }
+
+    #[test]
+    fn what_is_accepted_is_visible_and_no_longer_than_it_may_be(raw in text()) {
+        let accepted = [
+            (CustomerName::parse(&raw).map(|name| name.as_str().to_owned()), CustomerName::MAX_CHARS),
+            (ProductName::parse(&raw).map(|name| name.as_str().to_owned()), ProductName::MAX_CHARS),
+            (Manufacturer::parse(&raw).map(|name| name.as_str().to_owned()), Manufacturer::MAX_CHARS),
+            (Address::line(&raw, "city"), Address::MAX_LINE_CHARS),
+        ];
+        for (text, most) in accepted {
+            let Ok(text) = text else { continue };
+            prop_assert!(text.chars().count() <= most);
+            prop_assert!(!text.contains(['\u{200b}', '\u{feff}', '\u{202e}', '\u{ad}', '\0', '\n', '\u{2028}']), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_telephone_number_reads_back_as_itself(raw in "[+]?[0-9 ./()-]{3,45}") {
+        reads_again(&raw, Phone::parse, |phone| phone.as_str().to_owned())?;
+    }
+
+    #[test]
+    fn a_password_is_the_same_when_it_is_normalised_again(raw in text()) {
+        if let Ok(first) = Password::choose(&raw) {
+            let again = Password::choose(str::from_utf8(first.as_bytes()).expect("text"));
+            prop_assert!(again.is_ok_and(|again| again.as_bytes() == first.as_bytes()));
+            prop_assert!(Password::attempt(&raw).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_stored_category_reads_back_in_its_joined_form(joined in prop::collection::vec(text(), 1..4)) {
+        let first = CategoryPath::stored(&joined.join("/"));
+        prop_assert_eq!(CategoryPath::stored(&first.to_string()), first);
     }
 
     #[test]

@@ -37,6 +37,9 @@ pub enum SagaError {
     /// What has to be known first, the payment provider did not answer.
     #[error("the payment provider did not answer")]
     Silent,
+    /// There is something to pay, and nothing was given to pay it with. The provider was not asked.
+    #[error("the order has to be paid")]
+    NoPayment,
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -45,12 +45,12 @@ impl Saga {
     /// A refusal is followed by a second question, which closes the payment: nothing goes back before that.
     ///
     /// # Errors
-    /// [`SagaError::NoTime`] before the provider was asked; afterwards where the table cannot be used, or others keep
-    /// moving the order.
+    /// [`SagaError::NoTime`] and [`SagaError::NoPayment`] before the provider was asked; afterwards where the table cannot be
+    /// used, or others keep moving the order.
     pub async fn charge(
         &self,
         order: Order,
-        token: PaymentToken,
+        token: Option<PaymentToken>,
         patience: Patience,
         now: Timestamp,
     ) -> Result<Order, SagaError> {
@@ -60,6 +60,7 @@ impl Saga {
         if order.totals.total.amount_minor() == 0 {
             return self.learn(order, News::Paid { reference: "free" }, now).await;
         }
+        let token = token.ok_or(SagaError::NoPayment)?;
         let charge = Charge { order: order.id, amount: order.totals.total, token };
         let outcome = within(patience, || self.payments.charge(&charge)).await?;
         match &outcome {

@@ -1,5 +1,8 @@
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error as _, Unexpected},
+};
 use serde_json::Value;
 use table::{Bucket, BucketError, ObjectPage};
 
@@ -23,8 +26,18 @@ pub struct DeadLetter {
     pub timestamp: String,
     #[serde(rename = "DDBStreamBatchInfo")]
     pub batch: BatchInfo,
-    /// The event as the function got it, as JSON text.
+    /// The event as the function got it, as JSON text. Whether a mapping writes it as text or as an object AWS does not
+    /// say; both are read.
+    #[serde(deserialize_with = "text_or_object")]
     pub payload: String,
+}
+
+fn text_or_object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(text) => text,
+        object @ Value::Object(_) => object.to_string(),
+        other => return Err(D::Error::invalid_type(Unexpected::Other(&other.to_string()), &"an event, or its text")),
+    })
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -163,5 +176,54 @@ impl DeadLetters {
         now: Timestamp,
     ) -> Result<String, DeadLetterError> {
         self.put(&DeadLetter::new(mapping.function, records, condition, invoked, now)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn letter(payload: Value) -> Result<DeadLetter, serde_json::Error> {
+        serde_json::from_value(json!({
+            "requestContext": {
+                "requestId": "316aa6d0-8154-xmpl-9af7-85d5f4a6bc81",
+                "functionArn": "arn:aws:lambda:us-east-1:111122223333:function:Shop-Projections-1A2B",
+                "condition": "RetryAttemptsExhausted",
+                "approximateInvokeCount": 6,
+            },
+            "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+            "version": "1.0",
+            "timestamp": "2026-01-31T12:00:00.000Z",
+            "DDBStreamBatchInfo": {
+                "shardId": "shardId-00000001573689847184-864758bb",
+                "startSequenceNumber": "800000000003126276362",
+                "endSequenceNumber": "800000000003126276362",
+                "approximateArrivalOfFirstRecord": "2026-01-31T11:59:59Z",
+                "approximateArrivalOfLastRecord": "2026-01-31T11:59:59Z",
+                "batchSize": 1,
+                "streamArn": "arn:aws:dynamodb:us-east-1:111122223333:table/Shop-Table/stream/2026-01-01T00:00:00.000",
+            },
+            "payload": payload,
+        }))
+    }
+
+    #[test]
+    fn a_letter_is_read_whether_its_payload_is_text_or_an_object() {
+        let event = json!({"Records": [{"eventID": "1"}]});
+
+        let (of_text, of_object) = (letter(event.to_string().into()).unwrap(), letter(event.clone()).unwrap());
+
+        assert_eq!(of_text, of_object);
+        assert_eq!(serde_json::from_str::<Value>(&of_object.payload).unwrap(), event);
+        assert_eq!(of_object.function(), "Shop-Projections-1A2B");
+    }
+
+    #[test]
+    fn what_is_no_payload_is_no_letter() {
+        for wrong in [Value::Null, json!([]), json!(1)] {
+            assert!(letter(wrong).is_err());
+        }
     }
 }

@@ -1,4 +1,4 @@
-use domain::{Address, AddressId, CountryCode, Invalid, UserId};
+use domain::{Address, AddressId, CountryCode, Invalid, Phone, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -28,21 +28,25 @@ pub(crate) struct AddressRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     postal_code: Option<String>,
     country: String,
+    /// Not of addresses from before it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    phone: Option<String>,
 }
 
 impl From<&Address> for AddressRow {
     fn from(address: &Address) -> Self {
-        let Address { id, recipient, line1, line2, city, region, postal_code, country } = address.clone();
+        let Address { id, recipient, line1, line2, city, region, postal_code, country, phone } = address.clone();
         let (id, country) = (id.to_string(), country.as_str().to_owned());
-        Self { id, recipient, line1, line2, city, region, postal_code, country }
+        let phone = phone.map(|phone| phone.as_str().to_owned());
+        Self { id, recipient, line1, line2, city, region, postal_code, country, phone }
     }
 }
 
 impl AddressRow {
     pub(crate) fn into_address(self) -> Result<Address, Invalid> {
-        let Self { id, recipient, line1, line2, city, region, postal_code, country } = self;
-        let (id, country) = (id.parse()?, CountryCode::parse(&country)?);
-        Ok(Address { id, recipient, line1, line2, city, region, postal_code, country })
+        let Self { id, recipient, line1, line2, city, region, postal_code, country, phone } = self;
+        let (id, country, phone) = (id.parse()?, CountryCode::stored(&country)?, phone.map(Phone::stored));
+        Ok(Address { id, recipient, line1, line2, city, region, postal_code, country, phone })
     }
 }
 

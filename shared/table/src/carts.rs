@@ -4,7 +4,10 @@ use aws_sdk_dynamodb::{
     operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
     types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
 };
-use domain::{Cart, CartLine, Invalid, MAX_LINES, ProductId, Quantity, SessionKind, Timestamp, UserId};
+use domain::{
+    Cart, CartLine, CartRequest, Invalid, MAX_LINES, MAX_REMEMBERED, ProductId, Quantity, SessionKind, Timestamp,
+    UserId,
+};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
@@ -50,6 +53,8 @@ struct CartRow {
     placed: Option<String>,
     #[serde(default)]
     left_out: BTreeMap<String, i64>,
+    #[serde(default)]
+    remembered: Vec<String>,
 }
 
 pub(crate) fn cart(item: Option<Item>) -> Result<Cart, StoreError> {
@@ -69,7 +74,8 @@ impl CartRow {
         let placed = self.placed.map(|id| id.parse()).transpose()?;
         let left_out = |(id, units): (String, i64)| Ok((id.parse()?, Quantity::new(units)?));
         let left_out = self.left_out.into_iter().map(left_out).collect::<Result<_, Invalid>>()?;
-        Ok(Cart { version: self.version, lines, placed, left_out })
+        let remembered = self.remembered.iter().map(|stored| CartRequest::parse(stored)).collect::<Result<_, _>>()?;
+        Ok(Cart { version: self.version, lines, placed, left_out, remembered })
     }
 }
 
@@ -87,6 +93,10 @@ pub(crate) fn lines_value(lines: &BTreeMap<ProductId, CartLine>) -> AttributeVal
 
 pub(crate) fn left_out_value(left_out: &BTreeMap<ProductId, Quantity>) -> AttributeValue {
     AttributeValue::M(left_out.iter().map(|(id, units)| (id.to_string(), n(units.units()))).collect())
+}
+
+fn remembered_value<'a>(requests: impl IntoIterator<Item = &'a CartRequest>) -> AttributeValue {
+    AttributeValue::L(requests.into_iter().map(|request| s(request.as_str())).collect())
 }
 
 /// When TTL may delete the cart: a guest's only.
@@ -109,22 +119,37 @@ pub struct CartWrite<'a> {
 impl Table {
     /// AP-07: adds units to a line, or adds the line. UpdateItem, 1 WRU while the cart is within 1 KB.
     ///
-    /// The addition happens in the table, so increments of any number of tabs all count. On
-    /// [`CartWriteError::Changed`] decide anew from the cart it carries: the line came or went, or is full.
+    /// The addition happens in the table, so increments of any number of tabs all count. A request with a key is
+    /// remembered by the very write that carries it out, so that of any number of the same one counts. On
+    /// [`CartWriteError::Changed`] decide anew from the cart it carries: the line came or went, or is full, or the request
+    /// was carried out.
     pub async fn cart_line_add(
         &self,
         write: CartWrite<'_>,
         product: &ProductId,
         added: Quantity,
         line: &CartLine,
+        request: Option<&CartRequest>,
     ) -> Result<Cart, CartWriteError> {
         if write.read.version == 0 {
-            return self.cart_lines_write(write, &BTreeMap::from([(product.clone(), *line)])).await;
+            let lines = lines_value(&BTreeMap::from([(product.clone(), *line)]));
+            let update = match request {
+                Some(_) => "SET cartLines = :lines, remembered = :requests, version = :one",
+                None => "SET cartLines = :lines, version = :one",
+            };
+            let call = self.cart_update(write, update, NEW).expression_attribute_values(":lines", lines);
+            let requests = request.map(|request| remembered_value([request]));
+            return cart_written(match requests {
+                Some(requests) => call.expression_attribute_values(":requests", requests),
+                None => call,
+            })
+            .await;
         }
+        let remembering = request.map(|request| Remembering::new(write.read, request));
         let call = if write.read.lines.contains_key(product) {
             let update = "SET cartLines.#product.q = cartLines.#product.q + :added, cartLines.#product.p = :price, \
                           cartLines.#product.c = :currency, version = version + :one";
-            self.cart_update(write, update, "cartLines.#product.q <= :room")
+            self.cart_update_remembering(write, update, "cartLines.#product.q <= :room", remembering)
                 .expression_attribute_values(":added", n(added.units()))
                 .expression_attribute_values(":room", n(Quantity::MAX.units() - added.units()))
                 .expression_attribute_values(":price", n(line.price_seen.amount_minor()))
@@ -132,7 +157,8 @@ impl Table {
         } else {
             let condition =
                 "attribute_exists(PK) AND attribute_not_exists(cartLines.#product) AND size(cartLines) < :most";
-            self.cart_update(write, "SET cartLines.#product = :line, version = version + :one", condition)
+            let update = "SET cartLines.#product = :line, version = version + :one";
+            self.cart_update_remembering(write, update, condition, remembering)
                 .expression_attribute_values(":line", line_value(line))
                 .expression_attribute_values(":most", n(MAX_LINES))
         };
@@ -184,6 +210,20 @@ impl Table {
         cart_written(call).await
     }
 
+    fn cart_update_remembering(
+        &self,
+        write: CartWrite<'_>,
+        update: &str,
+        condition: &str,
+        remembering: Option<Remembering>,
+    ) -> UpdateItemFluentBuilder {
+        let Some(Remembering { update: remember, condition: once, values }) = remembering else {
+            return self.cart_update(write, update, condition);
+        };
+        let call = self.cart_update(write, &format!("{update}{remember}"), &format!("({condition}) AND {once}"));
+        values.into_iter().fold(call, |call, (name, value)| call.expression_attribute_values(name, value))
+    }
+
     fn cart_update(&self, write: CartWrite<'_>, update: &str, condition: &str) -> UpdateItemFluentBuilder {
         let CartWrite { uid, kind, read, must_match, now } = write;
         let mut call = self.update(keys::cart(uid)).expression_attribute_values(":one", n(1));
@@ -223,6 +263,10 @@ impl Table {
             update += ", leftOut = :left";
             written.insert(":left".to_owned(), left_out_value(&merged.left_out));
         }
+        if merged.remembered != read.remembered {
+            update += ", remembered = :requests";
+            written.insert(":requests".to_owned(), remembered_value(&merged.remembered));
+        }
         let condition = match read.version {
             0 => {
                 if let Some(expires_at) = expires_at {
@@ -244,6 +288,33 @@ impl Table {
         let pk = s(keys::user_pk(uid));
         let found = items.iter().position(|item| item.get(keys::PK) == Some(&pk))?;
         Some(items.swap_remove(found))
+    }
+}
+
+/// What an update says besides, so that the cart remembers a request, and only if it does not yet. Nothing in it depends on
+/// which others the cart remembers, so that requests of several tabs do not get in each other's way.
+struct Remembering {
+    update: &'static str,
+    condition: &'static str,
+    values: Item,
+}
+
+impl Remembering {
+    fn new(read: &Cart, request: &CartRequest) -> Self {
+        let mut values = values([(":request", s(request.as_str())), (":remembered", n(MAX_REMEMBERED))]);
+        if read.remembered.len() >= MAX_REMEMBERED {
+            // An index beyond the end of a list adds to it; the oldest makes room.
+            // <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.UpdateExpressions.html#Expressions.UpdateExpressions.SET.AddingListElements>
+            let update = ", remembered[99] = :request REMOVE remembered[0]";
+            let condition = "size(remembered) >= :remembered AND NOT contains(remembered, :request)";
+            return Self { update, condition, values };
+        }
+        values.insert(":requests".to_owned(), remembered_value([request]));
+        values.insert(":none".to_owned(), AttributeValue::L(Vec::new()));
+        let update = ", remembered = list_append(if_not_exists(remembered, :none), :requests)";
+        let condition = "(attribute_not_exists(remembered) OR (size(remembered) < :remembered AND NOT \
+                         contains(remembered, :request)))";
+        Self { update, condition, values }
     }
 }
 

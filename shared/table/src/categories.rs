@@ -3,16 +3,20 @@ use std::collections::BTreeSet;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::CategoryPath;
 
-use crate::{StoreError, Table, keys, meter::metered, rows};
+use crate::{StoreError, Table, keys, meter::metered};
 
 impl Table {
     /// AP-15: every category path that ever held a product. GetItem, eventually consistent; read through a cache.
     pub async fn categories_list(&self) -> Result<BTreeSet<CategoryPath>, StoreError> {
+        let joined = self.category_paths_stored().await?;
+        Ok(joined.iter().map(|path| CategoryPath::stored(path)).collect())
+    }
+
+    /// The paths as they are stored: AP-15.
+    pub(crate) async fn category_paths_stored(&self) -> Result<Vec<String>, StoreError> {
         let output = metered("AP-15", self.get(keys::categories()).send()).await?;
-        let Some(item) = output.item else { return Ok(BTreeSet::new()) };
-        let joined = item.get("paths").and_then(|v| v.as_ss().ok()).cloned().unwrap_or_default();
-        let paths = joined.iter().map(|path| CategoryPath::parse(path)).collect::<Result<_, _>>();
-        paths.map_err(|e| StoreError::corrupt(rows::key_of(&item), e))
+        let paths = output.item.as_ref().and_then(|item| item.get("paths")?.as_ss().ok());
+        Ok(paths.cloned().unwrap_or_default())
     }
 
     /// AP-15: makes paths known, and the paths above them. UpdateItem that adds to a set: repeating it changes nothing.

@@ -86,17 +86,18 @@ fn customer_item(customer: &Customer) -> Item {
 }
 
 fn customer(item: Item) -> Result<Customer, StoreError> {
+    let key = rows::key_of(&item);
     let row: CustomerRow = from_item(item)?;
     let read = || -> Result<Customer, Invalid> {
         Ok(Customer {
             id: row.uid.parse()?,
-            name: CustomerName::parse(&row.name)?,
-            email: Email::parse(&row.email)?,
+            name: CustomerName::stored(row.name),
+            email: Email::stored(row.email),
             role: if row.role == "admin" { Role::Admin } else { Role::Customer },
             created_at: rows::from_millis(row.created_at)?,
         })
     };
-    read().map_err(|e| StoreError::corrupt(&row.pk, e))
+    read().map_err(|e| StoreError::corrupt(key, e))
 }
 
 impl Table {
@@ -141,6 +142,17 @@ impl Table {
             credential.ok_or_else(|| StoreError::corrupt(rows::key_of(&item), "no uid or hash"))?;
         let logins = item.get("logins").and_then(|v| v.as_n().ok()).and_then(|raw| raw.parse().ok());
         Ok(Some(Credential { uid, password_hash, logins: logins.unwrap_or_default() }))
+    }
+
+    /// The credential of an account that may be stored under several forms of its e-mail (see [`Email::forms`]), with the
+    /// one it is under: AP-32 for each form until it is found. All but a few accounts have only one.
+    pub async fn credential_find(&self, forms: &[Email]) -> Result<Option<(Email, Credential)>, StoreError> {
+        for email in forms {
+            if let Some(credential) = self.credential_get(email).await? {
+                return Ok(Some((email.clone(), credential)));
+            }
+        }
+        Ok(None)
     }
 
     /// AP-33: registers a customer and opens their session, in one transaction. With a guest, the customer is the guest's

@@ -1,6 +1,6 @@
 //! Lists of orders: a customer's, and those of the shop's staff.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use domain::{Money, Order, OrderId, OrderState, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use crate::{
     Page, StoreError, Table, error_chain, keys,
     meter::metered,
     order_rows::{customer_order, order},
-    rows,
+    page::one_more_than,
     rows::{Item, millis, n, s},
     schema,
 };
@@ -23,6 +23,18 @@ pub struct CustomerOrder {
     pub item_count: u64,
     /// Of the order this was projected from.
     pub version: u64,
+}
+
+impl From<&Order> for CustomerOrder {
+    fn from(order: &Order) -> Self {
+        Self {
+            id: order.id,
+            state: order.state,
+            total: order.totals.total,
+            item_count: order.item_count(),
+            version: order.version,
+        }
+    }
 }
 
 /// The place of an order in a customer's list.
@@ -44,6 +56,9 @@ pub struct DuePosition {
     #[serde(rename = "n")]
     seen: usize,
 }
+
+/// Orders of another kind that one page of open orders looks past before it ends early.
+const MOST_PASSED_OVER: usize = 1_000;
 
 /// What can be open about an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,14 +96,13 @@ impl Table {
             .expression_attribute_values(":pk", s(keys::user_pk(owner)))
             .expression_attribute_values(":prefix", s(keys::ORDER_PREFIX))
             .scan_index_forward(false)
-            .limit(limit)
+            .limit(one_more_than(limit))
             .set_exclusive_start_key(start)
             .send();
         let output = metered("AP-09", call).await?;
         let more = output.last_evaluated_key.is_some();
         let items = output.items.unwrap_or_default().into_iter().map(customer_order).collect::<Result<Vec<_>, _>>()?;
-        let next = items.last().filter(|_| more).map(|o| OrderPosition(o.id.to_string()));
-        Ok(Page { items, next })
+        Ok(Page::cut(items, limit, more, |o| OrderPosition(o.id.to_string())))
     }
 
     /// AP-42: settled orders of one state placed on one UTC day, newest first. Query order-state-index.
@@ -113,14 +127,13 @@ impl Table {
             .key_condition_expression("stateDay = :hash")
             .expression_attribute_values(":hash", s(&hash))
             .scan_index_forward(false)
-            .limit(limit)
+            .limit(one_more_than(limit))
             .set_exclusive_start_key(start)
             .send();
         let output = metered("AP-42", call).await?;
         let more = output.last_evaluated_key.is_some();
         let items = output.items.unwrap_or_default().into_iter().map(customer_order).collect::<Result<Vec<_>, _>>()?;
-        let next = items.last().filter(|_| more).map(|o| StateDayPosition { order: o.id.to_string() });
-        Ok(Page { items, next })
+        Ok(Page::cut(items, limit, more, |o| StateDayPosition { order: o.id.to_string() }))
     }
 
     /// AP-12: orders with something open that are due in a span of time, soonest first. A Query on each due shard, then
@@ -133,79 +146,106 @@ impl Table {
         until: Timestamp,
         limit: i32,
     ) -> Result<Vec<Order>, StoreError> {
-        self.orders_due(from, until, limit).await.map(|(orders, _)| orders)
-    }
-
-    /// With how many entries of the index that were.
-    async fn orders_due(
-        &self,
-        from: Timestamp,
-        until: Timestamp,
-        limit: i32,
-    ) -> Result<(Vec<Order>, usize), StoreError> {
-        let shard = |shard| {
-            let call = self
-                .query()
-                .index_name(schema::DUE.name)
-                .key_condition_expression("dueShard = :shard AND dueAt BETWEEN :from AND :until")
-                .expression_attribute_values(":shard", s(keys::due_shard_name(shard)))
-                .expression_attribute_values(":from", n(millis(from)))
-                .expression_attribute_values(":until", n(millis(until)))
-                .limit(limit)
-                .send();
-            metered("AP-12", call)
-        };
-        let pages = futures::future::try_join_all((0..keys::DUE_SHARDS).map(shard)).await?;
-        let due_at = |item: &Item| item.get("dueAt").and_then(|v| v.as_n().ok()).and_then(|ms| ms.parse::<i64>().ok());
-        let mut items: Vec<_> = pages.into_iter().flat_map(|page| page.items.unwrap_or_default()).collect();
-        // Stable: what is due in the same millisecond stays in the order of the shards and of the index.
-        items.sort_by_key(due_at);
-        items.truncate(usize::try_from(limit).unwrap_or(0));
-        let entries = items.len();
-        let ids = items.iter().filter_map(|item| {
-            let pk = item.get(keys::PK)?.as_s().ok()?;
-            pk.strip_prefix(keys::ORDER_PREFIX)?.parse().ok()
-        });
+        let entries = self.due_entries(millis(from), millis(until), limit).await?;
+        let mut orders = self.orders_of(&entries).await?;
         // The index may name an order twice, at the old and at the new time, while it moves.
-        let mut named = HashSet::new();
-        let ids: Vec<OrderId> = ids.filter(|id| named.insert(*id)).collect();
-        let found = self.items_get("AP-12", ids.iter().copied().map(keys::order).collect(), true).await?;
-        let readable =
-            |item| order(item).inspect_err(|e| tracing::error!(error = error_chain(e), "an order is left out")).ok();
-        let mut orders: Vec<_> = found.into_iter().filter_map(readable).collect();
-        orders.sort_by_key(|o| ids.iter().position(|id| *id == o.id));
-        Ok((orders, entries))
+        Ok(entries.iter().filter_map(|entry| orders.remove(&entry.order)).collect())
     }
 
-    /// AP-12 for operators: orders with something open of one kind, soonest due first. A page may be shorter than `limit`
-    /// and still not the last.
+    /// AP-12 for operators: orders with something open of one kind, soonest due first. A page looks past as many orders
+    /// that are open for something else as [`MOST_PASSED_OVER`] allows; only beyond that it may be short, or empty, and
+    /// still not the last.
     pub async fn order_list_open(
         &self,
         open: Open,
         limit: i32,
         after: Option<&DuePosition>,
     ) -> Result<Page<CustomerOrder, DuePosition>, StoreError> {
-        let (from, skip) = after.map_or((0, 0), |p| (p.due_at, p.seen));
-        let start = rows::from_millis(from).map_err(|e| StoreError::corrupt("cursor", e))?;
+        let mut position = after.cloned().unwrap_or(DuePosition { due_at: 0, seen: 0 });
         let wanted = usize::try_from(limit).unwrap_or(0);
-        let asked = i32::try_from(skip + wanted + 1).unwrap_or(i32::MAX);
-        let (orders, entries) = self.orders_due(start, Timestamp::MAX, asked).await?;
+        let (mut found, mut named, mut passed_over) = (Vec::new(), HashSet::new(), 0);
+        let more = loop {
+            let asked = position.seen + wanted + 1;
+            let asked_for = i32::try_from(asked).unwrap_or(i32::MAX);
+            let mut entries = self.due_entries(position.due_at, millis(Timestamp::MAX), asked_for).await?;
+            let more = entries.len() >= asked;
+            // Those due in the same millisecond as the last one looked at come first, and so many of them were looked at.
+            let again = entries.iter().take(position.seen).take_while(|entry| entry.due_at == position.due_at).count();
+            entries.drain(..again);
+            let orders = self.orders_of(&entries).await?;
+            for entry in &entries {
+                position = position.past(entry);
+                let order = orders.get(&entry.order).filter(|order| open.is_of(order));
+                // The index may name an order twice, at the old and at the new time, while it moves.
+                match order.filter(|order| named.insert(order.id)) {
+                    Some(order) => found.push((CustomerOrder::from(order), position.clone())),
+                    None => passed_over += 1,
+                }
+            }
+            if !more || found.len() > wanted {
+                break false;
+            }
+            if passed_over >= MOST_PASSED_OVER {
+                break true;
+            }
+        };
+        let page = Page::cut(found, limit, false, |(_, position)| position.clone());
+        let next = page.next.or(more.then_some(position));
+        Ok(Page { items: page.items.into_iter().map(|(order, _)| order).collect(), next })
+    }
 
-        let more = entries > skip + wanted;
-        let page: Vec<_> = orders.into_iter().skip(skip).take(wanted).collect();
-        let due = |o: &Order| o.due_at.map_or(from, millis);
-        let next = page.last().map(due).filter(|_| more).map(|due_at| {
-            let with_the_last = page.iter().rev().take_while(|o| due(o) == due_at).count();
-            let before = if due_at == from { skip } else { 0 };
-            DuePosition { due_at, seen: before + with_the_last }
-        });
-        let items = page.into_iter().filter(|o| open.is_of(o)).map(|o| CustomerOrder {
-            id: o.id,
-            state: o.state,
-            total: o.totals.total,
-            item_count: o.item_count(),
-            version: o.version,
-        });
-        Ok(Page { items: items.collect(), next })
+    /// AP-12: the first entries of the due index in a span of time, in milliseconds, soonest first. What is due in the same
+    /// millisecond stays in the order of the shards and of the index.
+    async fn due_entries(&self, from: i64, until: i64, limit: i32) -> Result<Vec<DueEntry>, StoreError> {
+        let shard = |shard| {
+            let call = self
+                .query()
+                .index_name(schema::DUE.name)
+                .key_condition_expression("dueShard = :shard AND dueAt BETWEEN :from AND :until")
+                .expression_attribute_values(":shard", s(keys::due_shard_name(shard)))
+                .expression_attribute_values(":from", n(from))
+                .expression_attribute_values(":until", n(until))
+                .limit(limit)
+                .send();
+            metered("AP-12", call)
+        };
+        let pages = futures::future::try_join_all((0..keys::DUE_SHARDS).map(shard)).await?;
+        let items = pages.into_iter().flat_map(|page| page.items.unwrap_or_default());
+        let mut entries: Vec<_> = items.filter_map(|item| DueEntry::of(&item)).collect();
+        entries.sort_by_key(|entry| entry.due_at);
+        entries.truncate(usize::try_from(limit).unwrap_or(0));
+        Ok(entries)
+    }
+
+    /// AP-12: the orders that entries of the due index name, read consistently. One that does not read back is logged and
+    /// left out.
+    async fn orders_of(&self, entries: &[DueEntry]) -> Result<HashMap<OrderId, Order>, StoreError> {
+        let ids: HashSet<OrderId> = entries.iter().map(|entry| entry.order).collect();
+        let found = self.items_get("AP-12", ids.into_iter().map(keys::order).collect(), true).await?;
+        let readable =
+            |item| order(item).inspect_err(|e| tracing::error!(error = error_chain(e), "an order is left out")).ok();
+        Ok(found.into_iter().filter_map(readable).map(|order| (order.id, order)).collect())
+    }
+}
+
+/// An entry of the due index.
+struct DueEntry {
+    due_at: i64,
+    order: OrderId,
+}
+
+impl DueEntry {
+    fn of(item: &Item) -> Option<Self> {
+        let due_at = item.get("dueAt")?.as_n().ok()?.parse().ok()?;
+        let pk = item.get(keys::PK)?.as_s().ok()?;
+        Some(Self { due_at, order: pk.strip_prefix(keys::ORDER_PREFIX)?.parse().ok()? })
+    }
+}
+
+impl DuePosition {
+    /// The place after an entry that follows this one.
+    fn past(&self, entry: &DueEntry) -> Self {
+        let before = if entry.due_at == self.due_at { self.seen } else { 0 };
+        Self { due_at: entry.due_at, seen: before + 1 }
     }
 }

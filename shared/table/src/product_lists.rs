@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Page, StoreError, Table, keys,
     meter::{Pattern, metered},
+    page::one_more_than,
     rows,
     rows::{Item, from_item, n, s},
     schema::{self, Index},
@@ -151,7 +152,7 @@ impl Table {
         };
         // An even spread gives each shard limit / 8; twice that makes asking again rare.
         let limit = usize::try_from(limit).unwrap_or(1);
-        let batch = i32::try_from(limit.div_ceil(shards) * 2 + 2).unwrap_or(i32::MAX);
+        let batch = i32::try_from(limit.div_ceil(shards) * 2 + 1).unwrap_or(i32::MAX);
         let fetch = async |shard: usize, position: &ShardPosition| {
             let after = match position {
                 ShardPosition::Start => None,
@@ -217,14 +218,13 @@ impl Table {
             .expression_attribute_values(":min", n(range.min))
             .expression_attribute_values(":max", n(range.max))
             .scan_index_forward(order == SortOrder::CheapestFirst)
-            .limit(limit)
+            .limit(one_more_than(limit))
             .set_exclusive_start_key(start)
             .send();
         let output = metered(pattern, call).await?;
         let more = output.last_evaluated_key.is_some();
         let items = output.items.unwrap_or_default().into_iter().map(card).collect::<Result<Vec<_>, _>>()?;
-        let next = items.last().filter(|_| more).map(position_of);
-        Ok(Page { items, next })
+        Ok(Page::cut(items, limit, more, position_of))
     }
 }
 

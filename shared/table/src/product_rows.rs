@@ -121,12 +121,12 @@ impl ProductRow {
         let path = [self.category4, self.category3, self.category2, self.category].into_iter().flatten().next();
         Ok(Product {
             id: self.id.parse()?,
-            name: ProductName::parse(&self.name)?,
-            category: path.as_deref().map(CategoryPath::parse).transpose()?.unwrap_or_default(),
+            name: ProductName::stored(self.name),
+            category: path.as_deref().map(CategoryPath::stored).unwrap_or_default(),
             price: rows::money(self.price, &self.currency)?,
             thumbnail: self.thumbnail.as_deref().map(Thumbnail::parse).transpose()?,
-            manufacturer: self.manufacturer.as_deref().map(Manufacturer::parse).transpose()?,
-            attributes: Attributes::new(self.attributes)?,
+            manufacturer: self.manufacturer.map(Manufacturer::stored),
+            attributes: Attributes::stored(self.attributes),
             featured_rank: self.featured_rank,
             version: self.version,
             created_at: rows::from_millis(self.created_at)?,

@@ -1,9 +1,12 @@
-use aws_sdk_dynamodb::{operation::put_item::PutItemError, types::ReturnValuesOnConditionCheckFailure};
-use domain::{ProductId, UserId};
+use aws_sdk_dynamodb::{
+    operation::put_item::PutItemError,
+    types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem},
+};
+use domain::{ProductId, Timestamp, UserId};
 use uuid::Uuid;
 
 use crate::{
-    ProductPage, ProductRecord, StoreError, Table,
+    Idempotency, PriorRequest, ProductPage, ProductRecord, StoreError, Table,
     conditions::NEW,
     keys,
     meter::{Pattern, metered},
@@ -21,6 +24,16 @@ pub enum ProductWriteError {
     Unknown,
     #[error("the product was changed by somebody else")]
     Changed,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ProductCreateOnceError {
+    #[error("a product with this id exists")]
+    Exists,
+    #[error("the idempotency key was used before")]
+    Repeated(PriorRequest),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -78,17 +91,7 @@ impl Table {
         actor: &UserId,
         move_id: Uuid,
     ) -> Result<ProductPage, ProductWriteError> {
-        let id = &record.product.id;
-        let mut actions = vec![
-            self.transact_put(product_item(record, stock <= 0, actor.as_str()), Some(NEW)),
-            self.transact_put(stock_item(id, stock, move_id.into(), record.product.created_at), Some(NEW)),
-        ];
-        if stock > 0 {
-            actions.push(
-                self.transact_put(move_item(id, move_id, MoveKind::Initial, stock, "initial", actor.as_str()), None),
-            );
-        }
-        let reasons = match self.transact("AP-20", actions).await {
+        let reasons = match self.transact("AP-20", self.product_puts(record, stock, actor, move_id)).await {
             Ok(()) => {
                 let (record, incarnation, rating) = (record.clone(), Some(move_id.into()), Default::default());
                 return Ok(ProductPage { record, available: stock, incarnation, rating });
@@ -100,6 +103,58 @@ impl Table {
             return Err(ProductWriteError::Exists);
         }
         self.product_complete(record, stock, actor.as_str()).await?.ok_or(ProductWriteError::Exists)
+    }
+
+    /// AP-70: as AP-20, once for each idempotency key, whose record is part of the transaction: its `answer` is what a retry
+    /// gets.
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the product, of its ledger or of the record")]
+    pub async fn product_create_once(
+        &self,
+        record: &ProductRecord,
+        stock: i64,
+        actor: &UserId,
+        move_id: Uuid,
+        request: &Idempotency,
+        answer: &str,
+        now: Timestamp,
+    ) -> Result<(), ProductCreateOnceError> {
+        let recorded = self.transact_put(request.item(answer, now), Some(NEW));
+        let mut actions = vec![recorded.clone()];
+        actions.extend(self.product_puts(record, stock, actor, move_id));
+        let reasons = match self.transact("AP-70", actions).await {
+            Ok(()) => return Ok(()),
+            Err(TransactError::Store(error)) => return Err(error.into()),
+            Err(TransactError::Canceled(reasons)) => reasons,
+        };
+        // A repeated key comes first: the product may be there because the first request created it.
+        if let Some(prior) = reasons.first().filter(|r| condition_failed(r)).and_then(|r| r.item.clone()) {
+            return Err(ProductCreateOnceError::Repeated(request.read(prior)?));
+        }
+        if reasons.get(1).is_some_and(condition_failed) {
+            return Err(ProductCreateOnceError::Exists);
+        }
+        let completed = self.product_complete_with(record, stock, actor.as_str(), vec![recorded]).await?;
+        completed.map(drop).ok_or(ProductCreateOnceError::Exists)
+    }
+
+    /// A product, its stock and the first line of its ledger, if it begins with any.
+    fn product_puts(
+        &self,
+        record: &ProductRecord,
+        stock: i64,
+        actor: &UserId,
+        move_id: Uuid,
+    ) -> Vec<TransactWriteItem> {
+        let id = &record.product.id;
+        let mut actions = vec![
+            self.transact_put(product_item(record, stock <= 0, actor.as_str()), Some(NEW)),
+            self.transact_put(stock_item(id, stock, move_id.into(), record.product.created_at), Some(NEW)),
+        ];
+        if stock > 0 {
+            let first = move_item(id, move_id, MoveKind::Initial, stock, "initial", actor.as_str());
+            actions.push(self.transact_put(first, None));
+        }
+        actions
     }
 
     /// AP-21: writes a product over the version it was read at, when so many units were available. PutItem, conditional

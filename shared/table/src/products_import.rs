@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::{operation::put_item::PutItemError, types::TransactWriteItem};
 use domain::{ProductId, Timestamp};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use uuid::Uuid;
@@ -145,6 +145,17 @@ impl Table {
         units: i64,
         actor: &str,
     ) -> Result<Option<ProductPage>, StoreError> {
+        self.product_complete_with(record, units, actor, Vec::new()).await
+    }
+
+    /// AP-63, with further actions of the same transaction.
+    pub(crate) async fn product_complete_with(
+        &self,
+        record: &ProductRecord,
+        units: i64,
+        actor: &str,
+        further: Vec<TransactWriteItem>,
+    ) -> Result<Option<ProductPage>, StoreError> {
         let product = &record.product;
         let id = &product.id;
         let key = keys::stock(id, keys::ONLY_STOCK_SHARD);
@@ -163,11 +174,13 @@ impl Table {
                 &format!("available = :seen AND {of_that_stock}"),
                 bound,
             ),
-            line(first_move(id), MoveKind::Initial, initial(&stock)?, "initial"),
         ];
+        // Next to the stock that it changes, for those who read the stream.
         if units != seen {
             actions.push(line(Uuid::now_v7(), MoveKind::Adjusted, units - seen, "loaded again"));
         }
+        actions.push(line(first_move(id), MoveKind::Initial, initial(&stock)?, "initial"));
+        actions.extend(further);
         match self.transact("AP-63", actions).await {
             Ok(()) => {
                 let (record, rating) = (record.clone(), Default::default());

@@ -14,6 +14,7 @@ use crate::{
     Page, StoreError, Table,
     keys::{self, Key},
     meter::metered,
+    page::one_more_than,
     rows,
     rows::{Item, from_item, millis, n, s},
     transact::{TransactError, values},
@@ -48,7 +49,7 @@ fn review(item: Item) -> Result<Review, StoreError> {
             product: row.pk.strip_prefix("PROD#").unwrap_or_default().parse()?,
             customer: row.sk.strip_prefix(keys::REVIEW_PREFIX).unwrap_or_default().parse()?,
             stars: Stars::new(row.stars)?,
-            text: ReviewText::parse(&row.text)?,
+            text: ReviewText::stored(row.text),
             at: rows::from_millis(row.at)?,
         })
     };
@@ -92,14 +93,13 @@ impl Table {
             .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
             .expression_attribute_values(":pk", s(keys::product_pk(product)))
             .expression_attribute_values(":prefix", s(keys::REVIEW_PREFIX))
-            .limit(limit)
+            .limit(one_more_than(limit))
             .set_exclusive_start_key(start)
             .send();
         let output = metered("AP-56", call).await?;
         let more = output.last_evaluated_key.is_some();
         let items = output.items.unwrap_or_default().into_iter().map(review).collect::<Result<Vec<_>, _>>()?;
-        let next = items.last().filter(|_| more).map(|r: &Review| ReviewPosition(r.customer.to_string()));
-        Ok(Page { items, next })
+        Ok(Page::cut(items, limit, more, |r| ReviewPosition(r.customer.to_string())))
     }
 
     /// AP-57: counts a customer's review as it is this moment, or that it is gone. BatchGetItem of the review and what was

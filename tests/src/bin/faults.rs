@@ -91,9 +91,9 @@ fn models() -> bool {
 
 async fn enumeration() -> bool {
     println!("\nenumeration: each call of each flow suffers each fault it can, before and after");
-    let engine = Engine::start().await;
     let mut tally = Tally::default();
     for flow in Flow::ALL {
+        let engine = Engine::start().await;
         let done = runs::enumerate(&engine, flow, &mut tally).await;
         println!(
             "  {:?}: {} calls, {} runs, {} violations so far",

@@ -513,7 +513,8 @@ pub async fn enumerate(engine: &Engine, flow: Flow, tally: &mut Tally) -> Enumer
             world.heal(clients_ask_first).await;
             Some(judge(&world, &name).await)
         })
-        .buffer_unordered(4);
+        // They wait most of their time: for backoff, and for an answer that does not come.
+        .buffer_unordered(16);
     let mut done = 0;
     while let Some(run) = runs.next().await {
         let Some(run) = run else { continue };

@@ -27,12 +27,13 @@ const CUSTOMERS: [(&str, &str, &str); 3] = [
 
 const HOUSE: &str = "17 Lobster Lane";
 const TOWN: &str = "Ballyvaughan";
+const PHONE: &str = "+353 65 707 7123";
 const HASH: &str = "argon2-hash-of";
 
 /// What no log may show.
 pub fn secrets() -> Vec<String> {
     let known = CUSTOMERS.iter().flat_map(|(_, name, email)| [*name, *email]);
-    known.chain([HOUSE, TOWN, HASH]).map(str::to_owned).collect()
+    known.chain([HOUSE, TOWN, PHONE, HASH]).map(str::to_owned).collect()
 }
 
 /// Where mail to [`UNREACHABLE`] goes.
@@ -96,6 +97,7 @@ impl Day<'_> {
                 region: None,
                 postal_code: None,
                 country: domain::CountryCode::parse("IE").expect("a country"),
+                phone: domain::Phone::parse(PHONE).ok(),
             };
             table.address_put(&customer.id, &home, true).await.expect("the table answers");
         }

@@ -174,11 +174,25 @@ fn no_name_begins_a_header_of_its_own() {
 
 #[test]
 fn an_address_that_is_none_is_refused_rather_than_guessed() {
-    let eve = Customer { email: Email::parse("x>,<bob@example.com").unwrap(), ..ann() };
+    for stored in
+        ["x>,<bob@example.com", "ann@example.com,", "<ann@example.com>", "ann@example.com\u{200b}", "ä@example.com"]
+    {
+        let eve = Customer { email: Email::stored(stored.to_owned()), ..ann() };
 
-    let composed = compose(&notice(News::Placed), &eve, &shop());
+        let composed = compose(&notice(News::Placed), &eve, &shop());
 
-    assert!(matches!(composed, Err(LetterError::Address)));
+        assert!(matches!(composed, Err(LetterError::Address)), "{stored}");
+    }
+}
+
+#[test]
+fn an_address_that_was_stored_with_its_domain_in_unicode_is_written_to_in_ascii() {
+    let ann = Customer { email: Email::stored("ann@müller.example".to_owned()), ..ann() };
+
+    let mail = compose(&notice(News::Placed), &ann, &shop()).unwrap();
+
+    assert_eq!(mail.to.as_str(), "ann@xn--mller-kva.example");
+    assert!(String::from_utf8(mail.raw).unwrap().contains("ann@xn--mller-kva.example"));
 }
 
 #[test]

@@ -33,7 +33,7 @@ struct Needed {
     metrics: Vec<Watched>,
     /// Of the metrics, where they are added up also of each.
     statistic: &'static str,
-    /// How they are put together, if there are several.
+    /// How they are put together, if there are several, or nothing is counted at times.
     expression: Option<&'static str>,
     /// The most its threshold may be.
     threshold: f64,
@@ -41,8 +41,10 @@ struct Needed {
     minutes: u32,
 }
 
-const SUM: Option<&str> = Some("SUM(METRICS())");
-const PERCENT: Option<&str> = Some("100 * (consumed / PERIOD(consumed)) / provisioned");
+/// An alarm on a metric of DynamoDB stays as it is while data is missing, whatever it says of missing data:
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>
+const SUM: Option<&str> = Some("SUM(FILL(METRICS(), 0))");
+const PERCENT: Option<&str> = Some("100 * (FILL(consumed, 0) / PERIOD(consumed)) / FILL(provisioned, REPEAT)");
 
 fn needed(shape: &Shape) -> Vec<Needed> {
     let of = |namespace: &str, metric: &str, dimensions: &[(&str, &str)]| -> Watched {
@@ -57,6 +59,9 @@ fn needed(shape: &Shape) -> Vec<Needed> {
     };
     let api = [("ApiId", "${HttpApi}"), ("Stage", "${HttpApiStage}")];
     let age = |function: &str| vec![of("AWS/Lambda", "IteratorAge", &[("FunctionName", function)])];
+    let failures = |function: &str| {
+        ["Errors", "Throttles"].map(|metric| of("AWS/Lambda", metric, &[("FunctionName", function)])).to_vec()
+    };
     let letters = [("BucketName", "${DeadLettersBucket}"), ("FilterId", "Letters")];
     let of_shop = |metric: &str| vec![of("OneTill", metric, &[("Table", "${Table}")])];
     let conflict = of("AWS/DynamoDB", "TransactionConflict", &[("TableName", "${Table}")]);
@@ -68,11 +73,13 @@ fn needed(shape: &Shape) -> Vec<Needed> {
         minutes,
     };
     let mut needed = vec![
-        alarm(by_operation("ThrottledRequests"), "Sum", SUM, 5.0, 5),
-        alarm(by_operation("SystemErrors"), "Sum", SUM, 5.0, 5),
-        alarm(vec![conflict], "Sum", None, 100.0, 5),
+        alarm(by_operation("ThrottledRequests"), "Sum", SUM, 5.0, 15),
+        alarm(by_operation("SystemErrors"), "Sum", SUM, 5.0, 15),
+        alarm(vec![conflict], "Sum", SUM, 100.0, 15),
         alarm(vec![of("AWS/ApiGateway", "5xx", &api)], "Sum", None, 5.0, 5),
         alarm(vec![of("AWS/ApiGateway", "Latency", &api)], "p99", None, 29_000.0, 15),
+        alarm(failures("${NotificationsFunction}"), "Sum", SUM, 1.0, 20),
+        alarm(failures("${ProjectionsFunction}"), "Sum", SUM, 1.0, 20),
         alarm(age("${NotificationsFunction}"), "Maximum", None, 60_000.0, 5),
         alarm(age("${ProjectionsFunction}"), "Maximum", None, 60_000.0, 5),
         alarm(vec![of("AWS/S3", "PutRequests", &letters)], "Sum", None, 1.0, 15),
@@ -87,7 +94,7 @@ fn needed(shape: &Shape) -> Vec<Needed> {
             for direction in ["Read", "Write"] {
                 let metrics = ["Consumed", "Provisioned"]
                     .map(|kind| of("AWS/DynamoDB", &format!("{kind}{direction}CapacityUnits"), &dimensions));
-                needed.push(alarm(metrics.to_vec(), "Sum", PERCENT, 80.0, 15));
+                needed.push(alarm(metrics.to_vec(), "Sum", PERCENT, 80.0, 20));
             }
         }
     }
@@ -116,17 +123,53 @@ impl Needed {
             && statistics.iter().all(|statistic| *statistic == Some(self.statistic))
             && number(&alarm["Threshold"]).is_some_and(|threshold| threshold <= self.threshold)
             && looks_back.is_some_and(|minutes| minutes <= f64::from(self.minutes))
+            && (self.expression.is_none() || has_a_period_to_spare(alarm))
+            && (!self.statistic.starts_with('p') || alarm["EvaluateLowSampleCountPercentile"] == "ignore")
             && tells(alarm)
     }
 }
 
-fn tells(alarm: &Value) -> bool {
+/// A metric that comes late is filled up with zeros until it is there: the last period never counts for certain.
+fn has_a_period_to_spare(alarm: &Value) -> bool {
+    let number = |name: &str| alarm[name].as_str().and_then(|text| text.parse::<u32>().ok());
+    number("EvaluationPeriods").zip(number("DatapointsToAlarm")).is_some_and(|(looked_at, over)| looked_at > over)
+}
+
+fn is_heard(alarm: &Value) -> bool {
     alarm["AlarmActions"] == json!(["${AlarmTopic}"])
         && alarm.get("ActionsEnabled").is_none_or(|enabled| enabled == "true")
+}
+
+fn tells(alarm: &Value) -> bool {
+    is_heard(alarm)
         && matches!(
             alarm["ComparisonOperator"].as_str(),
             Some("GreaterThanThreshold" | "GreaterThanOrEqualToThreshold")
         )
+}
+
+/// Whether an alarm tells that a mapping no longer looks into the stream: it counts each look, and is silent when it is
+/// disabled or gone. <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html#event-source-mapping-metrics>
+fn stopped(shape: &Shape, consumer: &str) -> bool {
+    let mapping = format!("${{{consumer}Mapping}}");
+    let looked = |alarm: &Value| {
+        watched(alarm)
+            == [(
+                "AWS/Lambda".to_owned(),
+                "PolledEventCount".to_owned(),
+                vec![("EventSourceMappingUUID".to_owned(), mapping.clone())],
+            )]
+            && alarm["Statistic"] == "SampleCount"
+            && alarm["ComparisonOperator"] == "LessThanThreshold"
+            && alarm["Threshold"] == "1"
+            && alarm["TreatMissingData"] == "breaching"
+            && alarm["Period"] == "300"
+            && alarm["EvaluationPeriods"] == "3"
+            && is_heard(alarm)
+    };
+    let counts = &shape.properties(&format!("{consumer}Mapping"))["MetricsConfig"]["Metrics"];
+    *counts == json!(["EventCount"])
+        && shape.of_kind("AWS::CloudWatch::Alarm").any(|(_, alarm)| looked(&alarm.properties))
 }
 
 pub fn alarms(shape: &Shape) -> Vec<String> {
@@ -139,6 +182,9 @@ pub fn alarms(shape: &Shape) -> Vec<String> {
     // A sweeper that does not run tells nothing, and that is what has to be heard.
     let silent = shape.properties("OverdueHoldsAlarm")["TreatMissingData"] == "breaching";
     found.extend(lacks(silent, "OverdueHoldsAlarm hears when nothing is told"));
+    for consumer in ["Notifications", "Projections"] {
+        found.extend(lacks(stopped(shape, consumer), &format!("{consumer}Mapping is heard when it stops")));
+    }
     // The alarm on letters counts by the metrics of the bucket.
     let counted = shape.properties("DeadLettersBucket")["MetricsConfigurations"] == json!([{"Id": "Letters"}]);
     found.extend(lacks(counted, "DeadLettersBucket counts requests"));

@@ -8,7 +8,8 @@ use crate::{Outcome, shape::Shape, template::Resource};
 pub fn retained(shape: &Shape) -> Vec<String> {
     let kinds = ["AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key"];
     let data = kinds.into_iter().flat_map(|kind| shape.of_kind(kind).collect::<Vec<_>>());
-    let lost = data.filter(|(_, r)| r.on_delete != "Retain" || r.on_replace != "Retain");
+    // What a deployment made that failed is no data, and would keep the next one from making it.
+    let lost = data.filter(|(_, r)| r.on_delete != "RetainExceptOnCreate" || r.on_replace != "Retain");
     lost.map(|(name, _)| name.to_owned()).collect()
 }
 

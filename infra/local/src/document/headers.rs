@@ -51,9 +51,13 @@ fn complete_parameter(parameter: &mut Parameter) {
         "Idempotency-Key" => (
             text().min_length(Some(16)).max_length(Some(64)).pattern(Some(ID)).into(),
             "Chosen by the client, one for each thing that must not happen twice: a retry with the same key and body \
-             gets the first answer again, for 24 hours.",
+             gets the first answer again, for 24 hours. It may be sent in quotes.",
         ),
-        "If-Match" => (text().into(), "The `ETag` that the client has seen: another version is not changed."),
+        "If-Match" => (
+            text().pattern(Some(r#"^(\*|(W/)?"[!#-~]*"(, (W/)?"[!#-~]*")*)$"#)).into(),
+            "The `ETag` that the client has seen, or several: another version is not changed. `*` is any version. A weak \
+             tag (`W/`) matches none.",
+        ),
         "If-None-Match" => (text().into(), "The `ETag` that the client has: 304 if nothing has changed."),
         _ => return,
     };

@@ -34,7 +34,7 @@ enum Need {
 use Need::{Always, Sometimes};
 
 /// Those with members of their own. The others are a [`REFUSED_FIELD`] or a [`PLAIN`] error.
-const VARIANTS: [Variant; 10] = [
+const VARIANTS: [Variant; 11] = [
     Variant {
         name: "AmountProblem",
         codes: &["amount_not_chargeable", "amount_not_refundable"],
@@ -65,11 +65,20 @@ const VARIANTS: [Variant; 10] = [
         codes: &["out_of_stock"],
         members: &[("products", Member::Shortages, Sometimes), ("available", Member::Units, Sometimes)],
     },
+    Variant {
+        name: "PaymentMissingProblem",
+        codes: &["payment_missing"],
+        members: &[("total", Member::Money, Sometimes)],
+    },
     Variant { name: "PriceChangedProblem", codes: &["price_changed"], members: &[("total", Member::Money, Always)] },
     Variant {
         name: "ProductsProblem",
         codes: &["currency_mismatch", "product_not_sold"],
-        members: &[("products", Member::ProductIds, Sometimes)],
+        members: &[
+            ("products", Member::ProductIds, Sometimes),
+            ("field", Member::Field, Sometimes),
+            ("errors", Member::Errors, Sometimes),
+        ],
     },
     Variant {
         name: "RefundProblem",

@@ -1,17 +1,20 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use domain::{Email, Role};
+use domain::Role;
 use ops::admin;
 
-use super::{Outcome, shop::EndpointArgs};
+use super::{
+    Outcome,
+    shop::{EndpointArgs, LOCAL_TABLE},
+};
 
 pub const HELP: &str = "\
 Staff are customers with the role admin: they register in the shop like anybody, and are then given it here. Every route
 under /admin asks the table for the role, so giving and taking it holds from the next request on. Costs 1 RRU and 1 WRU.
 
 Examples, on AWS with the table's name as the stack tells it, and on the local stack:
-  cargo run -p ops -- admin grant ann@shop.example --table EcommerceApp
+  cargo run -p ops -- admin grant ann@shop.example --table OneTill-Table
   cargo run -p ops -- admin revoke ann@shop.example \\
       --endpoint http://127.0.0.1:8000 --s3-endpoint http://127.0.0.1:9090";
 
@@ -34,9 +37,9 @@ struct Whom {
     /// What they registered with
     #[arg(value_name = "EMAIL")]
     email: String,
-    /// The shop's table
-    #[arg(long, value_name = "NAME", env = "TABLE_NAME", default_value = "EcommerceApp")]
-    table: String,
+    /// The shop's table; with --endpoint it may be left out
+    #[arg(long, value_name = "NAME", env = "TABLE_NAME", required_unless_present = "endpoint")]
+    table: Option<String>,
     #[command(flatten)]
     endpoints: EndpointArgs,
 }
@@ -46,10 +49,9 @@ pub async fn run(args: &AdminArgs) -> Outcome {
         Command::Grant(whom) => (whom, Role::Admin, "is staff"),
         Command::Revoke(whom) => (whom, Role::Customer, "is a customer like any other"),
     };
-    let email = Email::parse(&whom.email)?;
     // No object is looked at.
-    let (table, _) = whom.endpoints.connect(&whom.table, "").await;
-    admin::set_role(&table, &email, role).await?;
-    println!("{} {said}", email.as_str());
+    let (table, _) = whom.endpoints.connect(whom.table.as_deref().unwrap_or(LOCAL_TABLE), "").await;
+    admin::set_role(&table, &whom.email, role).await?;
+    println!("{} {said}", whom.email);
     Ok(ExitCode::SUCCESS)
 }

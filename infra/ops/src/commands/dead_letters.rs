@@ -45,7 +45,7 @@ pub struct DeadLettersArgs {
 #[derive(Debug, Args)]
 struct LettersArgs {
     /// The bucket of the letters; with --endpoint it may be left out
-    #[arg(long, value_name = "NAME", env = "DEAD_LETTERS_BUCKET")]
+    #[arg(long, value_name = "NAME", env = "DEAD_LETTERS_BUCKET", required_unless_present = "endpoint")]
     dead_letters_bucket: Option<String>,
     #[command(flatten)]
     endpoints: EndpointArgs,
@@ -98,19 +98,18 @@ struct ReplayArgs {
 }
 
 impl LettersArgs {
-    async fn connect(&self) -> Result<DeadLetters, Box<dyn Error>> {
-        let local = self.endpoints.are_local().then_some(LOCAL_BUCKET);
-        let bucket = self.dead_letters_bucket.as_deref().or(local).ok_or("say --dead-letters-bucket, or --endpoint")?;
+    async fn connect(&self) -> DeadLetters {
+        let bucket = self.dead_letters_bucket.as_deref().unwrap_or(LOCAL_BUCKET);
         let (_, descriptions) = self.endpoints.connect("", bucket).await;
-        Ok(DeadLetters::new(descriptions.bucket().clone()))
+        DeadLetters::new(descriptions.bucket().clone())
     }
 }
 
 pub async fn run(args: &DeadLettersArgs) -> Outcome {
     match &args.command {
-        Command::List { letters, function, json } => list(&letters.connect().await?, function.as_deref(), *json).await,
+        Command::List { letters, function, json } => list(&letters.connect().await, function.as_deref(), *json).await,
         Command::Show { letters, key } => {
-            let shown = dead_letters::show(&letters.connect().await?, key).await?;
+            let shown = dead_letters::show(&letters.connect().await, key).await?;
             println!("{}", serde_json::to_string_pretty(&shown)?);
             Ok(ExitCode::SUCCESS)
         }
@@ -151,7 +150,7 @@ fn plain(text: &str) -> String {
 }
 
 async fn replay(args: &ReplayArgs) -> Outcome {
-    let (letters, local) = (args.letters.connect().await?, args.letters.endpoints.are_local());
+    let (letters, local) = (args.letters.connect().await, args.letters.endpoints.are_local());
     let keys = if args.all { all(&letters, args.function.as_deref()).await? } else { args.keys.clone() };
     let endpoint = args.lambda_endpoint.as_deref().or(local.then_some(LOCAL_FUNCTIONS));
     let functions = Functions::at(endpoint, local).await;

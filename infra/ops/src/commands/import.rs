@@ -1,7 +1,7 @@
 use std::{fs::File, io, path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use domain::{StockDelta, Timestamp};
+use domain::{Currency, StockDelta, Timestamp};
 use ops::import::{self, ImportOptions, RejectsFile};
 
 use super::{NOT_WELL, Outcome, bar, shop::ShopArgs};
@@ -9,18 +9,21 @@ use super::{NOT_WELL, Outcome, bar, shop::ShopArgs};
 pub const HELP: &str = "\
 Each line of FILE is one JSON object:
   id            1 to 64 characters of A-Z a-z 0-9 . _ -
-  name          1 to 200 bytes
+  name          1 to 200 characters
   price         decimal string in the currency's own decimals, such as \"12.99\"
   currency      ISO 4217 code, such as \"USD\"
   description   HTML, up to 1 MiB; what could run as script is taken out   (optional)
-  category      array, outermost first, up to 4 levels                     (optional)
+  category      array, outermost first, up to 4 levels of 100 characters   (optional)
   thumbnail     https: URL, or a path relative to the storefront           (optional)
-  manufacturer  1 to 100 bytes                                             (optional)
-  attrs         object of strings, numbers and booleans, 32 and 1.5 KiB;
-                where they are more, values are cut to 200 bytes           (optional)
+  manufacturer  1 to 100 characters                                        (optional)
+  attrs         object of strings, numbers and booleans: 32, named by 1 to
+                64 characters, of 1.5 KiB of UTF-8 together, so that a page
+                is one read unit; where they are more, values are cut to
+                200 bytes                                                  (optional)
   source, license   kept as attributes                                     (optional)
   featuredRank  place among the featured products, lowest first            (optional)
   stock         units the product starts with, instead of --stock          (optional)
+Texts are kept in NFC. Control characters and invisible ones (zero width, byte order mark, text direction) are refused.
 Other fields are ignored. Lines of more than 1 MiB are rejected.
 
 Exit status: 0 all lines went in; 1 the import stopped, run it again; 2 some lines were rejected, the rest went in.
@@ -38,9 +41,17 @@ pub struct ImportArgs {
     /// Units in stock that a new product starts with, where its line does not say
     #[arg(long, value_name = "UNITS", default_value_t = 0, value_parser = parse_stock)]
     stock: i64,
+    /// ISO 4217 code of the currency that the shop sells in: lines in another currency are rejected. Without it, lines in
+    /// any currency are imported, but products in another currency cannot be bought
+    #[arg(long, value_name = "CODE", env = "SHOP_CURRENCY", value_parser = parse_currency)]
+    currency: Option<Currency>,
     /// Where to report the lines that did not go in, as JSON Lines [default: FILE without .gz, plus .rejects.jsonl]
     #[arg(long, value_name = "PATH")]
     rejects: Option<PathBuf>,
+}
+
+fn parse_currency(raw: &str) -> Result<Currency, String> {
+    domain::parse_currency(raw).map_err(|e| e.reason)
 }
 
 fn parse_stock(raw: &str) -> Result<i64, String> {
@@ -63,7 +74,12 @@ pub async fn run(args: &ImportArgs) -> Outcome {
         .map_err(|e| format!("{} cannot be written: {e}; see --rejects", rejects_path.display()))?;
 
     let (table, descriptions) = args.shop.connect().await;
-    let options = ImportOptions { default_stock: args.stock, actor: "import".to_owned(), now: Timestamp::now() };
+    let options = ImportOptions {
+        default_stock: args.stock,
+        actor: "import".to_owned(),
+        currency: args.currency,
+        now: Timestamp::now(),
+    };
     let show = |progress: import::Progress| {
         let per_second = progress.products as f64 / bar.elapsed().as_secs_f64().max(0.001);
         bar.set_message(format!("{} products, {per_second:.0} products/s", progress.products));

@@ -1,15 +1,17 @@
 use clap::Args;
 use table::{Descriptions, Endpoints, Table, TableConfig, Timeouts, Transport};
 
-/// The bucket of the local stack. On AWS, where bucket names are shared by everybody, there is no default.
+/// Those of the local stack. On AWS there is no default: a name that happens to exist there may be that of the table from
+/// before a restore, or of another shop.
+pub const LOCAL_TABLE: &str = "EcommerceApp";
 const LOCAL_BUCKET: &str = "onetill-descriptions";
 
 /// Which shop a command works on.
 #[derive(Debug, Args)]
 pub struct ShopArgs {
-    /// The shop's table
-    #[arg(long, value_name = "NAME", env = "TABLE_NAME", default_value = "EcommerceApp")]
-    table: String,
+    /// The shop's table; with --endpoint it may be left out
+    #[arg(long, value_name = "NAME", env = "TABLE_NAME", required_unless_present = "endpoint")]
+    table: Option<String>,
     /// The bucket for descriptions of more than 1,024 bytes; with --endpoint it may be left out
     #[arg(long, value_name = "NAME", env = "BUCKET_NAME", required_unless_present = "endpoint")]
     bucket: Option<String>,
@@ -30,8 +32,9 @@ pub struct EndpointArgs {
 
 impl ShopArgs {
     pub async fn connect(&self) -> (Table, Descriptions) {
+        let table = self.table.as_deref().unwrap_or(LOCAL_TABLE);
         let bucket = self.bucket.as_deref().unwrap_or(LOCAL_BUCKET);
-        self.endpoints.connect(&self.table, bucket).await
+        self.endpoints.connect(table, bucket).await
     }
 }
 

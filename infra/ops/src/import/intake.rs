@@ -108,7 +108,8 @@ mod tests {
 
     /// Ids by batch, and rejects.
     fn take_in(input: &[u8]) -> (Vec<Vec<String>>, Vec<Reject>) {
-        let options = ImportOptions { default_stock: 0, actor: "ann".to_owned(), now: Timestamp::UNIX_EPOCH };
+        let options =
+            ImportOptions { default_stock: 0, actor: "ann".to_owned(), currency: None, now: Timestamp::UNIX_EPOCH };
         let mut intake = Intake::new(input, &options);
         let (mut batches, mut rejects) = (Vec::new(), Vec::new());
         loop {
@@ -178,7 +179,8 @@ mod tests {
 
     #[test]
     fn categories_are_those_of_the_records_that_go_in() {
-        let options = ImportOptions { default_stock: 0, actor: "ann".to_owned(), now: Timestamp::UNIX_EPOCH };
+        let options =
+            ImportOptions { default_stock: 0, actor: "ann".to_owned(), currency: None, now: Timestamp::UNIX_EPOCH };
         let file = [line("mug", "Mugs"), line("mug", "Cups"), line("jug", "Mugs")].join("\n");
         let mut intake = Intake::new(file.as_bytes(), &options);
 

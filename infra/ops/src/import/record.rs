@@ -45,6 +45,7 @@ pub(super) fn parse(line: &[u8], options: &ImportOptions) -> Result<Parsed, Inva
         created_at: options.now,
         updated_at: options.now,
     };
+    options.currency.map_or(Ok(()), |currency| product.is_priced_in(currency))?;
     let stock = StockDelta::initial(whole_number(&fields, "stock")?.unwrap_or(options.default_stock))?;
     Ok(Parsed { product, description: description(&fields)?, stock })
 }
@@ -89,7 +90,7 @@ fn category(fields: &Fields) -> Result<CategoryPath, Invalid> {
 
 fn description(fields: &Fields) -> Result<Option<String>, Invalid> {
     let Some(html) = text(fields, "description")? else { return Ok(None) };
-    let clean = ammonia::clean(html);
+    let clean = domain::sanitise(html);
     // Measured after cleaning, which can make it longer: it closes tags and writes `&amp;` for `&`.
     if clean.len() > MAX_DESCRIPTION_BYTES {
         return Err(invalid("description", format!("must be at most {MAX_DESCRIPTION_BYTES} bytes")));
@@ -109,10 +110,7 @@ fn attributes(fields: &Fields) -> Result<Attributes, Invalid> {
             entries.insert(field.to_owned(), text.to_owned());
         }
     }
-    Attributes::new(entries.clone()).or_else(|_| {
-        entries.values_mut().for_each(|value| value.truncate(value.floor_char_boundary(SHORTENED_BYTES)));
-        Attributes::new(entries).map_err(|e| Invalid { field: "attrs", ..e })
-    })
+    Attributes::shortened(entries, SHORTENED_BYTES).map_err(|e| Invalid { field: "attrs", ..e })
 }
 
 /// What has no one-line form is left out.
@@ -133,7 +131,7 @@ mod tests {
     use super::*;
 
     fn options() -> ImportOptions {
-        ImportOptions { default_stock: 5, actor: "ann".to_owned(), now: Timestamp::UNIX_EPOCH }
+        ImportOptions { default_stock: 5, actor: "ann".to_owned(), currency: None, now: Timestamp::UNIX_EPOCH }
     }
 
     /// A good record, but for one field.
@@ -185,14 +183,15 @@ mod tests {
     #[test]
     fn every_reason_names_the_field_and_the_rule() {
         let many: Map<String, Value> = (0..33).map(|i| (format!("a{i}"), json!(1))).collect();
-        let attributes_rule = "attrs: must be at most 32 entries of 1536 bytes together, named by 1 to 64 bytes";
+        let attributes_rule =
+            "attrs: must be at most 32 entries of 1536 bytes of UTF-8 together, named by 1 to 64 characters";
         let depth = json!(["1", "2", "3", "4", "5"]);
         let cases = [
             ("id", Value::Null, "id: is missing"),
             ("id", json!(7), "id: must be a string"),
             ("id", json!("PROD#1"), "id: must be 1 to 64 characters of A-Z a-z 0-9 . _ -"),
             ("name", json!(""), "name: is missing"),
-            ("name", json!("x".repeat(201)), "name: must be at most 200 bytes of UTF-8"),
+            ("name", json!("x".repeat(201)), "name: must be at most 200 characters"),
             ("name", json!("a\u{7}b"), "name: must not contain control characters"),
             ("currency", Value::Null, "currency: is missing"),
             ("currency", json!("usd"), "currency: must be an ISO 4217 code such as USD"),
@@ -207,12 +206,14 @@ mod tests {
             ("category", json!(["Mugs", " "]), "category: must not be empty"),
             ("category", depth, "category: must have at most 4 levels"),
             ("thumbnail", json!("javascript:alert(1)"), "thumbnail: must be an https: URL or a relative path"),
-            ("manufacturer", json!("x".repeat(101)), "manufacturer: must be at most 100 bytes of UTF-8"),
+            ("manufacturer", json!("x".repeat(101)), "manufacturer: must be at most 100 characters"),
             ("description", json!(1), "description: must be a string"),
             ("description", json!("&".repeat(300_000)), "description: must be at most 1048576 bytes"),
             ("attrs", json!([]), "attrs: must be an object"),
             ("attrs", Value::Object(many), attributes_rule),
             ("attrs", json!({ "": 1 }), attributes_rule),
+            ("attrs", json!({ "size": "9\r\n" }), "attrs: \"size\" must not contain control characters"),
+            ("manufacturer", json!("Pot\u{200b}ter"), "manufacturer: must not contain the invisible character U+200B"),
             ("source", json!(1), "source: must be a string"),
             ("featuredRank", json!(-1), "featuredRank: must be a whole number in range"),
             ("featuredRank", json!(4_294_967_296_u64), "featuredRank: must be a whole number in range"),
@@ -268,6 +269,16 @@ mod tests {
         assert_eq!((shortened[0].1.as_str(), shortened[1].1.as_str()), ("€".repeat(66).as_str(), "short"));
         let still_too_much: Map<String, Value> = (0..8).map(|i| (format!("a{i}"), json!("x".repeat(1_000)))).collect();
         assert!(with("attrs", Value::Object(still_too_much)).is_err());
+    }
+
+    #[test]
+    fn a_line_in_another_currency_than_the_shops_is_rejected() {
+        let record = json!({ "id": "mug", "name": "Mug", "price": "8.99", "currency": "USD" }).to_string();
+        let read = |currency| parse(record.as_bytes(), &ImportOptions { currency, ..options() });
+
+        assert!(read(None).is_ok() && read(Some(Currency::USD)).is_ok());
+        let reason = read(Some(Currency::EUR)).unwrap_err().to_string();
+        assert_eq!(reason, "price: must be in EUR, the currency that this shop sells in");
     }
 
     #[test]

@@ -132,6 +132,34 @@ async fn a_write_that_met_a_transaction_is_sent_again() {
     assert_eq!(server.requests().len(), 3);
 }
 
+#[tokio::test]
+async fn connections_that_were_opened_at_the_start_serve_the_first_requests() {
+    let (server, clock) = (Server::start(done).await, Arc::default());
+    let table = table_at(&server.endpoint, &clock).await;
+
+    table.open_connections().await;
+    let opened = server.connections();
+    let asked = server.requests();
+    let read = table.customer_get(&"ann".parse().unwrap()).await;
+    write(&table).await.unwrap();
+
+    assert!(read.is_ok(), "{read:?}");
+    assert!((2..=9).contains(&opened), "{opened}");
+    assert_eq!(server.connections(), opened, "the first read and the first write connected anew");
+    assert!(
+        asked.iter().all(|request| request.starts_with("GET / ") && !request.contains("x-amz-target")),
+        "{asked:?}"
+    );
+}
+
+#[test]
+fn a_read_has_time_to_connect_twice() {
+    let Timeouts { read_attempt, read_total, .. } = Timeouts::LAMBDA;
+
+    assert!(read_attempt >= Duration::from_secs(1));
+    assert!(read_total >= 2 * read_attempt);
+}
+
 /// DynamoDB completes a transaction that hangs with the first attempt that comes 5 seconds after it.
 #[tokio::test]
 async fn a_transaction_in_progress_is_asked_for_under_its_token_until_dynamodb_completes_it() {
@@ -155,6 +183,21 @@ async fn a_transaction_in_progress_is_asked_for_under_its_token_until_dynamodb_c
     };
     let tokens: Vec<_> = server.requests().iter().map(token).collect();
     assert!(tokens.len() > 2 && tokens.iter().all(|token| *token == tokens[0]), "{tokens:?}");
+}
+
+/// To repeat a request that the role does not allow is of no use.
+#[tokio::test]
+async fn what_a_role_does_not_allow_is_not_a_table_that_is_busy() {
+    const DENIED: &str = r#"{"__type":"com.amazon.coral.service#AccessDeniedException","Message":"User is not authorized to perform: dynamodb:UpdateItem"}"#;
+    let denied = |_| (StatusCode::try_from(400).unwrap(), DENIED);
+    let (server, clock) = (Server::start(denied).await, Arc::default());
+    let table = table_at(&server.endpoint, &clock).await;
+
+    let (written, read) = (write(&table).await, table.customer_get(&"ann".parse().unwrap()).await);
+
+    assert!(matches!(written, Err(StoreError::Unavailable(_))), "{written:?}");
+    assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
+    assert_eq!(server.requests().len(), 2);
 }
 
 #[tokio::test]

@@ -1,0 +1,45 @@
+use domain::{CategoryPath, MAX_PRICE_MINOR, Timestamp, UserId};
+
+use crate::{PriceRange, ProductWriteError, SortOrder, StoreError, Table};
+
+/// Products that are read at once.
+const BATCH: i32 = 100;
+
+impl Table {
+    /// Writes the products of a category again whose path is stored in another spelling than NFC, so that a list finds them:
+    /// one from before is in the indexes as it was typed. Returns how many; for a path that is in NFC, none, and nothing is
+    /// read.
+    ///
+    /// By AP-03, AP-14 and AP-21. It may be interrupted and run again; a product that is changed meanwhile is spelled
+    /// right by that change.
+    pub async fn category_respell(&self, stored: &str, actor: &UserId, now: Timestamp) -> Result<u64, StoreError> {
+        if CategoryPath::stored(stored).to_string() == stored {
+            return Ok(0);
+        }
+        let (spelled, all) = (CategoryPath::spelled(stored), PriceRange { min: 0, max: MAX_PRICE_MINOR });
+        let (mut written, mut after) = (0, None);
+        loop {
+            let order = SortOrder::CheapestFirst;
+            let page = self.product_list_by_category(&spelled, all, order, BATCH, after.as_ref()).await?;
+            for card in &page.items {
+                let Some(found) = self.product_get_consistent(&card.id).await? else { continue };
+                match self.product_put(&found.record.changed(now), found.available, actor).await {
+                    Ok(()) => written += 1,
+                    // Every way of writing a product spells its category right.
+                    Err(ProductWriteError::Changed | ProductWriteError::Unknown | ProductWriteError::Exists) => {}
+                    Err(ProductWriteError::Store(error)) => return Err(error),
+                }
+            }
+            match page.next {
+                Some(next) => after = Some(next),
+                None => return Ok(written),
+            }
+        }
+    }
+
+    /// Paths of categories that are stored in another spelling than NFC: what [`Table::category_respell`] is for. By AP-15.
+    pub async fn categories_misspelled(&self) -> Result<Vec<String>, StoreError> {
+        let paths = self.category_paths_stored().await?;
+        Ok(paths.into_iter().filter(|path| CategoryPath::stored(path).to_string() != *path).collect())
+    }
+}
