@@ -12,8 +12,8 @@ use domain::{
 use e2e::{Shop, engine_counts_like_aws};
 use jiff::SignedDuration;
 use table::{
-    CartWrite, Cause, Claim, GivenUp, Idempotency, ImportRecord, NewSession, PriceRange, RateLimit, SessionWithCart,
-    SortOrder, Table, keys,
+    CartWrite, Cause, Claim, Existing, GivenUp, Idempotency, ImportRecord, NewSession, PriceRange, RateLimit, Says,
+    SessionWithCart, SortOrder, Table, keys,
     meter::{self, Cost},
 };
 
@@ -159,11 +159,14 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     pattern!("AP-21", table.product_put(&record(repriced(&pan)).changed(now), 5, &uid));
     let pan = table.product_get_consistent(&pan.id).await.unwrap().unwrap();
     pattern!("AP-22", table.product_delete(&pan, &uid, shop.clock.uuid_v7()));
-    let import =
-        |i| ImportRecord { record: record(renamed(&page.record.product, &format!("bulk-number-{i}"))), stock: 0 };
-    pattern!("AP-13", table.products_import(&[import(1)], true, "import", now));
+    let import = |i| ImportRecord {
+        record: record(renamed(&page.record.product, &format!("bulk-number-{i}"))),
+        stock: 0,
+        says: Says::Everything,
+    };
+    pattern!("AP-13", table.products_import(&[import(1)], Existing::Change, "import", now));
     let orphan = import(2);
-    table.products_import(std::slice::from_ref(&orphan), true, "import", now).await.unwrap();
+    table.products_import(std::slice::from_ref(&orphan), Existing::Change, "import", now).await.unwrap();
     let lost = keys::product(&orphan.record.product.id);
     let delete = shop.raw_client().delete_item().table_name(table.name());
     delete.key("PK", AttributeValue::S(lost.pk)).key("SK", AttributeValue::S(lost.sk)).send().await.unwrap();
@@ -276,7 +279,9 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     let (customer, orders) = pattern!("AP-11", table.customer_get_with_orders(&uid, 5));
     assert!(customer.is_some() && orders.len() == 1);
     let day = now.to_string()[..10].to_owned();
-    let listed = pattern!("AP-42", table.order_list_by_state(OrderState::Cancelled, &day, 24, None));
+    let of_day = pattern!("AP-42b", table.order_list_by_day(&day, 24, None));
+    assert_eq!(of_day.items.len(), 1);
+    let listed = pattern!("AP-42a", table.order_list_by_state(OrderState::Cancelled, &day, 24, None));
     assert_eq!(listed.items.len(), 1);
     let mut refilled = table.session_and_cart_get(&uid, &renewed.id).await.unwrap().unwrap();
     for id in &ids {
@@ -361,7 +366,7 @@ fn repriced(product: &Product) -> Product {
 }
 
 fn record(product: Product) -> table::ProductRecord {
-    table::ProductRecord { product: Product { featured_rank: None, ..product }, description: None }
+    table::ProductRecord { product: Product { featured_rank: None, ..product }, description: None, imported: None }
 }
 
 /// The checklist, by pattern.

@@ -26,7 +26,7 @@ async fn a_paid_order_is_cancelled_refunded_and_back_in_stock() {
     assert_eq!(shop.stock(&mug()).await, 10);
     assert_eq!(taken_and_returned(&shop), (1_798, 1_798));
     assert_eq!(ann.get("/orders").await.json()["items"][0]["state"], "cancelled");
-    assert_eq!(events(&cancelled), ["placed", "confirmed", "refund_requested", "refund_paid"]);
+    assert_eq!(events(&cancelled), ["placed", "confirmed", "cancelled", "refund_requested", "refund_paid"]);
 }
 
 #[tokio::test]
@@ -60,7 +60,10 @@ async fn an_order_that_turns_out_to_be_paid_is_cancelled_with_its_money_back() {
 
     let cancelled = cancel(&ann, &order, "cancel-what-is-unknown").await.expect(200);
 
-    assert_eq!(events(&cancelled), ["placed", "payment_lost", "confirmed", "refund_requested", "refund_paid"]);
+    assert_eq!(
+        events(&cancelled),
+        ["placed", "payment_lost", "confirmed", "cancelled", "refund_requested", "refund_paid"]
+    );
     assert_eq!(shop.stock(&mug).await, 10);
     assert_eq!(taken_and_returned(&shop), (1_798, 1_798));
 }
@@ -84,6 +87,70 @@ async fn an_order_is_shipped_then_delivered_and_then_not_cancelled() {
     assert_eq!(late.expect(409).json()["state"], "delivered");
     assert_eq!(events(&delivered), ["placed", "confirmed", "shipped", "delivered"]);
     assert_eq!(ann.get("/orders").await.json()["items"][0]["state"], "delivered");
+}
+
+#[tokio::test]
+async fn staff_see_whose_order_it_is_and_customers_see_no_more_than_before() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").stock(10).create().await;
+    let (ann, guest, admin) = (shop.registered().await, shop.customer().await, shop.admin().await);
+    ann.adds(&mug, 1).await.expect(200);
+    guest.adds(&mug, 1).await.expect(200);
+    let (hers, theirs) = (id(&ann.checks_out().await.expect(201)), id(&guest.checks_out().await.expect(201)));
+
+    let of_customer = admin.get(&format!("/admin/orders/{hers}")).await.expect(200).json();
+    let of_guest = admin.get(&format!("/admin/orders/{theirs}")).await.expect(200).json();
+    let path = format!("/admin/orders/{hers}/ship");
+    let shipped = admin.post_once(&path, "ship-it-number-one", Value::Null).await.expect(200).json();
+    let own = ann.get(&format!("/orders/{hers}")).await.expect(200).json();
+
+    let expected = json!({"userId": ann.uid, "name": "Ann", "email": "shopper0@example.com"});
+    assert_eq!((&of_customer["customer"], &shipped["customer"]), (&expected, &expected));
+    assert_eq!(of_guest["customer"], json!({"userId": guest.uid}));
+    assert_eq!(own.get("customer"), None);
+}
+
+#[tokio::test]
+async fn a_request_that_takes_no_body_refuses_what_it_would_ignore() {
+    let (shop, ann, order) = bought(1).await;
+    let admin = shop.admin().await;
+    let (ship, cancel) = (format!("/admin/orders/{order}/ship"), format!("/orders/{order}/cancel"));
+    let tracked = json!({"trackingNumber": "1Z999"});
+
+    for (shopper, path) in [(&admin, &ship), (&admin, &format!("/admin/orders/{order}/deliver")), (&ann, &cancel)] {
+        let refused = shopper.post_once(path, "with-a-tracking-no", tracked.clone()).await.expect(400);
+        assert_eq!((refused.code(), &refused.json()["field"]), ("body_invalid".to_owned(), &json!("trackingNumber")));
+        let list = shopper.post_once(path, "with-a-tracking-no", json!([])).await;
+        assert_eq!(list.expect(400).code(), "body_invalid");
+    }
+    let without = admin.request(reqwest::Method::POST, &ship).header("idempotency-key", "without-any-body");
+    assert_eq!(admin.send(without).await.expect(200).json()["state"], "shipped");
+    admin.post_once(&ship, "with-an-empty-one", json!({})).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_refund_says_which_lines_came_back_and_why() {
+    let (shop, ann, order) = bought(3).await;
+    let admin = shop.admin().await;
+    let path = format!("/admin/orders/{order}/refund");
+    let body = json!({
+        "lines": [{"productId": "mug", "quantity": 1, "restock": true}],
+        "reason": "The handle was broken \u{2014} 取っ手",
+    });
+
+    let refunded = admin.post_once(&path, "a-broken-handle-01", body.clone()).await.expect(200).json();
+    let rest = admin.post_once(&path, "and-all-of-the-rest", json!({})).await.expect(200).json();
+    let refused = admin.post_once(&path, "a-reason-of-nothing", json!({"reason": " "})).await;
+
+    let first = json!({
+        "number": 1, "amount": usd(899), "state": "paid", "reason": body["reason"],
+        "lines": [{"productId": "mug", "quantity": 1, "restock": true}],
+    });
+    assert_eq!(refunded["refunds"], json!([first]));
+    let second = json!([{"productId": "mug", "quantity": 2, "restock": true}]);
+    assert_eq!((&rest["refunds"][1]["lines"], rest["refunds"][1].get("reason")), (&second, None));
+    assert_eq!(ann.get(&format!("/orders/{order}")).await.json()["refunds"][0], first);
+    assert_eq!(refused.expect(422).code(), "reason_invalid");
 }
 
 #[tokio::test]

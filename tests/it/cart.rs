@@ -15,8 +15,52 @@ async fn a_cart_shows_the_price_and_stock_of_now() {
     let cart = ann.get("/cart").await.expect(200);
 
     assert_eq!(cart.header("etag"), Some("\"1\""));
-    let item = json!({"productId": "mug", "name": "Big mug", "quantity": 2, "unitPrice": usd(950), "lineTotal": usd(1_900), "available": 7});
+    let item = json!({"productId": "mug", "name": "Big mug", "quantity": 2, "unitPrice": usd(950), "priceWhenAdded": usd(899), "priceChanged": true, "lineTotal": usd(1_900), "available": 7, "status": "available"});
     assert_eq!(cart.json(), json!({"version": 1, "items": [item], "leftOut": [], "subtotal": usd(1_900)}));
+}
+
+#[tokio::test]
+async fn a_cart_says_of_each_line_what_checkout_will_say() {
+    let shop = Shop::open().await;
+    let (ann, admin) = (shop.customer().await, shop.admin().await);
+    for (id, stock) in [("cup", 9), ("jug", 9), ("mug", 9), ("pan", 9)] {
+        ann.adds(&shop.product(id).priced(899).stock(stock).create().await, 3).await.expect(200);
+    }
+    let take = |id: &str, delta: i64| {
+        let (path, key) = (format!("/admin/products/{id}/stock"), format!("counted-the-shelf-{id}"));
+        let admin = &admin;
+        async move { admin.post_once(&path, &key, json!({"delta": delta, "reason": "counted"})).await.expect(201) }
+    };
+    take("jug", -7).await;
+    take("mug", -9).await;
+    admin.delete("/admin/products/pan").await.expect(204);
+    admin.patch("/admin/products/jug", json!({"price": usd(799)})).await.expect(200);
+
+    let cart = ann.get("/cart").await.expect(200);
+
+    let said: Vec<_> = cart.json()["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| {
+            let of = |name: &str| line[name].clone();
+            (of("productId"), of("status"), of("available"), of("priceWhenAdded"), of("priceChanged"))
+        })
+        .collect();
+    let line = |id: &str, status: &str, available: i64, changed: bool| {
+        (json!(id), json!(status), json!(available), usd(899), json!(changed))
+    };
+    let expected = [
+        line("cup", "available", 9, false),
+        line("jug", "short", 2, true),
+        line("mug", "sold_out", 0, false),
+        line("pan", "not_sold", 0, false),
+    ];
+    assert_eq!(said, expected);
+    assert_eq!(ann.checks_out().await.status(), 409);
+    // Whoever changes the line has seen the price of now.
+    let set = ann.put("/cart/items/jug", json!({"quantity": 2})).await.expect(200).json();
+    assert_eq!((&set["items"][1]["priceChanged"], &set["items"][1]["status"]), (&json!(false), &json!("available")));
 }
 
 #[tokio::test]

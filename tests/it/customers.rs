@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use domain::{Cart, CartLine, Currency, Email, Money, ProductId, Quantity, Role, SessionKind, UserId};
 use e2e::{Answer, PASSWORD, Shop, Shopper};
+use futures::future::join_all;
 use serde_json::{Map, Value, json};
 use table::CartWrite;
 use tokio::join;
@@ -693,4 +694,28 @@ async fn staff_are_customers_whom_an_operator_made_staff() {
 
     assert_eq!([before, granted, revoked], [403, 200, 403]);
     assert!(unknown.unwrap_err().to_string().contains("bob@example.com"));
+}
+
+#[tokio::test]
+async fn a_retried_address_under_the_same_key_is_one_address() {
+    let shop = Shop::open().await;
+    let (ann, bob) = (shop.registered().await, shop.registered().await);
+    let home = json!({"recipient": "Ann", "line1": "1 Harbour Street", "city": "Bristol", "country": "GB"});
+    let work = json!({"recipient": "Ann", "line1": "2 Quay Street", "city": "Bristol", "country": "GB"});
+    let add = async |who: &Shopper, key: &str, address: &Value| {
+        who.post_once("/users/me/addresses", key, address.clone()).await
+    };
+
+    let first = add(&ann, "an-address-of-anns", &home).await.expect(201);
+    let again = add(&ann, "an-address-of-anns", &home).await.expect(201);
+    let reused = add(&ann, "an-address-of-anns", &work).await.expect(422);
+    let at_once = join_all((0..5).map(|_| add(&ann, "another-one-of-anns", &work))).await;
+    let of_bob = add(&bob, "an-address-of-anns", &home).await.expect(201);
+
+    assert_eq!((again.text(), again.header("location")), (first.text(), first.header("location")));
+    assert_eq!((first.header("idempotency-replayed"), again.header("idempotency-replayed")), (None, Some("true")));
+    assert_eq!(reused.code(), "idempotency_key_reused");
+    assert!(at_once.iter().all(|a| a.status() == 201 && a.text() == at_once[0].text()));
+    assert_eq!(of_bob.header("idempotency-replayed"), None);
+    assert_eq!(ann.get("/users/me/addresses").await.json()["items"].as_array().map(Vec::len), Some(2));
 }

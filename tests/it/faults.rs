@@ -98,6 +98,53 @@ fn a_guests_cart_is_merged_once_whatever_call_of_the_login_fails() {
 }
 
 #[test]
+fn an_addition_under_a_key_counts_once_whatever_call_of_it_fails() {
+    on_a_large_stack(|| async {
+        let engine = Engine::start().await;
+        let (mut suffered, mut counted_twice) = (0, 0);
+        // Into no cart yet, into one, and into one that has to forget a request for it. Without a key the same faults have
+        // units count twice: that is how this test would look if the key did nothing.
+        for (earlier, key) in [
+            (0, Some("the-one-that-counts")),
+            (1, Some("the-one-that-counts")),
+            (9, Some("the-one-that-counts")),
+            (1, None),
+        ] {
+            for fault in Fault::OF_ANY_CALL {
+                for k in 0.. {
+                    let world =
+                        engine.world(&format!("add-{earlier}-{}-{k}-{}", key.is_some(), fault.name()), None).await;
+                    let mug = world.product("mug", 899, 50).await;
+                    let ann = world.shopper("ann").await;
+                    let healthy = world.environment(Plan::none()).await;
+                    for n in 0..earlier {
+                        world.add_under(&healthy, &ann, &mug, 1, Some(&format!("an-earlier-request-{n}"))).await;
+                    }
+
+                    let plan = Plan::at(k, *fault);
+                    let first = world.add_under(&world.environment(plan.clone()).await, &ann, &mug, 2, key).await;
+                    if first != Some(200) {
+                        let again = world.add_under(&healthy, &ann, &mug, 2, key).await;
+                        assert_eq!(again, Some(200), "{fault:?} at {k}, {earlier} before");
+                    }
+
+                    let units = world.cart(&ann).await["mug"] - earlier;
+                    match key {
+                        Some(_) => assert_eq!(units, 2, "{fault:?} at {k}, {earlier} before: {:?}", plan.log()),
+                        None => counted_twice += usize::from(units == 4),
+                    }
+                    suffered += plan.injected().len();
+                    if k >= plan.calls() {
+                        break;
+                    }
+                }
+            }
+        }
+        assert!(suffered > 60 && counted_twice > 0, "{suffered} calls failed, {counted_twice} counted twice");
+    });
+}
+
+#[test]
 fn a_read_never_depends_on_keeping_its_session_from_going_idle() {
     on_a_large_stack(|| async {
         let engine = Engine::start().await;

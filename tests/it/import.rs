@@ -6,7 +6,7 @@ use std::{
 };
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::ProductId;
+use domain::{Product, ProductId};
 use e2e::{Shop, usd};
 use jiff::SignedDuration;
 use local::Seed;
@@ -105,7 +105,7 @@ async fn a_changed_price_updates_that_product_and_keeps_what_sales_left_of_its_s
     let shop = Shop::open().await;
     let others = [line("cup", "5.00"), line("jug", "7.50")];
     load(&shop, (line("mug", "8.99") + "\n" + &text(&others)).as_bytes()).await.0.expect("good lines");
-    let mug: ProductId = "mug".parse().expect("an id");
+    let mug = mug();
     let ann = shop.customer().await;
     ann.adds(&mug, 2).await.expect(200);
     ann.checks_out().await.expect(201);
@@ -116,6 +116,162 @@ async fn a_changed_price_updates_that_product_and_keeps_what_sales_left_of_its_s
     let read = shop.stranger().get("/products/mug").await.expect(200).json();
     assert_eq!((&read["price"], &read["version"], &read["stock"]["available"]), (&usd(999), &json!(2), &json!(3)));
     assert_eq!(listed(&shop, "&minPrice=999").await, ids(["mug"]));
+}
+
+#[tokio::test]
+async fn what_a_line_does_not_say_stays_and_null_clears() {
+    let shop = Shop::open().await;
+    let described = format!("<p>{}</p>", "Blue. ".repeat(300));
+    let whole = json!({
+        "id": "mug", "name": "Mug", "price": "8.99", "currency": "USD", "category": ["Kitchen", "Mugs"],
+        "thumbnail": "images/mug.svg", "manufacturer": "Potter", "attrs": {"colour": "blue", "volume": 300},
+        "source": "supplier", "license": "MIT", "featuredRank": 3, "description": described, "stock": 7,
+    });
+    load(&shop, whole.to_string().as_bytes()).await.0.expect("a good line");
+    let read = async || {
+        // What was read before is remembered for a moment.
+        shop.clock.advance(SignedDuration::from_mins(1));
+        let mut product = shop.stranger().get("/products/mug").await.expect(200).json();
+        product.as_object_mut().expect("an object").remove("updatedAt");
+        product
+    };
+    let (before, mut line) = (read().await, json!({"id": "mug", "name": "Mug", "price": "9.99", "currency": "USD"}));
+
+    load(&shop, line.to_string().as_bytes()).await.0.expect("a good line");
+    let repriced = read().await;
+    (line["attrs"], line["license"], line["manufacturer"]) = (json!({"colour": "red"}), Value::Null, Value::Null);
+    load(&shop, line.to_string().as_bytes()).await.0.expect("a good line");
+    let changed = read().await;
+    for part in ["category", "thumbnail", "attrs", "source", "featuredRank", "description"] {
+        line[part] = Value::Null;
+    }
+    load(&shop, line.to_string().as_bytes()).await.0.expect("a good line");
+    let cleared = read().await;
+
+    let mut expected = before.clone();
+    (expected["price"], expected["version"]) = (usd(999), json!(2));
+    assert_eq!(repriced, expected);
+    assert_eq!(changed["attributes"], json!({"colour": "red", "source": "supplier"}));
+    assert_eq!((changed.get("manufacturer"), &changed["thumbnail"]), (None, &before["thumbnail"]));
+    assert_eq!((&cleared["category"], &cleared["attributes"]), (&json!([]), &json!({})));
+    assert_eq!((cleared.get("thumbnail"), cleared.get("featuredRank")), (None, None));
+    assert_eq!((&cleared["hasDescription"], &cleared["stock"]["available"]), (&json!(false), &json!(7)));
+}
+
+#[tokio::test]
+async fn with_replace_a_line_says_all_there_is_of_its_product() {
+    let shop = Shop::open().await;
+    load(&shop, line("mug", "8.99").as_bytes()).await.0.expect("a good line");
+    let partial = json!({"id": "mug", "name": "Mug", "price": "9.99", "currency": "USD"}).to_string();
+
+    let whole = ImportOptions { replace: true, ..options(&shop) };
+    let (report, _) = load_with(&shop, partial.as_bytes(), &whole).await;
+
+    assert_eq!(counts(&report.expect("a good line")), (0, 1, 0, 0));
+    assert_eq!(shop.stranger().get("/products/mug").await.expect(200).json()["category"], json!([]));
+}
+
+#[tokio::test]
+async fn attributes_that_do_not_fit_beside_those_that_stay_are_reported() {
+    let shop = Shop::open().await;
+    let with = |name: &str| {
+        let mut line: Value = serde_json::from_str(&line("mug", "8.99")).expect("a line");
+        line[name] = if name == "attrs" { json!({"colour": "x".repeat(1_000)}) } else { json!("y".repeat(1_000)) };
+        line.to_string()
+    };
+    load(&shop, with("attrs").as_bytes()).await.0.expect("a good line");
+
+    let (report, rejects) = load(&shop, with("source").as_bytes()).await;
+
+    assert_eq!(counts(&report.expect("the import went through")), (0, 0, 0, 1));
+    assert!(rejects[0].reason.starts_with("attrs: together with those that stay"), "{rejects:?}");
+}
+
+#[tokio::test]
+async fn importing_the_same_again_does_not_undo_what_staff_changed() {
+    let shop = Shop::open().await;
+    let admin = shop.admin().await;
+    let file = text(&[line("mug", "8.99"), line("cup", "5.00")]);
+    load(&shop, file.as_bytes()).await.0.expect("good lines");
+    let by_hand = json!({"name": "The best mug", "price": usd(950)});
+    admin.patch("/admin/products/mug", by_hand).await.expect(200);
+    let whole = json!({"name": "A cup", "price": usd(550), "category": []});
+    admin.put("/admin/products/cup", whole).await.expect(200);
+    let before = shop.dump().await;
+
+    let (again, _) = load(&shop, file.as_bytes()).await;
+    let after = shop.dump().await;
+    let (new_price, _) = load(&shop, line("mug", "7.99").as_bytes()).await;
+    let repriced = shop.stranger().get("/products/mug").await.expect(200).json();
+    let forced = ImportOptions { force: true, ..options(&shop) };
+    let (all, _) = load_with(&shop, file.as_bytes(), &forced).await;
+
+    assert_eq!((counts(&again.expect("good lines")), after == before), ((0, 0, 2, 0), true));
+    assert_eq!(counts(&new_price.expect("a good line")), (0, 1, 0, 0));
+    assert_eq!((&repriced["price"], &repriced["name"]), (&usd(799), &json!("The mug")), "a new line says it all anew");
+    assert_eq!(counts(&all.expect("good lines")), (0, 2, 0, 0));
+    let cup = shop.stranger().get("/products/cup").await.expect(200).json();
+    assert_eq!((&cup["name"], &cup["category"]), (&json!("The cup"), &json!(["Kitchen", "Mugs"])));
+}
+
+#[tokio::test]
+async fn a_product_of_an_import_from_before_is_compared_once_and_then_known() {
+    let shop = Shop::open().await;
+    let admin = shop.admin().await;
+    let mug = line("mug", "8.99");
+    load(&shop, mug.as_bytes()).await.0.expect("a good line");
+    let forget = shop.raw_client().update_item().table_name(shop.stack.table.name());
+    let key = |text: &str| AttributeValue::S(text.to_owned());
+    let forget = forget.key("PK", key("PROD#mug")).key("SK", key("META#mug"));
+    forget.update_expression("REMOVE importDigest").send().await.expect("the engine answers");
+
+    let (first, _) = load(&shop, mug.as_bytes()).await;
+    let version = shop.stranger().get("/products/mug").await.json()["version"].clone();
+    admin.patch("/admin/products/mug", json!({"price": usd(950)})).await.expect(200);
+    let (second, _) = load(&shop, mug.as_bytes()).await;
+
+    assert_eq!((counts(&first.expect("a good line")), version), ((0, 0, 1, 0), json!(1)));
+    assert_eq!(counts(&second.expect("a good line")), (0, 0, 1, 0));
+    assert_eq!(shop.stranger().get("/products/mug").await.json()["price"], usd(950));
+}
+
+#[tokio::test]
+async fn an_import_never_writes_over_what_staff_change_at_the_same_time() {
+    let shop = Shop::open().await;
+    let admin = shop.admin().await;
+    load(&shop, line("mug", "8.99").as_bytes()).await.0.expect("a good line");
+
+    for round in 0..10_i64 {
+        let before = product(&shop).await.version;
+        let renames = admin.patch("/admin/products/mug", json!({"name": format!("The mug of round {round}")}));
+        let file = line("mug", &format!("9.{round:02}"));
+        let ((report, rejects), renamed) = tokio::join!(load(&shop, file.as_bytes()), renames);
+
+        let (report, after) = (report.expect("a good line"), product(&shop).await);
+        assert_eq!((report.updated, rejects.len(), after.price.amount_minor()), (1, 0, 900 + round), "{report}");
+        // Staff who were second are told so; nobody's change is lost without a word.
+        let changes = 1 + u64::from(renamed.status() == 200);
+        assert!(matches!(renamed.status(), 200 | 412), "{}", renamed.status());
+        assert_eq!(after.version, before + changes, "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_another_format_is_one_error_and_writes_nothing() {
+    let shop = Shop::open().await;
+    let before = shop.dump().await;
+    let array = format!("[{}]", line("mug", "8.99"));
+
+    for (file, named) in
+        [("id,name,price\nmug,Mug,8.99\ncup,Cup,5.00\n", "CSV"), (array.as_str(), "array"), ("{}\r{}\r", "(CR)")]
+    {
+        let (stopped, rejects) = load(&shop, file.as_bytes()).await;
+
+        let error = stopped.expect_err("it is no JSON Lines").to_string();
+        assert!(error.contains("not JSON Lines") && error.contains(named), "{error}");
+        assert_eq!(rejects, []);
+    }
+    assert_eq!(shop.dump().await, before);
 }
 
 #[tokio::test]
@@ -222,17 +378,25 @@ impl Read for Unreadable {
 }
 
 fn options(shop: &Shop) -> ImportOptions {
-    ImportOptions { default_stock: 5, actor: "staff".to_owned(), currency: None, now: shop.clock.now() }
+    ImportOptions { default_stock: 5, ..ImportOptions::new("staff", shop.clock.now()) }
 }
 
 /// Imports, and gives the rejects by line.
 async fn load(shop: &Shop, input: impl BufRead) -> (Result<ImportReport, ImportError>, Vec<Reject>) {
-    let (stack, options, mut rejects) = (&shop.stack, options(shop), Vec::new());
+    load_with(shop, input, &options(shop)).await
+}
+
+async fn load_with(
+    shop: &Shop,
+    input: impl BufRead,
+    options: &ImportOptions,
+) -> (Result<ImportReport, ImportError>, Vec<Reject>) {
+    let (stack, mut rejects) = (&shop.stack, Vec::new());
     let reject = |reject: Reject| {
         rejects.push(reject);
         Ok(())
     };
-    let report = import::import(&stack.table, &stack.descriptions, input, &options, reject, |_| {}).await;
+    let report = import::import(&stack.table, &stack.descriptions, input, options, reject, |_| {}).await;
     rejects.sort_by_key(|reject| reject.line);
     (report, rejects)
 }
@@ -290,6 +454,15 @@ fn kind(item: &Value) -> &'static str {
         ("PROD#mug", sk) if sk.starts_with("MOVE#") => "ledger",
         _ => "of something else",
     }
+}
+
+async fn product(shop: &Shop) -> Product {
+    let page = shop.stack.table.product_get_consistent(&mug()).await.expect("the table answers");
+    page.expect("the mug is there").record.product
+}
+
+fn mug() -> ProductId {
+    "mug".parse().expect("an id")
 }
 
 fn line(id: &str, price: &str) -> String {

@@ -41,6 +41,14 @@ async fn each_thing_that_happens_to_an_order_is_told_once() {
 }
 
 #[tokio::test]
+async fn the_folder_of_mail_is_there_before_the_first_mail() {
+    let shop = Shop::with_stream().await;
+
+    assert!(shop.stack.mail.is_dir());
+    assert!(mails(&shop).is_empty());
+}
+
+#[tokio::test]
 async fn a_cancelled_order_is_mailed_if_it_was_paid_and_a_declined_card_is_not() {
     let shop = Shop::with_stream().await;
     let mug = shop.product("mug").stock(10).create().await;

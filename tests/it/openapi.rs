@@ -139,8 +139,8 @@ async fn what_a_client_compares_is_an_enum_and_what_it_sends_has_limits() {
 async fn every_text_and_number_that_a_client_sends_has_a_limit() {
     let document = document().await;
     let schemas = document["components"]["schemas"].as_object().unwrap();
-    // HTML is limited by the size of a body, a device's token by being one, a reason by the route.
-    let unlimited = ["description", "deviceToken", "reason"];
+    // HTML is limited by the size of a body, and a device's token by being one.
+    let unlimited = ["description", "deviceToken"];
 
     for (of, schema) in schemas.iter().filter(|(name, _)| name.ends_with("Request")) {
         for (name, field) in schema["properties"].as_object().into_iter().flatten() {

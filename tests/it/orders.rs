@@ -690,6 +690,47 @@ async fn staff_list_orders_by_state_and_day() {
 }
 
 #[tokio::test]
+async fn staff_list_the_orders_of_a_day_whatever_their_state() {
+    let shop = Shop::open_with(|o| o.policy.rates = None).await;
+    let mug = shop.product("mug").create().await;
+    let (ann, admin) = (shop.customer().await, shop.admin().await);
+    let buys = async |token: &str, number: usize| {
+        shop.clock.advance(SignedDuration::from_secs(1));
+        ann.adds(&mug, 1).await.expect(200);
+        let answer = ann.pays_with(token, &format!("an-order-of-today-{number}")).await;
+        ann.delete("/cart").await.expect(200);
+        answer.json()["orderId"].as_str().expect("an order's id").to_owned()
+    };
+    let cards = ["tok_visa", "tok_declined", "tok_visa", "tok_timeout_unpaid", "tok_visa", "tok_timeout_paid"];
+    let mut placed = Vec::new();
+    for (number, card) in cards.into_iter().enumerate() {
+        placed.push(buys(card, number).await);
+    }
+    admin.post_once(&format!("/admin/orders/{}/ship", placed[2]), "ship-it-number-one", json!(null)).await.expect(200);
+
+    let today = pages(&admin, "/admin/orders?limit=2").await;
+    let whole = admin.get("/admin/orders?limit=6").await.expect(200).json();
+    let yesterday = admin.get("/admin/orders?day=2040-01-14").await.expect(200).json();
+
+    let of = |orders: &[Value]| -> Vec<(String, String)> {
+        let text = |order: &Value, name: &str| order[name].as_str().expect("text").to_owned();
+        orders.iter().map(|order| (text(order, "orderId"), text(order, "state"))).collect()
+    };
+    // What waits for an outcome first, due first; then the newest.
+    let expected = [
+        (3, "payment_unknown"),
+        (5, "payment_unknown"),
+        (4, "confirmed"),
+        (2, "shipped"),
+        (1, "cancelled"),
+        (0, "confirmed"),
+    ];
+    assert_eq!(of(&today), expected.map(|(at, state)| (placed[at].clone(), state.to_owned())));
+    assert_eq!((of(whole["items"].as_array().unwrap()), &whole["nextCursor"]), (of(&today), &Value::Null));
+    assert_eq!(yesterday, json!({"items": [], "nextCursor": null}));
+}
+
+#[tokio::test]
 async fn staff_page_through_orders_without_an_outcome() {
     let shop = Shop::open_with(|o| o.policy.rates = None).await;
     let mug = shop.product("mug").create().await;

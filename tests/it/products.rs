@@ -156,6 +156,27 @@ async fn a_retried_creation_under_the_same_key_makes_one_product() {
 }
 
 #[tokio::test]
+async fn a_retried_batch_under_the_same_key_makes_no_product_twice() {
+    let shop = Shop::open().await;
+    let admin = shop.admin().await;
+    let product = |name: &str| json!({"name": name, "category": [], "price": usd(1)});
+    let batch = json!({"items": [product("Mug"), product("Mug"), product("Pan")]});
+    let send =
+        async |key: &str, body: &Value| admin.post_once("/admin/products/batch", key, body.clone()).await.expect(200);
+
+    let first = send("three-at-a-time-1", &batch).await.json();
+    let again = send("three-at-a-time-1", &batch).await.json();
+    let another = send("three-at-a-time-1", &json!({"items": [product("Pot")]})).await.json();
+
+    assert_eq!(outcomes(&first), ["created"; 3]);
+    assert_eq!((outcomes(&again), outcomes(&another)), (vec!["exists".to_owned(); 3], vec!["created".to_owned()]));
+    let ids =
+        |batch: &Value| batch["items"].as_array().unwrap().iter().map(|i| i["productId"].clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&first), ids(&again));
+    assert_eq!(listed(&shop, "").await.len(), 4);
+}
+
+#[tokio::test]
 async fn of_many_creations_under_one_key_at_once_one_happens_and_all_are_answered_alike() {
     let shop = Shop::open().await;
     let admin = shop.admin().await;
@@ -457,6 +478,20 @@ async fn a_restock_shows_at_once_and_stands_in_the_ledger() {
         assert_eq!((&line["delta"], &line["actor"]), (&json!(delta), &json!(admin.uid)));
     }
     assert_eq!(ledger(&shop, "mug").await, [-8, 3, 5]);
+}
+
+#[tokio::test]
+async fn a_restock_says_why_in_words_of_people() {
+    let shop = Shop::open().await;
+    shop.product("mug").stock(3).create().await;
+    let admin = shop.admin().await;
+    let body = json!({"delta": 2, "reason": " Zwei im Lager gefunden \u{2014} 棚卸し "});
+
+    let moved = admin.post_once("/admin/products/mug/stock", "found-in-the-cellar", body).await.expect(201).json();
+
+    assert_eq!(moved["reason"], "Zwei im Lager gefunden \u{2014} 棚卸し");
+    let line = stored(&shop, &format!("MOVE#{}", moved["moveId"].as_str().expect("a move has an id"))).await;
+    assert_eq!(line["reason"], moved["reason"]);
 }
 
 #[tokio::test]
@@ -819,7 +854,7 @@ async fn a_product_and_a_category_from_before_are_still_shown() {
         created_at: now,
         updated_at: now,
     };
-    let record = table::ProductRecord { product: product.clone(), description: None };
+    let record = table::ProductRecord { product: product.clone(), description: None, imported: None };
     table.categories_add(&[product.category.clone()].into()).await.expect("the table answers");
     table.product_create(&record, 5, &"staff".parse().expect("an id"), uuid::Uuid::now_v7()).await.expect("it is new");
     let (admin, ann) = (shop.admin().await, shop.customer().await);

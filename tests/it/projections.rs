@@ -110,6 +110,32 @@ async fn the_audit_log_says_who_changed_what_and_tells_no_secrets() {
 }
 
 #[tokio::test]
+async fn operators_read_the_audit_log_of_a_day_without_knowing_a_key() {
+    let shop = Shop::with_stream().await;
+    let (mug, pan) = (shop.product("mug").create().await, shop.product("pan").create().await);
+    let admin = shop.admin().await;
+    for (id, name) in [(&mug, "A mug"), (&pan, "A pan"), (&mug, "The mug")] {
+        admin.patch(&format!("/admin/products/{id}"), json!({"name": name})).await.expect(200);
+    }
+    shop.drain().await;
+    let bucket = shop.stack.descriptions.bucket().beside(local::AUDIT_BUCKET);
+    let whole = audit_log(&shop).await;
+    let day = &whole[0]["at"].as_str().expect("a time")[..10];
+
+    let all = ops::audit::entries(&bucket, day, None).await.expect("the log can be read");
+    let of_mug = ops::audit::entries(&bucket, day, Some("PROD#mug")).await.expect("the log can be read");
+    let before = ops::audit::entries(&bucket, "2001-01-01", None).await.expect("the log can be read");
+
+    assert_eq!(all.len(), whole.len());
+    assert!(all.is_sorted_by_key(|entry| entry["at"].to_string()));
+    let names: Vec<_> = of_mug.iter().filter(|e| e["action"] == "modify").map(|e| &e["after"]["name"]).collect();
+    assert_eq!(names.len(), 2);
+    assert!(names.contains(&&json!("A mug")) && names.contains(&&json!("The mug")), "{names:?}");
+    assert!(of_mug.iter().all(|entry| entry["item"].as_str().is_some_and(|item| item.starts_with("PROD#mug"))));
+    assert_eq!(before, Vec::<Value>::new());
+}
+
+#[tokio::test]
 async fn all_consumers_together_cost_an_order_little() {
     let shop = Shop::with_stream().await;
     let mug = shop.product("mug").stock(100).create().await;

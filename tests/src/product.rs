@@ -26,7 +26,7 @@ impl<'a> ProductBuilder<'a> {
             created_at: now,
             updated_at: now,
         };
-        Self { shop, record: ProductRecord { product, description: None }, stock: 100 }
+        Self { shop, record: ProductRecord { product, description: None, imported: None }, stock: 100 }
     }
 
     /// In cents.

@@ -52,9 +52,18 @@ pub struct CartItemResponse {
     pub quantity: u32,
     /// The price of now, which is what checkout charges.
     pub unit_price: Money,
+    /// The price of one unit when the line was last changed: what the customer saw.
+    pub price_when_added: Money,
+    /// Whether the price of now is another one.
+    pub price_changed: bool,
     pub line_total: Money,
     /// Units left; 0 as well for a product that is no longer sold.
     pub available: i64,
+    /// `available`; `short` if fewer units are left than the line has; `sold_out`; `not_sold` if the product is no longer
+    /// there; or `currency_mismatch` if it is sold in another currency now than the shop charges in. Checkout refuses a
+    /// cart with any line that is not `available`.
+    #[schema(value_type = schema::CartLineStatus, example = "available")]
+    pub status: &'static str,
 }
 
 impl CartResponse {
@@ -71,13 +80,23 @@ impl CartResponse {
                 if page.is_some() && price.currency() == currency {
                     subtotal += total;
                 }
+                let available = page.map_or(0, |p| p.available);
                 CartItemResponse {
                     product_id: id.to_string(),
                     name: page.map_or_else(|| id.to_string(), |p| p.record.product.name.as_str().to_owned()),
                     quantity: line.quantity.units(),
                     unit_price: price.into(),
+                    price_when_added: line.price_seen.into(),
+                    price_changed: price != line.price_seen,
                     line_total: domain::Money::amount(total, price.currency()).into(),
-                    available: page.map_or(0, |p| p.available),
+                    available,
+                    status: match page {
+                        None => "not_sold",
+                        Some(_) if price.currency() != currency => "currency_mismatch",
+                        Some(_) if available <= 0 => "sold_out",
+                        Some(_) if available < i64::from(line.quantity.units()) => "short",
+                        Some(_) => "available",
+                    },
                 }
             })
             .collect();

@@ -10,6 +10,9 @@ pub const NAME: usize = 80;
 /// Characters that a line of an address may take in a mail.
 pub const ADDRESS_LINE: usize = 60;
 
+/// Characters that a reason of staff may take in a mail.
+pub const REASON: usize = 200;
+
 /// Digits that a number may have: fewer than a telephone number, and as many as most postal codes.
 const DIGITS: usize = 6;
 

@@ -1,5 +1,5 @@
 use askama::Template;
-use domain::{Address, Customer, Email, Money, Order};
+use domain::{Address, CountryCode, Customer, Email, Money, Order, ReturnedLine};
 use mail_builder::{
     MessageBuilder,
     headers::{address::Address as Mailbox, raw::Raw},
@@ -36,12 +36,26 @@ struct Letter<'a> {
     sums: Vec<(&'static str, String)>,
     total: String,
     ship_to: Vec<String>,
+    /// What the refund is for that the news is about, if it is about one.
+    refund: RefundFor,
 }
 
 struct LetterLine {
     name: String,
     quantity: u32,
+    /// Of one unit.
+    price: String,
     total: String,
+}
+
+/// What money goes back for.
+#[derive(Default)]
+struct RefundFor {
+    /// A sentence.
+    what: &'static str,
+    /// What came back, a line each.
+    lines: Vec<String>,
+    reason: Option<String>,
 }
 
 #[derive(Template)]
@@ -116,6 +130,7 @@ impl<'a> Letter<'a> {
         let line = |line: &domain::OrderLine| LetterLine {
             name: inert(&line.name, inert::NAME),
             quantity: line.quantity.units(),
+            price: shown(line.unit_price),
             total: shown(line.total()),
         };
         let off = Money::amount(-totals.discount.amount_minor(), totals.discount.currency());
@@ -131,8 +146,33 @@ impl<'a> Letter<'a> {
             sums: sums.map(|(name, sum)| (name, shown(sum))).collect(),
             total: shown(totals.total),
             ship_to: ship_to.as_ref().map(address_lines).unwrap_or_default(),
+            refund: refund_for(&notice.order),
         }
     }
+}
+
+/// What the refund is for that happened to an order last, if one did.
+fn refund_for(order: &Order) -> RefundFor {
+    let number = order.last_event().refund();
+    let Some(refund) = order.payment.refunds.iter().find(|r| Some(r.number) == number) else {
+        return RefundFor::default();
+    };
+    let line = |returned: &ReturnedLine| {
+        let bought = order.lines.iter().find(|line| line.product == returned.product);
+        let name = bought.map_or(returned.product.as_str(), |line| line.name.as_str());
+        format!("{} × {}", returned.quantity.units(), inert(name, inert::NAME))
+    };
+    let (what, lines) = if refund.cancels {
+        // All that was not shipped goes back on sale, which the whole order tells as well.
+        ("It is for the order below, which was cancelled.", Vec::new())
+    } else if !refund.lines.is_empty() {
+        ("It is for:", refund.lines.iter().map(line).collect())
+    } else if refund.amount == order.totals.total {
+        ("It is for the whole order below.", Vec::new())
+    } else {
+        ("It is a part of what you paid for the order below.", Vec::new())
+    };
+    RefundFor { what, lines, reason: refund.reason.as_ref().map(|reason| inert(reason.as_str(), inert::REASON)) }
 }
 
 fn subject(news: News, shop: &str) -> String {
@@ -149,7 +189,12 @@ fn address_lines(to: &Address) -> Vec<String> {
     let city = [to.postal_code.as_deref(), Some(to.city.as_str())].into_iter().flatten().collect::<Vec<_>>().join(" ");
     let lines = [Some(to.recipient.clone()), Some(to.line1.clone()), to.line2.clone(), Some(city), to.region.clone()];
     let lines = lines.into_iter().flatten().map(|line| inert(&line, inert::ADDRESS_LINE));
-    lines.chain([to.country.as_str().to_owned()]).collect()
+    lines.chain([country(to.country)]).collect()
+}
+
+/// The country's name in English; of one that was stored before and is none, its code.
+fn country(code: CountryCode) -> String {
+    code.english_name().unwrap_or(code.as_str()).to_owned()
 }
 
 /// Text for a header, where a line break would begin another header.

@@ -53,6 +53,7 @@ pub use from_env::{limits_from_env, mailer_from_env, sender_from_env};
 pub use letter::{LetterError, compose};
 pub use limits::{Allowance, InvalidLimit, MailLimits};
 pub use mailer::{Mail, MailError, Mailer, Sending};
+use notice::is_stale;
 pub use notice::{Cancelled, News, Notice, notices};
 pub use sender::Sender;
 pub use ses::{Ses, SesConfig};
@@ -120,6 +121,9 @@ async fn tell(state: &State, change: &Change) -> Result<(), Failure> {
 
     let notices = notices(seen, &order, state.clock.now());
     if notices.is_empty() {
+        if is_stale(seen, &order, state.clock.now()) {
+            tracing::info!(order = %order.id, "nothing is mailed: what happened is more than 30 days ago");
+        }
         return Ok(());
     }
     let Some(customer) = recipient(state, &order).await? else {

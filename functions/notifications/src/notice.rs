@@ -54,12 +54,22 @@ pub fn notices(seen: u64, order: &Order, now: Timestamp) -> Vec<Notice> {
     (seen + 1..=order.version).filter_map(|version| notice(order, version, now)).collect()
 }
 
+/// Whether something of this was news once, and is told no more.
+pub fn is_stale(seen: u64, order: &Order, now: Timestamp) -> bool {
+    (seen + 1..=order.version).filter_map(|version| any_notice(order, version)).any(|notice| is_old(&notice, now))
+}
+
 fn notice(order: &Order, version: u64, now: Timestamp) -> Option<Notice> {
+    any_notice(order, version).filter(|notice| !is_old(notice, now))
+}
+
+fn is_old(notice: &Notice, now: Timestamp) -> bool {
+    now.duration_since(notice.at) > STALE
+}
+
+fn any_notice(order: &Order, version: u64) -> Option<Notice> {
     let at = usize::try_from(version).ok()?.checked_sub(1)?;
     let happened = order.history.get(at)?;
-    if now.duration_since(happened.at) > STALE {
-        return None;
-    }
     let order = order.as_of(version);
     let news = news(&order, happened.event)?;
     Some(Notice { news, order, at: happened.at })
@@ -203,7 +213,7 @@ mod tests {
             quantity: domain::Quantity::new(1).unwrap(),
             restock: true,
         };
-        let owed = shipped.refund(&RefundRequest { amount: None, lines: vec![mug] }, NOW).unwrap().order;
+        let owed = shipped.refund(&RefundRequest { lines: vec![mug], ..RefundRequest::default() }, NOW).unwrap().order;
         let refused = owed.refund_refused(1, NOW).unwrap().order;
 
         assert_eq!(notices(3, &owed, NOW), []);
@@ -234,6 +244,9 @@ mod tests {
     #[test]
     fn what_happened_over_30_days_ago_is_not_told_any_more() {
         assert_eq!(notices(0, &paid(), NOW + STALE).len(), 1);
-        assert_eq!(notices(0, &paid(), NOW + STALE + SignedDuration::from_millis(1)), []);
+        let late = NOW + STALE + SignedDuration::from_millis(1);
+        assert_eq!(notices(0, &paid(), late), []);
+        assert!(is_stale(0, &paid(), late) && !is_stale(0, &paid(), NOW + STALE));
+        assert!(!is_stale(0, &held(), late), "nothing of it was news");
     }
 }

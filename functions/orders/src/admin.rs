@@ -1,14 +1,16 @@
 //! What the shop's staff see of orders.
 
+use std::collections::HashSet;
+
 use api::{Admin, Id, Params, Problem, schema, wire::page_limit};
 use axum::{Json, extract::State as Extract, response::IntoResponse};
 use domain::{OrderId, OrderState};
-use serde::Deserialize;
-use table::{Open, keys};
+use serde::{Deserialize, Serialize};
+use table::{CustomerOrder, DayPosition, DuePosition, Open, keys};
 use utoipa::IntoParams;
 
 use crate::{
-    State,
+    State, answer,
     wire::{OrderListResponse, OrderResponse, OrderSummaryResponse},
 };
 
@@ -16,11 +18,12 @@ use crate::{
 #[into_params(parameter_in = Query)]
 pub struct ListParams {
     /// `confirmed`, `shipped`, `delivered` or `cancelled`, newest first; or `pending_payment`, `payment_unknown`,
-    /// `refund_owed` or `disputed`, due first.
-    #[param(value_type = schema::OrderListState, example = "confirmed")]
-    state: String,
-    /// `yyyy-mm-dd`, UTC, the day the orders were placed; today unless told. Not for what is open, which few orders are:
-    /// those of every day are listed.
+    /// `refund_owed` or `disputed`, due first. Without it, orders of every state that were placed on the day: first those
+    /// whose payment has no outcome yet, due first, then the others, newest first.
+    #[param(value_type = Option<schema::OrderListState>, example = "confirmed")]
+    state: Option<String>,
+    /// `yyyy-mm-dd`, UTC, the day the orders were placed; today unless told. Not together with a state of what is open,
+    /// which few orders are: those of every day are listed.
     #[param(value_type = Option<schema::Day>, example = "2026-01-31")]
     day: Option<String>,
     /// 1 to 100, 24 unless told.
@@ -31,7 +34,16 @@ pub struct ListParams {
     cursor: Option<String>,
 }
 
-/// Orders of one state.
+/// Where a list of orders of every state goes on.
+#[derive(Debug, Serialize, Deserialize)]
+enum AllPosition {
+    #[serde(rename = "o")]
+    Open(DuePosition),
+    #[serde(rename = "s")]
+    Settled(Option<DayPosition>),
+}
+
+/// Orders of one state, or of every state.
 #[utoipa::path(get, path = "/admin/orders", operation_id = "listShopOrders", tag = "orders", security(("admin" = [])), params(ListParams), responses(
     (status = 200, description = "a page of orders", body = OrderListResponse),
 ))]
@@ -39,13 +51,14 @@ pub async fn list(
     _: Admin,
     Extract(state): Extract<State>,
     Params(params): Params<ListParams>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<Json<OrderListResponse>, Problem> {
     let limit = page_limit(params.limit)?;
-    let wanted = OrderState::parse(&params.state);
+    let Some(named) = params.state.as_deref() else { return list_all(&state, params, limit).await };
+    let wanted = OrderState::parse(named);
     let open = match wanted {
         Some(state) if state.is_unsettled() => Some(Open::Payment(state)),
-        None if params.state == "refund_owed" => Some(Open::Refund),
-        None if params.state == "disputed" => Some(Open::Dispute),
+        None if named == "refund_owed" => Some(Open::Refund),
+        None if named == "disputed" => Some(Open::Dispute),
         _ => None,
     };
     let (table, cursors, now) = (&state.context.table, &state.context.cursors, state.context.clock.now());
@@ -54,7 +67,7 @@ pub async fn list(
         if params.day.is_some() {
             return Err(Problem::bad_request("day_invalid", "what is open is listed whatever its day"));
         }
-        let list = format!("/admin/orders {}", params.state);
+        let list = format!("/admin/orders {named}");
         let after = params.cursor.as_deref().map(|c| cursors.open(c, &list, now)).transpose()?;
         let page = table.order_list_open(open, limit, after.as_ref()).await?;
         let items = page.items.iter().map(OrderSummaryResponse::from).collect();
@@ -71,6 +84,46 @@ pub async fn list(
     Ok(Json(OrderListResponse { items, next_cursor: page.next.map(|p| cursors.seal(&p, &list, now)) }))
 }
 
+/// Orders of every state that were placed on one day. A page ends with those whose payment has no outcome, or goes on with
+/// the others.
+async fn list_all(state: &State, params: ListParams, limit: i32) -> Result<Json<OrderListResponse>, Problem> {
+    let (table, cursors, now) = (&state.context.table, &state.context.cursors, state.context.clock.now());
+    let day = day(params.day, now)?;
+    let list = format!("/admin/orders of {day}");
+    let answer = |orders: &[CustomerOrder], next: Option<AllPosition>| {
+        let items = orders.iter().map(OrderSummaryResponse::from).collect();
+        Ok(Json(OrderListResponse { items, next_cursor: next.map(|p| cursors.seal(&p, &list, now)) }))
+    };
+    let after: Option<AllPosition> = params.cursor.as_deref().map(|c| cursors.open(c, &list, now)).transpose()?;
+
+    let (mut orders, after) = match after {
+        Some(AllPosition::Settled(after)) => (Vec::new(), after),
+        Some(AllPosition::Open(_)) | None => {
+            let after = after.and_then(|position| match position {
+                AllPosition::Open(due) => Some(due),
+                AllPosition::Settled(_) => None,
+            });
+            let page = table.order_list_open(Open::AnyPayment, limit, after.as_ref()).await?;
+            let of_day: Vec<_> =
+                page.items.into_iter().filter(|order| keys::day(order.id.placed_at()) == day).collect();
+            if let Some(next) = page.next {
+                return answer(&of_day, Some(AllPosition::Open(next)));
+            }
+            (of_day, None)
+        }
+    };
+    let room = limit - i32::try_from(orders.len()).unwrap_or(limit);
+    let page = table.order_list_by_day(&day, room.max(1), after.as_ref()).await?;
+    if room < 1 {
+        let more = !page.items.is_empty();
+        return answer(&orders, more.then_some(AllPosition::Settled(None)));
+    }
+    // One that was settled a moment ago may be in both lists.
+    let seen: HashSet<OrderId> = orders.iter().map(|order| order.id).collect();
+    orders.extend(page.items.into_iter().filter(|order| !seen.contains(&order.id)));
+    answer(&orders, page.next.map(|next| AllPosition::Settled(Some(next))))
+}
+
 /// Any customer's order.
 #[utoipa::path(get, path = "/admin/orders/{orderId}", operation_id = "getShopOrder", tag = "orders", security(("admin" = [])),
     params(("orderId" = String, Path)),
@@ -81,7 +134,7 @@ pub async fn list(
 pub async fn get(_: Admin, Extract(state): Extract<State>, Id(id): Id<OrderId>) -> Result<impl IntoResponse, Problem> {
     let found = state.context.table.order_get_for_shop(id).await?;
     let order = found.ok_or_else(|| Problem::not_found("order"))?;
-    Ok(Json(OrderResponse::for_staff(&order)))
+    Ok(Json(answer::for_staff(&state, &order).await?))
 }
 
 fn day(given: Option<String>, now: domain::Timestamp) -> Result<String, Problem> {

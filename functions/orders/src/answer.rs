@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use domain::{Order, OrderEvent};
 use http::{HeaderValue, StatusCode, header};
 
-use crate::wire::OrderResponse;
+use crate::{State, once::About, wire::OrderResponse};
 
 /// A checkout's answer: by how the payment came out, or that it has not yet.
 pub fn checkout(order: &Order) -> Response {
@@ -37,9 +37,19 @@ fn located(status: StatusCode, order: &Order) -> Response {
 }
 
 /// The answer to a request that moved an order on: 202 while a refund it asked for is owed.
-pub fn moved(order: &Order, owed: bool) -> Response {
+pub async fn moved(state: &State, about: &About, order: &Order, owed: bool) -> Result<Response, Problem> {
     let status = if owed { StatusCode::ACCEPTED } else { StatusCode::OK };
-    (status, axum::Json(OrderResponse::from(order))).into_response()
+    let order = match about.owner {
+        Some(_) => OrderResponse::from(order),
+        None => for_staff(state, order).await?,
+    };
+    Ok((status, axum::Json(order)).into_response())
+}
+
+/// An order with what only the shop's staff see. Of a guest nothing is known but the id.
+pub async fn for_staff(state: &State, order: &Order) -> Result<OrderResponse, Problem> {
+    let customer = state.context.table.customer_get(&order.customer).await?;
+    Ok(OrderResponse::for_staff(order, customer.as_ref()))
 }
 
 pub fn replayed(mut response: Response) -> Response {

@@ -1,6 +1,6 @@
 //! A customer who does not want it any more.
 
-use api::{Deadline, Id, Problem, RequestKey, Session, idempotency};
+use api::{Deadline, Id, NoBody, Problem, RequestKey, Session, idempotency};
 use axum::{extract::State as Extract, response::Response};
 use domain::{Cancelling, NotPaid, Order, OrderId};
 use saga::Patience;
@@ -19,8 +19,11 @@ use crate::{
     responses(
         (status = 200, description = "the order as it is now", body = OrderResponse),
         (status = 202, description = "the payment provider does not answer: the refund is owed", body = OrderResponse),
+        (status = 400, description = "`body_invalid`, `json_invalid`: it takes no body"),
         (status = 404, description = "`not_found`: there is no such order"),
         (status = 409, description = "`order_state_conflict`: it was shipped"),
+        (status = 413, description = "`body_too_large`"),
+        (status = 415, description = "`media_type_unsupported`"),
         (status = 422, description = "`amount_not_refundable`: the payment provider cannot give this amount back, and nothing was changed"),
     ))]
 pub async fn cancel(
@@ -29,6 +32,7 @@ pub async fn cancel(
     Id(id): Id<OrderId>,
     deadline: Deadline,
     key: RequestKey,
+    _: NoBody,
 ) -> Result<Response, Problem> {
     let now = state.context.clock.now();
     let about = About { order: id, owner: Some(session.uid.clone()), patience: state.patience(deadline) };

@@ -1,6 +1,6 @@
 //! Sending orders out, by the shop's staff.
 
-use api::{Admin, Deadline, Id, Problem, RequestKey};
+use api::{Admin, Deadline, Id, NoBody, Problem, RequestKey};
 use axum::{extract::State as Extract, response::Response};
 use domain::{Moved, OrderId, TransitionError};
 
@@ -15,8 +15,11 @@ use crate::{
     params(("orderId" = String, Path), ("Idempotency-Key" = String, Header)),
     responses(
         (status = 200, description = "the order as it is now", body = OrderResponse),
+        (status = 400, description = "`body_invalid`, `json_invalid`: it takes no body"),
         (status = 404, description = "`not_found`: there is no such order"),
         (status = 409, description = "`order_state_conflict`: it is not confirmed"),
+        (status = 413, description = "`body_too_large`"),
+        (status = 415, description = "`media_type_unsupported`"),
     ))]
 pub async fn ship(
     admin: Admin,
@@ -24,6 +27,7 @@ pub async fn ship(
     Id(id): Id<OrderId>,
     deadline: Deadline,
     key: RequestKey,
+    _: NoBody,
 ) -> Result<Response, Problem> {
     let now = state.context.clock.now();
     let request = key.request(&admin.uid, "POST /admin/orders/{orderId}/ship", &id.to_string());
@@ -36,8 +40,11 @@ pub async fn ship(
     params(("orderId" = String, Path), ("Idempotency-Key" = String, Header)),
     responses(
         (status = 200, description = "the order as it is now", body = OrderResponse),
+        (status = 400, description = "`body_invalid`, `json_invalid`: it takes no body"),
         (status = 404, description = "`not_found`: there is no such order"),
         (status = 409, description = "`order_state_conflict`: it is not shipped"),
+        (status = 413, description = "`body_too_large`"),
+        (status = 415, description = "`media_type_unsupported`"),
     ))]
 pub async fn deliver(
     admin: Admin,
@@ -45,6 +52,7 @@ pub async fn deliver(
     Id(id): Id<OrderId>,
     deadline: Deadline,
     key: RequestKey,
+    _: NoBody,
 ) -> Result<Response, Problem> {
     let now = state.context.clock.now();
     let request = key.request(&admin.uid, "POST /admin/orders/{orderId}/deliver", &id.to_string());

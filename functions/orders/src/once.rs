@@ -46,7 +46,7 @@ pub async fn carry_out(
     about: &About,
     decide: impl Fn(&Order) -> Result<Decision, Problem> + Send + Sync,
 ) -> Result<Response, Problem> {
-    let (table, now, patience) = (&state.context.table, state.context.clock.now(), about.patience);
+    let (table, now) = (&state.context.table, state.context.clock.now());
     if let Some(prior) = table.idempotency_get(request).await? {
         return replay(state, prior, about).await;
     }
@@ -68,7 +68,7 @@ pub async fn carry_out(
             Ok(order) => {
                 state.saga.project(&order).await;
                 let version = order.version;
-                return finish(state, order, version, patience).await;
+                return finish(state, order, version, about).await;
             }
             Err(OrderTransitionError::Repeated(prior)) => return replay(state, prior, about).await,
             Err(OrderTransitionError::Changed | OrderTransitionError::EventSeen) => {}
@@ -76,7 +76,7 @@ pub async fn carry_out(
             Err(OrderTransitionError::Store(error @ StoreError::AnswerLost(_))) => {
                 let prior = idempotency::same_request(table.idempotency_get(request).await?.ok_or(error)?)?;
                 let (order, version) = (about.load(state).await?, version_of(&prior)?);
-                return finish(state, order, version, patience).await;
+                return finish(state, order, version, about).await;
             }
             Err(OrderTransitionError::Store(error)) => return Err(error.into()),
         }
@@ -87,24 +87,24 @@ pub async fn carry_out(
 async fn replay(state: &State, prior: PriorRequest, about: &About) -> Result<Response, Problem> {
     let version = version_of(&idempotency::same_request(prior)?)?;
     let order = about.load(state).await?;
-    let response = finish(state, order, version, about.patience).await?;
+    let response = finish(state, order, version, about).await?;
     // What is owed has no first answer yet.
     Ok(if response.status() == StatusCode::OK { answer::replayed(response) } else { response })
 }
 
 /// The answer to the request that made this version of an order. A refund it asked for is paid first, if it still is
 /// owed; once it is answered, that is the answer for ever.
-async fn finish(state: &State, mut order: Order, version: u64, patience: Patience) -> Result<Response, Problem> {
+async fn finish(state: &State, mut order: Order, version: u64, about: &About) -> Result<Response, Problem> {
     let at = usize::try_from(version).unwrap_or(usize::MAX).saturating_sub(1);
     let Some(OrderEvent::RefundRequested(number)) = order.history.get(at).map(|t| t.event) else {
-        return Ok(answer::moved(&order.as_of(version), false));
+        return answer::moved(state, about, &order.as_of(version), false).await;
     };
     if order.as_refunded(number).is_none() {
-        order = state.saga.refund(order, patience, state.context.clock.now()).await.map_err(saga_problem)?;
+        order = state.saga.refund(order, about.patience, state.context.clock.now()).await.map_err(saga_problem)?;
     }
     match order.as_refunded(number) {
-        Some(refunded) => Ok(answer::moved(&refunded, false)),
-        None => Ok(answer::moved(&order, true)),
+        Some(refunded) => answer::moved(state, about, &refunded, false).await,
+        None => answer::moved(state, about, &order, true).await,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use api::{Admin, All, Deadline, Id, Invalids, Json, Problem, RequestKey, invalids::each};
 use axum::{extract::State as Extract, response::Response};
-use domain::{Invalid, OrderId, Quantity, RefundError, RefundRequest, ReturnedLine};
+use domain::{Invalid, OrderId, Quantity, Reason, RefundError, RefundRequest, ReturnedLine};
 use http::StatusCode;
 use serde::Serialize;
 
@@ -28,7 +28,7 @@ struct Payload<'a> {
         (status = 202, description = "the payment provider does not answer: the refund is owed, and paid later", body = OrderResponse),
         (status = 404, description = "`not_found`: there is no such order"),
         (status = 409, description = "`order_state_conflict`: it was not paid"),
-        (status = 422, description = "`refund_too_much`, `refund_too_many`, `refund_amount_invalid`, `refund_lines_invalid`; `amount_not_refundable`: the payment provider cannot give this amount back, by `reason` `not_a_multiple` or `currency_not_taken`, with the amount it is about as `bound`"),
+        (status = 422, description = "`refund_too_much`, `refund_too_many`, `refund_amount_invalid`, `refund_lines_invalid`, `reason_invalid`; `amount_not_refundable`: the payment provider cannot give this amount back, by `reason` `not_a_multiple` or `currency_not_taken`, with the amount it is about as `bound`"),
     ))]
 pub async fn refund(
     admin: Admin,
@@ -59,8 +59,9 @@ fn parse(body: &RefundOrderRequest) -> Result<RefundRequest, Invalids> {
         return Err(Invalid::new("lines", "refund_lines_invalid", "an order has at most 90 lines").into());
     }
     let amount = body.amount.as_ref().map(|amount| amount.total("amount")).transpose();
-    let (amount, lines) = (amount, each("lines", &body.lines, line)).all()?;
-    Ok(RefundRequest { amount, lines })
+    let reason = body.reason.as_deref().map(Reason::parse).transpose();
+    let (amount, lines, reason) = (amount, each("lines", &body.lines, line), reason).all()?;
+    Ok(RefundRequest { amount, lines, reason })
 }
 
 fn refund_problem(error: RefundError) -> Problem {

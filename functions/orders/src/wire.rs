@@ -2,7 +2,7 @@ use api::{
     schema,
     wire::{Money, timestamp},
 };
-use domain::{Address, Dispute, Order, OrderLine, Refund, Transition};
+use domain::{Address, Customer, Dispute, Order, OrderEvent, OrderLine, Refund, ReturnedLine, Transition};
 use serde::{Deserialize, Serialize};
 use table::CustomerOrder;
 use utoipa::ToSchema;
@@ -41,6 +41,10 @@ pub struct RefundOrderRequest {
     /// What came back.
     #[serde(default)]
     pub lines: Vec<ReturnedLineRequest>,
+    /// Why, in words of people: one line of up to 200 characters. The customer reads it, in the order and in the mail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Reason>, example = "The handle was broken")]
+    pub reason: Option<String>,
 }
 
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
@@ -60,6 +64,10 @@ pub struct ReturnedLineRequest {
 pub struct OrderResponse {
     #[schema(value_type = schema::OrderId)]
     pub order_id: String,
+    /// For staff: whose order it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = OrderCustomerResponse, required = false)]
+    pub customer: Option<OrderCustomerResponse>,
     /// `pending_payment`, `payment_unknown`, `confirmed`, `shipped`, `delivered` or `cancelled`.
     #[schema(value_type = schema::OrderStateName, example = "confirmed")]
     pub state: &'static str,
@@ -84,6 +92,20 @@ pub struct OrderResponse {
     pub version: u64,
 }
 
+/// Who placed an order. A guest has no name and no e-mail.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderCustomerResponse {
+    #[schema(value_type = schema::UserId)]
+    pub user_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, example = "Ann")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, example = "ann@example.com")]
+    pub email: Option<String>,
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RefundResponse {
@@ -93,6 +115,13 @@ pub struct RefundResponse {
     /// `requested` while it is owed, `paid`, or `refused` by the payment provider.
     #[schema(value_type = schema::RefundStateName, example = "paid")]
     pub state: &'static str,
+    /// What came back with it, if it is for goods; of a refund that cancelled the order, what was not shipped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<RefundLineResponse>,
+    /// Why, if staff said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::Reason, required = false, example = "The handle was broken")]
+    pub reason: Option<String>,
     /// The payment provider's id of a refund that somebody made there; it was not asked for here.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false, example = "re_3MmlLrLkdIwHu7ix0uke3Ezy")]
@@ -100,8 +129,19 @@ pub struct RefundResponse {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RefundLineResponse {
+    #[schema(value_type = schema::ProductId)]
+    pub product_id: String,
+    pub quantity: u32,
+    /// Whether the units went on sale again.
+    pub restock: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
 pub struct OrderEventResponse {
-    /// `placed`, `payment_lost`, `confirmed`, `declined`, `expired`, `cancelled`, `not_chargeable`, `paid_late`, `shipped`,
+    /// `placed`, `payment_lost`, `confirmed`, `declined`, `expired`, `cancelled` (of an order that was paid: followed by the
+    /// refund, under whose number it is), `not_chargeable`, `paid_late`, `shipped`,
     /// `delivered`, `refund_requested`, `refund_paid`, `refund_refused`, `refund_recorded` (made at the payment provider by
     /// hand), `disputed`, `dispute_won` or `dispute_lost`.
     #[schema(value_type = schema::OrderEventName, example = "confirmed")]
@@ -212,6 +252,7 @@ impl From<&Order> for OrderResponse {
         let totals = order.totals;
         Self {
             order_id: order.id.to_string(),
+            customer: None,
             state: order.state.as_str(),
             placed_at: timestamp(order.placed_at()),
             items: order.lines.iter().map(OrderItemResponse::from).collect(),
@@ -224,7 +265,7 @@ impl From<&Order> for OrderResponse {
             refunded: order.refunded().into(),
             refunds: order.payment.refunds.iter().map(RefundResponse::from).collect(),
             shipping_address: order.ship_to.as_ref().map(OrderAddressResponse::from),
-            history: order.history.iter().map(OrderEventResponse::from).collect(),
+            history: order.history.iter().flat_map(|transition| happened(order, transition)).collect(),
             version: order.version,
         }
     }
@@ -232,8 +273,13 @@ impl From<&Order> for OrderResponse {
 
 impl OrderResponse {
     /// With what only the shop's staff see.
-    pub fn for_staff(order: &Order) -> Self {
+    pub fn for_staff(order: &Order, customer: Option<&Customer>) -> Self {
         let mut response = Self::from(order);
+        response.customer = Some(OrderCustomerResponse {
+            user_id: order.customer.to_string(),
+            name: customer.map(|c| c.name.as_str().to_owned()),
+            email: customer.map(|c| c.email.as_str().to_owned()),
+        });
         response.payment.disputes = (1..).zip(&order.payment.disputes).map(DisputeResponse::from).collect();
         response
     }
@@ -248,8 +294,34 @@ impl From<(u32, &Dispute)> for DisputeResponse {
 
 impl From<&Refund> for RefundResponse {
     fn from(refund: &Refund) -> Self {
-        let made_by_hand = refund.by_hand.as_ref().map(ToString::to_string);
-        Self { number: refund.number, amount: refund.amount.into(), state: refund.state.as_str(), made_by_hand }
+        Self {
+            number: refund.number,
+            amount: refund.amount.into(),
+            state: refund.state.as_str(),
+            lines: refund.lines.iter().map(RefundLineResponse::from).collect(),
+            reason: refund.reason.as_ref().map(|reason| reason.as_str().to_owned()),
+            made_by_hand: refund.by_hand.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+impl From<&ReturnedLine> for RefundLineResponse {
+    fn from(line: &ReturnedLine) -> Self {
+        Self { product_id: line.product.to_string(), quantity: line.quantity.units(), restock: line.restock }
+    }
+}
+
+/// One step of an order as people see it. A paid order is cancelled by the very step that asks for its refund, which are
+/// two things to whoever reads it.
+fn happened(order: &Order, transition: &Transition) -> Vec<OrderEventResponse> {
+    let step = OrderEventResponse::from(transition);
+    let cancels = |n: u32| order.payment.refunds.iter().any(|refund| refund.number == n && refund.cancels);
+    match transition.event {
+        OrderEvent::RefundRequested(n) if cancels(n) => {
+            let cancelled = OrderEventResponse { event: OrderEvent::Cancelled.as_str(), at: step.at.clone(), ..step };
+            vec![cancelled, OrderEventResponse::from(transition)]
+        }
+        _ => vec![step],
     }
 }
 

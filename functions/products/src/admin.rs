@@ -52,7 +52,7 @@ pub async fn create(
     let description = stored_description(&state, &id, request.description).await?;
 
     remember_category(&state, &product.category).await?;
-    let record = ProductRecord { product, description };
+    let record = ProductRecord { product, description, imported: None };
     let move_id = clock.uuid_v7();
     let page = ProductPage { record, available, incarnation: Some(move_id.into()), rating: Rating::default() };
     let body = serde_json::to_string(&ProductResponse::from(&page)).map_err(Problem::internal)?;
@@ -192,7 +192,8 @@ pub async fn write(
     if product.category != page.record.product.category {
         remember_category(state, &product.category).await?;
     }
-    let record = ProductRecord { product, description }.changed(state.context.clock.now());
+    let imported = page.record.imported.clone();
+    let record = ProductRecord { product, description, imported }.changed(state.context.clock.now());
     state.context.table.product_put(&record, page.available, &admin.uid).await.map_err(write_problem)?;
     state.forget(&record.product.id).await;
     Ok(answer(&ProductPage { record, ..page }))

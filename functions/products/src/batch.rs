@@ -1,14 +1,14 @@
 use std::collections::{BTreeSet, HashSet};
 
 use api::{
-    Admin, Invalids, Json, Problem, schema,
+    Admin, Invalids, Json, Problem, RequestKey, schema,
     strict::{self, Mismatch},
     wire::FieldError,
 };
 use axum::{extract::State as Extract, response::IntoResponse};
-use domain::{Invalid, sanitise};
+use domain::{Invalid, ProductId, sanitise};
 use serde::{Deserialize, Serialize};
-use table::{ImportOutcome, ImportRecord, ProductRecord};
+use table::{Existing, ImportOutcome, ImportRecord, ProductRecord, Says};
 use utoipa::ToSchema;
 
 use crate::{State, wire::CreateProductRequest};
@@ -50,8 +50,10 @@ pub struct BatchOutcome {
     errors: Vec<FieldError>,
 }
 
-/// Creates up to 100 products. One that cannot be created does not keep the others out.
+/// Creates up to 100 products. One that cannot be created does not keep the others out. With a key, a retry finds products
+/// without an id that it has created: they are answered `exists`.
 #[utoipa::path(post, path = "/admin/products/batch", operation_id = "createProducts", tag = "products", security(("admin" = [])),
+    params(("Idempotency-Key" = Option<String>, Header)),
     request_body = BatchRequest,
     responses(
         (status = 200, description = "what became of each product", body = BatchResponse),
@@ -60,14 +62,20 @@ pub struct BatchOutcome {
 pub async fn create_batch(
     admin: Admin,
     Extract(state): Extract<State>,
+    key: Option<RequestKey>,
     Json(request): Json<BatchRequest>,
 ) -> Result<impl IntoResponse, Problem> {
     if !(1..=MOST).contains(&request.items.len()) {
         return Err(Problem::unprocessable("batch_size", format!("a batch holds 1 to {MOST} products")));
     }
     let (mut items, mut records, mut places, mut seen) = (Vec::new(), Vec::new(), Vec::new(), HashSet::new());
-    for value in &request.items {
-        let (outcome, record) = match read(&state, value) {
+    for (place, value) in request.items.iter().enumerate() {
+        let fresh_id = || match &key {
+            // Of this product at this place, so that a key that is used again hides no other product.
+            Some(key) => key.created_id(&admin.uid, &format!("product {place} {value}")).into(),
+            None => state.context.clock.uuid_v7().into(),
+        };
+        let (outcome, record) = match read(&state, value, fresh_id) {
             Err(refused) => (refused.into(), None),
             Ok((product, _, _)) if !seen.insert(product.id.clone()) => {
                 let repeated = Invalid::new("productId", "product_repeated", "stands in the batch already");
@@ -85,8 +93,8 @@ pub async fn create_batch(
                     detail: None,
                     errors: Vec::new(),
                 };
-                let record = ProductRecord { product, description };
-                (outcome, Some(ImportRecord { record, stock }))
+                let record = ProductRecord { product, description, imported: None };
+                (outcome, Some(ImportRecord { record, stock, says: Says::Everything }))
             }
         };
         if let Some(record) = record {
@@ -100,11 +108,14 @@ pub async fn create_batch(
     let (table, now) = (&state.context.table, state.context.clock.now());
     table.categories_add(&paths).await?;
     state.categories.forget(&()).await;
-    let outcomes = table.products_import(&records, false, admin.uid.as_str(), now).await?;
+    let outcomes = table.products_import(&records, Existing::Keep, admin.uid.as_str(), now).await?;
     for (place, outcome) in places.into_iter().zip(outcomes) {
         items[place].outcome = match outcome {
             ImportOutcome::Created | ImportOutcome::Unfinished => "created",
-            ImportOutcome::Exists | ImportOutcome::Unchanged | ImportOutcome::Updated => "exists",
+            ImportOutcome::Exists
+            | ImportOutcome::Unchanged
+            | ImportOutcome::Updated
+            | ImportOutcome::AttributesRefused => "exists",
             ImportOutcome::Unwritten => "unwritten",
         };
     }
@@ -114,10 +125,13 @@ pub async fn create_batch(
     Ok(axum::Json(BatchResponse { items }))
 }
 
-fn read(state: &State, value: &serde_json::Value) -> Result<(domain::Product, Option<String>, i64), Refused> {
+fn read(
+    state: &State,
+    value: &serde_json::Value,
+    fresh_id: impl FnOnce() -> ProductId,
+) -> Result<(domain::Product, Option<String>, i64), Refused> {
     let request: CreateProductRequest = strict::from_value(value)?;
-    let clock = &state.context.clock;
-    let (product, stock) = request.product(|| clock.uuid_v7().into(), clock.now())?;
+    let (product, stock) = request.product(fresh_id, state.context.clock.now())?;
     product.is_priced_in(state.context.policy.currency).map_err(Invalids::from)?;
     let html = request.description.as_deref().map(sanitise).filter(|html| !html.is_empty());
     Ok((product, html, stock))

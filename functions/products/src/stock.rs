@@ -3,7 +3,7 @@ use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
 };
-use domain::{Invalid, ProductId, StockDelta};
+use domain::{ProductId, Reason, StockDelta};
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 use table::StockAdjustError;
@@ -19,8 +19,8 @@ pub struct AdjustStockRequest {
     /// Units to add, or to take away.
     #[schema(value_type = schema::StockDelta, example = 5)]
     delta: i64,
-    /// Why, for the ledger: 1 to 64 characters of `A-Z a-z 0-9 . _ -`.
-    #[schema(example = "restock")]
+    /// Why, for the ledger, in words of people: one line of up to 200 characters.
+    #[schema(value_type = schema::Reason, example = "restock")]
     reason: String,
 }
 
@@ -58,23 +58,19 @@ pub async fn adjust(
     key: RequestKey,
     Json(body): Json<AdjustStockRequest>,
 ) -> Result<Response, Problem> {
-    let reason = body.reason.parse::<ProductId>().map_err(|_| {
-        let reason = "must be 1 to 64 characters of A-Z a-z 0-9 . _ -";
-        Invalid::new("reason", "reason_invalid", reason)
-    });
-    let (delta, _) = (StockDelta::new(body.delta), reason).all()?;
+    let (delta, reason) = (StockDelta::new(body.delta), Reason::parse(&body.reason)).all()?;
     let (now, move_id) = (state.context.clock.now(), state.context.clock.uuid_v7());
     let request = key.request(&admin.uid, ROUTE, &Payload { product: id.as_str(), body: &body });
     let answer = StockMoveResponse {
         product_id: id.to_string(),
         move_id: move_id.to_string(),
         delta: body.delta,
-        reason: body.reason.clone(),
+        reason: reason.as_str().to_owned(),
     };
     let answer = serde_json::to_string(&answer).map_err(Problem::internal)?;
 
     let table = &state.context.table;
-    let adjusted = table.stock_adjust(&id, delta, &body.reason, &admin.uid, move_id, &answer, &request, now).await;
+    let adjusted = table.stock_adjust(&id, delta, reason.as_str(), &admin.uid, move_id, &answer, &request, now).await;
     state.forget(&id).await;
     let json = [(header::CONTENT_TYPE, "application/json")];
     match adjusted {

@@ -44,6 +44,7 @@ const PRODUCT: Audited = Audited {
         "descriptionS3Key",
         "descriptionBytes",
         "descriptionSha256",
+        "importDigest",
         "soldOut",
         "version",
         "createdAt",

@@ -1,9 +1,12 @@
 //! Where a customer's orders go.
 
-use api::{Id, Json, Problem, Session};
-use axum::{extract::State as Extract, response::IntoResponse};
-use domain::AddressId;
-use http::{StatusCode, header};
+use api::{Id, Json, Problem, RequestKey, Session, idempotency};
+use axum::{
+    extract::State as Extract,
+    response::{IntoResponse, Response},
+};
+use domain::{Address, AddressId};
+use http::{HeaderValue, StatusCode, header};
 
 use crate::{
     State,
@@ -23,26 +26,55 @@ pub async fn list(session: Session, Extract(state): Extract<State>) -> Result<im
     Ok(axum::Json(AddressListResponse { items }))
 }
 
-/// Adds an address.
+/// Adds an address. With a key, a retry adds no second one.
 #[utoipa::path(post, path = "/users/me/addresses", operation_id = "createAddress", tag = "customers", security(("session" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "a retry with the same one gets the address that is there, with `Idempotency-Replayed: true`")),
     request_body = AddressRequest,
     responses(
         (status = 201, description = "the address was created", body = AddressResponse, headers(("Location"))),
+        (status = 422, description = "`addresses_full`, `idempotency_key_reused`, or a field that is invalid"),
     ))]
 pub async fn create(
     session: Session,
     Extract(state): Extract<State>,
+    key: Option<RequestKey>,
     Json(request): Json<AddressRequest>,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<Response, Problem> {
     let table = &state.context.table;
-    let address = request.address(state.context.clock.uuid_v7().into())?;
-    if table.address_list(&session.uid).await?.len() >= MOST {
+    let id = match key {
+        Some(key) => key.created_id(&session.uid, "address"),
+        None => state.context.clock.uuid_v7(),
+    };
+    let address = request.address(id.into())?;
+    let others = table.address_list(&session.uid).await?;
+    if let Some(there) = others.iter().find(|other| other.id == address.id) {
+        return created_before(there, address);
+    }
+    if others.len() >= MOST {
         let detail = format!("a customer has at most {MOST} addresses");
         return Err(Problem::unprocessable("addresses_full", detail));
     }
-    table.address_put(&session.uid, &address, true).await?;
+    if !table.address_put(&session.uid, &address, true).await? {
+        // The same request, a moment before.
+        let there = table.address_get(&session.uid, &address.id).await?;
+        return created_before(&there.ok_or_else(|| Problem::busy("the address is being changed"))?, address);
+    }
+    Ok(created(address))
+}
+
+fn created(address: Address) -> Response {
     let location = [(header::LOCATION, format!("/users/me/addresses/{}", address.id))];
-    Ok((StatusCode::CREATED, location, axum::Json(AddressResponse::from(address))))
+    (StatusCode::CREATED, location, axum::Json(AddressResponse::from(address))).into_response()
+}
+
+/// The answer where the key has created an address already.
+fn created_before(there: &Address, asked_for: Address) -> Result<Response, Problem> {
+    if *there != asked_for {
+        return Err(idempotency::reused());
+    }
+    let mut response = created(asked_for);
+    response.headers_mut().insert(idempotency::REPLAYED, HeaderValue::from_static("true"));
+    Ok(response)
 }
 
 /// Replaces an address. Orders placed before keep the old one.

@@ -1,7 +1,7 @@
 //! Opening sessions, keeping them, ending them.
 
 use api::{
-    All, ClientAddress, Context, Device, DeviceCookie, Id, Json, KnownDevice, MaybeSession, Problem, Session,
+    All, ClientAddress, Context, Device, DeviceCookie, Id, Json, KnownDevice, MaybeSession, NoBody, Problem, Session,
     attach_token, clear_cookie, rates, token::Token, wire::timestamp,
 };
 use axum::{
@@ -25,11 +25,15 @@ pub const TRIES: usize = 5;
 #[utoipa::path(post, path = "/sessions/guest", operation_id = "openGuestSession", tag = "sessions", security(()), responses(
     (status = 201, description = "the session is open", body = TokenResponse, headers(("Set-Cookie"))),
     (status = 429),
+    (status = 400, description = "`body_invalid`, `json_invalid`: it takes no body"),
+    (status = 413, description = "`body_too_large`"),
+    (status = 415, description = "`media_type_unsupported`"),
 ))]
 pub async fn guest(
     Extract(state): Extract<State>,
     ClientAddress(address): ClientAddress,
     Device(device): Device,
+    _: NoBody,
 ) -> Result<Response, Problem> {
     let context = &state.context;
     rates::allow(context, |rates| vec![rates.guest(address)]).await?;
@@ -127,11 +131,15 @@ fn wrong_credentials() -> Problem {
 /// Rotates the session's token. The expiry is unchanged, and the old token is revoked.
 #[utoipa::path(post, path = "/sessions/refresh", operation_id = "refreshSession", tag = "sessions", security(("session" = [])), responses(
     (status = 201, description = "the session has a new token; the old one is revoked", body = TokenResponse, headers(("Set-Cookie"))),
+    (status = 400, description = "`body_invalid`, `json_invalid`: it takes no body"),
+    (status = 413, description = "`body_too_large`"),
+    (status = 415, description = "`media_type_unsupported`"),
 ))]
 pub async fn refresh(
     session: Session,
     Extract(state): Extract<State>,
     Device(device): Device,
+    _: NoBody,
 ) -> Result<Response, Problem> {
     let context = &state.context;
     let (token, mut new) = issue(context, &session.uid, session.kind, device);

@@ -80,6 +80,19 @@ fn what_is_kept_when_a_stack_is_deleted_is_what_the_template_keeps() {
     assert_eq!(listed, kept);
 }
 
+/// Metrics that alarms look at, of a shop that is not provisioned: AWS charges for each.
+#[test]
+fn the_price_list_has_as_many_metrics_of_alarms_as_the_template() {
+    let (template, costs) = (file("infra/sam/template.yaml"), file("docs/costs.md"));
+
+    let alarms = template.split("\n\n").flat_map(|part| part.split("    Type: AWS::CloudWatch::Alarm\n").skip(1));
+    let always = alarms.filter(|alarm| !alarm.contains("Condition: Provisioned"));
+    let metrics: usize = always.map(|alarm| alarm.matches("MetricStat:").count().max(1)).sum();
+
+    let row = format!("| metrics that alarms look at | {metrics} | {:.2} |", metrics as f64 * 0.1);
+    assert!(costs.contains(&row), "docs/costs.md has to say {row}");
+}
+
 #[test]
 fn settings_that_the_documents_give_to_cdk_are_the_apps() {
     let context = file("infra/cdk/bin/context.ts");

@@ -123,6 +123,8 @@ pub enum StackError {
     Port { port: u16, what: &'static str, source: std::io::Error },
     #[error("the data folder {folder:?} cannot be used: {reason}")]
     Data { folder: PathBuf, reason: String },
+    #[error("the folder of mail {folder:?} cannot be used")]
+    Mail { folder: PathBuf, source: std::io::Error },
     #[error("the {what} could not be started: {reason}")]
     Start { what: &'static str, reason: String },
     #[error(transparent)]
@@ -216,6 +218,11 @@ impl Stack {
         }
 
         let mail = options.mail.unwrap_or_else(|| data.mail_folder());
+        if !matches!(options.streams, Streams::To(_)) {
+            // Whoever is shown the folder may look into it before the first mail.
+            let unusable = |source| StackError::Mail { folder: mail.clone(), source };
+            std::fs::create_dir_all(&mail).map_err(unusable)?;
+        }
         let with = Surroundings {
             table: &table,
             audit,

@@ -2,7 +2,7 @@
 
 use std::{
     io::{IsTerminal, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
 };
@@ -53,7 +53,8 @@ struct Arguments {
     /// is kept with the data.
     #[arg(long, env = "PAYMENT_LEDGER")]
     ledger: Option<PathBuf>,
-    /// Folder that mail is written to, a file each; otherwise it is kept with the data.
+    /// Folder that mail is written to, a file each; otherwise it is kept with the data. With --stream-to, the functions
+    /// there have a MAIL_FOLDER of their own.
     #[arg(long, env = "MAIL_FOLDER")]
     mail: Option<PathBuf>,
     /// Hand the stream to functions under `cargo lambda watch` at this address, such as http://127.0.0.1:9001, instead of
@@ -181,6 +182,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<(), String> {
+    let elsewhere = arguments.stream_to.clone();
     let mut stop = Stop::listen().map_err(|e| e.to_string())?;
     let options = StackOptions { announce_admin, ..arguments.options()? };
     // What is interrupted here was not served to anybody; the next start makes it again.
@@ -188,8 +190,9 @@ async fn run(arguments: Arguments) -> Result<(), String> {
         stack = Stack::start(options) => stack.map_err(|e| error_chain(&e))?,
         () = stop.asked_for() => return Ok(()),
     };
-    eprintln!("mail in {}", stack.mail.display());
     let (url, dynamodb, s3, table) = (stack.url(), &stack.dynamodb, stack.s3, stack.table.name());
+    eprintln!("{}", mail_goes(&stack.mail, elsewhere.as_deref()));
+    eprintln!("audit log: cargo run -p ops -- audit --endpoint {dynamodb} --s3-endpoint http://{s3}");
     let mut stdout = std::io::stdout();
     writeln!(stdout, "ready {url} dynamodb={dynamodb} s3=http://{s3} table={table}")
         .and_then(|()| stdout.flush())
@@ -197,6 +200,16 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     stop.asked_for().await;
     stack.stop().await;
     Ok(())
+}
+
+/// Where mail can be read. Functions elsewhere have an environment of their own.
+fn mail_goes(folder: &Path, elsewhere: Option<&str>) -> String {
+    match elsewhere {
+        None => format!("mail in {}", folder.display()),
+        Some(url) => {
+            format!("mail is sent by the functions at {url}, to where the MAIL_FOLDER of their environment says")
+        }
+    }
 }
 
 fn announce_admin(email: &str, password: &str) -> std::io::Result<()> {
@@ -220,5 +233,34 @@ impl Stop {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn readme_has_every_flag_in_its_table_of_settings() {
+        let readme = include_str!("../../../README.md");
+        let command = Arguments::command();
+        let flags = command.get_arguments().filter_map(|argument| argument.get_long());
+
+        for flag in flags.filter(|flag| !matches!(*flag, "help" | "version")) {
+            let row = readme.lines().find(|line| line.starts_with(&format!("| `--{flag}`")));
+
+            assert!(row.is_some(), "--{flag} is missing in the settings of README.md");
+        }
+    }
+
+    #[test]
+    fn the_stack_says_where_mail_goes_also_if_other_functions_send_it() {
+        let folder = Path::new("/data/mail");
+
+        assert_eq!(mail_goes(folder, None), "mail in /data/mail");
+        let elsewhere = mail_goes(folder, Some("http://127.0.0.1:9001"));
+        assert!(elsewhere.contains("http://127.0.0.1:9001") && !elsewhere.contains("/data/mail"), "{elsewhere}");
     }
 }

@@ -41,16 +41,25 @@ pub fn serve(
 
     let turns = Turns::default();
     let answer = async move |request: Request| -> Response {
-        let turn = turns.of(request.uri().path());
-        let reads = [Method::GET, Method::HEAD].contains(request.method());
-        let (_reading, _writing) = match reads {
-            true => (Some(turn.read().await), None),
-            false => (None, Some(turn.write().await)),
+        let (service, turns) = (service.clone(), turns.clone());
+        let answer = async move {
+            let turn = turns.of(request.uri().path());
+            let reads = [Method::GET, Method::HEAD].contains(request.method());
+            let (_reading, _writing) = match reads {
+                true => (Some(turn.read().await), None),
+                false => (None, Some(turn.write().await)),
+            };
+            service.oneshot(request).await
         };
-        match service.clone().oneshot(request).await {
-            Ok(response) => response.map(Body::new),
-            Err(error) => {
+        // On its own, so that a client that goes away leaves no object half written.
+        match tokio::spawn(answer).await {
+            Ok(Ok(response)) => response.map(Body::new),
+            Ok(Err(error)) => {
                 tracing::error!(?error, "the S3 could not answer");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+            Err(error) => {
+                tracing::error!(%error, "the S3 could not answer");
                 StatusCode::INTERNAL_SERVER_ERROR.into_response()
             }
         }

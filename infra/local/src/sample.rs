@@ -38,7 +38,7 @@ pub async fn load(
     }
     let failed = |e: String| StackError::start("sample catalogue", e);
     let catalog = catalog_in(currency).map_err(|e| failed(e.to_string()))?;
-    let options = ImportOptions { default_stock: 0, actor: "sample".to_owned(), currency: Some(currency), now };
+    let options = ImportOptions { currency: Some(currency), ..ImportOptions::new("sample", now) };
     let refuse = |reject: ops::import::Reject| Err(std::io::Error::other(format!("{reject:?}")));
     let loaded = import(table, descriptions, catalog.as_bytes(), &options, refuse, |_| {}).await;
     loaded.map_err(|e| failed(error_chain(&e)))?;

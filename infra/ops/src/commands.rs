@@ -1,6 +1,7 @@
 //! The commands: their arguments, their help, and what they print.
 
 pub mod admin;
+pub mod audit;
 pub mod dead_letters;
 pub mod import;
 pub mod reconcile;

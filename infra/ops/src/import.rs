@@ -1,6 +1,7 @@
 //! Loads products from JSON Lines. The records are foreign data: a bad one is reported and left out, the rest goes in.
 //! Loading a file again is always safe, and completes a load that was interrupted.
 
+mod format;
 mod intake;
 mod lines;
 mod record;
@@ -15,7 +16,7 @@ use std::{
 use domain::{Currency, Timestamp};
 use futures::{StreamExt, future::try_join_all, stream::FuturesUnordered};
 use table::{
-    DescriptionError, Descriptions, ImportOutcome, ImportRecord, ProductRecord, StoreError, Table,
+    DescriptionError, Descriptions, Existing, ImportOutcome, ImportRecord, ProductRecord, Says, StoreError, Table,
     meter::{self, Cost},
 };
 
@@ -31,6 +32,10 @@ const BATCHES_BETWEEN_CATEGORIES: usize = 20;
 /// What is the same for every record of an import.
 #[derive(Debug, Clone)]
 pub struct ImportOptions {
+    /// Whether a line says all there is of its product. Otherwise what it does not say stays as it is.
+    pub replace: bool,
+    /// Whether lines that are as they were at their last import are taken too, over what staff changed since.
+    pub force: bool,
     /// Units a new product starts with where its record does not say: 0 to a thousand million.
     pub default_stock: i64,
     /// Whom the stock ledger names for the first stock.
@@ -39,6 +44,13 @@ pub struct ImportOptions {
     pub currency: Option<Currency>,
     /// When the products are said to be created and changed.
     pub now: Timestamp,
+}
+
+impl ImportOptions {
+    /// Lines change what they say, if they are not as they were at their last import; new products have no stock.
+    pub fn new(actor: &str, now: Timestamp) -> Self {
+        Self { replace: false, force: false, default_stock: 0, actor: actor.to_owned(), currency: None, now }
+    }
 }
 
 /// What became of an import's records. Its `Display` is the summary an operator reads.
@@ -64,6 +76,9 @@ pub struct Progress {
 /// Why an import stopped before its end. What went in stays in.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
+    /// Every line would be rejected, for one reason. Nothing was written.
+    #[error("the file is not JSON Lines: {0}")]
+    Format(String),
     #[error("line {line} cannot be read; the file may be damaged or cut off")]
     Read { line: usize, source: io::Error },
     #[error("the rejected lines cannot be reported")]
@@ -74,14 +89,15 @@ pub enum ImportError {
     Descriptions(#[from] DescriptionError),
 }
 
-/// Loads every good record of `input`, a batch of 50 at a time; products that are there are brought up to date, and
-/// their stock is left alone. Each record that does not go in is handed to `reject`, in no particular order;
+/// Loads every good record of `input`, a batch of 50 at a time; products that are there are changed to what their line
+/// says, and their stock is left alone. Each record that does not go in is handed to `reject`, in no particular order;
 /// `progress` is called after each batch.
 ///
 /// `input` is text; [`open`] makes it of a plain or a gzip file. It is read without leaving the task.
 ///
 /// # Errors
-/// Bad records are none. Whatever the error, running the import again loads what is missing.
+/// Bad records are none. Whatever the error, but that the file is of another format, running the import again loads what
+/// is missing.
 pub async fn import(
     table: &Table,
     descriptions: &Descriptions,
@@ -160,24 +176,26 @@ async fn load(
 ) -> Result<Vec<(Place, ImportOutcome)>, ImportError> {
     // S3 first, then the row: a row never points to what is not there.
     let described =
-        try_join_all(batch.into_iter().map(|accepted| with_description(descriptions, accepted, options.now))).await?;
+        try_join_all(batch.into_iter().map(|accepted| with_description(descriptions, accepted, options))).await?;
     let (places, records): (Vec<Place>, Vec<ImportRecord>) = described.into_iter().unzip();
-    let outcomes = table.products_import(&records, true, &options.actor, options.now).await?;
+    let existing = if options.force { Existing::ChangeAll } else { Existing::Change };
+    let outcomes = table.products_import(&records, existing, &options.actor, options.now).await?;
     Ok(places.into_iter().zip(outcomes).collect())
 }
 
 async fn with_description(
     descriptions: &Descriptions,
     accepted: Accepted,
-    now: Timestamp,
+    options: &ImportOptions,
 ) -> Result<(Place, ImportRecord), DescriptionError> {
     let Accepted { place, parsed } = accepted;
     let description = match parsed.description {
-        Some(text) => Some(descriptions.store(&parsed.product.id, text, now).await?),
+        Some(text) => Some(descriptions.store(&parsed.product.id, text, options.now).await?),
         None => None,
     };
-    let record = ProductRecord { product: parsed.product, description };
-    Ok((place, ImportRecord { record, stock: parsed.stock }))
+    let record = ProductRecord { product: parsed.product, description, imported: Some(parsed.digest) };
+    let says = if options.replace { Says::Everything } else { Says::Only(parsed.says) };
+    Ok((place, ImportRecord { record, stock: parsed.stock, says }))
 }
 
 /// Counts, and tells the caller.
@@ -203,6 +221,11 @@ where
                 ImportOutcome::Created => self.report.created += 1,
                 ImportOutcome::Updated | ImportOutcome::Unfinished => self.report.updated += 1,
                 ImportOutcome::Unchanged | ImportOutcome::Exists => self.report.unchanged += 1,
+                ImportOutcome::AttributesRefused => {
+                    let reason =
+                        "attrs: together with those that stay, they are not what a product may have; say all of them";
+                    self.reject(place.rejected(reason))?;
+                }
                 ImportOutcome::Unwritten => {
                     self.reject(place.rejected("the table did not take it; run the import again"))?;
                 }

@@ -3,7 +3,7 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{admin, dead_letters, import, reconcile};
+use commands::{admin, audit, dead_letters, import, reconcile};
 
 /// Operates a OneTill shop.
 #[derive(Debug, Parser)]
@@ -18,10 +18,13 @@ enum Command {
     /// Makes customers staff, and staff customers
     #[command(after_long_help = admin::HELP)]
     Admin(admin::AdminArgs),
+    /// Prints who changed what on one day
+    #[command(after_long_help = audit::HELP)]
+    Audit(audit::AuditArgs),
     /// Loads products from a file into the table
     ///
-    /// Loading a file again changes nothing but what differs, and completes a load that was interrupted. Stock that is
-    /// there is never touched.
+    /// Loading a file again changes nothing but what is new in it, and completes a load that was interrupted. What a line
+    /// does not say of a product stays as it is, and so does stock.
     #[command(after_long_help = import::HELP)]
     Import(import::ImportArgs),
     /// Compares projections, stock and objects with what they follow from, and mends them
@@ -46,6 +49,7 @@ async fn main() -> ExitCode {
     };
     let outcome = match &cli.command {
         Command::Admin(args) => admin::run(args).await,
+        Command::Audit(args) => audit::run(args).await,
         Command::Import(args) => import::run(args).await,
         Command::Reconcile(args) => reconcile::run(args).await,
         Command::DeadLetters(args) => dead_letters::run(args).await,

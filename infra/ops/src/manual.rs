@@ -47,8 +47,7 @@ fn simple_commands(text: &str) -> Vec<Vec<String>> {
     let (mut commands, mut words, mut word) = (Vec::new(), Vec::new(), String::new());
     let (mut quote, mut depth, mut comment) = (None, 0_u32, false);
     let text = text.replace("\\\n", " ");
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
+    for character in text.chars() {
         let plain = quote.is_none() && depth == 0;
         match character {
             '\n' if comment => comment = false,

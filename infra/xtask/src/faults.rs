@@ -4,7 +4,7 @@ use crate::{Outcome, cargo};
 
 /// Builds and runs it with the arguments given.
 pub fn run(arguments: &[String]) -> Outcome<()> {
-    let mut command = cargo(&["run", "--quiet", "--bin", "faults", "--"]);
+    let mut command = cargo(&["run", "--bin", "faults", "--"]);
     match command.args(arguments).status()?.success() {
         true => Ok(()),
         false => Err("the shop under faults is not what it should be; see above".into()),

@@ -22,6 +22,9 @@ const SAM_CLI: [&str; 2] = ["aws-sam-cli==1.170.0", "cfn-lint==1.58.0"];
 const CHECKOV: [&str; 1] = ["checkov==3.3.30"];
 const CARGO_LAMBDA: [&str; 1] = ["cargo-lambda==1.9.2"];
 
+/// What tells people which commands of `aws` and `sam` to type.
+const DOCUMENTS: [&str; 3] = ["README.md", "docs/operations.md", "infra/cdk/README.md"];
+
 /// This one, as Lambda calls it.
 const MACHINE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
 
@@ -47,6 +50,11 @@ pub fn run(options: &Options) -> Outcome<()> {
     step("sam validate --lint", || finish(tools.sam(&["validate", "--lint", "--template"]).arg(&template)))?;
     step("cfn-lint", || finish(Command::new(tools.sam_cli.join("cfn-lint")).arg(&template)))?;
     let transformed = output.join("sam.json");
+    step("commands of the documents", || {
+        let mut check = Command::new(tools.sam_cli.join("python"));
+        check.arg(root().join("infra/sam/commands.py"));
+        finish(check.args(DOCUMENTS.map(|document| root().join(document))))
+    })?;
     step("checkov, on the transformed template", || {
         let transform = root().join("infra/sam/transform.py");
         let read = Command::new(tools.sam_cli.join("python")).arg(transform).arg(&template).output()?;
@@ -68,7 +76,7 @@ pub fn run(options: &Options) -> Outcome<()> {
     };
     step("SAM and CDK against each other, the code, the controls and the calls; mutations; starts", || {
         // By the binary, not by the package: then it is built with the features that everything else is built with.
-        let program = ["run", "--quiet", "--locked", "--bin", "deployment", "--", "--root"];
+        let program = ["run", "--locked", "--bin", "deployment", "--", "--root"];
         let mut deployment = cargo(&program);
         deployment.arg(root()).arg("--python").arg(tools.sam_cli.join("python"));
         deployment.arg("--emulator").arg(tools.emulator()?).arg("--calls").arg(&calls);

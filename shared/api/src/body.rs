@@ -3,7 +3,7 @@ use axum::{
     extract::{FromRequest, Request},
 };
 use http::{HeaderMap, StatusCode, header};
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
     Problem,
@@ -23,11 +23,35 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         if !is_json(request.headers()) {
-            let detail = "the body must be sent as application/json";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type_unsupported", detail));
+            return Err(not_json());
         }
         let bytes = bytes(request, state).await?;
         parse(&bytes).map(Json)
+    }
+}
+
+/// The body of a route that takes none: there is none, or it is an empty object or `null`, as some clients send. Anything
+/// else is a wish that would not be granted, so it is refused.
+#[derive(Debug, Clone, Copy)]
+pub struct NoBody;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+impl<S: Send + Sync> FromRequest<S> for NoBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let json = is_json(request.headers());
+        let bytes = bytes(request, state).await?;
+        if bytes.trim_ascii().is_empty() {
+            return Ok(Self);
+        }
+        if !json {
+            return Err(not_json());
+        }
+        parse::<Option<Nothing>>(&bytes).map(|_| Self)
     }
 }
 
@@ -57,6 +81,11 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let essence = content_type.split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/json")
+}
+
+fn not_json() -> Problem {
+    let detail = "the body must be sent as application/json";
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type_unsupported", detail)
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {

@@ -2,7 +2,9 @@ use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use domain::{CartRequest, IdempotencyKey, UserId};
 use http::{HeaderName, StatusCode, request::Parts};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use table::{Idempotency, PriorRequest, keys::sha256_hex};
+use uuid::Uuid;
 
 use crate::{Context, Problem};
 
@@ -27,6 +29,13 @@ impl RequestKey {
     pub fn cart_request(&self, payload: &impl Serialize) -> CartRequest {
         let payload = serde_json::to_vec(payload).expect("request types are plain structs");
         CartRequest::of_digests(&sha256_hex(self.0.as_str()), &sha256_hex(payload))
+    }
+
+    /// The id of what a request under this key creates: always the same, so that a retry finds it instead of creating
+    /// another. `what` tells it from whatever else the key may create.
+    pub fn created_id(&self, customer: &UserId, what: &str) -> Uuid {
+        let digest: [u8; 32] = Sha256::digest(format!("{customer} {} {what}", self.0)).into();
+        uuid::Builder::from_custom_bytes(*digest.first_chunk().expect("32 bytes begin with 16")).into_uuid()
     }
 
     fn parse(raw: &str) -> Result<Self, domain::Invalid> {

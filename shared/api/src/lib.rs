@@ -31,7 +31,7 @@ pub mod wire;
 
 pub use admin::Admin;
 pub use base_path::BasePath;
-pub use body::{Body, Json};
+pub use body::{Body, Json, NoBody};
 pub use client_address::ClientAddress;
 pub use clock::Clock;
 pub use context::{Context, Policy};

@@ -1,11 +1,11 @@
 use std::str::FromStr;
 
-use axum::extract::{FromRequestParts, Path, Query, rejection::QueryRejection};
+use axum::extract::{FromRequestParts, Path};
 use domain::Invalid;
 use http::{HeaderMap, header, request::Parts};
 use serde::de::DeserializeOwned;
 
-use crate::Problem;
+use crate::{Problem, strict};
 
 /// The id in the path, parsed.
 #[derive(Debug, Clone)]
@@ -29,11 +29,9 @@ pub struct Params<T>(pub T);
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let query = Query::<T>::from_request_parts(parts, state).await;
-        let Query(params) =
-            query.map_err(|rejection: QueryRejection| Problem::bad_request("query_invalid", rejection.body_text()))?;
-        Ok(Self(params))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let params = strict::from_query(parts.uri.query().unwrap_or_default());
+        params.map(Self).map_err(|mismatch| Problem::bad_request("query_invalid", mismatch.to_string()))
     }
 }
 

@@ -128,6 +128,11 @@ schemas! {
     RefundStateName: names(RefundState::ALL.map(RefundState::as_str), "How far a refund has come.");
     DisputeStateName: names(DisputeState::ALL.map(DisputeState::as_str), "How a dispute came out.");
     RoleName: names(["customer", "admin"], "What a customer may do.");
+    CartLineStatus: names(
+        ["available", "short", "sold_out", "not_sold", "currency_mismatch"],
+        "Whether a line of the cart can be bought.",
+    );
+    Reason: line(200, "Why, in words of people.");
     BatchOutcomeName: names(["created", "exists", "invalid", "unwritten"], "What became of a product of a batch.");
     HeardOutcomeName: names(["applied", "seen", "ignored"], "What became of an event.");
     ErrorCode: names(crate::codes::CODES.iter().map(|code| code.name), "Stable, for programs.");
@@ -192,6 +197,7 @@ mod tests {
         assert!(agrees::<Manufacturer, _>(domain::Manufacturer::parse));
         assert!(agrees::<CategorySegment, _>(|segment| domain::CategoryPath::new([segment])));
         assert!(agrees::<AddressLine, _>(|line| Address::line(line, "line1")));
+        assert!(agrees::<Reason, _>(domain::Reason::parse));
         assert!(agrees::<Thumbnail, _>(domain::Thumbnail::parse));
         assert!(agrees::<Password, _>(domain::Password::attempt));
         assert!(agrees::<NewPassword, _>(domain::Password::choose));

@@ -6,6 +6,7 @@
 //! becomes the type by a deserializer of our own: serde_json's takes lists for structs, and its errors name Rust types.
 //! An externally tagged enum is taken by its name only.
 
+mod query;
 mod tree;
 mod typed;
 
@@ -14,6 +15,7 @@ use std::fmt;
 use serde::de::{self, DeserializeOwned};
 use serde_json::Value;
 
+pub use self::query::from_query;
 use self::{tree::tree, typed::Strict};
 
 /// Of a member's name, as an answer repeats it.
@@ -111,7 +113,11 @@ impl de::Error for Mismatch {
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
-        Self::of(field, format!("unknown field; known are {}", expected.join(", ")))
+        let known = match expected {
+            [] => "none is known here".to_owned(),
+            expected => format!("known are {}", expected.join(", ")),
+        };
+        Self::of(field, format!("unknown field; {known}"))
     }
 
     fn missing_field(field: &'static str) -> Self {

@@ -31,6 +31,7 @@ impl Order {
             state: RefundState::Paid,
             lines: Vec::new(),
             cancels: false,
+            reason: None,
             by_hand: Some(made.id.clone()),
         });
         Some(order.moved(OrderEvent::RefundRecorded(number), at))
@@ -70,6 +71,7 @@ impl Order {
             state: RefundState::Requested,
             lines: Vec::new(),
             cancels: false,
+            reason: None,
             by_hand: None,
         });
         Some(order.moved(OrderEvent::RefundRequested(number), at))
@@ -112,7 +114,7 @@ mod tests {
         assert!(moved.stock_back.is_empty() && moved.order.refund_owed().is_none());
         assert_eq!((moved.order.refunded(), moved.order.refundable()), (usd(5_000), usd(2_297)));
         assert_eq!(moved.order.refund_recorded(&made("re_1", 5_000), NOW), None);
-        let too_much = moved.order.refund(&RefundRequest { amount: Some(usd(2_298)), lines: vec![] }, NOW);
+        let too_much = moved.order.refund(&RefundRequest { amount: Some(usd(2_298)), ..RefundRequest::default() }, NOW);
         assert_eq!(too_much, Err(RefundError::TooMuch { left: usd(2_297) }));
         assert_eq!(moved.order.as_of(2), order);
     }

@@ -15,6 +15,7 @@ mod invalid;
 mod money;
 mod order;
 mod product;
+mod reason;
 mod refund;
 mod review;
 mod session;
@@ -41,6 +42,7 @@ pub use order::{
 pub use product::{
     Attributes, CategoryPath, MAX_CATEGORY_DEPTH, Manufacturer, Product, ProductName, Quantity, StockDelta, Thumbnail,
 };
+pub use reason::Reason;
 pub use refund::{Refund, RefundError, RefundRequest, RefundState, ReturnedLine};
 pub use review::{Rating, Review, ReviewText, Stars};
 pub use session::{SessionKind, SessionLifetime};

@@ -30,7 +30,8 @@ impl Money {
         Self { amount_minor, currency }
     }
 
-    /// Reads a decimal such as `12.99` in the currency's own number of decimals.
+    /// Reads a decimal such as `12.99` in the currency's own number of decimals: as a JSON number is written, with a digit
+    /// on either side of a point and no zero before another digit.
     ///
     /// # Errors
     /// More decimals than the currency has are refused, never rounded.
@@ -41,6 +42,10 @@ impl Money {
             Invalid::new("price", "price_invalid", reason)
         };
         let (whole, fraction) = raw.split_once('.').unwrap_or((raw, ""));
+        let padded = whole.len() > 1 && whole.starts_with('0');
+        if padded || raw.ends_with('.') {
+            return Err(invalid());
+        }
         let fraction = if fraction.len() > decimals { fraction.trim_end_matches('0') } else { fraction };
         let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
         if whole.is_empty() || !digits(whole) || !digits(fraction) || fraction.len() > decimals {
@@ -102,7 +107,11 @@ mod tests {
         assert_eq!(minor("500", Currency::JPY), Some(500));
         assert_eq!(minor("1.234", Currency::KWD), Some(1234));
         assert_eq!(minor("-1.00", Currency::USD), None);
-        assert_eq!(minor(".50", Currency::USD), None);
+        for one_sided_or_padded in [".50", "12.", ".", "007.50", "00", "00.50", "01"] {
+            assert_eq!(minor(one_sided_or_padded, Currency::USD), None, "{one_sided_or_padded}");
+        }
+        assert_eq!(minor("0", Currency::USD), Some(0));
+        assert_eq!(minor("0.50", Currency::USD), Some(50));
         assert_eq!(minor("1e3", Currency::USD), None);
         assert_eq!(minor("", Currency::USD), None);
     }

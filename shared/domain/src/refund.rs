@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use crate::{Money, Order, OrderState, PaymentState, ProductId, ProviderId, Quantity};
+use crate::{Money, Order, OrderState, PaymentState, ProductId, ProviderId, Quantity, Reason};
 
 /// Refunds of one order that staff can have paid or under way. Refused ones do not count: their amount is still to be
 /// refunded.
@@ -22,6 +22,8 @@ pub struct Refund {
     pub lines: Vec<ReturnedLine>,
     /// The order was cancelled with it: nothing of it will be shipped.
     pub cancels: bool,
+    /// Why, if staff said so. The customer reads it.
+    pub reason: Option<Reason>,
     /// The provider's id of a refund that somebody made there: it is never asked for here. `None` for one of ours.
     pub by_hand: Option<ProviderId>,
 }
@@ -66,6 +68,7 @@ pub struct RefundRequest {
     /// Unless told, what the lines cost.
     pub amount: Option<Money>,
     pub lines: Vec<ReturnedLine>,
+    pub reason: Option<Reason>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -176,7 +179,8 @@ impl Order {
             lines.extend(restocked(units_left));
         }
         let number = self.next_refund();
-        Ok(Refund { number, amount, state: RefundState::Requested, lines, cancels, by_hand: None })
+        let (state, reason) = (RefundState::Requested, request.reason.clone());
+        Ok(Refund { number, amount, state, lines, cancels, reason, by_hand: None })
     }
 
     /// The refund that cancels an order: of `left`, everything that is refundable, with every unit that was not returned
@@ -184,7 +188,8 @@ impl Order {
     pub(crate) fn refund_of_rest(&self, left: Money) -> Refund {
         let lines = restocked(self.units_left()).collect();
         let number = self.next_refund();
-        Refund { number, amount: left, state: RefundState::Requested, lines, cancels: true, by_hand: None }
+        let state = RefundState::Requested;
+        Refund { number, amount: left, state, lines, cancels: true, reason: None, by_hand: None }
     }
 
     /// The number of the next refund.
@@ -219,7 +224,7 @@ mod tests {
     }
 
     fn refund(order: &Order, amount: Option<Money>, lines: Vec<ReturnedLine>) -> Result<Order, RefundError> {
-        order.refund(&RefundRequest { amount, lines }, NOW).map(|moved| moved.order)
+        order.refund(&RefundRequest { amount, lines, reason: None }, NOW).map(|moved| moved.order)
     }
 
     #[test]
@@ -250,7 +255,9 @@ mod tests {
     fn lines_are_worth_what_they_cost_and_no_unit_returns_twice() {
         let order = held().paid("pay_1", NOW).unwrap().order;
 
-        let moved = order.refund(&RefundRequest { amount: None, lines: vec![returned("mug", 2, true)] }, NOW).unwrap();
+        let moved = order
+            .refund(&RefundRequest { lines: vec![returned("mug", 2, true)], ..RefundRequest::default() }, NOW)
+            .unwrap();
         let again = refund(&moved.order, None, vec![returned("mug", 2, true)]);
 
         assert_eq!(moved.order.refund_owed().unwrap().amount, usd(1_798).unwrap());
@@ -268,7 +275,7 @@ mod tests {
         let lines = vec![returned("mug", 1, true), returned("mug", 1, true)];
         let amount = Some(order.totals.total);
 
-        let moved = order.refund(&RefundRequest { amount, lines }, NOW).unwrap();
+        let moved = order.refund(&RefundRequest { amount, lines, reason: None }, NOW).unwrap();
 
         assert_eq!(moved.stock_back, [("mug".parse().unwrap(), 3), ("pan".parse().unwrap(), 1)]);
     }

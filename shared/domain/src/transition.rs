@@ -79,6 +79,7 @@ impl Order {
                     state: RefundState::Requested,
                     lines: Vec::new(),
                     cancels: true,
+                    reason: None,
                     by_hand: None,
                 };
                 let mut order = self.clone();
@@ -500,7 +501,8 @@ mod tests {
             quantity: Quantity::new(units).unwrap(),
             restock,
         };
-        let some = |amount, lines| RefundRequest { amount: Some(Money::amount(amount, Currency::USD)), lines };
+        let some =
+            |amount, lines| RefundRequest { amount: Some(Money::amount(amount, Currency::USD)), lines, reason: None };
         let all = RefundRequest::default();
         let confirmed = held().paid("pay_1", NOW).unwrap();
         let shipped = confirmed.order.ship(NOW).unwrap().unwrap();

@@ -106,7 +106,7 @@ impl Happening {
                     restock: *restock,
                 });
                 let amount = cents.map(|cents| Money::amount(cents, Currency::USD));
-                order.refund(&RefundRequest { amount, lines: lines.collect() }, NOW).ok()
+                order.refund(&RefundRequest { amount, lines: lines.collect(), reason: None }, NOW).ok()
             }
         }
     }

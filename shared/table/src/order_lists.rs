@@ -1,6 +1,6 @@
 //! Lists of orders: a customer's, and those of the shop's staff.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use domain::{Money, Order, OrderId, OrderState, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,24 @@ pub struct StateDayPosition {
     order: String,
 }
 
+/// The place of an order in a day's list: where each state's list has come to, in the order of [`SETTLED`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DayPosition(Vec<StatePosition>);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum StatePosition {
+    #[serde(rename = "s")]
+    Start,
+    #[serde(rename = "a")]
+    After(StateDayPosition),
+    #[serde(rename = "e")]
+    End,
+}
+
+/// The states of orders whose payment has an outcome.
+const SETTLED: [OrderState; 4] =
+    [OrderState::Confirmed, OrderState::Shipped, OrderState::Delivered, OrderState::Cancelled];
+
 /// A place among the orders without an outcome: when the last one shown is due, and how many due then were shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DuePosition {
@@ -65,6 +83,8 @@ const MOST_PASSED_OVER: usize = 1_000;
 pub enum Open {
     /// Its payment has no outcome: one of the two states without.
     Payment(OrderState),
+    /// Its payment has no outcome.
+    AnyPayment,
     /// A refund is owed.
     Refund,
     /// The payment is disputed, and the bank has not decided yet.
@@ -75,6 +95,7 @@ impl Open {
     fn is_of(self, order: &Order) -> bool {
         match self {
             Open::Payment(state) => order.state == state,
+            Open::AnyPayment => order.state.is_unsettled(),
             Open::Refund => order.refund_owed().is_some(),
             Open::Dispute => order.disputes_open().next().is_some(),
         }
@@ -134,6 +155,46 @@ impl Table {
         let more = output.last_evaluated_key.is_some();
         let items = output.items.unwrap_or_default().into_iter().map(customer_order).collect::<Result<Vec<_>, _>>()?;
         Ok(Page::cut(items, limit, more, |o| StateDayPosition { order: o.id.to_string() }))
+    }
+
+    /// AP-42: settled orders of every state placed on one UTC day, newest first. A Query on each state's list of the day,
+    /// merged.
+    pub async fn order_list_by_day(
+        &self,
+        day: &str,
+        limit: i32,
+        after: Option<&DayPosition>,
+    ) -> Result<Page<CustomerOrder, DayPosition>, StoreError> {
+        let mut positions = match after {
+            Some(DayPosition(positions)) if positions.len() == SETTLED.len() => positions.clone(),
+            _ => vec![StatePosition::Start; SETTLED.len()],
+        };
+        // All of a page may be of one state.
+        let fetch = async |state: OrderState, position: &StatePosition| match position {
+            StatePosition::Start => self.order_list_by_state(state, day, limit, None).await,
+            StatePosition::After(position) => self.order_list_by_state(state, day, limit, Some(position)).await,
+            StatePosition::End => Ok(Page { items: Vec::new(), next: None }),
+        };
+        let lists = SETTLED.iter().zip(&positions).map(|(state, position)| fetch(*state, position));
+        let lists = futures::future::try_join_all(lists).await?;
+        let mut lists: Vec<(VecDeque<CustomerOrder>, bool)> =
+            lists.into_iter().map(|page| (page.items.into(), page.next.is_some())).collect();
+
+        let mut items = Vec::new();
+        while items.len() < usize::try_from(limit).unwrap_or(0) {
+            let heads = lists.iter().enumerate().filter_map(|(at, (list, _))| Some((list.front()?.id, at)));
+            // Ids begin with the time their order was placed at.
+            let Some((id, newest)) = heads.max_by_key(|(id, _)| *id) else { break };
+            items.extend(lists[newest].0.pop_front());
+            positions[newest] = StatePosition::After(StateDayPosition { order: id.to_string() });
+        }
+        for (position, (list, more)) in positions.iter_mut().zip(&lists) {
+            if list.is_empty() && !more {
+                *position = StatePosition::End;
+            }
+        }
+        let done = positions.iter().all(|position| *position == StatePosition::End);
+        Ok(Page { items, next: (!done).then_some(DayPosition(positions)) })
     }
 
     /// AP-12: orders with something open that are due in a span of time, soonest first. A Query on each due shard, then

@@ -2,7 +2,7 @@
 
 use domain::{
     Dispute, DisputeState, Incarnation, Invalid, Order, OrderEvent, OrderLine, OrderState, Payment, PaymentState,
-    Quantity, Refund, RefundState, ReturnedLine, Totals, Transition,
+    Quantity, Reason, Refund, RefundState, ReturnedLine, Totals, Transition,
 };
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +92,9 @@ struct RefundRow {
     cancels: bool,
     #[serde(rename = "l", default, skip_serializing_if = "Vec::is_empty")]
     lines: Vec<ReturnedLineRow>,
+    /// Why, in words.
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
     /// The provider's id, of one made there by hand.
     #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
     by_hand: Option<String>,
@@ -189,6 +192,7 @@ impl From<&Refund> for RefundRow {
             state: refund.state.as_str().to_owned(),
             cancels: refund.cancels,
             lines: refund.lines.iter().map(line).collect(),
+            reason: refund.reason.as_ref().map(|reason| reason.as_str().to_owned()),
             by_hand: refund.by_hand.as_ref().map(ToString::to_string),
         }
     }
@@ -236,7 +240,9 @@ impl OrderRow {
             let state = RefundState::parse(&row.state).ok_or_else(|| Invalid::new("refunds", "corrupt", row.state))?;
             let lines = row.lines.into_iter().map(returned).collect::<Result<_, _>>()?;
             let by_hand = row.by_hand.as_deref().map(str::parse).transpose()?;
-            Ok(Refund { number: row.number, amount: amount(row.amount)?, state, lines, cancels: row.cancels, by_hand })
+            let reason = row.reason.map(Reason::stored);
+            let (number, cancels) = (row.number, row.cancels);
+            Ok(Refund { number, amount: amount(row.amount)?, state, lines, cancels, reason, by_hand })
         };
         let dispute = |row: DisputeRow| -> Result<Dispute, Invalid> {
             let state = DisputeState::parse(&row.state);

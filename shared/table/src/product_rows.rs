@@ -22,6 +22,22 @@ use crate::{
 pub struct ProductRecord {
     pub product: Product,
     pub description: Option<StoredDescription>,
+    /// Of what was imported of it last, if anything was. Whoever else changes the product keeps it.
+    pub imported: Option<ImportDigest>,
+}
+
+/// Tells whether an import says of a product what the import before said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ImportDigest(String);
+
+impl ImportDigest {
+    /// 128 bits of SHA-256, which are enough to tell two versions of a line apart and keep the item small.
+    pub fn of(said: &str) -> Self {
+        let mut digest = keys::sha256_hex(said);
+        digest.truncate(32);
+        Self(digest)
+    }
 }
 
 /// What a product page shows.
@@ -69,6 +85,8 @@ struct ProductRow {
     attributes: BTreeMap<String, String>,
     #[serde(flatten)]
     description: Option<StoredDescription>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    import_digest: Option<ImportDigest>,
     version: u64,
     created_at: i64,
     updated_at: i64,
@@ -76,7 +94,7 @@ struct ProductRow {
 
 /// `by`: who writes it. Lists show whether it is sold out; the stream's consumer keeps that right.
 pub(crate) fn product_item(record: &ProductRecord, sold_out: bool, by: &str) -> Item {
-    let ProductRecord { product, description } = record;
+    let ProductRecord { product, description, imported } = record;
     let keys::Key { pk, sk } = keys::product(&product.id);
     let mut levels = product.category.levels().map(|l| l.to_string());
     let mut item = rows::to_item(ProductRow {
@@ -97,6 +115,7 @@ pub(crate) fn product_item(record: &ProductRecord, sold_out: bool, by: &str) -> 
         manufacturer: product.manufacturer.as_ref().map(|m| m.as_str().to_owned()),
         attributes: product.attributes.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
         description: description.clone(),
+        import_digest: imported.clone(),
         version: product.version,
         created_at: millis(product.created_at),
         updated_at: millis(product.updated_at),
@@ -111,9 +130,9 @@ pub(crate) fn product_item(record: &ProductRecord, sold_out: bool, by: &str) -> 
 pub(crate) fn product_record(item: Item) -> Result<ProductRecord, StoreError> {
     let key = rows::key_of(&item);
     let row: ProductRow = from_item(item)?;
-    let description = row.description.clone();
+    let (description, imported) = (row.description.clone(), row.import_digest.clone());
     let product = row.into_product().map_err(|e| StoreError::corrupt(key, e))?;
-    Ok(ProductRecord { product, description })
+    Ok(ProductRecord { product, description, imported })
 }
 
 impl ProductRow {

@@ -1,9 +1,13 @@
 //! Products that are loaded, many at a time, and what a load that was interrupted leaves behind.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
-use aws_sdk_dynamodb::{operation::put_item::PutItemError, types::TransactWriteItem};
-use domain::{ProductId, Timestamp};
+use aws_sdk_dynamodb::{
+    error::SdkError,
+    operation::put_item::{PutItemError, PutItemOutput},
+    types::TransactWriteItem,
+};
+use domain::{Attributes, Invalid, ProductId, Timestamp};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use uuid::Uuid;
 
@@ -22,8 +26,45 @@ use crate::{
 /// A product to load, with the stock it starts with.
 #[derive(Debug, Clone)]
 pub struct ImportRecord {
+    /// What the product is where there is none yet.
     pub record: ProductRecord,
     pub stock: i64,
+    /// What of `record` is written over a product that is there.
+    pub says: Says,
+}
+
+/// What an import says of a product, beside its id, its name and its price. What it does not say stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Says {
+    Everything,
+    Only(BTreeSet<Part>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    Category,
+    Thumbnail,
+    Manufacturer,
+    FeaturedRank,
+    Description,
+    /// All but those that are parts of their own.
+    Attributes,
+    /// The attribute `source`.
+    Source,
+    /// The attribute `license`.
+    License,
+}
+
+/// What an import does with products that are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// They are left alone.
+    Keep,
+    /// They are changed to what their record says, unless it is the one that was imported last: then whatever was changed
+    /// since, was changed on purpose.
+    Change,
+    /// They are changed to what their record says.
+    ChangeAll,
 }
 
 /// What became of one record.
@@ -37,11 +78,13 @@ pub enum ImportOutcome {
     Unfinished,
     /// The product was there, and existing ones are not to be touched.
     Exists,
+    /// The product was there, and its attributes together with those of the record are none that a product may have.
+    AttributesRefused,
     /// The table took part of it at most; loading it again completes it.
     Unwritten,
 }
 
-/// Stock items that are written at once: each by a PutItem of its own, for the sake of its condition.
+/// Items that are written at once where each has a PutItem of its own, for the sake of its condition.
 const CONCURRENCY: usize = 16;
 
 impl Table {
@@ -49,15 +92,16 @@ impl Table {
     /// first, by a PutItem that is conditional on there being none; then the first line of its ledger and then the product,
     /// by BatchWriteItem of 25, unprocessed items again with backoff. Stock that is there is never touched, and a product
     /// that is there has its stock and its line, so loading a file again changes nothing, and completes one that was
-    /// interrupted. With `overwrite`, products with other content are replaced.
+    /// interrupted. A product that is there is changed as `existing` says, by a PutItem that is conditional on the version
+    /// that was read.
     ///
     /// Where somebody else creates a product of the same id meanwhile, the stock decides who was first; what is there then
-    /// is looked at anew, and left alone as any product that was there. Where a load that was interrupted left stock without
-    /// its product, AP-63 completes it. Outcomes are in the order of `records`.
+    /// is looked at anew, and left alone as any product that was there; so is one that staff changed meanwhile. Where a load
+    /// that was interrupted left stock without its product, AP-63 completes it. Outcomes are in the order of `records`.
     pub async fn products_import(
         &self,
         records: &[ImportRecord],
-        overwrite: bool,
+        existing: Existing,
         actor: &str,
         now: Timestamp,
     ) -> Result<Vec<ImportOutcome>, StoreError> {
@@ -66,7 +110,7 @@ impl Table {
         // Who comes second to a stock finds it there the second time, and who comes second to its product the third.
         for _ in 0..3 {
             let round: Vec<_> = open.iter().map(|at| &records[*at]).collect();
-            let done = self.products_import_once(&round, overwrite, actor, now).await?;
+            let done = self.products_import_once(&round, existing, actor, now).await?;
             let mut again = Vec::new();
             for (at, outcome) in open.into_iter().zip(done) {
                 match outcome {
@@ -82,11 +126,11 @@ impl Table {
         Ok(outcomes)
     }
 
-    /// `None` for a record whose stock somebody else has written meanwhile.
+    /// `None` for a record whose stock or product somebody else has written meanwhile.
     async fn products_import_once(
         &self,
         records: &[&ImportRecord],
-        overwrite: bool,
+        existing: Existing,
         actor: &str,
         now: Timestamp,
     ) -> Result<Vec<Option<ImportOutcome>>, StoreError> {
@@ -103,7 +147,7 @@ impl Table {
             let id = &import.record.product.id;
             let stored = found.remove(&keys::product(id)).map(product_record).transpose()?;
             let stock = found.remove(&keys::stock(id, keys::ONLY_STOCK_SHARD));
-            plans.push(Plan::of(import, stored, stock, overwrite, actor, now)?);
+            plans.push(Plan::of(import, stored, stock, existing, actor, now)?);
         }
         let stocks =
             plans.iter().zip(records).map(|(plan, import)| self.stock_begin(plan.stock.clone(), import, actor));
@@ -115,15 +159,33 @@ impl Table {
         let pk = |item: &Item| key_of_item(item).map(|key| key.pk);
         let ledger = ours().filter_map(|plan| plan.first_move.clone()).collect();
         let mut unwritten: HashSet<_> = self.items_put("AP-13", ledger).await?.iter().map(pk).collect();
-        let products = ours().filter_map(|plan| plan.product.clone()).filter(|item| !unwritten.contains(&pk(item)));
+        let new = |plan: &Plan| match &plan.product {
+            ProductPlan::New(item) => Some(item.clone()),
+            ProductPlan::Over { .. } | ProductPlan::There => None,
+        };
+        let products = ours().filter_map(new).filter(|item| !unwritten.contains(&pk(item)));
         let left = self.items_put("AP-13", products.collect()).await?;
         unwritten.extend(left.iter().map(pk));
+        let over: Vec<_> = plans.iter().zip(&put).map(|(plan, put)| self.product_over(plan, *put)).collect();
+        let put: Vec<bool> = stream::iter(over).buffered(CONCURRENCY).try_collect().await?;
 
         let outcome = |((plan, put), import): ((&Plan, &bool), &&ImportRecord)| {
             let left = unwritten.contains(&Some(keys::product_pk(&import.record.product.id)));
             put.then_some(if left { ImportOutcome::Unwritten } else { plan.outcome })
         };
         Ok(plans.iter().zip(&put).zip(records).map(outcome).collect())
+    }
+
+    /// Writes the change of a product that is there, if one is planned and its stock was `put`. Says whether all of it is
+    /// there now as planned.
+    async fn product_over(&self, plan: &Plan, put: bool) -> Result<bool, StoreError> {
+        match &plan.product {
+            ProductPlan::Over { item, read } if put => {
+                let call = self.put(item.clone()).condition_expression("version = :read");
+                written(metered("AP-13", call.expression_attribute_values(":read", n(*read)).send()).await)
+            }
+            ProductPlan::Over { .. } | ProductPlan::New(_) | ProductPlan::There => Ok(put),
+        }
     }
 
     /// The stock of a record, as it is planned. Says whether it is there now, and as planned.
@@ -193,13 +255,19 @@ impl Table {
 
     /// AP-13: the stock of a new product, if there is none. Says whether it was written.
     async fn stock_put(&self, item: Item) -> Result<bool, StoreError> {
-        match metered("AP-13", self.put(item).condition_expression(NEW).send()).await {
-            Ok(_) => Ok(true),
-            Err(e) if matches!(e.as_service_error(), Some(PutItemError::ConditionalCheckFailedException(_))) => {
-                Ok(false)
-            }
-            Err(e) => Err(e.into()),
-        }
+        written(metered("AP-13", self.put(item).condition_expression(NEW).send()).await)
+    }
+}
+
+/// Whether an item was written, or its condition failed.
+fn written<R>(put: Result<PutItemOutput, SdkError<PutItemError, R>>) -> Result<bool, StoreError>
+where
+    StoreError: From<SdkError<PutItemError, R>>,
+{
+    match put {
+        Ok(_) => Ok(true),
+        Err(e) if matches!(e.as_service_error(), Some(PutItemError::ConditionalCheckFailedException(_))) => Ok(false),
+        Err(e) => Err(e.into()),
     }
 }
 
@@ -208,7 +276,17 @@ struct Plan {
     outcome: ImportOutcome,
     stock: StockPlan,
     first_move: Option<Item>,
-    product: Option<Item>,
+    product: ProductPlan,
+}
+
+enum ProductPlan {
+    New(Item),
+    /// In the place of what was read at this version.
+    Over {
+        item: Item,
+        read: u64,
+    },
+    There,
 }
 
 #[derive(Clone)]
@@ -224,31 +302,38 @@ impl Plan {
         import: &ImportRecord,
         stored: Option<ProductRecord>,
         stock: Option<Item>,
-        overwrite: bool,
+        existing: Existing,
         actor: &str,
         now: Timestamp,
     ) -> Result<Self, StoreError> {
         let id = &import.record.product.id;
         if stored.is_none() && stock.is_some() {
             let (outcome, stock) = (ImportOutcome::Created, StockPlan::Orphan);
-            return Ok(Self { outcome, stock, first_move: None, product: None });
+            return Ok(Self { outcome, stock, first_move: None, product: ProductPlan::There });
         }
         let sold_out = stock.as_ref().map_or(Ok(import.stock), available)? <= 0;
         let (outcome, product) = match &stored {
-            None => (ImportOutcome::Created, Some(product_item(&import.record, sold_out, actor))),
-            Some(_) if !overwrite && stock.is_some() => (ImportOutcome::Exists, None),
+            None => (ImportOutcome::Created, ProductPlan::New(product_item(&import.record, sold_out, actor))),
+            Some(_) if existing == Existing::Keep && stock.is_some() => (ImportOutcome::Exists, ProductPlan::There),
             // Begun by a load that was interrupted: what is there stays, and the rest is written.
-            Some(_) if !overwrite => (ImportOutcome::Unfinished, None),
-            Some(stored) if same_content(stored, &import.record) => match stock {
-                Some(_) => (ImportOutcome::Unchanged, None),
-                None => (ImportOutcome::Updated, None),
-            },
+            Some(_) if existing == Existing::Keep => (ImportOutcome::Unfinished, ProductPlan::There),
             Some(stored) => {
-                let mut record = import.record.clone();
-                record.product.version = stored.product.version;
-                record.product.created_at = stored.product.created_at;
-                (ImportOutcome::Updated, Some(product_item(&record.changed(now), sold_out, actor)))
+                let over = |record: &ProductRecord| {
+                    let item = product_item(record, sold_out, actor);
+                    ProductPlan::Over { item, read: stored.product.version }
+                };
+                match changed(stored, import, existing, now) {
+                    Change::None => (ImportOutcome::Unchanged, ProductPlan::There),
+                    Change::Digest(record) => (ImportOutcome::Unchanged, over(&record)),
+                    Change::Content(record) => (ImportOutcome::Updated, over(&record)),
+                    Change::Refused => (ImportOutcome::AttributesRefused, ProductPlan::There),
+                }
             }
+        };
+        // A product without its stock is completed, whatever else is to be done with it.
+        let outcome = match outcome {
+            ImportOutcome::Unchanged if stock.is_none() => ImportOutcome::Updated,
+            outcome => outcome,
         };
         if stock.is_some() {
             // A product with its stock has its line too.
@@ -270,12 +355,74 @@ fn first_move(id: &ProductId) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(0, &random).into_uuid()
 }
 
-/// Whether two records say the same of a product, whenever they were written.
+/// What an import makes of a product that is there.
+enum Change {
+    None,
+    /// It says what is so already, and that it did is to be remembered.
+    Digest(ProductRecord),
+    Content(ProductRecord),
+    /// Its attributes would be none that a product may have.
+    Refused,
+}
+
+fn changed(stored: &ProductRecord, import: &ImportRecord, existing: Existing, now: Timestamp) -> Change {
+    let is_the_last_one = import.record.imported.is_some() && import.record.imported == stored.imported;
+    if existing == Existing::Change && is_the_last_one {
+        return Change::None;
+    }
+    match merged(stored, import) {
+        Err(_attributes) => Change::Refused,
+        Ok(record) if !same_content(stored, &record) => Change::Content(record.changed(now)),
+        Ok(record) if record.imported != stored.imported => {
+            // As it is stored, so that a description which says the same stays where it is.
+            Change::Digest(ProductRecord { imported: record.imported, ..stored.clone() })
+        }
+        Ok(_) => Change::None,
+    }
+}
+
+/// The product that is there with what the import says of it, of the same version.
+fn merged(stored: &ProductRecord, import: &ImportRecord) -> Result<ProductRecord, Invalid> {
+    let mut merged = import.record.clone();
+    let (product, old) = (&mut merged.product, &stored.product);
+    product.version = old.version;
+    product.created_at = old.created_at;
+    product.updated_at = old.updated_at;
+    let Says::Only(parts) = &import.says else { return Ok(merged) };
+
+    let stays = |part: Part| !parts.contains(&part);
+    if stays(Part::Category) {
+        product.category = old.category.clone();
+    }
+    if stays(Part::Thumbnail) {
+        product.thumbnail = old.thumbnail.clone();
+    }
+    if stays(Part::Manufacturer) {
+        product.manufacturer = old.manufacturer.clone();
+    }
+    if stays(Part::FeaturedRank) {
+        product.featured_rank = old.featured_rank;
+    }
+    if stays(Part::Description) {
+        merged.description = stored.description.clone();
+    }
+    let part = |name: &str| match name {
+        "source" => Part::Source,
+        "license" => Part::License,
+        _ => Part::Attributes,
+    };
+    if [Part::Attributes, Part::Source, Part::License].into_iter().all(stays) {
+        product.attributes = old.attributes.clone();
+        return Ok(merged);
+    }
+    let kept = old.attributes.iter().filter(|(name, _)| stays(part(name)));
+    let said = product.attributes.iter().filter(|(name, _)| !stays(part(name)));
+    product.attributes = Attributes::new(kept.chain(said).map(|(name, value)| (name.to_owned(), value.to_owned())))?;
+    Ok(merged)
+}
+
+/// Whether two records say the same of a product, whichever import they are of.
 fn same_content(a: &ProductRecord, b: &ProductRecord) -> bool {
-    let mut b = b.clone();
-    b.product.version = a.product.version;
-    b.product.created_at = a.product.created_at;
-    b.product.updated_at = a.product.updated_at;
     // The same text, wherever it was kept.
     let same_text = match (&a.description, &b.description) {
         (Some(a), Some(b)) => a.says_the_same(b),

@@ -23,7 +23,8 @@ use saga::Saga;
 use serde_json::{Value, json};
 use sweeper::Swept;
 use table::{
-    Endpoints, ImportOutcome, ImportRecord, NewSession, ProductRecord, Table, TableConfig, Timeouts, Transport,
+    Endpoints, Existing, ImportOutcome, ImportRecord, NewSession, ProductRecord, Says, Table, TableConfig, Timeouts,
+    Transport,
 };
 use tower::ServiceExt;
 use utoipa_axum::router::OpenApiRouter;
@@ -261,11 +262,11 @@ impl World {
     /// Loads a product that may be there already, as an import does. `None` if the environment died.
     pub async fn load(&self, environment: &Environment, id: &str, price: i64, stock: i64) -> Option<bool> {
         let _invocation = environment.freezer.invoke();
-        let imports = [ImportRecord { record: record(id, price, self.clock.now()), stock }];
+        let imports = [ImportRecord { record: record(id, price, self.clock.now()), stock, says: Says::Everything }];
         tokio::select! {
             biased;
             () = environment.plan.crashed() => None,
-            loaded = environment.table.products_import(&imports, false, "import", self.clock.now()) => {
+            loaded = environment.table.products_import(&imports, Existing::Keep, "import", self.clock.now()) => {
                 Some(loaded.is_ok_and(|outcomes| outcomes != [ImportOutcome::Unwritten]))
             }
         }
@@ -304,8 +305,20 @@ impl World {
     }
 
     pub async fn add(&self, environment: &Environment, who: &Shopper, product: &ProductId, units: i64) -> Option<u16> {
+        self.add_under(environment, who, product, units, None).await
+    }
+
+    /// As [`World::add`], under a key.
+    pub async fn add_under(
+        &self,
+        environment: &Environment,
+        who: &Shopper,
+        product: &ProductId,
+        units: i64,
+        key: Option<&str>,
+    ) -> Option<u16> {
         let body = json!({"productId": product.as_str(), "quantity": units});
-        self.ask(environment, who, "POST", "/cart/items", None, &body).await.map(|(status, ..)| status)
+        self.ask(environment, who, "POST", "/cart/items", key, &body).await.map(|(status, ..)| status)
     }
 
     /// What is in somebody's cart, as the table has it.
@@ -651,7 +664,7 @@ fn record(id: &str, price: i64, now: Timestamp) -> ProductRecord {
         created_at: now,
         updated_at: now,
     };
-    ProductRecord { product, description: None }
+    ProductRecord { product, description: None, imported: None }
 }
 
 fn config(engine: &Endpoints, name: &str, transport: Transport) -> TableConfig {

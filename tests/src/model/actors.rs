@@ -142,7 +142,7 @@ impl Errand {
             Errand::TakeBack => {
                 let quantity = Quantity::new(1).expect("one is a quantity");
                 let line = ReturnedLine { product: order.lines[0].product.clone(), quantity, restock: true };
-                order.refund(&RefundRequest { amount: None, lines: vec![line] }, NOW).ok()
+                order.refund(&RefundRequest { lines: vec![line], ..RefundRequest::default() }, NOW).ok()
             }
             Errand::Ship => order.ship(NOW).ok().flatten(),
         }

@@ -1,4 +1,4 @@
-use domain::{Email, NotPaid};
+use domain::{Email, NotPaid, Reason, RefundRequest};
 
 use super::*;
 use crate::testing::{NOW, ann, held, shop, usd};
@@ -48,7 +48,10 @@ fn every_mail_shows_what_was_ordered_and_what_it_comes_to() {
             {
                 assert!(part.contains(shown), "{shown} is missing in {part}");
             }
-            assert!(part.contains("H91 AB12 Galway") && part.contains("What happens next"), "{part}");
+            assert!(
+                part.contains("H91 AB12 Galway") && part.contains("Ireland") && part.contains("What happens next"),
+                "{part}"
+            );
         }
         assert!(text.contains("3 × Mug & <Saucer>: $26.97\n1 × Pan: $1,200.00\n"), "{text}");
         assert!(text.starts_with("Hello,\n") && text.contains("  1 Harbour <Lane>\n"), "{text}");
@@ -115,6 +118,41 @@ fn each_news_says_what_became_of_the_money() {
     says(News::Cancelled(Cancelled::NotPaid), "did not go through, so your order was cancelled. Nothing was charged");
     says(News::Cancelled(Cancelled::Refunding(usd(122_697))), "$1,226.97 goes back to you");
     says(News::Refunded(usd(123_456)), "We have paid $1,234.56 back to you");
+}
+
+#[test]
+fn a_table_of_lines_names_the_price_of_one_and_the_total() {
+    let (_, html) = read(News::Placed);
+
+    let column = |name: &str| html.find(&format!(">{name}</th>")).unwrap();
+    assert!(column("Quantity") < column("Price each") && column("Price each") < column("Total"), "{html}");
+    let row: Vec<_> = html.split("</tr>").find(|row| row.contains(">3</td>")).unwrap().split("</td>").collect();
+    let cells: Vec<_> = row.iter().filter_map(|cell| cell.rsplit('>').next()).take(4).collect();
+    assert_eq!(cells[1..], ["3", "$8.99", "$26.97"]);
+}
+
+#[test]
+fn a_mail_about_a_refund_says_what_it_is_for() {
+    let paid = held().paid("pay_1", NOW).unwrap().order;
+    let shipped = paid.ship(NOW).unwrap().unwrap().order;
+    let mug =
+        ReturnedLine { product: "mug".parse().unwrap(), quantity: domain::Quantity::new(2).unwrap(), restock: false };
+    let reason = Some(Reason::parse("Both handles were broken, see www.evil.example").unwrap());
+    let says = |order: &Order, wish: RefundRequest| {
+        let refunded = order.refund(&wish, NOW).unwrap().order.refund_paid(1, NOW).unwrap().order;
+        let notice = crate::notices(refunded.version - 1, &refunded, NOW).pop().unwrap();
+        let (text, html) = read_notice(&notice);
+        assert!(!text.contains("\n\n\n") && !text.contains("www.") && !html.contains("www."), "{text}");
+        (text, html)
+    };
+
+    let (text, html) = says(&shipped, RefundRequest { lines: vec![mug], reason, ..RefundRequest::default() });
+    assert!(text.contains("It is for:\n  2 × Mug & <Saucer>\n\nReason: Both handles were broken, see "), "{text}");
+    assert!(html.contains("2 × Mug &#38; &#60;Saucer&#62;") && html.contains("Reason: Both handles"), "{html}");
+    let (text, _) = says(&shipped, RefundRequest { amount: Some(usd(100)), ..RefundRequest::default() });
+    assert!(text.contains("a part of what you paid") && !text.contains("Reason"), "{text}");
+    assert!(says(&shipped, RefundRequest::default()).0.contains("for the whole order"));
+    assert!(says(&paid, RefundRequest::default()).0.contains("which was cancelled"));
 }
 
 #[test]

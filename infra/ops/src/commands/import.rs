@@ -7,10 +7,12 @@ use ops::import::{self, ImportOptions, RejectsFile};
 use super::{NOT_WELL, Outcome, bar, shop::ShopArgs};
 
 pub const HELP: &str = "\
-Each line of FILE is one JSON object:
+FILE is JSON Lines in UTF-8: each line is one JSON object, such as
+  {\"id\":\"mug-1\",\"name\":\"Mug\",\"price\":\"9.99\",\"currency\":\"USD\",\"category\":[\"Kitchen\",\"Mugs\"],\"stock\":10}
+
   id            1 to 64 characters of A-Z a-z 0-9 . _ -
   name          1 to 200 characters
-  price         decimal string in the currency's own decimals, such as \"12.99\"
+  price         text in the currency's own decimals, such as \"12.99\"; not \".5\", \"12.\" or \"007.50\"
   currency      ISO 4217 code, such as \"USD\"
   description   HTML, up to 1 MiB; what could run as script is taken out   (optional)
   category      array, outermost first, up to 4 levels of 100 characters   (optional)
@@ -24,9 +26,17 @@ Each line of FILE is one JSON object:
   featuredRank  place among the featured products, lowest first            (optional)
   stock         units the product starts with, instead of --stock          (optional)
 Texts are kept in NFC. Control characters and invisible ones (zero width, byte order mark, text direction) are refused.
-Other fields are ignored. Lines of more than 1 MiB are rejected.
+Other fields are ignored. Lines of more than 1 MiB are rejected, and lines that say a field twice.
 
-Exit status: 0 all lines went in; 1 the import stopped, run it again; 2 some lines were rejected, the rest went in.
+A product that is there is changed to what its line says. What the line does not say stays as it is; null or blank text
+says that there is nothing, and clears it. With --replace a line says all there is of its product, and what it does not
+say is cleared. Stock is never changed.
+
+A line that says what it said when it was last imported changes nothing, so that importing a file again leaves alone
+what staff changed since. --force takes such lines too. A product that staff deleted is created again.
+
+Exit status: 0 all lines went in; 1 the import stopped, run it again, or the file is not JSON Lines; 2 some lines were
+rejected, the rest went in.
 
 Example, into the local stack:
   cargo run -p ops -- import catalogue.jsonl.gz --stock 100 \\
@@ -41,6 +51,12 @@ pub struct ImportArgs {
     /// Units in stock that a new product starts with, where its line does not say
     #[arg(long, value_name = "UNITS", default_value_t = 0, value_parser = parse_stock)]
     stock: i64,
+    /// Clears what a line does not say of a product that is there, instead of leaving it as it is
+    #[arg(long)]
+    replace: bool,
+    /// Takes lines that are as they were when they were last imported too, over what staff changed since
+    #[arg(long)]
+    force: bool,
     /// ISO 4217 code of the currency that the shop sells in: lines in another currency are rejected. Without it, lines in
     /// any currency are imported, but products in another currency cannot be bought
     #[arg(long, value_name = "CODE", env = "SHOP_CURRENCY", value_parser = parse_currency)]
@@ -75,10 +91,11 @@ pub async fn run(args: &ImportArgs) -> Outcome {
 
     let (table, descriptions) = args.shop.connect().await;
     let options = ImportOptions {
+        replace: args.replace,
+        force: args.force,
         default_stock: args.stock,
-        actor: "import".to_owned(),
         currency: args.currency,
-        now: Timestamp::now(),
+        ..ImportOptions::new("import", Timestamp::now())
     };
     let show = |progress: import::Progress| {
         let per_second = progress.products as f64 / bar.elapsed().as_secs_f64().max(0.001);

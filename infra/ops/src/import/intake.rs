@@ -7,6 +7,7 @@ use domain::{CategoryPath, Invalid, ProductId};
 
 use super::{
     ImportError, ImportOptions, Reject,
+    format::{self, FileFormat},
     lines::{Lines, MAX_LINE_BYTES},
     record::{self, Parsed},
 };
@@ -20,6 +21,7 @@ const TEXT_CHARS: usize = 500;
 pub(super) struct Intake<'a, R> {
     lines: Lines<R>,
     options: &'a ImportOptions,
+    format: FileFormat,
     /// The line each product was on.
     seen: HashMap<ProductId, usize>,
     pub(super) categories: BTreeSet<CategoryPath>,
@@ -47,30 +49,41 @@ impl Place {
 
 impl<'a, R: BufRead> Intake<'a, R> {
     pub(super) fn new(input: R, options: &'a ImportOptions) -> Self {
-        Self { lines: Lines::new(input), options, seen: HashMap::new(), categories: BTreeSet::new() }
+        let (lines, format) = (Lines::new(input), FileFormat::default());
+        Self { lines, options, format, seen: HashMap::new(), categories: BTreeSet::new() }
     }
 
     /// The next records that can go in, 50 but for the last ones; none at the end. Lines that are no such record go to
     /// `reject`.
+    ///
+    /// # Errors
+    /// The file cannot be read, or its first lines show that it is of another format.
     pub(super) fn batch(
         &mut self,
         mut reject: impl FnMut(Reject) -> Result<(), ImportError>,
     ) -> Result<Vec<Accepted>, ImportError> {
         let mut batch = Vec::with_capacity(BATCH);
         while batch.len() < BATCH {
-            let Some(line) = self.lines.read()? else { break };
+            let Some(line) = self.lines.read()? else {
+                self.format.ends()?.into_iter().try_for_each(&mut reject)?;
+                break;
+            };
             let place = Place { line: line.number, text: beginning(line.bytes) };
             let parsed = if line.too_long {
-                Err(Invalid::new("line", "line_too_long", format!("is longer than {MAX_LINE_BYTES} bytes")))
+                Err(Invalid::new("line", format::TOO_LONG, format!("is longer than {MAX_LINE_BYTES} bytes")))
             } else {
                 record::parse(line.bytes, self.options).and_then(|parsed| once(&mut self.seen, parsed, &place))
             };
             match parsed {
                 Ok(parsed) => {
+                    self.format.is_json_lines().into_iter().try_for_each(&mut reject)?;
                     self.categories.insert(parsed.product.category.clone());
                     batch.push(Accepted { place, parsed });
                 }
-                Err(invalid) => reject(place.rejected(&invalid.to_string()))?,
+                Err(invalid) => {
+                    let rejected = place.rejected(&invalid.to_string());
+                    self.format.rejects(line.bytes, invalid.code, rejected)?.into_iter().try_for_each(&mut reject)?;
+                }
             }
         }
         Ok(batch)
@@ -108,8 +121,7 @@ mod tests {
 
     /// Ids by batch, and rejects.
     fn take_in(input: &[u8]) -> (Vec<Vec<String>>, Vec<Reject>) {
-        let options =
-            ImportOptions { default_stock: 0, actor: "ann".to_owned(), currency: None, now: Timestamp::UNIX_EPOCH };
+        let options = ImportOptions::new("ann", Timestamp::UNIX_EPOCH);
         let mut intake = Intake::new(input, &options);
         let (mut batches, mut rejects) = (Vec::new(), Vec::new());
         loop {
@@ -170,7 +182,7 @@ mod tests {
             [
                 (1, "line: is not UTF-8 at byte 1"),
                 (2, "line: is longer than 1048576 bytes"),
-                (5, "line: is not a JSON object: EOF while parsing an object, at byte 1"),
+                (5, "line: is not a JSON object: it ends too early, at byte 1"),
             ]
         );
         assert_eq!(rejects[0].text, "\u{fffd}\u{fffd}");
@@ -179,8 +191,7 @@ mod tests {
 
     #[test]
     fn categories_are_those_of_the_records_that_go_in() {
-        let options =
-            ImportOptions { default_stock: 0, actor: "ann".to_owned(), currency: None, now: Timestamp::UNIX_EPOCH };
+        let options = ImportOptions::new("ann", Timestamp::UNIX_EPOCH);
         let file = [line("mug", "Mugs"), line("mug", "Cups"), line("jug", "Mugs")].join("\n");
         let mut intake = Intake::new(file.as_bytes(), &options);
 

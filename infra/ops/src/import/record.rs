@@ -1,12 +1,17 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use api::strict::{self, Unreadable};
 use domain::{
-    Attributes, CategoryPath, Invalid, Manufacturer, Money, Product, ProductId, ProductName, StockDelta, Thumbnail,
-    parse_currency,
+    Attributes, CategoryPath, Currency, Invalid, Manufacturer, Money, Product, ProductId, ProductName, StockDelta,
+    Thumbnail, parse_currency,
 };
 use serde_json::{Map, Value};
+use table::{ImportDigest, Part};
 
 use super::ImportOptions;
+
+/// The code of a line that is no JSON object, whatever else it is.
+pub(super) const NO_OBJECT: &str = "line_is_no_object";
 
 /// More than any shop's page shows; a product's description comes whole with every request for it.
 const MAX_DESCRIPTION_BYTES: usize = 1 << 20;
@@ -19,24 +24,26 @@ pub(super) struct Parsed {
     /// Sanitised HTML.
     pub(super) description: Option<String>,
     pub(super) stock: i64,
+    /// What the line says. What it does not say has its default in `product`, for a product that is new.
+    pub(super) says: BTreeSet<Part>,
+    pub(super) digest: ImportDigest,
 }
 
 type Fields = Map<String, Value>;
 
-/// Reads one line. Fields it does not know are ignored, `null` and blank text are as good as missing.
+/// Reads one line. Fields it does not know are ignored; `null` and blank text say that there is nothing.
 ///
 /// Goes through untyped JSON, so that the reason can name the field: serde names only the column.
 pub(super) fn parse(line: &[u8], options: &ImportOptions) -> Result<Parsed, Invalid> {
-    let line =
-        str::from_utf8(line).map_err(|e| invalid("line", format!("is not UTF-8 at byte {}", e.valid_up_to() + 1)))?;
-    let fields: Fields = serde_json::from_str(line).map_err(not_an_object)?;
+    let line = str::from_utf8(line).map_err(|e| no_object(format!("is not UTF-8 at byte {}", e.valid_up_to() + 1)))?;
+    let fields: Fields = strict::from_slice(line.as_bytes()).map_err(not_an_object)?;
 
     let currency = parse_currency(required(&fields, "currency")?)?;
     let product = Product {
         id: ProductId::of_new_product(required(&fields, "id")?).map_err(|e| Invalid { field: "id", ..e })?,
         name: ProductName::parse(required(&fields, "name")?)?,
         category: category(&fields)?,
-        price: Money::parse_decimal(required(&fields, "price")?, currency)?,
+        price: price(&fields, currency)?,
         thumbnail: text(&fields, "thumbnail")?.map(Thumbnail::parse).transpose()?,
         manufacturer: text(&fields, "manufacturer")?.map(Manufacturer::parse).transpose()?,
         attributes: attributes(&fields)?,
@@ -47,18 +54,81 @@ pub(super) fn parse(line: &[u8], options: &ImportOptions) -> Result<Parsed, Inva
     };
     options.currency.map_or(Ok(()), |currency| product.is_priced_in(currency))?;
     let stock = StockDelta::initial(whole_number(&fields, "stock")?.unwrap_or(options.default_stock))?;
-    Ok(Parsed { product, description: description(&fields)?, stock })
+    let (description, says) = (description(&fields)?, says(&fields));
+    let digest = digest(&fields, &product, &says, options)?;
+    Ok(Parsed { product, description, stock, says, digest })
+}
+
+/// The parts of a product that a line says, if only that there is nothing.
+fn says(fields: &Fields) -> BTreeSet<Part> {
+    let of = |field| match field {
+        "category" => Some(Part::Category),
+        "thumbnail" => Some(Part::Thumbnail),
+        "manufacturer" => Some(Part::Manufacturer),
+        "featuredRank" => Some(Part::FeaturedRank),
+        "description" => Some(Part::Description),
+        "attrs" => Some(Part::Attributes),
+        "source" => Some(Part::Source),
+        "license" => Some(Part::License),
+        _ => None,
+    };
+    // Attributes of these names say the same as the fields.
+    let attributes = fields.get("attrs").and_then(Value::as_object).into_iter().flat_map(Map::keys);
+    let attributes = attributes.filter(|name| matches!(name.as_str(), "source" | "license"));
+    fields.keys().chain(attributes).filter_map(|field| of(field.as_str())).collect()
+}
+
+/// Of all that a line says of a product which is there, in whatever order and spelling, and of how it is taken.
+fn digest(
+    fields: &Fields,
+    product: &Product,
+    says: &BTreeSet<Part>,
+    options: &ImportOptions,
+) -> Result<ImportDigest, Invalid> {
+    let Product { name, category, price, thumbnail, manufacturer, attributes, featured_rank, .. } = product;
+    // The text as it came: what is taken out of it may change with the version of the program.
+    let description = text(fields, "description")?;
+    let parts: Vec<_> = says.iter().map(|part| format!("{part:?}")).collect();
+    let attributes: Vec<_> = attributes.iter().collect();
+    let said = (
+        (options.replace, parts, name.as_str(), price.amount_minor(), price.currency().code(), category.segments()),
+        (thumbnail.as_ref().map(Thumbnail::as_str), manufacturer.as_ref().map(Manufacturer::as_str)),
+        (featured_rank, attributes, description),
+    );
+    let said = serde_json::to_string(&said).map_err(|e| invalid("line", e.to_string()))?;
+    Ok(ImportDigest::of(&said))
+}
+
+fn price(fields: &Fields, currency: Currency) -> Result<Money, Invalid> {
+    if let Some(Value::Number(number)) = fields.get("price") {
+        return Err(invalid("price", format!("write the price as text, \"{number}\"")));
+    }
+    Money::parse_decimal(required(fields, "price")?, currency)
 }
 
 fn invalid(field: &'static str, reason: impl Into<String>) -> Invalid {
     Invalid::new(field, "record_invalid", reason)
 }
 
-fn not_an_object(error: serde_json::Error) -> Invalid {
-    // The parser's own words for the place end in "at line 1 column 7", of a text that is always one line.
-    let message = error.to_string();
-    let what = message.split(" at line ").next().unwrap_or_default();
-    invalid("line", format!("is not a JSON object: {what}, at byte {}", error.column()))
+fn no_object(reason: impl Into<String>) -> Invalid {
+    Invalid::new("line", NO_OBJECT, reason)
+}
+
+fn not_an_object(unreadable: Unreadable) -> Invalid {
+    match unreadable {
+        Unreadable::NoJson(error) => {
+            // The parser's own words for the place end in "at line 1 column 7", of a text that is always one line.
+            let message = error.to_string();
+            let words = message.split(" at line ").next().unwrap_or_default();
+            let what = if error.is_eof() { "it ends too early" } else { words };
+            no_object(format!("is not a JSON object: {what}, at byte {}", error.column()))
+        }
+        // Nothing else can be wrong with an object of anything.
+        Unreadable::Mismatch(mismatch) => match mismatch.field() {
+            Some(field) => invalid("line", format!("says {field} twice")),
+            None => no_object("is JSON, but not an object: it must begin with { and end with }"),
+        },
+    }
 }
 
 fn text<'a>(fields: &'a Fields, field: &'static str) -> Result<Option<&'a str>, Invalid> {
@@ -131,7 +201,8 @@ mod tests {
     use super::*;
 
     fn options() -> ImportOptions {
-        ImportOptions { default_stock: 5, actor: "ann".to_owned(), currency: None, now: Timestamp::UNIX_EPOCH }
+        let options = ImportOptions::new("ann", Timestamp::UNIX_EPOCH);
+        ImportOptions { default_stock: 5, ..options }
     }
 
     /// A good record, but for one field.
@@ -155,7 +226,7 @@ mod tests {
             "image": "large.jpg", "unknown": {},
         });
 
-        let Parsed { product, description, stock } = parse(record.to_string().as_bytes(), &options()).unwrap();
+        let Parsed { product, description, stock, .. } = parse(record.to_string().as_bytes(), &options()).unwrap();
 
         assert_eq!((product.id.as_str(), product.name.as_str()), ("mug", "Mug"));
         assert_eq!(product.price, Money::price(890, Currency::USD).unwrap());
@@ -171,7 +242,7 @@ mod tests {
     #[test]
     fn what_is_missing_null_or_blank_has_its_default() {
         for value in [Value::Null, json!(""), json!(" ")] {
-            let Parsed { product, description, stock } = with("thumbnail", value.clone()).unwrap();
+            let Parsed { product, description, stock, .. } = with("thumbnail", value.clone()).unwrap();
             assert_eq!((product.thumbnail, product.manufacturer, product.featured_rank), (None, None, None));
             assert!(product.category.is_empty());
             assert_eq!((description, stock), (None, 5));
@@ -196,7 +267,11 @@ mod tests {
             ("currency", Value::Null, "currency: is missing"),
             ("currency", json!("usd"), "currency: must be an ISO 4217 code such as USD"),
             ("price", Value::Null, "price: is missing"),
-            ("price", json!(8.99), "price: must be a string"),
+            ("price", json!(8.99), "price: write the price as text, \"8.99\""),
+            ("price", json!(true), "price: must be a string"),
+            ("price", json!("12."), "price: \"12.\" is not an amount of USD with 2 decimals"),
+            ("price", json!("007.50"), "price: \"007.50\" is not an amount of USD with 2 decimals"),
+            ("price", json!(".5"), "price: \".5\" is not an amount of USD with 2 decimals"),
             ("price", json!("x"), "price: \"x\" is not an amount of USD with 2 decimals"),
             ("price", json!("8.999"), "price: \"8.999\" is not an amount of USD with 2 decimals"),
             ("price", json!("-1.00"), "price: \"-1.00\" is not an amount of USD with 2 decimals"),
@@ -231,9 +306,39 @@ mod tests {
         let reason = |line: &[u8]| parse(line, &options()).unwrap_err().to_string();
 
         assert_eq!(reason(b"{\"id\": \xff}"), "line: is not UTF-8 at byte 8");
-        assert_eq!(reason(br#"{"id": "#), "line: is not a JSON object: EOF while parsing a value, at byte 7");
-        assert!(reason(b"[]").starts_with("line: is not a JSON object: invalid type: sequence, expected a map"));
+        assert_eq!(reason(br#"{"id": "#), "line: is not a JSON object: it ends too early, at byte 7");
+        assert_eq!(reason(b"[]"), "line: is JSON, but not an object: it must begin with { and end with }");
         assert!(reason(b"{} {}").starts_with("line: is not a JSON object: trailing characters"));
+    }
+
+    #[test]
+    fn a_field_that_a_line_says_twice_is_refused_at_any_depth() {
+        let reason = |line: &str| parse(line.as_bytes(), &options()).unwrap_err().to_string();
+
+        assert_eq!(reason(r#"{"id":"mug","price":"1.00","price":"9.00"}"#), "line: says price twice");
+        assert_eq!(reason(r#"{"id":"mug","attrs":{"a":1,"a":2}}"#), "line: says attrs.a twice");
+    }
+
+    #[test]
+    fn a_digest_is_of_what_is_said_and_not_of_how_it_is_written() {
+        let digest = |line: &str| parse(line.as_bytes(), &options()).unwrap().digest;
+        let line = r#"{"id":"mug","name":"Mug","price":"8.90","currency":"USD","attrs":{"a":1,"b":2}}"#;
+
+        for same in [
+            r#"{"attrs":{"b":2,"a":1},"currency":"USD","price":"8.9","name":" Mug ","id":"mug"}"#,
+            r#"{"id":"mug","name":"Mug","price":"8.90","currency":"USD","attrs":{"a":1,"b":2},"stock":7,"other":1}"#,
+        ] {
+            assert_eq!(digest(same), digest(line), "{same}");
+        }
+        for other in [
+            line.replace("8.90", "8.91"),
+            line.replace("\"b\":2", "\"b\":3"),
+            line.replace("}}", "},\"thumbnail\":null}"),
+        ] {
+            assert_ne!(digest(&other), digest(line), "{other}");
+        }
+        let whole = ImportOptions { replace: true, ..options() };
+        assert_ne!(parse(line.as_bytes(), &whole).unwrap().digest, digest(line));
     }
 
     #[test]

@@ -1,0 +1,3 @@
+//! Does nothing: without it Cargo would leave out the features that are asked for in `[build-dependencies]`.
+
+fn main() {}

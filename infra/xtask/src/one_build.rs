@@ -1,0 +1,192 @@
+//! Whether every command builds the same crates with the same features, so that none of them builds the AWS SDK again.
+//!
+//! `infra/one-build` asks for the features; this finds out which, and writes its manifest.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    fs,
+};
+
+use clap::Args;
+
+use crate::{Outcome, cargo, root};
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Writes infra/one-build/Cargo.toml anew
+    #[arg(long)]
+    write: bool,
+}
+
+/// What people run, beside the tests of the whole workspace: `cargo run` and `cargo build` select every package.
+const COMMANDS: [&[&str]; 4] =
+    [&["--workspace"], &["--package", "ops"], &["--package", "local"], &["--package", "xtask"]];
+
+const MANIFEST: &str = "infra/one-build/Cargo.toml";
+
+/// After so many rounds the manifest asks for everything that its own features brought in.
+const ROUNDS: usize = 10;
+
+/// A crate as a command builds it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Built {
+    name: String,
+    version: String,
+    features: BTreeSet<String>,
+}
+
+/// Crates by name and version, with the features to ask for.
+type Features = BTreeMap<(String, String), BTreeSet<String>>;
+
+/// Checks the manifest, or writes it.
+///
+/// # Errors
+/// Names the crates that some command builds with other features.
+pub fn run(options: &Options) -> Outcome<()> {
+    if options.write {
+        write()?;
+    }
+    let different = different(&["--locked"])?;
+    if different.is_empty() {
+        println!("every command builds each crate with the features that the tests build it with");
+        return Ok(());
+    }
+    let named: Vec<_> = different.iter().map(|built| format!("{} {}", built.name, built.version)).collect();
+    Err(format!("built with other features by some command: {}; run `cargo xtask one-build --write`", named.join(", "))
+        .into())
+}
+
+/// Crates that a command builds otherwise than the tests of the whole workspace do.
+fn different(how: &[&str]) -> Outcome<BTreeSet<Built>> {
+    let all = tree(how, &["--workspace"], "normal,build,dev")?;
+    let mut different = BTreeSet::new();
+    for command in COMMANDS {
+        different.extend(tree(how, command, "normal,build")?.difference(&all).cloned());
+    }
+    Ok(different)
+}
+
+fn tree(how: &[&str], packages: &[&str], edges: &str) -> Outcome<BTreeSet<Built>> {
+    let mut tree = cargo(&["tree", "--prefix", "none", "--format", "{p}|{f}", "--edges", edges]);
+    let output = tree.args(how).args(packages).output()?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).lines().filter_map(parse).collect())
+}
+
+/// `tokio v1.54.1|full,rt (*)`; with a path behind its version it is a package of ours, which has no features.
+fn parse(line: &str) -> Option<Built> {
+    let (package, features) = line.trim_end_matches(" (*)").split_once('|')?;
+    let mut words = package.split(' ');
+    let (name, version) = (words.next()?, words.next()?.trim_start_matches('v'));
+    let ours = words.any(|word| word.starts_with("(/"));
+    let features = features.split(',').filter(|feature| !feature.is_empty()).map(str::to_owned).collect();
+    (!ours).then(|| Built { name: name.to_owned(), version: version.to_owned(), features })
+}
+
+/// Begins with nothing, and asks for what differs until nothing does: a feature may bring others with it.
+fn write() -> Outcome<()> {
+    let (mut target, mut host) = (Features::new(), Features::new());
+    for _ in 0..ROUNDS {
+        fs::write(root().join(MANIFEST), manifest(&target, &host))?;
+        let all = tree(&[], &["--workspace"], "normal,build,dev")?;
+        let different = different(&[])?;
+        if different.is_empty() {
+            return Ok(());
+        }
+        let union = |(name, version): &(String, String)| {
+            let same = all.iter().filter(|built| built.name == *name && built.version == *version);
+            same.flat_map(|built| built.features.clone()).collect::<BTreeSet<_>>()
+        };
+        // Commands may each build a package with other features.
+        let packages: BTreeSet<_> = different.into_iter().map(|Built { name, version, .. }| (name, version)).collect();
+        for package in packages {
+            let wanted = union(&package);
+            // What asking for it did not help is built for build scripts and macros, which have features of their own.
+            if target.get(&package) == Some(&wanted) {
+                host.insert(package.clone(), wanted.clone());
+            }
+            target.insert(package, wanted);
+        }
+        for (package, features) in target.iter_mut().chain(&mut host) {
+            *features = union(package);
+        }
+    }
+    Err(format!("{MANIFEST} comes to no end: features differ after {ROUNDS} rounds").into())
+}
+
+fn manifest(target: &Features, host: &Features) -> String {
+    let mut manifest = "\
+# Written by `cargo xtask one-build --write`; src/lib.rs says what it is for.
+[package]
+name = \"one-build\"
+version.workspace = true
+edition.workspace = true
+rust-version.workspace = true
+license.workspace = true
+publish.workspace = true
+
+[lints]
+workspace = true
+"
+    .to_owned();
+    for (table, packages) in [("dependencies", target), ("build-dependencies", host)] {
+        let _ = write!(manifest, "\n[{table}]\n");
+        for ((name, version), features) in packages {
+            let compatible = compatible(version);
+            let several = packages.keys().filter(|(other, _)| other == name).count() > 1;
+            let (key, package) = match several {
+                true => (format!("{name}_{}", compatible.replace('.', "_")), format!("package = \"{name}\", ")),
+                false => (name.clone(), String::new()),
+            };
+            let features: Vec<_> = features.iter().map(|feature| format!("\"{feature}\"")).collect();
+            let features = features.join(", ");
+            let _ = writeln!(
+                manifest,
+                "{key} = {{ {package}version = \"{compatible}\", default-features = false, features = [{features}] }}"
+            );
+        }
+    }
+    manifest
+}
+
+/// The part of a version that stays the same in all that are compatible with it.
+fn compatible(version: &str) -> &str {
+    let parts = if version.starts_with("0.") { 2 } else { 1 };
+    let end = version.match_indices('.').nth(parts - 1).map_or(version.len(), |(at, _)| at);
+    &version[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ops_and_xtask_are_built_with_what_the_tests_are_built_with() {
+        run(&Options { write: false }).unwrap();
+    }
+
+    #[test]
+    fn a_line_of_the_tree_is_a_crate_and_its_features() {
+        let built = parse("tokio v1.54.1|full,rt (*)").unwrap();
+
+        assert_eq!((built.name.as_str(), built.version.as_str()), ("tokio", "1.54.1"));
+        assert_eq!(built.features, BTreeSet::from(["full".to_owned(), "rt".to_owned()]));
+        assert_eq!(parse("serde_derive v1.0.229 (proc-macro)|default").unwrap().name, "serde_derive");
+        assert_eq!(parse("ops v0.0.0 (/home/ann/onetill/infra/ops)|"), None);
+        assert_eq!(parse(""), None);
+    }
+
+    #[test]
+    fn two_versions_of_a_crate_have_names_of_their_own() {
+        let of = |version: &str| (("tower-http".to_owned(), version.to_owned()), BTreeSet::from(["cors".to_owned()]));
+
+        let manifest = manifest(&Features::from([of("0.6.11"), of("0.7.0")]), &Features::new());
+
+        assert!(manifest.contains("tower-http_0_6 = { package = \"tower-http\", version = \"0.6\", "), "{manifest}");
+        assert!(manifest.contains("tower-http_0_7 = { package = \"tower-http\", version = \"0.7\", "), "{manifest}");
+        assert_eq!((compatible("1.54.1"), compatible("0.6.11"), compatible("1.0.0-rc.1")), ("1", "0.6", "1"));
+    }
+}
