@@ -1,9 +1,14 @@
 //! The OpenAPI document: complete, so that a client can be made of it.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
 
-use e2e::Shop;
-use serde_json::Value;
+use api::codes::CODES;
+use e2e::{Shop, usd};
+use serde_json::{Value, json};
 
 #[tokio::test]
 async fn every_operation_has_a_name_of_its_own_that_says_what_it_does() {
@@ -104,6 +109,203 @@ async fn whoever_may_send_a_token_may_send_the_cookie_instead() {
         let by = |name: &str| security.iter().any(|s| s.get(name).is_some());
         assert_eq!(by("session") || by("admin"), by("cookie"), "{route}: {security:?}");
     }
+}
+
+#[tokio::test]
+async fn what_a_client_compares_is_an_enum_and_what_it_sends_has_limits() {
+    let document = document().await;
+    let schema = |name: &str| &document["components"]["schemas"][name];
+    let field = |of: &str, name: &str| schema(of)["properties"][name]["$ref"].as_str().unwrap_or_default().to_owned();
+
+    for (of, name, is) in [
+        ("OrderResponse", "state", "OrderStateName"),
+        ("OrderEventResponse", "event", "OrderEventName"),
+        ("PaymentResponse", "state", "PaymentStateName"),
+        ("RefundResponse", "state", "RefundStateName"),
+        ("CustomerResponse", "role", "RoleName"),
+        ("FieldError", "code", "ErrorCode"),
+    ] {
+        assert_eq!(field(of, name), format!("#/components/schemas/{is}"), "{of}.{name}");
+        assert!(schema(is)["enum"].as_array().is_some_and(|names| names.len() > 1), "{is}");
+    }
+    assert_eq!((&schema("Units")["minimum"], &schema("Units")["maximum"]), (&json!(1), &json!(9_999)));
+    assert_eq!(schema("PriceAmount")["maximum"], json!(domain::MAX_PRICE_MINOR));
+    let place = operations(&document).into_iter().find(|(of, _)| of == "POST /orders").expect("a route").1;
+    let key = &place["parameters"][0]["schema"];
+    assert_eq!((&key["minLength"], &key["maxLength"]), (&json!(16), &json!(64)));
+}
+
+#[tokio::test]
+async fn every_text_and_number_that_a_client_sends_has_a_limit() {
+    let document = document().await;
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    // HTML is limited by the size of a body, and a device's token by being one.
+    let unlimited = ["description", "deviceToken"];
+
+    for (of, schema) in schemas.iter().filter(|(name, _)| name.ends_with("Request")) {
+        for (name, field) in schema["properties"].as_object().into_iter().flatten() {
+            let types = [&field["type"], &field["type"][0]];
+            let is_bare = ["string", "integer"].iter().any(|t| types.contains(&&json!(t)));
+            assert!(!is_bare || unlimited.contains(&name.as_str()), "{of}.{name}: give it a type of api::schema");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_error_has_the_members_that_its_code_says() {
+    let document = document().await;
+    let variants = document["components"]["schemas"]["ProblemDetails"]["oneOf"].as_array().unwrap();
+    let variants =
+        variants.iter().map(|v| document.pointer(v["$ref"].as_str().unwrap().trim_start_matches('#')).unwrap());
+
+    let mut codes = Vec::new();
+    for variant in variants {
+        let of = variant["properties"]["code"]["enum"].as_array().unwrap();
+        codes.extend(of.iter().map(|code| code.as_str().unwrap()));
+        let member = |name: &str| variant["properties"].get(name).is_some();
+        for (code, name) in [
+            ("price_changed", "total"),
+            ("out_of_stock", "products"),
+            ("out_of_stock", "available"),
+            ("refund_too_much", "left"),
+            ("version_mismatch", "cart"),
+            ("name_invalid", "errors"),
+            ("payment_declined", "orderId"),
+        ] {
+            assert!(!of.contains(&json!(code)) || member(name), "{code} has {name}");
+        }
+    }
+
+    // Each code in one of them, so that a program knows which by it.
+    codes.sort_unstable();
+    assert_eq!(codes, CODES.iter().map(|code| code.name).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_code_that_the_sources_send_is_listed_and_every_listed_one_is_sent() {
+    // What turns into an answer; of payments it is the token.
+    const SOURCES: [&str; 7] = [
+        "functions/cart/src",
+        "functions/orders/src",
+        "functions/products/src",
+        "functions/sessions/src",
+        "shared/api/src",
+        "shared/domain/src",
+        "shared/payments/src/lib.rs",
+    ];
+    // Rules of the domain for what no route takes: reviews, and decimals of an import.
+    const ELSEWHERE: [&str; 3] = ["price_invalid", "stars_out_of_range", "text_invalid"];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let files = SOURCES.iter().flat_map(|path| sources(&root.join(path)));
+    let files = files.filter(|file| !file.ends_with("api/src/codes.rs"));
+    let sources: Vec<String> = files.map(|file| fs::read_to_string(file).unwrap()).collect();
+
+    let sent: BTreeSet<String> = sources.iter().flat_map(|source| codes_in(source)).collect();
+
+    let is_known = |code: &str| CODES.iter().any(|c| c.name == code) || ELSEWHERE.contains(&code);
+    let unknown: Vec<_> = sent.iter().filter(|code| !is_known(code)).collect();
+    assert!(unknown.is_empty(), "sent and not documented, name them in shared/api/src/codes.rs: {unknown:?}");
+    let named = |code: &str| sources.iter().any(|source| source.contains(&format!("\"{code}\"")));
+    let gone: Vec<_> = CODES.iter().map(|code| code.name).filter(|code| !named(code)).collect();
+    assert!(gone.is_empty(), "documented and never sent: {gone:?}");
+}
+
+/// Texts that look like codes, in calls that take one.
+fn codes_in(source: &str) -> Vec<String> {
+    const CALLS: [&str; 12] = [
+        "Problem::new(",
+        "bad_request(",
+        "unauthorized(",
+        "conflict(",
+        "unprocessable(",
+        "unavailable(",
+        "Invalid::new(",
+        "text_line!(",
+        "invalid(",
+        "refused(",
+        "Self::new(",
+        "line(",
+    ];
+    let mut codes = Vec::new();
+    for call in CALLS {
+        for (at, _) in source.match_indices(call) {
+            let arguments: String = source[at + call.len()..].chars().take(400).collect();
+            let statement = arguments.split(';').next().unwrap_or_default();
+            let texts = statement.split('"').skip(1).step_by(2).take(2);
+            codes.extend(texts.filter(|text| is_code(text)).map(str::to_owned));
+        }
+    }
+    codes
+}
+
+fn is_code(text: &str) -> bool {
+    text.contains('_') && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+}
+
+/// The file, or those of a folder.
+fn sources(path: &Path) -> Vec<PathBuf> {
+    if path.is_file() {
+        return vec![path.to_owned()];
+    }
+    let entries = fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path());
+    let files = entries.flat_map(|path| sources(&path));
+    files.filter(|path| path.extension().is_some_and(|e| e == "rs")).collect()
+}
+
+#[tokio::test]
+async fn all_fields_that_are_wrong_are_named_in_one_answer() {
+    let shop = Shop::open_with(|o| o.policy.rates = None).await;
+    let (admin, ann) = (shop.admin().await, shop.registered().await);
+    let long = "x".repeat(10_000);
+    let product = json!({"name": "", "category": ["a", "b", "c", "d", "e"], "price": {"amount": 1, "currency": "usd"}, "thumbnail": "javascript:x"});
+    let fields = ["name", "category", "price.currency", "thumbnail"];
+    shop.product("mug").create().await;
+
+    let created = admin.post("/admin/products", product.clone()).await.expect(422);
+    let replaced =
+        admin.send(admin.request(reqwest::Method::PUT, "/admin/products/mug").json(&product)).await.expect(422);
+    let patched =
+        admin.send(admin.request(reqwest::Method::PATCH, "/admin/products/mug").json(&product)).await.expect(422);
+    let registered = json!({"email": "nobody", "password": "short", "name": ""});
+    let registered = shop.stranger().post("/users", registered).await.expect(422);
+    let address = json!({"recipient": "", "line1": long, "city": "Bristol", "country": "Britain"});
+    let address = ann.post("/users/me/addresses", address).await.expect(422);
+    let added = ann.post("/cart/items", json!({"productId": "mug", "quantity": 0})).await.expect(422);
+    let paid = json!({"payment": {"token": ""}, "expectedTotal": {"amount": 1, "currency": "usd"}});
+    let paid = ann.post_once("/orders", "0123456789abcdef", paid).await.expect(422);
+    let password = json!({"name": "", "currentPassword": "x".repeat(129), "newPassword": "short"});
+    let password = ann.send(ann.request(reqwest::Method::PATCH, "/users/me").json(&password)).await.expect(422);
+
+    assert_eq!(named(&created), fields);
+    assert_eq!(named(&replaced), fields);
+    assert_eq!(named(&patched), fields);
+    assert_eq!(named(&registered), ["email", "password", "name"]);
+    assert_eq!(named(&address).len(), 3, "{}", address.text());
+    assert_eq!(named(&added), ["quantity"]);
+    assert_eq!(named(&paid), ["payment.token", "expectedTotal.currency"]);
+    assert_eq!(named(&password), ["name", "currentPassword", "newPassword"]);
+}
+
+#[tokio::test]
+async fn a_batch_names_all_fields_of_each_product_that_is_refused() {
+    let shop = Shop::open().await;
+    let admin = shop.admin().await;
+    let wrong = json!({"name": "", "category": [], "price": usd(-1)});
+
+    let answer = admin.post("/admin/products/batch", json!({"items": [wrong]})).await.expect(200).json();
+
+    let errors = answer["items"][0]["errors"].as_array().unwrap();
+    let named: Vec<_> = errors.iter().map(|e| e["field"].as_str().unwrap()).collect();
+    assert_eq!(named, ["name", "price"]);
+}
+
+/// The fields that an answer names, the first of which is `field`.
+fn named(answer: &e2e::Answer) -> Vec<String> {
+    let body = answer.json();
+    let errors = body["errors"].as_array().unwrap_or_else(|| panic!("no errors: {body}"));
+    assert_eq!((&body["field"], &body["code"]), (&errors[0]["field"], &errors[0]["code"]));
+    assert!(errors.iter().all(|error| is_text(&error["detail"])));
+    errors.iter().map(|error| error["field"].as_str().unwrap().to_owned()).collect()
 }
 
 async fn document() -> Value {

@@ -275,6 +275,22 @@ async fn only_allowed_origins_may_read_answers() {
 }
 
 #[tokio::test]
+async fn a_page_reads_the_headers_it_needs_and_asks_before_a_request_every_ten_minutes_only() {
+    let shop = Shop::open_with(|o| o.policy.origins = vec![STOREFRONT.to_owned()]).await;
+    let ann = shop.customer().await;
+
+    let preflight = ann.request(Method::OPTIONS, "/orders").header("origin", STOREFRONT);
+    let preflight = ann.send(preflight.header("access-control-request-method", "POST")).await;
+    let answer = ann.send(ann.request(Method::GET, "/cart").header("origin", STOREFRONT)).await;
+
+    assert_eq!(preflight.header("access-control-max-age"), Some("600"));
+    let exposed = answer.header("access-control-expose-headers").expect("headers that a page may read");
+    for name in ["etag", "location", "retry-after", "idempotency-replayed"] {
+        assert!(exposed.split(',').any(|e| e.trim() == name), "{name}: {exposed}");
+    }
+}
+
+#[tokio::test]
 async fn of_a_hundred_guesses_at_once_five_are_looked_at() {
     let shop = Shop::open().await;
     registered_as(&shop, ANN).await;

@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
 
-use api::{Context, Id, IfMatch, Json, Problem, RequestKey, SessionAndCart, idempotency};
+use api::{All, Context, Id, IfMatch, Json, Problem, RequestKey, SessionAndCart, idempotency};
 use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
 };
-use domain::{Cart, CartError, CartRequest, Money, ProductId, Quantity, Recalled};
+use domain::{Cart, CartError, CartRequest, Invalid, Money, ProductId, Quantity, Recalled};
 use http::{HeaderValue, StatusCode, header};
 use table::{CartWrite, CartWriteError};
 
@@ -32,7 +32,7 @@ pub async fn get(
 #[utoipa::path(post, path = "/cart/items", operation_id = "addCartItem", tag = "cart", security(("session" = [])),
     params(
         ("If-Match" = Option<String>, Header),
-        ("Idempotency-Key" = Option<String>, Header, description = "a retry with the same one is answered with the cart as it is, and `Idempotency-Replayed: true`"),
+        ("Idempotency-Key" = Option<String>, Header, description = "Here the repeated answer is the cart as it is now."),
     ),
     request_body = AddItemRequest,
     responses(
@@ -40,7 +40,7 @@ pub async fn get(
         (status = 404, description = "`not_found`: there is no such product"),
         (status = 409, description = "`cart_busy`"),
         (status = 412, description = "`version_mismatch`, with the current `cart`"),
-        (status = 422, description = "`quantity_out_of_range`, `cart_full`, `currency_mismatch`, `idempotency_key_reused`"),
+        (status = 422, description = "`quantity_out_of_range`, `cart_full`, `currency_mismatch`"),
     ))]
 pub async fn add(
     read: SessionAndCart,
@@ -49,8 +49,7 @@ pub async fn add(
     key: Option<RequestKey>,
     Json(request): Json<AddItemRequest>,
 ) -> Result<Response, Problem> {
-    let product: ProductId = request.product_id.parse()?;
-    let added = Quantity::new(request.quantity)?;
+    let (product, added) = (request.product_id.parse(), Quantity::new(request.quantity)).all()?;
     let once = key.map(|key| key.cart_request(&request));
     // Before the price: what was added may not be sold any more.
     if let Some(replayed) = replay(&state.context, &read.cart, once.as_ref()).await? {
@@ -223,11 +222,10 @@ async fn write(context: &Context, write: CartWrite<'_>, change: &Change) -> Resu
 }
 
 fn refusal(refused: CartError) -> Problem {
-    let code = match refused {
-        CartError::Full => "cart_full",
-        CartError::QuantityOutOfRange => "quantity_out_of_range",
-    };
-    Problem::unprocessable(code, refused.to_string())
+    match refused {
+        CartError::Full => Problem::unprocessable("cart_full", refused.to_string()),
+        CartError::QuantityOutOfRange => Invalid::new("quantity", "quantity_out_of_range", refused.to_string()).into(),
+    }
 }
 
 /// 412, with what the cart is now, so that the client need not ask.

@@ -1,4 +1,4 @@
-use api::wire::Money;
+use api::{schema, wire::Money};
 use domain::{Cart, Currency, ProductId, Quantity};
 use serde::{Deserialize, Serialize};
 use table::ProductPage;
@@ -7,10 +7,10 @@ use utoipa::ToSchema;
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AddItemRequest {
-    #[schema(example = "mug-blue")]
+    #[schema(value_type = schema::ProductId, example = "mug-blue")]
     pub product_id: String,
     /// 1 to 9,999.
-    #[schema(example = 1)]
+    #[schema(value_type = schema::Units, example = 1)]
     pub quantity: i64,
 }
 
@@ -18,7 +18,7 @@ pub struct AddItemRequest {
 #[serde(deny_unknown_fields)]
 pub struct SetQuantityRequest {
     /// 1 to 9,999; 0 removes the line.
-    #[schema(example = 2)]
+    #[schema(value_type = schema::UnitsOrNone, example = 2)]
     pub quantity: i64,
 }
 
@@ -38,6 +38,7 @@ pub struct CartResponse {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LeftOutResponse {
+    #[schema(value_type = schema::ProductId)]
     pub product_id: String,
     pub quantity: u32,
 }
@@ -45,6 +46,7 @@ pub struct LeftOutResponse {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CartItemResponse {
+    #[schema(value_type = schema::ProductId)]
     pub product_id: String,
     pub name: String,
     pub quantity: u32,
@@ -60,7 +62,7 @@ pub struct CartItemResponse {
     /// `available`; `short` if fewer units are left than the line has; `sold_out`; `not_sold` if the product is no longer
     /// there; or `currency_mismatch` if it is sold in another currency now than the shop charges in. Checkout refuses a
     /// cart with any line that is not `available`.
-    #[schema(example = "available")]
+    #[schema(value_type = schema::CartLineStatus, example = "available")]
     pub status: &'static str,
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use api::{Admin, Id, Params, Problem, wire::page_limit};
+use api::{Admin, Id, Params, Problem, schema, wire::page_limit};
 use axum::{Json, extract::State as Extract, response::IntoResponse};
 use domain::{OrderId, OrderState};
 use serde::{Deserialize, Serialize};
@@ -20,16 +20,17 @@ pub struct ListParams {
     /// `confirmed`, `shipped`, `delivered` or `cancelled`, newest first; or `pending_payment`, `payment_unknown`,
     /// `refund_owed` or `disputed`, due first. Without it, orders of every state that were placed on the day: first those
     /// whose payment has no outcome yet, due first, then the others, newest first.
-    #[param(example = "confirmed")]
+    #[param(value_type = Option<schema::OrderListState>, example = "confirmed")]
     state: Option<String>,
     /// `yyyy-mm-dd`, UTC, the day the orders were placed; today unless told. Not together with a state of what is open,
     /// which few orders are: those of every day are listed.
-    #[param(example = "2026-01-31")]
+    #[param(value_type = Option<schema::Day>, example = "2026-01-31")]
     day: Option<String>,
     /// 1 to 100, 24 unless told.
-    #[param(minimum = 1, maximum = 100)]
+    #[param(value_type = Option<schema::PageLimit>)]
     limit: Option<i64>,
     /// `nextCursor` of the page before.
+    #[param(value_type = Option<schema::Cursor>)]
     cursor: Option<String>,
 }
 

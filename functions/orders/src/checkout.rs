@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use api::{Context, Deadline, Json, Problem, RequestKey, Session, SessionAndCart, idempotency, rates};
+use api::{All, Context, Deadline, Invalids, Json, Problem, RequestKey, Session, SessionAndCart, idempotency, rates};
 use axum::{extract::State as Extract, response::Response};
 use domain::{
     Address, AddressId, Cart, CartLine, Invalid, Money, NotPaid, Order, OrderId, OrderState, PlaceError, Placement,
@@ -38,7 +38,7 @@ type CartLines = BTreeMap<ProductId, CartLine>;
         (status = 402, description = "`payment_declined`, `payment_expired`"),
         (status = 404, description = "`not_found`: there is no such address"),
         (status = 409, description = "`out_of_stock`, `price_changed`, `cart_empty`, `cart_changed`, `product_not_sold`, `order_cancelled`, `idempotency_in_progress`"),
-        (status = 422, description = "`amount_not_chargeable`: the payment provider does not take the total, by `reason` `below_minimum`, `above_maximum`, `not_a_multiple` or `currency_not_taken`, with the amount it is about as `bound`; without `reason` where only the provider knows, and then the order named by `orderId` is cancelled. `payment_missing`: there is a `total` to pay, and no payment was given; `currency_mismatch`, `idempotency_key_reused`, or a field that is invalid"),
+        (status = 422, description = "`amount_not_chargeable`: the payment provider does not take the total, by `reason` `below_minimum`, `above_maximum`, `not_a_multiple` or `currency_not_taken`, with the amount it is about as `bound`; without `reason` where only the provider knows, and then the order named by `orderId` is cancelled. `payment_missing`: there is a `total` to pay, and no payment was given; `currency_mismatch`"),
         (status = 429),
     ))]
 pub async fn place(
@@ -85,12 +85,16 @@ struct Asked {
 }
 
 impl Asked {
-    fn parse(body: &PlaceOrderRequest) -> Result<Self, Invalid> {
-        Ok(Self {
-            token: body.payment.as_ref().map(|payment| PaymentToken::parse(&payment.token)).transpose()?,
-            ship_to: body.shipping_address_id.as_deref().map(str::parse).transpose()?,
-            expected_total: body.expected_total.as_ref().map(api::wire::Money::total).transpose()?,
-        })
+    fn parse(body: &PlaceOrderRequest) -> Result<Self, Invalids> {
+        let ship_to =
+            |id: &str| id.parse().map_err(|invalid: Invalid| Invalid { field: "shippingAddressId", ..invalid });
+        let (token, ship_to, expected_total) = (
+            body.payment.as_ref().map(|payment| PaymentToken::parse(&payment.token)).transpose(),
+            body.shipping_address_id.as_deref().map(ship_to).transpose(),
+            body.expected_total.as_ref().map(|total| total.total("expectedTotal")).transpose(),
+        )
+            .all()?;
+        Ok(Self { token, ship_to, expected_total })
     }
 
     /// # Errors

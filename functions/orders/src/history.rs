@@ -1,6 +1,6 @@
 //! What a customer sees of their orders.
 
-use api::{Id, Params, Problem, Session, wire::page_limit};
+use api::{Id, Params, Problem, Session, schema, wire::page_limit};
 use axum::{Json, extract::State as Extract, response::IntoResponse};
 use domain::OrderId;
 use serde::Deserialize;
@@ -15,9 +15,10 @@ use crate::{
 #[into_params(parameter_in = Query)]
 pub struct ListParams {
     /// 1 to 100, 24 unless told.
-    #[param(minimum = 1, maximum = 100)]
+    #[param(value_type = Option<schema::PageLimit>)]
     limit: Option<i64>,
     /// `nextCursor` of the page before.
+    #[param(value_type = Option<schema::Cursor>)]
     cursor: Option<String>,
 }
 

@@ -1,6 +1,6 @@
 //! Giving money back, by the shop's staff.
 
-use api::{Admin, Deadline, Id, Json, Problem, RequestKey};
+use api::{Admin, All, Deadline, Id, Invalids, Json, Problem, RequestKey, invalids::each};
 use axum::{extract::State as Extract, response::Response};
 use domain::{Invalid, OrderId, Quantity, Reason, RefundError, RefundRequest, ReturnedLine};
 use http::StatusCode;
@@ -50,17 +50,18 @@ pub async fn refund(
     .await
 }
 
-fn parse(body: &RefundOrderRequest) -> Result<RefundRequest, Invalid> {
-    let line = |line: &ReturnedLineRequest| -> Result<ReturnedLine, Invalid> {
-        let quantity = Quantity::new(line.quantity)?;
-        Ok(ReturnedLine { product: line.product_id.parse()?, quantity, restock: line.restock })
+fn parse(body: &RefundOrderRequest) -> Result<RefundRequest, Invalids> {
+    let line = |line: &ReturnedLineRequest| {
+        let (product, quantity) = (line.product_id.parse(), Quantity::new(line.quantity)).all()?;
+        Ok::<_, Invalids>(ReturnedLine { product, quantity, restock: line.restock })
     };
     if body.lines.len() > domain::MAX_LINES {
-        return Err(Invalid::new("lines", "refund_lines_invalid", "an order has at most 90 lines"));
+        return Err(Invalid::new("lines", "refund_lines_invalid", "an order has at most 90 lines").into());
     }
-    let lines = body.lines.iter().map(line).collect::<Result<_, _>>()?;
-    let amount = body.amount.as_ref().map(api::wire::Money::total).transpose()?;
-    Ok(RefundRequest { amount, lines, reason: body.reason.as_deref().map(Reason::parse).transpose()? })
+    let amount = body.amount.as_ref().map(|amount| amount.total("amount")).transpose();
+    let reason = body.reason.as_deref().map(Reason::parse).transpose();
+    let (amount, lines, reason) = (amount, each("lines", &body.lines, line), reason).all()?;
+    Ok(RefundRequest { amount, lines, reason })
 }
 
 fn refund_problem(error: RefundError) -> Problem {

@@ -1,6 +1,6 @@
 //! What payment providers tell of their own accord.
 
-use api::{Body, Deadline, Problem};
+use api::{Body, Deadline, Problem, schema};
 use axum::{
     Json,
     extract::{Path, State as Extract},
@@ -16,7 +16,7 @@ use crate::{State, saga_problem};
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HeardResponse {
     /// `applied`; `seen`, if the same event came before; or `ignored`, if it is about nothing of this shop.
-    #[schema(example = "applied")]
+    #[schema(value_type = schema::HeardOutcomeName, example = "applied")]
     outcome: &'static str,
 }
 

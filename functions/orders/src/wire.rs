@@ -1,4 +1,7 @@
-use api::wire::{Money, timestamp};
+use api::{
+    schema,
+    wire::{Money, timestamp},
+};
 use domain::{Address, Customer, Dispute, Order, OrderEvent, OrderLine, Refund, ReturnedLine, Transition};
 use serde::{Deserialize, Serialize};
 use table::CustomerOrder;
@@ -13,6 +16,7 @@ pub struct PlaceOrderRequest {
     pub payment: Option<PaymentRequest>,
     /// One of the customer's addresses.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::AddressId>)]
     pub shipping_address_id: Option<String>,
     /// The total the customer was shown; another one is refused rather than charged.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -23,7 +27,7 @@ pub struct PlaceOrderRequest {
 #[serde(deny_unknown_fields)]
 pub struct PaymentRequest {
     /// From the payment provider's form; locally `tok_visa` pays and `tok_declined` declines.
-    #[schema(example = "tok_visa")]
+    #[schema(value_type = schema::PaymentToken, example = "tok_visa")]
     pub token: String,
 }
 
@@ -39,15 +43,16 @@ pub struct RefundOrderRequest {
     pub lines: Vec<ReturnedLineRequest>,
     /// Why, in words of people: one line of up to 200 characters. The customer reads it, in the order and in the mail.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "The handle was broken")]
+    #[schema(value_type = Option<schema::Reason>, example = "The handle was broken")]
     pub reason: Option<String>,
 }
 
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReturnedLineRequest {
+    #[schema(value_type = schema::ProductId)]
     pub product_id: String,
-    #[schema(example = 1)]
+    #[schema(value_type = schema::Units, example = 1)]
     pub quantity: i64,
     /// Whether the units can be sold again; they cannot unless told.
     #[serde(default)]
@@ -57,14 +62,17 @@ pub struct ReturnedLineRequest {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderResponse {
+    #[schema(value_type = schema::OrderId)]
     pub order_id: String,
     /// For staff: whose order it is.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = OrderCustomerResponse, required = false)]
     pub customer: Option<OrderCustomerResponse>,
     /// `pending_payment`, `payment_unknown`, `confirmed`, `shipped`, `delivered` or `cancelled`.
-    #[schema(example = "confirmed")]
+    #[schema(value_type = schema::OrderStateName, example = "confirmed")]
     pub state: &'static str,
     /// RFC 3339, UTC.
+    #[schema(value_type = schema::Timestamp)]
     pub placed_at: String,
     pub items: Vec<OrderItemResponse>,
     pub subtotal: Money,
@@ -77,6 +85,7 @@ pub struct OrderResponse {
     pub refunded: Money,
     pub refunds: Vec<RefundResponse>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = OrderAddressResponse, required = false)]
     pub shipping_address: Option<OrderAddressResponse>,
     /// Everything that happened to the order, oldest first.
     pub history: Vec<OrderEventResponse>,
@@ -87,12 +96,13 @@ pub struct OrderResponse {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderCustomerResponse {
+    #[schema(value_type = schema::UserId)]
     pub user_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "Ann")]
+    #[schema(value_type = String, required = false, example = "Ann")]
     pub name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "ann@example.com")]
+    #[schema(value_type = String, required = false, example = "ann@example.com")]
     pub email: Option<String>,
 }
 
@@ -103,24 +113,25 @@ pub struct RefundResponse {
     pub number: u32,
     pub amount: Money,
     /// `requested` while it is owed, `paid`, or `refused` by the payment provider.
-    #[schema(example = "paid")]
+    #[schema(value_type = schema::RefundStateName, example = "paid")]
     pub state: &'static str,
     /// What came back with it, if it is for goods; of a refund that cancelled the order, what was not shipped.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<RefundLineResponse>,
     /// Why, if staff said so.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "The handle was broken")]
+    #[schema(value_type = schema::Reason, required = false, example = "The handle was broken")]
     pub reason: Option<String>,
     /// The payment provider's id of a refund that somebody made there; it was not asked for here.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "re_3MmlLrLkdIwHu7ix0uke3Ezy")]
+    #[schema(value_type = String, required = false, example = "re_3MmlLrLkdIwHu7ix0uke3Ezy")]
     pub made_by_hand: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RefundLineResponse {
+    #[schema(value_type = schema::ProductId)]
     pub product_id: String,
     pub quantity: u32,
     /// Whether the units went on sale again.
@@ -133,21 +144,25 @@ pub struct OrderEventResponse {
     /// refund, under whose number it is), `not_chargeable`, `paid_late`, `shipped`,
     /// `delivered`, `refund_requested`, `refund_paid`, `refund_refused`, `refund_recorded` (made at the payment provider by
     /// hand), `disputed`, `dispute_won` or `dispute_lost`.
-    #[schema(example = "confirmed")]
+    #[schema(value_type = schema::OrderEventName, example = "confirmed")]
     pub event: &'static str,
     /// The number of the refund it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = u32, required = false)]
     pub refund: Option<u32>,
     /// The number of the dispute it is about.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = u32, required = false)]
     pub dispute: Option<u32>,
     /// RFC 3339, UTC.
+    #[schema(value_type = schema::Timestamp)]
     pub at: String,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderItemResponse {
+    #[schema(value_type = schema::ProductId)]
     pub product_id: String,
     pub name: String,
     pub quantity: u32,
@@ -158,7 +173,7 @@ pub struct OrderItemResponse {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PaymentResponse {
     /// `pending`, `unknown`, `captured`, `declined`, or `voided` if nothing was taken and nothing will be.
-    #[schema(example = "captured")]
+    #[schema(value_type = schema::PaymentStateName, example = "captured")]
     pub state: &'static str,
     /// For staff: the disputes about the payment, if the customer's bank disputes it or did, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -174,11 +189,11 @@ pub struct DisputeResponse {
     pub id: String,
     pub amount: Money,
     /// `open`, `won` if the shop keeps the money, or `lost`.
-    #[schema(example = "open")]
+    #[schema(value_type = schema::DisputeStateName, example = "open")]
     pub state: &'static str,
     /// In the payment provider's words.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(example = "fraudulent")]
+    #[schema(value_type = String, required = false, example = "fraudulent")]
     pub reason: Option<String>,
 }
 
@@ -186,17 +201,25 @@ pub struct DisputeResponse {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderAddressResponse {
+    #[schema(value_type = schema::AddressLine)]
     pub recipient: String,
+    #[schema(value_type = schema::AddressLine)]
     pub line1: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::AddressLine, required = false)]
     pub line2: Option<String>,
+    #[schema(value_type = schema::AddressLine)]
     pub city: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::AddressLine, required = false)]
     pub region: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::AddressLine, required = false)]
     pub postal_code: Option<String>,
+    #[schema(value_type = schema::CountryCode)]
     pub country: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::Phone, required = false)]
     pub phone: Option<String>,
 }
 
@@ -204,8 +227,11 @@ pub struct OrderAddressResponse {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderSummaryResponse {
+    #[schema(value_type = schema::OrderId)]
     pub order_id: String,
+    #[schema(value_type = schema::OrderStateName)]
     pub state: &'static str,
+    #[schema(value_type = schema::Timestamp)]
     pub placed_at: String,
     pub total: Money,
     /// Units of all lines together.

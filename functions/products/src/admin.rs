@@ -30,7 +30,7 @@ const CREATE: &str = "POST /admin/products";
     responses(
         (status = 201, description = "the product was created", body = ProductResponse, headers(("Location"), ("ETag"))),
         (status = 409, description = "`product_exists`"),
-        (status = 422, description = "`idempotency_key_reused`, or a field that is invalid"),
+        (status = 422, description = "`currency_mismatch`"),
     ))]
 pub async fn create(
     admin: Admin,
@@ -39,9 +39,8 @@ pub async fn create(
     Json(request): Json<CreateProductRequest>,
 ) -> Result<Response, Problem> {
     let (table, clock) = (&state.context.table, &state.context.clock);
-    let product = request.product(|| clock.uuid_v7().into(), clock.now())?;
+    let (product, available) = request.product(|| clock.uuid_v7().into(), clock.now())?;
     product.is_priced_in(state.context.policy.currency)?;
-    let available = request.stock()?;
     let once = key.map(|key| key.request(&admin.uid, CREATE, &request));
     // Before a description is stored that no product would have.
     if let Some(once) = &once

@@ -1,8 +1,9 @@
 use std::collections::{BTreeSet, HashSet};
 
 use api::{
-    Admin, Json, Problem, RequestKey,
+    Admin, Invalids, Json, Problem, RequestKey, schema,
     strict::{self, Mismatch},
+    wire::FieldError,
 };
 use axum::{extract::State as Extract, response::IntoResponse};
 use domain::{Invalid, ProductId, sanitise};
@@ -32,15 +33,21 @@ pub struct BatchResponse {
 #[serde(rename_all = "camelCase")]
 pub struct BatchOutcome {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::ProductId, required = false)]
     product_id: Option<String>,
-    /// `created`, `exists`, `invalid`, or `unwritten`: send that one again.
-    #[schema(example = "created")]
+    /// Send one that is `unwritten` again.
+    #[schema(value_type = schema::BatchOutcomeName, example = "created")]
     outcome: &'static str,
     /// Why it is invalid: a stable code, and a sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::ErrorCode, required = false)]
     code: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     detail: Option<String>,
+    /// All fields that are refused.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
 }
 
 /// Creates up to 100 products. One that cannot be created does not keep the others out. With a key, a retry finds products
@@ -72,7 +79,7 @@ pub async fn create_batch(
             Err(refused) => (refused.into(), None),
             Ok((product, _, _)) if !seen.insert(product.id.clone()) => {
                 let repeated = Invalid::new("productId", "product_repeated", "stands in the batch already");
-                (Refused::from(repeated).into(), None)
+                (Refused::from(Invalids::from(repeated)).into(), None)
             }
             Ok((product, html, stock)) => {
                 let description = match html {
@@ -84,6 +91,7 @@ pub async fn create_batch(
                     outcome: "unwritten",
                     code: None,
                     detail: None,
+                    errors: Vec::new(),
                 };
                 let record = ProductRecord { product, description, imported: None };
                 (outcome, Some(ImportRecord { record, stock, says: Says::Everything }))
@@ -122,32 +130,35 @@ fn read(
     fresh_id: impl FnOnce() -> ProductId,
 ) -> Result<(domain::Product, Option<String>, i64), Refused> {
     let request: CreateProductRequest = strict::from_value(value)?;
-    let product = request.product(fresh_id, state.context.clock.now())?;
-    product.is_priced_in(state.context.policy.currency)?;
+    let (product, stock) = request.product(fresh_id, state.context.clock.now())?;
+    product.is_priced_in(state.context.policy.currency).map_err(Invalids::from)?;
     let html = request.description.as_deref().map(sanitise).filter(|html| !html.is_empty());
-    Ok((product, html, request.stock()?))
+    Ok((product, html, stock))
 }
 
 /// Why one product of a batch cannot be created.
 struct Refused {
     code: &'static str,
     detail: String,
+    errors: Vec<FieldError>,
 }
 
-impl From<Invalid> for Refused {
-    fn from(invalid: Invalid) -> Self {
-        Self { code: invalid.code, detail: invalid.to_string() }
+impl From<Invalids> for Refused {
+    fn from(invalids: Invalids) -> Self {
+        Self { code: invalids.code(), detail: invalids.detail(), errors: invalids.errors() }
     }
 }
 
 impl From<Mismatch> for Refused {
     fn from(mismatch: Mismatch) -> Self {
-        Self { code: "body_invalid", detail: mismatch.to_string() }
+        let (code, detail) = ("body_invalid", mismatch.to_string());
+        let errors = mismatch.field().map(|field| FieldError { field, code, detail: detail.clone() });
+        Self { code, detail, errors: errors.into_iter().collect() }
     }
 }
 
 impl From<Refused> for BatchOutcome {
-    fn from(Refused { code, detail }: Refused) -> Self {
-        Self { product_id: None, outcome: "invalid", code: Some(code), detail: Some(detail) }
+    fn from(Refused { code, detail, errors }: Refused) -> Self {
+        Self { product_id: None, outcome: "invalid", code: Some(code), detail: Some(detail), errors }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{Id, Params, Problem, wire::page_limit};
+use api::{Id, Params, Problem, schema, wire::page_limit};
 use axum::{
     Json,
     extract::State as Extract,
@@ -30,17 +30,19 @@ pub struct ListParams {
     /// `%2F`, before URL encoding.
     category: Option<String>,
     /// Least price, in minor units.
-    #[param(minimum = 0)]
+    #[param(value_type = Option<schema::PriceAmount>)]
     min_price: Option<i64>,
     /// Highest price, in minor units.
-    #[param(minimum = 0)]
+    #[param(value_type = Option<schema::PriceAmount>)]
     max_price: Option<i64>,
     /// `price`, cheapest first, or `-price`.
+    #[param(value_type = Option<schema::ProductSort>)]
     sort: Option<String>,
     /// 1 to 100, 24 unless told.
-    #[param(minimum = 1, maximum = 100)]
+    #[param(value_type = Option<schema::PageLimit>)]
     limit: Option<i64>,
     /// `nextCursor` of the page before.
+    #[param(value_type = Option<schema::Cursor>)]
     cursor: Option<String>,
 }
 

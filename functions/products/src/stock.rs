@@ -1,4 +1,4 @@
-use api::{Admin, Id, Json, Problem, RequestKey, idempotency};
+use api::{Admin, All, Id, Json, Problem, RequestKey, idempotency, schema};
 use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
@@ -17,10 +17,10 @@ const ROUTE: &str = "POST /admin/products/{productId}/stock";
 #[serde(deny_unknown_fields)]
 pub struct AdjustStockRequest {
     /// Units to add, or to take away.
-    #[schema(example = 5)]
+    #[schema(value_type = schema::StockDelta, example = 5)]
     delta: i64,
     /// Why, for the ledger, in words of people: one line of up to 200 characters.
-    #[schema(example = "restock")]
+    #[schema(value_type = schema::Reason, example = "restock")]
     reason: String,
 }
 
@@ -28,6 +28,7 @@ pub struct AdjustStockRequest {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StockMoveResponse {
+    #[schema(value_type = schema::ProductId)]
     pub product_id: String,
     pub move_id: String,
     pub delta: i64,
@@ -57,8 +58,7 @@ pub async fn adjust(
     key: RequestKey,
     Json(body): Json<AdjustStockRequest>,
 ) -> Result<Response, Problem> {
-    let delta = StockDelta::new(body.delta)?;
-    let reason = Reason::parse(&body.reason)?;
+    let (delta, reason) = (StockDelta::new(body.delta), Reason::parse(&body.reason)).all()?;
     let (now, move_id) = (state.context.clock.now(), state.context.clock.uuid_v7());
     let request = key.request(&admin.uid, ROUTE, &Payload { product: id.as_str(), body: &body });
     let answer = StockMoveResponse {

@@ -1,6 +1,9 @@
 use std::collections::BTreeMap;
 
-use api::wire::{Money, timestamp};
+use api::{
+    All, Invalids, schema,
+    wire::{Money, timestamp},
+};
 use domain::{
     Attributes, CategoryPath, Invalid, Manufacturer, Product, ProductId, ProductName, StockDelta, Thumbnail, Timestamp,
 };
@@ -13,31 +16,36 @@ use utoipa::ToSchema;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateProductRequest {
     /// `[A-Za-z0-9._-]{1,64}`; made up if left out.
-    #[schema(example = "mug-1")]
+    #[schema(value_type = Option<schema::ProductId>, example = "mug-1")]
     pub product_id: Option<String>,
     /// 1 to 200 characters, none of them invisible; kept in NFC, as every text of a product is.
-    #[schema(example = "Mug")]
+    #[schema(value_type = schema::ProductName, example = "Mug")]
     pub name: String,
     /// HTML; sanitised before it is kept. Pictures have `https:` URLs or paths relative to the storefront.
     pub description: Option<String>,
     /// Category path, outermost first: at most 4 levels of 1 to 100 characters, and 1,000 bytes of UTF-8 together, since each
     /// level is a key of the table.
-    #[schema(example = json!(["Kitchen", "Mugs"]))]
+    #[schema(value_type = schema::CategoryPath, example = json!(["Kitchen", "Mugs"]))]
     pub category: Vec<String>,
     /// In the currency that the shop sells in.
+    #[schema(value_type = schema::Price)]
     pub price: Money,
     /// `https:` URL, or a path relative to the storefront.
+    #[schema(value_type = Option<schema::Thumbnail>)]
     pub thumbnail: Option<String>,
     /// 1 to 100 characters.
+    #[schema(value_type = Option<schema::Manufacturer>)]
     pub manufacturer: Option<String>,
     /// At most 32 strings, numbers or booleans, named by 1 to 64 characters. Names and values are at most 1,536 bytes of
     /// UTF-8 together, so that a product's page stays one read unit.
     #[serde(default)]
-    #[schema(value_type = BTreeMap<String, serde_json::Value>)]
+    #[schema(value_type = schema::Attributes)]
     pub attributes: BTreeMap<String, serde_json::Value>,
+    #[schema(value_type = Option<schema::FeaturedRank>)]
     pub featured_rank: Option<u32>,
     /// Units to start with.
     #[serde(default)]
+    #[schema(value_type = schema::Stock)]
     pub stock: i64,
 }
 
@@ -45,16 +53,22 @@ pub struct CreateProductRequest {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReplaceProductRequest {
+    #[schema(value_type = schema::ProductName)]
     pub name: String,
     /// HTML; sanitised before it is kept. Left out, the product has none.
     pub description: Option<String>,
+    #[schema(value_type = schema::CategoryPath)]
     pub category: Vec<String>,
+    #[schema(value_type = schema::Price)]
     pub price: Money,
+    #[schema(value_type = Option<schema::Thumbnail>)]
     pub thumbnail: Option<String>,
+    #[schema(value_type = Option<schema::Manufacturer>)]
     pub manufacturer: Option<String>,
     #[serde(default)]
-    #[schema(value_type = BTreeMap<String, serde_json::Value>)]
+    #[schema(value_type = schema::Attributes)]
     pub attributes: BTreeMap<String, serde_json::Value>,
+    #[schema(value_type = Option<schema::FeaturedRank>)]
     pub featured_rank: Option<u32>,
 }
 
@@ -62,19 +76,22 @@ pub struct ReplaceProductRequest {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PatchProductRequest {
+    #[schema(value_type = Option<schema::ProductName>)]
     pub name: Option<String>,
+    #[schema(value_type = Option<schema::CategoryPath>)]
     pub category: Option<Vec<String>>,
+    #[schema(value_type = Option<schema::Price>)]
     pub price: Option<Money>,
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Thumbnail>)]
     pub thumbnail: Option<Option<String>>,
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<schema::Manufacturer>)]
     pub manufacturer: Option<Option<String>>,
-    #[schema(value_type = Option<BTreeMap<String, serde_json::Value>>)]
+    #[schema(value_type = Option<schema::Attributes>)]
     pub attributes: Option<BTreeMap<String, serde_json::Value>>,
     #[serde(default, deserialize_with = "given")]
-    #[schema(value_type = Option<u32>)]
+    #[schema(value_type = Option<schema::FeaturedRank>)]
     pub featured_rank: Option<Option<u32>>,
 }
 
@@ -87,16 +104,20 @@ fn given<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Resu
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProductResponse {
+    #[schema(value_type = schema::ProductId)]
     pub product_id: String,
     pub name: String,
     pub category: Vec<String>,
     pub price: Money,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     pub thumbnail: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     pub manufacturer: Option<String>,
     pub attributes: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = u32, required = false)]
     pub featured_rank: Option<u32>,
     /// Whether `/products/{productId}/description` has something to show.
     pub has_description: bool,
@@ -104,7 +125,9 @@ pub struct ProductResponse {
     pub rating: RatingResponse,
     pub version: u64,
     /// RFC 3339, UTC.
+    #[schema(value_type = schema::Timestamp)]
     pub created_at: String,
+    #[schema(value_type = schema::Timestamp)]
     pub updated_at: String,
 }
 
@@ -130,10 +153,12 @@ pub struct RatingResponse {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProductCardResponse {
+    #[schema(value_type = schema::ProductId)]
     pub product_id: String,
     pub name: String,
     pub price: Money,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     pub thumbnail: Option<String>,
     /// A moment late: the product itself tells how many there are.
     pub sold_out: bool,
@@ -149,39 +174,56 @@ pub struct ProductListResponse {
 }
 
 impl CreateProductRequest {
-    pub fn product(&self, fresh_id: impl FnOnce() -> ProductId, now: Timestamp) -> Result<Product, Invalid> {
-        let id = self.product_id.as_deref().map(ProductId::of_new_product).transpose()?.unwrap_or_else(fresh_id);
-        Ok(Product {
-            id,
-            name: ProductName::parse(&self.name)?,
-            category: CategoryPath::new(&self.category)?,
-            price: self.price.price()?,
-            thumbnail: self.thumbnail.as_deref().map(Thumbnail::parse).transpose()?,
-            manufacturer: self.manufacturer.as_deref().map(Manufacturer::parse).transpose()?,
-            attributes: attributes(&self.attributes)?,
+    /// The product, and the units to start with.
+    pub fn product(&self, fresh_id: impl FnOnce() -> ProductId, now: Timestamp) -> Result<(Product, i64), Invalids> {
+        let (id, name, category, price, thumbnail, manufacturer, attributes, stock) = (
+            self.product_id.as_deref().map(ProductId::of_new_product).transpose(),
+            ProductName::parse(&self.name),
+            CategoryPath::new(&self.category),
+            self.price.price(),
+            self.thumbnail.as_deref().map(Thumbnail::parse).transpose(),
+            self.manufacturer.as_deref().map(Manufacturer::parse).transpose(),
+            attributes(&self.attributes),
+            StockDelta::initial(self.stock),
+        )
+            .all()?;
+        let product = Product {
+            id: id.unwrap_or_else(fresh_id),
+            name,
+            category,
+            price,
+            thumbnail,
+            manufacturer,
+            attributes,
             featured_rank: self.featured_rank,
             version: 1,
             created_at: now,
             updated_at: now,
-        })
-    }
-
-    pub fn stock(&self) -> Result<i64, Invalid> {
-        StockDelta::initial(self.stock)
+        };
+        Ok((product, stock))
     }
 }
 
 impl ReplaceProductRequest {
     /// The product that takes the place of `old`, of the same version.
-    pub fn replacing(&self, old: &Product) -> Result<Product, Invalid> {
+    pub fn replacing(&self, old: &Product) -> Result<Product, Invalids> {
+        let (name, category, price, thumbnail, manufacturer, attributes) = (
+            ProductName::parse(&self.name),
+            CategoryPath::new(&self.category),
+            self.price.price(),
+            self.thumbnail.as_deref().map(Thumbnail::parse).transpose(),
+            self.manufacturer.as_deref().map(Manufacturer::parse).transpose(),
+            attributes(&self.attributes),
+        )
+            .all()?;
         Ok(Product {
             id: old.id.clone(),
-            name: ProductName::parse(&self.name)?,
-            category: CategoryPath::new(&self.category)?,
-            price: self.price.price()?,
-            thumbnail: self.thumbnail.as_deref().map(Thumbnail::parse).transpose()?,
-            manufacturer: self.manufacturer.as_deref().map(Manufacturer::parse).transpose()?,
-            attributes: attributes(&self.attributes)?,
+            name,
+            category,
+            price,
+            thumbnail,
+            manufacturer,
+            attributes,
             featured_rank: self.featured_rank,
             version: old.version,
             created_at: old.created_at,
@@ -192,31 +234,36 @@ impl ReplaceProductRequest {
 
 impl PatchProductRequest {
     /// `old` with the changes, of the same version.
-    pub fn changing(&self, old: &Product) -> Result<Product, Invalid> {
-        let mut product = old.clone();
-        if let Some(name) = &self.name {
-            product.name = ProductName::parse(name)?;
-        }
-        if let Some(category) = &self.category {
-            product.category = CategoryPath::new(category)?;
-        }
-        if let Some(price) = &self.price {
-            product.price = price.price()?;
-        }
-        if let Some(thumbnail) = &self.thumbnail {
-            product.thumbnail = thumbnail.as_deref().map(Thumbnail::parse).transpose()?;
-        }
-        if let Some(manufacturer) = &self.manufacturer {
-            product.manufacturer = manufacturer.as_deref().map(Manufacturer::parse).transpose()?;
-        }
-        if let Some(given) = &self.attributes {
-            product.attributes = attributes(given)?;
-        }
-        if let Some(rank) = self.featured_rank {
-            product.featured_rank = rank;
-        }
-        Ok(product)
+    pub fn changing(&self, old: &Product) -> Result<Product, Invalids> {
+        let (name, category, price, thumbnail, manufacturer, attributes) = (
+            self.name.as_deref().map(ProductName::parse).transpose(),
+            self.category.as_ref().map(CategoryPath::new).transpose(),
+            self.price.as_ref().map(Money::price).transpose(),
+            cleared_or(&self.thumbnail, Thumbnail::parse),
+            cleared_or(&self.manufacturer, Manufacturer::parse),
+            self.attributes.as_ref().map(attributes).transpose(),
+        )
+            .all()?;
+        let old = old.clone();
+        Ok(Product {
+            name: name.unwrap_or(old.name),
+            category: category.unwrap_or(old.category),
+            price: price.unwrap_or(old.price),
+            thumbnail: thumbnail.unwrap_or(old.thumbnail),
+            manufacturer: manufacturer.unwrap_or(old.manufacturer),
+            attributes: attributes.unwrap_or(old.attributes),
+            featured_rank: self.featured_rank.unwrap_or(old.featured_rank),
+            ..old
+        })
     }
+}
+
+/// What was sent of a field that can be missing: nothing, `null`, or a value.
+fn cleared_or<T>(
+    given: &Option<Option<String>>,
+    parse: impl Fn(&str) -> Result<T, Invalid>,
+) -> Result<Option<Option<T>>, Invalid> {
+    given.as_ref().map(|value| value.as_deref().map(parse).transpose()).transpose()
 }
 
 fn attributes(given: &BTreeMap<String, serde_json::Value>) -> Result<Attributes, Invalid> {

@@ -1,14 +1,14 @@
 //! Who a customer is.
 
 use api::{
-    ClientAddress, Context, Device, Json, KnownDevice, MaybeSession, Problem, Session, attach_token, rates,
+    All, ClientAddress, Context, Device, Json, KnownDevice, MaybeSession, Problem, Session, attach_token, rates,
     token::Token,
 };
 use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
 };
-use domain::{Customer, CustomerName, Email, Password, Role, SessionKind, Timestamp, UserId};
+use domain::{Customer, CustomerName, Email, Invalid, Password, Role, SessionKind, Timestamp, UserId};
 use http::StatusCode;
 use table::{Credential, LoginError, RegisterError, StoreError};
 
@@ -39,9 +39,9 @@ pub async fn register(
     Json(request): Json<RegisterRequest>,
 ) -> Result<Response, Problem> {
     let context = &state.context;
-    let email = Email::parse(&request.email)?;
-    let name = CustomerName::parse(&request.name)?;
-    let password = Password::choose(&request.password)?;
+    let (email, password, name) =
+        (Email::parse(&request.email), Password::choose(&request.password), CustomerName::parse(&request.name))
+            .all()?;
     rates::allow(context, |r| vec![r.login_account_address(&email, address), r.login_address(address)]).await?;
     // Hashed whether or not the e-mail is free: the time it takes tells nothing.
     let hash = state.passwords.hash(password).await.map_err(Problem::internal)?;
@@ -105,15 +105,20 @@ pub async fn change(
     Json(request): Json<ChangeCustomerRequest>,
 ) -> Result<Response, Problem> {
     let context = &state.context;
-    let name = request.name.as_deref().map(CustomerName::parse).transpose()?;
     let passwords = match (request.current_password, request.new_password) {
-        (Some(current), Some(new)) => Some((Password::attempt(&current)?, Password::choose(&new)?)),
+        (Some(current), Some(new)) => {
+            let of = |field| move |invalid| Invalid { field, ..invalid };
+            let current = Password::attempt(&current).map_err(of("currentPassword"));
+            Some((current, Password::choose(&new).map_err(of("newPassword"))).all())
+        }
         (None, None) => None,
         _ => {
             let detail = "a new password needs currentPassword and newPassword";
             return Err(Problem::unprocessable("password_incomplete", detail));
         }
     };
+    let name = request.name.as_deref().map(CustomerName::parse).transpose();
+    let (name, passwords) = (name, passwords.transpose()).all()?;
     let guest = || Problem::conflict("guest", "register first");
     let mut customer = context.table.customer_get(&session.uid).await?.ok_or_else(guest)?;
 

@@ -1,7 +1,7 @@
 //! Opening sessions, keeping them, ending them.
 
 use api::{
-    ClientAddress, Context, Device, DeviceCookie, Id, Json, KnownDevice, MaybeSession, NoBody, Problem, Session,
+    All, ClientAddress, Context, Device, DeviceCookie, Id, Json, KnownDevice, MaybeSession, NoBody, Problem, Session,
     attach_token, clear_cookie, rates, token::Token, wire::timestamp,
 };
 use axum::{
@@ -61,8 +61,8 @@ pub async fn login(
 ) -> Result<Response, Problem> {
     let context = &state.context;
     let forms = Email::forms(&request.email);
-    let email = forms.first().cloned().map_or_else(|| Email::parse(&request.email), Ok)?;
-    let password = Password::attempt(&request.password)?;
+    let email = forms.first().cloned().map_or_else(|| Email::parse(&request.email), Ok);
+    let (email, password) = (email, Password::attempt(&request.password)).all()?;
     let tokens = [request.device_token.as_deref(), cookie.as_deref()];
     let known = KnownDevice::recognise(context, &email, tokens.into_iter().flatten());
     // Before the hash: what is limited must not cost memory and time.

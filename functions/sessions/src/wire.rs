@@ -1,5 +1,8 @@
-use api::wire::{Money, timestamp};
-use domain::{Address, AddressId, CountryCode, Customer, Invalid, Phone, Role};
+use api::{
+    All, Invalids, schema,
+    wire::{Money, timestamp},
+};
+use domain::{Address, AddressId, CountryCode, Customer, Phone, Role};
 use serde::{Deserialize, Serialize};
 use table::{CustomerOrder, SessionSummary};
 use utoipa::ToSchema;
@@ -9,22 +12,22 @@ use utoipa::ToSchema;
 pub struct RegisterRequest {
     /// An address that mail can be sent to: ASCII before the `@`, and after it the name of a mail domain. An internationalised
     /// domain may be sent either way, and is kept in ASCII.
-    #[schema(example = "ann@example.com")]
+    #[schema(value_type = schema::Email, example = "ann@example.com")]
     pub email: String,
     /// 8 to 128 characters in NFKC, none of the common ones.
-    #[schema(format = "password")]
+    #[schema(value_type = schema::NewPassword)]
     pub password: String,
     /// 1 to 100 characters, none of them invisible; kept in NFC.
-    #[schema(example = "Ann")]
+    #[schema(value_type = schema::CustomerName, example = "Ann")]
     pub name: String,
 }
 
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LoginRequest {
-    #[schema(example = "ann@example.com")]
+    #[schema(value_type = schema::Email, example = "ann@example.com")]
     pub email: String,
-    #[schema(format = "password")]
+    #[schema(value_type = schema::Password)]
     pub password: String,
     /// From an earlier answer, for clients that keep no cookies: the login then does not wait for guesses that others made
     /// at this account. One that is expired or of another account is ignored.
@@ -37,12 +40,15 @@ pub struct LoginRequest {
 pub struct TokenResponse {
     /// Send it as `Authorization: Bearer <token>`.
     pub token: String,
+    #[schema(value_type = schema::UserId)]
     pub user_id: String,
     /// When the session ends at the latest. RFC 3339, UTC.
+    #[schema(value_type = schema::Timestamp)]
     pub expires_at: String,
     /// Makes this device known to the account for 180 days, where a password opened the session: send it with the next
     /// login. Browsers have it as the cookie `__Host-device`. It opens nothing by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     pub device_token: Option<String>,
 }
 
@@ -54,9 +60,11 @@ pub struct SessionListResponse {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SessionResponse {
+    #[schema(value_type = schema::SessionId)]
     pub session_id: String,
     /// The User-Agent it was opened with.
     pub device: String,
+    #[schema(value_type = schema::Timestamp)]
     pub created_at: String,
     /// Whether it is the one that asks.
     pub current: bool,
@@ -65,32 +73,42 @@ pub struct SessionResponse {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CustomerResponse {
+    #[schema(value_type = schema::UserId)]
     pub user_id: String,
     /// Whether there are no credentials yet: then name, e-mail and since when are missing.
     pub guest: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     pub name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     pub email: Option<String>,
     /// `customer` or `admin`.
+    #[schema(value_type = schema::RoleName)]
     pub role: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::Timestamp, required = false)]
     pub created_at: Option<String>,
     /// The newest five; `GET /orders` lists them all.
     pub recent_orders: Vec<RecentOrderResponse>,
     /// A new token, after a change of password: every other session has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     pub token: Option<String>,
     /// With a new token: makes this device known to the account for 180 days, as after a login.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
     pub device_token: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RecentOrderResponse {
+    #[schema(value_type = schema::OrderId)]
     pub order_id: String,
+    #[schema(value_type = schema::OrderStateName)]
     pub state: &'static str,
+    #[schema(value_type = schema::Timestamp)]
     pub placed_at: String,
     pub total: Money,
 }
@@ -98,11 +116,12 @@ pub struct RecentOrderResponse {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ChangeCustomerRequest {
+    #[schema(value_type = Option<schema::CustomerName>)]
     pub name: Option<String>,
     /// Needed to set a new password.
-    #[schema(format = "password")]
+    #[schema(value_type = Option<schema::Password>)]
     pub current_password: Option<String>,
-    #[schema(format = "password")]
+    #[schema(value_type = Option<schema::NewPassword>)]
     pub new_password: Option<String>,
 }
 
@@ -111,39 +130,50 @@ pub struct ChangeCustomerRequest {
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AddressRequest {
-    #[schema(example = "Ann Smith")]
+    #[schema(value_type = schema::AddressLine, example = "Ann Smith")]
     pub recipient: String,
-    #[schema(example = "1 Harbour Street")]
+    #[schema(value_type = schema::AddressLine, example = "1 Harbour Street")]
     pub line1: String,
+    #[schema(value_type = Option<schema::AddressLineIfAny>)]
     pub line2: Option<String>,
-    #[schema(example = "Bristol")]
+    #[schema(value_type = schema::AddressLine, example = "Bristol")]
     pub city: String,
+    #[schema(value_type = Option<schema::AddressLineIfAny>)]
     pub region: Option<String>,
-    #[schema(example = "BS1 5UH")]
+    #[schema(value_type = Option<schema::AddressLineIfAny>, example = "BS1 5UH")]
     pub postal_code: Option<String>,
     /// ISO 3166-1 alpha-2, or `XK` for Kosovo. The United Kingdom is `GB`.
-    #[schema(example = "GB")]
+    #[schema(value_type = schema::CountryCode, example = "GB")]
     pub country: String,
     /// For the carrier: 4 to 20 digits, with a `+` in front or not, and spaces, `-`, `.`, `/`, `(` and `)` between them.
-    #[schema(example = "+44 117 496 0123")]
+    #[schema(value_type = Option<schema::Phone>, example = "+44 117 496 0123")]
     pub phone: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AddressResponse {
+    #[schema(value_type = schema::AddressId)]
     pub address_id: String,
+    #[schema(value_type = schema::AddressLine)]
     pub recipient: String,
+    #[schema(value_type = schema::AddressLine)]
     pub line1: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::AddressLine, required = false)]
     pub line2: Option<String>,
+    #[schema(value_type = schema::AddressLine)]
     pub city: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::AddressLine, required = false)]
     pub region: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::AddressLine, required = false)]
     pub postal_code: Option<String>,
+    #[schema(value_type = schema::CountryCode)]
     pub country: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::Phone, required = false)]
     pub phone: Option<String>,
 }
 
@@ -153,18 +183,19 @@ pub struct AddressListResponse {
 }
 
 impl AddressRequest {
-    pub fn address(&self, id: AddressId) -> Result<Address, Invalid> {
-        Ok(Address {
-            id,
-            recipient: Address::line(&self.recipient, "recipient")?,
-            line1: Address::line(&self.line1, "line1")?,
-            line2: Address::optional_line(self.line2.as_deref(), "line2")?,
-            city: Address::line(&self.city, "city")?,
-            region: Address::optional_line(self.region.as_deref(), "region")?,
-            postal_code: Address::optional_line(self.postal_code.as_deref(), "postalCode")?,
-            country: CountryCode::parse(&self.country)?,
-            phone: Phone::optional(self.phone.as_deref())?,
-        })
+    pub fn address(&self, id: AddressId) -> Result<Address, Invalids> {
+        let (recipient, line1, line2, city, region, postal_code, country, phone) = (
+            Address::line(&self.recipient, "recipient"),
+            Address::line(&self.line1, "line1"),
+            Address::optional_line(self.line2.as_deref(), "line2"),
+            Address::line(&self.city, "city"),
+            Address::optional_line(self.region.as_deref(), "region"),
+            Address::optional_line(self.postal_code.as_deref(), "postalCode"),
+            CountryCode::parse(&self.country),
+            Phone::optional(self.phone.as_deref()),
+        )
+            .all()?;
+        Ok(Address { id, recipient, line1, line2, city, region, postal_code, country, phone })
     }
 }
 

@@ -53,7 +53,7 @@ export function addApi(scope: Construct, settings: Settings, functions: Function
       allowCredentials: true,
       allowMethods: [GET, POST, PUT, PATCH, DELETE],
       allowHeaders: ['authorization', 'content-type', 'if-match', 'if-none-match', 'idempotency-key'],
-      exposeHeaders: ['etag', 'retry-after', 'idempotency-replayed'],
+      exposeHeaders: ['etag', 'location', 'retry-after', 'idempotency-replayed'],
       maxAge: Duration.minutes(10),
     },
   });

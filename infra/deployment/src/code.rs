@@ -1,8 +1,9 @@
-//! What the code says that templates have to say too: the table, the mappings, and the routes.
+//! What the code says that templates have to say too: the table, the mappings, the routes, and what pages of other origins
+//! may send and read.
 
 use std::sync::Arc;
 
-use api::{Clock, Context, Cursors, Policy};
+use api::{Clock, Context, Cursors, Policy, edge};
 use notifications::MAPPING as NOTIFICATIONS;
 use payments::LocalPayments;
 use projections::MAPPING as PROJECTIONS;
@@ -15,7 +16,7 @@ use table::{
 
 use crate::{
     Outcome,
-    shape::{ROUTES, Shape, normal},
+    shape::{API, ROUTES, Shape, normal},
 };
 
 /// `GET /healthz` is on every function and in no document; this is the one that the API asks.
@@ -32,6 +33,7 @@ pub async fn differences(shape: &Shape) -> Outcome<Vec<String>> {
     let mut found = table(shape);
     found.extend(mapping(shape, &NOTIFICATIONS));
     found.extend(mapping(shape, &PROJECTIONS));
+    found.extend(cors(shape));
     found.extend(routes(shape).await?);
     Ok(found)
 }
@@ -104,6 +106,20 @@ fn mapping(shape: &Shape, mapping: &Mapping) -> Vec<String> {
     differs
         .map(|(key, code)| format!("{name}: {key} is {}, and {code} in the code: {how}", said[key.as_str()]))
         .collect()
+}
+
+/// Against `shared/api/src/edge.rs`.
+fn cors(shape: &Shape) -> Vec<String> {
+    let said = &shape.properties(API)["Cors"];
+    let names = |headers: &[http::HeaderName]| json!(headers.iter().map(|name| name.as_str()).collect::<Vec<_>>());
+    let compared = [
+        ("allowHeaders", names(&edge::SENT_BY_PAGES)),
+        ("exposeHeaders", names(&edge::READ_BY_PAGES)),
+        ("maxAge", json!(edge::PREFLIGHT_KEPT.as_secs())),
+    ];
+    let differs = compared.into_iter().filter(|(name, code)| normal(&said[*name]) != normal(code));
+    let how = "change the templates as shared/api/src/edge.rs";
+    differs.map(|(name, code)| format!("{API}: {name} is {}, and {code} in the code: {how}", said[name])).collect()
 }
 
 /// Against the OpenAPI document of each function.

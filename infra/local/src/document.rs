@@ -3,8 +3,11 @@
 
 mod answers;
 mod headers;
+mod problems;
 
-use api::wire::ProblemDetails;
+use std::collections::BTreeSet;
+
+use api::{schema, wire::FieldError};
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
@@ -46,7 +49,8 @@ pub fn openapi(routes: OpenApi) -> OpenApi {
         .build();
     document.merge(routes);
     let components = document.components.get_or_insert_default();
-    components.schemas.insert(ProblemDetails::name().into_owned(), ProblemDetails::schema());
+    components.schemas.insert(FieldError::name().into_owned(), FieldError::schema());
+    problems::describe(components);
     for (name, scheme) in security_schemes() {
         components.add_security_scheme(name, scheme);
     }
@@ -55,7 +59,28 @@ pub fn openapi(routes: OpenApi) -> OpenApi {
         changing.into_iter().flatten().for_each(|operation| complete(operation, true));
         path.get.iter_mut().for_each(|operation| complete(operation, false));
     }
+    name_fields(&mut document);
     document
+}
+
+/// Adds the schemas of fields that something refers to, directly or through another one.
+fn name_fields(document: &mut OpenApi) {
+    let fields = schema::all();
+    let mut referred = BTreeSet::new();
+    loop {
+        let text = document.to_json().unwrap_or_default();
+        let is_new =
+            |name: &&str| !referred.contains(*name) && text.contains(&format!("#/components/schemas/{name}\""));
+        let new: Vec<_> = fields.iter().filter(|(name, _)| is_new(name)).cloned().collect();
+        if new.is_empty() {
+            return;
+        }
+        let components = document.components.get_or_insert_default();
+        for (name, schema) in new {
+            referred.insert(name);
+            components.schemas.insert(name.to_owned(), schema);
+        }
+    }
 }
 
 fn tag((name, description): (&str, &str)) -> Tag {

@@ -6,6 +6,8 @@ mod direction;
 mod faults;
 mod infra;
 mod one_build;
+mod openapi;
+mod process;
 mod stripe;
 mod tools;
 mod trial;
@@ -64,6 +66,13 @@ enum Task {
     /// to see that somebody notices, and starts each function with the environment that the template gives it. No account
     /// is needed.
     Infra(infra::Options),
+    /// Checks the OpenAPI document, the API against it, and a client that is made of it
+    ///
+    /// Installs openapi-spec-validator, schemathesis, Redocly CLI, openapi-typescript and TypeScript once, into
+    /// target/tools and infra/openapi/node_modules (needs Python 3 and npm). Starts the local stack, validates and lints
+    /// its document, compiles infra/openapi/storefront.ts from it and runs it, and sends thousands of requests that the
+    /// document allows or forbids: each answer must be one that it describes.
+    Openapi,
     /// Checks that every command builds each crate with the same features, so that none builds the AWS SDK again
     ///
     /// Compares what `cargo tree` says for `cargo run`, `cargo run -p ops` and the like with what it says for the tests of
@@ -94,6 +103,7 @@ fn main() -> ExitCode {
         Task::Faults { arguments } => faults::run(&arguments),
         Task::Soak => faults::run(&["--seeds-only", "--seeds", "10000"].map(str::to_owned)),
         Task::Infra(options) => infra::run(&options),
+        Task::Openapi => openapi::run(),
         Task::OneBuild(options) => one_build::run(&options),
         Task::Stripe => stripe::run(),
         Task::Trial(options) => trial::run(&options),

@@ -4,7 +4,6 @@
 //! What it cannot show is that the real Stripe behaves as the imitation does.
 
 mod localstripe;
-mod process;
 mod proxy;
 mod scene;
 mod shop;
@@ -16,6 +15,7 @@ use crate::Outcome;
 use localstripe::LocalStripe;
 use proxy::Proxy;
 use shop::Shop;
+pub use shop::build as build_local_stack;
 
 /// What events are signed with.
 const WEBHOOK_SECRET: &str = "whsec_test";

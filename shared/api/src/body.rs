@@ -8,6 +8,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use crate::{
     Problem,
     strict::{self, Unreadable},
+    wire::FieldError,
 };
 
 /// How deep a JSON body may nest. Ours need four levels.
@@ -102,7 +103,11 @@ impl From<Unreadable> for Problem {
             Unreadable::Mismatch(mismatch) => {
                 let problem = Problem::bad_request("body_invalid", mismatch.to_string());
                 match mismatch.field() {
-                    Some(field) => problem.with("field", field),
+                    Some(field) => problem.with_errors(vec![FieldError {
+                        field,
+                        code: "body_invalid",
+                        detail: mismatch.to_string(),
+                    }]),
                     None => problem,
                 }
             }

@@ -1,6 +1,9 @@
 //! What surrounds every route: costs, logs, headers, limits, and answers for what no route takes.
 
-use std::{any::Any, time::Instant};
+use std::{
+    any::Any,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Router,
@@ -19,13 +22,29 @@ use tower_http::{
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{Context, Problem, base_path, cross_site, telemetry};
+use crate::{Context, Problem, base_path, cross_site, idempotency, telemetry};
 
 /// The largest body a route takes unless it says otherwise.
 pub const BODY_BYTES: usize = 64 * 1024;
 
 /// The largest body of the few routes that take documents or batches.
 pub const LARGE_BODY_BYTES: usize = 1024 * 1024;
+
+/// Headers that a page of another origin may send. Deployed, API Gateway answers preflights, with the same three.
+pub const SENT_BY_PAGES: [HeaderName; 5] = [
+    header::AUTHORIZATION,
+    header::CONTENT_TYPE,
+    header::IF_MATCH,
+    header::IF_NONE_MATCH,
+    HeaderName::from_static("idempotency-key"),
+];
+
+/// Headers of an answer that a page of another origin may read.
+pub const READ_BY_PAGES: [HeaderName; 4] = [header::ETAG, header::LOCATION, header::RETRY_AFTER, idempotency::REPLAYED];
+
+/// How long a browser keeps the answer to a preflight.
+/// <https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Access-Control-Max-Age>
+pub const PREFLIGHT_KEPT: Duration = Duration::from_mins(10);
 
 const HEADER_BYTES: usize = 8 * 1024;
 
@@ -146,12 +165,7 @@ fn cors(origins: &[String]) -> CorsLayer {
         .allow_origin(AllowOrigin::list(origins))
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
-        .allow_headers([
-            header::AUTHORIZATION,
-            header::CONTENT_TYPE,
-            header::IF_MATCH,
-            header::IF_NONE_MATCH,
-            HeaderName::from_static("idempotency-key"),
-        ])
-        .expose_headers([header::ETAG, header::RETRY_AFTER, HeaderName::from_static("idempotency-replayed")])
+        .allow_headers(SENT_BY_PAGES)
+        .max_age(PREFLIGHT_KEPT)
+        .expose_headers(READ_BY_PAGES)
 }

@@ -1,10 +1,12 @@
 use std::error::Error;
 
 use axum::response::{IntoResponse, Response};
-use domain::{Invalid, Money};
+use domain::Money;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 use table::{DescriptionError, StoreError, error_chain};
+
+use crate::{codes, wire::FieldError};
 
 /// An error as the client sees it: RFC 9457 `application/problem+json` with a stable `code`.
 ///
@@ -21,6 +23,7 @@ pub struct Problem {
 
 impl Problem {
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        debug_assert!(codes::is_known(code), "{code} is not documented: name it in shared/api/src/codes.rs");
         Self { status, code, detail: detail.into(), members: Map::new(), retry_after_s: None, cause: None }
     }
 
@@ -71,6 +74,12 @@ impl Problem {
         self.with(name, value)
     }
 
+    /// The fields that are refused; `field` is the first one's.
+    pub fn with_errors(self, errors: Vec<FieldError>) -> Self {
+        let first = errors.first().map(|error| error.field.clone());
+        self.with("field", first).with("errors", json!(errors))
+    }
+
     pub fn retry_after(mut self, seconds: i64) -> Self {
         self.retry_after_s = Some(seconds.max(1));
         self
@@ -79,17 +88,6 @@ impl Problem {
     fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.cause = Some(cause.into());
         self
-    }
-}
-
-impl From<Invalid> for Problem {
-    fn from(invalid: Invalid) -> Self {
-        // A malformed name of a thing is a malformed request; a value outside of its range was understood, and refused.
-        let status = match invalid.code {
-            "id_invalid" => StatusCode::BAD_REQUEST,
-            _ => StatusCode::UNPROCESSABLE_ENTITY,
-        };
-        Self::new(status, invalid.code, invalid.to_string()).with("field", invalid.field)
     }
 }
 

@@ -4,25 +4,29 @@ use domain::{Currency, Invalid};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::{Invalids, Refused, schema};
+
 /// An amount in minor units (cents) with its ISO 4217 currency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Money {
-    #[schema(example = 899)]
+    #[schema(schema_with = schema::amount, example = 899)]
     pub amount: i64,
-    #[schema(example = "USD", min_length = 3, max_length = 3)]
+    #[schema(value_type = schema::CurrencyCode, example = "USD")]
     pub currency: String,
 }
 
 impl Money {
-    /// As the price of one unit.
-    pub fn price(&self) -> Result<domain::Money, Invalid> {
-        domain::Money::price(self.amount, self.currency()?)
+    /// As the price of one unit, which stands in the field `price`.
+    pub fn price(&self) -> Result<domain::Money, Invalids> {
+        let currency = self.currency().map_err(|invalid| invalid.within("price"))?;
+        Ok(domain::Money::price(self.amount, currency)?)
     }
 
-    /// As any other amount.
-    pub fn total(&self) -> Result<domain::Money, Invalid> {
-        Ok(domain::Money::amount(self.amount, self.currency()?))
+    /// As any other amount, which stands in this field.
+    pub fn total(&self, field: &str) -> Result<domain::Money, Invalids> {
+        let currency = self.currency().map_err(|invalid| invalid.within(field))?;
+        Ok(domain::Money::amount(self.amount, currency))
     }
 
     fn currency(&self) -> Result<Currency, Invalid> {
@@ -34,6 +38,18 @@ impl From<domain::Money> for Money {
     fn from(money: domain::Money) -> Self {
         Self { amount: money.amount_minor(), currency: money.currency().code().to_owned() }
     }
+}
+
+/// A field of a request that is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// Where it stands in the request.
+    #[schema(example = "price.currency")]
+    pub field: String,
+    #[schema(value_type = schema::ErrorCode, example = "currency_invalid")]
+    pub code: &'static str,
+    /// For people.
+    pub detail: String,
 }
 
 /// An error, RFC 9457. Some carry further members that their `code` explains.

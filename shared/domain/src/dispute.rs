@@ -24,6 +24,8 @@ pub enum DisputeState {
 }
 
 impl DisputeState {
+    pub const ALL: [DisputeState; 3] = [DisputeState::Open, DisputeState::Won, DisputeState::Lost];
+
     pub fn as_str(self) -> &'static str {
         match self {
             DisputeState::Open => "open",
@@ -33,7 +35,7 @@ impl DisputeState {
     }
 
     pub fn parse(raw: &str) -> Option<Self> {
-        [DisputeState::Open, DisputeState::Won, DisputeState::Lost].into_iter().find(|s| s.as_str() == raw)
+        Self::ALL.into_iter().find(|s| s.as_str() == raw)
     }
 }
 

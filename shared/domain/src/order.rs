@@ -129,7 +129,7 @@ pub enum PaymentState {
 }
 
 impl PaymentState {
-    const ALL: [PaymentState; 5] = [
+    pub const ALL: [PaymentState; 5] = [
         PaymentState::Pending,
         PaymentState::Unknown,
         PaymentState::Captured,
@@ -195,6 +195,29 @@ pub enum OrderEvent {
 }
 
 impl OrderEvent {
+    /// One of each kind; where an event has a number it is 1.
+    pub const ALL: [OrderEvent; 19] = [
+        OrderEvent::Placed,
+        OrderEvent::PaymentLost,
+        OrderEvent::Confirmed,
+        OrderEvent::Declined,
+        OrderEvent::Expired,
+        OrderEvent::Cancelled,
+        OrderEvent::Replaced,
+        OrderEvent::NotChargeable,
+        OrderEvent::PaidLate(1),
+        OrderEvent::Shipped,
+        OrderEvent::Delivered,
+        OrderEvent::RefundRequested(1),
+        OrderEvent::RefundPaid(1),
+        OrderEvent::RefundRefused(1),
+        OrderEvent::Claimed,
+        OrderEvent::RefundRecorded(1),
+        OrderEvent::Disputed(1),
+        OrderEvent::DisputeWon(1),
+        OrderEvent::DisputeLost(1),
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             OrderEvent::Placed => "placed",
@@ -452,28 +475,7 @@ pub(crate) mod tests {
 
     #[test]
     fn every_event_reads_back_from_its_name() {
-        use OrderEvent::*;
-        for event in [
-            Placed,
-            PaymentLost,
-            Confirmed,
-            Declined,
-            Expired,
-            Cancelled,
-            Replaced,
-            PaidLate(1),
-            Shipped,
-            Delivered,
-            RefundRequested(2),
-            RefundPaid(3),
-            RefundRefused(4),
-            RefundRecorded(5),
-            NotChargeable,
-            Disputed(1),
-            DisputeWon(1),
-            DisputeLost(2),
-            Claimed,
-        ] {
+        for event in OrderEvent::ALL {
             assert_eq!(OrderEvent::parse(event.as_str(), event.number()), Some(event));
         }
     }

@@ -38,6 +38,8 @@ pub enum RefundState {
 }
 
 impl RefundState {
+    pub const ALL: [RefundState; 3] = [RefundState::Requested, RefundState::Paid, RefundState::Refused];
+
     pub fn as_str(self) -> &'static str {
         match self {
             RefundState::Requested => "requested",
@@ -47,7 +49,7 @@ impl RefundState {
     }
 
     pub fn parse(raw: &str) -> Option<Self> {
-        [RefundState::Requested, RefundState::Paid, RefundState::Refused].into_iter().find(|s| s.as_str() == raw)
+        Self::ALL.into_iter().find(|s| s.as_str() == raw)
     }
 }
 

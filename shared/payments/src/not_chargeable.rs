@@ -14,6 +14,9 @@ pub enum NotChargeable {
 }
 
 impl NotChargeable {
+    /// Every [`reason`](Self::reason).
+    pub const REASONS: [&str; 4] = ["currency_not_taken", "not_a_multiple", "below_minimum", "above_maximum"];
+
     /// For programs.
     pub fn reason(self) -> &'static str {
         match self {

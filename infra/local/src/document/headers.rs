@@ -1,14 +1,12 @@
 //! Parameters that several routes take and headers that several answers send, described once each.
 
+use api::schema::{ID, text};
 use utoipa::openapi::{
-    Header, HeaderBuilder, ObjectBuilder, RefOr, Response, SchemaFormat, Type,
+    Header, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, SchemaFormat, Type,
     path::{Operation, Parameter, ParameterBuilder, ParameterIn},
 };
 
 use super::own;
-
-/// What ids and keys are made of.
-const ID: &str = "^[A-Za-z0-9._-]+$";
 
 /// What a route takes beside a body, which decides what it can answer.
 #[derive(Debug, Clone, Copy)]
@@ -44,27 +42,28 @@ pub fn complete_parameters(operation: &mut Operation) -> Takes {
 }
 
 fn complete_parameter(parameter: &mut Parameter) {
-    let id = || text().min_length(Some(1)).max_length(Some(64)).pattern(Some(ID));
+    let named = |name: &str| RefOr::Ref(Ref::from_schema_name(name));
     let (schema, description) = match parameter.name.as_str() {
-        "productId" => (id(), "The product's id."),
-        "addressId" => (id(), "The address's id."),
-        "sessionId" => (id(), "The session's id, from `GET /sessions`."),
-        "orderId" => (
-            text().format(Some(SchemaFormat::Custom("uuid".to_owned()))),
-            "The order's id, a UUID of version 7 in lower case.",
-        ),
+        "productId" => (named("ProductId"), "The product's id."),
+        "addressId" => (named("AddressId"), "The address's id."),
+        "sessionId" => (named("SessionId"), "The session's id, from `GET /sessions`."),
+        "orderId" => (named("OrderId"), "The order's id."),
         "Idempotency-Key" => (
-            text().min_length(Some(16)).max_length(Some(64)).pattern(Some(ID)),
+            text().min_length(Some(16)).max_length(Some(64)).pattern(Some(ID)).into(),
             "Chosen by the client, one for each thing that must not happen twice: a retry with the same key and body \
-             gets the first answer again, for 24 hours.",
+             gets the first answer again, for 24 hours. It may be sent in quotes.",
         ),
-        "If-Match" => (text(), "The `ETag` that the client has seen: another version is not changed."),
-        "If-None-Match" => (text(), "The `ETag` that the client has: 304 if nothing has changed."),
+        "If-Match" => (
+            text().pattern(Some(r#"^(\*|(W/)?"[!#-~]*"(, (W/)?"[!#-~]*")*)$"#)).into(),
+            "The `ETag` that the client has seen, or several: another version is not changed. `*` is any version. A weak \
+             tag (`W/`) matches none.",
+        ),
+        "If-None-Match" => (text().into(), "The `ETag` that the client has: 304 if nothing has changed."),
         _ => return,
     };
     let more = parameter.description.take().filter(|own| !own.is_empty());
     parameter.description = Some(more.map_or(description.to_owned(), |more| format!("{description} {more}")));
-    parameter.schema = Some(schema.build().into());
+    parameter.schema = Some(schema);
 }
 
 /// Describes the headers that handlers name, and adds those that follow from what a route takes and answers.
@@ -118,8 +117,4 @@ fn complete_answer(name: &str, header: &mut RefOr<Header>) {
     let built = HeaderBuilder::new().schema(Some(schema.build()));
     let own = header.description.take().filter(|own| !own.is_empty());
     *header = built.description(Some(own.map_or(description.to_owned(), |own| format!("{description} {own}")))).build();
-}
-
-fn text() -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(Type::String)
 }

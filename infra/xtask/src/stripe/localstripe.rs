@@ -13,8 +13,8 @@ use std::{
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Value, json};
 
-use super::{SECRET_KEY, WEBHOOK_SECRET, process::Running};
-use crate::{Outcome, root, tools, with_sources};
+use super::{SECRET_KEY, WEBHOOK_SECRET};
+use crate::{Outcome, process::Running, root, tools, with_sources};
 
 const PACKAGE: &str = "localstripe==1.15.10";
 const START_TIMEOUT: Duration = Duration::from_secs(30);

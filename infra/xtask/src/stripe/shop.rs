@@ -9,8 +9,8 @@ use std::{
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{SECRET_KEY, WEBHOOK_SECRET, process::Running};
-use crate::{Outcome, cargo, with_sources};
+use super::{SECRET_KEY, WEBHOOK_SECRET};
+use crate::{Outcome, cargo, process::Running, with_sources};
 
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// Above what the shop waits for a provider.
