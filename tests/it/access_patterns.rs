@@ -12,8 +12,8 @@ use domain::{
 use e2e::{Shop, engine_counts_like_aws};
 use jiff::SignedDuration;
 use table::{
-    CartWrite, Cause, Claim, Existing, GivenUp, Idempotency, ImportRecord, Moving, NewSession, PriceRange, RateLimit, Says,
-    SessionWithCart, Shown, SortOrder, Table, keys,
+    CartWrite, Cause, Claim, Existing, GivenUp, Idempotency, ImportRecord, Moving, NewSession, PriceRange, RateLimit,
+    Says, SessionWithCart, Shown, SortOrder, Table, keys,
     meter::{self, Cost},
 };
 

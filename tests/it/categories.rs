@@ -464,7 +464,7 @@ async fn put_categories(shop: &Shop, range: std::ops::Range<usize>) {
 }
 
 /// What a version before would have left: every path in one item, and nothing counted.
-async fn make_before(shop: &Shop, paths: &[&str]) {
+pub async fn make_before(shop: &Shop, paths: &[&str]) {
     let (client, table) = (shop.raw_client(), shop.stack.table.name());
     for item in shop.dump().await {
         let (pk, sk) = (item["PK"].as_str().unwrap(), item["SK"].as_str().unwrap());

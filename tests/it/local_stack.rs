@@ -6,6 +6,8 @@ use local::{Seed, Stack, StackError, StackOptions};
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use crate::categories::make_before;
+
 #[tokio::test]
 async fn the_sample_shop_is_open_at_once() {
     let shop = Shop::open_with(|o| o.seed = Seed::Sample).await;
@@ -115,6 +117,7 @@ async fn products_of_a_data_folder_whose_category_is_spelled_otherwise_are_liste
     };
     let shop = open().await;
     shop.product("moka").spelled_in_category("Cafe\u{301}").create().await;
+    make_before(&shop, &["Cafe\u{301}"]).await;
     let before = listed(&shop).await;
     shop.stack.stop().await;
 

@@ -774,13 +774,14 @@ async fn a_name_is_as_long_as_its_letters_are_many_in_every_script() {
 
 #[tokio::test]
 async fn a_category_is_one_whichever_device_typed_it() {
-    let shop = Shop::open().await;
+    let shop = Shop::with_stream().await;
     let (admin, ann) = (shop.admin().await, shop.customer().await);
     for (id, category) in [("one", "Café"), ("two", "Cafe\u{301}")] {
         let product = json!({"productId": id, "name": "Cafetie\u{300}re", "category": [category], "price": usd(899)});
         let created = admin.post("/admin/products", product).await.expect(201).json();
         assert_eq!((&created["category"], &created["name"]), (&json!(["Café"]), &json!("Cafetière")));
     }
+    shop.drain().await;
 
     let categories = ann.get("/categories").await.expect(200).json();
     let named: Vec<_> = categories["items"].as_array().expect("a list").iter().map(|c| c["path"].clone()).collect();
@@ -819,7 +820,7 @@ async fn products_of_a_category_from_before_are_found_once_they_are_written_agai
 
 #[tokio::test]
 async fn a_product_and_a_category_from_before_are_still_shown() {
-    let shop = Shop::open().await;
+    let shop = Shop::with_stream().await;
     let table = &shop.stack.table;
     let now = shop.clock.now();
     let product = domain::Product {
@@ -838,6 +839,7 @@ async fn a_product_and_a_category_from_before_are_still_shown() {
     let record = table::ProductRecord { product: product.clone(), description: None, imported: None };
     table.categories_add(&[product.category.clone()].into()).await.expect("the table answers");
     table.product_create(&record, 5, &"staff".parse().expect("an id"), uuid::Uuid::now_v7()).await.expect("it is new");
+    shop.drain().await;
     let (admin, ann) = (shop.admin().await, shop.customer().await);
 
     let shown = ann.get("/products/old").await.expect(200).json();

@@ -28,6 +28,7 @@ const FEATURED: i32 = 24;
 pub struct ListParams {
     /// Category path such as `Kitchen/Mugs`, with the products of the categories below it. A slash within a name is
     /// `%2F`, before URL encoding.
+    #[param(value_type = Option<schema::CategoryName>)]
     category: Option<String>,
     /// Least price, in minor units.
     #[param(value_type = Option<schema::PriceAmount>)]

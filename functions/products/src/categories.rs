@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{
-    Admin, Params, Problem,
-    wire::{ProblemDetails, page_limit},
-};
+use api::{Admin, Params, Problem, schema, wire::page_limit};
 use axum::{Json, extract::State as Extract, response::IntoResponse};
 use domain::{Category, CategoryPath};
 use http::StatusCode;
@@ -31,17 +28,17 @@ pub struct List {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct CategoryListParams {
     /// Path of a category, to list the categories right below it; empty for the outermost ones. Left out, the whole tree
     /// is listed. A slash within a name is `%2F`, before URL encoding.
-    #[param(example = "Kitchen")]
+    #[param(value_type = Option<schema::CategoryName>, example = "Kitchen")]
     parent: Option<String>,
     /// 1 to 100, 100 unless told.
-    #[param(minimum = 1, maximum = 100)]
+    #[param(value_type = Option<schema::CategoryPageLimit>)]
     limit: Option<i64>,
     /// `nextCursor` of the page before.
+    #[param(value_type = Option<schema::Cursor>)]
     cursor: Option<String>,
 }
 
@@ -58,7 +55,7 @@ pub struct CategoryListResponse {
 #[serde(rename_all = "camelCase")]
 pub struct CategoryResponse {
     /// What `GET /products?category=` takes.
-    #[schema(example = "Kitchen/Mugs")]
+    #[schema(value_type = schema::CategoryName, example = "Kitchen/Mugs")]
     pub path: String,
     #[schema(example = "Mugs")]
     pub name: String,
@@ -88,9 +85,8 @@ impl From<&Category> for CategoryResponse {
 #[utoipa::path(get, path = "/categories", operation_id = "listCategories", tag = "products", params(CategoryListParams),
     security(()),
     responses(
-        (status = 200, body = CategoryListResponse),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "`category_invalid`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "a page of categories", body = CategoryListResponse),
+        (status = 422, description = "`category_invalid`"),
     ))]
 pub async fn list(
     Extract(state): Extract<State>,
@@ -107,11 +103,8 @@ pub async fn list(
 #[utoipa::path(get, path = "/admin/categories", operation_id = "listAllCategories", tag = "products",
     params(CategoryListParams), security(("admin" = [])),
     responses(
-        (status = 200, body = CategoryListResponse),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 403, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "`category_invalid`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "a page of categories", body = CategoryListResponse),
+        (status = 422, description = "`category_invalid`"),
     ))]
 pub async fn list_all(
     _: Admin,
@@ -124,11 +117,10 @@ pub async fn list_all(
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct RemoveCategoryParams {
     /// Path of the category.
-    #[param(example = "Kitchen/Mugs")]
+    #[param(value_type = schema::CategoryName, example = "Kitchen/Mugs")]
     category: String,
 }
 
@@ -139,19 +131,16 @@ pub struct RemoveCategoryParams {
     params(RemoveCategoryParams), security(("admin" = [])),
     responses(
         (status = 204, description = "the category is gone"),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 403, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 409, description = "`category_not_empty`", body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "`category_invalid`", body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 404, description = "`not_found`: there is no such category"),
+        (status = 409, description = "`category_not_empty`"),
+        (status = 422, description = "`category_invalid`"),
     ))]
 pub async fn remove(
     _: Admin,
     Extract(state): Extract<State>,
     Params(params): Params<RemoveCategoryParams>,
 ) -> Result<StatusCode, Problem> {
-    let path = CategoryPath::parse(&params.category)?;
+    let path = CategoryPath::sought(&params.category)?;
     match state.context.table.category_delete(&path).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(CategoryDeleteError::Unknown) => Err(Problem::not_found("category")),
@@ -166,7 +155,7 @@ fn wanted(state: &State, route: &str, params: &CategoryListParams) -> Result<(Li
     let parent = match params.parent.as_deref() {
         None => None,
         Some("") => Some(CategoryPath::default()),
-        Some(path) => Some(CategoryPath::parse(path)?),
+        Some(path) => Some(CategoryPath::sought(path)?),
     };
     let name = format!("{route} {:?}", parent.as_ref().map(CategoryPath::to_string));
     let (cursors, now) = (&state.context.cursors, state.context.clock.now());

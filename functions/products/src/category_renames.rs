@@ -1,8 +1,8 @@
 //! Renaming a category: asked for here, done by the sweeper.
 
 use api::{
-    Admin, Id, Json, Params, Problem,
-    wire::{ProblemDetails, page_limit, timestamp},
+    Admin, Id, Json, Params, Problem, schema,
+    wire::{page_limit, timestamp},
 };
 use axum::{extract::State as Extract, response::IntoResponse};
 use domain::{CategoryPath, CategoryRename, CategoryRenameId, Invalid, MAX_CATEGORY_DEPTH};
@@ -20,10 +20,10 @@ const ROUTE: &str = "/admin/categories/renames";
 #[serde(deny_unknown_fields)]
 pub struct RenameCategoryRequest {
     /// Path of the category, as `GET /admin/categories` has it.
-    #[schema(example = "Kitchen/Mugz")]
+    #[schema(value_type = schema::CategoryName, example = "Kitchen/Mugz")]
     from: String,
     /// Its path from then on. Where that category exists, the two become one.
-    #[schema(example = "Kitchen/Mugs")]
+    #[schema(value_type = schema::CategoryName, example = "Kitchen/Mugs")]
     to: String,
 }
 
@@ -31,8 +31,11 @@ pub struct RenameCategoryRequest {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CategoryRenameResponse {
+    #[schema(value_type = schema::RenameId)]
     pub rename_id: String,
+    #[schema(value_type = schema::CategoryName)]
     pub from: String,
+    #[schema(value_type = schema::CategoryName)]
     pub to: String,
     pub state: RenameState,
     /// Products moved so far.
@@ -41,10 +44,10 @@ pub struct CategoryRenameResponse {
     pub total: u64,
     /// Products that stay where they are, because their new path would have more than 4 levels.
     pub left: u64,
-    /// RFC 3339, UTC.
+    #[schema(value_type = schema::Timestamp)]
     pub requested_at: String,
     /// `null` until it is finished.
-    #[schema(required)]
+    #[schema(required, value_type = Option<schema::Timestamp>)]
     pub finished_at: Option<String>,
 }
 
@@ -88,21 +91,18 @@ pub struct CategoryRenameListResponse {
     security(("admin" = [])), request_body = RenameCategoryRequest,
     responses(
         (status = 202, description = "`Location` says how far it is", body = CategoryRenameResponse,
-            headers(("Location" = String, description = "path of the rename"))),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 403, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 422, description = "`category_invalid`, `rename_invalid`, `category_too_deep`", body = ProblemDetails,
-            content_type = "application/problem+json"),
+            headers(("Location"))),
+        (status = 404, description = "`not_found`: there is no such rename"),
+        (status = 422, description = "`category_invalid`, `rename_invalid`, `category_too_deep`"),
     ))]
 pub async fn create(
     admin: Admin,
     Extract(state): Extract<State>,
     Json(request): Json<RenameCategoryRequest>,
 ) -> Result<impl IntoResponse, Problem> {
-    let path = |field, path: &str| CategoryPath::parse(path).map_err(|e| Invalid { field, ..e });
-    let (from, to) = (path("from", &request.from)?, path("to", &request.to)?);
+    let of = |field| move |e| Invalid { field, ..e };
+    let from = CategoryPath::sought(&request.from).map_err(of("from"))?;
+    let to = CategoryPath::parse(&request.to).map_err(of("to"))?;
     let (table, clock) = (&state.context.table, &state.context.clock);
     let (id, now) = (CategoryRenameId::from(clock.uuid_v7()), clock.now());
 
@@ -132,13 +132,13 @@ async fn deepest(table: &Table, path: &CategoryPath) -> Result<usize, Problem> {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct RenameListParams {
     /// 1 to 100, 24 unless told.
-    #[param(minimum = 1, maximum = 100)]
+    #[param(value_type = Option<schema::PageLimit>)]
     limit: Option<i64>,
     /// `nextCursor` of the page before.
+    #[param(value_type = Option<schema::Cursor>)]
     cursor: Option<String>,
 }
 
@@ -146,10 +146,7 @@ pub struct RenameListParams {
 #[utoipa::path(get, path = "/admin/categories/renames", operation_id = "listCategoryRenames", tag = "products",
     params(RenameListParams), security(("admin" = [])),
     responses(
-        (status = 200, body = CategoryRenameListResponse),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 403, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "a page of renames", body = CategoryRenameListResponse),
     ))]
 pub async fn list(
     _: Admin,
@@ -169,11 +166,8 @@ pub async fn list(
 #[utoipa::path(get, path = "/admin/categories/renames/{renameId}", operation_id = "getCategoryRename", tag = "products",
     params(("renameId" = String, Path)), security(("admin" = [])),
     responses(
-        (status = 200, body = CategoryRenameResponse),
-        (status = 400, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 401, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 403, body = ProblemDetails, content_type = "application/problem+json"),
-        (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+        (status = 200, description = "the rename", body = CategoryRenameResponse),
+        (status = 404, description = "`not_found`: there is no such rename"),
     ))]
 pub async fn get(
     _: Admin,

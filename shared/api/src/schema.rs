@@ -65,6 +65,12 @@ schemas! {
     ProductName: line(domain::ProductName::MAX_CHARS, "What a product is called.");
     CustomerName: line(domain::CustomerName::MAX_CHARS, "What a customer is called.");
     Manufacturer: line(domain::Manufacturer::MAX_CHARS, "Who makes a product.");
+    CategoryName: text()
+        .max_length(Some(3_003))
+        .pattern(Some(PRINTABLE))
+        .description(Some("Path of a category: names between `/`, outermost first; a slash within a name is `%2F`, a percent sign `%25`."));
+    RenameId: text().format(Some(format("uuid"))).description(Some("A rename of a category."));
+    CategoryPageLimit: whole(1, 100).default(Some(100.into())).description(Some("The most categories of a page."));
     CategorySegment: line(100, "The name of one category.");
     AddressLine: line(Address::MAX_LINE_CHARS, "A line of an address.");
     AddressLineIfAny: text()
@@ -102,7 +108,7 @@ schemas! {
         .max_length(Some(domain::Password::MAX_CHARS))
         .format(Some(format("password")));
     PaymentToken: text().min_length(Some(1)).max_length(Some(255)).pattern(Some("^[!-~]+$"));
-    Cursor: text().min_length(Some(1)).max_length(Some(1_024)).description(Some("`nextCursor` of the page before."));
+    Cursor: text().min_length(Some(1)).max_length(Some(2_048)).description(Some("`nextCursor` of the page before."));
     Price: ObjectBuilder::new()
         .property("amount", Ref::from_schema_name("PriceAmount"))
         .property("currency", Ref::from_schema_name("CurrencyCode"))

@@ -52,22 +52,6 @@ pub struct FieldError {
     pub detail: String,
 }
 
-/// An error, RFC 9457. Some carry further members that their `code` explains.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct ProblemDetails {
-    #[schema(example = "about:blank")]
-    pub r#type: String,
-    #[schema(example = "Not Found")]
-    pub title: String,
-    #[schema(example = 404)]
-    pub status: u16,
-    /// Stable, for programs.
-    #[schema(example = "not_found")]
-    pub code: String,
-    /// For people.
-    pub detail: String,
-}
-
 /// How many items a page holds: 1 to 100, 24 unless told.
 ///
 /// # Errors

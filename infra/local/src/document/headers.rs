@@ -48,6 +48,7 @@ fn complete_parameter(parameter: &mut Parameter) {
         "addressId" => (named("AddressId"), "The address's id."),
         "sessionId" => (named("SessionId"), "The session's id, from `GET /sessions`."),
         "orderId" => (named("OrderId"), "The order's id."),
+        "renameId" => (named("RenameId"), "The id of the rename."),
         "Idempotency-Key" => (
             text().min_length(Some(16)).max_length(Some(64)).pattern(Some(ID)).into(),
             "Chosen by the client, one for each thing that must not happen twice: a retry with the same key and body \
