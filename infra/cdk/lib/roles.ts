@@ -89,7 +89,7 @@ function allowedTo(
         BatchGetItem: ['CAT#*', 'PROD#*'],
         BatchWriteItem: ['PROD#*'],
         DeleteItem: ['CAT#*', 'PROD#*'],
-        GetItem: ['CAT#*', 'CATALOG', 'IDEM#*', 'SESSION#*', 'USER#*'],
+        GetItem: ['CAT#*', 'CATALOG', 'IDEM#*', 'PROD#*', 'SESSION#*', 'USER#*'],
         PutItem: ['CATALOG', 'IDEM#*', 'PROD#*'],
         Query: ['CAT#*', 'CATALOG', 'PROD#*'],
         UpdateItem: ['CAT#*', 'PROD#*', 'SESSION#*'],
