@@ -48,7 +48,7 @@ pub struct StateDayPosition {
     order: String,
 }
 
-/// The place of an order in a day's list: where each state's list has come to, in the order of [`SETTLED`].
+/// The place of an order in a day's list: where each state's list has come to, in the order of `SETTLED`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DayPosition(Vec<StatePosition>);
 
@@ -214,7 +214,7 @@ impl Table {
     }
 
     /// AP-12 for operators: orders with something open of one kind, soonest due first. A page looks past as many orders
-    /// that are open for something else as [`MOST_PASSED_OVER`] allows; only beyond that it may be short, or empty, and
+    /// that are open for something else as `MOST_PASSED_OVER` allows; only beyond that it may be short, or empty, and
     /// still not the last.
     pub async fn order_list_open(
         &self,
