@@ -16,6 +16,7 @@ use clap::Args;
 use crate::{
     Outcome, cargo, root,
     tools::{finish, python},
+    without_this_package,
 };
 
 const SAM_CLI: [&str; 2] = ["aws-sam-cli==1.170.0", "cfn-lint==1.58.0"];
@@ -141,6 +142,7 @@ impl Tools {
         let mut sam = Command::new(self.sam_cli.join("sam"));
         // No account is asked; SAM wants to know a region all the same.
         sam.env("SAM_CLI_TELEMETRY", "0").env("AWS_DEFAULT_REGION", "us-east-1").args(arguments);
+        without_this_package(&mut sam);
         sam
     }
 

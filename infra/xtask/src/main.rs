@@ -128,7 +128,17 @@ pub fn root() -> PathBuf {
 pub fn cargo(arguments: &[&str]) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root()).args(arguments);
+    without_this_package(&mut cargo);
     cargo
+}
+
+/// Has a program that builds not see what cargo says of this package: build scripts that look at it, such as ring's, would
+/// run again, and all that follows from them would be built again.
+pub fn without_this_package(command: &mut Command) {
+    let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for name in names.filter(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+        command.env_remove(name);
+    }
 }
 
 /// The error and what caused it, outermost first: clients for HTTP and AWS print no sources themselves.
