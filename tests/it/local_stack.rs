@@ -6,7 +6,7 @@ use local::{Seed, Stack, StackError, StackOptions};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::categories::make_before;
+use crate::categories::{counts, make_before, named};
 
 #[tokio::test]
 async fn the_sample_shop_is_open_at_once() {
@@ -99,6 +99,30 @@ async fn the_samples_can_be_bought_whatever_the_shops_currency() {
 
     assert_eq!(added["subtotal"], json!({"amount": 899, "currency": "EUR"}));
     assert_eq!(order["total"], added["subtotal"]);
+}
+
+#[tokio::test]
+async fn a_data_folder_of_before_is_migrated_as_the_stack_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("shop");
+    let open = async || {
+        Shop::open_with(|options| {
+            options.data = Some(data.clone());
+            options.dynamodb_endpoint = None;
+        })
+        .await
+    };
+    let shop = open().await;
+    shop.product("mug").in_category("Kitchen/Mugs").create().await;
+    make_before(&shop, &["Kitchen", "Kitchen/Mugs", "Emptied"]).await;
+    shop.stack.stop().await;
+
+    let shop = open().await;
+
+    let admin = shop.admin().await;
+    assert_eq!(counts(&admin).await, [("Emptied", 0), ("Kitchen", 1), ("Kitchen/Mugs", 1)].map(named));
+    assert!(!ops::migrate::is_due(&shop.stack.table).await.unwrap());
+    shop.stack.stop().await;
 }
 
 #[tokio::test]
