@@ -11,7 +11,8 @@ const NO_STEPS: &str = "{elapsed} {msg} {spinner}";
 
 pub const HELP: &str = "\
 Categories: each becomes an item of its own, with the number of products in it. The item that held all of them stays
-as it is, so that the version before can still be run.
+as it is, so that the version before can still be run. Products whose category was stored in another spelling than
+Unicode's NFC are written again, so that lists find them.
 
 Run it before a new version is deployed, so that the categories are there when it is, and once more afterwards, for the
 products that were changed in between. Customers can go on buying. Running it again changes nothing, and completes a run
