@@ -111,6 +111,23 @@ async fn a_list_of_what_is_open_passes_over_what_is_open_for_something_else() {
 }
 
 #[tokio::test]
+async fn a_list_of_renames_whose_last_page_is_full_ends_with_it() {
+    let shop = Shop::open().await;
+    let admin = shop.admin().await;
+    for name in ["A", "B"] {
+        shop.product(&name.to_lowercase()).in_category(name).create().await;
+        let rename = json!({"from": name, "to": format!("{name} and more")});
+        admin.post("/admin/categories/renames", rename).await.expect(202);
+    }
+
+    let of = async |limit: usize| pages(&admin, &format!("/admin/categories/renames?limit={limit}")).await;
+
+    assert_eq!(of(1).await, [(1, true), (1, false)]);
+    assert_eq!(of(2).await, [(2, false)]);
+    assert_eq!(of(3).await, [(2, false)]);
+}
+
+#[tokio::test]
 async fn a_list_of_reviews_whose_last_page_is_full_ends_with_it() {
     let shop = Shop::open().await;
     let mug: ProductId = shop.product("mug").create().await;

@@ -14,6 +14,7 @@ use crate::{
     Page, StoreError, Table, keys,
     keys::key_of_item,
     meter::{Pattern, metered},
+    page::one_more_than,
     rows,
     rows::{Item, n, s},
 };
@@ -108,7 +109,7 @@ impl Table {
             return Ok(Page { items: Vec::new(), next: None });
         }
         let level = Level::new(depth, keys::category_below(parent), after);
-        self.category_page("AP-15", vec![level], shown, limit, limit + 1).await
+        self.category_page("AP-15", vec![level], shown, limit, one_more_than(limit)).await
     }
 
     /// AP-64: the tree, each category before those below it. A Query on the partition of each level, eventually
@@ -134,10 +135,9 @@ impl Table {
         batch: i32,
     ) -> Result<Page<Category, CategoryPosition>, StoreError> {
         try_join_all(levels.iter_mut().map(|level| self.level_fill(pattern, level, shown, batch))).await?;
-        let limit = usize::try_from(limit).unwrap_or_default();
+        let wanted = usize::try_from(one_more_than(limit)).unwrap_or_default();
         let mut items: Vec<Category> = Vec::new();
-        // One more than asked for says whether anything follows.
-        while items.len() <= limit {
+        while items.len() < wanted {
             for level in &mut levels {
                 self.level_fill(pattern, level, shown, batch).await?;
             }
@@ -145,10 +145,7 @@ impl Table {
             let Some(category) = first.and_then(|level| level.read.pop_front()) else { break };
             items.push(category);
         }
-        let more = items.len() > limit;
-        items.truncate(limit);
-        let next = items.last().filter(|_| more).map(CategoryPosition::of);
-        Ok(Page { items, next })
+        Ok(Page::cut(items, limit, false, CategoryPosition::of))
     }
 
     /// Reads on until there is something of the level to show, or nothing left of it.

@@ -13,6 +13,7 @@ use crate::{
     images::product_of,
     keys::{self, Key, key_of_item},
     meter::metered,
+    page::one_more_than,
     rows,
     rows::{BY, Item, from_item, millis, n, s},
     schema::{CATEGORY_INDEXES, TTL_ATTRIBUTE},
@@ -128,18 +129,13 @@ impl Table {
             .expression_attribute_values(":pk", s(keys::CATALOG))
             .expression_attribute_values(":prefix", s(keys::CATEGORY_RENAME_PREFIX))
             .scan_index_forward(false)
-            // One more says whether anything follows.
-            .limit(limit + 1)
+            .limit(one_more_than(limit))
             .set_exclusive_start_key(start)
             .send();
         let output = metered("AP-67", call).await?;
-        let found = output.items.unwrap_or_default().into_iter().map(rename);
-        let mut items = found.collect::<Result<Vec<_>, _>>()?;
-        let limit = usize::try_from(limit).unwrap_or_default();
-        let more = items.len() > limit;
-        items.truncate(limit);
-        let next = items.last().filter(|_| more).map(|rename| CategoryRenamePosition(rename.id.to_string()));
-        Ok(Page { items, next })
+        let more = output.last_evaluated_key.is_some();
+        let items = output.items.unwrap_or_default().into_iter().map(rename).collect::<Result<Vec<_>, _>>()?;
+        Ok(Page::cut(items, limit, more, |rename| CategoryRenamePosition(rename.id.to_string())))
     }
 
     /// AP-67d: the rename that was asked for first of those that are not finished. Query `CATALOG`, begins_with
