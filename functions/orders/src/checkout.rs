@@ -123,6 +123,7 @@ async fn order(context: &Context, session: &Session, cart: &Cart, asked: &Checko
         products: &products,
         incarnations: &incarnations,
         currency: context.policy.currency,
+        adjustments: &[],
         expected_total: asked.expected_total,
         ship_to,
         now: context.clock.now(),
