@@ -15,6 +15,7 @@ mod pictures;
 mod s3;
 mod sample;
 mod schedule;
+mod serve;
 mod store;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};

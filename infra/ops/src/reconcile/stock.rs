@@ -6,7 +6,7 @@ use jiff::{SignedDuration, civil::Date};
 use table::{MoveKind, ProductState, StockMove, keys};
 use uuid::Uuid;
 
-use super::{CONCURRENCY, NotVerified, Outcome, Problem, Progress, ReconcileError, Run, Why, day_of, orders::all};
+use super::{CONCURRENCY, NotVerified, Outcome, Problem, Progress, ReconcileError, Run, Why, day_of, pages::all};
 
 /// What happened this shortly before stock was read may be in the reading or not: clocks differ, and a function may be
 /// at it for a while after it looked at its own.
