@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use domain::{Order, OrderEvent};
 use http::{HeaderValue, StatusCode, header};
 
-use crate::{State, idempotent::OrderTarget, wire::OrderResponse};
+use crate::{state::State, target::OrderTarget, wire::OrderResponse};
 
 /// A checkout's answer: by how the payment came out, or that it has not yet.
 pub fn checkout(order: &Order) -> Response {

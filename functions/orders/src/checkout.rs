@@ -20,7 +20,9 @@ use table::{
 };
 
 use crate::{
-    State, answer, payment_missing, saga_problem,
+    answer,
+    problems::{payment_missing, saga_problem},
+    state::State,
     wire::{OrderResponse, PlaceOrderRequest},
 };
 

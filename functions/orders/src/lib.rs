@@ -9,41 +9,16 @@ mod checkout;
 mod fulfilment;
 mod history;
 mod idempotent;
+mod problems;
 mod refunds;
+mod state;
+mod target;
 mod webhooks;
 mod wire;
 
-use std::sync::Arc;
-
-use api::{Context, Deadline, Problem};
-use axum::extract::FromRef;
-use payments::PaymentProvider;
-use saga::{Saga, SagaError, TimeBudget};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-#[derive(Clone)]
-pub struct State {
-    context: Context,
-    saga: Saga,
-}
-
-impl State {
-    pub fn new(context: Context, payments: Arc<dyn PaymentProvider>) -> Self {
-        let saga = Saga::new(context.table.clone(), payments);
-        Self { context, saga }
-    }
-
-    /// How long a request can wait for the payment provider.
-    fn budget(&self, deadline: Deadline) -> TimeBudget {
-        deadline.0.map_or(TimeBudget::UNLIMITED, |deadline| TimeBudget::until(deadline, self.context.clock.now()))
-    }
-}
-
-impl FromRef<State> for Context {
-    fn from_ref(state: &State) -> Self {
-        state.context.clone()
-    }
-}
+pub use state::State;
 
 pub fn router(state: State) -> OpenApiRouter {
     OpenApiRouter::new()
@@ -57,24 +32,4 @@ pub fn router(state: State) -> OpenApiRouter {
         .routes(routes!(refunds::refund))
         .routes(routes!(webhooks::receive))
         .with_state(state)
-}
-
-/// What a step of the saga that could not be taken is told as. The order stands; asking again goes on from there.
-fn saga_problem(error: SagaError) -> Problem {
-    match error {
-        SagaError::Store(error) => error.into(),
-        SagaError::NoTime => {
-            Problem::busy("too little time is left to ask the payment provider; send the request again")
-        }
-        SagaError::Silent => Problem::busy("the payment provider does not answer; send the request again"),
-        SagaError::Contended => Problem::busy("others are at this order; try again"),
-        SagaError::NoPayment => payment_missing(),
-        SagaError::Gone => Problem::internal(error),
-    }
-}
-
-/// 422: the body may leave the payment out only where there is nothing to pay.
-fn payment_missing() -> Problem {
-    let detail = "there is something to pay: send a payment with a token";
-    Problem::unprocessable("payment_missing", detail).with("field", "payment")
 }
