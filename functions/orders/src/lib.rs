@@ -1,5 +1,4 @@
-//! Orders: checkout, what becomes of an order afterwards, and what customers, staff and payment providers see and say
-//! of it.
+//! Orders: checkout, the life of an order, and the routes for customers, staff and payment providers.
 
 mod admin;
 mod amounts;

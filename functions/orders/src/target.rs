@@ -4,16 +4,16 @@ use saga::TimeBudget;
 
 use crate::state::State;
 
-/// Which order a request is about, and how long it can wait.
+/// The order of a request, and its time budget.
 pub struct OrderTarget {
     pub order: OrderId,
-    /// The customer it must belong to; `None` for the shop's staff, who may move any.
+    /// The customer it must belong to; `None` for the shop's staff, who may change any order.
     pub owner: Option<UserId>,
     pub budget: TimeBudget,
 }
 
 impl OrderTarget {
-    /// The order as it is now.
+    /// The current order.
     pub async fn load(&self, state: &State) -> Result<Order, Problem> {
         let table = &state.context.table;
         let found = match &self.owner {

@@ -1,4 +1,4 @@
-//! What the shop's staff do with products.
+//! Changes of products by the shop's staff.
 
 use api::{Admin, IfMatch, Json, PathId, Problem, RequestKey, idempotency};
 use axum::{
@@ -17,12 +17,12 @@ use crate::{
     wire::{CreateProductRequest, PatchProductRequest, ProductResponse, ReplaceProductRequest},
 };
 
-/// Rounds of read and delete before a product that others keep changing stays.
+/// Rounds of read and delete before a product that others keep changing is not deleted.
 const ROUNDS: usize = 6;
 
 const CREATE: &str = "POST /admin/products";
 
-/// Creates a product. With a key, a retry makes no second one.
+/// Creates a product. With an `Idempotency-Key`, a retry does not create a second one.
 #[utoipa::path(post, path = "/admin/products", operation_id = "createProduct", tag = "products", security(("admin" = [])),
     params(("Idempotency-Key" = Option<String>, Header)),
     request_body = CreateProductRequest,
@@ -41,7 +41,7 @@ pub async fn create(
     let (product, available) = request.product(|| clock.uuid_v7().into(), clock.now())?;
     product.is_priced_in(state.context.policy.currency)?;
     let once = key.map(|key| key.request(&admin.uid, CREATE, &request));
-    // Before a description is stored that no product would have.
+    // Checked before a description is stored that would belong to no product.
     if let Some(once) = &once
         && let Some(prior) = table.idempotency_get(once).await?
     {
@@ -76,7 +76,7 @@ pub async fn create(
     created(&id, etag(&page), body)
 }
 
-/// The first answer again. `available` is what it began with, since a key stands for one and the same body.
+/// Repeats the first answer. `available` is the initial stock, since a key belongs to one body.
 fn created_before(prior: PriorRequest, available: i64) -> Result<Response, Problem> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -98,13 +98,13 @@ fn created(id: &ProductId, etag: HeaderValue, body: String) -> Result<Response, 
     Ok((StatusCode::CREATED, headers, body).into_response())
 }
 
-/// Replaces a product, but for its stock.
+/// Replaces a product, except its stock.
 #[utoipa::path(put, path = "/admin/products/{productId}", operation_id = "replaceProduct", tag = "products", security(("admin" = [])),
     params(("productId" = String, Path), ("If-Match" = Option<String>, Header)),
     request_body = ReplaceProductRequest,
     responses(
-        (status = 200, description = "the product as it is now", body = ProductResponse),
-        (status = 404, description = "`not_found`: there is no such product"),
+        (status = 200, description = "the current product", body = ProductResponse),
+        (status = 404, description = "`not_found`: the product does not exist"),
     ))]
 pub async fn replace(
     admin: Admin,
@@ -120,13 +120,13 @@ pub async fn replace(
     write(&state, &admin, page, product, description).await
 }
 
-/// Changes what the body names, and leaves the rest.
+/// Changes the fields that the body names, and leaves the others.
 #[utoipa::path(patch, path = "/admin/products/{productId}", operation_id = "updateProduct", tag = "products", security(("admin" = [])),
     params(("productId" = String, Path), ("If-Match" = Option<String>, Header)),
     request_body = PatchProductRequest,
     responses(
-        (status = 200, description = "the product as it is now", body = ProductResponse),
-        (status = 404, description = "`not_found`: there is no such product"),
+        (status = 200, description = "the current product", body = ProductResponse),
+        (status = 404, description = "`not_found`: the product does not exist"),
     ))]
 pub async fn patch(
     admin: Admin,
@@ -137,7 +137,7 @@ pub async fn patch(
 ) -> Result<impl IntoResponse, Problem> {
     let page = read(&state, &id, &if_match).await?;
     let product = request.changing(&page.record.product)?;
-    // One that was written before in another currency keeps it until its price is changed.
+    // A product from before, in another currency, keeps it until its price is changed.
     if product.price != page.record.product.price {
         product.is_priced_in(state.context.policy.currency)?;
     }
@@ -150,7 +150,7 @@ pub async fn patch(
     params(("productId" = String, Path), ("If-Match" = Option<String>, Header)),
     responses(
         (status = 204, description = "the product is deleted"),
-        (status = 404, description = "`not_found`: there is no such product"),
+        (status = 404, description = "`not_found`: the product does not exist"),
     ))]
 pub async fn delete(
     admin: Admin,
@@ -162,7 +162,8 @@ pub async fn delete(
     for _ in 0..ROUNDS {
         let page = read(&state, &id, &if_match).await?;
         match context.table.product_delete(&page, &admin.uid, context.clock.uuid_v7()).await {
-            // Changed or sold meanwhile: with a version asked for, the next reading says whether it still is the one.
+            // Changed or sold meanwhile: if the client named a version, the next read decides whether it is still that
+            // one.
             Err(ProductWriteError::Changed) => {}
             done => {
                 done.map_err(write_problem)?;
@@ -171,5 +172,5 @@ pub async fn delete(
             }
         }
     }
-    Err(Problem::busy("the product is being sold or changed all the time"))
+    Err(Problem::busy("the product keeps being sold or changed; send the request again"))
 }

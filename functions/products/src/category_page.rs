@@ -1,7 +1,7 @@
 use domain::{Category, CategoryPath};
 use table::{CategoryPosition, Page};
 
-/// A page of categories as the table has it.
+/// A page of categories from the table.
 pub type CategoryPage = Page<Category, CategoryPosition>;
 
 /// Which page of which list.

@@ -1,4 +1,4 @@
-//! Products: what shoppers browse and what the shop's staff keep.
+//! Products: the catalog for shoppers and its administration by staff.
 
 mod admin;
 mod batch;

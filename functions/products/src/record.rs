@@ -10,13 +10,13 @@ use table::{ProductPage, ProductRecord, ProductWriteError, StoredDescription};
 
 use crate::{catalog::etag, state::State, wire::ProductResponse};
 
-/// The product as it is this moment, if it is the version the client saw.
+/// The current product, if it has the version that the client saw.
 pub async fn read(state: &State, id: &ProductId, if_match: &IfMatch) -> Result<ProductPage, Problem> {
     let page = state.context.table.product_get_consistent(id).await?.ok_or_else(|| Problem::not_found("product"))?;
     if if_match.allows(page.record.product.version) { Ok(page) } else { Err(version_mismatch()) }
 }
 
-/// Writes a product one version on.
+/// Writes the next version of a product.
 pub async fn write(
     state: &State,
     admin: &Admin,
@@ -45,7 +45,7 @@ pub async fn stored_description(
     }
 }
 
-/// Makes a category known before its first product is, so that no product stands where staff cannot see it.
+/// Creates a category before its first product, so that no product is in a category that staff cannot see.
 pub async fn remember_category(state: &State, path: &CategoryPath) -> Result<(), Problem> {
     Ok(state.context.table.categories_add(&BTreeSet::from([path.clone()])).await?)
 }

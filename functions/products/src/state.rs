@@ -11,7 +11,7 @@ use crate::{
     category_page::{CategoryPage, CategoryPageKey},
 };
 
-/// How long an answer may be served from memory. Short where stock shows, long where only the catalogue does.
+/// How long an answer may be served from memory. Short for stock, long for the catalogue.
 const PRODUCT_TTL: SignedDuration = SignedDuration::from_secs(2);
 const FEATURED_TTL: SignedDuration = SignedDuration::from_secs(30);
 const CATEGORIES_TTL: SignedDuration = SignedDuration::from_secs(30);
@@ -20,7 +20,7 @@ const CATEGORIES_TTL: SignedDuration = SignedDuration::from_secs(30);
 pub struct State {
     pub(crate) context: Context,
     pub(crate) descriptions: Descriptions,
-    /// `None` is cached too: asking for what is not there costs no more than asking for what is.
+    /// `None` is cached too: a request for a missing product costs no more than for an existing one.
     pub(crate) products: Cache<ProductId, Option<Arc<ProductPage>>>,
     pub(crate) featured: Cache<(), Arc<Vec<ProductCard>>>,
     pub(crate) categories: Cache<CategoryPageKey, Arc<CategoryPage>>,
@@ -37,7 +37,8 @@ impl State {
         }
     }
 
-    /// What this environment wrote, it must not answer from memory. Others see it when their copy runs out.
+    /// An answer in this environment's cache must not outlive its own write. Other environments see the change when
+    /// their copy expires.
     pub async fn forget(&self, id: &ProductId) {
         self.products.forget(id).await;
         self.featured.forget(&()).await;

@@ -3,9 +3,9 @@ use std::net::SocketAddr;
 use axum::Router;
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 
-use crate::told_to_stop;
+use crate::stop_requested;
 
-/// Serves a router until the stack stops; `what` it is stands in the log.
+/// Serves a router until the stack stops; `what` names it in logs.
 pub fn router(
     what: &'static str,
     listener: TcpListener,
@@ -15,7 +15,7 @@ pub fn router(
 ) {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     servers.spawn(async move {
-        let served = axum::serve(listener, service).with_graceful_shutdown(told_to_stop(stopped)).await;
+        let served = axum::serve(listener, service).with_graceful_shutdown(stop_requested(stopped)).await;
         if let Err(error) = served {
             tracing::error!(%error, "the {what} ended");
         }

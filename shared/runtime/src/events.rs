@@ -42,7 +42,7 @@ where
             request_id = event.context.request_id,
             "invocation"
         );
-        metrics.tell_patterns(&costs, Timestamp::now());
+        metrics.emit_patterns(&costs, Timestamp::now());
         answer
     };
     lambda_runtime::run(service_fn(observed)).await

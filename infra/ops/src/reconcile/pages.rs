@@ -1,6 +1,6 @@
 use table::{IndexPosition, Page, StoreError};
 
-/// Every entry of a list, however many pages it has.
+/// All entries of a list, over all its pages.
 pub(super) async fn all<T>(
     page: impl AsyncFn(Option<IndexPosition>) -> Result<Page<T, IndexPosition>, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
