@@ -81,7 +81,9 @@ fn rules() -> Vec<Rule> {
         rules.push(Rule { package, dependency, reaches: false });
     }
     let without_http = ["runtime"].into_iter().chain(EVENT_FUNCTIONS);
-    rules.extend(without_http.map(|package| Rule { package, dependency: "axum", reaches: false }));
+    for package in without_http {
+        rules.extend(["axum", "lambda_http"].map(|dependency| Rule { package, dependency, reaches: false }));
+    }
     rules.extend(EVENT_FUNCTIONS.map(|package| Rule { package, dependency: "runtime", reaches: true }));
     rules.extend(["domain", "table", "api"].map(|dependency| Rule { package: "xtask", dependency, reaches: false }));
     rules
