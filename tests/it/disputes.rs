@@ -4,9 +4,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Currency, Dispute, DisputeState, Money};
 use e2e::usd;
 use jiff::SignedDuration;
-use payments::PaymentNews;
+use payments::PaymentEventKind;
 use serde_json::{Value, json};
-use sweeper::Swept;
+use sweeper::SweepReport;
 
 use crate::by_hand::{bought, events, sends};
 
@@ -36,7 +36,10 @@ async fn a_dispute_is_on_the_order_in_the_staffs_list_and_counted_once_a_day() {
     assert_eq!(events(&by_customer), ["placed", "confirmed", "disputed"]);
     assert_eq!(listed["items"][0]["orderId"], order.as_str());
     assert_eq!((swept.due, swept.disputed, swept.metrics()[2]), (1, 1, ("Disputes", 1.0)));
-    assert_eq!((at_once, next_day.disputed, shop.sweep(None).await), (Swept::default(), 1, Swept::default()));
+    assert_eq!(
+        (at_once, next_day.disputed, shop.sweep(None).await),
+        (SweepReport::default(), 1, SweepReport::default())
+    );
     assert_eq!(admin.get(path).await.expect(200).json()["items"], json!([]));
     let lost = admin.get(&format!("/admin/orders/{order}")).await.json();
     assert_eq!((&lost["payment"]["disputes"][0]["state"], &lost["state"]), (&json!("lost"), &json!("shipped")));
@@ -54,7 +57,10 @@ async fn a_dispute_whose_end_comes_before_its_beginning_is_on_the_order_all_the_
     assert_eq!(late.json(), json!({"outcome": "applied"}));
     let won = admin.get(&format!("/admin/orders/{order}")).await.json();
     assert_eq!(events(&won), ["placed", "confirmed", "disputed", "dispute_won"]);
-    assert_eq!((&won["payment"]["disputes"][0]["state"], shop.sweep(None).await), (&json!("won"), Swept::default()));
+    assert_eq!(
+        (&won["payment"]["disputes"][0]["state"], shop.sweep(None).await),
+        (&json!("won"), SweepReport::default())
+    );
 }
 
 #[tokio::test]
@@ -97,7 +103,12 @@ async fn a_dispute_of_before_they_had_numbers_is_decided_like_any_other() {
     assert_eq!((events(&lost)[3], &lost["payment"]["disputes"][0]["state"]), ("dispute_lost", &json!("lost")));
 }
 
-fn disputed(id: &str, state: DisputeState) -> PaymentNews {
+fn disputed(id: &str, state: DisputeState) -> PaymentEventKind {
     let amount = Money::amount(899, Currency::USD);
-    PaymentNews::Disputed(Dispute { id: id.parse().unwrap(), amount, reason: Some("fraudulent".to_owned()), state })
+    PaymentEventKind::Disputed(Dispute {
+        id: id.parse().unwrap(),
+        amount,
+        reason: Some("fraudulent".to_owned()),
+        state,
+    })
 }

@@ -182,10 +182,10 @@ async fn each_batch_of_the_stream_is_handled_but_for_its_poison() {
         let answer = (consumer.unwrap_or_else(|| panic!("{name} belongs to no consumer")).handler)(batch).await;
 
         assert_eq!(answer, stream::Answer::default(), "{name}");
-        let letters = shop.stack.dead_letters.list(None).await.expect("S3 answers").objects;
-        assert_eq!(letters.len(), poison, "{name}");
-        for letter in letters {
-            let kept = shop.stack.dead_letters.get(&letter.key).await.expect("a letter");
+        let dead_letters = shop.stack.dead_letters.list(None).await.expect("S3 answers").objects;
+        assert_eq!(dead_letters.len(), poison, "{name}");
+        for dead_letter in dead_letters {
+            let kept = shop.stack.dead_letters.get(&dead_letter.key).await.expect("a dead letter");
             assert!(kept.payload.contains("\"SequenceNumber\"") && kept.request_context.error.is_some(), "{name}");
         }
     }

@@ -231,9 +231,9 @@ fn a_retry_without_the_transactions_token_is_still_one_order() {
 
         // Committed, and nobody heard of it; ten minutes later no engine remembers the token, and nobody sends it.
         let dying = world.environment(Plan::on("TransactWriteItems", Fault::CrashAfter)).await;
-        assert!(world.tell(&dying, &asked, false).await.is_none());
+        assert!(world.send(&dying, &asked, false).await.is_none());
         world.advance(11 * 60);
-        let retried = world.tell(&world.environment(Plan::none()).await, &asked, false).await.unwrap();
+        let retried = world.send(&world.environment(Plan::none()).await, &asked, false).await.unwrap();
 
         assert_eq!((retried.status, retried.body["state"].as_str()), (201, Some("confirmed")));
         let orders = world.dump().await.iter().filter(|item| item["SK"] == "STATUS").count();
@@ -281,7 +281,7 @@ async fn after_pauses(world: &World) -> (Vec<u16>, usize) {
         world.advance(60);
         statuses.extend(world.add(&frozen, &ann, &mug, 1).await);
         world.advance(60);
-        statuses.extend(world.tell(&frozen, &world.checkout(&ann, "tok_visa"), false).await.map(|told| told.status));
+        statuses.extend(world.send(&frozen, &world.checkout(&ann, "tok_visa"), false).await.map(|told| told.status));
         world.advance(60);
         let guest = world.shopper("guest").await;
         statuses.extend(world.login(&frozen, &guest, "bob@example.com").await);
@@ -333,7 +333,7 @@ fn two_loads_of_a_new_product_and_its_buyers_sell_no_unit_twice() {
             let (ann, jar) = (world.shopper("ann").await, "jar".parse().unwrap());
             let buys = async {
                 while world.add(&one, &ann, &jar, 3).await != Some(200) {}
-                world.tell(&one, &world.checkout(&ann, "tok_visa"), false).await.map(|told| told.status)
+                world.send(&one, &world.checkout(&ann, "tok_visa"), false).await.map(|told| told.status)
             };
 
             let loads = async { tokio::join!(world.load(&one, "jar", 300, 3), world.load(&other, "jar", 300, 3)) };
@@ -356,12 +356,12 @@ fn units_of_a_product_that_was_deleted_do_not_return_to_the_one_that_took_its_id
             let (mug, healthy) = (world.product("mug", 899, 5).await, world.environment(Plan::none()).await);
             let ann = world.shopper("ann").await;
             world.add(&healthy, &ann, &mug, 5).await;
-            let bought = world.tell(&healthy, &world.checkout(&ann, "tok_visa"), false).await.unwrap();
+            let bought = world.send(&healthy, &world.checkout(&ann, "tok_visa"), false).await.unwrap();
             world.replace(&healthy, &mug, 899, 5).await;
 
             let order = bought.body["orderId"].as_str().unwrap().to_owned();
             let cancel = world.about(&ann, CANCEL, &order, serde_json::Value::Null);
-            let cancelled = world.tell(&healthy, &cancel, false).await.unwrap();
+            let cancelled = world.send(&healthy, &cancel, false).await.unwrap();
 
             let page = world.table.product_get_consistent(&mug).await.unwrap().unwrap();
             assert_eq!((cancelled.status, page.available), (200, if broken { 10 } else { 5 }));
@@ -379,7 +379,7 @@ fn a_sweep_goes_on_when_the_index_names_an_order_twice() {
         let (mug, ann) = (world.product("mug", 899, 5).await, world.shopper("ann").await);
         world.add(&world.environment(Plan::none()).await, &ann, &mug, 2).await;
         let asked = world.checkout(&ann, "tok_timeout_unpaid");
-        world.tell(&world.environment(Plan::none()).await, &asked, false).await;
+        world.send(&world.environment(Plan::none()).await, &asked, false).await;
         world.advance(61);
 
         let doubling = world.environment(Plan::on("Query", Fault::Doubled)).await;
@@ -406,7 +406,7 @@ fn an_order_and_a_product_are_found_at_once_though_reads_lag_behind() {
 
         assert_eq!(added, Some(200));
         assert!(lagging.plan.injected()[&Fault::Stale] > 0);
-        let placed = world.tell(&healthy, &world.checkout(&ann, "tok_visa"), false).await.unwrap();
+        let placed = world.send(&healthy, &world.checkout(&ann, "tok_visa"), false).await.unwrap();
         let path = format!("/orders/{}", placed.body["orderId"].as_str().unwrap());
         world.recall_nothing_of(placed.body["orderId"].as_str().unwrap());
         let lagging = world.environment(Plan::on("Query", Fault::Stale)).await;

@@ -119,8 +119,8 @@ async fn a_recipient_has_a_limit_a_day_which_no_second_delivery_passes() {
 
     assert_eq!((that_day, mails(&shop).len()), (3, 4));
     assert_eq!(claims, [Claim::Done; 5]);
-    let letters = shop.stack.dead_letters.list(None).await.unwrap().objects;
-    assert!(letters.is_empty(), "a dropped mail is no dead letter");
+    let dead_letters = shop.stack.dead_letters.list(None).await.unwrap().objects;
+    assert!(dead_letters.is_empty(), "a dropped mail is no dead letter");
 }
 
 #[tokio::test]
@@ -140,20 +140,20 @@ async fn mails_beyond_the_shops_limit_become_dead_letters_that_can_be_replayed_i
 
     shop.drain().await;
     let that_hour = mails(&shop).len();
-    let letters = shop.stack.dead_letters.list(None).await.unwrap().objects;
+    let dead_letters = shop.stack.dead_letters.list(None).await.unwrap().objects;
     let functions = Functions::at(Some(&shop.stack.url()), true).await;
     let replay = async |key: &str| dead_letters::replay(&shop.stack.dead_letters, &functions, key, true).await;
-    let kept = shop.stack.dead_letters.get(&letters[0].key).await.expect("a letter");
+    let kept = shop.stack.dead_letters.get(&dead_letters[0].key).await.expect("a dead letter");
     shop.clock.advance(SignedDuration::from_hours(1));
-    replay(&letters[0].key).await.expect("another hour has begun");
+    replay(&dead_letters[0].key).await.expect("another hour has begun");
     let replayed = mails(&shop).len();
-    replay(&letters[1].key).await.ok();
+    replay(&dead_letters[1].key).await.ok();
     let replayed_too_soon = mails(&shop).len();
     shop.clock.advance(SignedDuration::from_hours(1));
-    replay(&letters[1].key).await.expect("another hour has begun");
+    replay(&dead_letters[1].key).await.expect("another hour has begun");
 
-    assert_eq!((that_hour, letters.len()), (1, 2));
-    let error = kept.request_context.error.expect("a letter says why");
+    assert_eq!((that_hour, dead_letters.len()), (1, 2));
+    let error = kept.request_context.error.expect("a dead letter says why");
     assert!(format!("{error:?}").contains("MAIL_LIMITS"), "{error:?}");
     assert_eq!((replayed, replayed_too_soon, mails(&shop).len()), (2, 2, 3));
 }

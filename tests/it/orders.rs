@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{NotPaid, Order, OrderId, Placement};
+use domain::{Order, OrderId, Placement, VoidReason};
 use e2e::{Answer, Shop, Shopper, engine_counts_like_aws, usd};
 use futures::future::join_all;
 use jiff::SignedDuration;
@@ -104,8 +104,8 @@ async fn cancel_expiry_and_decline_together_return_the_stock_once() {
         let now = shop.clock.now();
         // All three have read the same version, and write one after another.
         let writes = [
-            held.not_paid(NotPaid::CancelledByCustomer, now).unwrap(),
-            held.not_paid(NotPaid::Expired, now).unwrap(),
+            held.void(VoidReason::CancelledByCustomer, now).unwrap(),
+            held.void(VoidReason::Expired, now).unwrap(),
             held.declined(now).unwrap(),
         ];
 

@@ -73,23 +73,23 @@ fn of_ten_thousand_records_one_is_poison_and_costs_no_other() {
     on_a_large_stack(|| async {
         let engine = Engine::start().await;
         for partial in [true, false] {
-            let letters = DeadLetters::new(engine.bucket(&format!("letters-of-{}", u8::from(partial))).await);
-            let counter = Counter::new(&letters);
+            let dead_letters = DeadLetters::new(engine.bucket(&format!("letters-of-{}", u8::from(partial))).await);
+            let counter = Counter::new(&dead_letters);
             let records: Vec<_> = (0..10_000).map(|at| record(at, at * 7 % 500)).collect();
             let started = Instant::now();
             let mut sum = Delivered::default();
 
             for batch in records.chunks(MAPPING.batch_size) {
-                sum += counter.delivers(batch, partial, &letters).await;
+                sum += counter.delivers(batch, partial, &dead_letters).await;
             }
 
             let took = started.elapsed();
             assert_eq!((sum.handled, sum.given_up, counter.handled()), (9_999, 1, 9_999));
             assert!(counter.kept_the_order());
-            let page = letters.list(None).await.unwrap();
+            let page = dead_letters.list(None).await.unwrap();
             assert_eq!(page.objects.len(), 1);
-            let letter = letters.get(&page.objects[0].key).await.unwrap();
-            let kept: Batch = serde_json::from_str(&letter.payload).unwrap();
+            let dead_letter = dead_letters.get(&page.objects[0].key).await.unwrap();
+            let kept: Batch = serde_json::from_str(&dead_letter.payload).unwrap();
             assert_eq!(kept.records, [records[POISON].clone()]);
             counter.fixed.store(true, Ordering::SeqCst);
             assert_eq!(counter.runs(kept).await, Answer::default());
@@ -117,8 +117,8 @@ struct Counter {
 }
 
 impl Counter {
-    fn new(letters: &DeadLetters) -> Self {
-        let runner = Runner::new(MAPPING.function, letters.clone());
+    fn new(dead_letters: &DeadLetters) -> Self {
+        let runner = Runner::new(MAPPING.function, dead_letters.clone());
         Self { runner, fixed: AtomicBool::new(false), seen: Mutex::default() }
     }
 
@@ -139,7 +139,7 @@ impl Counter {
         Ok(())
     }
 
-    async fn delivers(&self, batch: &[Value], partial: bool, letters: &DeadLetters) -> Delivered {
+    async fn delivers(&self, batch: &[Value], partial: bool, dead_letters: &DeadLetters) -> Delivered {
         let invoke = |records| async move {
             let answer = self.runs(Batch { records }).await;
             match partial || answer.batch_item_failures.is_empty() {
@@ -148,7 +148,7 @@ impl Counter {
             }
         };
         let give_up = |records: Vec<Value>, why, times| async move {
-            letters.give_up(&MAPPING, &records, why, times, NOW).await.map(drop)
+            dead_letters.give_up(&MAPPING, &records, why, times, NOW).await.map(drop)
         };
         let wait = |_| async { Ok::<_, DeadLetterError>(()) };
         deliver(&MAPPING, batch.to_vec(), || NOW, invoke, wait, give_up).await.unwrap()
@@ -250,7 +250,7 @@ fn an_answer_names_the_first_record_that_is_not_done() {
             let before = named.unwrap_or(kinds.len());
             assert_eq!(seen.into_iter().filter(|at| *at < before).collect::<Vec<_>>(), handled, "{case}");
         }
-        assert_eq!(kept.list(None).await.unwrap().objects.len(), 3, "a letter of each record, however often");
+        assert_eq!(kept.list(None).await.unwrap().objects.len(), 3, "a dead letter of each record, however often");
     });
 }
 
@@ -263,8 +263,8 @@ fn a_record_without_a_number_fails_the_batch_only_if_it_cannot_be_kept() {
         let mut numberless = record(1, 1);
         numberless["dynamodb"].as_object_mut().unwrap().remove("SequenceNumber");
         let batch = Batch { records: vec![record(0, 0), numberless, record(2, 2)] };
-        let run = async |letters: &DeadLetters| {
-            let runner = Runner::new("answers", letters.clone());
+        let run = async |dead_letters: &DeadLetters| {
+            let runner = Runner::new("answers", dead_letters.clone());
             runner.run(batch.clone(), None, NOW, |_: Change| async { Ok(()) }).await
         };
 

@@ -7,7 +7,7 @@ use e2e::{Shop, Shopper};
 use jiff::SignedDuration;
 use payments::{Stripe, StripeConfig};
 use serde_json::json;
-use sweeper::Swept;
+use sweeper::SweepReport;
 use table::Open;
 
 use crate::orders::hold;
@@ -27,7 +27,7 @@ async fn a_hold_that_ran_out_is_released_once_and_not_a_second_before() {
     assert_eq!((early.due, still_held), (0, 8));
     assert_eq!((one.overdue, other.overdue), (0, 0), "nobody is late yet");
     assert!(one.released >= 1 && one.failed + other.failed == 0, "{one:?} {other:?}");
-    assert_eq!(again, Swept::default());
+    assert_eq!(again, SweepReport::default());
     assert_eq!(shop.stock(&"mug".parse().unwrap()).await, 10);
     assert_eq!(state(&ann, &order).await, "cancelled");
     assert_eq!(ann.get("/cart").await.json()["items"][0]["quantity"], 2);
@@ -97,7 +97,7 @@ async fn an_order_whose_provider_stays_silent_is_counted_and_put_off() {
 
     assert_eq!((swept.due, swept.overdue, swept.waiting, swept.unknown), (1, 0, 1, 1));
     assert_eq!(swept.metrics(), [("OverdueHolds", 0.0), ("UnknownPayments", 1.0), ("Disputes", 0.0)]);
-    assert_eq!(at_once, Swept::default());
+    assert_eq!(at_once, SweepReport::default());
     assert_eq!((later.due, later.unknown), (1, 1));
     assert_eq!(state(&ann, &order).await, "payment_unknown");
     assert_eq!(shop.stock(&"mug".parse().unwrap()).await, 8, "what may be paid stays held");

@@ -3,7 +3,7 @@
 use domain::{Currency, Money};
 use e2e::{Answer, Shop, Shopper};
 use jiff::SignedDuration;
-use payments::{About, PaymentEvent, PaymentNews};
+use payments::{EventSubject, PaymentEvent, PaymentEventKind};
 use reqwest::Method;
 use serde_json::json;
 
@@ -15,7 +15,7 @@ async fn an_event_settles_an_order_whose_answer_was_lost() {
     let again = deliver(&shop, &captured(&order, "evt_1", 899)).await.expect(200);
     let other = deliver(&shop, &captured(&order, "evt_2", 899)).await.expect(200);
     let amount = Money::amount(899, Currency::USD);
-    let second = event(&order, "evt_3", PaymentNews::Captured { reference: "pay_2".to_owned(), amount });
+    let second = event(&order, "evt_3", PaymentEventKind::Captured { reference: "pay_2".to_owned(), amount });
     assert_eq!(deliver(&shop, &second).await.expect(422).code(), "event_contradicts", "it was paid once, by pay_1");
 
     assert_eq!(first.json(), json!({"outcome": "applied"}));
@@ -29,7 +29,7 @@ async fn an_event_settles_an_order_whose_answer_was_lost() {
 #[tokio::test]
 async fn a_refusal_settles_only_what_nobody_waits_for() {
     let (shop, ann, order) = lost("tok_timeout_unpaid").await;
-    let declined = |order: &str, id: &str| event(order, id, PaymentNews::Declined);
+    let declined = |order: &str, id: &str| event(order, id, PaymentEventKind::Declined);
 
     deliver(&shop, &declined(&order, "evt_1")).await.expect(200);
     let at_once = ann.get(&format!("/orders/{order}")).await.json()["state"].clone();
@@ -91,11 +91,12 @@ async fn an_event_that_is_forged_stale_or_about_something_else_changes_nothing()
         let wrong = deliver(&shop, &captured(&order, &format!("evt_wrong{cents}"), cents)).await;
         assert_eq!(wrong.expect(422).code(), "event_contradicts");
     }
-    let pounds = PaymentNews::Captured { reference: "pay_1".to_owned(), amount: Money::amount(899, Currency::GBP) };
+    let pounds =
+        PaymentEventKind::Captured { reference: "pay_1".to_owned(), amount: Money::amount(899, Currency::GBP) };
     assert_eq!(deliver(&shop, &event(&order, "evt_pounds", pounds)).await.expect(422).code(), "event_contradicts");
     let unknown = captured("018cc251-f400-7000-8000-000000000000", "evt_4", 899);
     assert_eq!(deliver(&shop, &unknown).await.expect(200).json(), json!({"outcome": "ignored"}));
-    let refund = PaymentNews::RefundPaid { number: 1, amount: Money::amount(899, Currency::USD) };
+    let refund = PaymentEventKind::RefundPaid { number: 1, amount: Money::amount(899, Currency::USD) };
     assert_eq!(deliver(&shop, &event(&order, "evt_5", refund)).await.expect(422).code(), "event_contradicts");
 
     assert_eq!(ann.get(&format!("/orders/{order}")).await.json()["state"], "payment_unknown");
@@ -126,11 +127,11 @@ async fn lost(token: &str) -> (Shop, Shopper, String) {
 
 fn captured(order: &str, id: &str, cents: i64) -> PaymentEvent {
     let amount = Money::amount(cents, Currency::USD);
-    event(order, id, PaymentNews::Captured { reference: "pay_1".to_owned(), amount })
+    event(order, id, PaymentEventKind::Captured { reference: "pay_1".to_owned(), amount })
 }
 
-pub fn event(order: &str, id: &str, news: PaymentNews) -> PaymentEvent {
-    PaymentEvent { id: id.parse().unwrap(), about: About::Order(order.parse().unwrap()), news }
+pub fn event(order: &str, id: &str, kind: PaymentEventKind) -> PaymentEvent {
+    PaymentEvent { id: id.parse().unwrap(), subject: EventSubject::Order(order.parse().unwrap()), kind }
 }
 
 pub async fn deliver(shop: &Shop, event: &PaymentEvent) -> Answer {

@@ -18,7 +18,7 @@ use api::{Clock, Policy};
 use domain::{Currency, Email, Password, ProductId, Timestamp};
 use futures::{StreamExt as _, stream};
 use local::{AdminAccount, Stack, StackOptions, Streams};
-use sweeper::Swept;
+use sweeper::SweepReport;
 use table::Transport;
 
 pub use answer::{Answer, Cost};
@@ -135,7 +135,7 @@ impl Shop {
     }
 
     /// Runs the sweeper once. `deadline` is when its invocation is cut off.
-    pub async fn sweep(&self, deadline: Option<Timestamp>) -> Swept {
+    pub async fn sweep(&self, deadline: Option<Timestamp>) -> SweepReport {
         let swept = local::function::run_as("sweeper", sweeper::sweep(&self.stack.sweeper, deadline));
         swept.await.expect("the table answers")
     }

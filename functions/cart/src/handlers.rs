@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use api::{All, Context, Id, IfMatch, Json, Problem, RequestKey, SessionAndCart, idempotency};
+use api::{All, Context, IfMatch, Json, PathId, Problem, RequestKey, SessionAndCart, idempotency};
 use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Tries before a cart that keeps changing is given up on. A try fails only when a line came, went or filled up.
-const TRIES: usize = 10;
+const MAX_ATTEMPTS: usize = 10;
 
 /// The cart, with prices and stock as they are now.
 #[utoipa::path(get, path = "/cart", operation_id = "getCart", tag = "cart", security(("session" = [])), responses(
@@ -74,7 +74,7 @@ pub async fn add(
 pub async fn set(
     read: SessionAndCart,
     Extract(state): Extract<State>,
-    Id(product): Id<ProductId>,
+    PathId(product): PathId<ProductId>,
     if_match: IfMatch,
     Json(request): Json<SetQuantityRequest>,
 ) -> Result<Response, Problem> {
@@ -98,7 +98,7 @@ pub async fn set(
 pub async fn remove(
     read: SessionAndCart,
     Extract(state): Extract<State>,
-    Id(product): Id<ProductId>,
+    PathId(product): PathId<ProductId>,
     if_match: IfMatch,
 ) -> Result<Response, Problem> {
     change(&state.context, read, &if_match, &Change::Remove { product }).await
@@ -174,7 +174,7 @@ async fn change(
     change: &Change,
 ) -> Result<Response, Problem> {
     let mut cart = cart;
-    for _ in 0..TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         // A retry first: the cart is at another version because the first request changed it.
         if let Some(replayed) = replay(context, &cart, change.once()).await? {
             return Ok(replayed);

@@ -17,23 +17,23 @@
 //! than three seconds left. So a second copy needs a crash, or an answer of SES that never came, at just that moment.
 //!
 //! A record is delivered again only after the delivery before has ended, so a record takes over its own claim at once.
-//! Who replays one letter twice at the same time, or gives up waiting while a function is still at it, may send its mail
+//! Who replays one dead letter twice at the same time, or gives up waiting while a function is still at it, may send its mail
 //! twice.
 //!
 //! # Few, as far as strangers can cause them
 //!
-//! A registered address is not verified: it may be a stranger's. So only what was paid for is mailed (see `notice`), no text
+//! A registered address is not verified: it may be a stranger's. So only what was paid for is mailed (see `notification`), no text
 //! that a customer chose acts as a link (see `inert`), and the mails to a recipient and of the whole shop are counted
 //! between the claim and the sending (see `limits`), once a notification however often it is tried.
 
+mod email;
 mod folder;
 mod from_env;
 mod inert;
-mod letter;
 mod limits;
 mod mailer;
 mod money;
-mod notice;
+mod notification;
 mod sender;
 mod ses;
 #[cfg(test)]
@@ -48,13 +48,13 @@ use table::{Claim, GivenUp, StoreError, Table, error_chain, keys};
 
 use limits::{ShopLimited, log_dropped};
 
+pub use email::{EmailError, compose};
 pub use folder::MailFolder;
 pub use from_env::{limits_from_env, mailer_from_env, sender_from_env};
-pub use letter::{LetterError, compose};
 pub use limits::{Allowance, InvalidLimit, MailLimits};
 pub use mailer::{Mail, MailError, Mailer, Sending};
-use notice::is_stale;
-pub use notice::{Cancelled, News, Notice, notices};
+use notification::is_stale;
+pub use notification::{Cancelled, Notification, NotificationKind, notifications};
 pub use sender::Sender;
 pub use ses::{Ses, SesConfig};
 
@@ -105,22 +105,26 @@ impl State {
 
 /// Tells customers what the records of a batch say. `deadline` is when the invocation is cut off.
 pub async fn handle(state: &State, batch: Batch, deadline: Option<Timestamp>) -> Answer {
-    state.runner.run(batch, deadline, state.clock.now(), |change| async move { tell(state, &change).await }).await
+    state
+        .runner
+        .run(batch, deadline, state.clock.now(), |change| async move { notify_change(state, &change).await })
+        .await
 }
 
 /// Tells a customer what one change of an order says. Any other change says nothing: a mapping's filter is not relied on.
-async fn tell(state: &State, change: &Change) -> Result<(), Failure> {
+async fn notify_change(state: &State, change: &Change) -> Result<(), Failure> {
     let is_order = change.key.sk == keys::ORDER_STATUS && change.key.pk.starts_with(keys::ORDER_PREFIX);
     // Time or an operator cleared an order away, and the customer has heard all about it.
     let is_gone = matches!(change.kind, Kind::Remove | Kind::Expire);
     let Some(new) = change.new.as_ref().filter(|_| is_order && !is_gone) else { return Ok(()) };
     let order = new.order()?;
     // One that did not read back before, and does now, was mended: what happened last is told.
-    let version_before = |old: &table::Image| old.order().map_or(order.version.saturating_sub(1), |old| old.version);
+    let version_before =
+        |old: &table::StreamImage| old.order().map_or(order.version.saturating_sub(1), |old| old.version);
     let seen = change.old.as_ref().map_or(0, version_before);
 
-    let notices = notices(seen, &order, state.clock.now());
-    if notices.is_empty() {
+    let notifications = notifications(seen, &order, state.clock.now());
+    if notifications.is_empty() {
         if is_stale(seen, &order, state.clock.now()) {
             tracing::info!(order = %order.id, "nothing is mailed: what happened is more than 30 days ago");
         }
@@ -132,8 +136,8 @@ async fn tell(state: &State, change: &Change) -> Result<(), Failure> {
     };
     // One that is refused for good keeps no other from being sent.
     let mut refused = None;
-    for notice in &notices {
-        match notify(state, &change.event_id, notice, &customer).await {
+    for notification in &notifications {
+        match notify(state, &change.event_id, notification, &customer).await {
             Err(Failure::Never(error)) => refused = Some(Failure::Never(error)),
             told => told?,
         }
@@ -152,9 +156,9 @@ async fn recipient(state: &State, order: &Order) -> Result<Option<Customer>, Sto
     }
 }
 
-async fn notify(state: &State, record: &str, notice: &Notice, customer: &Customer) -> Result<(), Failure> {
-    let Order { id, version, .. } = notice.order;
-    let mail = compose(notice, customer, &state.shop).map_err(|e| Failure::Never(e.into()))?;
+async fn notify(state: &State, record: &str, notification: &Notification, customer: &Customer) -> Result<(), Failure> {
+    let Order { id, version, .. } = notification.order;
+    let mail = compose(notification, customer, &state.shop).map_err(|e| Failure::Never(e.into()))?;
     match state.table.notification_claim(id, version, record, state.clock.now()).await? {
         Claim::Done => return Ok(()),
         Claim::Elsewhere => return Err(Failure::Again(SentElsewhere.into())),
@@ -179,7 +183,7 @@ async fn notify(state: &State, record: &str, notice: &Notice, customer: &Custome
             MailError::Unavailable { .. } => Failure::Again(error.into()),
         });
     }
-    tracing::info!(order = %id, version, news = notice.news.as_str(), "the customer was told");
+    tracing::info!(order = %id, version, kind = notification.kind.as_str(), "the customer was notified");
     mark(state, id, version).await;
     Ok(())
 }

@@ -97,7 +97,7 @@ fn mailbox_of(email: &Email) -> String {
 
 /// The whole shop has sent its mails of this hour.
 #[derive(Debug, thiserror::Error)]
-#[error("the shop has reached its limit of mails an hour (MAIL_LIMITS); replay this letter when it is known why")]
+#[error("the shop has reached its limit of mails an hour (MAIL_LIMITS); replay this dead letter when it is known why")]
 pub struct ShopLimited;
 
 /// The recipient's mail is dropped for good, so it is said at least for which order that was.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use api::{Admin, Id, Params, Problem, schema, wire::page_limit};
+use api::{Admin, PathId, Problem, QueryParams, schema, wire::page_limit};
 use axum::{Json, extract::State as Extract, response::IntoResponse};
 use domain::{OrderId, OrderState};
 use serde::{Deserialize, Serialize};
@@ -50,13 +50,13 @@ enum AllPosition {
 pub async fn list(
     _: Admin,
     Extract(state): Extract<State>,
-    Params(params): Params<ListParams>,
+    QueryParams(params): QueryParams<ListParams>,
 ) -> Result<Json<OrderListResponse>, Problem> {
     let limit = page_limit(params.limit)?;
     let Some(named) = params.state.as_deref() else { return list_all(&state, params, limit).await };
     let wanted = OrderState::parse(named);
     let open = match wanted {
-        Some(state) if state.is_unsettled() => Some(Open::Payment(state)),
+        Some(state) if state.awaits_payment() => Some(Open::Payment(state)),
         None if named == "refund_owed" => Some(Open::Refund),
         None if named == "disputed" => Some(Open::Dispute),
         _ => None,
@@ -131,7 +131,11 @@ async fn list_all(state: &State, params: ListParams, limit: i32) -> Result<Json<
         (status = 200, description = "the order", body = OrderResponse),
         (status = 404, description = "`not_found`: there is no such order"),
     ))]
-pub async fn get(_: Admin, Extract(state): Extract<State>, Id(id): Id<OrderId>) -> Result<impl IntoResponse, Problem> {
+pub async fn get(
+    _: Admin,
+    Extract(state): Extract<State>,
+    PathId(id): PathId<OrderId>,
+) -> Result<impl IntoResponse, Problem> {
     let found = state.context.table.order_get_for_shop(id).await?;
     let order = found.ok_or_else(|| Problem::not_found("order"))?;
     Ok(Json(answer::for_staff(&state, &order).await?))

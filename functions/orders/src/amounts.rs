@@ -1,7 +1,7 @@
 //! Amounts that the payment provider does not take, or cannot give back: refused before anything is written.
 
 use api::Problem;
-use domain::{Money, Moved};
+use domain::{Money, TransitionEffects};
 use payments::NotChargeable;
 
 use crate::State;
@@ -22,7 +22,7 @@ impl State {
     ///
     /// # Errors
     /// 422 `amount_not_refundable`.
-    pub(crate) fn refundable(&self, moved: Moved) -> Result<Moved, Problem> {
+    pub(crate) fn refundable(&self, moved: TransitionEffects) -> Result<TransitionEffects, Problem> {
         let Some(owed) =
             moved.order.last_event().refund().and_then(|n| moved.order.payment.refunds.iter().find(|r| r.number == n))
         else {

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use domain::{Order, OrderEvent};
 use http::{HeaderValue, StatusCode, header};
 
-use crate::{State, once::About, wire::OrderResponse};
+use crate::{State, idempotent::OrderTarget, wire::OrderResponse};
 
 /// A checkout's answer: by how the payment came out, or that it has not yet.
 pub fn checkout(order: &Order) -> Response {
@@ -26,7 +26,7 @@ pub fn checkout(order: &Order) -> Response {
             let detail = "the order was cancelled before it was paid; nothing was charged";
             refused(StatusCode::CONFLICT, "order_cancelled", detail)
         }
-        _ if order.state.is_unsettled() => located(StatusCode::ACCEPTED, order),
+        _ if order.state.awaits_payment() => located(StatusCode::ACCEPTED, order),
         _ => located(StatusCode::CREATED, order),
     }
 }
@@ -37,9 +37,9 @@ fn located(status: StatusCode, order: &Order) -> Response {
 }
 
 /// The answer to a request that moved an order on: 202 while a refund it asked for is owed.
-pub async fn moved(state: &State, about: &About, order: &Order, owed: bool) -> Result<Response, Problem> {
+pub async fn moved(state: &State, target: &OrderTarget, order: &Order, owed: bool) -> Result<Response, Problem> {
     let status = if owed { StatusCode::ACCEPTED } else { StatusCode::OK };
-    let order = match about.owner {
+    let order = match target.owner {
         Some(_) => OrderResponse::from(order),
         None => for_staff(state, order).await?,
     };

@@ -1,14 +1,14 @@
 //! A customer who does not want it any more.
 
-use api::{Deadline, Id, NoBody, Problem, RequestKey, Session, idempotency};
+use api::{Deadline, NoBody, PathId, Problem, RequestKey, Session, idempotency};
 use axum::{extract::State as Extract, response::Response};
-use domain::{Cancelling, NotPaid, Order, OrderId};
-use saga::Patience;
+use domain::{CancelDecision, Order, OrderId, VoidReason};
+use saga::TimeBudget;
 
 use crate::{
     State,
     fulfilment::state_conflict,
-    once::{self, About, Decision},
+    idempotent::{self, Decision, OrderTarget},
     saga_problem,
     wire::OrderResponse,
 };
@@ -29,36 +29,36 @@ use crate::{
 pub async fn cancel(
     session: Session,
     Extract(state): Extract<State>,
-    Id(id): Id<OrderId>,
+    PathId(id): PathId<OrderId>,
     deadline: Deadline,
     key: RequestKey,
     _: NoBody,
 ) -> Result<Response, Problem> {
     let now = state.context.clock.now();
-    let about = About { order: id, owner: Some(session.uid.clone()), patience: state.patience(deadline) };
+    let target = OrderTarget { order: id, owner: Some(session.uid.clone()), budget: state.budget(deadline) };
     let request = key.request(&session.uid, "POST /orders/{orderId}/cancel", &id.to_string());
-    let order = about.load(&state).await?;
-    if order.state.is_unsettled() {
+    let order = target.load(&state).await?;
+    if order.state.awaits_payment() {
         if let Some(prior) = state.context.table.idempotency_get(&request).await? {
             idempotency::same_request(prior)?;
         }
-        let order = paid_or_not(&state, order, about.patience).await?;
-        if order.state.is_unsettled() {
+        let order = paid_or_not(&state, order, target.budget).await?;
+        if order.state.awaits_payment() {
             // Nothing remembers the wish, so that it must not sound as if it were granted.
             return Err(Problem::busy("whether it was paid is not known yet; send the request again to cancel it"));
         }
     }
-    once::carry_out(&state, &request, &about, |order| match order.cancel(now).map_err(state_conflict)? {
-        Cancelling::Refund(moved) => Ok(Decision::Move(Box::new(state.refundable(*moved)?))),
-        Cancelling::Already => Ok(Decision::Nothing),
+    idempotent::execute(&state, &request, &target, |order| match order.cancel(now).map_err(state_conflict)? {
+        CancelDecision::Refund(moved) => Ok(Decision::Move(Box::new(state.refundable(*moved)?))),
+        CancelDecision::Already => Ok(Decision::Nothing),
         // It was settled a moment ago, and nothing leads back.
-        Cancelling::AskProvider => Err(Problem::internal(format!("order {id} went back to having no outcome"))),
+        CancelDecision::AskProvider => Err(Problem::internal(format!("order {id} went back to having no outcome"))),
     })
     .await
 }
 
 /// An order without an outcome gets one first: the provider is told to give it up, and says if it was paid already.
-async fn paid_or_not(state: &State, order: Order, patience: Patience) -> Result<Order, Problem> {
-    let closed = state.saga.close(order, NotPaid::CancelledByCustomer, patience, state.context.clock.now());
+async fn paid_or_not(state: &State, order: Order, budget: TimeBudget) -> Result<Order, Problem> {
+    let closed = state.saga.close(order, VoidReason::CancelledByCustomer, budget, state.context.clock.now());
     closed.await.map_err(saga_problem)
 }

@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use api::{All, Context, Deadline, Invalids, Json, Problem, RequestKey, Session, SessionAndCart, idempotency, rates};
 use axum::{extract::State as Extract, response::Response};
 use domain::{
-    Address, AddressId, Cart, CartLine, Invalid, Money, NotPaid, Order, OrderId, OrderState, PlaceError, Placement,
-    Product, ProductId, SessionKind, UserId,
+    Address, AddressId, Cart, CartLine, Invalid, Money, Order, OrderId, OrderState, PlaceError, Placement, Product,
+    ProductId, SessionKind, UserId, VoidReason,
 };
 use payments::PaymentToken;
-use saga::Patience;
+use saga::TimeBudget;
 use serde_json::json;
 use table::{
     Idempotency, IdempotencyPutError, PlaceOrderError, PriorRequest, ProductPage, REQUEST_RUNNING, Shortage, StoreError,
@@ -48,43 +48,43 @@ pub async fn place(
     key: RequestKey,
     Json(body): Json<PlaceOrderRequest>,
 ) -> Result<Response, Problem> {
-    let asked = Asked::parse(&body)?;
+    let asked = CheckoutInput::parse(&body)?;
     let request = key.request(&session.uid, ROUTE, &body);
-    let (context, patience) = (&state.context, state.patience(deadline));
+    let (context, budget) = (&state.context, state.budget(deadline));
     if let Some(prior) = context.table.idempotency_get(&request).await? {
-        return resume(&state, &session.uid, prior, asked.token, patience).await;
+        return resume(&state, &session.uid, prior, asked.token, budget).await;
     }
     rates::allow(context, |rates| vec![rates.checkout(&session.uid)]).await?;
     // Nothing is held that there is no time to pay.
-    patience.for_provider().map_err(saga_problem)?;
+    budget.for_provider().map_err(saga_problem)?;
 
     if let Some(held) = held(context, &session.uid, &cart).await? {
-        return take_over(&state, held, asked, &request, patience).await;
+        return take_over(&state, held, asked, &request, budget).await;
     }
     let mut order = order(context, &session, &cart, &asked).await?;
     asked.can_pay(order.totals.total)?;
     state.chargeable(order.totals.total)?;
     let mut committed = commit(context, &order, &CartLines::new(), &request).await?;
-    if matches!(committed, Committed::Short(_)) && release_own_hold(&state, &session.uid, &cart, patience).await? {
+    if matches!(committed, Committed::Short(_)) && release_own_hold(&state, &session.uid, &cart, budget).await? {
         let stays = after_release(context, &session, &mut order).await?;
         committed = commit(context, &order, &stays, &request).await?;
     }
     match committed {
-        Committed::Now => settle(&state, order, asked.token, patience).await,
-        Committed::Before(prior) => resume(&state, &session.uid, prior, asked.token, patience).await,
+        Committed::Now => collect_payment(&state, order, asked.token, budget).await,
+        Committed::Before(prior) => resume(&state, &session.uid, prior, asked.token, budget).await,
         Committed::Short(shortages) => Err(out_of_stock(&shortages)),
     }
 }
 
 /// The body, parsed.
-struct Asked {
+struct CheckoutInput {
     /// `None` if the total is expected to be zero.
     token: Option<PaymentToken>,
     ship_to: Option<AddressId>,
     expected_total: Option<Money>,
 }
 
-impl Asked {
+impl CheckoutInput {
     fn parse(body: &PlaceOrderRequest) -> Result<Self, Invalids> {
         let ship_to =
             |id: &str| id.parse().map_err(|invalid: Invalid| Invalid { field: "shippingAddressId", ..invalid });
@@ -108,7 +108,7 @@ impl Asked {
 }
 
 /// The order the cart would be at this moment.
-async fn order(context: &Context, session: &Session, cart: &Cart, asked: &Asked) -> Result<Order, Problem> {
+async fn order(context: &Context, session: &Session, cart: &Cart, asked: &CheckoutInput) -> Result<Order, Problem> {
     let ids: Vec<ProductId> = cart.lines.keys().cloned().collect();
     let pages = context.table.products_get_consistent(&ids).await?;
     let incarnation = |page: &ProductPage| Some((page.record.product.id.clone(), page.incarnation?));
@@ -159,7 +159,7 @@ async fn commit(
         }
         Err(PlaceOrderError::CartChanged) => refused(context, order, request, cart_changed()).await,
         // Committed or not: the idempotency record, being part of it, tells.
-        Err(PlaceOrderError::Store(error @ StoreError::AnswerLost(_))) => {
+        Err(PlaceOrderError::Store(error @ StoreError::OutcomeUnknown(_))) => {
             refused(context, order, request, error.into()).await
         }
         Err(PlaceOrderError::Store(error)) => Err(error.into()),
@@ -190,7 +190,7 @@ async fn resume(
     uid: &UserId,
     prior: PriorRequest,
     token: Option<PaymentToken>,
-    patience: Patience,
+    budget: TimeBudget,
 ) -> Result<Response, Problem> {
     let prior = idempotency::same_request(prior)?;
     let context = &state.context;
@@ -205,7 +205,7 @@ async fn resume(
         return Err(idempotency::in_progress(context, &prior));
     }
     rates::allow(context, |rates| vec![rates.checkout(uid)]).await?;
-    settle(state, order, token, patience).await
+    collect_payment(state, order, token, budget).await
 }
 
 /// The order that emptied this cart, if it still waits for its payment and nobody is at it any more: a customer who lost
@@ -219,10 +219,10 @@ async fn held(context: &Context, uid: &UserId, cart: &Cart) -> Result<Option<Ord
 
 /// A customer who fills their cart anew has given up the order they left behind: what it holds is theirs to buy. Says
 /// whether it is out of the way.
-async fn release_own_hold(state: &State, uid: &UserId, cart: &Cart, patience: Patience) -> Result<bool, Problem> {
+async fn release_own_hold(state: &State, uid: &UserId, cart: &Cart, budget: TimeBudget) -> Result<bool, Problem> {
     let Some(order) = given_up(&state.context, uid, cart).await? else { return Ok(false) };
-    let closed = state.saga.close(order, NotPaid::Replaced, patience, state.context.clock.now());
-    Ok(!closed.await.map_err(saga_problem)?.state.is_unsettled())
+    let closed = state.saga.close(order, VoidReason::Replaced, budget, state.context.clock.now());
+    Ok(!closed.await.map_err(saga_problem)?.state.awaits_payment())
 }
 
 /// What the released order held and this cart did not is in the cart again. It stays there; what is bought is what the
@@ -240,16 +240,16 @@ async fn given_up(context: &Context, uid: &UserId, cart: &Cart) -> Result<Option
     let order = context.table.order_get_consistent(uid, id).await?;
     let left =
         |o: &Order| context.clock.now() >= o.placed_at() + REQUEST_RUNNING || o.state == OrderState::PaymentUnknown;
-    Ok(order.filter(|o| o.state.is_unsettled() && left(o)))
+    Ok(order.filter(|o| o.state.awaits_payment() && left(o)))
 }
 
 /// Pays for an order that was placed under another key.
 async fn take_over(
     state: &State,
     order: Order,
-    asked: Asked,
+    asked: CheckoutInput,
     request: &Idempotency,
-    patience: Patience,
+    budget: TimeBudget,
 ) -> Result<Response, Problem> {
     let context = &state.context;
     if asked.expected_total.is_some_and(|expected| expected != order.totals.total) {
@@ -261,23 +261,23 @@ async fn take_over(
     }
     asked.can_pay(order.totals.total)?;
     match context.table.idempotency_put(request, &order.id.to_string(), context.clock.now()).await {
-        Ok(()) => settle(state, order, asked.token, patience).await,
+        Ok(()) => collect_payment(state, order, asked.token, budget).await,
         Err(IdempotencyPutError::Repeated(prior)) => {
             let uid = order.customer.clone();
-            resume(state, &uid, prior, asked.token, patience).await
+            resume(state, &uid, prior, asked.token, budget).await
         }
         Err(IdempotencyPutError::Store(error)) => Err(error.into()),
     }
 }
 
 /// Charges, and answers with where the outcome puts the order.
-async fn settle(
+async fn collect_payment(
     state: &State,
     order: Order,
     token: Option<PaymentToken>,
-    patience: Patience,
+    budget: TimeBudget,
 ) -> Result<Response, Problem> {
-    let charged = state.saga.charge(order, token, patience, state.context.clock.now());
+    let charged = state.saga.charge(order, token, budget, state.context.clock.now());
     let order = charged.await.map_err(saga_problem)?;
     // Others may have moved it further meanwhile; what is told is how the payment came out.
     Ok(answer::checkout(&order.as_first_settled().unwrap_or(order)))

@@ -1,12 +1,12 @@
 //! Sending orders out, by the shop's staff.
 
-use api::{Admin, Deadline, Id, NoBody, Problem, RequestKey};
+use api::{Admin, Deadline, NoBody, PathId, Problem, RequestKey};
 use axum::{extract::State as Extract, response::Response};
-use domain::{Moved, OrderId, TransitionError};
+use domain::{OrderId, TransitionEffects, TransitionError};
 
 use crate::{
     State,
-    once::{self, About, Decision},
+    idempotent::{self, Decision, OrderTarget},
     wire::OrderResponse,
 };
 
@@ -24,15 +24,15 @@ use crate::{
 pub async fn ship(
     admin: Admin,
     Extract(state): Extract<State>,
-    Id(id): Id<OrderId>,
+    PathId(id): PathId<OrderId>,
     deadline: Deadline,
     key: RequestKey,
     _: NoBody,
 ) -> Result<Response, Problem> {
     let now = state.context.clock.now();
     let request = key.request(&admin.uid, "POST /admin/orders/{orderId}/ship", &id.to_string());
-    let about = About { order: id, owner: None, patience: state.patience(deadline) };
-    once::carry_out(&state, &request, &about, |order| forward(order.ship(now))).await
+    let target = OrderTarget { order: id, owner: None, budget: state.budget(deadline) };
+    idempotent::execute(&state, &request, &target, |order| forward(order.ship(now))).await
 }
 
 /// Marks an order as delivered.
@@ -49,18 +49,18 @@ pub async fn ship(
 pub async fn deliver(
     admin: Admin,
     Extract(state): Extract<State>,
-    Id(id): Id<OrderId>,
+    PathId(id): PathId<OrderId>,
     deadline: Deadline,
     key: RequestKey,
     _: NoBody,
 ) -> Result<Response, Problem> {
     let now = state.context.clock.now();
     let request = key.request(&admin.uid, "POST /admin/orders/{orderId}/deliver", &id.to_string());
-    let about = About { order: id, owner: None, patience: state.patience(deadline) };
-    once::carry_out(&state, &request, &about, |order| forward(order.deliver(now))).await
+    let target = OrderTarget { order: id, owner: None, budget: state.budget(deadline) };
+    idempotent::execute(&state, &request, &target, |order| forward(order.deliver(now))).await
 }
 
-fn forward(moved: Result<Option<Moved>, TransitionError>) -> Result<Decision, Problem> {
+fn forward(moved: Result<Option<TransitionEffects>, TransitionError>) -> Result<Decision, Problem> {
     match moved {
         Ok(Some(moved)) => Ok(Decision::Move(Box::new(moved))),
         Ok(None) => Ok(Decision::Nothing),

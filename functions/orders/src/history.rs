@@ -1,6 +1,6 @@
 //! What a customer sees of their orders.
 
-use api::{Id, Params, Problem, Session, schema, wire::page_limit};
+use api::{PathId, Problem, QueryParams, Session, schema, wire::page_limit};
 use axum::{Json, extract::State as Extract, response::IntoResponse};
 use domain::OrderId;
 use serde::Deserialize;
@@ -29,7 +29,7 @@ pub struct ListParams {
 pub async fn list(
     session: Session,
     Extract(state): Extract<State>,
-    Params(params): Params<ListParams>,
+    QueryParams(params): QueryParams<ListParams>,
 ) -> Result<impl IntoResponse, Problem> {
     let limit = page_limit(params.limit)?;
     let (cursors, now) = (&state.context.cursors, state.context.clock.now());
@@ -52,7 +52,7 @@ pub async fn list(
 pub async fn get(
     session: Session,
     Extract(state): Extract<State>,
-    Id(id): Id<OrderId>,
+    PathId(id): PathId<OrderId>,
 ) -> Result<impl IntoResponse, Problem> {
     let found = state.context.table.order_get(&session.uid, id).await?;
     let order = found.ok_or_else(|| Problem::not_found("order"))?;

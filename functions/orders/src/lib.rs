@@ -8,7 +8,7 @@ mod cancel;
 mod checkout;
 mod fulfilment;
 mod history;
-mod once;
+mod idempotent;
 mod refunds;
 mod webhooks;
 mod wire;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use api::{Context, Deadline, Problem};
 use axum::extract::FromRef;
 use payments::PaymentProvider;
-use saga::{Patience, Saga, SagaError};
+use saga::{Saga, SagaError, TimeBudget};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 #[derive(Clone)]
@@ -34,8 +34,8 @@ impl State {
     }
 
     /// How long a request can wait for the payment provider.
-    fn patience(&self, deadline: Deadline) -> Patience {
-        deadline.0.map_or(Patience::UNLIMITED, |deadline| Patience::until(deadline, self.context.clock.now()))
+    fn budget(&self, deadline: Deadline) -> TimeBudget {
+        deadline.0.map_or(TimeBudget::UNLIMITED, |deadline| TimeBudget::until(deadline, self.context.clock.now()))
     }
 }
 
@@ -55,7 +55,7 @@ pub fn router(state: State) -> OpenApiRouter {
         .routes(routes!(fulfilment::ship))
         .routes(routes!(fulfilment::deliver))
         .routes(routes!(refunds::refund))
-        .routes(routes!(webhooks::hear))
+        .routes(routes!(webhooks::receive))
         .with_state(state)
 }
 

@@ -1,6 +1,6 @@
 //! Giving money back, by the shop's staff.
 
-use api::{Admin, All, Deadline, Id, Invalids, Json, Problem, RequestKey, invalids::each};
+use api::{Admin, All, Deadline, Invalids, Json, PathId, Problem, RequestKey, invalids::each};
 use axum::{extract::State as Extract, response::Response};
 use domain::{Invalid, OrderId, Quantity, Reason, RefundError, RefundRequest, ReturnedLine};
 use http::StatusCode;
@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     State,
-    once::{self, About, Decision},
+    idempotent::{self, Decision, OrderTarget},
     wire::{OrderResponse, RefundOrderRequest, ReturnedLineRequest},
 };
 
@@ -33,7 +33,7 @@ struct Payload<'a> {
 pub async fn refund(
     admin: Admin,
     Extract(state): Extract<State>,
-    Id(id): Id<OrderId>,
+    PathId(id): PathId<OrderId>,
     deadline: Deadline,
     key: RequestKey,
     Json(body): Json<RefundOrderRequest>,
@@ -42,8 +42,8 @@ pub async fn refund(
     let now = state.context.clock.now();
     let payload = Payload { order: id.to_string(), body: &body };
     let request = key.request(&admin.uid, "POST /admin/orders/{orderId}/refund", &payload);
-    let about = About { order: id, owner: None, patience: state.patience(deadline) };
-    once::carry_out(&state, &request, &about, |order| {
+    let target = OrderTarget { order: id, owner: None, budget: state.budget(deadline) };
+    idempotent::execute(&state, &request, &target, |order| {
         let moved = order.refund(&wish, now).map_err(refund_problem)?;
         Ok(Decision::Move(Box::new(state.refundable(moved)?)))
     })

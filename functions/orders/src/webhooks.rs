@@ -7,7 +7,7 @@ use axum::{
 };
 use http::{HeaderMap, StatusCode};
 use payments::EventRefused;
-use saga::Heard;
+use saga::EventOutcome;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -31,7 +31,7 @@ pub struct HeardResponse {
         (status = 422, description = "`event_contradicts`: another amount, currency or payment than the order's"),
         (status = 503, description = "`busy`: whose payment it is, or that it was taken, is not known yet; send the event again"),
     ))]
-pub async fn hear(
+pub async fn receive(
     Extract(state): Extract<State>,
     Path(provider): Path<String>,
     deadline: Deadline,
@@ -46,18 +46,20 @@ pub async fn hear(
     let signature = headers.get(payments.signature_header()).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let outcome = match payments.event(signature, &body, now) {
         Ok(None) => "ignored",
-        Ok(Some(event)) => match state.saga.hear(&event, state.patience(deadline), now).await.map_err(saga_problem)? {
-            Heard::Applied => "applied",
-            Heard::Seen => "seen",
-            Heard::Unknown => "ignored",
-            Heard::TooEarly => {
-                return Err(Problem::busy("the payment is not known to be taken yet; send the event again"));
+        Ok(Some(event)) => {
+            match state.saga.handle_event(&event, state.budget(deadline), now).await.map_err(saga_problem)? {
+                EventOutcome::Applied => "applied",
+                EventOutcome::Duplicate => "seen",
+                EventOutcome::Unknown => "ignored",
+                EventOutcome::TooEarly => {
+                    return Err(Problem::busy("the payment is not known to be taken yet; send the event again"));
+                }
+                EventOutcome::Contradicts => {
+                    let detail = "the event does not agree with the order it is about";
+                    return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "event_contradicts", detail));
+                }
             }
-            Heard::Contradicts => {
-                let detail = "the event does not agree with the order it is about";
-                return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "event_contradicts", detail));
-            }
-        },
+        }
         Err(EventRefused::Malformed) => {
             return Err(Problem::bad_request("event_malformed", EventRefused::Malformed.to_string()));
         }

@@ -2,7 +2,7 @@ use api::{
     schema,
     wire::{Money, timestamp},
 };
-use domain::{Address, Customer, Dispute, Order, OrderEvent, OrderLine, Refund, ReturnedLine, Transition};
+use domain::{Address, Customer, Dispute, HistoryEntry, Order, OrderEvent, OrderLine, Refund, ReturnedLine};
 use serde::{Deserialize, Serialize};
 use table::CustomerOrder;
 use utoipa::ToSchema;
@@ -313,7 +313,7 @@ impl From<&ReturnedLine> for RefundLineResponse {
 
 /// One step of an order as people see it. A paid order is cancelled by the very step that asks for its refund, which are
 /// two things to whoever reads it.
-fn happened(order: &Order, transition: &Transition) -> Vec<OrderEventResponse> {
+fn happened(order: &Order, transition: &HistoryEntry) -> Vec<OrderEventResponse> {
     let step = OrderEventResponse::from(transition);
     let cancels = |n: u32| order.payment.refunds.iter().any(|refund| refund.number == n && refund.cancels);
     match transition.event {
@@ -325,8 +325,8 @@ fn happened(order: &Order, transition: &Transition) -> Vec<OrderEventResponse> {
     }
 }
 
-impl From<&Transition> for OrderEventResponse {
-    fn from(Transition { event, at }: &Transition) -> Self {
+impl From<&HistoryEntry> for OrderEventResponse {
+    fn from(HistoryEntry { event, at }: &HistoryEntry) -> Self {
         Self { event: event.as_str(), refund: event.refund(), dispute: event.dispute(), at: timestamp(*at) }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use api::{Admin, Id, IfMatch, Json, Problem, RequestKey, idempotency};
+use api::{Admin, IfMatch, Json, PathId, Problem, RequestKey, idempotency};
 use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
@@ -110,7 +110,7 @@ fn created(id: &ProductId, etag: HeaderValue, body: String) -> Result<Response, 
 pub async fn replace(
     admin: Admin,
     Extract(state): Extract<State>,
-    Id(id): Id<ProductId>,
+    PathId(id): PathId<ProductId>,
     if_match: IfMatch,
     Json(request): Json<ReplaceProductRequest>,
 ) -> Result<impl IntoResponse, Problem> {
@@ -132,7 +132,7 @@ pub async fn replace(
 pub async fn patch(
     admin: Admin,
     Extract(state): Extract<State>,
-    Id(id): Id<ProductId>,
+    PathId(id): PathId<ProductId>,
     if_match: IfMatch,
     Json(request): Json<PatchProductRequest>,
 ) -> Result<impl IntoResponse, Problem> {
@@ -156,7 +156,7 @@ pub async fn patch(
 pub async fn delete(
     admin: Admin,
     Extract(state): Extract<State>,
-    Id(id): Id<ProductId>,
+    PathId(id): PathId<ProductId>,
     if_match: IfMatch,
 ) -> Result<StatusCode, Problem> {
     let context = &state.context;

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 
 use crate::{State, wire::CreateProductRequest};
 
-const MOST: usize = 100;
+const MAX_ITEMS: usize = 100;
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -65,8 +65,8 @@ pub async fn create_batch(
     key: Option<RequestKey>,
     Json(request): Json<BatchRequest>,
 ) -> Result<impl IntoResponse, Problem> {
-    if !(1..=MOST).contains(&request.items.len()) {
-        return Err(Problem::unprocessable("batch_size", format!("a batch holds 1 to {MOST} products")));
+    if !(1..=MAX_ITEMS).contains(&request.items.len()) {
+        return Err(Problem::unprocessable("batch_size", format!("a batch holds 1 to {MAX_ITEMS} products")));
     }
     let (mut items, mut records, mut places, mut seen) = (Vec::new(), Vec::new(), Vec::new(), HashSet::new());
     for (place, value) in request.items.iter().enumerate() {

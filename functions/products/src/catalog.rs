@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{Id, Params, Problem, schema, wire::page_limit};
+use api::{PathId, Problem, QueryParams, schema, wire::page_limit};
 use axum::{
     Json,
     extract::State as Extract,
@@ -54,7 +54,7 @@ pub struct ListParams {
 ))]
 pub async fn list(
     Extract(state): Extract<State>,
-    Params(params): Params<ListParams>,
+    QueryParams(params): QueryParams<ListParams>,
 ) -> Result<impl IntoResponse, Problem> {
     let limit = page_limit(params.limit)?;
     let range = price_range(&params)?;
@@ -122,7 +122,7 @@ pub async fn featured(Extract(state): Extract<State>) -> Result<impl IntoRespons
     ))]
 pub async fn get(
     Extract(state): Extract<State>,
-    Id(id): Id<ProductId>,
+    PathId(id): PathId<ProductId>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let page = product(&state, &id).await?;

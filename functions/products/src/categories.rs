@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{Admin, Params, Problem, schema, wire::page_limit};
+use api::{Admin, Problem, QueryParams, schema, wire::page_limit};
 use axum::{Json, extract::State as Extract, response::IntoResponse};
 use domain::{Category, CategoryPath};
 use http::StatusCode;
@@ -90,7 +90,7 @@ impl From<&Category> for CategoryResponse {
     ))]
 pub async fn list(
     Extract(state): Extract<State>,
-    Params(params): Params<CategoryListParams>,
+    QueryParams(params): QueryParams<CategoryListParams>,
 ) -> Result<impl IntoResponse, Problem> {
     let (list, name) = wanted(&state, "/categories", &params)?;
     let table = &state.context.table;
@@ -109,7 +109,7 @@ pub async fn list(
 pub async fn list_all(
     _: Admin,
     Extract(state): Extract<State>,
-    Params(params): Params<CategoryListParams>,
+    QueryParams(params): QueryParams<CategoryListParams>,
 ) -> Result<impl IntoResponse, Problem> {
     let (list, name) = wanted(&state, "/admin/categories", &params)?;
     let page = read(&state.context.table, &list, Shown::All).await?;
@@ -138,7 +138,7 @@ pub struct RemoveCategoryParams {
 pub async fn remove(
     _: Admin,
     Extract(state): Extract<State>,
-    Params(params): Params<RemoveCategoryParams>,
+    QueryParams(params): QueryParams<RemoveCategoryParams>,
 ) -> Result<StatusCode, Problem> {
     let path = CategoryPath::sought(&params.category)?;
     match state.context.table.category_delete(&path).await {

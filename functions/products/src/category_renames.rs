@@ -1,7 +1,7 @@
 //! Renaming a category: asked for here, done by the sweeper.
 
 use api::{
-    Admin, Id, Json, Params, Problem, schema,
+    Admin, Json, PathId, Problem, QueryParams, schema,
     wire::{page_limit, timestamp},
 };
 use axum::{extract::State as Extract, response::IntoResponse};
@@ -151,7 +151,7 @@ pub struct RenameListParams {
 pub async fn list(
     _: Admin,
     Extract(state): Extract<State>,
-    Params(params): Params<RenameListParams>,
+    QueryParams(params): QueryParams<RenameListParams>,
 ) -> Result<impl IntoResponse, Problem> {
     let limit = page_limit(params.limit)?;
     let (cursors, now) = (&state.context.cursors, state.context.clock.now());
@@ -172,7 +172,7 @@ pub async fn list(
 pub async fn get(
     _: Admin,
     Extract(state): Extract<State>,
-    Id(id): Id<CategoryRenameId>,
+    PathId(id): PathId<CategoryRenameId>,
 ) -> Result<impl IntoResponse, Problem> {
     let rename = state.context.table.category_rename_get(id).await?.ok_or_else(|| Problem::not_found("rename"))?;
     Ok(axum::Json(CategoryRenameResponse::from(&rename)))

@@ -1,4 +1,4 @@
-use api::{Admin, Id, IfMatch, Problem};
+use api::{Admin, IfMatch, PathId, Problem};
 use axum::{
     body::Bytes,
     extract::State as Extract,
@@ -24,7 +24,7 @@ const SANDBOX: [(HeaderName, HeaderValue); 1] =
     ))]
 pub async fn get(
     Extract(state): Extract<State>,
-    Id(id): Id<ProductId>,
+    PathId(id): PathId<ProductId>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let page = catalog::product(&state, &id).await?;
@@ -50,7 +50,7 @@ pub async fn get(
 pub async fn put(
     admin: Admin,
     Extract(state): Extract<State>,
-    Id(id): Id<ProductId>,
+    PathId(id): PathId<ProductId>,
     if_match: IfMatch,
     headers: HeaderMap,
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,

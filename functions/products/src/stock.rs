@@ -1,4 +1,4 @@
-use api::{Admin, All, Id, Json, Problem, RequestKey, idempotency, schema};
+use api::{Admin, All, Json, PathId, Problem, RequestKey, idempotency, schema};
 use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
@@ -54,7 +54,7 @@ struct Payload<'a> {
 pub async fn adjust(
     admin: Admin,
     Extract(state): Extract<State>,
-    Id(id): Id<ProductId>,
+    PathId(id): PathId<ProductId>,
     key: RequestKey,
     Json(body): Json<AdjustStockRequest>,
 ) -> Result<Response, Problem> {

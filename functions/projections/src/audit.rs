@@ -130,7 +130,7 @@ fn entry(change: &Change) -> Result<Option<Entry<'_>>, Failure> {
         // Time passed; nobody did anything.
         Kind::Expire => return Ok(None),
     };
-    let attributes = |image: &Option<table::Image>| match image.as_ref().map(|image| image.json()).transpose()? {
+    let attributes = |image: &Option<table::StreamImage>| match image.as_ref().map(|image| image.json()).transpose()? {
         Some(Value::Object(attributes)) => Ok(attributes),
         _ => Ok::<_, Failure>(Map::new()),
     };

@@ -51,7 +51,7 @@ pub async fn project(
     if change.key != table::keys::product(&product) {
         return Ok(());
     }
-    let category = |image: &Option<table::Image>| image.as_ref().map(|image| image.category()).transpose();
+    let category = |image: &Option<table::StreamImage>| image.as_ref().map(|image| image.category()).transpose();
     let (before, after) = (category(&change.old)?.flatten(), category(&change.new)?.flatten());
     // Most changes of a product leave it where it is.
     if before == after {

@@ -9,7 +9,7 @@ pub async fn project(table: &Table, change: &Change) -> Result<(), Failure> {
         return Ok(());
     }
     // What is so this moment counts, not what was so at the time of the record.
-    match table.stock_sign_get(&product).await? {
+    match table.sold_out_flag_get(&product).await? {
         Some(sign) if sign.is_wrong() => {
             table.stock_sign_set(&product, sign.available <= 0).await?;
             Ok(())
@@ -27,7 +27,7 @@ fn may_make_wrong(product: &ProductId, change: &Change) -> Result<bool, Failure>
         return Ok(false);
     }
     // Sales in between, the most of all changes, cost nothing.
-    let units = |image: &Option<table::Image>| image.as_ref().map(|i| i.available()).transpose();
+    let units = |image: &Option<table::StreamImage>| image.as_ref().map(|i| i.available()).transpose();
     let (before, after) = (units(&change.old)?.unwrap_or_default(), units(&change.new)?.unwrap_or_default());
     Ok(change.old.is_none() || (before <= 0) != (after <= 0))
 }

@@ -1,6 +1,6 @@
 //! Where a customer's orders go.
 
-use api::{Id, Json, Problem, RequestKey, Session, idempotency};
+use api::{Json, PathId, Problem, RequestKey, Session, idempotency};
 use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Addresses a customer can have.
-const MOST: usize = 50;
+const MAX_ADDRESSES: usize = 50;
 
 /// The customer's addresses, at most 50.
 #[utoipa::path(get, path = "/users/me/addresses", operation_id = "listAddresses", tag = "customers", security(("session" = [])), responses(
@@ -50,8 +50,8 @@ pub async fn create(
     if let Some(there) = others.iter().find(|other| other.id == address.id) {
         return created_before(there, address);
     }
-    if others.len() >= MOST {
-        let detail = format!("a customer has at most {MOST} addresses");
+    if others.len() >= MAX_ADDRESSES {
+        let detail = format!("a customer has at most {MAX_ADDRESSES} addresses");
         return Err(Problem::unprocessable("addresses_full", detail));
     }
     if !table.address_put(&session.uid, &address, true).await? {
@@ -88,7 +88,7 @@ fn created_before(there: &Address, asked_for: Address) -> Result<Response, Probl
 pub async fn replace(
     session: Session,
     Extract(state): Extract<State>,
-    Id(id): Id<AddressId>,
+    PathId(id): PathId<AddressId>,
     Json(request): Json<AddressRequest>,
 ) -> Result<impl IntoResponse, Problem> {
     let address = request.address(id)?;
@@ -108,7 +108,7 @@ pub async fn replace(
 pub async fn delete(
     session: Session,
     Extract(state): Extract<State>,
-    Id(id): Id<AddressId>,
+    PathId(id): PathId<AddressId>,
 ) -> Result<StatusCode, Problem> {
     match state.context.table.address_delete(&session.uid, &id).await? {
         true => Ok(StatusCode::NO_CONTENT),

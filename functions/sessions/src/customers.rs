@@ -15,7 +15,7 @@ use table::{Credential, LoginError, RegisterError, StoreError};
 use crate::{
     State,
     passwords::Verdict,
-    sessions::{TRIES, issue, opened_by_password},
+    sessions::{MAX_ATTEMPTS, issue, opened_by_password},
     wire::{ChangeCustomerRequest, CustomerResponse, RegisterRequest, TokenResponse},
 };
 
@@ -53,7 +53,7 @@ pub async fn register(
     }
 
     let mut guest = before.filter(|b| b.session.kind == SessionKind::Guest);
-    for _ in 0..TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         let uid = guest.as_ref().map_or_else(|| UserId::from(context.clock.uuid_v7()), |g| g.session.uid.clone());
         let now = context.clock.now();
         let (name, email) = (name.clone(), email.clone());
@@ -196,12 +196,12 @@ async fn change_password(
     let PasswordChange { mut verified, hash } = change;
     let before = verified.password_hash.clone();
     let (token, new) = issue(context, &verified.uid, SessionKind::Customer, device);
-    for _ in 0..TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         let opened = Ok((token.clone(), new.lifetime.absolute_expires_at));
         let lost = match context.table.password_change(&new, (email, &verified), &hash).await {
             Ok(()) => return opened,
             Err(LoginError::Changed | LoginError::CredentialChanged) => None,
-            Err(LoginError::Store(error @ StoreError::AnswerLost(_))) => Some(error),
+            Err(LoginError::Store(error @ StoreError::OutcomeUnknown(_))) => Some(error),
             Err(LoginError::Store(error)) => return Err(error.into()),
         };
         // The session is of the same transaction: if it is there, it happened.

@@ -1,8 +1,8 @@
 //! Opening sessions, keeping them, ending them.
 
 use api::{
-    All, ClientAddress, Context, Device, DeviceCookie, Id, Json, KnownDevice, MaybeSession, NoBody, Problem, Session,
-    attach_token, clear_cookie, rates, token::Token, wire::timestamp,
+    All, ClientAddress, Context, Device, DeviceCookie, Json, KnownDevice, MaybeSession, NoBody, PathId, Problem,
+    Session, attach_token, clear_cookie, rates, token::Token, wire::timestamp,
 };
 use axum::{
     extract::State as Extract,
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Tries before a login that keeps meeting changed carts or sessions is given up on.
-pub const TRIES: usize = 5;
+pub const MAX_ATTEMPTS: usize = 5;
 
 /// Opens a session without credentials: a cart and orders of one's own, for 30 days.
 #[utoipa::path(post, path = "/sessions/guest", operation_id = "openGuestSession", tag = "sessions", security(()), responses(
@@ -109,7 +109,7 @@ async fn open(
     before: Option<SessionWithCart>,
 ) -> Result<(), Problem> {
     let mut before = before;
-    for _ in 0..TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         match context.table.session_login(new, verified, before.as_ref()).await {
             Ok(()) => return Ok(()),
             Err(LoginError::Store(error)) => return Err(error.into()),
@@ -183,7 +183,7 @@ pub async fn revoke_current(session: Session, Extract(state): Extract<State>) ->
 pub async fn revoke(
     session: Session,
     Extract(state): Extract<State>,
-    Id(id): Id<SessionId>,
+    PathId(id): PathId<SessionId>,
 ) -> Result<Response, Problem> {
     if !state.context.table.session_revoke(&session.uid, &id).await? {
         return Err(Problem::not_found("session"));

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use table::{CategoryDeleteError, Moving, Shown, StoreError, Table, error_chain};
 
 /// Products moved at once.
-const AT_ONCE: usize = 16;
+const CONCURRENCY: usize = 16;
 
 /// With less time left than this nothing is begun any more.
 const ENOUGH: SignedDuration = SignedDuration::from_secs(5);
@@ -87,7 +87,7 @@ async fn move_products(
                     }
                 }
             };
-            let moved: Vec<_> = stream::iter(ids).map(move_one).buffer_unordered(AT_ONCE).collect().await;
+            let moved: Vec<_> = stream::iter(ids).map(move_one).buffer_unordered(CONCURRENCY).collect().await;
             let before = pass.moved;
             for outcome in moved {
                 match outcome {

@@ -17,7 +17,7 @@ use crate::{
 const SENDER: &str = "OneTill <orders@onetill.example>";
 
 /// What the functions work with.
-pub struct Surroundings<'a> {
+pub struct Dependencies<'a> {
     pub table: &'a Table,
     pub audit: Bucket,
     pub dead_letters: &'a DeadLetters,
@@ -29,12 +29,12 @@ pub struct Surroundings<'a> {
 
 /// Each function with its mapping. None of them gets anything yet.
 pub fn consumers(
-    with: Surroundings<'_>,
+    with: Dependencies<'_>,
     streams: &Streams,
     source: &Source,
     checkpoints: &Checkpoints,
 ) -> Result<Vec<Arc<Consumer>>, StackError> {
-    let Surroundings { table, audit, dead_letters, mail, mail_limits, clock } = with;
+    let Dependencies { table, audit, dead_letters, mail, mail_limits, clock } = with;
     let target = match streams {
         Streams::To(endpoint) => Some(Target::lambda(endpoint).map_err(|e| StackError::start("stream", e))?),
         Streams::Off | Streams::On => None,

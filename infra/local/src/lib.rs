@@ -20,7 +20,7 @@ mod store;
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use api::{Clock, Context, Cursors, Policy};
-use consumers::{Surroundings, consumers};
+use consumers::{Dependencies, consumers};
 use mapping::{Checkpoints, Consumer, Delivered, DrainError, Source};
 use notifications::MailLimits;
 use payments::{LocalPayments, PaymentProvider};
@@ -226,7 +226,7 @@ impl Stack {
             let unusable = |source| StackError::Mail { folder: mail.clone(), source };
             std::fs::create_dir_all(&mail).map_err(unusable)?;
         }
-        let with = Surroundings {
+        let with = Dependencies {
             table: &table,
             audit,
             dead_letters: &dead_letters,

@@ -9,8 +9,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use serde_json::Value;
 
-/// Letters read side by side.
-const AT_ONCE: usize = 8;
+/// Dead letters read side by side.
+const CONCURRENCY: usize = 8;
 
 /// Longer than any function may take; `cargo lambda watch` builds one when it is first called.
 const INVOKE: Duration = Duration::from_secs(5 * 60);
@@ -20,15 +20,14 @@ const CONNECT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "is", rename_all = "camelCase")]
 pub enum Listed {
-    Letter(Summary),
-    /// Something else, or what is left of a letter.
-    Foreign {
-        key: String,
-        why: String,
-    },
+    // Its name in the output of `--json`.
+    #[serde(rename = "letter")]
+    DeadLetter(Summary),
+    /// Something else, or what is left of a dead letter.
+    Foreign { key: String, why: String },
 }
 
-/// What a list tells of a letter.
+/// What a list tells of a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
@@ -43,7 +42,7 @@ pub struct Summary {
     pub error: Option<String>,
 }
 
-/// What became of a letter that was replayed.
+/// What became of a dead letter that was replayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replayed {
     /// Its records are handled, and it is gone.
@@ -52,11 +51,11 @@ pub enum Replayed {
     Kept,
 }
 
-/// Why a letter stays.
+/// Why a dead letter stays.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     #[error(transparent)]
-    Letters(DeadLetterError),
+    DeadLetters(DeadLetterError),
     /// As where only what the records were about was kept.
     #[error("there are no records in it to replay")]
     NoRecords(#[source] DeadLetterError),
@@ -79,7 +78,7 @@ impl From<DeadLetterError> for ReplayError {
     fn from(error: DeadLetterError) -> Self {
         match error {
             DeadLetterError::Malformed(_) => Self::NoRecords(error),
-            error => Self::Letters(error),
+            error => Self::DeadLetters(error),
         }
     }
 }
@@ -123,19 +122,19 @@ impl Functions {
     }
 }
 
-/// Every object of the bucket by key; only letters of one function if that is asked for.
+/// Every object of the bucket by key; only dead letters of one function if that is asked for.
 ///
 /// # Errors
-/// The bucket cannot be read. Objects that are no letters are none.
-pub async fn list(letters: &DeadLetters, function: Option<&str>) -> Result<Vec<Listed>, DeadLetterError> {
+/// The bucket cannot be read. Objects that are no dead letters are none.
+pub async fn list(dead_letters: &DeadLetters, function: Option<&str>) -> Result<Vec<Listed>, DeadLetterError> {
     let (mut listed, mut after) = (Vec::new(), None);
     loop {
-        let page = letters.list(after).await?;
+        let page = dead_letters.list(after).await?;
         let keys = page.objects.into_iter().map(|object| object.key);
-        let read = stream::iter(keys).map(|key| summary(letters, key)).buffered(AT_ONCE);
+        let read = stream::iter(keys).map(|key| summary(dead_letters, key)).buffered(CONCURRENCY);
         let read: Vec<Option<Listed>> = read.try_collect().await?;
         listed.extend(read.into_iter().flatten().filter(|one| match one {
-            Listed::Letter(letter) => function.is_none_or(|function| letter.function == function),
+            Listed::DeadLetter(dead_letter) => function.is_none_or(|function| dead_letter.function == function),
             Listed::Foreign { .. } => function.is_none(),
         }));
         after = page.next;
@@ -146,9 +145,9 @@ pub async fn list(letters: &DeadLetters, function: Option<&str>) -> Result<Vec<L
 }
 
 /// `None` if it was deleted meanwhile.
-async fn summary(letters: &DeadLetters, key: String) -> Result<Option<Listed>, DeadLetterError> {
-    match letters.get(&key).await {
-        Ok(letter) => Ok(Some(Listed::Letter(Summary::of(key, &letter)))),
+async fn summary(dead_letters: &DeadLetters, key: String) -> Result<Option<Listed>, DeadLetterError> {
+    match dead_letters.get(&key).await {
+        Ok(dead_letter) => Ok(Some(Listed::DeadLetter(Summary::of(key, &dead_letter)))),
         Err(DeadLetterError::Unknown) => Ok(None),
         Err(error @ DeadLetterError::Malformed(_)) => {
             Ok(Some(Listed::Foreign { key, why: table::error_chain(&error) }))
@@ -158,46 +157,46 @@ async fn summary(letters: &DeadLetters, key: String) -> Result<Option<Listed>, D
 }
 
 impl Summary {
-    fn of(key: String, letter: &DeadLetter) -> Self {
+    fn of(key: String, dead_letter: &DeadLetter) -> Self {
         Self {
             key,
-            function: letter.function().to_owned(),
-            condition: letter.request_context.condition.clone(),
-            records: letter.batch.batch_size,
-            when: letter.timestamp.clone(),
-            error: letter.request_context.error.clone(),
+            function: dead_letter.function().to_owned(),
+            condition: dead_letter.request_context.condition.clone(),
+            records: dead_letter.batch.batch_size,
+            when: dead_letter.timestamp.clone(),
+            error: dead_letter.request_context.error.clone(),
         }
     }
 }
 
-/// A letter with its records as JSON rather than as text.
-pub async fn show(letters: &DeadLetters, key: &str) -> Result<Value, DeadLetterError> {
-    let letter = letters.get(key).await?;
-    let mut shown = serde_json::to_value(&letter).map_err(DeadLetterError::Malformed)?;
-    if let Ok(records) = serde_json::from_str(&letter.payload) {
+/// A dead letter with its records as JSON rather than as text.
+pub async fn show(dead_letters: &DeadLetters, key: &str) -> Result<Value, DeadLetterError> {
+    let dead_letter = dead_letters.get(key).await?;
+    let mut shown = serde_json::to_value(&dead_letter).map_err(DeadLetterError::Malformed)?;
+    if let Ok(records) = serde_json::from_str(&dead_letter.payload) {
         shown["payload"] = records;
     }
     Ok(shown)
 }
 
-/// Has a letter's function handle its records once more. A letter whose records are handled is deleted unless `keep`.
+/// Has a dead letter's function handle its records once more. A dead letter whose records are handled is deleted unless `keep`.
 ///
 /// # Errors
-/// The letter stays, and why. Replaying it again is safe: functions handle a record once, however often it comes.
+/// The dead letter stays, and why. Replaying it again is safe: functions handle a record once, however often it comes.
 pub async fn replay(
-    letters: &DeadLetters,
+    dead_letters: &DeadLetters,
     functions: &Functions,
     key: &str,
     keep: bool,
 ) -> Result<Replayed, ReplayError> {
-    let letter = letters.get(key).await?;
-    check_payload(&letter.payload)?;
-    functions.handle(letter.function(), &letter.payload).await?;
-    // A function answers that it is done with a record it gave up, and its letter may have this very key.
-    match letters.get(key).await {
-        Ok(now) if now != letter => return Err(ReplayError::GivenUpAgain),
+    let dead_letter = dead_letters.get(key).await?;
+    check_payload(&dead_letter.payload)?;
+    functions.handle(dead_letter.function(), &dead_letter.payload).await?;
+    // A function answers that it is done with a record it gave up, and its dead letter may have this very key.
+    match dead_letters.get(key).await {
+        Ok(now) if now != dead_letter => return Err(ReplayError::GivenUpAgain),
         Ok(_) if keep => return Ok(Replayed::Kept),
-        Ok(_) => letters.delete(key).await?,
+        Ok(_) => dead_letters.delete(key).await?,
         // Somebody else replayed it too.
         Err(DeadLetterError::Unknown) => {}
         Err(error) => return Err(error.into()),

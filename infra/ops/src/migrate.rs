@@ -19,7 +19,7 @@ use table::{
 };
 
 /// Products counted side by side: enough to hide the round trip, too few to be throttled for.
-const AT_ONCE: usize = 16;
+const CONCURRENCY: usize = 16;
 
 /// Categories that are made known at once.
 const CATEGORIES: usize = 1_000;
@@ -117,7 +117,7 @@ async fn count_products(
         loop {
             let page = table.product_ids_by_shard(shard, after).await?;
             let count = |id: Result<_, StoreError>| async move { table.product_category_count(&id?).await };
-            let mut counted = stream::iter(page.items).map(count).buffer_unordered(AT_ONCE);
+            let mut counted = stream::iter(page.items).map(count).buffer_unordered(CONCURRENCY);
             while let Some(outcome) = counted.next().await {
                 report.products += 1;
                 match outcome {
@@ -159,7 +159,7 @@ async fn pass_up(table: &Table, progress: &mut impl FnMut(Progress)) -> Result<(
                 last = parent;
             }
             let settle = |family| table.categories_settle(family);
-            stream::iter(families).map(settle).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+            stream::iter(families).map(settle).buffer_unordered(CONCURRENCY).try_collect::<()>().await?;
             progress(Progress { doing: "numbers", done, of: None });
             after = page.next;
             if after.is_none() {

@@ -15,15 +15,15 @@ use domain::{ProductId, Timestamp};
 use jiff::{ToSpan, civil::Date, tz::TimeZone};
 use table::{BucketError, Descriptions, StoreError, Table};
 
-use stock::Shelves;
+use stock::StockAudit;
 
-pub use report::{Finding, LookedAt, NotJudged, Outcome, Problem, Report, Skipped, Why};
+pub use report::{Finding, LookedAt, NotVerified, Outcome, Problem, Report, Skipped, Why};
 
 /// Days that are gone through where nobody says which.
 const DAYS: i64 = 7;
 
 /// Items looked at side by side: enough to hide the round trip, too few to be throttled for.
-const AT_ONCE: usize = 16;
+const CONCURRENCY: usize = 16;
 
 /// What can be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,25 +92,25 @@ pub async fn run(
     let mut run = Run { table, descriptions, options, clock, report, progress: &mut progress };
 
     // Stock first: whatever happens to an order from here on makes its products' stock no case for judging.
-    let mut shelves = match options.includes(Check::Stock) {
+    let mut audit = match options.includes(Check::Stock) {
         true => Some(stock::read(&mut run).await?),
         false => None,
     };
-    let oldest = shelves.as_ref().and_then(Shelves::oldest_day);
+    let oldest = audit.as_ref().and_then(StockAudit::oldest_day);
     let mut orders = orders::Orders::new(options, oldest);
-    if let (Some(_), Some(from)) = (&shelves, oldest.filter(|oldest| !orders.are_all_since(*oldest))) {
+    if let (Some(_), Some(from)) = (&audit, oldest.filter(|oldest| !orders.are_all_since(*oldest))) {
         run.report.skipped.push(Skipped::Stock { from });
-        shelves = None;
+        audit = None;
     }
     let mut look_again = None;
     let in_a_while = || Some(tokio::time::Instant::now() + options.second_look);
-    if options.includes(Check::Orders) || shelves.is_some() {
-        orders.go_through(&mut run, shelves.as_mut()).await?;
+    if options.includes(Check::Orders) || audit.is_some() {
+        orders.go_through(&mut run, audit.as_mut()).await?;
         look_again = orders.look_wrong().then(in_a_while).flatten();
     }
-    if let Some(shelves) = &mut shelves {
-        stock::add_ledgers(&mut run, shelves).await?;
-        look_again = shelves.look_wrong().then(in_a_while).flatten().or(look_again);
+    if let Some(audit) = &mut audit {
+        stock::add_ledgers(&mut run, audit).await?;
+        look_again = audit.look_wrong().then(in_a_while).flatten().or(look_again);
     }
     let mut candidates = Vec::new();
     if options.includes(Check::Objects) {
@@ -121,14 +121,14 @@ pub async fn run(
     if let Some(at) = look_again {
         tokio::time::sleep_until(at).await;
     }
-    orders.judge(&mut run).await?;
-    if let Some(mut shelves) = shelves.filter(Shelves::look_wrong) {
+    orders.verify(&mut run).await?;
+    if let Some(mut audit) = audit.filter(StockAudit::look_wrong) {
         // An index may have told late of an order: those that were not seen before are added.
-        orders.go_through(&mut run, Some(&mut shelves)).await?;
-        stock::judge(&mut run, &shelves).await?;
-        stock::judge_signs(&mut run, &shelves).await?;
+        orders.go_through(&mut run, Some(&mut audit)).await?;
+        stock::verify(&mut run, &audit).await?;
+        stock::verify_flags(&mut run, &audit).await?;
     }
-    objects::judge(&mut run, candidates).await?;
+    objects::verify(&mut run, candidates).await?;
     Ok(run.report)
 }
 

@@ -1,6 +1,6 @@
 use std::{fmt, time::Instant};
 
-use crate::{Outcome, cargo, direction};
+use crate::{Outcome, cargo, layers};
 
 struct Step {
     arguments: &'static [&'static str],
@@ -21,7 +21,7 @@ pub fn run() -> Outcome<()> {
     for step in &STEPS {
         timed(&step.to_string(), || step.run())?;
     }
-    timed("cargo xtask direction", direction::run)?;
+    timed("cargo xtask layers", layers::run)?;
     println!("all steps passed in {:.1} s", started.elapsed().as_secs_f64());
     Ok(())
 }

@@ -2,15 +2,15 @@
 
 mod ci;
 mod deny;
-mod direction;
 mod faults;
 mod infra;
+mod layers;
 mod one_build;
 mod openapi;
 mod process;
+mod replay;
 mod stripe;
 mod tools;
-mod trial;
 
 use std::{
     env,
@@ -47,7 +47,7 @@ enum Task {
     ///
     /// Asks `cargo tree` which crates reach which, and first asks it for some that must, so that a question that finds
     /// nothing is an answer.
-    Direction,
+    Layers,
     /// Runs the whole checkout under injected faults, and shows that planted bugs are found
     ///
     /// A model of every interleaving, each call of each flow made to fail in turn, seeds of a whole shop, and planted
@@ -92,21 +92,22 @@ enum Task {
     /// places the first invoices of the order log that can be orders here, through HTTP. Then every unit and every
     /// penny in the table must be accounted for by the invoices. Without the data there is nothing to do, and that is
     /// no failure.
-    Trial(trial::Options),
+    #[command(alias = "trial")]
+    Replay(replay::Options),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
         Task::Ci => ci::run(),
         Task::Deny(options) => deny::run(&options),
-        Task::Direction => direction::run(),
+        Task::Layers => layers::run(),
         Task::Faults { arguments } => faults::run(&arguments),
         Task::Soak => faults::run(&["--seeds-only", "--seeds", "10000"].map(str::to_owned)),
         Task::Infra(options) => infra::run(&options),
         Task::Openapi => openapi::run(),
         Task::OneBuild(options) => one_build::run(&options),
         Task::Stripe => stripe::run(),
-        Task::Trial(options) => trial::run(&options),
+        Task::Replay(options) => replay::run(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -16,8 +16,8 @@ use crate::{
     telemetry::{self, Metrics},
 };
 
-/// Begins a function: logs as JSON on standard output, at `RUST_LOG` or `info` (see [`telemetry::log_filter`]), and reads
-/// the environment with the secrets it names.
+/// Initializes a function: logs as JSON on standard output, at `RUST_LOG` or `info` (see [`telemetry::log_filter`]),
+/// and reads the environment with the secrets it names.
 ///
 /// # Errors
 /// Names the secret that cannot be read.
@@ -28,7 +28,7 @@ pub async fn start() -> Result<Environment, Error> {
     Ok(Environment::load().await?)
 }
 
-/// Makes the clients and, on AWS, the connections to the table.
+/// Creates the clients and, on AWS, opens the connections to the table.
 ///
 /// `TABLE_NAME`, `BUCKET_NAME`, `CURSOR_KEYS`, and optionally `SHOP_CURRENCY`, `ALLOWED_ORIGINS` (comma-separated),
 /// `RATE_LIMITS` (see [`Rates::parse`]), `TRUSTED_PROXY_HOPS`, `BASE_PATH`, `ACCESS_PATTERN_METRICS`, `DYNAMODB_ENDPOINT` with `S3_ENDPOINT`.
@@ -66,7 +66,7 @@ pub async fn context(environment: &Environment) -> Result<(Context, Descriptions
     Ok((context, descriptions))
 }
 
-/// A variable of the process; an empty one counts as none.
+/// A variable of the process; an empty one counts as unset.
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
@@ -81,8 +81,8 @@ pub async fn serve(environment: &Environment, routes: OpenApiRouter, context: &C
     lambda_http::run(router).await
 }
 
-/// Serves events, of the stream or of a schedule, until the environment ends. `handle` gets an event and when Lambda cuts
-/// its invocation off.
+/// Serves events, of the stream or of a schedule, until the environment ends. `handle` gets an event and the time at
+/// which Lambda ends its invocation.
 ///
 /// # Errors
 /// The Runtime API cannot be reached.
@@ -119,7 +119,7 @@ where
     lambda_runtime::run(service_fn(observed)).await
 }
 
-/// With the names that the start asked for, so that what a template sets can be compared with what is read.
+/// Logs the names that were read, so that what a template sets can be compared with what is used.
 fn tell_start(environment: &Environment) {
     let secrets_version = environment.variable("SECRETS_VERSION");
     tracing::debug!(variables = environment.names_read().join(" "), secrets_version, "started");

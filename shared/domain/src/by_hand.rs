@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 
-use crate::{Money, Moved, Order, OrderEvent, OrderState, PaymentState, ProviderId, Refund, RefundState};
+use crate::{Money, Order, OrderEvent, OrderState, PaymentState, ProviderId, Refund, RefundState, TransitionEffects};
 
 /// A refund that was made in the payment provider's dashboard, not by this shop.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,7 @@ impl Order {
 
     /// Money was given back at the provider: a refund of the order, paid already, that returns no goods and cancels
     /// nothing. `None` if it is known. Only for an order that is known to be paid.
-    pub fn refund_recorded(&self, made: &RefundByHand, at: Timestamp) -> Option<Moved> {
+    pub fn refund_recorded(&self, made: &RefundByHand, at: Timestamp) -> Option<TransitionEffects> {
         if self.payment.state != PaymentState::Captured || self.refund_by_hand(&made.id).is_some() {
             return None;
         }
@@ -38,7 +38,7 @@ impl Order {
     }
 
     /// A refund that was made by hand, and recorded, has failed.
-    pub fn refund_by_hand_failed(&self, id: &ProviderId, at: Timestamp) -> Option<Moved> {
+    pub fn refund_by_hand_failed(&self, id: &ProviderId, at: Timestamp) -> Option<TransitionEffects> {
         self.refund_refused(self.refund_by_hand(id)?.number, at)
     }
 
@@ -59,7 +59,7 @@ impl Order {
     }
 
     /// What is left of a cancelled order's money goes back, if [`Order::owes_rest`].
-    pub fn refund_rest(&self, at: Timestamp) -> Option<Moved> {
+    pub fn refund_rest(&self, at: Timestamp) -> Option<TransitionEffects> {
         if !self.owes_rest() {
             return None;
         }
@@ -88,7 +88,7 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Cancelling, Currency, RefundError, RefundRequest, order::tests::held};
+    use crate::{CancelDecision, Currency, RefundError, RefundRequest, order::tests::held};
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -111,7 +111,7 @@ mod tests {
         let moved = order.refund_recorded(&made("re_1", 5_000), NOW).unwrap();
 
         assert_eq!((moved.order.state, moved.order.due_at), (OrderState::Confirmed, None));
-        assert!(moved.stock_back.is_empty() && moved.order.refund_owed().is_none());
+        assert!(moved.restock.is_empty() && moved.order.refund_owed().is_none());
         assert_eq!((moved.order.refunded(), moved.order.refundable()), (usd(5_000), usd(2_297)));
         assert_eq!(moved.order.refund_recorded(&made("re_1", 5_000), NOW), None);
         let too_much = moved.order.refund(&RefundRequest { amount: Some(usd(2_298)), ..RefundRequest::default() }, NOW);
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn a_cancelled_order_owes_what_a_refund_by_hand_kept_its_own_from_paying() {
         let order = held().paid("pay_1", NOW).unwrap().order;
-        let Ok(Cancelling::Refund(cancelled)) = order.cancel(NOW) else { panic!("it can be cancelled") };
+        let Ok(CancelDecision::Refund(cancelled)) = order.cancel(NOW) else { panic!("it can be cancelled") };
         let recorded = cancelled.order.refund_recorded(&made("re_1", 100), NOW).unwrap().order;
 
         let refused = recorded.refund_refused(1, NOW).unwrap().order;
@@ -165,7 +165,7 @@ mod tests {
     #[test]
     fn a_refund_that_was_refused_is_owed_again_once_the_one_by_hand_fails() {
         let order = held().paid("pay_1", NOW).unwrap().order;
-        let Ok(Cancelling::Refund(cancelled)) = order.cancel(NOW) else { panic!("it can be cancelled") };
+        let Ok(CancelDecision::Refund(cancelled)) = order.cancel(NOW) else { panic!("it can be cancelled") };
         let recorded = cancelled.order.refund_recorded(&made("re_1", 7_297), NOW).unwrap().order;
         let refused = recorded.refund_refused(1, NOW).unwrap().order;
 
@@ -179,7 +179,7 @@ mod tests {
     fn a_cancelled_order_owes_what_a_refund_by_hand_did_not_pay_after_all() {
         let order = held().paid("pay_1", NOW).unwrap().order;
         let recorded = order.refund_recorded(&made("re_1", 100), NOW).unwrap().order;
-        let Ok(Cancelling::Refund(cancelled)) = recorded.cancel(NOW) else { panic!("it can be cancelled") };
+        let Ok(CancelDecision::Refund(cancelled)) = recorded.cancel(NOW) else { panic!("it can be cancelled") };
         let paid = cancelled.order.refund_paid(2, NOW).unwrap().order;
 
         let failed = paid.refund_by_hand_failed(&id("re_1"), NOW).unwrap().order;

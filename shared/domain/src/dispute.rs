@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 
-use crate::{Money, Moved, Order, OrderEvent, PaymentState, ProviderId};
+use crate::{Money, Order, OrderEvent, PaymentState, ProviderId, TransitionEffects};
 
 /// A claim of the customer's bank to get the money of a payment back.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -51,7 +51,7 @@ impl Order {
     }
 
     /// The customer's bank demands the money back. `None` if that is known. Only for an order that is known to be paid.
-    pub fn disputed(&self, reported: &Dispute, at: Timestamp) -> Option<Moved> {
+    pub fn disputed(&self, reported: &Dispute, at: Timestamp) -> Option<TransitionEffects> {
         if self.payment.state != PaymentState::Captured || self.dispute(&reported.id).is_some() {
             return None;
         }
@@ -62,7 +62,7 @@ impl Order {
     }
 
     /// The bank has decided about a dispute that is known. What was decided once stays so.
-    pub fn dispute_closed(&self, reported: &Dispute, at: Timestamp) -> Option<Moved> {
+    pub fn dispute_closed(&self, reported: &Dispute, at: Timestamp) -> Option<TransitionEffects> {
         let mut known = (1..).zip(&self.payment.disputes);
         let (number, _) = known.find(|(_, d)| d.id == reported.id && d.state == DisputeState::Open)?;
         match reported.state {

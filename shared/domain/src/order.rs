@@ -32,7 +32,7 @@ pub struct Order {
     pub due_at: Option<Timestamp>,
     pub ship_to: Option<Address>,
     /// Everything that happened to the order, oldest first.
-    pub history: Vec<Transition>,
+    pub history: Vec<HistoryEntry>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -98,7 +98,7 @@ impl OrderState {
     }
 
     /// Whether the payment has no outcome yet, so that the stock is only held.
-    pub fn is_unsettled(self) -> bool {
+    pub fn awaits_payment(self) -> bool {
         matches!(self, OrderState::PendingPayment | OrderState::PaymentUnknown)
     }
 }
@@ -153,7 +153,7 @@ impl PaymentState {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Transition {
+pub struct HistoryEntry {
     pub event: OrderEvent,
     pub at: Timestamp,
 }
@@ -377,7 +377,7 @@ impl Order {
             },
             due_at: Some(now + HOLD),
             ship_to,
-            history: vec![Transition { event: OrderEvent::Placed, at: now }],
+            history: vec![HistoryEntry { event: OrderEvent::Placed, at: now }],
         })
     }
 

@@ -261,7 +261,7 @@ mod tests {
         let again = refund(&moved.order, None, vec![returned("mug", 2, true)]);
 
         assert_eq!(moved.order.refund_owed().unwrap().amount, usd(1_798).unwrap());
-        assert_eq!(moved.stock_back, [("mug".parse().unwrap(), 2)]);
+        assert_eq!(moved.restock, [("mug".parse().unwrap(), 2)]);
         assert_eq!(again, Err(RefundError::TooManyUnits { product: "mug".parse().unwrap(), left: 1 }));
         assert_eq!(
             refund(&order, None, vec![returned("cup", 1, true)]),
@@ -277,7 +277,7 @@ mod tests {
 
         let moved = order.refund(&RefundRequest { amount, lines, reason: None }, NOW).unwrap();
 
-        assert_eq!(moved.stock_back, [("mug".parse().unwrap(), 3), ("pan".parse().unwrap(), 1)]);
+        assert_eq!(moved.restock, [("mug".parse().unwrap(), 3), ("pan".parse().unwrap(), 1)]);
     }
 
     #[test]
@@ -302,7 +302,7 @@ mod tests {
         let by_amount = refused.refund(&RefundRequest::default(), NOW).unwrap();
 
         assert_eq!(by_lines, Err(RefundError::TooManyUnits { product: "mug".parse().unwrap(), left: 0 }));
-        assert_eq!(by_amount.stock_back, []);
+        assert_eq!(by_amount.restock, []);
     }
 
     #[test]
@@ -313,7 +313,7 @@ mod tests {
         let moved = part.refund(&RefundRequest::default(), NOW).unwrap();
 
         assert_eq!(moved.order.state, OrderState::Cancelled);
-        assert_eq!(moved.stock_back, [("mug".parse().unwrap(), 2), ("pan".parse().unwrap(), 1)]);
+        assert_eq!(moved.restock, [("mug".parse().unwrap(), 2), ("pan".parse().unwrap(), 1)]);
         assert_eq!(moved.order.refundable(), usd(0).unwrap());
     }
 
@@ -324,7 +324,7 @@ mod tests {
         let moved = order.refund(&RefundRequest::default(), NOW).unwrap();
 
         assert_eq!(moved.order.state, OrderState::Shipped);
-        assert_eq!(moved.stock_back, []);
+        assert_eq!(moved.restock, []);
     }
 
     /// A cent at a time, each paid or refused.
@@ -344,12 +344,12 @@ mod tests {
         let often = refunded_in_cents(order.clone(), MAX_REFUNDS, true);
 
         let refused = refund(&often, usd(1), vec![]);
-        let Ok(crate::Cancelling::Refund(cancelled)) = often.cancel(NOW) else { panic!("it can be cancelled") };
+        let Ok(crate::CancelDecision::Refund(cancelled)) = often.cancel(NOW) else { panic!("it can be cancelled") };
 
         assert_eq!(refused, Err(RefundError::TooMany));
         let owed = order.totals.total.amount_minor() - i64::try_from(MAX_REFUNDS).unwrap();
         assert_eq!(cancelled.order.refund_owed().map(|r| Some(r.amount)), Some(usd(owed)));
-        assert_eq!(cancelled.stock_back, [("mug".parse().unwrap(), 3), ("pan".parse().unwrap(), 1)]);
+        assert_eq!(cancelled.restock, [("mug".parse().unwrap(), 3), ("pan".parse().unwrap(), 1)]);
     }
 
     #[test]
@@ -367,10 +367,10 @@ mod tests {
         let mut refunded = refund(&order, usd(100), vec![]).unwrap().refund_paid(1, NOW).unwrap().order;
         refunded.payment.refunds[0].amount = order.totals.total;
 
-        let Ok(crate::Cancelling::Refund(cancelled)) = refunded.cancel(NOW) else { panic!("it can be cancelled") };
+        let Ok(crate::CancelDecision::Refund(cancelled)) = refunded.cancel(NOW) else { panic!("it can be cancelled") };
 
         assert_eq!((cancelled.order.state, cancelled.order.refund_owed()), (OrderState::Cancelled, None));
-        assert_eq!(cancelled.stock_back, [("mug".parse().unwrap(), 3), ("pan".parse().unwrap(), 1)]);
+        assert_eq!(cancelled.restock, [("mug".parse().unwrap(), 3), ("pan".parse().unwrap(), 1)]);
     }
 
     #[test]

@@ -5,8 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Attributes, Cancelling, Cart, CartLine, CategoryPath, Currency, Dispute, DisputeState, Money, Moved, NotPaid,
-    Order, OrderState, Placement, Product, ProductName, Quantity, RefundByHand, RefundRequest, ReturnedLine, Timestamp,
+    Attributes, CancelDecision, Cart, CartLine, CategoryPath, Currency, Dispute, DisputeState, Money, Order,
+    OrderState, Placement, Product, ProductName, Quantity, RefundByHand, RefundRequest, ReturnedLine, Timestamp,
+    TransitionEffects, VoidReason,
 };
 use proptest::{prelude::*, sample::select};
 
@@ -53,8 +54,8 @@ fn held(free: bool) -> Order {
 enum Happening {
     Paid,
     Declined,
-    AnswerLost,
-    NotPaid(NotPaid),
+    OutcomeUnknown,
+    Void(VoidReason),
     RefundPaid(u32),
     RefundRefused(u32),
     /// At the provider, by somebody: cents and the provider's id.
@@ -80,12 +81,12 @@ impl Happening {
     }
 
     /// What comes of it; `None` if nothing does, be it because nothing is new or because it is refused.
-    fn moves(&self, order: &Order) -> Option<Moved> {
+    fn moves(&self, order: &Order) -> Option<TransitionEffects> {
         match self {
             Happening::Paid => order.paid("pay_1", NOW),
             Happening::Declined => order.declined(NOW),
-            Happening::AnswerLost => order.answer_lost(NOW),
-            Happening::NotPaid(why) => order.not_paid(*why, NOW),
+            Happening::OutcomeUnknown => order.outcome_unknown(NOW),
+            Happening::Void(why) => order.void(*why, NOW),
             Happening::RefundPaid(number) => order.refund_paid(*number, NOW),
             Happening::RefundRefused(number) => order.refund_refused(*number, NOW),
             Happening::ByHand(cents, id) => order.refund_recorded(&by_hand(*cents, id), NOW),
@@ -94,7 +95,7 @@ impl Happening {
             Happening::DisputeClosed(id, state) => order.dispute_closed(&dispute(id, *state), NOW),
             Happening::Rest => order.refund_rest(NOW),
             Happening::Cancel => match order.cancel(NOW) {
-                Ok(Cancelling::Refund(moved)) => Some(*moved),
+                Ok(CancelDecision::Refund(moved)) => Some(*moved),
                 _ => None,
             },
             Happening::Ship => order.ship(NOW).ok().flatten(),
@@ -126,9 +127,9 @@ fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         3 => Just(Happening::Paid),
         1 => Just(Happening::Declined),
-        1 => Just(Happening::AnswerLost),
-        1 => select(vec![NotPaid::Expired, NotPaid::CancelledByCustomer, NotPaid::Replaced, NotPaid::NotChargeable])
-            .prop_map(Happening::NotPaid),
+        1 => Just(Happening::OutcomeUnknown),
+        1 => select(vec![VoidReason::Expired, VoidReason::CancelledByCustomer, VoidReason::Replaced, VoidReason::NotChargeable])
+            .prop_map(Happening::Void),
         2 => (1..=8_000_i64, select(vec!["re_1", "re_2"])).prop_map(|(cents, id)| Happening::ByHand(cents, id)),
         1 => select(vec!["re_1", "re_2"]).prop_map(Happening::ByHandFailed),
         1 => select(vec!["dp_1", "dp_2"]).prop_map(Happening::Disputed),
@@ -195,13 +196,13 @@ impl Counters {
         }
     }
 
-    fn is_unsettled(&self) -> bool {
+    fn awaits_payment(&self) -> bool {
         matches!(self.stage, Stage::Held | Stage::Unknown)
     }
 
     fn is_open(&self) -> bool {
         let owed = self.refunds.iter().any(|(_, is)| *is == Standing::Open);
-        self.is_unsettled() || owed || self.owes_rest() || self.is_disputed()
+        self.awaits_payment() || owed || self.owes_rest() || self.is_disputed()
     }
 
     fn is_disputed(&self) -> bool {
@@ -239,8 +240,8 @@ impl Counters {
                 }
                 true
             }
-            Happening::Declined | Happening::NotPaid(_) if self.is_unsettled() => self.cancelled(),
-            Happening::AnswerLost => self.forward(Stage::Held, Stage::Unknown),
+            Happening::Declined | Happening::Void(_) if self.awaits_payment() => self.cancelled(),
+            Happening::OutcomeUnknown => self.forward(Stage::Held, Stage::Unknown),
             Happening::RefundPaid(number) => self.answered(*number, Standing::Paid),
             Happening::RefundRefused(number) => self.answered(*number, Standing::Refused),
             Happening::ByHand(cents, id) if self.captured && self.by_hand.iter().all(|(_, known)| known != id) => {
@@ -340,8 +341,8 @@ fn stage(order: &Order) -> Stage {
     }
 }
 
-fn units_back(moved: &Moved) -> u32 {
-    moved.stock_back.iter().map(|(_, units)| units).sum()
+fn units_back(moved: &TransitionEffects) -> u32 {
+    moved.restock.iter().map(|(_, units)| units).sum()
 }
 
 proptest! {
@@ -358,7 +359,7 @@ proptest! {
         for (happening, times) in happenings {
             for time in 0..times {
                 let order = versions.last().unwrap().clone();
-                let before = (counters.back, counters.is_unsettled());
+                let before = (counters.back, counters.awaits_payment());
 
                 let moved = happening.moves(&order);
                 let counted = counters.count(&happening);
@@ -367,11 +368,11 @@ proptest! {
                 prop_assert!(time == 0 || !happening.is_news() || moved.is_none(), "{:?} was heard twice", happening);
                 let Some(moved) = moved else { continue };
                 prop_assert_eq!(units_back(&moved), counters.back - before.0);
-                let products: BTreeSet<_> = moved.stock_back.iter().map(|(product, _)| product).collect();
-                prop_assert_eq!(products.len(), moved.stock_back.len(), "a transaction takes each item once");
+                let products: BTreeSet<_> = moved.restock.iter().map(|(product, _)| product).collect();
+                prop_assert_eq!(products.len(), moved.restock.len(), "a transaction takes each item once");
                 let given_up = before.1 && counters.stage == Stage::Cancelled;
-                prop_assert_eq!(moved.cart_back, given_up);
-                prop_assert!(before.1 || !moved.order.state.is_unsettled(), "what was settled is open again");
+                prop_assert_eq!(moved.restore_cart, given_up);
+                prop_assert!(before.1 || !moved.order.state.awaits_payment(), "what was settled is open again");
                 prop_assert_eq!(moved.order.version, order.version + 1);
                 versions.push(moved.order);
             }
@@ -428,26 +429,26 @@ enum Event {
 }
 
 impl Event {
-    fn moves(self, order: &Order, provider: &mut Provider) -> Option<Moved> {
+    fn moves(self, order: &Order, provider: &mut Provider) -> Option<TransitionEffects> {
         match self {
             Event::HandlerHears if provider.charges() => order.paid("pay_1", NOW),
             Event::HandlerHears => order.declined(NOW),
             Event::HandlerLosesTheAnswer => {
                 provider.charges();
-                order.answer_lost(NOW)
+                order.outcome_unknown(NOW)
             }
             // A webhook tells of a capture, and there is none where the payment was closed first.
             Event::WebhookPaid => provider.charges().then(|| order.paid("pay_1", NOW)).flatten(),
             Event::WebhookDeclined => order.declined(NOW),
-            Event::Expires if !order.state.is_unsettled() => None,
-            Event::Expires if provider.closes() => order.not_paid(NotPaid::Expired, NOW),
+            Event::Expires if !order.state.awaits_payment() => None,
+            Event::Expires if provider.closes() => order.void(VoidReason::Expired, NOW),
             Event::Expires => order.paid("pay_1", NOW),
             Event::CustomerCancels => match order.cancel(NOW).unwrap() {
-                Cancelling::Already => None,
-                Cancelling::Refund(moved) => Some(*moved),
-                Cancelling::AskProvider if provider.closes() => order.not_paid(NotPaid::CancelledByCustomer, NOW),
+                CancelDecision::Already => None,
+                CancelDecision::Refund(moved) => Some(*moved),
+                CancelDecision::AskProvider if provider.closes() => order.void(VoidReason::CancelledByCustomer, NOW),
                 // What was taken makes an order of it first; cancelling that one is up to the next attempt.
-                Cancelling::AskProvider => order.paid("pay_1", NOW),
+                CancelDecision::AskProvider => order.paid("pay_1", NOW),
             },
         }
     }
@@ -477,7 +478,7 @@ fn six_events_in_any_order_and_each_twice_take_money_once_and_account_for_it() {
             for event in &events {
                 let moved = event.moves(&order, &mut provider);
                 back += moved.as_ref().map_or(0, units_back);
-                carts += u32::from(moved.as_ref().is_some_and(|moved| moved.cart_back));
+                carts += u32::from(moved.as_ref().is_some_and(|moved| moved.restore_cart));
                 order = moved.map_or(order, |moved| moved.order);
 
                 let cancelled = order.state == OrderState::Cancelled;
@@ -488,7 +489,7 @@ fn six_events_in_any_order_and_each_twice_take_money_once_and_account_for_it() {
             }
 
             assert!(provider.captures <= 1, "{events:?}");
-            assert!(!order.state.is_unsettled(), "{events:?}");
+            assert!(!order.state.awaits_payment(), "{events:?}");
             let kept = order.state == OrderState::Confirmed;
             let owed = order.refund_owed().is_some_and(|refund| refund.amount == order.totals.total);
             assert_eq!(provider.captures == 1, kept || owed, "{events:?} ends with {order:?}");

@@ -4,20 +4,20 @@ use domain::{Dispute, Money, OrderId, PaymentEventId, RefundByHand};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaymentEvent {
     pub id: PaymentEventId,
-    pub about: About,
-    pub news: PaymentNews,
+    pub subject: EventSubject,
+    pub kind: PaymentEventKind,
 }
 
-/// What an event is about.
+/// What an event is subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum About {
+pub enum EventSubject {
     Order(OrderId),
     /// A payment, by the provider's id of it. What is made by hand at the provider does not carry the order's id.
     Payment(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PaymentNews {
+pub enum PaymentEventKind {
     Captured {
         reference: String,
         amount: Money,

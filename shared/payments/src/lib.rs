@@ -12,7 +12,7 @@ use std::{fmt, future::Future, pin::Pin};
 
 use domain::{Invalid, Money, OrderId, RefundByHand, Timestamp};
 
-pub use event::{About, EventRefused, PaymentEvent, PaymentNews};
+pub use event::{EventRefused, EventSubject, PaymentEvent, PaymentEventKind};
 pub use from_env::from_env;
 pub use local::{Attempt, Entry, LocalPayments};
 pub use not_chargeable::NotChargeable;
@@ -93,9 +93,9 @@ pub enum RefundOutcome {
 /// order before doing anything else.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the payment provider's answer was lost")]
-pub struct AnswerLost;
+pub struct OutcomeUnknown;
 
-pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, AnswerLost>> + Send + 'a>>;
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, OutcomeUnknown>> + Send + 'a>>;
 
 /// A payment provider. Everything it is asked can be asked again with the same effect as once.
 pub trait PaymentProvider: Send + Sync {

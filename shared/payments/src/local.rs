@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
-    About, Answer, AnswerLost, Charge, ChargeOutcome, CloseOutcome, EventRefused, NotChargeable, PaymentEvent,
-    PaymentNews, PaymentProvider, RefundCharge, RefundOutcome, signature::Secrets,
+    Answer, Charge, ChargeOutcome, CloseOutcome, EventRefused, EventSubject, NotChargeable, OutcomeUnknown,
+    PaymentEvent, PaymentEventKind, PaymentProvider, RefundCharge, RefundOutcome, signature::Secrets,
 };
 
 /// A provider on this machine, with tokens that stand for what can happen:
@@ -123,7 +123,7 @@ impl LocalPayments {
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub fn refund_by_hand(&self, order: OrderId, amount: Money) -> Result<Option<RefundByHand>, AnswerLost> {
+    pub fn refund_by_hand(&self, order: OrderId, amount: Money) -> Result<Option<RefundByHand>, OutcomeUnknown> {
         self.with(|ledger| {
             let Some(taken) = ledger.captured.get(&order) else { return (None, None) };
             if ledger.refunded(order) + amount.amount_minor() > taken.amount {
@@ -140,7 +140,7 @@ impl LocalPayments {
     ///
     /// # Errors
     /// The ledger cannot be written.
-    pub fn fail_by_hand(&self, order: OrderId, number: u32) -> Result<Option<RefundByHand>, AnswerLost> {
+    pub fn fail_by_hand(&self, order: OrderId, number: u32) -> Result<Option<RefundByHand>, OutcomeUnknown> {
         self.with(|ledger| {
             let made = ledger.by_hand.get(&(order, number)).filter(|(_, failed)| !failed);
             let entry = made.map(|(entry, _)| Entry { attempt: Attempt::ByHandFailed(number), ..entry.clone() });
@@ -150,21 +150,21 @@ impl LocalPayments {
 
     /// An event as this provider would send it, and its signature.
     pub fn sends(&self, event: &PaymentEvent, now: Timestamp) -> (String, String) {
-        let mut body = match &event.news {
-            PaymentNews::Captured { reference, amount } => {
+        let mut body = match &event.kind {
+            PaymentEventKind::Captured { reference, amount } => {
                 json!({"type": "captured", "reference": reference, "amount": written(*amount)})
             }
-            PaymentNews::Declined => json!({"type": "declined"}),
-            PaymentNews::RefundPaid { number, amount } => {
+            PaymentEventKind::Declined => json!({"type": "declined"}),
+            PaymentEventKind::RefundPaid { number, amount } => {
                 json!({"type": "refund_paid", "number": number, "amount": written(*amount)})
             }
-            PaymentNews::RefundRefused { number } => json!({"type": "refund_refused", "number": number}),
-            PaymentNews::RefundedByHand(RefundByHand { id, amount, failed }) => {
+            PaymentEventKind::RefundRefused { number } => json!({"type": "refund_refused", "number": number}),
+            PaymentEventKind::RefundedByHand(RefundByHand { id, amount, failed }) => {
                 let kind = if *failed { "by_hand_failed" } else { "refunded_by_hand" };
                 json!({"type": kind, "object": id.as_str(), "amount": written(*amount)})
             }
-            PaymentNews::Refunded => json!({"type": "refunded"}),
-            PaymentNews::Disputed(Dispute { id, amount, reason, state }) => {
+            PaymentEventKind::Refunded => json!({"type": "refunded"}),
+            PaymentEventKind::Disputed(Dispute { id, amount, reason, state }) => {
                 let kind = match state {
                     DisputeState::Open => "disputed",
                     DisputeState::Won => "dispute_won",
@@ -178,9 +178,9 @@ impl LocalPayments {
             let amount = body["amount"].take();
             (body["amount"], body["currency"]) = (amount[0].clone(), amount[1].clone());
         }
-        match &event.about {
-            About::Order(order) => body["order"] = order.to_string().into(),
-            About::Payment(reference) => body["payment"] = reference.as_str().into(),
+        match &event.subject {
+            EventSubject::Order(order) => body["order"] = order.to_string().into(),
+            EventSubject::Payment(reference) => body["payment"] = reference.as_str().into(),
         }
         let body = body.to_string();
         let signature = self.secrets.sign(body.as_bytes(), now);
@@ -188,10 +188,10 @@ impl LocalPayments {
     }
 
     /// Runs with the ledger as it is on file, and writes down what was done.
-    fn with<T>(&self, work: impl FnOnce(&Ledger) -> (T, Option<Entry>)) -> Result<T, AnswerLost> {
+    fn with<T>(&self, work: impl FnOnce(&Ledger) -> (T, Option<Entry>)) -> Result<T, OutcomeUnknown> {
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = &ledger.file {
-            file.lock().map_err(|_| AnswerLost)?;
+            file.lock().map_err(|_| OutcomeUnknown)?;
         }
         // A payment that is not in the ledger was not made, as far as anybody can tell later.
         let done = ledger.catch_up().and_then(|()| {
@@ -199,12 +199,12 @@ impl LocalPayments {
             entry.map_or(Ok(()), |entry| ledger.write(entry)).map(|()| outcome)
         });
         if let Some(file) = &ledger.file {
-            file.unlock().map_err(|_| AnswerLost)?;
+            file.unlock().map_err(|_| OutcomeUnknown)?;
         }
-        done.map_err(|_| AnswerLost)
+        done.map_err(|_| OutcomeUnknown)
     }
 
-    fn capture(&self, charge: &Charge) -> Result<ChargeOutcome, AnswerLost> {
+    fn capture(&self, charge: &Charge) -> Result<ChargeOutcome, OutcomeUnknown> {
         let reference = format!("local_{}", charge.order.as_uuid().simple());
         self.with(|ledger| match ledger.captured.get(&charge.order) {
             Some(first) => (ChargeOutcome::Captured { reference: first.reference.clone() }, None),
@@ -216,7 +216,7 @@ impl LocalPayments {
         })
     }
 
-    fn decline(&self, charge: &Charge, refusal: ChargeOutcome) -> Result<ChargeOutcome, AnswerLost> {
+    fn decline(&self, charge: &Charge, refusal: ChargeOutcome) -> Result<ChargeOutcome, OutcomeUnknown> {
         self.with(|ledger| match ledger.captured.get(&charge.order) {
             Some(first) => (ChargeOutcome::Captured { reference: first.reference.clone() }, None),
             None => {
@@ -290,7 +290,7 @@ impl Ledger {
         }
         let mut reader = BufReader::new(file);
         reader.seek(SeekFrom::Start(self.read))?;
-        let (mut news, mut line) = (Vec::new(), String::new());
+        let (mut entries, mut line) = (Vec::new(), String::new());
         loop {
             line.clear();
             let bytes = reader.read_line(&mut line)?;
@@ -299,11 +299,11 @@ impl Ledger {
                 break;
             }
             let entry = serde_json::from_str::<Entry>(&line);
-            news.push(entry.map_err(|e| invalid(format!("what stands at byte {} is no entry: {e}", self.read)))?);
+            entries.push(entry.map_err(|e| invalid(format!("what stands at byte {} is no entry: {e}", self.read)))?);
             self.read += u64::try_from(bytes).unwrap_or_default();
         }
         file.set_len(self.read)?;
-        news.into_iter().try_for_each(|entry| self.know(entry))
+        entries.into_iter().try_for_each(|entry| self.know(entry))
     }
 
     fn write(&mut self, entry: Entry) -> io::Result<()> {
@@ -369,8 +369,8 @@ impl PaymentProvider for LocalPayments {
                     tokio::time::sleep(Duration::from_secs(2)).await;
                     self.capture(charge)
                 }
-                "tok_timeout_paid" => self.capture(charge).and(Err(AnswerLost)),
-                "tok_timeout_unpaid" => Err(AnswerLost),
+                "tok_timeout_paid" => self.capture(charge).and(Err(OutcomeUnknown)),
+                "tok_timeout_unpaid" => Err(OutcomeUnknown),
                 "tok_not_chargeable" => self.decline(charge, ChargeOutcome::NotChargeable),
                 _ => self.decline(charge, ChargeOutcome::Declined),
             }
@@ -451,33 +451,35 @@ impl PaymentProvider for LocalPayments {
         let object = || body.object.as_deref()?.parse::<ProviderId>().ok();
         let disputed = |state| {
             let (id, amount) = object().zip(amount())?;
-            Some(PaymentNews::Disputed(Dispute { id, amount, reason: body.reason.clone(), state }))
+            Some(PaymentEventKind::Disputed(Dispute { id, amount, reason: body.reason.clone(), state }))
         };
-        let news = match body.r#type.as_str() {
-            "captured" => {
-                body.reference.clone().zip(amount()).map(|(r, amount)| PaymentNews::Captured { reference: r, amount })
-            }
-            "declined" => Some(PaymentNews::Declined),
+        let kind = match body.r#type.as_str() {
+            "captured" => body
+                .reference
+                .clone()
+                .zip(amount())
+                .map(|(r, amount)| PaymentEventKind::Captured { reference: r, amount }),
+            "declined" => Some(PaymentEventKind::Declined),
             "refund_paid" => {
-                body.number.zip(amount()).map(|(number, amount)| PaymentNews::RefundPaid { number, amount })
+                body.number.zip(amount()).map(|(number, amount)| PaymentEventKind::RefundPaid { number, amount })
             }
-            "refund_refused" => body.number.map(|number| PaymentNews::RefundRefused { number }),
+            "refund_refused" => body.number.map(|number| PaymentEventKind::RefundRefused { number }),
             kind @ ("refunded_by_hand" | "by_hand_failed") => object().zip(amount()).map(|(id, amount)| {
-                PaymentNews::RefundedByHand(RefundByHand { id, amount, failed: kind == "by_hand_failed" })
+                PaymentEventKind::RefundedByHand(RefundByHand { id, amount, failed: kind == "by_hand_failed" })
             }),
-            "refunded" => Some(PaymentNews::Refunded),
+            "refunded" => Some(PaymentEventKind::Refunded),
             "disputed" => disputed(DisputeState::Open),
             "dispute_won" => disputed(DisputeState::Won),
             "dispute_lost" => disputed(DisputeState::Lost),
             _ => return Ok(None),
         };
-        let about = match (&body.order, body.payment) {
-            (Some(order), _) => order.parse().ok().map(About::Order),
-            (None, payment) => payment.map(About::Payment),
+        let subject = match (&body.order, body.payment) {
+            (Some(order), _) => order.parse().ok().map(EventSubject::Order),
+            (None, payment) => payment.map(EventSubject::Payment),
         };
-        let parsed = body.id.parse().ok().zip(about).zip(news);
-        let ((id, about), news) = parsed.ok_or(EventRefused::Malformed)?;
-        Ok(Some(PaymentEvent { id, about, news }))
+        let parsed = body.id.parse().ok().zip(subject).zip(kind);
+        let ((id, subject), kind) = parsed.ok_or(EventRefused::Malformed)?;
+        Ok(Some(PaymentEvent { id, subject, kind }))
     }
 }
 
@@ -510,7 +512,7 @@ mod tests {
         let again = provider.charge(&charge("tok_visa")).await;
         let declined = provider.charge(&charge("tok_declined")).await;
 
-        assert_eq!(lost, Err(AnswerLost));
+        assert_eq!(lost, Err(OutcomeUnknown));
         assert!(matches!(again, Ok(ChargeOutcome::Captured { .. })));
         assert_eq!(declined, again);
         assert_eq!(provider.entries().len(), 1);
@@ -521,7 +523,7 @@ mod tests {
         let provider = LocalPayments::default();
 
         assert_eq!(provider.charge(&charge("tok_declined")).await, Ok(ChargeOutcome::Declined));
-        assert_eq!(provider.charge(&charge("tok_timeout_unpaid")).await, Err(AnswerLost));
+        assert_eq!(provider.charge(&charge("tok_timeout_unpaid")).await, Err(OutcomeUnknown));
         assert!(provider.entries().is_empty());
     }
 
@@ -622,7 +624,7 @@ mod tests {
 
         OpenOptions::new().write(true).open(&file).unwrap().set_len(first_line(0).len() as u64).unwrap();
 
-        assert_eq!(provider.refund(&refund(1, 899)).await, Err(AnswerLost));
+        assert_eq!(provider.refund(&refund(1, 899)).await, Err(OutcomeUnknown));
     }
 
     #[tokio::test]
@@ -647,24 +649,24 @@ mod tests {
     fn an_event_reads_back_as_it_was_sent() {
         let (provider, now) = (LocalPayments::default(), Timestamp::UNIX_EPOCH);
         let id = || "object_1".parse().unwrap();
-        let dispute = |reason, state| PaymentNews::Disputed(Dispute { id: id(), amount: usd(5), reason, state });
-        for news in [
-            PaymentNews::Captured { reference: "local_1".to_owned(), amount: usd(899) },
-            PaymentNews::Declined,
-            PaymentNews::RefundPaid { number: 2, amount: usd(5) },
-            PaymentNews::RefundRefused { number: 2 },
-            PaymentNews::RefundedByHand(RefundByHand { id: id(), amount: usd(5), failed: false }),
-            PaymentNews::RefundedByHand(RefundByHand { id: id(), amount: usd(5), failed: true }),
-            PaymentNews::Refunded,
+        let dispute = |reason, state| PaymentEventKind::Disputed(Dispute { id: id(), amount: usd(5), reason, state });
+        for kind in [
+            PaymentEventKind::Captured { reference: "local_1".to_owned(), amount: usd(899) },
+            PaymentEventKind::Declined,
+            PaymentEventKind::RefundPaid { number: 2, amount: usd(5) },
+            PaymentEventKind::RefundRefused { number: 2 },
+            PaymentEventKind::RefundedByHand(RefundByHand { id: id(), amount: usd(5), failed: false }),
+            PaymentEventKind::RefundedByHand(RefundByHand { id: id(), amount: usd(5), failed: true }),
+            PaymentEventKind::Refunded,
             dispute(Some("fraudulent".to_owned()), DisputeState::Open),
             dispute(None, DisputeState::Won),
             dispute(None, DisputeState::Lost),
         ] {
-            let about = match news {
-                PaymentNews::Captured { .. } => About::Order(charge("tok_visa").order),
-                _ => About::Payment("local_1".to_owned()),
+            let subject = match kind {
+                PaymentEventKind::Captured { .. } => EventSubject::Order(charge("tok_visa").order),
+                _ => EventSubject::Payment("local_1".to_owned()),
             };
-            let event = PaymentEvent { id: "evt_1".parse().unwrap(), about, news };
+            let event = PaymentEvent { id: "evt_1".parse().unwrap(), subject, kind };
             let (body, signature) = provider.sends(&event, now);
 
             assert_eq!(provider.event(&signature, body.as_bytes(), now), Ok(Some(event)));

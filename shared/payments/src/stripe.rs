@@ -30,7 +30,7 @@ use domain::{Money, OrderId, RefundByHand, Timestamp};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    Answer, AnswerLost, Charge, ChargeOutcome, CloseOutcome, EventRefused, NotChargeable, PaymentEvent,
+    Answer, Charge, ChargeOutcome, CloseOutcome, EventRefused, NotChargeable, OutcomeUnknown, PaymentEvent,
     PaymentProvider, RefundCharge, RefundOutcome, signature::Secrets,
 };
 use amount::{from_stripe, to_stripe};
@@ -117,7 +117,7 @@ impl Stripe {
         Ok(Self { api: Api::new(&endpoint, &secret_key)?, webhook_secrets })
     }
 
-    async fn take(&self, charge: &Charge) -> Result<ChargeOutcome, AnswerLost> {
+    async fn take(&self, charge: &Charge) -> Result<ChargeOutcome, OutcomeUnknown> {
         // Its key may be forgotten, and then the same request would make a second intent.
         if outlived(charge.order, Timestamp::now()) {
             return Ok(self.give_up(charge.order, charge.amount).await?.into());
@@ -142,11 +142,11 @@ impl Stripe {
             IntentStatus::Succeeded => Ok(ChargeOutcome::Captured { reference: intent.id }),
             IntentStatus::RequiresPaymentMethod | IntentStatus::Canceled => Ok(ChargeOutcome::Declined),
             IntentStatus::RequiresAction => Ok(cancel(&connection, intent.id).await?.into()),
-            IntentStatus::Undecided => Err(AnswerLost),
+            IntentStatus::Undecided => Err(OutcomeUnknown),
         }
     }
 
-    async fn give_up(&self, order: OrderId, amount: Money) -> Result<CloseOutcome, AnswerLost> {
+    async fn give_up(&self, order: OrderId, amount: Money) -> Result<CloseOutcome, OutcomeUnknown> {
         let connection = self.api.connect();
         if outlived(order, Timestamp::now()) {
             let found = search(&connection, order).await?;
@@ -167,7 +167,7 @@ impl Stripe {
         }
     }
 
-    async fn pay_back(&self, refund: &RefundCharge) -> Result<RefundOutcome, AnswerLost> {
+    async fn pay_back(&self, refund: &RefundCharge) -> Result<RefundOutcome, OutcomeUnknown> {
         let Ok(amount) = to_stripe(refund.amount) else { return Ok(RefundOutcome::Refused) };
         let (order, number, amount) = (refund.order.to_string(), refund.number.to_string(), amount.to_string());
         let connection = self.api.connect();
@@ -195,7 +195,7 @@ impl Stripe {
         Err(spent(&order))
     }
 
-    async fn owner(&self, reference: &str) -> Result<Option<OrderId>, AnswerLost> {
+    async fn owner(&self, reference: &str) -> Result<Option<OrderId>, OutcomeUnknown> {
         let found = self.api.connect().get::<Intent>(&format!("{INTENTS}/{reference}"), &[]).await;
         match found {
             // An id that is none of ours is of something else in the account.
@@ -205,7 +205,7 @@ impl Stripe {
         }
     }
 
-    async fn made_by_hand(&self, reference: &str) -> Result<Vec<RefundByHand>, AnswerLost> {
+    async fn made_by_hand(&self, reference: &str) -> Result<Vec<RefundByHand>, OutcomeUnknown> {
         let made = refunds_of(&self.api.connect(), reference).await?;
         let by_hand = made.iter().rev().filter(|made| !made.metadata.names_a_refund());
         // One that does not read is no reason to lose the others.
@@ -214,7 +214,7 @@ impl Stripe {
 }
 
 /// The newest hundred refunds of a payment, newest first: as many as an order has of its own.
-async fn refunds_of(connection: &Connection<'_>, reference: &str) -> Result<Vec<Refund>, AnswerLost> {
+async fn refunds_of(connection: &Connection<'_>, reference: &str) -> Result<Vec<Refund>, OutcomeUnknown> {
     let query = [("payment_intent", reference), ("limit", "100")];
     let made: List<Refund> = connection.get("/v1/refunds", &query).await.map_err(Failure::lost)?;
     Ok(made.data)
@@ -233,13 +233,13 @@ async fn create<T: DeserializeOwned>(
             answer => return answer,
         }
     }
-    let AnswerLost = spent(first);
+    let OutcomeUnknown = spent(first);
     Err(Failure::Lost)
 }
 
-fn spent(order: &str) -> AnswerLost {
+fn spent(order: &str) -> OutcomeUnknown {
     tracing::error!(order, "Stripe has failed under every key of a request, and replays that for a day");
-    AnswerLost
+    OutcomeUnknown
 }
 
 /// Whether the order's key may be forgotten by now.
@@ -249,7 +249,11 @@ fn outlived(order: OrderId, now: Timestamp) -> bool {
 
 /// The order's intent, as it was when it was first created. `None` is an amount that Stripe does not take: there is no
 /// intent, and never will be.
-async fn intent_of(connection: &Connection<'_>, order: OrderId, amount: Money) -> Result<Option<Intent>, AnswerLost> {
+async fn intent_of(
+    connection: &Connection<'_>,
+    order: OrderId,
+    amount: Money,
+) -> Result<Option<Intent>, OutcomeUnknown> {
     let Ok(minor) = to_stripe(amount) else {
         tracing::error!(%order, %amount, "Stripe cannot take this amount to the last unit");
         return Ok(None);
@@ -275,19 +279,19 @@ async fn intent_of(connection: &Connection<'_>, order: OrderId, amount: Money) -
 
 /// All intents of an order placed long enough ago for the search to know them: it lags by a minute.
 /// <https://docs.stripe.com/search>
-async fn search(connection: &Connection<'_>, order: OrderId) -> Result<Vec<Intent>, AnswerLost> {
+async fn search(connection: &Connection<'_>, order: OrderId) -> Result<Vec<Intent>, OutcomeUnknown> {
     let query = format!("metadata['order_id']:'{order}'");
     let query = [("query", query.as_str()), ("limit", "100")];
     let found: List<Intent> = connection.get(&format!("{INTENTS}/search"), &query).await.map_err(Failure::lost)?;
     Ok(found.data)
 }
 
-async fn look_up(connection: &Connection<'_>, id: &str) -> Result<Intent, AnswerLost> {
+async fn look_up(connection: &Connection<'_>, id: &str) -> Result<Intent, OutcomeUnknown> {
     connection.get(&format!("{INTENTS}/{id}"), &[]).await.map_err(Failure::lost)
 }
 
 /// Cancels first and looks afterwards: between a look and a cancellation an intent could succeed.
-async fn cancel(connection: &Connection<'_>, id: String) -> Result<CloseOutcome, AnswerLost> {
+async fn cancel(connection: &Connection<'_>, id: String) -> Result<CloseOutcome, OutcomeUnknown> {
     let cancelled = connection.post(&format!("{INTENTS}/{id}/cancel"), &[], None).await;
     let intent: Intent = match cancelled {
         Ok(intent) => intent,
@@ -297,7 +301,9 @@ async fn cancel(connection: &Connection<'_>, id: String) -> Result<CloseOutcome,
     match intent.status {
         IntentStatus::Succeeded => Ok(CloseOutcome::Captured { reference: id }),
         IntentStatus::Canceled => Ok(CloseOutcome::Closed),
-        IntentStatus::RequiresPaymentMethod | IntentStatus::RequiresAction | IntentStatus::Undecided => Err(AnswerLost),
+        IntentStatus::RequiresPaymentMethod | IntentStatus::RequiresAction | IntentStatus::Undecided => {
+            Err(OutcomeUnknown)
+        }
     }
 }
 
@@ -318,12 +324,12 @@ impl Refund {
         Some(RefundByHand { id: self.id.parse().ok()?, amount, failed })
     }
 
-    fn outcome(&self) -> Result<RefundOutcome, AnswerLost> {
+    fn outcome(&self) -> Result<RefundOutcome, OutcomeUnknown> {
         match self.status {
             RefundStatus::Succeeded => Ok(RefundOutcome::Paid),
             RefundStatus::Failed | RefundStatus::Canceled => Ok(RefundOutcome::Refused),
             // A pending one may still fail. It stays owed until an event, or asking again, tells.
-            RefundStatus::Pending | RefundStatus::Undecided => Err(AnswerLost),
+            RefundStatus::Pending | RefundStatus::Undecided => Err(OutcomeUnknown),
         }
     }
 }

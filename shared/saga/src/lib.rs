@@ -3,10 +3,10 @@
 //! customer who cancels, staff, and the sweeper.
 //!
 //! Every step can be taken again by anybody at any time. What the provider did it did once, under the order's id; what
-//! follows is written on condition of the order's version, and news that is not new changes nothing.
+//! follows is written on condition of the order's version, and update that is not new changes nothing.
 
-mod hear;
-mod learn;
+mod apply;
+mod handle_event;
 mod step;
 
 use std::sync::Arc;
@@ -14,8 +14,8 @@ use std::sync::Arc;
 use payments::PaymentProvider;
 use table::{StoreError, Table};
 
-pub use hear::Heard;
-pub use step::Patience;
+pub use handle_event::EventOutcome;
+pub use step::TimeBudget;
 
 /// What the steps need. Cheap to clone.
 #[derive(Clone)]

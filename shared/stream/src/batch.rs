@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Items worked at side by side. The table answers in milliseconds; this many keep a function of one core busy.
-const AT_ONCE: usize = 8;
+const CONCURRENCY: usize = 8;
 
 /// With less time left than this no record is begun: what is not done is delivered again.
 const ENOUGH: Duration = Duration::from_secs(3);
@@ -60,7 +60,7 @@ impl Runner {
         Self { function: function.to_owned(), dead_letters }
     }
 
-    /// Under the name that the function is deployed by, if it is: letters are replayed by calling it so.
+    /// Under the name that the function is deployed by, if it is: dead letters are replayed by calling it so.
     pub fn deployed_as(self, name: Option<String>) -> Self {
         Self { function: name.unwrap_or(self.function), ..self }
     }
@@ -84,7 +84,7 @@ impl Runner {
         let time = deadline.map(|end| Duration::try_from(end.duration_since(now)).unwrap_or_default());
         let too_late = || time.is_some_and(|time| time.saturating_sub(began.elapsed()) < ENOUGH);
         stream::iter(by_item(&records))
-            .for_each_concurrent(AT_ONCE, async |item| {
+            .for_each_concurrent(CONCURRENCY, async |item| {
                 for (at, change) in item {
                     if at >= stop.load(Ordering::SeqCst) {
                         return;
@@ -125,10 +125,16 @@ impl Runner {
             Err(Failure::Never(error)) => table::error_chain(&*error),
         };
         let records = std::slice::from_ref(record);
-        let letter = DeadLetter::new(&self.function, records, Condition::Unprocessable, 1, now).because(&error);
-        match self.dead_letters.put(&letter).await {
-            Ok(letter) => {
-                tracing::error!(function = self.function, number, error, letter, "a record went to the dead letters");
+        let dead_letter = DeadLetter::new(&self.function, records, Condition::Unprocessable, 1, now).because(&error);
+        match self.dead_letters.put(&dead_letter).await {
+            Ok(dead_letter) => {
+                tracing::error!(
+                    function = self.function,
+                    number,
+                    error,
+                    dead_letter,
+                    "a record went to the dead letters"
+                );
                 true
             }
             Err(unkept) => {

@@ -1,7 +1,7 @@
 use aws_lambda_events::dynamodb::EventRecord;
 use jiff::Timestamp;
 use serde_json::Value;
-use table::{Image, keys::Key};
+use table::{StreamImage, keys::Key};
 
 /// One change of one item, as a stream record tells it.
 #[derive(Debug, Clone)]
@@ -15,9 +15,9 @@ pub struct Change {
     /// When the item was changed, to the second as AWS tells it.
     pub at: Timestamp,
     /// The item before; `None` if there was none.
-    pub old: Option<Image>,
+    pub old: Option<StreamImage>,
     /// The item after; `None` if there is none any more.
-    pub new: Option<Image>,
+    pub new: Option<StreamImage>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl Change {
             return Err(missing("eventID"));
         }
         let change = record.change;
-        let image = |item: serde_dynamo::Item| (!item.is_empty()).then(|| Image::new(item));
+        let image = |item: serde_dynamo::Item| (!item.is_empty()).then(|| StreamImage::new(item));
         let (old, new) = (image(change.old_image), image(change.new_image));
         let images_fit = match kind {
             Kind::Insert => new.is_some(),
@@ -70,7 +70,7 @@ impl Change {
         Ok(Self {
             event_id: record.event_id,
             sequence_number: sequence_number(change.sequence_number).ok_or_else(|| missing("sequence number"))?,
-            key: Image::new(change.keys).key().ok_or_else(|| missing("key"))?,
+            key: StreamImage::new(change.keys).key().ok_or_else(|| missing("key"))?,
             kind,
             at: Timestamp::from_millisecond(millis).map_err(|e| Malformed(e.to_string()))?,
             old,

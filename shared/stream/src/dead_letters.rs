@@ -144,10 +144,10 @@ impl DeadLetters {
         Self(bucket)
     }
 
-    /// Keeps a letter, and says under which key.
-    pub async fn put(&self, letter: &DeadLetter) -> Result<String, DeadLetterError> {
-        let key = letter.key();
-        let text = serde_json::to_vec_pretty(letter).map_err(DeadLetterError::Malformed)?;
+    /// Keeps a dead letter, and says under which key.
+    pub async fn put(&self, dead_letter: &DeadLetter) -> Result<String, DeadLetterError> {
+        let key = dead_letter.key();
+        let text = serde_json::to_vec_pretty(dead_letter).map_err(DeadLetterError::Malformed)?;
         self.0.put(&key, text, "application/json").await?;
         Ok(key)
     }
@@ -157,7 +157,7 @@ impl DeadLetters {
         serde_json::from_slice(&text).map_err(DeadLetterError::Malformed)
     }
 
-    /// Keys of letters, up to 1,000 at once, in the order of their names.
+    /// Keys of dead letters, up to 1,000 at once, in the order of their names.
     pub async fn list(&self, after: Option<String>) -> Result<ObjectPage, DeadLetterError> {
         Ok(self.0.list("", after).await?)
     }
@@ -166,7 +166,7 @@ impl DeadLetters {
         Ok(self.0.delete(key).await?)
     }
 
-    /// Letters of records that a mapping gives up.
+    /// Dead letters of records that a mapping gives up.
     pub async fn give_up(
         &self,
         mapping: &Mapping,
@@ -185,7 +185,7 @@ mod tests {
 
     use super::*;
 
-    fn letter(payload: Value) -> Result<DeadLetter, serde_json::Error> {
+    fn dead_letter(payload: Value) -> Result<DeadLetter, serde_json::Error> {
         serde_json::from_value(json!({
             "requestContext": {
                 "requestId": "316aa6d0-8154-xmpl-9af7-85d5f4a6bc81",
@@ -213,7 +213,8 @@ mod tests {
     fn a_letter_is_read_whether_its_payload_is_text_or_an_object() {
         let event = json!({"Records": [{"eventID": "1"}]});
 
-        let (of_text, of_object) = (letter(event.to_string().into()).unwrap(), letter(event.clone()).unwrap());
+        let (of_text, of_object) =
+            (dead_letter(event.to_string().into()).unwrap(), dead_letter(event.clone()).unwrap());
 
         assert_eq!(of_text, of_object);
         assert_eq!(serde_json::from_str::<Value>(&of_object.payload).unwrap(), event);
@@ -223,7 +224,7 @@ mod tests {
     #[test]
     fn what_is_no_payload_is_no_letter() {
         for wrong in [Value::Null, json!([]), json!(1)] {
-            assert!(letter(wrong).is_err());
+            assert!(dead_letter(wrong).is_err());
         }
     }
 }

@@ -10,18 +10,18 @@ use crate::{
     batches::backoff,
     category_counts::{category_of, same_category},
     conditions::{EXISTS, NEW},
-    images::product_of,
     keys::{self, Key, key_of_item},
     meter::metered,
     page::one_more_than,
     rows,
     rows::{BY, Item, from_item, millis, n, s},
     schema::{CATEGORY_INDEXES, TTL_ATTRIBUTE},
+    stream_image::product_of,
     transact::{TransactError, values},
 };
 
 /// How long a rename that is finished can be looked up.
-const KEPT: SignedDuration = SignedDuration::from_hours(24 * 90);
+const RETENTION: SignedDuration = SignedDuration::from_hours(24 * 90);
 
 /// Rounds of read and write before a product that others keep changing is left to the next pass.
 const MAX_ROUNDS: u32 = 6;
@@ -183,7 +183,7 @@ impl Table {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let finished =
-            values([(":now", n(millis(now))), (":left", n(left)), (":expires", n((now + KEPT).as_second()))]);
+            values([(":now", n(millis(now))), (":left", n(left)), (":expires", n((now + RETENTION).as_second()))]);
         let update = format!("SET finishedAt = :now, leftProducts = :left, {TTL_ATTRIBUTE} = :expires");
         let actions = vec![
             self.transact_update(

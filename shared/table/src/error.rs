@@ -16,7 +16,7 @@ pub enum StoreError {
     Busy(#[source] Box<dyn Error + Send + Sync>),
     /// The answer did not arrive in time. A write may have happened: look before doing it again.
     #[error("the table's answer was lost")]
-    AnswerLost(#[source] Box<dyn Error + Send + Sync>),
+    OutcomeUnknown(#[source] Box<dyn Error + Send + Sync>),
     /// The table refused or could not be reached: a wrong name, a missing permission, an outage.
     #[error("the table cannot be used")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
@@ -59,9 +59,9 @@ where
         match &error {
             _ if never_sent => Self::Busy(error.into()),
             _ if busy => Self::Busy(error.into()),
-            _ if failed => Self::AnswerLost(error.into()),
-            SdkError::TimeoutError(_) | SdkError::ResponseError(_) => Self::AnswerLost(error.into()),
-            SdkError::DispatchFailure(f) if !f.is_user() => Self::AnswerLost(error.into()),
+            _ if failed => Self::OutcomeUnknown(error.into()),
+            SdkError::TimeoutError(_) | SdkError::ResponseError(_) => Self::OutcomeUnknown(error.into()),
+            SdkError::DispatchFailure(f) if !f.is_user() => Self::OutcomeUnknown(error.into()),
             _ => Self::Unavailable(error.into()),
         }
     }

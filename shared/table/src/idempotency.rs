@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::{operation::put_item::PutItemError, types::ReturnValuesOnC
 use crate::{StoreError, Table, conditions::NEW, keys, meter::metered, rows};
 
 /// How long a first answer can be asked for again.
-const KEPT: SignedDuration = SignedDuration::from_hours(25);
+const RETENTION: SignedDuration = SignedDuration::from_hours(25);
 
 /// How long a request may be on its way before a retry may take over: above the function's own timeout.
 pub const REQUEST_RUNNING: SignedDuration = SignedDuration::from_secs(25);
@@ -54,7 +54,7 @@ impl Idempotency {
 
     /// The record, for the transaction that carries the request out.
     pub(crate) fn item(&self, outcome: &str, now: Timestamp) -> rows::Item {
-        self.record(outcome, now, Some(now + KEPT))
+        self.record(outcome, now, Some(now + RETENTION))
     }
 
     /// The record of a request that may be owed something for days, and must not be taken for a new one then.

@@ -20,7 +20,6 @@ mod descriptions;
 mod error;
 mod guest_accounts;
 mod idempotency;
-mod images;
 pub mod keys;
 pub mod meter;
 mod notifications;
@@ -41,6 +40,7 @@ pub mod schema;
 mod sessions;
 mod sold_out;
 mod stock;
+mod stream_image;
 mod transact;
 mod transport;
 
@@ -67,7 +67,6 @@ pub use customers::{Credential, EmailTaken, NewSession, RegisterError};
 pub use descriptions::{DescriptionError, Descriptions, StoredDescription};
 pub use error::{StoreError, error_chain};
 pub use idempotency::{Idempotency, IdempotencyPutError, PriorRequest, REQUEST_RUNNING};
-pub use images::{Image, product_of};
 pub use notifications::{Claim, GivenUp};
 pub use order_lists::{CustomerOrder, DayPosition, DuePosition, Open, OrderPosition, StateDayPosition};
 pub use order_projections::Projection;
@@ -81,8 +80,9 @@ pub use rates::{RateLimit, RateVerdict};
 pub use reconcile::{IndexPosition, ProductState, StockMove};
 pub use reviews::ReviewPosition;
 pub use sessions::{LoginError, SessionRecord, SessionSummary, SessionWithCart};
-pub use sold_out::StockSign;
+pub use sold_out::SoldOutFlag;
 pub use stock::{MoveKind, StockAdjustError};
+pub use stream_image::{StreamImage, product_of};
 pub use transport::{Transport, http_client};
 
 /// The one table, and how to reach it. Cheap to clone.

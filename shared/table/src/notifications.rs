@@ -15,7 +15,7 @@ use crate::{
 const SENDING: SignedDuration = SignedDuration::from_mins(1);
 
 /// How long it is remembered that a notification was sent: beyond the age at which any would still be sent.
-const KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
+const RETENTION: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// Whose a notification is to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Table {
         let mut item: Item = keys::notification(order, version).into_item();
         item.insert("claimedUntil".to_owned(), n(millis(now + SENDING)));
         item.insert("claimedBy".to_owned(), s(record));
-        item.insert("expiresAt".to_owned(), n((now + KEPT).as_second()));
+        item.insert("expiresAt".to_owned(), n((now + RETENTION).as_second()));
         let call = self
             .put(item)
             .condition_expression(

@@ -95,7 +95,7 @@ impl Open {
     fn is_of(self, order: &Order) -> bool {
         match self {
             Open::Payment(state) => order.state == state,
-            Open::AnyPayment => order.state.is_unsettled(),
+            Open::AnyPayment => order.state.awaits_payment(),
             Open::Refund => order.refund_owed().is_some(),
             Open::Dispute => order.disputes_open().next().is_some(),
         }

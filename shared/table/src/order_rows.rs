@@ -1,8 +1,8 @@
 //! How orders are stored, and how they read back.
 
 use domain::{
-    Dispute, DisputeState, Incarnation, Invalid, Order, OrderEvent, OrderLine, OrderState, Payment, PaymentState,
-    Quantity, Reason, Refund, RefundState, ReturnedLine, Totals, Transition,
+    Dispute, DisputeState, HistoryEntry, Incarnation, Invalid, Order, OrderEvent, OrderLine, OrderState, Payment,
+    PaymentState, Quantity, Reason, Refund, RefundState, ReturnedLine, Totals,
 };
 use serde::{Deserialize, Serialize};
 
@@ -44,7 +44,7 @@ struct OrderRow {
     /// Only while it is a guest's.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     guest: bool,
-    history: Vec<TransitionRow>,
+    history: Vec<HistoryRow>,
     placed_at: String,
     /// Only while something is open: what the sweeper finds the order by.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,7 +70,7 @@ struct OrderLineRow {
 }
 
 #[derive(Serialize, Deserialize)]
-struct TransitionRow {
+struct HistoryRow {
     #[serde(rename = "s")]
     event: String,
     #[serde(rename = "t")]
@@ -151,11 +151,11 @@ pub(crate) fn order_item(order: &Order, by: &str) -> Item {
         refunds: order.payment.refunds.iter().map(RefundRow::from).collect(),
         disputes: order.payment.disputes.iter().map(DisputeRow::from).collect(),
         ship_to: order.ship_to.as_ref().map(AddressRow::from),
-        history: order.history.iter().map(TransitionRow::from).collect(),
+        history: order.history.iter().map(HistoryRow::from).collect(),
         placed_at: format!("{placed_at:.3}"),
         due_shard: due.map(|_| keys::due_shard(order.id)),
         due_at: due.map(millis),
-        state_day: (!order.state.is_unsettled()).then(|| keys::state_day(order.state, &keys::day(placed_at))),
+        state_day: (!order.state.awaits_payment()).then(|| keys::state_day(order.state, &keys::day(placed_at))),
     });
     item.insert(BY.to_owned(), s(by));
     item
@@ -173,8 +173,8 @@ impl From<&OrderLine> for OrderLineRow {
     }
 }
 
-impl From<&Transition> for TransitionRow {
-    fn from(Transition { event, at }: &Transition) -> Self {
+impl From<&HistoryEntry> for HistoryRow {
+    fn from(HistoryEntry { event, at }: &HistoryEntry) -> Self {
         Self { event: event.as_str().to_owned(), at: millis(*at), number: event.number() }
     }
 }
@@ -225,12 +225,12 @@ impl OrderRow {
         };
         // Written before disputes had numbers: one was decided before the next began.
         let mut disputes = 0;
-        let transition = |row: TransitionRow| -> Result<Transition, Invalid> {
+        let transition = |row: HistoryRow| -> Result<HistoryEntry, Invalid> {
             disputes += u32::from(row.event == "disputed");
             let is_dispute = matches!(row.event.as_str(), "disputed" | "dispute_won" | "dispute_lost");
             let event = OrderEvent::parse(&row.event, row.number.or(is_dispute.then_some(disputes)));
             let event = event.ok_or_else(|| Invalid::new("history", "corrupt", row.event))?;
-            Ok(Transition { event, at: rows::from_millis(row.at)? })
+            Ok(HistoryEntry { event, at: rows::from_millis(row.at)? })
         };
         let returned = |row: ReturnedLineRow| -> Result<ReturnedLine, Invalid> {
             let quantity = Quantity::new(row.quantity)?;

@@ -5,7 +5,8 @@ use aws_sdk_dynamodb::{
     types::{CancellationReason, TransactWriteItem},
 };
 use domain::{
-    CartLine, Moved, Order, OrderEvent, OrderId, OrderLine, PaymentEventId, ProductId, SessionKind, Timestamp, UserId,
+    CartLine, Order, OrderEvent, OrderId, OrderLine, PaymentEventId, ProductId, SessionKind, Timestamp,
+    TransitionEffects, UserId,
 };
 
 use crate::{
@@ -126,7 +127,7 @@ impl Table {
     /// each. What was bought goes into the cart as it is this moment, which is read consistently before.
     pub async fn order_transition(
         &self,
-        moved: &Moved,
+        moved: &TransitionEffects,
         cause: Cause<'_>,
         now: Timestamp,
     ) -> Result<(), OrderTransitionError> {
@@ -141,7 +142,7 @@ impl Table {
             Cause::Event(_) => "provider",
             Cause::Answer => "shop",
         };
-        if moved.stock_back.is_empty() && !moved.cart_back && recorded.is_none() {
+        if moved.restock.is_empty() && !moved.restore_cart && recorded.is_none() {
             return self.order_put(order, by).await;
         }
 
@@ -151,12 +152,12 @@ impl Table {
         }
         let must = 1 + usize::from(recorded.is_some());
         let mut stock: Vec<_> =
-            moved.stock_back.iter().map(|(product, units)| self.stock_return(order, product, *units)).collect();
+            moved.restock.iter().map(|(product, units)| self.stock_return(order, product, *units)).collect();
         for _ in 0..MAX_ROUNDS {
             let mut actions = vec![put.clone()];
             actions.extend(recorded.clone());
             actions.extend(stock.iter().cloned());
-            if moved.cart_back {
+            if moved.restore_cart {
                 actions.push(self.cart_return(order, now).await?);
             }
             let reasons = match self.transact("AP-40", actions).await {

@@ -7,7 +7,6 @@ use uuid::Uuid;
 use crate::{
     Page, StoreError, Table,
     conditions::NEW,
-    images::product_of,
     keys::{self, Key, key_of_item},
     meter::{Pattern, metered},
     rows,
@@ -15,6 +14,7 @@ use crate::{
     schema::{self, Index},
     sold_out::SOLD_OUT,
     stock::{MoveKind, available, move_item},
+    stream_image::product_of,
     transact::{TransactError, condition_failed, values},
 };
 
@@ -44,7 +44,7 @@ pub struct ProductState {
     /// `None` if the product has no stock item: whatever was loading it was interrupted.
     pub available: Option<i64>,
     /// What lists say.
-    pub says_sold_out: bool,
+    pub listed_as_sold_out: bool,
 }
 
 /// A line of a product's stock ledger.
@@ -199,7 +199,7 @@ fn product_state(product: &Item, stock: Option<&Item>) -> Result<ProductState, S
         created_at: created_at.ok_or_else(|| damaged("a product without the time it was created"))?,
         description_s3_key,
         available: stock.map(available).transpose()?,
-        says_sold_out: product.get(SOLD_OUT).and_then(|flag| flag.as_bool().ok()) == Some(&true),
+        listed_as_sold_out: product.get(SOLD_OUT).and_then(|flag| flag.as_bool().ok()) == Some(&true),
     })
 }
 

@@ -17,22 +17,22 @@ pub(crate) const SOLD_OUT: &str = "soldOut";
 
 /// What lists show of a product's stock, and what is so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StockSign {
-    pub says_sold_out: bool,
+pub struct SoldOutFlag {
+    pub listed_as_sold_out: bool,
     /// Units over all shards.
     pub available: i64,
 }
 
-impl StockSign {
+impl SoldOutFlag {
     pub fn is_wrong(self) -> bool {
-        self.says_sold_out != (self.available <= 0)
+        self.listed_as_sold_out != (self.available <= 0)
     }
 }
 
 impl Table {
     /// AP-52: what lists show of a product's stock, and what is so. Query `PROD#id`, begins_with `META#`, consistent:
     /// what is found wrong is mended by it. `None` if there is no such product.
-    pub async fn stock_sign_get(&self, id: &ProductId) -> Result<Option<StockSign>, StoreError> {
+    pub async fn sold_out_flag_get(&self, id: &ProductId) -> Result<Option<SoldOutFlag>, StoreError> {
         let call = self
             .query()
             .consistent_read(true)
@@ -45,10 +45,10 @@ impl Table {
         let items = metered("AP-52", call).await?.items.unwrap_or_default();
         let product = s(keys::product(id).sk);
         let Some(meta) = items.iter().find(|item| item.get(keys::SK) == Some(&product)) else { return Ok(None) };
-        let says_sold_out = matches!(meta.get(SOLD_OUT), Some(AttributeValue::Bool(true)));
+        let listed_as_sold_out = matches!(meta.get(SOLD_OUT), Some(AttributeValue::Bool(true)));
         let stock = items.iter().filter(|item| item.contains_key("available")).map(available);
         let available = stock.sum::<Result<i64, StoreError>>()?;
-        Ok(Some(StockSign { says_sold_out, available }))
+        Ok(Some(SoldOutFlag { listed_as_sold_out, available }))
     }
 
     /// AP-53: has lists show what is so, if it still is so: a transaction of the product's flag and a check of its stock,

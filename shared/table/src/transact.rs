@@ -86,7 +86,7 @@ impl Table {
             if reasons.is_empty() {
                 // In progress under this token: it may yet happen, so the token stays.
                 if started.elapsed() > MAX_IN_PROGRESS {
-                    return Err(TransactError::Store(StoreError::AnswerLost(error.into())));
+                    return Err(TransactError::Store(StoreError::OutcomeUnknown(error.into())));
                 }
                 match attempt < MAX_ATTEMPTS {
                     true => backoff(attempt).await,

@@ -35,7 +35,7 @@ pub struct Evidence {
     /// The disputes of the provider, as each ended.
     pub disputes: Vec<Dispute>,
     /// Every answer a client got, in order.
-    pub told: Vec<Told>,
+    pub told: Vec<ShopAnswer>,
     /// Requests whose outcome was not known, though nothing went wrong but that a peer had closed idle connections.
     pub unavailable: Vec<String>,
     /// Units of each product before the first record of the stream, or that the product was created with in it.
@@ -87,7 +87,7 @@ pub enum Attempt {
 
 /// An answer that a client got.
 #[derive(Debug, Clone, Default)]
-pub struct Told {
+pub struct ShopAnswer {
     /// The id of the user who asked, as in the keys of the table.
     pub who: String,
     /// Method and path template, such as `POST /orders`.

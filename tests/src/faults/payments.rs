@@ -8,8 +8,9 @@ use std::{
 
 use domain::{Money, OrderId, RefundByHand, Timestamp};
 use payments::{
-    About, Answer, AnswerLost, Attempt, Charge, ChargeOutcome, CloseOutcome, Entry, EventRefused, LocalPayments,
-    NotChargeable, PaymentEvent, PaymentNews, PaymentProvider, RefundCharge, RefundOutcome, signature::Secrets,
+    Answer, Attempt, Charge, ChargeOutcome, CloseOutcome, Entry, EventRefused, EventSubject, LocalPayments,
+    NotChargeable, OutcomeUnknown, PaymentEvent, PaymentEventKind, PaymentProvider, RefundCharge, RefundOutcome,
+    signature::Secrets,
 };
 
 use super::{
@@ -68,12 +69,16 @@ impl FaultyPayments {
         self.bug == Some(bug)
     }
 
-    async fn call<T>(&self, what: &str, ask: impl Future<Output = Result<T, AnswerLost>>) -> Result<T, AnswerLost> {
+    async fn call<T>(
+        &self,
+        what: &str,
+        ask: impl Future<Output = Result<T, OutcomeUnknown>>,
+    ) -> Result<T, OutcomeUnknown> {
         let turn = self.plan.call(what, Fault::OF_ANY_CALL).await;
-        self.plan.carry(turn, ask, || AnswerLost, || Err(AnswerLost)).await
+        self.plan.carry(turn, ask, || OutcomeUnknown, || Err(OutcomeUnknown)).await
     }
 
-    async fn charge_anew(&self, charge: &Charge) -> Result<ChargeOutcome, AnswerLost> {
+    async fn charge_anew(&self, charge: &Charge) -> Result<ChargeOutcome, OutcomeUnknown> {
         let order = charge.order.to_string();
         let before = self.inner.entries().into_iter().find(|entry| entry.order == order);
         let outcome = self.inner.charge(charge).await;
@@ -107,9 +112,9 @@ impl FaultyPayments {
     }
 
     fn with_the_right_amount(&self, mut event: PaymentEvent) -> PaymentEvent {
-        let About::Order(order) = event.about else { return event };
+        let EventSubject::Order(order) = event.subject else { return event };
         let total = self.total(order);
-        if let (PaymentNews::Captured { amount, .. }, Some(total)) = (&mut event.news, total)
+        if let (PaymentEventKind::Captured { amount, .. }, Some(total)) = (&mut event.kind, total)
             && *amount != total
         {
             *amount = total;
@@ -133,7 +138,7 @@ impl FaultyPayments {
 
 /// What is done at the provider by hand, past the shop.
 fn is_by_hand(event: &PaymentEvent) -> bool {
-    matches!(event.news, PaymentNews::RefundedByHand(_) | PaymentNews::Refunded)
+    matches!(event.kind, PaymentEventKind::RefundedByHand(_) | PaymentEventKind::Refunded)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -160,7 +165,7 @@ impl PaymentProvider for FaultyPayments {
                 true => self.call("charge", self.charge_anew(charge)).await,
                 false => self.call("charge", self.inner.charge(charge)).await,
             };
-            if outcome == Err(AnswerLost) && self.has(Bug::HoldReleasedOnTimeout) {
+            if outcome == Err(OutcomeUnknown) && self.has(Bug::HoldReleasedOnTimeout) {
                 self.plan.bug_acted();
                 lock(&self.released).insert(charge.order);
                 return Ok(ChargeOutcome::Declined);
@@ -237,12 +242,12 @@ impl PaymentProvider for FaultyPayments {
                 self.plan.bug_acted();
                 Ok(None)
             }
-            Ok(Some(event)) if self.has(Bug::DisputeIgnored) && matches!(event.news, PaymentNews::Disputed(_)) => {
+            Ok(Some(event)) if self.has(Bug::DisputeIgnored) && matches!(event.kind, PaymentEventKind::Disputed(_)) => {
                 self.plan.bug_acted();
                 Ok(None)
             }
             Ok(Some(event)) if self.has(Bug::RefundByHandPaidAgain) => {
-                if let PaymentNews::RefundedByHand(made) = &event.news {
+                if let PaymentEventKind::RefundedByHand(made) = &event.kind {
                     lock(&self.again).extend(Some(made.clone()).filter(|made| !made.failed));
                 }
                 Ok(Some(event))
@@ -283,8 +288,8 @@ mod tests {
     }
 
     fn captured(cents: i64) -> PaymentEvent {
-        let news = PaymentNews::Captured { reference: "local_1".to_owned(), amount: usd(cents) };
-        PaymentEvent { id: "evt_1".parse().unwrap(), about: About::Order(ORDER.parse().unwrap()), news }
+        let kind = PaymentEventKind::Captured { reference: "local_1".to_owned(), amount: usd(cents) };
+        PaymentEvent { id: "evt_1".parse().unwrap(), subject: EventSubject::Order(ORDER.parse().unwrap()), kind }
     }
 
     #[tokio::test]
@@ -297,7 +302,7 @@ mod tests {
         ] {
             let (ledger, provider) = with(Plan::at(0, fault), None);
 
-            assert_eq!(provider.charge(&charge("tok_visa")).await, Err(AnswerLost), "{}", fault.name());
+            assert_eq!(provider.charge(&charge("tok_visa")).await, Err(OutcomeUnknown), "{}", fault.name());
             assert_eq!(ledger.entries().len(), taken, "{}", fault.name());
             assert!(matches!(provider.charge(&charge("tok_visa")).await, Ok(ChargeOutcome::Captured { .. })));
         }

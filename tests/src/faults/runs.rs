@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::config::SharedHttpClient;
 use domain::{Currency, Money};
 use futures::{StreamExt, stream};
 use local::{Stack, StackOptions, Streams};
-use payments::PaymentNews;
+use payments::PaymentEventKind;
 use serde_json::{Value, json};
 use table::Endpoints;
 
@@ -14,7 +14,7 @@ use super::{
     bugs::Bug,
     checker::{self, Violation},
     plan::{Fault, Plan, mix},
-    world::{Asked, CANCEL, DELIVER, Environment, PLACE, REFUND, SHIP, Shopper, World},
+    world::{CANCEL, DELIVER, Environment, PLACE, REFUND, SHIP, ShopRequest, Shopper, World},
 };
 
 /// What one run, or many, came to.
@@ -192,11 +192,11 @@ async fn shopper(world: &World, seed: u64, number: u64, account: bool) {
             // Two taps on the button, each with a key of its own.
             let twice = world.checkout(&who, token);
             let other = Lambda::new(world, mix(seed ^ 7), RATE).await;
-            let one = world.tell(lambda.alive().await, &asked, false);
-            tokio::join!(one, world.tell(&other.environment, &twice, false));
+            let one = world.send(lambda.alive().await, &asked, false);
+            tokio::join!(one, world.send(&other.environment, &twice, false));
         }
         for _ in 0..1 + dice.roll(3) {
-            let told = world.tell(lambda.alive().await, &asked, false).await;
+            let told = world.send(lambda.alive().await, &asked, false).await;
             if told.is_some_and(|t| matches!(t.status, 201 | 402)) && dice.chance(70) {
                 break;
             }
@@ -214,7 +214,7 @@ async fn shopper(world: &World, seed: u64, number: u64, account: bool) {
             if let Some(order) = placed.and_then(|t| t.body["orderId"].as_str().map(str::to_owned)) {
                 let asked = world.about(&who, CANCEL, &order, Value::Null);
                 for _ in 0..1 + dice.roll(2) {
-                    world.tell(lambda.alive().await, &asked, false).await;
+                    world.send(lambda.alive().await, &asked, false).await;
                 }
             }
         }
@@ -247,7 +247,7 @@ async fn staff(world: &World, seed: u64) {
         };
         let asked = world.about(&world.admin, route, &order, body);
         for _ in 0..1 + dice.roll(2) {
-            world.tell(lambda.alive().await, &asked, false).await;
+            world.send(lambda.alive().await, &asked, false).await;
         }
     }
 }
@@ -281,14 +281,16 @@ async fn provider_and_time(world: &World, seed: u64) {
                 let entry = dice.pick(&entries).clone();
                 let amount = Money::amount(entry.amount, Currency::USD);
                 let reference = entry.reference.clone();
-                let news = match entry.attempt {
-                    payments::Attempt::Captured => PaymentNews::Captured { reference, amount },
-                    payments::Attempt::Refunded(number) => PaymentNews::RefundPaid { number, amount },
-                    payments::Attempt::Declined | payments::Attempt::Closed => PaymentNews::Declined,
+                let kind = match entry.attempt {
+                    payments::Attempt::Captured => PaymentEventKind::Captured { reference, amount },
+                    payments::Attempt::Refunded(number) => PaymentEventKind::RefundPaid { number, amount },
+                    payments::Attempt::Declined | payments::Attempt::Closed => PaymentEventKind::Declined,
                     // An event that something was refunded, without the refunds in it.
-                    payments::Attempt::RefundedByHand(_) | payments::Attempt::ByHandFailed(_) => PaymentNews::Refunded,
+                    payments::Attempt::RefundedByHand(_) | payments::Attempt::ByHandFailed(_) => {
+                        PaymentEventKind::Refunded
+                    }
                 };
-                let event = world.event(&entry.order, news);
+                let event = world.event(&entry.order, kind);
                 world.deliver(lambda.alive().await, &event, false).await;
                 if dice.chance(50) {
                     world.deliver(other.alive().await, &event, false).await;
@@ -326,7 +328,7 @@ async fn claim(world: &World, dice: &mut Dice, environment: &Environment) {
     let total = told.body["total"]["amount"].as_i64().expect("an order's total");
     let captured = |cents| {
         let amount = Money::amount(cents, Currency::USD);
-        world.event(order, PaymentNews::Captured { reference: "local_by_nobody".to_owned(), amount })
+        world.event(order, PaymentEventKind::Captured { reference: "local_by_nobody".to_owned(), amount })
     };
     match dice.chance(50) {
         true => world.deliver(environment, &captured(total), true).await,
@@ -472,12 +474,12 @@ async fn buy(world: &World, environment: &Environment, who: &Shopper, token: &st
 
 async fn bought(world: &World, healthy: &Environment, who: &Shopper, token: &str) -> String {
     let asked = world.checkout(who, token);
-    let told = world.tell(healthy, &asked, false).await.expect("nothing happens to a healthy environment");
+    let told = world.send(healthy, &asked, false).await.expect("nothing happens to a healthy environment");
     told.body["orderId"].as_str().expect("an order").to_owned()
 }
 
-async fn ask(world: &World, environment: &Environment, asked: Asked) {
-    world.tell(environment, &asked, false).await;
+async fn ask(world: &World, environment: &Environment, asked: ShopRequest) {
+    world.send(environment, &asked, false).await;
 }
 
 /// What every call of a flow was made to suffer.

@@ -18,10 +18,10 @@ use domain::{
 use domain::{SessionKind, SessionLifetime, Timestamp};
 use http_body_util::BodyExt;
 use jiff::SignedDuration;
-use payments::{About, Entry, LocalPayments, PaymentEvent, PaymentNews, PaymentProvider};
+use payments::{Entry, EventSubject, LocalPayments, PaymentEvent, PaymentEventKind, PaymentProvider};
 use saga::Saga;
 use serde_json::{Value, json};
-use sweeper::Swept;
+use sweeper::SweepReport;
 use table::{
     Endpoints, Existing, ImportOutcome, ImportRecord, NewSession, ProductRecord, Says, Table, TableConfig, Timeouts,
     Transport,
@@ -31,7 +31,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::{
     bugs::Bug,
-    checker::{self, Evidence, Told},
+    checker::{self, Evidence, ShopAnswer},
     freezer::Freezer,
     payments::{FaultyPayments, Totals},
     plan::{Fault, Plan},
@@ -62,9 +62,9 @@ pub struct World {
     bug: Option<Bug>,
     earlier: EarlierAnswers,
     totals: Totals,
-    told: Mutex<Vec<Told>>,
+    told: Mutex<Vec<ShopAnswer>>,
     unavailable: Mutex<Vec<String>>,
-    asked: Mutex<Vec<Asked>>,
+    asked: Mutex<Vec<ShopRequest>>,
     initial_stock: Mutex<BTreeMap<String, i64>>,
     environments: Mutex<Vec<(Plan, Arc<FaultyPayments>)>>,
     keys: AtomicUsize,
@@ -84,7 +84,7 @@ pub struct Shopper {
 
 /// A request that must not happen twice, to be asked again.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct ShopRequest {
     pub who: Shopper,
     pub route: &'static str,
     pub path: String,
@@ -330,28 +330,28 @@ impl World {
     }
 
     /// A checkout of what is in the cart, under a key of its own.
-    pub fn checkout(&self, who: &Shopper, token: &str) -> Asked {
+    pub fn checkout(&self, who: &Shopper, token: &str) -> ShopRequest {
         let body = json!({"payment": {"token": token}});
-        let asked = self.wish(who, PLACE, "/orders".to_owned(), body);
+        let asked = self.request(who, PLACE, "/orders".to_owned(), body);
         lock(&self.asked).push(asked.clone());
         asked
     }
 
     /// A request about an order, under a key of its own.
-    pub fn about(&self, who: &Shopper, route: &'static str, order: &str, body: Value) -> Asked {
+    pub fn about(&self, who: &Shopper, route: &'static str, order: &str, body: Value) -> ShopRequest {
         let (_, template) = route.split_once(' ').expect("a method and a path");
-        let asked = self.wish(who, route, template.replace("{orderId}", order), body);
+        let asked = self.request(who, route, template.replace("{orderId}", order), body);
         lock(&self.asked).push(asked.clone());
         asked
     }
 
-    fn wish(&self, who: &Shopper, route: &'static str, path: String, body: Value) -> Asked {
+    fn request(&self, who: &Shopper, route: &'static str, path: String, body: Value) -> ShopRequest {
         let key = format!("the-key-with-number-{}", self.keys.fetch_add(1, Ordering::Relaxed));
-        Asked { who: who.clone(), route, path, key, body }
+        ShopRequest { who: who.clone(), route, path, key, body }
     }
 
     /// Asks, and remembers what was told. `None` if the environment died.
-    pub async fn tell(&self, environment: &Environment, asked: &Asked, healing: bool) -> Option<Told> {
+    pub async fn send(&self, environment: &Environment, asked: &ShopRequest, healing: bool) -> Option<ShopAnswer> {
         let mut wanted = if asked.route == PLACE { self.cart(&asked.who).await } else { BTreeMap::new() };
         let (status, body, replayed) =
             self.ask(environment, &asked.who, "POST", &asked.path, Some(&asked.key), &asked.body).await?;
@@ -360,7 +360,7 @@ impl World {
             let after = self.cart(&asked.who).await;
             wanted.retain(|product, units| after.get(product) == Some(units));
         }
-        let told = Told {
+        let told = ShopAnswer {
             who: asked.who.uid.to_string(),
             route: asked.route.to_owned(),
             path: asked.path.clone(),
@@ -411,10 +411,10 @@ impl World {
     }
 
     /// An event about an order, with an id of its own.
-    pub fn event(&self, order: &str, news: PaymentNews) -> PaymentEvent {
+    pub fn event(&self, order: &str, kind: PaymentEventKind) -> PaymentEvent {
         let number = self.events.fetch_add(1, Ordering::Relaxed);
         let id = format!("evt_{number}").parse().expect("an id");
-        PaymentEvent { id, about: About::Order(order.parse().expect("an order's id")), news }
+        PaymentEvent { id, subject: EventSubject::Order(order.parse().expect("an order's id")), kind }
     }
 
     /// A refund in the provider's dashboard, if so much is left of the payment.
@@ -422,7 +422,7 @@ impl World {
         let order = payment.order.parse().expect("an order's id");
         let made = self.payments.refund_by_hand(order, Money::amount(cents, Currency::USD));
         if let Some(made) = made.expect("the ledger is in memory") {
-            self.will_send(payment, PaymentNews::RefundedByHand(made));
+            self.will_send(payment, PaymentEventKind::RefundedByHand(made));
         }
     }
 
@@ -431,7 +431,7 @@ impl World {
         let order = payment.order.parse().expect("an order's id");
         let failed = (1..10).find_map(|n| self.payments.fail_by_hand(order, n).expect("the ledger is in memory"));
         if let Some(failed) = failed {
-            self.will_send(payment, PaymentNews::RefundedByHand(failed));
+            self.will_send(payment, PaymentEventKind::RefundedByHand(failed));
         }
     }
 
@@ -446,7 +446,7 @@ impl World {
         let dispute = Dispute { id, amount, reason: None, state: DisputeState::Open };
         disputes.push((payment.order.clone(), dispute.clone()));
         drop(disputes);
-        self.will_send(payment, PaymentNews::Disputed(dispute));
+        self.will_send(payment, PaymentEventKind::Disputed(dispute));
     }
 
     /// The customer's bank decides the newest dispute about a payment that is open.
@@ -457,13 +457,13 @@ impl World {
         dispute.state = if won { DisputeState::Won } else { DisputeState::Lost };
         let decided = dispute.clone();
         drop(disputes);
-        self.will_send(payment, PaymentNews::Disputed(decided));
+        self.will_send(payment, PaymentEventKind::Disputed(decided));
     }
 
-    fn will_send(&self, payment: &Entry, news: PaymentNews) {
+    fn will_send(&self, payment: &Entry, kind: PaymentEventKind) {
         let number = self.events.fetch_add(1, Ordering::Relaxed);
         let id = format!("evt_{number}").parse().expect("an id");
-        lock(&self.by_hand).push(PaymentEvent { id, about: About::Payment(payment.reference.clone()), news });
+        lock(&self.by_hand).push(PaymentEvent { id, subject: EventSubject::Payment(payment.reference.clone()), kind });
     }
 
     /// Events of what was done at the provider by hand, oldest first.
@@ -472,7 +472,7 @@ impl World {
     }
 
     /// Runs the sweeper. `None` if the environment died or the table could not be read.
-    pub async fn sweep(&self, environment: &Environment) -> Option<Swept> {
+    pub async fn sweep(&self, environment: &Environment) -> Option<SweepReport> {
         let _invocation = environment.freezer.invoke();
         tokio::select! {
             biased;
@@ -485,11 +485,11 @@ impl World {
         self.clock.advance(SignedDuration::from_secs(seconds));
     }
 
-    pub fn told(&self) -> Vec<Told> {
+    pub fn told(&self) -> Vec<ShopAnswer> {
         lock(&self.told).clone()
     }
 
-    pub fn asked(&self) -> Vec<Asked> {
+    pub fn asked(&self) -> Vec<ShopRequest> {
         lock(&self.asked).clone()
     }
 
@@ -523,7 +523,7 @@ impl World {
         self.advance(30);
         if clients_ask_first {
             for asked in self.asked() {
-                self.tell(&healthy, &asked, true).await;
+                self.send(&healthy, &asked, true).await;
             }
         }
         self.advance(20 * 60);
@@ -531,7 +531,7 @@ impl World {
         // Only what came to something is asked again: anything else would be a new purchase.
         let recorded = self.recorded().await;
         for asked in self.asked().into_iter().filter(|a| recorded.contains(&(a.who.uid.to_string(), a.key.clone()))) {
-            self.tell(&healthy, &asked, true).await;
+            self.send(&healthy, &asked, true).await;
         }
         self.advance(20 * 60);
         self.sweep_all(&healthy).await;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use domain::{
-    Cancelling, Moved, NotPaid, Order, OrderEvent, OrderState, PaymentState, Quantity, RefundRequest, ReturnedLine,
-    Transition,
+    CancelDecision, HistoryEntry, Order, OrderEvent, OrderState, PaymentState, Quantity, RefundRequest, ReturnedLine,
+    TransitionEffects, VoidReason,
 };
 
 use super::{Bug, Configuration, world::NOW};
@@ -68,8 +68,8 @@ pub enum Question {
 pub enum Errand {
     Paid,
     Declined,
-    AnswerLost,
-    NotPaid(NotPaid),
+    OutcomeUnknown,
+    Void(VoidReason),
     RefundPaid(u32),
     RefundRefused(u32),
     /// To see what is to be done.
@@ -100,12 +100,12 @@ impl Actor {
 }
 
 impl Errand {
-    pub const NEWS: [Errand; 9] = [
+    pub const UPDATES: [Errand; 9] = [
         Errand::Paid,
         Errand::Declined,
-        Errand::AnswerLost,
-        Errand::NotPaid(NotPaid::Expired),
-        Errand::NotPaid(NotPaid::CancelledByCustomer),
+        Errand::OutcomeUnknown,
+        Errand::Void(VoidReason::Expired),
+        Errand::Void(VoidReason::CancelledByCustomer),
         Errand::RefundPaid(1),
         Errand::RefundPaid(2),
         Errand::RefundRefused(1),
@@ -113,24 +113,24 @@ impl Errand {
     ];
 
     /// What follows from an order; `None` if nothing is to be written.
-    pub fn moves(self, order: &Order, model: &Configuration) -> Option<Moved> {
+    pub fn moves(self, order: &Order, model: &Configuration) -> Option<TransitionEffects> {
         match self {
             Errand::Paid if model.has(Bug::IgnoresLateMoney) && order.state == OrderState::Cancelled => None,
             Errand::Paid if model.has(Bug::RepeatsNews) && order.payment.state == PaymentState::Captured => {
                 let mut order = order.clone();
-                order.history.push(Transition { event: OrderEvent::Confirmed, at: NOW });
+                order.history.push(HistoryEntry { event: OrderEvent::Confirmed, at: NOW });
                 order.version += 1;
-                Some(Moved { order, stock_back: Vec::new(), cart_back: false })
+                Some(TransitionEffects { order, restock: Vec::new(), restore_cart: false })
             }
             Errand::Paid => order.paid("pay_1", NOW),
             Errand::Declined => order.declined(NOW),
-            Errand::AnswerLost => order.answer_lost(NOW),
-            Errand::NotPaid(why) => order.not_paid(why, NOW),
+            Errand::OutcomeUnknown => order.outcome_unknown(NOW),
+            Errand::Void(why) => order.void(why, NOW),
             Errand::RefundPaid(number) => order.refund_paid(number, NOW),
             Errand::RefundRefused(number) => order.refund_refused(number, NOW),
             Errand::Look => None,
             Errand::Cancel => match order.cancel(NOW) {
-                Ok(Cancelling::Refund(mut moved)) => {
+                Ok(CancelDecision::Refund(mut moved)) => {
                     if model.has(Bug::CancelsForNothing) {
                         moved.order.payment.refunds.clear();
                         moved.order.due_at = None;

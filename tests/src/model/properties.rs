@@ -58,7 +58,7 @@ fn what_was_captured_is_accounted_for(_: &Configuration, world: &World) -> bool 
     let (order, provider) = (&world.store.order, &world.provider);
     let heard = order.payment.state == PaymentState::Captured;
     let after_all = provider.closed && provider.breaks_its_word;
-    let will_hear = order.state.is_unsettled() && order.due_at.is_some() || after_all && !provider.acknowledged;
+    let will_hear = order.state.awaits_payment() && order.due_at.is_some() || after_all && !provider.acknowledged;
     let counted = if heard { !is_cancelled(world) || goes_back(order) == world.total() } else { will_hear };
     provider.captures <= 1 && (provider.captures == 0 || counted && (!provider.closed || after_all))
 }
@@ -71,10 +71,10 @@ fn late_money_is_owed_back(_: &Configuration, world: &World) -> bool {
 fn news_heard_again_changes_nothing(model: &Configuration, world: &World) -> bool {
     let order = &world.store.order;
     let settles = |event| !matches!(event, OrderEvent::Placed | OrderEvent::PaymentLost);
-    let opened_again = order.state.is_unsettled() && order.history.iter().any(|t| settles(t.event));
+    let opened_again = order.state.awaits_payment() && order.history.iter().any(|t| settles(t.event));
     let again = |news: Errand| news.moves(order, model).and_then(|moved| news.moves(&moved.order, model));
     let entries = u64::try_from(order.history.len()).ok();
-    !opened_again && entries == Some(order.version) && Errand::NEWS.into_iter().all(|news| again(news).is_none())
+    !opened_again && entries == Some(order.version) && Errand::UPDATES.into_iter().all(|news| again(news).is_none())
 }
 
 fn no_more_goes_back_than_was_taken(_: &Configuration, world: &World) -> bool {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use domain::{Cancelling, NotPaid, Order, OrderState, PaymentState};
+use domain::{CancelDecision, Order, OrderState, PaymentState, VoidReason};
 
 use super::{
     Bug, Configuration,
@@ -98,7 +98,7 @@ impl World {
                 self.provider.loses(charges);
                 self.actors[who].step = Step::Reads(match charges && model.has(Bug::LostIsDeclined) {
                     true => Errand::Declined,
-                    false => Errand::AnswerLost,
+                    false => Errand::OutcomeUnknown,
                 });
             }
             Action::WritesUnaware(who) => {
@@ -132,20 +132,20 @@ impl World {
             return Step::Writes(errand, order);
         }
         match (role, errand) {
-            (Role::Retry, Errand::Look) if order.state.is_unsettled() => Step::Asks(Question::Charge),
+            (Role::Retry, Errand::Look) if order.state.awaits_payment() => Step::Asks(Question::Charge),
             (Role::Sweeper, Errand::Look) if order.due_at.is_some() => match owed(&order) {
                 Some(_) if model.has(Bug::LeavesRefunds) => Step::Gone,
                 Some(refund) => Step::Asks(refund),
-                None if model.has(Bug::ReleasesUnasked) => Step::Reads(Errand::NotPaid(NotPaid::Expired)),
-                None => Step::Asks(Question::Close(Errand::NotPaid(NotPaid::Expired))),
+                None if model.has(Bug::ReleasesUnasked) => Step::Reads(Errand::Void(VoidReason::Expired)),
+                None => Step::Asks(Question::Close(Errand::Void(VoidReason::Expired))),
             },
             // That an attempt was refused is a reason to ask only where nobody waits for an answer any more.
             (Role::Webhook(Did::Decline), Errand::Look) if order.state == OrderState::PaymentUnknown => declined(model),
             (Role::Customer, Errand::Cancel) => match order.cancel(NOW) {
-                Ok(Cancelling::AskProvider) => {
-                    Step::Asks(Question::Close(Errand::NotPaid(NotPaid::CancelledByCustomer)))
+                Ok(CancelDecision::AskProvider) => {
+                    Step::Asks(Question::Close(Errand::Void(VoidReason::CancelledByCustomer)))
                 }
-                Ok(Cancelling::Already) if model.has(Bug::RestocksEveryCancel) => {
+                Ok(CancelDecision::Already) if model.has(Bug::RestocksEveryCancel) => {
                     self.store.restock(BOUGHT);
                     Step::Gone
                 }
@@ -157,7 +157,7 @@ impl World {
 
     fn write(&mut self, model: &Configuration, errand: Errand, read: &Order) -> bool {
         let Some(moved) = errand.moves(read, model) else { return true };
-        let gives_up = !moved.stock_back.is_empty() && moved.order.payment.state != PaymentState::Captured;
+        let gives_up = !moved.restock.is_empty() && moved.order.payment.state != PaymentState::Captured;
         let written = self.store.write(read, moved, !model.has(Bug::WritesBlindly));
         self.released_unasked |= written && gives_up && !self.provider.closed;
         written

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
-    Attributes, Cart, CartLine, CategoryPath, Currency, Money, Moved, Order, OrderState, PaymentState, Placement,
-    Product, ProductName, Quantity, Timestamp,
+    Attributes, Cart, CartLine, CategoryPath, Currency, Money, Order, OrderState, PaymentState, Placement, Product,
+    ProductName, Quantity, Timestamp, TransitionEffects,
 };
 
 use super::actors::Actor;
@@ -49,12 +49,12 @@ impl Store {
     }
 
     /// One transaction: the order, if it is still the one that was `read`, with its stock and its cart; or nothing.
-    pub fn write(&mut self, read: &Order, moved: Moved, compares: bool) -> bool {
+    pub fn write(&mut self, read: &Order, moved: TransitionEffects, compares: bool) -> bool {
         if compares && self.order.version != read.version {
             return false;
         }
-        self.restock(moved.stock_back.iter().map(|(_, units)| units).sum());
-        self.carts_back += u32::from(moved.cart_back);
+        self.restock(moved.restock.iter().map(|(_, units)| units).sum());
+        self.carts_back += u32::from(moved.restore_cart);
         self.order = Arc::new(moved.order);
         true
     }
@@ -157,7 +157,7 @@ impl World {
         let kept =
             if order.state == OrderState::Cancelled { 0 } else { self.total() - order.refunded().amount_minor() };
         let captured = order.payment.state == PaymentState::Captured;
-        !order.state.is_unsettled()
+        !order.state.awaits_payment()
             && order.due_at.is_none()
             && order.refund_owed().is_none()
             && captured == (self.provider.captures > 0)

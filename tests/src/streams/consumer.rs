@@ -43,7 +43,7 @@ pub struct Ground {
     /// The bucket of the audit log.
     pub audit: String,
     /// The bucket of the dead letters.
-    pub letters: String,
+    pub dead_letters: String,
     pub clock: Clock,
     pub office: PostOffice,
     pub planted: Option<Planted>,
@@ -93,15 +93,15 @@ impl Ground {
             }
         };
         let (table, audit) = self.connect(http, &self.audit).await;
-        let letters = DeadLetters::new(audit.beside(&self.letters));
+        let dead_letters = DeadLetters::new(audit.beside(&self.dead_letters));
         let state = match function {
             Function::Notifications => {
                 let mailer = std::sync::Arc::new(self.office.over(plan.clone()));
                 let sender = Sender::parse("The Shop <orders@shop.example>").expect("a sender");
-                State::Notifications(notifications::State::new(table, mailer, sender, letters, self.clock.clone()))
+                State::Notifications(notifications::State::new(table, mailer, sender, dead_letters, self.clock.clone()))
             }
             Function::Projections => {
-                State::Projections(projections::State::new(table, audit, letters, self.clock.clone()))
+                State::Projections(projections::State::new(table, audit, dead_letters, self.clock.clone()))
             }
         };
         Environment { plan, state, planted: self.planted.clone() }

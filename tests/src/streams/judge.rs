@@ -33,7 +33,7 @@ pub struct Evidence {
     /// Every mail that somebody took, in order.
     pub mails: Vec<SentMail>,
     /// What was given up while everything went wrong.
-    pub letters: Vec<Letter>,
+    pub dead_letters: Vec<DeadLetter>,
     /// What still could not be handled when nothing went wrong any more.
     pub unreplayed: Vec<String>,
     /// What each function was called with, in order, while everything went wrong.
@@ -59,7 +59,7 @@ pub struct SentMail {
 
 /// A dead letter.
 #[derive(Debug, Clone)]
-pub struct Letter {
+pub struct DeadLetter {
     pub key: String,
     pub function: String,
     pub records: Vec<Value>,

@@ -16,7 +16,7 @@ use table::{Bucket, Endpoints, ObjectEntry, TableConfig, Timeouts};
 use super::{
     bugs::Bug,
     consumer::{Environment, Function, Ground},
-    judge::{self, Evidence, Letter},
+    judge::{self, DeadLetter, Evidence},
     mailer::PostOffice,
     records, simulator, story,
     wire::Planted,
@@ -124,7 +124,7 @@ pub struct Scene {
     made_s: i64,
     seed: u64,
     audit: Bucket,
-    letters: DeadLetters,
+    dead_letters: DeadLetters,
 }
 
 impl Scene {
@@ -145,20 +145,30 @@ impl Scene {
         world.clock.advance(SignedDuration::from_secs(midnight + 90 * 60 - now.as_second()));
         records::number(&mut records, seed, 0, made_s);
 
-        let (audit, letters) =
+        let (audit, dead_letters) =
             (engine.bucket(&format!("audit-{name}")).await, engine.bucket(&format!("letters-{name}")).await);
         let ground = Ground {
             endpoints: engine.endpoints.clone(),
             http: engine.http.clone(),
             table: name.clone(),
             audit: audit.name().to_owned(),
-            letters: letters.name().to_owned(),
+            dead_letters: dead_letters.name().to_owned(),
             clock: world.clock.clone(),
             office: PostOffice::new(raw, &name, &story::unreachable_address()),
             planted: bug.map(Planted::new),
             earlier: Default::default(),
         };
-        Self { world, ground, records, told, fabricated, made_s, seed, audit, letters: DeadLetters::new(letters) }
+        Self {
+            world,
+            ground,
+            records,
+            told,
+            fabricated,
+            made_s,
+            seed,
+            audit,
+            dead_letters: DeadLetters::new(dead_letters),
+        }
     }
 
     /// What is on the table's stream now, in the form and with the numbers it is delivered with.
@@ -168,21 +178,21 @@ impl Scene {
         since
     }
 
-    async fn dead_letters(&self) -> Vec<Letter> {
-        let mut letters = Vec::new();
+    async fn dead_letters(&self) -> Vec<DeadLetter> {
+        let mut dead_letters = Vec::new();
         let mut after = None;
         loop {
-            let page = self.letters.list(after).await.expect("the local S3 lists a bucket");
+            let page = self.dead_letters.list(after).await.expect("the local S3 lists a bucket");
             for object in &page.objects {
-                let letter = self.letters.get(&object.key).await.expect("a dead letter");
-                letters.push(Letter {
+                let dead_letter = self.dead_letters.get(&object.key).await.expect("a dead letter");
+                dead_letters.push(DeadLetter {
                     key: object.key.clone(),
-                    function: letter.function().to_owned(),
-                    records: serde_json::from_str::<Batch>(&letter.payload).map(|b| b.records).unwrap_or_default(),
+                    function: dead_letter.function().to_owned(),
+                    records: serde_json::from_str::<Batch>(&dead_letter.payload).map(|b| b.records).unwrap_or_default(),
                 });
             }
             match page.next {
-                None => return letters,
+                None => return dead_letters,
                 next => after = next,
             }
         }
@@ -235,20 +245,21 @@ pub async fn seeded(engine: &Engine, seed: u64, bug: Option<Bug>) -> Tally {
         evidence.courses.insert(function.mapping().function.to_owned(), course.invocations);
     }
 
-    evidence.letters = scene.dead_letters().await;
-    tally.dead_letters = evidence.letters.len();
+    evidence.dead_letters = scene.dead_letters().await;
+    tally.dead_letters = evidence.dead_letters.len();
     scene.ground.office.takes_everything();
     // Whoever died while sending has been waited for.
     scene.world.advance(120);
     let functions = functions(&scene.ground).await;
-    for letter in &evidence.letters {
-        if letter.records.iter().any(|record| records::event_id(record) == scene.fabricated.malformed) {
+    for dead_letter in &evidence.dead_letters {
+        if dead_letter.records.iter().any(|record| records::event_id(record) == scene.fabricated.malformed) {
             continue;
         }
-        let (_, healthy) = functions.iter().find(|(f, _)| f.mapping().function == letter.function).expect("a function");
-        match handles(healthy, &letter.records).await {
+        let (_, healthy) =
+            functions.iter().find(|(f, _)| f.mapping().function == dead_letter.function).expect("a function");
+        match handles(healthy, &dead_letter.records).await {
             true => tally.replayed += 1,
-            false => evidence.unreplayed.push(letter.key.clone()),
+            false => evidence.unreplayed.push(dead_letter.key.clone()),
         }
     }
     judge(&scene, &mut evidence, &mut tally).await;

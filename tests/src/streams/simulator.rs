@@ -44,7 +44,7 @@ pub struct Course {
 pub struct Simulator<'a> {
     ground: &'a Ground,
     function: Function,
-    letters: DeadLetters,
+    dead_letters: DeadLetters,
     dice: RefCell<Dice>,
     seed: Cell<u64>,
     environment: RefCell<Environment>,
@@ -62,7 +62,7 @@ impl<'a> Simulator<'a> {
         Self {
             ground,
             function,
-            letters: DeadLetters::new(ground.bucket(&ground.letters).await),
+            dead_letters: DeadLetters::new(ground.bucket(&ground.dead_letters).await),
             dice: RefCell::new(Dice(mix(seed ^ 0xD1CE))),
             seed: Cell::new(seed),
             environment: RefCell::new(environment(seed).await),
@@ -113,7 +113,7 @@ impl<'a> Simulator<'a> {
     /// As a mapping does, to the end.
     async fn deliver(&self, batch: Vec<Value>) {
         let (mapping, clock) = (self.function.mapping(), &self.ground.clock);
-        let (mapping, letters) = (&mapping, &self.letters);
+        let (mapping, dead_letters) = (&mapping, &self.dead_letters);
         let invoke =
             |records: Vec<Value>| async move { self.invoke(&records, false).await.ok_or(InvokeError::TimedOut) };
         let wait = |_| async {
@@ -121,7 +121,7 @@ impl<'a> Simulator<'a> {
             Ok::<_, DeadLetterError>(())
         };
         let give_up = |records: Vec<Value>, why: Condition, deliveries| async move {
-            letters.give_up(mapping, &records, why, deliveries, clock.now()).await.map(drop)
+            dead_letters.give_up(mapping, &records, why, deliveries, clock.now()).await.map(drop)
         };
         let delivered = deliver(mapping, batch, || clock.now(), invoke, wait, give_up);
         delivered.await.expect("nothing happens to the mapping itself");

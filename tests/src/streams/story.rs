@@ -12,7 +12,7 @@ use crate::{
     faults::{
         plan::Plan,
         runs::Dice,
-        world::{Asked, CANCEL, DELIVER, Environment, REFUND, SHIP, Shopper, World},
+        world::{CANCEL, DELIVER, Environment, REFUND, SHIP, ShopRequest, Shopper, World},
     },
 };
 
@@ -144,8 +144,8 @@ impl Day<'_> {
         self.world.advance(61);
     }
 
-    async fn asks(&self, asked: Asked) -> Value {
-        let told = self.world.tell(&self.healthy, &asked, false).await;
+    async fn asks(&self, asked: ShopRequest) -> Value {
+        let told = self.world.send(&self.healthy, &asked, false).await;
         told.expect("nothing happens to a healthy environment").body
     }
 

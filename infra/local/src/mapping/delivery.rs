@@ -186,10 +186,10 @@ mod tests {
         serde_json::from_value(json!({"batchItemFailures": failures})).unwrap()
     }
 
-    /// What a batch went through: the deliveries, the letters with their reason, the waits, and the sum of it.
+    /// What a batch went through: the deliveries, the dead letters with their reason, the waits, and the sum of it.
     struct Course {
         deliveries: Vec<String>,
-        letters: Vec<String>,
+        dead_letters: Vec<String>,
         waits: Vec<u32>,
         sum: Delivered,
     }
@@ -199,7 +199,7 @@ mod tests {
         records: Vec<Value>,
         function: impl Fn(usize, &str) -> Result<Answer, InvokeError>,
     ) -> Course {
-        let (deliveries, letters, waits) = (RefCell::new(vec![]), RefCell::new(vec![]), RefCell::new(vec![]));
+        let (deliveries, dead_letters, waits) = (RefCell::new(vec![]), RefCell::new(vec![]), RefCell::new(vec![]));
         let sum = deliver(
             mapping,
             records,
@@ -213,12 +213,12 @@ mod tests {
                 ready(Ok::<_, Infallible>(()))
             },
             |records, condition, deliveries| {
-                letters.borrow_mut().push(format!("{} {} {deliveries}", word(&records), condition.as_str()));
+                dead_letters.borrow_mut().push(format!("{} {} {deliveries}", word(&records), condition.as_str()));
                 ready(Ok(()))
             },
         );
         let Ok(sum) = sum.await;
-        Course { sum, deliveries: deliveries.take(), letters: letters.take(), waits: waits.take() }
+        Course { sum, deliveries: deliveries.take(), dead_letters: dead_letters.take(), waits: waits.take() }
     }
 
     /// A function that stops at the first of the bad records and names it.
@@ -271,8 +271,8 @@ mod tests {
 
         assert_eq!(named.deliveries, ["abcdefgh", "defgh", "de", "d", "d", "d", "e", "fgh"]);
         assert_eq!(thrown.deliveries, ["abcdefgh", "abcd", "ab", "cd", "c", "d", "d", "d", "efgh"]);
-        assert_eq!(named.letters, ["d RetryAttemptsExhausted 6"]);
-        assert_eq!(thrown.letters, ["d RetryAttemptsExhausted 6"]);
+        assert_eq!(named.dead_letters, ["d RetryAttemptsExhausted 6"]);
+        assert_eq!(thrown.dead_letters, ["d RetryAttemptsExhausted 6"]);
         for course in [named, thrown] {
             assert_eq!(course.waits, [1, 2], "cutting waits for nothing");
             assert_eq!((course.sum.handled, course.sum.given_up), (7, 1));
@@ -285,9 +285,9 @@ mod tests {
         let thrown = course(&NO_BISECT, batch("abcd"), throws("c")).await;
 
         assert_eq!(named.deliveries, ["abcd", "cd", "cd"]);
-        assert_eq!(named.letters, ["cd RetryAttemptsExhausted 3"]);
+        assert_eq!(named.dead_letters, ["cd RetryAttemptsExhausted 3"]);
         assert_eq!(thrown.deliveries, ["abcd", "abcd", "abcd"]);
-        assert_eq!(thrown.letters, ["abcd RetryAttemptsExhausted 3"]);
+        assert_eq!(thrown.dead_letters, ["abcd RetryAttemptsExhausted 3"]);
     }
 
     #[tokio::test]
@@ -299,7 +299,7 @@ mod tests {
 
         assert_eq!(course.deliveries, ["abcdef", "bcdef", "cdef", "def", "ef", "f"]);
         assert_eq!(course.waits, [1, 1, 1, 1, 1]);
-        assert_eq!((course.sum.handled, course.letters.len()), (6, 0));
+        assert_eq!((course.sum.handled, course.dead_letters.len()), (6, 0));
     }
 
     #[tokio::test]
@@ -308,7 +308,7 @@ mod tests {
         let together = course(&Mapping { bisect: false, ..NO_RETRIES }, batch("abc"), names("b")).await;
 
         assert_eq!((alone.deliveries.len(), alone.waits.len()), (1, 0));
-        assert_eq!(together.letters, ["bc RetryAttemptsExhausted 1"]);
+        assert_eq!(together.dead_letters, ["bc RetryAttemptsExhausted 1"]);
         assert_eq!(together.sum, Delivered { handled: 1, given_up: 2, invocations: 1 });
     }
 
@@ -321,7 +321,7 @@ mod tests {
 
         let course = course(&MAPPING, batch("a"), fails_once).await;
 
-        assert_eq!((course.deliveries.len(), course.letters.len(), course.waits), (2, 0, vec![1]));
+        assert_eq!((course.deliveries.len(), course.dead_letters.len(), course.waits), (2, 0, vec![1]));
     }
 
     #[tokio::test]
@@ -334,7 +334,7 @@ mod tests {
 
         let course = course(&MAPPING, records, throws("")).await;
 
-        assert_eq!(course.letters, ["ad RecordAgeExceeded 0"]);
+        assert_eq!(course.dead_letters, ["ad RecordAgeExceeded 0"]);
         assert_eq!(course.deliveries, ["bc"]);
         assert_eq!(course.sum, Delivered { handled: 2, given_up: 2, invocations: 1 });
     }
@@ -386,7 +386,7 @@ mod tests {
                 (0..kinds.len()).map(|i| json!({"dynamodb": {"SequenceNumber": format!("{i:030}")}})).collect();
             let place = |record: &Value| sequence_number(record).unwrap().parse::<usize>().unwrap();
             let moods = RefCell::new(kinds.iter().map(|k| if *k == 1 { retries.min(2) } else { 0 }).collect::<Vec<_>>());
-            let (done, letters, calls) = (RefCell::new(vec![]), RefCell::new(vec![]), RefCell::new(0));
+            let (done, dead_letters, calls) = (RefCell::new(vec![]), RefCell::new(vec![]), RefCell::new(0));
             let mapping = Mapping { retries, ..MAPPING };
 
             let delivered = futures::executor::block_on(deliver(
@@ -416,7 +416,7 @@ mod tests {
                 },
                 |_| ready(Ok::<_, Infallible>(())),
                 |records, _, _| {
-                    letters.borrow_mut().push(records.iter().map(place).collect::<Vec<_>>());
+                    dead_letters.borrow_mut().push(records.iter().map(place).collect::<Vec<_>>());
                     ready(Ok(()))
                 },
             ));
@@ -424,7 +424,7 @@ mod tests {
             let Ok(delivered) = delivered;
             let (good, poison): (Vec<_>, Vec<_>) = (0..kinds.len()).partition(|i| kinds[*i] != 0);
             prop_assert_eq!(done.take(), good.clone(), "each once and in order, as far as the mapping was told");
-            prop_assert_eq!(letters.take(), poison.iter().map(|i| vec![*i]).collect::<Vec<_>>());
+            prop_assert_eq!(dead_letters.take(), poison.iter().map(|i| vec![*i]).collect::<Vec<_>>());
             prop_assert_eq!((delivered.handled, delivered.given_up), (good.len(), poison.len()));
         }
 

@@ -272,9 +272,10 @@ impl<'a> Reader<'a> {
             |records| target.invoke(mapping.function, Batch { records }),
             wait,
             |records, condition, deliveries| async move {
-                let letter = dead_letters.give_up(mapping, &records, condition, deliveries, Timestamp::now()).await?;
+                let dead_letter =
+                    dead_letters.give_up(mapping, &records, condition, deliveries, Timestamp::now()).await?;
                 let (function, condition, records) = (mapping.function, condition.as_str(), records.len());
-                tracing::error!(function, condition, records, letter, "records went to the dead letters");
+                tracing::error!(function, condition, records, dead_letter, "records went to the dead letters");
                 Ok(())
             },
         )

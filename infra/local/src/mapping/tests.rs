@@ -82,7 +82,7 @@ impl Bench {
     }
 
     /// A function that says what it got and fails, without a word, over the number 666.
-    fn consumer_with(&self, mapping: Mapping, letters: DeadLetters) -> Consumer {
+    fn consumer_with(&self, mapping: Mapping, dead_letters: DeadLetters) -> Consumer {
         let tell = self.tell.clone();
         let handler: Handler = Arc::new(move |batch: Batch| {
             let numbers: Vec<u64> = batch.records.iter().map(number).collect();
@@ -96,7 +96,7 @@ impl Bench {
         });
         let source = Source::new(&self.stack.dynamodb, self.stack.table.name(), table::http_client());
         let checkpoints = Checkpoints::new(self.checkpoints.path());
-        Consumer::new(mapping, handler, None, source, checkpoints, letters).unwrap()
+        Consumer::new(mapping, handler, None, source, checkpoints, dead_letters).unwrap()
     }
 
     fn got(&mut self) -> Vec<Vec<u64>> {
@@ -162,13 +162,16 @@ async fn a_poison_record_goes_to_the_dead_letters_alone_and_with_its_payload() {
 
     assert_eq!((delivered.handled, delivered.given_up), (3, 1));
     assert_eq!(bench.got().last(), Some(&vec![4]));
-    let letters = bench.stack.dead_letters.list(None).await.unwrap().objects;
-    assert_eq!(letters.len(), 1);
-    let letter = bench.stack.dead_letters.get(&letters[0].key).await.unwrap();
-    assert_eq!((letter.function(), letter.request_context.condition.as_str()), ("test", "RetryAttemptsExhausted"));
-    let payload: Batch = serde_json::from_str(&letter.payload).unwrap();
+    let dead_letters = bench.stack.dead_letters.list(None).await.unwrap().objects;
+    assert_eq!(dead_letters.len(), 1);
+    let dead_letter = bench.stack.dead_letters.get(&dead_letters[0].key).await.unwrap();
+    assert_eq!(
+        (dead_letter.function(), dead_letter.request_context.condition.as_str()),
+        ("test", "RetryAttemptsExhausted")
+    );
+    let payload: Batch = serde_json::from_str(&dead_letter.payload).unwrap();
     assert_eq!(payload.records.iter().map(number).collect::<Vec<_>>(), [666]);
-    assert_eq!(payload.records[0]["dynamodb"]["SequenceNumber"], json!(letter.batch.start_sequence_number));
+    assert_eq!(payload.records[0]["dynamodb"]["SequenceNumber"], json!(dead_letter.batch.start_sequence_number));
 }
 
 #[tokio::test]

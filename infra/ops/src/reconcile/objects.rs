@@ -43,7 +43,7 @@ pub(super) async fn candidates(run: &mut Run<'_>) -> Result<Vec<Candidate>, Reco
 ///
 /// A key names the day it was made, and is made on no other. So nothing points to an object this old that did not
 /// before, and there is no moment between looking and deleting in which something could.
-pub(super) async fn judge(run: &mut Run<'_>, candidates: Vec<Candidate>) -> Result<(), ReconcileError> {
+pub(super) async fn verify(run: &mut Run<'_>, candidates: Vec<Candidate>) -> Result<(), ReconcileError> {
     let of = candidates.len();
     for (done, candidate) in candidates.into_iter().enumerate() {
         (run.progress)(Progress { looking_at: "objects without a product", seen: done, done, of: Some(of) });

@@ -6,7 +6,7 @@ use jiff::{ToSpan, civil::Date};
 use table::{IndexPosition, Page, Projection, StoreError, Table, keys};
 
 use super::{
-    AT_ONCE, Check, DAYS, Options, Outcome, Problem, Progress, ReconcileError, Run, day_of, days, stock::Shelves,
+    CONCURRENCY, Check, DAYS, Options, Outcome, Problem, Progress, ReconcileError, Run, day_of, days, stock::StockAudit,
 };
 
 /// Orders of some days and all open ones, each looked at once.
@@ -60,7 +60,7 @@ impl Orders {
     pub(super) async fn go_through(
         &mut self,
         run: &mut Run<'_>,
-        mut shelves: Option<&mut Shelves>,
+        mut audit: Option<&mut StockAudit>,
     ) -> Result<(), ReconcileError> {
         let days = days(self.from, self.to);
         // Tomorrow is no day of the report.
@@ -73,17 +73,17 @@ impl Orders {
                 match run.readable(id)? {
                     Some(id) if self.seen.insert(id) => ids.push(id),
                     Some(_) => {}
-                    None => Self::miss(&mut shelves),
+                    None => Self::miss(&mut audit),
                 }
             }
-            let mut looks = stream::iter(ids).map(|id| look(table, id, project)).buffer_unordered(AT_ONCE);
+            let mut looks = stream::iter(ids).map(|id| look(table, id, project)).buffer_unordered(CONCURRENCY);
             while let Some((id, looked)) = looks.next().await {
                 run.report.looked_at.orders += 1;
                 (run.progress)(self.progress(done, steps.len()));
                 match run.readable(looked.order)? {
                     Some(Some(order)) => {
-                        if let Some(shelves) = shelves.as_deref_mut() {
-                            shelves.take(&order);
+                        if let Some(audit) = audit.as_deref_mut() {
+                            audit.take(&order);
                         }
                         let projection = looked.projection.map(|read| run.readable(read)).transpose()?.flatten();
                         if projection.is_some_and(|projection| projection.is_behind(&order)) {
@@ -92,7 +92,7 @@ impl Orders {
                     }
                     // Orders are never deleted; an index that knows one earlier than the table would be news.
                     Some(None) => {}
-                    None => Self::miss(&mut shelves),
+                    None => Self::miss(&mut audit),
                 }
             }
             (run.progress)(self.progress(done + 1, steps.len()));
@@ -101,7 +101,7 @@ impl Orders {
     }
 
     /// Looks again at what was behind, and mends it.
-    pub(super) async fn judge(&mut self, run: &mut Run<'_>) -> Result<(), ReconcileError> {
+    pub(super) async fn verify(&mut self, run: &mut Run<'_>) -> Result<(), ReconcileError> {
         for id in std::mem::take(&mut self.behind) {
             let looked = look(run.table, id, true).await.1;
             let Some(Some(order)) = run.readable(looked.order)? else { continue };
@@ -123,9 +123,9 @@ impl Orders {
     }
 
     /// What an order that does not read back took is not known.
-    fn miss(shelves: &mut Option<&mut Shelves>) {
-        if let Some(shelves) = shelves.as_deref_mut() {
-            shelves.orders_unreadable = true;
+    fn miss(audit: &mut Option<&mut StockAudit>) {
+        if let Some(audit) = audit.as_deref_mut() {
+            audit.orders_unreadable = true;
         }
     }
 }
@@ -139,7 +139,7 @@ impl Step {
             }
             Step::Day(day) => {
                 let day = &day.to_string();
-                let settled = OrderState::ALL.into_iter().filter(|state| !state.is_unsettled());
+                let settled = OrderState::ALL.into_iter().filter(|state| !state.awaits_payment());
                 let state = |state| all(async move |after| table.order_ids_by_state(state, day, after).await);
                 try_join_all(settled.map(state)).await?
             }

@@ -14,7 +14,7 @@ pub struct Report {
     pub looked_at: LookedAt,
     pub findings: Vec<Finding>,
     /// Products whose stock looked wrong, but may not be.
-    pub not_judged: Vec<NotJudged>,
+    pub not_judged: Vec<NotVerified>,
     pub skipped: Vec<Skipped>,
 }
 
@@ -76,7 +76,7 @@ pub enum Outcome {
 
 /// A product whose stock looked wrong, but may not be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct NotJudged {
+pub struct NotVerified {
     pub product: String,
     pub why: Why,
 }
@@ -184,7 +184,7 @@ impl fmt::Display for Problem {
     }
 }
 
-impl fmt::Display for NotJudged {
+impl fmt::Display for NotVerified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why = match self.why {
             Why::Moving => "its stock is moving; run it again when less is going on",
@@ -270,7 +270,7 @@ mod tests {
     fn a_program_reads_findings_by_name() {
         let report = Report {
             findings: vec![behind(Outcome::unmended("busy"))],
-            not_judged: vec![NotJudged { product: "mug".to_owned(), why: Why::Moving }],
+            not_judged: vec![NotVerified { product: "mug".to_owned(), why: Why::Moving }],
             skipped: vec![Skipped::Stock { from: "2024-01-01".parse().unwrap() }],
             ..Report::default()
         };

@@ -174,7 +174,7 @@ impl Imitation {
         }
         let carried_out = match losing {
             Some(Lost::FailedBefore) => failed(),
-            _ => self.carry_out(method, path, form.clone()).await?,
+            _ => self.act(method, path, form.clone()).await?,
         };
         let answer = if losing == Some(Lost::FailedAfter) { failed() } else { carried_out };
         // What was never carried out is not remembered, and an error of Stripe's own is:
@@ -187,7 +187,7 @@ impl Imitation {
         Ok(answer)
     }
 
-    async fn carry_out(&self, method: &Method, path: &str, form: Bytes) -> reqwest::Result<Answer> {
+    async fn act(&self, method: &Method, path: &str, form: Bytes) -> reqwest::Result<Answer> {
         match path.strip_prefix("/v1/payment_intents/").and_then(|rest| rest.split_once('/')) {
             Some((intent, "confirm")) => self.confirm(intent, &form).await,
             Some((_, "cancel")) => Ok(of_state(self.forward(method, path, form).await?)),

@@ -11,7 +11,7 @@ use hyper_util::{
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
-use crate::AnswerLost;
+use crate::OutcomeUnknown;
 
 /// What requests and answers look like, whatever the account's default is. <https://docs.stripe.com/api/versioning>
 const STRIPE_VERSION: &str = "2026-04-22.dahlia";
@@ -108,13 +108,13 @@ impl Refusal {
 impl Failure {
     /// For a refusal that no request of ours should meet, such as one of a wrong key. It must not cost the customer the
     /// goods held for them, so it counts as no answer, and is told to whoever can mend it.
-    pub fn lost(self) -> AnswerLost {
+    pub fn lost(self) -> OutcomeUnknown {
         if let Self::Refused(refusal) = self {
             // The message may quote what was sent.
             let Refusal { status, kind, code, param, message: _ } = refusal;
             tracing::error!(%status, kind, code, param, "Stripe refuses a request for reasons of ours");
         }
-        AnswerLost
+        OutcomeUnknown
     }
 }
 

@@ -19,10 +19,10 @@ use crate::PaymentToken;
 struct Script {
     answers: Mutex<VecDeque<(u16, Value)>>,
     saved: Mutex<HashMap<String, (u16, Value)>>,
-    asked: Mutex<Vec<Asked>>,
+    asked: Mutex<Vec<Recorded>>,
 }
 
-struct Asked {
+struct Recorded {
     what: String,
     key: Option<String>,
     body: String,
@@ -43,7 +43,7 @@ async fn answer(
 ) -> (StatusCode, [(&'static str, &'static str); 1], Json<Value>) {
     assert_eq!(headers["authorization"], "Bearer sk_test_12345");
     let key = headers.get("idempotency-key").map(|key| key.to_str().unwrap().to_owned());
-    script.asked.lock().unwrap().push(Asked { what: format!("{method} {}", uri.path()), key: key.clone(), body });
+    script.asked.lock().unwrap().push(Recorded { what: format!("{method} {}", uri.path()), key: key.clone(), body });
     let saved = key.as_ref().and_then(|key| script.saved.lock().unwrap().get(key).cloned());
     let replayed = if saved.is_some() { "true" } else { "false" };
     let next = || script.answers.lock().unwrap().pop_front().expect("the script has an answer to everything");
@@ -101,7 +101,7 @@ fn of_state() -> (u16, Value) {
     refusal(400, json!({"type": "invalid_request_error", "code": "payment_intent_unexpected_state"}))
 }
 
-fn captured<T: From<CloseOutcome>>() -> Result<T, AnswerLost> {
+fn captured<T: From<CloseOutcome>>() -> Result<T, OutcomeUnknown> {
     Ok(CloseOutcome::Captured { reference: "pi_1".to_owned() }.into())
 }
 
@@ -139,14 +139,14 @@ async fn what_a_confirmation_is_answered_decides_about_the_money() {
         (vec![intent("requires_action"), of_state(), intent("succeeded")], captured()),
         (vec![of_state(), intent("succeeded")], captured()),
         (vec![of_state(), intent("canceled")], Ok(ChargeOutcome::Declined)),
-        (vec![of_state(), intent("processing")], Err(AnswerLost)),
-        (vec![intent("processing")], Err(AnswerLost)),
-        (vec![refusal(401, json!({"type": "invalid_request_error"}))], Err(AnswerLost)),
-        (vec![refusal(400, json!({"code": "parameter_unknown", "param": "colour"}))], Err(AnswerLost)),
-        (vec![refusal(409, json!({"code": "idempotency_key_in_use"}))], Err(AnswerLost)),
-        (vec![refusal(429, json!({"code": "lock_timeout"}))], Err(AnswerLost)),
-        (vec![(500, json!({}))], Err(AnswerLost)),
-        (vec![(200, json!("not an intent"))], Err(AnswerLost)),
+        (vec![of_state(), intent("processing")], Err(OutcomeUnknown)),
+        (vec![intent("processing")], Err(OutcomeUnknown)),
+        (vec![refusal(401, json!({"type": "invalid_request_error"}))], Err(OutcomeUnknown)),
+        (vec![refusal(400, json!({"code": "parameter_unknown", "param": "colour"}))], Err(OutcomeUnknown)),
+        (vec![refusal(409, json!({"code": "idempotency_key_in_use"}))], Err(OutcomeUnknown)),
+        (vec![refusal(429, json!({"code": "lock_timeout"}))], Err(OutcomeUnknown)),
+        (vec![(500, json!({}))], Err(OutcomeUnknown)),
+        (vec![(200, json!("not an intent"))], Err(OutcomeUnknown)),
     ] {
         let shown = format!("{answers:?}");
         let (stripe, _) = stripe(std::iter::once(made()).chain(answers)).await;
@@ -182,7 +182,7 @@ async fn an_error_that_stripe_replays_is_gone_on_from_under_the_next_key() {
 
     assert_eq!(
         (first_hand, asked_once),
-        (Err(AnswerLost), 1),
+        (Err(OutcomeUnknown), 1),
         "an error that is not replayed is an answer that was lost"
     );
     assert_eq!((again, closed), (captured(), captured()));
@@ -204,7 +204,7 @@ async fn whoever_closes_first_keeps_a_charge_from_paying_under_another_key() {
     let closed = stripe.close(charge.order, charge.amount).await;
     let late = stripe.charge(&charge).await;
 
-    assert_eq!((lost, closed, late), (Err(AnswerLost), Ok(CloseOutcome::Closed), Ok(ChargeOutcome::Declined)));
+    assert_eq!((lost, closed, late), (Err(OutcomeUnknown), Ok(CloseOutcome::Closed), Ok(ChargeOutcome::Declined)));
     assert_eq!(script.asked().last().unwrap(), "GET /v1/payment_intents/pi_1");
 }
 
@@ -214,7 +214,7 @@ async fn after_eight_keys_nothing_is_gained_by_another() {
     let charge = charge(0);
 
     for _ in 0..9 {
-        assert_eq!(stripe.charge(&charge).await, Err(AnswerLost));
+        assert_eq!(stripe.charge(&charge).await, Err(OutcomeUnknown));
     }
 
     let asked = script.asked.lock().unwrap();
@@ -232,7 +232,7 @@ async fn a_refund_whose_error_is_replayed_is_looked_for_before_the_next_key() {
     let (made, other) = stripe([list(json!([])), failure(), list(json!([])), list(json!([paid()]))]).await;
 
     for stripe in [&unmade, &made] {
-        assert_eq!(stripe.refund(&refund).await, Err(AnswerLost));
+        assert_eq!(stripe.refund(&refund).await, Err(OutcomeUnknown));
         assert_eq!(stripe.refund(&refund).await, Ok(RefundOutcome::Paid));
     }
 
@@ -251,8 +251,8 @@ async fn a_payment_is_of_the_order_it_carries_or_of_somebody_else() {
         (found(json!({"order_id": "4711"})), Ok(None)),
         (found(json!({})), Ok(None)),
         (refusal(404, json!({"type": "invalid_request_error", "code": "resource_missing"})), Ok(None)),
-        (failure(), Err(AnswerLost)),
-        (refusal(401, json!({"type": "invalid_request_error"})), Err(AnswerLost)),
+        (failure(), Err(OutcomeUnknown)),
+        (refusal(401, json!({"type": "invalid_request_error"})), Err(OutcomeUnknown)),
     ] {
         let shown = format!("{answer:?}");
         let (stripe, script) = stripe([answer]).await;
@@ -293,8 +293,8 @@ async fn closing_finds_the_intent_by_its_key_and_cancels_it() {
         (vec![intent("canceled")], Ok(CloseOutcome::Closed)),
         (vec![of_state(), intent("succeeded")], captured()),
         (vec![of_state(), intent("canceled")], Ok(CloseOutcome::Closed)),
-        (vec![of_state(), intent("processing")], Err(AnswerLost)),
-        (vec![(503, json!({}))], Err(AnswerLost)),
+        (vec![of_state(), intent("processing")], Err(OutcomeUnknown)),
+        (vec![(503, json!({}))], Err(OutcomeUnknown)),
     ] {
         let shown = format!("{answers:?}");
         let (stripe, script) = stripe(std::iter::once(made()).chain(answers)).await;
@@ -340,10 +340,10 @@ async fn a_refund_is_made_once_under_its_number() {
 async fn a_refund_that_was_made_before_is_not_made_again() {
     for (status, outcome) in [
         ("succeeded", Ok(RefundOutcome::Paid)),
-        ("pending", Err(AnswerLost)),
+        ("pending", Err(OutcomeUnknown)),
         ("failed", Ok(RefundOutcome::Refused)),
         ("canceled", Ok(RefundOutcome::Refused)),
-        ("requires_action", Err(AnswerLost)),
+        ("requires_action", Err(OutcomeUnknown)),
     ] {
         let refund = refund();
         let made = json!({"status": status, "metadata": {"order_id": refund.order.to_string(), "refund": "2"}});
@@ -359,8 +359,8 @@ async fn what_is_left_of_a_payment_bounds_its_refunds() {
     for (answer, outcome) in [
         (refusal(400, json!({"code": "charge_already_refunded"})), Ok(RefundOutcome::Refused)),
         (refusal(400, json!({"type": "invalid_request_error", "param": "amount"})), Ok(RefundOutcome::Refused)),
-        (refusal(400, json!({"code": "balance_insufficient"})), Err(AnswerLost)),
-        ((500, json!({})), Err(AnswerLost)),
+        (refusal(400, json!({"code": "balance_insufficient"})), Err(OutcomeUnknown)),
+        ((500, json!({})), Err(OutcomeUnknown)),
     ] {
         let shown = format!("{answer:?}");
         let (stripe, _) = stripe([(200, json!({"data": []})), answer]).await;
@@ -373,7 +373,7 @@ async fn what_is_left_of_a_payment_bounds_its_refunds() {
 async fn nobody_to_connect_to_is_an_answer_that_was_lost() {
     let stripe = Stripe::new(config(&[("STRIPE_ENDPOINT", "http://127.0.0.1:1")]).unwrap()).unwrap();
 
-    assert_eq!(stripe.charge(&charge(0)).await, Err(AnswerLost));
+    assert_eq!(stripe.charge(&charge(0)).await, Err(OutcomeUnknown));
 }
 
 #[test]

@@ -208,6 +208,6 @@ async fn a_write_whose_answer_was_lost_is_not_sent_again() {
 
     let lost = write(&table).await;
 
-    assert!(matches!(lost, Err(StoreError::AnswerLost(_))), "{lost:?}");
+    assert!(matches!(lost, Err(StoreError::OutcomeUnknown(_))), "{lost:?}");
     assert_eq!(server.requests().len(), 1);
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{
-    Told, history,
+    ShopAnswer, history,
     items::{Book, CHECKOUT, Order, World, list, number, text},
     records::{self, Record},
 };
@@ -31,7 +31,7 @@ pub fn two_orders(world: &World<'_>) -> Vec<String> {
 }
 
 /// The order that an answer to a checkout says the request is. A refusal may name another one for help.
-fn order_told_of(told: &Told) -> Option<&str> {
+fn order_told_of(told: &ShopAnswer) -> Option<&str> {
     let code = text(&told.body, "code");
     let is_its_own = match told.status {
         200..=299 | 402 | 422 => true,
@@ -54,7 +54,7 @@ pub fn differ(world: &World<'_>) -> Vec<String> {
     found
 }
 
-fn is_final(told: &Told) -> bool {
+fn is_final(told: &ShopAnswer) -> bool {
     match told.status {
         201 | 402 => true,
         409 => text(&told.body, "code") == "order_cancelled",
@@ -105,13 +105,13 @@ pub fn not_so(world: &World<'_>) -> Vec<String> {
             }
             _ => None,
         };
-        let Told { who, route, key, status, .. } = told;
+        let ShopAnswer { who, route, key, status, .. } = told;
         found.extend(why.map(|why| format!("{who} {key}: {route} answered {status} of order {id}, but {why}")));
     }
     found
 }
 
-fn bought_otherwise(world: &World<'_>, id: &str, order: &Order<'_>, told: &Told) -> Option<&'static str> {
+fn bought_otherwise(world: &World<'_>, id: &str, order: &Order<'_>, told: &ShopAnswer) -> Option<&'static str> {
     let amount = |of: &Value, name: &str| (number(&of[name], "amount"), text(&of[name], "currency").to_owned());
     let price = |amount: i64| (amount, order.currency.to_owned());
     let mut lines: Vec<_> =
@@ -142,8 +142,8 @@ fn never_stood_so(order: &Order<'_>, body: &Value) -> Option<&'static str> {
 }
 
 /// What was told to each checkout, in order.
-fn checkouts<'a>(world: &World<'a>) -> BTreeMap<Request<'a>, Vec<&'a Told>> {
-    let mut checkouts: BTreeMap<Request<'_>, Vec<&Told>> = BTreeMap::new();
+fn checkouts<'a>(world: &World<'a>) -> BTreeMap<Request<'a>, Vec<&'a ShopAnswer>> {
+    let mut checkouts: BTreeMap<Request<'_>, Vec<&ShopAnswer>> = BTreeMap::new();
     for told in world.evidence.told.iter().filter(|told| told.route == CHECKOUT) {
         checkouts.entry((&told.who, &told.key)).or_default().push(told);
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Attempt, Entry, Evidence, stock::Shelves};
+use super::{Attempt, Entry, Evidence, stock::StockAudit};
 
 /// The route that places orders.
 pub const CHECKOUT: &str = "POST /orders";
@@ -16,7 +16,7 @@ pub struct World<'a> {
     pub orders: BTreeMap<&'a str, Order<'a>>,
     /// By order.
     pub books: BTreeMap<&'a str, Book<'a>>,
-    pub shelves: Shelves<'a>,
+    pub audit: StockAudit<'a>,
     /// Who placed each order, as the stream first showed it.
     placed_by: BTreeMap<&'a str, &'a str>,
     /// The account that a guest logged in to.
@@ -42,7 +42,7 @@ impl<'a> World<'a> {
             evidence,
             orders: orders.collect(),
             books,
-            shelves: Shelves::of(evidence),
+            audit: StockAudit::of(evidence),
             placed_by: placed_by.collect(),
             accounts: accounts.collect(),
         }
@@ -204,7 +204,7 @@ impl<'a> Order<'a> {
     }
 
     /// Whether its payment has no outcome yet.
-    pub fn is_unsettled(&self) -> bool {
+    pub fn awaits_payment(&self) -> bool {
         matches!(self.state, "pending_payment" | "payment_unknown")
     }
 

@@ -14,7 +14,7 @@ use super::{
 pub fn stuck(world: &World<'_>) -> Vec<String> {
     let mut found = Vec::new();
     for (id, order) in &world.orders {
-        if order.is_unsettled() {
+        if order.awaits_payment() {
             found.push(format!("order {id} is {}", order.state));
         }
         let owed = order.refunds.iter().filter(|refund| refund.state == "requested");
@@ -99,7 +99,7 @@ pub fn cart_kept(world: &World<'_>) -> Vec<String> {
             continue;
         };
         let (before, after) = (Order::of(old), Order::of(new));
-        if !before.is_unsettled() || !after.is_cancelled() || text(new, "paymentState") == "captured" {
+        if !before.awaits_payment() || !after.is_cancelled() || text(new, "paymentState") == "captured" {
             continue;
         }
         let near = &stream[at.saturating_sub(TRANSACTION)..stream.len().min(at + TRANSACTION)];

@@ -11,8 +11,8 @@ use super::{
 
 /// Every product's units, as the stream told of them.
 #[derive(Default)]
-pub struct Shelves<'a> {
-    products: BTreeMap<Product<'a>, Shelf>,
+pub struct StockAudit<'a> {
+    products: BTreeMap<Product<'a>, StockSnapshot>,
     /// Units that each order keeps from being sold, at this point of the stream.
     gone_by: BTreeMap<&'a str, BTreeMap<Product<'a>, i64>>,
     /// The product that has an id, at this point of the stream.
@@ -24,7 +24,7 @@ pub struct Shelves<'a> {
 }
 
 #[derive(Default)]
-struct Shelf {
+struct StockSnapshot {
     available: i64,
     /// The fewest that were available at any moment.
     least: i64,
@@ -36,31 +36,32 @@ struct Shelf {
     deleted: bool,
 }
 
-impl<'a> Shelves<'a> {
+impl<'a> StockAudit<'a> {
     pub fn of(evidence: &'a Evidence) -> Self {
-        let mut shelves = Self::default();
+        let mut audit = Self::default();
         let created = evidence.stream.iter().filter(|change| change.old.is_none());
         let created = created.filter_map(|change| Some((stock_of(&change.pk, &change.sk)?, change.new.as_ref()?)));
         let mut first: BTreeMap<&str, i64> = BTreeMap::new();
         created.for_each(|(product, new)| _ = first.entry(product).or_insert_with(|| number(new, "incarnation")));
         for (product, units) in &evidence.initial_stock {
             let of = (product.as_str(), first.get(product.as_str()).copied().unwrap_or_default());
-            let shelf = Shelf { available: *units, least: *units, supplied: *units, ..Shelf::default() };
-            shelves.products.insert(of, shelf);
-            shelves.current.insert(product, of.1);
+            let snapshot =
+                StockSnapshot { available: *units, least: *units, supplied: *units, ..StockSnapshot::default() };
+            audit.products.insert(of, snapshot);
+            audit.current.insert(product, of.1);
             if first.contains_key(product.as_str()) {
-                shelves.opening.insert(of);
+                audit.opening.insert(of);
             }
         }
 
         for (at, change) in evidence.stream.iter().enumerate() {
-            let touched = shelves.take(change, at);
+            let touched = audit.take(change, at);
             // Stock and its ledger line change in one transaction: between the two there is no moment to judge.
             if evidence.stream.get(at + 1).is_none_or(|next| !are_one_move(change, next)) {
-                touched.into_iter().for_each(|product| shelves.judge(product, at));
+                touched.into_iter().for_each(|product| audit.judge(product, at));
             }
         }
-        shelves
+        audit
     }
 
     /// Which products it touches.
@@ -101,20 +102,22 @@ impl<'a> Shelves<'a> {
             self.oversold.entry(product).or_insert(detail);
         }
         let Some(of) = new.or(old).map(of) else { return Vec::new() };
-        let shelf = self.products.entry(of).or_default();
+        let snapshot = self.products.entry(of).or_default();
         if let (None, Some(initial)) = (old, new.and_then(|new| new["initial"].as_i64())) {
-            (shelf.supplied, shelf.least) = (initial, initial);
+            (snapshot.supplied, snapshot.least) = (initial, initial);
             self.opening.insert(of);
         }
-        shelf.available = new.map_or(0, |new| number(new, "available"));
-        shelf.least = shelf.least.min(shelf.available);
-        shelf.deleted |= new.is_none();
+        snapshot.available = new.map_or(0, |new| number(new, "available"));
+        snapshot.least = snapshot.least.min(snapshot.available);
+        snapshot.deleted |= new.is_none();
         self.current.insert(product, of.1);
         vec![of]
     }
 
     fn judge(&mut self, product: Product<'a>, at: usize) {
-        let Some(Shelf { available, gone, supplied, deleted, .. }) = self.products.get(&product) else { return };
+        let Some(StockSnapshot { available, gone, supplied, deleted, .. }) = self.products.get(&product) else {
+            return;
+        };
         let product = product.0;
         if *available < 0 || (!deleted && available + gone > *supplied) {
             let detail = format!("{product}: {available} left and {gone} in orders of {supplied}, after record {at}");
@@ -125,7 +128,7 @@ impl<'a> Shelves<'a> {
     /// The fewest that were available at any moment of any product with this id.
     fn least(&self, product: &str) -> i64 {
         let of = self.products.iter().filter(|((id, _), _)| *id == product);
-        of.map(|(_, shelf)| shelf.least).min().unwrap_or_default()
+        of.map(|(_, snapshot)| snapshot.least).min().unwrap_or_default()
     }
 }
 
@@ -141,7 +144,7 @@ fn are_one_move(one: &Change, other: &Change) -> bool {
 /// At most, not exactly: between the records of one transaction units are in neither place, because stock comes before
 /// the order where it is taken and after it where it is given back.
 pub fn oversold(world: &World<'_>) -> Vec<String> {
-    world.shelves.oversold.values().cloned().collect()
+    world.audit.oversold.values().cloned().collect()
 }
 
 /// S1, S2: in the end, what the table has and what its orders keep is exactly what there ever was.
@@ -155,12 +158,12 @@ pub fn does_not_add_up(world: &World<'_>) -> Vec<String> {
     for (product, units) in world.orders.values().flat_map(Order::units_gone) {
         sums.entry(product).or_default().1 += units;
     }
-    world.shelves.products.keys().for_each(|product| _ = sums.entry(*product).or_default());
+    world.audit.products.keys().for_each(|product| _ = sums.entry(*product).or_default());
 
-    let shelves = &world.shelves.products;
-    let stays = sums.into_iter().filter(|(product, _)| shelves.get(product).is_none_or(|shelf| !shelf.deleted));
+    let audit = &world.audit.products;
+    let stays = sums.into_iter().filter(|(product, _)| audit.get(product).is_none_or(|snapshot| !snapshot.deleted));
     let with_supply =
-        stays.map(|(product, (left, gone))| (product, left, gone, shelves.get(&product).map_or(0, |s| s.supplied)));
+        stays.map(|(product, (left, gone))| (product, left, gone, audit.get(&product).map_or(0, |s| s.supplied)));
     let wrong = with_supply.filter(|(_, left, gone, supplied)| left + gone != *supplied);
     wrong
         .map(|((product, _), left, gone, supplied)| {
@@ -177,9 +180,9 @@ pub fn false_out_of_stock(world: &World<'_>) -> Vec<String> {
         for named in list(&told.body, "products") {
             let (product, available) = (text(named, "productId"), number(named, "available"));
             let Some(wanted) = told.wanted.get(product) else { continue };
-            let least = world.shelves.least(product);
+            let least = world.audit.least(product);
             if available >= *wanted || least >= *wanted {
-                let super::Told { who, key, .. } = told;
+                let super::ShopAnswer { who, key, .. } = told;
                 found.push(format!("{who} {key}: {wanted} of {product}, told {available}, never less than {least}"));
             }
         }

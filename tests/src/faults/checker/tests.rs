@@ -23,7 +23,7 @@ fn without(evidence: &mut Evidence, pk: &str, sk: &str) {
     evidence.table.retain(|item| item["PK"] != pk || item["SK"] != sk);
 }
 
-fn told<'e>(evidence: &'e mut Evidence, key: &str, status: u16) -> &'e mut Told {
+fn told<'e>(evidence: &'e mut Evidence, key: &str, status: u16) -> &'e mut ShopAnswer {
     evidence.told.iter_mut().find(|told| told.key == key && told.status == status).expect("it was told")
 }
 

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
-use super::{Evidence, Invocation, Letter};
+use super::{DeadLetter, Evidence, Invocation};
 use crate::streams::records::{event_id, key, sequence};
 
 /// Whether a function can never handle a record: none can read the malformed one, and nobody takes one customer's mail.
@@ -14,21 +14,25 @@ fn is_poison(evidence: &Evidence, function: &str, record: &Value) -> bool {
 
 /// T3: a fault that passes costs no record, nor does a poison that it is delivered with.
 pub fn healthy_given_up(evidence: &Evidence) -> Vec<String> {
-    let of_letter = |letter: &Letter| {
-        let healthy = letter.records.iter().filter(|record| !is_poison(evidence, &letter.function, record));
-        healthy.map(|record| format!("{} {:?} in {}", event_id(record), key(record), letter.key)).collect::<Vec<_>>()
+    let of_letter = |dead_letter: &DeadLetter| {
+        let healthy = dead_letter.records.iter().filter(|record| !is_poison(evidence, &dead_letter.function, record));
+        healthy
+            .map(|record| format!("{} {:?} in {}", event_id(record), key(record), dead_letter.key))
+            .collect::<Vec<_>>()
     };
-    evidence.letters.iter().flat_map(of_letter).collect()
+    evidence.dead_letters.iter().flat_map(of_letter).collect()
 }
 
-/// T3: the record that cannot be read is in one letter of each function, and nothing else is in it.
+/// T3: the record that cannot be read is in one dead letter of each function, and nothing else is in it.
 pub fn malformed_not_kept(evidence: &Evidence) -> Vec<String> {
     let of_function = |function: &String| {
-        let has = |letter: &&Letter| letter.records.iter().any(|record| event_id(record) == evidence.malformed);
-        let letters: Vec<_> = evidence.letters.iter().filter(|l| l.function == *function).filter(has).collect();
-        match letters.as_slice() {
-            [letter] if letter.records.len() == 1 => None,
-            letters => Some(format!("{function} has {} letters with it", letters.len())),
+        let has =
+            |dead_letter: &&DeadLetter| dead_letter.records.iter().any(|record| event_id(record) == evidence.malformed);
+        let dead_letters: Vec<_> =
+            evidence.dead_letters.iter().filter(|l| l.function == *function).filter(has).collect();
+        match dead_letters.as_slice() {
+            [dead_letter] if dead_letter.records.len() == 1 => None,
+            dead_letters => Some(format!("{function} has {} dead letters with it", dead_letters.len())),
         }
     };
     evidence.courses.keys().filter_map(of_function).collect()
@@ -77,8 +81,8 @@ pub fn names_many(evidence: &Evidence) -> Vec<String> {
 pub fn order_broken(evidence: &Evidence) -> Vec<String> {
     let mut found = Vec::new();
     for (function, course) in &evidence.courses {
-        let letters = evidence.letters.iter().filter(|letter| letter.function == *function);
-        let given_up: BTreeSet<_> = letters.flat_map(|letter| &letter.records).map(sequence).collect();
+        let dead_letters = evidence.dead_letters.iter().filter(|dead_letter| dead_letter.function == *function);
+        let given_up: BTreeSet<_> = dead_letters.flat_map(|dead_letter| &dead_letter.records).map(sequence).collect();
         // By record: the invocation that first handled it, and the place it had there.
         let mut handled: HashMap<&str, (usize, usize)> = HashMap::new();
         for (at, invocation) in course.iter().enumerate() {

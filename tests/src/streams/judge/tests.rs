@@ -72,7 +72,7 @@ fn correct() -> Evidence {
             subject: "Your order is confirmed".to_owned(),
             marked: false,
         }],
-        letters: vec![Letter {
+        dead_letters: vec![DeadLetter {
             key: "l1".to_owned(),
             function: "projections".to_owned(),
             records: vec![record("bad", 3, "ORDER#o2", "STATUS")],
@@ -142,9 +142,9 @@ fn each_rule_is_broken_by_what_it_is_there_for() {
         ("category-count-wrong", |e| e.table[10]["own"] = json!(2)),
         ("category-count-wrong", |e| e.table[9]["below"] = json!(0)),
         ("category-count-wrong", |e| e.table[4]["category2"] = json!("Kitchen/Pans")),
-        ("healthy-record-given-up", |e| e.letters[0].records.push(record("e1", 1, "ORDER#o1", "STATUS"))),
-        ("malformed-not-kept", |e| e.letters.clear()),
-        ("malformed-not-kept", |e| e.letters.extend(e.letters.clone())),
+        ("healthy-record-given-up", |e| e.dead_letters[0].records.push(record("e1", 1, "ORDER#o1", "STATUS"))),
+        ("malformed-not-kept", |e| e.dead_letters.clear()),
+        ("malformed-not-kept", |e| e.dead_letters.extend(e.dead_letters.clone())),
         // Delivered for the first time, with nothing happening to it.
         ("failed-without-cause", |e| {
             e.courses

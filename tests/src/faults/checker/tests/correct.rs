@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::super::{Attempt, Change, Dispute, Entry, Evidence, Told};
+use super::super::{Attempt, Change, Dispute, Entry, Evidence, ShopAnswer};
 
 /// A run as a correct shop would leave it, item by item.
 #[derive(Default)]
@@ -84,9 +84,17 @@ impl Run {
         self.0.disputes.push(Dispute { order: order.to_owned(), id: id.to_owned(), state });
     }
 
-    pub fn told(&mut self, who: &str, key: &str, status: u16, body: Value) -> &mut Told {
+    pub fn told(&mut self, who: &str, key: &str, status: u16, body: Value) -> &mut ShopAnswer {
         let (who, key, route) = (who.to_owned(), key.to_owned(), "POST /orders".to_owned());
-        self.0.told.push(Told { who, key, path: "/orders".to_owned(), route, status, body, ..Told::default() });
+        self.0.told.push(ShopAnswer {
+            who,
+            key,
+            path: "/orders".to_owned(),
+            route,
+            status,
+            body,
+            ..ShopAnswer::default()
+        });
         self.0.told.last_mut().expect("it was just told")
     }
 }

@@ -1,20 +1,20 @@
 use domain::{Dispute, DisputeState, Order, OrderId, OrderState, PaymentState, RefundByHand, Timestamp};
-use payments::{About, PaymentEvent, PaymentNews};
+use payments::{EventSubject, PaymentEvent, PaymentEventKind};
 use table::Cause;
 
 use crate::{
-    Patience, Saga, SagaError,
-    learn::{Learned, News},
+    Saga, SagaError, TimeBudget,
+    apply::{Applied, PaymentUpdate},
     step::within,
 };
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heard {
-    /// It was recorded, and the order moved if that was news.
+pub enum EventOutcome {
+    /// It was recorded, and the order moved if that was update.
     Applied,
     /// The same event was heard before.
-    Seen,
+    Duplicate,
     /// It is about an order this shop does not have, or a payment of somebody else.
     Unknown,
     /// It contradicts the order: another amount or currency, a second payment, or a refund nobody asked for. Nothing
@@ -29,72 +29,79 @@ impl Saga {
     ///
     /// # Errors
     /// The table could not be used, or the provider does not answer whose payment it is; it will send the event again.
-    pub async fn hear(&self, event: &PaymentEvent, patience: Patience, now: Timestamp) -> Result<Heard, SagaError> {
-        let Some(id) = self.whose(&event.about, patience).await? else { return Ok(Heard::Unknown) };
-        let Some(order) = self.table.order_get_for_shop(id).await? else { return Ok(Heard::Unknown) };
+    pub async fn handle_event(
+        &self,
+        event: &PaymentEvent,
+        budget: TimeBudget,
+        now: Timestamp,
+    ) -> Result<EventOutcome, SagaError> {
+        let Some(id) = self.whose(&event.subject, budget).await? else { return Ok(EventOutcome::Unknown) };
+        let Some(order) = self.table.order_get_for_shop(id).await? else { return Ok(EventOutcome::Unknown) };
         if !agrees(&order, event) {
             tracing::error!(order = %order.id, event = %event.id, "an event contradicts its order");
-            return Ok(Heard::Contradicts);
+            return Ok(EventOutcome::Contradicts);
         }
-        let by_hand =
-            matches!(&event.news, PaymentNews::RefundedByHand(_) | PaymentNews::Refunded | PaymentNews::Disputed(_));
+        let by_hand = matches!(
+            &event.kind,
+            PaymentEventKind::RefundedByHand(_) | PaymentEventKind::Refunded | PaymentEventKind::Disputed(_)
+        );
         if by_hand && order.payment.state != PaymentState::Captured {
             tracing::warn!(order = %order.id, event = %event.id, "an event is about money that is not known to be taken");
-            return Ok(Heard::TooEarly);
+            return Ok(EventOutcome::TooEarly);
         }
         let order_id = order.id;
-        let news = match &event.news {
-            PaymentNews::Captured { reference, .. } => News::Paid { reference },
+        let update = match &event.kind {
+            PaymentEventKind::Captured { reference, .. } => PaymentUpdate::Paid { reference },
             // One attempt was refused, and another may be on its way. Where nobody may be waiting any more it is a reason
             // for the sweeper to ask.
-            PaymentNews::Declined => {
+            PaymentEventKind::Declined => {
                 if order.state == OrderState::PaymentUnknown {
                     self.table.order_postpone(&order, now).await?;
                 }
                 return self.record(order_id, event, now).await;
             }
-            PaymentNews::RefundPaid { number, .. } => News::RefundPaid(*number),
-            PaymentNews::RefundRefused { number } => {
+            PaymentEventKind::RefundPaid { number, .. } => PaymentUpdate::RefundPaid(*number),
+            PaymentEventKind::RefundRefused { number } => {
                 tracing::error!(order = %order.id, refund = number, "the payment provider refused a refund");
-                News::RefundRefused(*number)
+                PaymentUpdate::RefundRefused(*number)
             }
-            PaymentNews::RefundedByHand(made) => return self.hear_by_hand(order, event, made, now).await,
-            PaymentNews::Refunded => {
+            PaymentEventKind::RefundedByHand(made) => return self.handle_refund_by_hand(order, event, made, now).await,
+            PaymentEventKind::Refunded => {
                 let reference = order.payment.reference.clone().unwrap_or_default();
-                let made = within(patience, || self.payments.refunds_by_hand(&reference)).await?;
+                let made = within(budget, || self.payments.refunds_by_hand(&reference)).await?;
                 let made = made.map_err(|_| SagaError::Silent)?;
                 self.learn_by_hand(order, &made, now).await?;
                 return self.record(order_id, event, now).await;
             }
-            PaymentNews::Disputed(reported) => return self.hear_dispute(order, event, reported, now).await,
+            PaymentEventKind::Disputed(reported) => return self.handle_dispute(order, event, reported, now).await,
         };
-        self.learn_of(order, event, news, now).await
+        self.learn_of(order, event, update, now).await
     }
 
-    async fn whose(&self, about: &About, patience: Patience) -> Result<Option<OrderId>, SagaError> {
+    async fn whose(&self, about: &EventSubject, budget: TimeBudget) -> Result<Option<OrderId>, SagaError> {
         match about {
-            About::Order(id) => Ok(Some(*id)),
-            About::Payment(reference) => {
-                let order = within(patience, || self.payments.order_of(reference)).await?;
+            EventSubject::Order(id) => Ok(Some(*id)),
+            EventSubject::Payment(reference) => {
+                let order = within(budget, || self.payments.order_of(reference)).await?;
                 order.map_err(|_| SagaError::Silent)
             }
         }
     }
 
     /// Events may come in any order: a refund whose failure comes first is recorded, and then has failed.
-    async fn hear_by_hand(
+    async fn handle_refund_by_hand(
         &self,
         order: Order,
         event: &PaymentEvent,
         made: &RefundByHand,
         now: Timestamp,
-    ) -> Result<Heard, SagaError> {
+    ) -> Result<EventOutcome, SagaError> {
         if !made.failed {
-            return self.learn_of(order, event, News::RefundRecorded(made), now).await;
+            return self.learn_of(order, event, PaymentUpdate::RefundRecorded(made), now).await;
         }
-        let order = self.learn(order, News::RefundRecorded(made), now).await?;
+        let order = self.apply(order, PaymentUpdate::RefundRecorded(made), now).await?;
         tracing::error!(order = %order.id, refund = %made.id, "a refund made by hand has failed");
-        self.learn_of(order, event, News::ByHandFailed(&made.id), now).await
+        self.learn_of(order, event, PaymentUpdate::ByHandFailed(&made.id), now).await
     }
 
     /// As the provider lists them.
@@ -105,22 +112,22 @@ impl Saga {
         now: Timestamp,
     ) -> Result<Order, SagaError> {
         for made in made {
-            order = self.learn(order, News::RefundRecorded(made), now).await?;
+            order = self.apply(order, PaymentUpdate::RefundRecorded(made), now).await?;
             if made.failed {
-                order = self.learn(order, News::ByHandFailed(&made.id), now).await?;
+                order = self.apply(order, PaymentUpdate::ByHandFailed(&made.id), now).await?;
             }
         }
         Ok(order)
     }
 
     /// As with refunds, the event of the end of a dispute may come before that of its beginning.
-    async fn hear_dispute(
+    async fn handle_dispute(
         &self,
         order: Order,
         event: &PaymentEvent,
         reported: &Dispute,
         now: Timestamp,
-    ) -> Result<Heard, SagaError> {
+    ) -> Result<EventOutcome, SagaError> {
         let (state, known) = (reported.state.as_str(), order.dispute(&reported.id).map(|d| d.state));
         // An event that is late repeats what was logged.
         if known.is_none_or(|known| known != reported.state && reported.state != DisputeState::Open) {
@@ -128,32 +135,32 @@ impl Saga {
             tracing::error!(order = %order.id, dispute = %reported.id, amount = %reported.amount, state, reason, "a payment is disputed");
         }
         if reported.state == DisputeState::Open {
-            return self.learn_of(order, event, News::Disputed(reported), now).await;
+            return self.learn_of(order, event, PaymentUpdate::Disputed(reported), now).await;
         }
-        let order = self.learn(order, News::Disputed(reported), now).await?;
-        self.learn_of(order, event, News::DisputeClosed(reported), now).await
+        let order = self.apply(order, PaymentUpdate::Disputed(reported), now).await?;
+        self.learn_of(order, event, PaymentUpdate::DisputeClosed(reported), now).await
     }
 
-    /// Moves the order where that is news, and records the event either way.
+    /// Moves the order where that is update, and records the event either way.
     async fn learn_of(
         &self,
         order: Order,
         event: &PaymentEvent,
-        news: News<'_>,
+        update: PaymentUpdate<'_>,
         now: Timestamp,
-    ) -> Result<Heard, SagaError> {
+    ) -> Result<EventOutcome, SagaError> {
         let id = order.id;
-        match self.learn_because(order, news, Cause::Event(&event.id), now).await? {
-            Learned::Moved(_) => Ok(Heard::Applied),
-            Learned::Known(_) => self.record(id, event, now).await,
-            Learned::Seen => Ok(Heard::Seen),
+        match self.apply_because(order, update, Cause::Event(&event.id), now).await? {
+            Applied::Changed(_) => Ok(EventOutcome::Applied),
+            Applied::Unchanged(_) => self.record(id, event, now).await,
+            Applied::Duplicate => Ok(EventOutcome::Duplicate),
         }
     }
 
-    async fn record(&self, order: OrderId, event: &PaymentEvent, now: Timestamp) -> Result<Heard, SagaError> {
+    async fn record(&self, order: OrderId, event: &PaymentEvent, now: Timestamp) -> Result<EventOutcome, SagaError> {
         match self.table.payment_event_put(order, &event.id, now).await? {
-            true => Ok(Heard::Applied),
-            false => Ok(Heard::Seen),
+            true => Ok(EventOutcome::Applied),
+            false => Ok(EventOutcome::Duplicate),
         }
     }
 }
@@ -162,18 +169,20 @@ fn agrees(order: &Order, event: &PaymentEvent) -> bool {
     let refund = |number| order.payment.refunds.iter().find(|r| r.number == number && r.by_hand.is_none());
     let currency = order.totals.total.currency();
     // Who pays twice for an order has two payments, and only one of them is the order's.
-    let payment = match &event.about {
-        About::Order(_) => true,
-        About::Payment(reference) => order.payment.reference.as_ref().is_none_or(|known| known == reference),
+    let payment = match &event.subject {
+        EventSubject::Order(_) => true,
+        EventSubject::Payment(reference) => order.payment.reference.as_ref().is_none_or(|known| known == reference),
     };
     payment
-        && match &event.news {
-            PaymentNews::Captured { amount, reference } => {
+        && match &event.kind {
+            PaymentEventKind::Captured { amount, reference } => {
                 *amount == order.totals.total && order.payment.reference.as_ref().is_none_or(|known| known == reference)
             }
-            PaymentNews::Declined | PaymentNews::Refunded | PaymentNews::Disputed(_) => true,
-            PaymentNews::RefundPaid { number, amount } => refund(*number).is_some_and(|r| r.amount == *amount),
-            PaymentNews::RefundRefused { number } => refund(*number).is_some(),
-            PaymentNews::RefundedByHand(made) => made.amount.currency() == currency && made.amount.amount_minor() > 0,
+            PaymentEventKind::Declined | PaymentEventKind::Refunded | PaymentEventKind::Disputed(_) => true,
+            PaymentEventKind::RefundPaid { number, amount } => refund(*number).is_some_and(|r| r.amount == *amount),
+            PaymentEventKind::RefundRefused { number } => refund(*number).is_some(),
+            PaymentEventKind::RefundedByHand(made) => {
+                made.amount.currency() == currency && made.amount.amount_minor() > 0
+            }
         }
 }

@@ -188,7 +188,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::trial::{dump::OrderLine, invoices::Line};
+    use crate::replay::{dump::OrderLine, invoices::Line};
 
     fn invoices() -> Vec<Invoice> {
         let line = Line { product: "mug".to_owned(), units: 3, price_pence: 255 };

@@ -9,13 +9,13 @@ use crate::{
     inert::{self, inert},
     mailer::Mail,
     money::shown,
-    notice::{Cancelled, News, Notice},
+    notification::{Cancelled, Notification, NotificationKind},
     sender::Sender,
 };
 
-/// Why a notice cannot be made a mail.
+/// Why a notification cannot be made a mail.
 #[derive(Debug, thiserror::Error)]
-pub enum LetterError {
+pub enum EmailError {
     #[error("the customer's address is none that mail can be sent to")]
     Address,
     #[error("the text cannot be written")]
@@ -26,12 +26,12 @@ pub enum LetterError {
 
 /// What every mail about an order shows, ready to be read. The shop's own words are as they are; what a customer or a
 /// supplier wrote is [`inert`], and the customer's name is in none of it: anybody may have registered the address.
-struct Letter<'a> {
+struct OrderEmail<'a> {
     shop: &'a str,
     subject: String,
     order: String,
     placed_on: String,
-    lines: Vec<LetterLine>,
+    lines: Vec<EmailLine>,
     /// What lies between lines and total, if anything does.
     sums: Vec<(&'static str, String)>,
     total: String,
@@ -40,7 +40,7 @@ struct Letter<'a> {
     refund: RefundFor,
 }
 
-struct LetterLine {
+struct EmailLine {
     name: String,
     quantity: u32,
     /// Of one unit.
@@ -61,47 +61,47 @@ struct RefundFor {
 #[derive(Template)]
 enum Text<'a> {
     #[template(path = "placed.txt")]
-    Placed { letter: &'a Letter<'a> },
+    Placed { email: &'a OrderEmail<'a> },
     #[template(path = "shipped.txt")]
-    Shipped { letter: &'a Letter<'a> },
+    Shipped { email: &'a OrderEmail<'a> },
     #[template(path = "delivered.txt")]
-    Delivered { letter: &'a Letter<'a> },
+    Delivered { email: &'a OrderEmail<'a> },
     #[template(path = "cancelled.txt")]
-    Cancelled { letter: &'a Letter<'a>, why: Cancelled },
+    Cancelled { email: &'a OrderEmail<'a>, why: Cancelled },
     #[template(path = "refunded.txt")]
-    Refunded { letter: &'a Letter<'a>, amount: Money },
+    Refunded { email: &'a OrderEmail<'a>, amount: Money },
 }
 
 #[derive(Template)]
 enum Html<'a> {
     #[template(path = "placed.html")]
-    Placed { letter: &'a Letter<'a> },
+    Placed { email: &'a OrderEmail<'a> },
     #[template(path = "shipped.html")]
-    Shipped { letter: &'a Letter<'a> },
+    Shipped { email: &'a OrderEmail<'a> },
     #[template(path = "delivered.html")]
-    Delivered { letter: &'a Letter<'a> },
+    Delivered { email: &'a OrderEmail<'a> },
     #[template(path = "cancelled.html")]
-    Cancelled { letter: &'a Letter<'a>, why: Cancelled },
+    Cancelled { email: &'a OrderEmail<'a>, why: Cancelled },
     #[template(path = "refunded.html")]
-    Refunded { letter: &'a Letter<'a>, amount: Money },
+    Refunded { email: &'a OrderEmail<'a>, amount: Money },
 }
 
 /// The mail that tells a customer of something.
 ///
 /// # Errors
 /// There is no way to write it, now or later.
-pub fn compose(notice: &Notice, customer: &Customer, from: &Sender) -> Result<Mail, LetterError> {
+pub fn compose(notification: &Notification, customer: &Customer, from: &Sender) -> Result<Mail, EmailError> {
     // Read again: what was stored before there was one reading of e-mails may be none, or have its domain in Unicode.
-    let to = Email::parse(customer.email.as_str()).map_err(|_| LetterError::Address)?;
-    let letter = Letter::new(notice, from);
-    let (text, html) = written(notice.news, &letter)?;
+    let to = Email::parse(customer.email.as_str()).map_err(|_| EmailError::Address)?;
+    let email = OrderEmail::new(notification, from);
+    let (text, html) = written(notification.kind, &email)?;
 
-    let id = format!("{}-{}", notice.order.id, notice.order.version);
+    let id = format!("{}-{}", notification.order.id, notification.order.version);
     let raw = MessageBuilder::new()
         .from(Mailbox::new_address(from.name.as_deref().map(one_line), from.email.as_str()))
         .to(Mailbox::new_address(None::<String>, to.as_str()))
-        .subject(letter.subject.as_str())
-        .date(notice.at.as_second())
+        .subject(email.subject.as_str())
+        .date(notification.at.as_second())
         .message_id(format!("{id}@{}", from.domain()))
         // No out-of-office reply, please (RFC 3834), and no thread made of every mail with the same subject.
         .header("Auto-Submitted", Raw::new("auto-generated"))
@@ -110,24 +110,24 @@ pub fn compose(notice: &Notice, customer: &Customer, from: &Sender) -> Result<Ma
         .html_body(html)
         .write_to_vec()?;
     let from = from.email.clone();
-    Ok(Mail { id, from, to, subject: letter.subject, raw })
+    Ok(Mail { id, from, to, subject: email.subject, raw })
 }
 
-fn written(news: News, letter: &Letter<'_>) -> Result<(String, String), askama::Error> {
-    let (text, html) = match news {
-        News::Placed => (Text::Placed { letter }, Html::Placed { letter }),
-        News::Shipped => (Text::Shipped { letter }, Html::Shipped { letter }),
-        News::Delivered => (Text::Delivered { letter }, Html::Delivered { letter }),
-        News::Cancelled(why) => (Text::Cancelled { letter, why }, Html::Cancelled { letter, why }),
-        News::Refunded(amount) => (Text::Refunded { letter, amount }, Html::Refunded { letter, amount }),
+fn written(kind: NotificationKind, email: &OrderEmail<'_>) -> Result<(String, String), askama::Error> {
+    let (text, html) = match kind {
+        NotificationKind::Placed => (Text::Placed { email }, Html::Placed { email }),
+        NotificationKind::Shipped => (Text::Shipped { email }, Html::Shipped { email }),
+        NotificationKind::Delivered => (Text::Delivered { email }, Html::Delivered { email }),
+        NotificationKind::Cancelled(why) => (Text::Cancelled { email, why }, Html::Cancelled { email, why }),
+        NotificationKind::Refunded(amount) => (Text::Refunded { email, amount }, Html::Refunded { email, amount }),
     };
     Ok((text.render()?, html.render()?))
 }
 
-impl<'a> Letter<'a> {
-    fn new(notice: &Notice, from: &'a Sender) -> Self {
-        let Order { id, lines, totals, ship_to, .. } = &notice.order;
-        let line = |line: &domain::OrderLine| LetterLine {
+impl<'a> OrderEmail<'a> {
+    fn new(notification: &Notification, from: &'a Sender) -> Self {
+        let Order { id, lines, totals, ship_to, .. } = &notification.order;
+        let line = |line: &domain::OrderLine| EmailLine {
             name: inert(&line.name, inert::NAME),
             quantity: line.quantity.units(),
             price: shown(line.unit_price),
@@ -139,14 +139,14 @@ impl<'a> Letter<'a> {
         let sums = sums.into_iter().filter(|(_, sum)| sum.amount_minor() != 0 && totals.subtotal != totals.total);
         Self {
             shop: &from.shop,
-            subject: one_line(&subject(notice.news, &from.shop)),
+            subject: one_line(&subject(notification.kind, &from.shop)),
             order: id.to_string(),
             placed_on: id.placed_at().strftime("%-d %B %Y").to_string(),
             lines: lines.iter().map(line).collect(),
             sums: sums.map(|(name, sum)| (name, shown(sum))).collect(),
             total: shown(totals.total),
             ship_to: ship_to.as_ref().map(address_lines).unwrap_or_default(),
-            refund: refund_for(&notice.order),
+            refund: refund_for(&notification.order),
         }
     }
 }
@@ -175,13 +175,13 @@ fn refund_for(order: &Order) -> RefundFor {
     RefundFor { what, lines, reason: refund.reason.as_ref().map(|reason| inert(reason.as_str(), inert::REASON)) }
 }
 
-fn subject(news: News, shop: &str) -> String {
-    match news {
-        News::Placed => format!("Your {shop} order is confirmed"),
-        News::Shipped => format!("Your {shop} order is on its way"),
-        News::Delivered => format!("Your {shop} order has arrived"),
-        News::Cancelled(_) => format!("Your {shop} order is cancelled"),
-        News::Refunded(amount) => format!("{} for your {shop} order was paid back", shown(amount)),
+fn subject(kind: NotificationKind, shop: &str) -> String {
+    match kind {
+        NotificationKind::Placed => format!("Your {shop} order is confirmed"),
+        NotificationKind::Shipped => format!("Your {shop} order is on its way"),
+        NotificationKind::Delivered => format!("Your {shop} order has arrived"),
+        NotificationKind::Cancelled(_) => format!("Your {shop} order is cancelled"),
+        NotificationKind::Refunded(amount) => format!("{} for your {shop} order was paid back", shown(amount)),
     }
 }
 

@@ -1,35 +1,35 @@
-use domain::{Email, NotPaid, Reason, RefundRequest};
+use domain::{Email, Reason, RefundRequest, VoidReason};
 
 use super::*;
 use crate::testing::{NOW, ann, held, shop, usd};
 
-fn notice(news: News) -> Notice {
-    Notice { news, order: held().paid("pay_1", NOW).unwrap().order, at: NOW }
+fn notification(kind: NotificationKind) -> Notification {
+    Notification { kind, order: held().paid("pay_1", NOW).unwrap().order, at: NOW }
 }
 
-fn every_news() -> [News; 6] {
+fn every_kind() -> [NotificationKind; 6] {
     [
-        News::Placed,
-        News::Shipped,
-        News::Delivered,
-        News::Cancelled(Cancelled::NotPaid),
-        News::Cancelled(Cancelled::Refunding(usd(122_697))),
-        News::Refunded(usd(123_456)),
+        NotificationKind::Placed,
+        NotificationKind::Shipped,
+        NotificationKind::Delivered,
+        NotificationKind::Cancelled(Cancelled::Unpaid),
+        NotificationKind::Cancelled(Cancelled::Refunding(usd(122_697))),
+        NotificationKind::Refunded(usd(123_456)),
     ]
 }
 
 /// Text and HTML, before MIME encodes them.
-fn read(news: News) -> (String, String) {
-    read_notice(&notice(news))
+fn read(kind: NotificationKind) -> (String, String) {
+    read_notification(&notification(kind))
 }
 
-fn read_notice(notice: &Notice) -> (String, String) {
+fn read_notification(notification: &Notification) -> (String, String) {
     let shop = shop();
-    written(notice.news, &Letter::new(notice, &shop)).unwrap()
+    written(notification.kind, &OrderEmail::new(notification, &shop)).unwrap()
 }
 
 fn raw(customer: &Customer, from: &Sender) -> String {
-    String::from_utf8(compose(&notice(News::Placed), customer, from).unwrap().raw).unwrap()
+    String::from_utf8(compose(&notification(NotificationKind::Placed), customer, from).unwrap().raw).unwrap()
 }
 
 /// The headers of a mail, unfolded.
@@ -40,8 +40,8 @@ fn headers(raw: &str) -> Vec<String> {
 
 #[test]
 fn every_mail_shows_what_was_ordered_and_what_it_comes_to() {
-    for news in every_news() {
-        let (text, html) = read(news);
+    for kind in every_kind() {
+        let (text, html) = read(kind);
 
         for part in [&text, &html] {
             for shown in ["018cc251-f400-7000-8000-000000000000", "1 January 2024", "$26.97", "$1,200.00", "$1,226.97"]
@@ -61,8 +61,8 @@ fn every_mail_shows_what_was_ordered_and_what_it_comes_to() {
 
 #[test]
 fn nothing_a_customer_wrote_is_markup() {
-    for news in every_news() {
-        let (_, html) = read(news);
+    for kind in every_kind() {
+        let (_, html) = read(kind);
 
         for markup in ["<b>", "<Saucer>", "<Lane>"] {
             assert!(!html.contains(markup), "{html}");
@@ -73,9 +73,9 @@ fn nothing_a_customer_wrote_is_markup() {
 
 #[test]
 fn no_mail_shows_the_name_that_its_address_was_registered_under() {
-    for news in every_news() {
-        let raw = String::from_utf8(compose(&notice(news), &ann(), &shop()).unwrap().raw).unwrap();
-        let (text, html) = read(news);
+    for kind in every_kind() {
+        let raw = String::from_utf8(compose(&notification(kind), &ann(), &shop()).unwrap().raw).unwrap();
+        let (text, html) = read(kind);
 
         assert!(!format!("{text}{html}").contains("Núñez") && !format!("{text}{html}").contains("Ann <"), "{text}");
         assert!(headers(&raw).iter().any(|h| h == "To: <ann@example.com>"), "{raw}");
@@ -85,15 +85,15 @@ fn no_mail_shows_the_name_that_its_address_was_registered_under() {
 #[test]
 fn nothing_a_stranger_chose_acts_as_a_link() {
     let chosen = "locked: http://evil.example or www.evil.example or eve@evil.example, mailto:eve";
-    let mut notice = notice(News::Placed);
-    notice.order.lines[0].name = format!("{chosen} {}", "long ".repeat(30));
-    let to = notice.order.ship_to.as_mut().unwrap();
+    let mut notification = notification(NotificationKind::Placed);
+    notification.order.lines[0].name = format!("{chosen} {}", "long ".repeat(30));
+    let to = notification.order.ship_to.as_mut().unwrap();
     for line in [&mut to.recipient, &mut to.line1, &mut to.city] {
         *line = format!("{chosen} {}", "long ".repeat(20));
     }
     (to.line2, to.region, to.postal_code) = (Some(chosen.into()), Some(chosen.into()), Some(chosen.into()));
 
-    let (text, html) = read_notice(&notice);
+    let (text, html) = read_notification(&notification);
 
     let body = html.split_once("</head>").unwrap().1;
     for part in [text.as_str(), body] {
@@ -109,20 +109,23 @@ fn nothing_a_stranger_chose_acts_as_a_link() {
 
 #[test]
 fn each_news_says_what_became_of_the_money() {
-    let says = |news, sentence: &str| {
-        let (text, html) = read(news);
+    let says = |kind, sentence: &str| {
+        let (text, html) = read(kind);
         assert!(text.contains(sentence) && html.contains(sentence), "{text}");
     };
 
-    says(News::Placed, "Your payment has arrived");
-    says(News::Cancelled(Cancelled::NotPaid), "did not go through, so your order was cancelled. Nothing was charged");
-    says(News::Cancelled(Cancelled::Refunding(usd(122_697))), "$1,226.97 goes back to you");
-    says(News::Refunded(usd(123_456)), "We have paid $1,234.56 back to you");
+    says(NotificationKind::Placed, "Your payment has arrived");
+    says(
+        NotificationKind::Cancelled(Cancelled::Unpaid),
+        "did not go through, so your order was cancelled. Nothing was charged",
+    );
+    says(NotificationKind::Cancelled(Cancelled::Refunding(usd(122_697))), "$1,226.97 goes back to you");
+    says(NotificationKind::Refunded(usd(123_456)), "We have paid $1,234.56 back to you");
 }
 
 #[test]
 fn a_table_of_lines_names_the_price_of_one_and_the_total() {
-    let (_, html) = read(News::Placed);
+    let (_, html) = read(NotificationKind::Placed);
 
     let column = |name: &str| html.find(&format!(">{name}</th>")).unwrap();
     assert!(column("Quantity") < column("Price each") && column("Price each") < column("Total"), "{html}");
@@ -140,8 +143,8 @@ fn a_mail_about_a_refund_says_what_it_is_for() {
     let reason = Some(Reason::parse("Both handles were broken, see www.evil.example").unwrap());
     let says = |order: &Order, wish: RefundRequest| {
         let refunded = order.refund(&wish, NOW).unwrap().order.refund_paid(1, NOW).unwrap().order;
-        let notice = crate::notices(refunded.version - 1, &refunded, NOW).pop().unwrap();
-        let (text, html) = read_notice(&notice);
+        let notification = crate::notifications(refunded.version - 1, &refunded, NOW).pop().unwrap();
+        let (text, html) = read_notification(&notification);
         assert!(!text.contains("\n\n\n") && !text.contains("www.") && !html.contains("www."), "{text}");
         (text, html)
     };
@@ -157,12 +160,12 @@ fn a_mail_about_a_refund_says_what_it_is_for() {
 
 #[test]
 fn an_order_with_a_discount_and_no_address_shows_its_sums_and_no_address() {
-    let mut notice = notice(News::Placed);
-    notice.order.totals.discount = usd(100_000);
-    notice.order.totals.total = usd(22_697);
-    notice.order.ship_to = None;
+    let mut notification = notification(NotificationKind::Placed);
+    notification.order.totals.discount = usd(100_000);
+    notification.order.totals.total = usd(22_697);
+    notification.order.ship_to = None;
 
-    let (text, html) = read_notice(&notice);
+    let (text, html) = read_notification(&notification);
 
     assert!(text.contains("\nSubtotal: $1,226.97\nDiscount: -$1,000.00\nTotal: $226.97\n"), "{text}");
     assert!(!text.contains("Delivery address") && !html.contains("Delivery address"), "{text}");
@@ -217,9 +220,9 @@ fn an_address_that_is_none_is_refused_rather_than_guessed() {
     {
         let eve = Customer { email: Email::stored(stored.to_owned()), ..ann() };
 
-        let composed = compose(&notice(News::Placed), &eve, &shop());
+        let composed = compose(&notification(NotificationKind::Placed), &eve, &shop());
 
-        assert!(matches!(composed, Err(LetterError::Address)), "{stored}");
+        assert!(matches!(composed, Err(EmailError::Address)), "{stored}");
     }
 }
 
@@ -227,7 +230,7 @@ fn an_address_that_is_none_is_refused_rather_than_guessed() {
 fn an_address_that_was_stored_with_its_domain_in_unicode_is_written_to_in_ascii() {
     let ann = Customer { email: Email::stored("ann@müller.example".to_owned()), ..ann() };
 
-    let mail = compose(&notice(News::Placed), &ann, &shop()).unwrap();
+    let mail = compose(&notification(NotificationKind::Placed), &ann, &shop()).unwrap();
 
     assert_eq!(mail.to.as_str(), "ann@xn--mller-kva.example");
     assert!(String::from_utf8(mail.raw).unwrap().contains("ann@xn--mller-kva.example"));
@@ -235,11 +238,11 @@ fn an_address_that_was_stored_with_its_domain_in_unicode_is_written_to_in_ascii(
 
 #[test]
 fn a_mail_has_the_id_of_the_version_it_tells_of() {
-    let lost = held().answer_lost(NOW).unwrap().order;
-    let order = lost.not_paid(NotPaid::Expired, NOW).unwrap().order;
-    let notice = &crate::notices(2, &order, NOW)[0];
+    let lost = held().outcome_unknown(NOW).unwrap().order;
+    let order = lost.void(VoidReason::Expired, NOW).unwrap().order;
+    let notification = &crate::notifications(2, &order, NOW)[0];
 
-    let mail = compose(notice, &ann(), &shop()).unwrap();
+    let mail = compose(notification, &ann(), &shop()).unwrap();
 
     assert_eq!(mail.id, "018cc251-f400-7000-8000-000000000000-3");
     assert!(!format!("{mail:?}").contains("ann"));

@@ -15,9 +15,9 @@ use crate::{
 
 /// What an item was, or has become.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Image(Item);
+pub struct StreamImage(Item);
 
-impl Image {
+impl StreamImage {
     pub fn new(item: serde_dynamo::Item) -> Self {
         Self(item.into())
     }

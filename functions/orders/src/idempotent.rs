@@ -2,9 +2,9 @@
 
 use api::{Problem, idempotency};
 use axum::response::Response;
-use domain::{Moved, Order, OrderEvent, OrderId, UserId};
+use domain::{Order, OrderEvent, OrderId, TransitionEffects, UserId};
 use http::StatusCode;
-use saga::Patience;
+use saga::TimeBudget;
 use table::{Cause, Idempotency, IdempotencyPutError, OrderTransitionError, PriorRequest, StoreError};
 
 use crate::{State, answer, saga_problem};
@@ -14,20 +14,20 @@ const ROUNDS: usize = 6;
 
 /// What a request comes to for an order as it is now.
 pub enum Decision {
-    Move(Box<Moved>),
+    Move(Box<TransitionEffects>),
     /// It is so already.
     Nothing,
 }
 
 /// Which order a request is about, and how long it can wait.
-pub struct About {
+pub struct OrderTarget {
     pub order: OrderId,
     /// The customer it must belong to; `None` for the shop's staff, who may move any.
     pub owner: Option<UserId>,
-    pub patience: Patience,
+    pub budget: TimeBudget,
 }
 
-impl About {
+impl OrderTarget {
     /// The order as it is now.
     pub async fn load(&self, state: &State) -> Result<Order, Problem> {
         let table = &state.context.table;
@@ -40,18 +40,18 @@ impl About {
 }
 
 /// Carries a request out, or answers as the first time. `decide` is pure.
-pub async fn carry_out(
+pub async fn execute(
     state: &State,
     request: &Idempotency,
-    about: &About,
+    target: &OrderTarget,
     decide: impl Fn(&Order) -> Result<Decision, Problem> + Send + Sync,
 ) -> Result<Response, Problem> {
     let (table, now) = (&state.context.table, state.context.clock.now());
     if let Some(prior) = table.idempotency_get(request).await? {
-        return replay(state, prior, about).await;
+        return replay(state, prior, target).await;
     }
     for _ in 0..ROUNDS {
-        let order = about.load(state).await?;
+        let order = target.load(state).await?;
         let written = match decide(&order)? {
             Decision::Nothing => match table.idempotency_put(request, &outcome(&order), now).await {
                 Ok(()) => Ok(order),
@@ -68,15 +68,15 @@ pub async fn carry_out(
             Ok(order) => {
                 state.saga.project(&order).await;
                 let version = order.version;
-                return finish(state, order, version, about).await;
+                return finish(state, order, version, target).await;
             }
-            Err(OrderTransitionError::Repeated(prior)) => return replay(state, prior, about).await,
+            Err(OrderTransitionError::Repeated(prior)) => return replay(state, prior, target).await,
             Err(OrderTransitionError::Changed | OrderTransitionError::EventSeen) => {}
             // Done or not: the record, being part of it, tells.
-            Err(OrderTransitionError::Store(error @ StoreError::AnswerLost(_))) => {
+            Err(OrderTransitionError::Store(error @ StoreError::OutcomeUnknown(_))) => {
                 let prior = idempotency::same_request(table.idempotency_get(request).await?.ok_or(error)?)?;
-                let (order, version) = (about.load(state).await?, version_of(&prior)?);
-                return finish(state, order, version, about).await;
+                let (order, version) = (target.load(state).await?, version_of(&prior)?);
+                return finish(state, order, version, target).await;
             }
             Err(OrderTransitionError::Store(error)) => return Err(error.into()),
         }
@@ -84,27 +84,27 @@ pub async fn carry_out(
     Err(saga_problem(saga::SagaError::Contended))
 }
 
-async fn replay(state: &State, prior: PriorRequest, about: &About) -> Result<Response, Problem> {
+async fn replay(state: &State, prior: PriorRequest, target: &OrderTarget) -> Result<Response, Problem> {
     let version = version_of(&idempotency::same_request(prior)?)?;
-    let order = about.load(state).await?;
-    let response = finish(state, order, version, about).await?;
+    let order = target.load(state).await?;
+    let response = finish(state, order, version, target).await?;
     // What is owed has no first answer yet.
     Ok(if response.status() == StatusCode::OK { answer::replayed(response) } else { response })
 }
 
 /// The answer to the request that made this version of an order. A refund it asked for is paid first, if it still is
 /// owed; once it is answered, that is the answer for ever.
-async fn finish(state: &State, mut order: Order, version: u64, about: &About) -> Result<Response, Problem> {
+async fn finish(state: &State, mut order: Order, version: u64, target: &OrderTarget) -> Result<Response, Problem> {
     let at = usize::try_from(version).unwrap_or(usize::MAX).saturating_sub(1);
     let Some(OrderEvent::RefundRequested(number)) = order.history.get(at).map(|t| t.event) else {
-        return answer::moved(state, about, &order.as_of(version), false).await;
+        return answer::moved(state, target, &order.as_of(version), false).await;
     };
     if order.as_refunded(number).is_none() {
-        order = state.saga.refund(order, about.patience, state.context.clock.now()).await.map_err(saga_problem)?;
+        order = state.saga.refund(order, target.budget, state.context.clock.now()).await.map_err(saga_problem)?;
     }
     match order.as_refunded(number) {
-        Some(refunded) => answer::moved(state, about, &refunded, false).await,
-        None => answer::moved(state, about, &order, true).await,
+        Some(refunded) => answer::moved(state, target, &refunded, false).await,
+        None => answer::moved(state, target, &order, true).await,
     }
 }
 

@@ -7,15 +7,15 @@ const STALE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// Something that a customer is told about an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
-    pub news: News,
+pub struct Notification {
+    pub kind: NotificationKind,
     /// The order as it stood then; its version is the one that the news made.
     pub order: Order,
     pub at: Timestamp,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum News {
+pub enum NotificationKind {
     /// It is paid.
     Placed,
     Shipped,
@@ -29,20 +29,20 @@ pub enum News {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancelled {
     /// The provider's answer to the checkout was lost, and nothing was charged in the end.
-    NotPaid,
+    Unpaid,
     /// It was paid, and this much goes back.
     Refunding(Money),
 }
 
-impl News {
+impl NotificationKind {
     /// Its name in logs.
     pub fn as_str(self) -> &'static str {
         match self {
-            News::Placed => "placed",
-            News::Shipped => "shipped",
-            News::Delivered => "delivered",
-            News::Cancelled(_) => "cancelled",
-            News::Refunded(_) => "refunded",
+            NotificationKind::Placed => "placed",
+            NotificationKind::Shipped => "shipped",
+            NotificationKind::Delivered => "delivered",
+            NotificationKind::Cancelled(_) => "cancelled",
+            NotificationKind::Refunded(_) => "refunded",
         }
     }
 }
@@ -50,29 +50,31 @@ impl News {
 /// What a customer is told about a change of an order, oldest first.
 ///
 /// `seen` is the version before the change, 0 if there was no order: everything after it is new.
-pub fn notices(seen: u64, order: &Order, now: Timestamp) -> Vec<Notice> {
-    (seen + 1..=order.version).filter_map(|version| notice(order, version, now)).collect()
+pub fn notifications(seen: u64, order: &Order, now: Timestamp) -> Vec<Notification> {
+    (seen + 1..=order.version).filter_map(|version| notification(order, version, now)).collect()
 }
 
 /// Whether something of this was news once, and is told no more.
 pub fn is_stale(seen: u64, order: &Order, now: Timestamp) -> bool {
-    (seen + 1..=order.version).filter_map(|version| any_notice(order, version)).any(|notice| is_old(&notice, now))
+    (seen + 1..=order.version)
+        .filter_map(|version| any_notification(order, version))
+        .any(|notification| is_old(&notification, now))
 }
 
-fn notice(order: &Order, version: u64, now: Timestamp) -> Option<Notice> {
-    any_notice(order, version).filter(|notice| !is_old(notice, now))
+fn notification(order: &Order, version: u64, now: Timestamp) -> Option<Notification> {
+    any_notification(order, version).filter(|notification| !is_old(notification, now))
 }
 
-fn is_old(notice: &Notice, now: Timestamp) -> bool {
-    now.duration_since(notice.at) > STALE
+fn is_old(notification: &Notification, now: Timestamp) -> bool {
+    now.duration_since(notification.at) > STALE
 }
 
-fn any_notice(order: &Order, version: u64) -> Option<Notice> {
+fn any_notification(order: &Order, version: u64) -> Option<Notification> {
     let at = usize::try_from(version).ok()?.checked_sub(1)?;
     let happened = order.history.get(at)?;
     let order = order.as_of(version);
-    let news = news(&order, happened.event)?;
-    Some(Notice { news, order, at: happened.at })
+    let kind = kind(&order, happened.event)?;
+    Some(Notification { kind, order, at: happened.at })
 }
 
 /// What an event means to a customer who is not looking at the shop.
@@ -80,20 +82,22 @@ fn any_notice(order: &Order, version: u64) -> Option<Notice> {
 /// An order that was never paid is answered in the response to its request, and never mailed: placing one costs nothing,
 /// so somebody who registers a stranger's address could have the shop write to it. The exception is an order whose
 /// checkout was answered 202, because its customer waits for the outcome.
-fn news(order: &Order, event: OrderEvent) -> Option<News> {
+fn kind(order: &Order, event: OrderEvent) -> Option<NotificationKind> {
     let refund = |number: u32| order.payment.refunds.iter().find(|r| r.number == number);
     match event {
-        OrderEvent::Confirmed => was_paid(order).then_some(News::Placed),
-        OrderEvent::Shipped => was_paid(order).then_some(News::Shipped),
-        OrderEvent::Delivered => was_paid(order).then_some(News::Delivered),
+        OrderEvent::Confirmed => was_paid(order).then_some(NotificationKind::Placed),
+        OrderEvent::Shipped => was_paid(order).then_some(NotificationKind::Shipped),
+        OrderEvent::Delivered => was_paid(order).then_some(NotificationKind::Delivered),
         OrderEvent::Declined | OrderEvent::Expired => {
-            was_left_waiting(order).then_some(News::Cancelled(Cancelled::NotPaid))
+            was_left_waiting(order).then_some(NotificationKind::Cancelled(Cancelled::Unpaid))
         }
         OrderEvent::RefundRequested(n) => {
-            refund(n).filter(|r| r.cancels).map(|r| News::Cancelled(Cancelled::Refunding(r.amount)))
+            refund(n).filter(|r| r.cancels).map(|r| NotificationKind::Cancelled(Cancelled::Refunding(r.amount)))
         }
         // One made by hand at the provider is paid already when it is recorded.
-        OrderEvent::RefundPaid(n) | OrderEvent::RefundRecorded(n) => refund(n).map(|r| News::Refunded(r.amount)),
+        OrderEvent::RefundPaid(n) | OrderEvent::RefundRecorded(n) => {
+            refund(n).map(|r| NotificationKind::Refunded(r.amount))
+        }
         // A late payment goes back, and is mailed once it has. A refusal is for the shop to mend first. A cancellation before
         // the payment, and an amount that cannot be charged, are answered in the response. What a customer's bank disputes is
         // between the bank, the customer and the shop's staff.
@@ -124,14 +128,14 @@ fn was_left_waiting(order: &Order) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use domain::{Cancelling, NotPaid, RefundRequest, ReturnedLine};
+    use domain::{CancelDecision, RefundRequest, ReturnedLine, VoidReason};
 
     use super::*;
     use crate::testing::{NOW, held, usd};
 
     /// Every news of an order's life so far, with the version it came with.
-    fn told(order: &Order) -> Vec<(News, u64)> {
-        notices(0, order, NOW).into_iter().map(|n| (n.news, n.order.version)).collect()
+    fn told(order: &Order) -> Vec<(NotificationKind, u64)> {
+        notifications(0, order, NOW).into_iter().map(|n| (n.kind, n.order.version)).collect()
     }
 
     fn paid() -> Order {
@@ -139,17 +143,17 @@ mod tests {
     }
 
     fn cancelled(order: &Order) -> Order {
-        let Ok(Cancelling::Refund(moved)) = order.cancel(NOW) else { panic!("it can be cancelled") };
+        let Ok(CancelDecision::Refund(moved)) = order.cancel(NOW) else { panic!("it can be cancelled") };
         moved.order
     }
 
     #[test]
     fn a_hold_is_not_announced_but_a_payment_is() {
-        let unknown = held().answer_lost(NOW).unwrap().order;
+        let unknown = held().outcome_unknown(NOW).unwrap().order;
 
         assert_eq!(told(&held()), []);
         assert_eq!(told(&unknown), []);
-        assert_eq!(told(&unknown.paid("pay_1", NOW).unwrap().order), [(News::Placed, 3)]);
+        assert_eq!(told(&unknown.paid("pay_1", NOW).unwrap().order), [(NotificationKind::Placed, 3)]);
     }
 
     #[test]
@@ -157,30 +161,33 @@ mod tests {
         let shipped = paid().ship(NOW).unwrap().unwrap().order;
         let delivered = shipped.deliver(NOW).unwrap().unwrap().order;
 
-        assert_eq!(told(&delivered), [(News::Placed, 2), (News::Shipped, 3), (News::Delivered, 4)]);
-        assert_eq!(notices(3, &delivered, NOW).len(), 1);
-        assert_eq!(notices(4, &delivered, NOW), []);
-        assert_eq!(notices(9, &delivered, NOW), []);
+        assert_eq!(
+            told(&delivered),
+            [(NotificationKind::Placed, 2), (NotificationKind::Shipped, 3), (NotificationKind::Delivered, 4)]
+        );
+        assert_eq!(notifications(3, &delivered, NOW).len(), 1);
+        assert_eq!(notifications(4, &delivered, NOW), []);
+        assert_eq!(notifications(9, &delivered, NOW), []);
     }
 
     #[test]
     fn an_order_that_was_never_paid_is_not_mailed() {
-        let given_up = |why| held().not_paid(why, NOW).unwrap().order;
-        let lost = held().answer_lost(NOW).unwrap().order;
+        let given_up = |why| held().void(why, NOW).unwrap().order;
+        let lost = held().outcome_unknown(NOW).unwrap().order;
 
         assert_eq!(told(&held().declined(NOW).unwrap().order), []);
-        assert_eq!(told(&given_up(NotPaid::Expired)), []);
-        assert_eq!(told(&given_up(NotPaid::CancelledByCustomer)), []);
-        assert_eq!(told(&lost.not_paid(NotPaid::CancelledByCustomer, NOW).unwrap().order), []);
+        assert_eq!(told(&given_up(VoidReason::Expired)), []);
+        assert_eq!(told(&given_up(VoidReason::CancelledByCustomer)), []);
+        assert_eq!(told(&lost.void(VoidReason::CancelledByCustomer, NOW).unwrap().order), []);
     }
 
     #[test]
     fn a_customer_who_was_left_waiting_gets_one_mail_when_it_came_to_nothing() {
-        let lost = held().answer_lost(NOW).unwrap().order;
-        let expired = lost.not_paid(NotPaid::Expired, NOW).unwrap().order;
+        let lost = held().outcome_unknown(NOW).unwrap().order;
+        let expired = lost.void(VoidReason::Expired, NOW).unwrap().order;
 
-        assert_eq!(told(&expired), [(News::Cancelled(Cancelled::NotPaid), 3)]);
-        assert_eq!(told(&lost.declined(NOW).unwrap().order), [(News::Cancelled(Cancelled::NotPaid), 3)]);
+        assert_eq!(told(&expired), [(NotificationKind::Cancelled(Cancelled::Unpaid), 3)]);
+        assert_eq!(told(&lost.declined(NOW).unwrap().order), [(NotificationKind::Cancelled(Cancelled::Unpaid), 3)]);
     }
 
     #[test]
@@ -202,7 +209,10 @@ mod tests {
 
         let told = told(&refunded);
 
-        assert_eq!(told[1..], [(News::Cancelled(Cancelled::Refunding(total)), 3), (News::Refunded(total), 4)]);
+        assert_eq!(
+            told[1..],
+            [(NotificationKind::Cancelled(Cancelled::Refunding(total)), 3), (NotificationKind::Refunded(total), 4)]
+        );
     }
 
     #[test]
@@ -216,36 +226,36 @@ mod tests {
         let owed = shipped.refund(&RefundRequest { lines: vec![mug], ..RefundRequest::default() }, NOW).unwrap().order;
         let refused = owed.refund_refused(1, NOW).unwrap().order;
 
-        assert_eq!(notices(3, &owed, NOW), []);
-        assert_eq!(notices(3, &refused, NOW), []);
+        assert_eq!(notifications(3, &owed, NOW), []);
+        assert_eq!(notifications(3, &refused, NOW), []);
         let paid = owed.refund_paid(1, NOW).unwrap().order;
-        assert_eq!(told(&paid).last(), Some(&(News::Refunded(usd(899)), 5)));
+        assert_eq!(told(&paid).last(), Some(&(NotificationKind::Refunded(usd(899)), 5)));
     }
 
     #[test]
     fn money_that_came_too_late_is_told_once_it_went_back() {
-        let late = held().not_paid(NotPaid::Expired, NOW).unwrap().order.paid("pay_1", NOW).unwrap().order;
+        let late = held().void(VoidReason::Expired, NOW).unwrap().order.paid("pay_1", NOW).unwrap().order;
 
-        assert_eq!(notices(2, &late, NOW), []);
+        assert_eq!(notifications(2, &late, NOW), []);
         let paid_back = late.refund_paid(1, NOW).unwrap().order;
-        assert_eq!(told(&paid_back).last(), Some(&(News::Refunded(late.totals.total), 4)));
+        assert_eq!(told(&paid_back).last(), Some(&(NotificationKind::Refunded(late.totals.total), 4)));
     }
 
     #[test]
     fn a_notice_shows_the_order_as_it_stood_then() {
         let shipped = paid().ship(NOW).unwrap().unwrap().order;
 
-        let notices = notices(0, &shipped, NOW);
+        let notifications = notifications(0, &shipped, NOW);
 
-        assert_eq!(notices[0].order.state, domain::OrderState::Confirmed);
-        assert_eq!(notices[1].order.state, domain::OrderState::Shipped);
+        assert_eq!(notifications[0].order.state, domain::OrderState::Confirmed);
+        assert_eq!(notifications[1].order.state, domain::OrderState::Shipped);
     }
 
     #[test]
     fn what_happened_over_30_days_ago_is_not_told_any_more() {
-        assert_eq!(notices(0, &paid(), NOW + STALE).len(), 1);
+        assert_eq!(notifications(0, &paid(), NOW + STALE).len(), 1);
         let late = NOW + STALE + SignedDuration::from_millis(1);
-        assert_eq!(notices(0, &paid(), late), []);
+        assert_eq!(notifications(0, &paid(), late), []);
         assert!(is_stale(0, &paid(), late) && !is_stale(0, &paid(), NOW + STALE));
         assert!(!is_stale(0, &held(), late), "nothing of it was news");
     }
