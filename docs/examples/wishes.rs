@@ -13,7 +13,7 @@ mod keys {
     }
 
     #[test]
-    fn keys_of_wishes_are_spelled_exactly_so() {
+    fn keys_of_wishes_have_exactly_this_form() {
         let (mug, ann): (ProductId, UserId) = ("mug-1".parse().unwrap(), "ann".parse().unwrap());
         let show = |key: Key| format!("{} / {}", key.pk, key.sk);
 
