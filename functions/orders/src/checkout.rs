@@ -6,7 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use api::{All, Context, Deadline, Invalids, Json, Problem, RequestKey, Session, SessionAndCart, idempotency, rates};
+use api::{
+    All, Context, Deadline, Invalids, Json, Problem, RequestKey, Session, SessionAndCart,
+    codes::{self, CART_PRODUCTS, Code, Member, Members, reference},
+    idempotency, rates,
+};
 use axum::{extract::State as Extract, response::Response};
 use domain::{
     Address, AddressId, Cart, CartLine, Invalid, Money, Order, OrderId, OrderState, PlaceError, Placement, Product,
@@ -20,13 +24,27 @@ use table::{
 };
 
 use crate::{
-    State, answer, payment_missing, saga_problem,
+    PaymentMissing, State,
+    amounts::AmountNotChargeable,
+    answer::{self, OrderCancelled, PaymentDeclined, PaymentExpired},
+    payment_missing, saga_problem,
     wire::{OrderResponse, PlaceOrderRequest},
 };
 
-const ROUTE: &str = "POST /orders";
-
 type CartLines = BTreeMap<ProductId, CartLine>;
+
+const ORDER_IF_ANY: Members =
+    Members { schema: "CartEmptyProblem", all: &[Member::sometimes("orderId", || reference("OrderId"))] };
+
+const TOTAL: Members =
+    Members { schema: "PriceChangedProblem", all: &[Member::always("total", || reference("Money"))] };
+
+api::codes! {
+    CartChanged = Code::conflict("cart_changed", "the cart was changed during the checkout; read it again");
+    CartEmpty = Code::conflict("cart_empty", "the cart has no lines").with(&ORDER_IF_ANY);
+    PriceChanged = Code::conflict("price_changed", "the total differs from the expected total").with(&TOTAL);
+    ProductNotSold = Code::conflict("product_not_sold", "a product of the cart is no longer sold").with(&CART_PRODUCTS);
+}
 
 /// Buys what is in the cart.
 #[utoipa::path(post, path = "/orders", operation_id = "placeOrder", tag = "orders", security(("session" = [])),
@@ -35,11 +53,21 @@ type CartLines = BTreeMap<ProductId, CartLine>;
     responses(
         (status = 201, description = "the order is placed and paid", body = OrderResponse, headers(("Location"))),
         (status = 202, description = "the provider's answer was lost: `payment_unknown`, the stock stays held", body = OrderResponse, headers(("Location"))),
-        (status = 402, description = "`payment_declined`, `payment_expired`"),
-        (status = 404, description = "`not_found`: there is no such address"),
-        (status = 409, description = "`out_of_stock`, `price_changed`, `cart_empty`, `cart_changed`, `product_not_sold`, `order_cancelled`, `idempotency_in_progress`"),
-        (status = 422, description = "`amount_not_chargeable`: the payment provider does not take the total, by `reason` `below_minimum`, `above_maximum`, `not_a_multiple` or `currency_not_taken`, with the amount it is about as `bound`; without `reason` where only the provider knows, and then the order named by `orderId` is cancelled. `payment_missing`: there is a `total` to pay, and no payment was given; `currency_mismatch`"),
-        (status = 429),
+        PaymentDeclined,
+        PaymentExpired,
+        (status = 404, description = "there is no such address"),
+        codes::NotFound,
+        codes::OutOfStock,
+        PriceChanged,
+        CartEmpty,
+        CartChanged,
+        ProductNotSold,
+        OrderCancelled,
+        codes::IdempotencyInProgress,
+        AmountNotChargeable,
+        PaymentMissing,
+        codes::CurrencyMismatch,
+        codes::RateLimited,
     ))]
 pub async fn place(
     SessionAndCart { session, cart }: SessionAndCart,
@@ -49,7 +77,7 @@ pub async fn place(
     Json(body): Json<PlaceOrderRequest>,
 ) -> Result<Response, Problem> {
     let asked = CheckoutInput::parse(&body)?;
-    let request = key.request(&session.uid, ROUTE, &body);
+    let request = key.request(&session.uid, &body);
     let (context, budget) = (&state.context, state.budget(deadline));
     if let Some(prior) = context.table.idempotency_get(&request).await? {
         return resume(&state, &session.uid, prior, asked.token, budget).await;
@@ -198,7 +226,7 @@ async fn resume(
     let found = context.table.order_get_consistent(uid, id).await?;
     let order = found.ok_or_else(|| Problem::internal(format!("order {id} of an idempotency record is gone")))?;
     if let Some(first) = order.as_first_settled() {
-        return Ok(answer::replayed(answer::checkout(&first)));
+        return Ok(idempotency::replayed(answer::checkout(&first)));
     }
     // Whoever lost the provider's answer is done with the order.
     if order.state == OrderState::PendingPayment && context.clock.now() < prior.running_until {
@@ -257,7 +285,7 @@ async fn take_over(
     }
     if asked.ship_to.as_ref() != order.ship_to.as_ref().map(|address| &address.id) {
         let detail = "the cart was bought with another address, and waits for its payment";
-        return Err(Problem::conflict("cart_empty", detail).with("orderId", order.id.to_string()));
+        return Err(Problem::new(CartEmpty, detail).with("orderId", order.id.to_string()));
     }
     asked.can_pay(order.totals.total)?;
     match context.table.idempotency_put(request, &order.id.to_string(), context.clock.now()).await {
@@ -284,26 +312,24 @@ async fn collect_payment(
 }
 
 fn cart_changed() -> Problem {
-    Problem::conflict("cart_changed", "the cart was changed meanwhile; look at it again")
+    Problem::new(CartChanged, "the cart was changed meanwhile; look at it again")
 }
 
 fn place_problem(error: PlaceError) -> Problem {
     let detail = error.to_string();
     let ids = |products: Vec<ProductId>| -> Vec<String> { products.iter().map(ProductId::to_string).collect() };
     match error {
-        PlaceError::CartEmpty => Problem::conflict("cart_empty", detail),
+        PlaceError::CartEmpty => Problem::new(CartEmpty, detail),
         PlaceError::CurrencyMismatch { products } => {
-            Problem::unprocessable("currency_mismatch", detail).with("products", ids(products))
+            Problem::new(codes::CurrencyMismatch, detail).with("products", ids(products))
         }
-        PlaceError::NotSold { products } => {
-            Problem::conflict("product_not_sold", detail).with("products", ids(products))
-        }
-        PlaceError::PriceChanged { total } => Problem::conflict("price_changed", detail).with_money("total", total),
+        PlaceError::NotSold { products } => Problem::new(ProductNotSold, detail).with("products", ids(products)),
+        PlaceError::PriceChanged { total } => Problem::new(PriceChanged, detail).with_money("total", total),
     }
 }
 
 fn out_of_stock(shortages: &[Shortage]) -> Problem {
     let products: Vec<_> =
         shortages.iter().map(|s| json!({"productId": s.product.as_str(), "available": s.available})).collect();
-    Problem::conflict("out_of_stock", "less is left than the cart holds").with("products", products)
+    Problem::new(codes::OutOfStock, "less is left than the cart holds").with("products", products)
 }

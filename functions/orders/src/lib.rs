@@ -15,7 +15,10 @@ mod wire;
 
 use std::sync::Arc;
 
-use api::{Context, Deadline, Problem};
+use api::{
+    Context, Deadline, Problem,
+    codes::{Code, FIELD_OF_ERROR, Member, Members, reference},
+};
 use axum::extract::FromRef;
 use payments::PaymentProvider;
 use saga::{Saga, SagaError, TimeBudget};
@@ -73,8 +76,18 @@ fn saga_problem(error: SagaError) -> Problem {
     }
 }
 
+const TOTAL: Members = Members {
+    schema: "PaymentMissingProblem",
+    all: &[Member::sometimes("total", || reference("Money")), FIELD_OF_ERROR[0]],
+};
+
+api::codes! {
+    PaymentMissing = Code::unprocessable("payment_missing", "there is a total to pay, and no payment was given")
+        .with(&TOTAL);
+}
+
 /// 422: the body may leave the payment out only where there is nothing to pay.
 fn payment_missing() -> Problem {
     let detail = "there is something to pay: send a payment with a token";
-    Problem::unprocessable("payment_missing", detail).with("field", "payment")
+    Problem::new(PaymentMissing, detail).with("field", "payment")
 }

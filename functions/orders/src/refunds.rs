@@ -1,13 +1,19 @@
 //! Giving money back, by the shop's staff.
 
-use api::{Admin, All, Deadline, Invalids, Json, PathId, Problem, RequestKey, invalids::each};
+use api::{
+    Admin, All, Deadline, Invalids, Json, PathId, Problem, RequestKey,
+    codes::{self, Code, FIELD_OF_ERROR, Member, Members, reference, units},
+    invalids::each,
+};
 use axum::{extract::State as Extract, response::Response};
 use domain::{Invalid, OrderId, Quantity, Reason, RefundError, RefundRequest, ReturnedLine};
-use http::StatusCode;
 use serde::Serialize;
+use utoipa::openapi::{OneOfBuilder, RefOr, Schema};
 
 use crate::{
     State,
+    amounts::AmountNotRefundable,
+    fulfilment::OrderStateConflict,
     idempotent::{self, Decision, OrderTarget},
     wire::{OrderResponse, RefundOrderRequest, ReturnedLineRequest},
 };
@@ -19,6 +25,38 @@ struct Payload<'a> {
     body: &'a RefundOrderRequest,
 }
 
+const LEFT: Members = Members {
+    schema: "RefundProblem",
+    all: &[
+        Member::sometimes("left", left),
+        Member::sometimes("productId", || reference("ProductId")),
+        FIELD_OF_ERROR[0],
+        FIELD_OF_ERROR[1],
+    ],
+};
+
+fn left() -> RefOr<Schema> {
+    OneOfBuilder::new()
+        .item(reference("Money"))
+        .item(units().minimum(Some(0)))
+        .description(Some("What is left to refund: an amount, or units of the product."))
+        .into()
+}
+
+api::codes! {
+    RefundAmountInvalid = Code::unprocessable(
+        "refund_amount_invalid",
+        "the amount is not positive, or not in the order's currency",
+    );
+    RefundLinesInvalid = Code::unprocessable(
+        "refund_lines_invalid",
+        "more units are returned than were bought, or there are too many lines",
+    )
+    .with(&LEFT);
+    RefundTooMany = Code::unprocessable("refund_too_many", "the order has the maximum number of refunds");
+    RefundTooMuch = Code::unprocessable("refund_too_much", "less than the amount is left to refund").with(&LEFT);
+}
+
 /// Refunds an order: an amount, what lines cost, or all that is left. All of an order that was not shipped cancels it.
 #[utoipa::path(post, path = "/admin/orders/{orderId}/refund", operation_id = "refundOrder", tag = "orders", security(("admin" = [])),
     params(("orderId" = String, Path), ("Idempotency-Key" = String, Header)),
@@ -26,9 +64,15 @@ struct Payload<'a> {
     responses(
         (status = 200, description = "the order as it is now", body = OrderResponse),
         (status = 202, description = "the payment provider does not answer: the refund is owed, and paid later", body = OrderResponse),
-        (status = 404, description = "`not_found`: there is no such order"),
-        (status = 409, description = "`order_state_conflict`: it was not paid"),
-        (status = 422, description = "`refund_too_much`, `refund_too_many`, `refund_amount_invalid`, `refund_lines_invalid`, `reason_invalid`; `amount_not_refundable`: the payment provider cannot give this amount back, by `reason` `not_a_multiple` or `currency_not_taken`, with the amount it is about as `bound`"),
+        codes::NotFound,
+        (status = 409, description = "the order was not paid"),
+        OrderStateConflict,
+        (status = 422, description = "`reason_invalid`"),
+        RefundTooMuch,
+        RefundTooMany,
+        RefundAmountInvalid,
+        RefundLinesInvalid,
+        AmountNotRefundable,
     ))]
 pub async fn refund(
     admin: Admin,
@@ -41,7 +85,7 @@ pub async fn refund(
     let wish = parse(&body)?;
     let now = state.context.clock.now();
     let payload = Payload { order: id.to_string(), body: &body };
-    let request = key.request(&admin.uid, "POST /admin/orders/{orderId}/refund", &payload);
+    let request = key.request(&admin.uid, &payload);
     let target = OrderTarget { order: id, owner: None, budget: state.budget(deadline) };
     idempotent::execute(&state, &request, &target, |order| {
         let moved = order.refund(&wish, now).map_err(refund_problem)?;
@@ -66,17 +110,14 @@ fn parse(body: &RefundOrderRequest) -> Result<RefundRequest, Invalids> {
 
 fn refund_problem(error: RefundError) -> Problem {
     let detail = error.to_string();
-    let unprocessable = |code| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail.clone());
     match error {
-        RefundError::NothingPaid(state) => {
-            Problem::conflict("order_state_conflict", detail).with("state", state.as_str())
-        }
-        RefundError::TooMuch { left } => unprocessable("refund_too_much").with_money("left", left),
-        RefundError::TooMany => unprocessable("refund_too_many"),
+        RefundError::NothingPaid(state) => Problem::new(OrderStateConflict, detail).with("state", state.as_str()),
+        RefundError::TooMuch { left } => Problem::new(RefundTooMuch, detail).with_money("left", left),
+        RefundError::TooMany => Problem::new(RefundTooMany, detail),
         // One code for both: what is asked for is no amount that can be refunded.
-        RefundError::NothingLeft | RefundError::AmountInvalid => unprocessable("refund_amount_invalid"),
+        RefundError::NothingLeft | RefundError::AmountInvalid => Problem::new(RefundAmountInvalid, detail),
         RefundError::TooManyUnits { product, left } => {
-            unprocessable("refund_lines_invalid").with("productId", product.as_str()).with("left", left)
+            Problem::new(RefundLinesInvalid, detail).with("productId", product.as_str()).with("left", left)
         }
     }
 }

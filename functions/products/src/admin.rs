@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use api::{Admin, IfMatch, Json, PathId, Problem, RequestKey, idempotency};
+use api::{
+    Admin, IfMatch, Json, PathId, Problem, RequestKey,
+    codes::{self, Code},
+    idempotency,
+};
 use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
@@ -21,7 +25,9 @@ use crate::{
 /// Rounds of read and delete before a product that others keep changing stays.
 const ROUNDS: usize = 6;
 
-const CREATE: &str = "POST /admin/products";
+api::codes! {
+    ProductExists = Code::conflict("product_exists", "a product with this id exists");
+}
 
 /// Creates a product. With a key, a retry makes no second one.
 #[utoipa::path(post, path = "/admin/products", operation_id = "createProduct", tag = "products", security(("admin" = [])),
@@ -29,8 +35,8 @@ const CREATE: &str = "POST /admin/products";
     request_body = CreateProductRequest,
     responses(
         (status = 201, description = "the product was created", body = ProductResponse, headers(("Location"), ("ETag"))),
-        (status = 409, description = "`product_exists`"),
-        (status = 422, description = "`currency_mismatch`"),
+        ProductExists,
+        codes::CurrencyMismatch,
     ))]
 pub async fn create(
     admin: Admin,
@@ -41,7 +47,7 @@ pub async fn create(
     let (table, clock) = (&state.context.table, &state.context.clock);
     let (product, available) = request.product(|| clock.uuid_v7().into(), clock.now())?;
     product.is_priced_in(state.context.policy.currency)?;
-    let once = key.map(|key| key.request(&admin.uid, CREATE, &request));
+    let once = key.map(|key| key.request(&admin.uid, &request));
     // Before a description is stored that no product would have.
     if let Some(once) = &once
         && let Some(prior) = table.idempotency_get(once).await?
@@ -87,9 +93,7 @@ fn created_before(prior: PriorRequest, available: i64) -> Result<Response, Probl
     let body = idempotency::same_request(prior)?.outcome;
     let Created { product_id } = serde_json::from_str(&body).map_err(Problem::internal)?;
     let id = product_id.parse()?;
-    let mut response = created(&id, first_etag(available), body)?;
-    response.headers_mut().insert(idempotency::REPLAYED, HeaderValue::from_static("true"));
-    Ok(response)
+    Ok(idempotency::replayed(created(&id, first_etag(available), body)?))
 }
 
 fn created(id: &ProductId, etag: HeaderValue, body: String) -> Result<Response, Problem> {
@@ -105,7 +109,8 @@ fn created(id: &ProductId, etag: HeaderValue, body: String) -> Result<Response, 
     request_body = ReplaceProductRequest,
     responses(
         (status = 200, description = "the product as it is now", body = ProductResponse),
-        (status = 404, description = "`not_found`: there is no such product"),
+        codes::NotFound,
+        codes::CurrencyMismatch,
     ))]
 pub async fn replace(
     admin: Admin,
@@ -127,7 +132,8 @@ pub async fn replace(
     request_body = PatchProductRequest,
     responses(
         (status = 200, description = "the product as it is now", body = ProductResponse),
-        (status = 404, description = "`not_found`: there is no such product"),
+        codes::NotFound,
+        codes::CurrencyMismatch,
     ))]
 pub async fn patch(
     admin: Admin,
@@ -151,7 +157,7 @@ pub async fn patch(
     params(("productId" = String, Path), ("If-Match" = Option<String>, Header)),
     responses(
         (status = 204, description = "the product is deleted"),
-        (status = 404, description = "`not_found`: there is no such product"),
+        codes::NotFound,
     ))]
 pub async fn delete(
     admin: Admin,
@@ -217,7 +223,7 @@ async fn remember_category(state: &State, path: &CategoryPath) -> Result<(), Pro
 
 pub fn write_problem(error: ProductWriteError) -> Problem {
     match error {
-        ProductWriteError::Exists => Problem::conflict("product_exists", error.to_string()),
+        ProductWriteError::Exists => Problem::new(ProductExists, error.to_string()),
         ProductWriteError::Unknown => Problem::not_found("product"),
         ProductWriteError::Changed => version_mismatch(),
         ProductWriteError::Store(error) => error.into(),
@@ -226,7 +232,7 @@ pub fn write_problem(error: ProductWriteError) -> Problem {
 
 fn version_mismatch() -> Problem {
     let detail = "the product was changed meanwhile; read it again";
-    Problem::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", detail)
+    Problem::new(codes::VersionMismatch, detail)
 }
 
 fn answer(page: &ProductPage) -> impl IntoResponse + use<> {

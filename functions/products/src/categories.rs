@@ -2,25 +2,33 @@
 
 use std::sync::Arc;
 
-use api::{Admin, Problem, QueryParams, schema, wire::page_limit};
+use api::{
+    Admin, List, Listed, Page, Problem, QueryParams,
+    codes::{self, Code},
+    schema,
+};
 use axum::{Json, extract::State as Extract, response::IntoResponse};
 use domain::{Category, CategoryPath};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use table::{CategoryDeleteError, CategoryPosition, Page, Shown, StoreError, Table};
+use table::{CategoryDeleteError, CategoryPosition, Shown, StoreError, Table};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{State, catalog::public};
 
-/// Categories on a page, unless told: most shops show all of them at once.
-const LIMIT: i64 = 100;
+/// Most shops show all categories at once.
+type CategoryPage = Page<100>;
+
+api::codes! {
+    CategoryNotEmpty = Code::conflict("category_not_empty", "the category has products or categories in it");
+}
 
 /// A page of categories as the table has it.
-pub type Categories = Page<Category, CategoryPosition>;
+pub type Categories = table::Page<Category, CategoryPosition>;
 
 /// Which page of which list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct List {
+pub struct Selection {
     /// `None` is the whole tree.
     parent: Option<CategoryPath>,
     limit: i32,
@@ -34,21 +42,12 @@ pub struct CategoryListParams {
     /// is listed. A slash within a name is `%2F`, before URL encoding.
     #[param(value_type = Option<schema::CategoryName>, example = "Kitchen")]
     parent: Option<String>,
-    /// 1 to 100, 100 unless told.
-    #[param(value_type = Option<schema::CategoryPageLimit>)]
-    limit: Option<i64>,
-    /// `nextCursor` of the page before.
-    #[param(value_type = Option<schema::Cursor>)]
-    cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CategoryListResponse {
-    pub items: Vec<CategoryResponse>,
-    /// Pass as `cursor` to go on; `null` on the last page.
-    #[schema(required)]
-    pub next_cursor: Option<String>,
+pub type CategoryListResponse = List<CategoryResponse>;
+
+impl Listed for CategoryResponse {
+    const LIST: &'static str = "CategoryListResponse";
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -82,7 +81,7 @@ impl From<&Category> for CategoryResponse {
 /// The categories that have products, by name, each before those below it.
 ///
 /// With `parent`, only the categories right below that one.
-#[utoipa::path(get, path = "/categories", operation_id = "listCategories", tag = "products", params(CategoryListParams),
+#[utoipa::path(get, path = "/categories", operation_id = "listCategories", tag = "products", params(CategoryListParams, CategoryPage),
     security(()),
     responses(
         (status = 200, description = "a page of categories", body = CategoryListResponse),
@@ -91,17 +90,18 @@ impl From<&Category> for CategoryResponse {
 pub async fn list(
     Extract(state): Extract<State>,
     QueryParams(params): QueryParams<CategoryListParams>,
+    page: CategoryPage,
 ) -> Result<impl IntoResponse, Problem> {
-    let (list, name) = wanted(&state, "/categories", &params)?;
+    let (list, page) = wanted(&params, page)?;
     let table = &state.context.table;
     let load = async || read(table, &list, Shown::Filled).await.map(Arc::new);
-    let page = state.categories.get(&list, state.context.clock.now(), load).await?;
-    Ok((public(30), Json(response(&state, &page, &name))))
+    let found = state.categories.get(&list, state.context.clock.now(), load).await?;
+    Ok((public(30), Json::<CategoryListResponse>(page.list(&found))))
 }
 
 /// Every category, also those that nothing is in.
 #[utoipa::path(get, path = "/admin/categories", operation_id = "listAllCategories", tag = "products",
-    params(CategoryListParams), security(("admin" = [])),
+    params(CategoryListParams, CategoryPage), security(("admin" = [])),
     responses(
         (status = 200, description = "a page of categories", body = CategoryListResponse),
         (status = 422, description = "`category_invalid`"),
@@ -110,10 +110,11 @@ pub async fn list_all(
     _: Admin,
     Extract(state): Extract<State>,
     QueryParams(params): QueryParams<CategoryListParams>,
-) -> Result<impl IntoResponse, Problem> {
-    let (list, name) = wanted(&state, "/admin/categories", &params)?;
-    let page = read(&state.context.table, &list, Shown::All).await?;
-    Ok(Json(response(&state, &page, &name)))
+    page: CategoryPage,
+) -> Result<Json<CategoryListResponse>, Problem> {
+    let (list, page) = wanted(&params, page)?;
+    let found = read(&state.context.table, &list, Shown::All).await?;
+    Ok(Json(page.list(&found)))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -131,8 +132,9 @@ pub struct RemoveCategoryParams {
     params(RemoveCategoryParams), security(("admin" = [])),
     responses(
         (status = 204, description = "the category is gone"),
-        (status = 404, description = "`not_found`: there is no such category"),
-        (status = 409, description = "`category_not_empty`"),
+        (status = 404, description = "there is no such category"),
+        codes::NotFound,
+        CategoryNotEmpty,
         (status = 422, description = "`category_invalid`"),
     ))]
 pub async fn remove(
@@ -144,36 +146,25 @@ pub async fn remove(
     match state.context.table.category_delete(&path).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(CategoryDeleteError::Unknown) => Err(Problem::not_found("category")),
-        Err(error @ CategoryDeleteError::NotEmpty) => Err(Problem::conflict("category_not_empty", error.to_string())),
+        Err(error @ CategoryDeleteError::NotEmpty) => Err(Problem::new(CategoryNotEmpty, error.to_string())),
         Err(CategoryDeleteError::Store(error)) => Err(error.into()),
     }
 }
 
-/// The page that is asked for, and the name of its list, which its cursors are for.
-fn wanted(state: &State, route: &str, params: &CategoryListParams) -> Result<(List, String), Problem> {
-    let limit = page_limit(params.limit.or(Some(LIMIT)))?;
+/// The list that is asked for, and its page.
+fn wanted(params: &CategoryListParams, page: CategoryPage) -> Result<(Selection, CategoryPage), Problem> {
     let parent = match params.parent.as_deref() {
         None => None,
         Some("") => Some(CategoryPath::default()),
         Some(path) => Some(CategoryPath::sought(path)?),
     };
-    let name = format!("{route} {:?}", parent.as_ref().map(CategoryPath::to_string));
-    let (cursors, now) = (&state.context.cursors, state.context.clock.now());
-    let after = params.cursor.as_deref().map(|cursor| cursors.open(cursor, &name, now)).transpose()?;
-    Ok((List { parent, limit, after }, name))
+    let page = page.of(format_args!("{:?}", parent.as_ref().map(CategoryPath::to_string)));
+    Ok((Selection { parent, limit: page.limit, after: page.after()? }, page))
 }
 
-async fn read(table: &Table, list: &List, shown: Shown) -> Result<Categories, StoreError> {
+async fn read(table: &Table, list: &Selection, shown: Shown) -> Result<Categories, StoreError> {
     match &list.parent {
         Some(parent) => table.category_list_children(parent, shown, list.limit, list.after.as_ref()).await,
         None => table.category_list_tree(shown, list.limit, list.after.as_ref()).await,
-    }
-}
-
-fn response(state: &State, page: &Categories, name: &str) -> CategoryListResponse {
-    let seal = |position| state.context.cursors.seal(position, name, state.context.clock.now());
-    CategoryListResponse {
-        items: page.items.iter().map(CategoryResponse::from).collect(),
-        next_cursor: page.next.as_ref().map(seal),
     }
 }

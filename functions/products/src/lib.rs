@@ -33,7 +33,7 @@ pub struct State {
     /// `None` is cached too: asking for what is not there costs no more than asking for what is.
     products: Cache<ProductId, Option<Arc<ProductPage>>>,
     featured: Cache<(), Arc<Vec<ProductCard>>>,
-    categories: Cache<categories::List, Arc<categories::Categories>>,
+    categories: Cache<categories::Selection, Arc<categories::Categories>>,
 }
 
 impl State {

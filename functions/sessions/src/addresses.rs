@@ -1,12 +1,16 @@
 //! Where a customer's orders go.
 
-use api::{Json, PathId, Problem, RequestKey, Session, idempotency};
+use api::{
+    Items, Json, PathId, Problem, RequestKey, Session,
+    codes::{self, Code},
+    idempotency,
+};
 use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
 };
 use domain::{Address, AddressId};
-use http::{HeaderValue, StatusCode, header};
+use http::{StatusCode, header};
 
 use crate::{
     State,
@@ -16,14 +20,21 @@ use crate::{
 /// Addresses a customer can have.
 const MAX_ADDRESSES: usize = 50;
 
+api::codes! {
+    AddressesFull = Code::unprocessable("addresses_full", "the customer has the maximum number of addresses");
+}
+
 /// The customer's addresses, at most 50.
 #[utoipa::path(get, path = "/users/me/addresses", operation_id = "listAddresses", tag = "customers", security(("session" = [])), responses(
     (status = 200, description = "the addresses", body = AddressListResponse),
 ))]
-pub async fn list(session: Session, Extract(state): Extract<State>) -> Result<impl IntoResponse, Problem> {
+pub async fn list(
+    session: Session,
+    Extract(state): Extract<State>,
+) -> Result<axum::Json<AddressListResponse>, Problem> {
     let addresses = state.context.table.address_list(&session.uid).await?;
-    let items = addresses.into_iter().map(AddressResponse::from).collect();
-    Ok(axum::Json(AddressListResponse { items }))
+    let items = addresses.iter().map(AddressResponse::from).collect();
+    Ok(axum::Json(Items { items }))
 }
 
 /// Adds an address. With a key, a retry adds no second one.
@@ -32,7 +43,7 @@ pub async fn list(session: Session, Extract(state): Extract<State>) -> Result<im
     request_body = AddressRequest,
     responses(
         (status = 201, description = "the address was created", body = AddressResponse, headers(("Location"))),
-        (status = 422, description = "`addresses_full`, `idempotency_key_reused`, or a field that is invalid"),
+        AddressesFull,
     ))]
 pub async fn create(
     session: Session,
@@ -52,7 +63,7 @@ pub async fn create(
     }
     if others.len() >= MAX_ADDRESSES {
         let detail = format!("a customer has at most {MAX_ADDRESSES} addresses");
-        return Err(Problem::unprocessable("addresses_full", detail));
+        return Err(Problem::new(AddressesFull, detail));
     }
     if !table.address_put(&session.uid, &address, true).await? {
         // The same request, a moment before.
@@ -64,7 +75,7 @@ pub async fn create(
 
 fn created(address: Address) -> Response {
     let location = [(header::LOCATION, format!("/users/me/addresses/{}", address.id))];
-    (StatusCode::CREATED, location, axum::Json(AddressResponse::from(address))).into_response()
+    (StatusCode::CREATED, location, axum::Json(AddressResponse::from(&address))).into_response()
 }
 
 /// The answer where the key has created an address already.
@@ -72,9 +83,7 @@ fn created_before(there: &Address, asked_for: Address) -> Result<Response, Probl
     if *there != asked_for {
         return Err(idempotency::reused());
     }
-    let mut response = created(asked_for);
-    response.headers_mut().insert(idempotency::REPLAYED, HeaderValue::from_static("true"));
-    Ok(response)
+    Ok(idempotency::replayed(created(asked_for)))
 }
 
 /// Replaces an address. Orders placed before keep the old one.
@@ -83,7 +92,7 @@ fn created_before(there: &Address, asked_for: Address) -> Result<Response, Probl
     request_body = AddressRequest,
     responses(
         (status = 200, description = "the address as it is now", body = AddressResponse),
-        (status = 404, description = "`not_found`: there is no such address"),
+        codes::NotFound,
     ))]
 pub async fn replace(
     session: Session,
@@ -95,7 +104,7 @@ pub async fn replace(
     if !state.context.table.address_put(&session.uid, &address, false).await? {
         return Err(Problem::not_found("address"));
     }
-    Ok(axum::Json(AddressResponse::from(address)))
+    Ok(axum::Json(AddressResponse::from(&address)))
 }
 
 /// Deletes an address. Orders placed before keep it.
@@ -103,7 +112,7 @@ pub async fn replace(
     params(("addressId" = String, Path)),
     responses(
         (status = 204, description = "the address is deleted"),
-        (status = 404, description = "`not_found`: there is no such address"),
+        codes::NotFound,
     ))]
 pub async fn delete(
     session: Session,

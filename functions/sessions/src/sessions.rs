@@ -1,8 +1,12 @@
 //! Opening sessions, keeping them, ending them.
 
 use api::{
-    All, ClientAddress, Context, Device, DeviceCookie, Json, KnownDevice, MaybeSession, NoBody, PathId, Problem,
-    Session, attach_token, clear_cookie, rates, token::Token, wire::timestamp,
+    All, ClientAddress, Context, Device, DeviceCookie, Items, Json, KnownDevice, MaybeSession, NoBody, PathId, Problem,
+    Session, attach_token, clear_cookie,
+    codes::{self, Code},
+    rates,
+    token::Token,
+    wire::timestamp,
 };
 use axum::{
     extract::State as Extract,
@@ -21,13 +25,15 @@ use crate::{
 /// Tries before a login that keeps meeting changed carts or sessions is given up on.
 pub const MAX_ATTEMPTS: usize = 5;
 
+api::codes! {
+    pub CredentialsInvalid = Code::unauthorized("credentials_invalid", "no customer has this e-mail and password");
+}
+
 /// Opens a session without credentials: a cart and orders of one's own, for 30 days.
 #[utoipa::path(post, path = "/sessions/guest", operation_id = "openGuestSession", tag = "sessions", security(()), responses(
     (status = 201, description = "the session is open", body = TokenResponse, headers(("Set-Cookie"))),
-    (status = 429),
-    (status = 400, description = "`body_invalid`, `json_invalid`: it takes no body"),
-    (status = 413, description = "`body_too_large`"),
-    (status = 415, description = "`media_type_unsupported`"),
+    codes::RateLimited,
+    NoBody,
 ))]
 pub async fn guest(
     Extract(state): Extract<State>,
@@ -48,8 +54,8 @@ pub async fn guest(
     request_body = LoginRequest,
     responses(
         (status = 201, description = "the session is open", body = TokenResponse, headers(("Set-Cookie"))),
-        (status = 401, description = "`credentials_invalid`"),
-        (status = 429),
+        CredentialsInvalid,
+        codes::RateLimited,
     ))]
 pub async fn login(
     Extract(state): Extract<State>,
@@ -125,15 +131,13 @@ async fn open(
 }
 
 fn wrong_credentials() -> Problem {
-    Problem::unauthorized("credentials_invalid", "no customer has this e-mail and password")
+    Problem::new(CredentialsInvalid, "no customer has this e-mail and password")
 }
 
 /// Rotates the session's token. The expiry is unchanged, and the old token is revoked.
 #[utoipa::path(post, path = "/sessions/refresh", operation_id = "refreshSession", tag = "sessions", security(("session" = [])), responses(
     (status = 201, description = "the session has a new token; the old one is revoked", body = TokenResponse, headers(("Set-Cookie"))),
-    (status = 400, description = "`body_invalid`, `json_invalid`: it takes no body"),
-    (status = 413, description = "`body_too_large`"),
-    (status = 415, description = "`media_type_unsupported`"),
+    NoBody,
 ))]
 pub async fn refresh(
     session: Session,
@@ -148,7 +152,7 @@ pub async fn refresh(
         Ok(()) => Ok(opened(context, &token, &new)),
         // Ended meanwhile, by a logout or another refresh: what has ended is not renewed.
         Err(LoginError::Changed | LoginError::CredentialChanged) => {
-            Err(Problem::unauthorized("session_invalid", "the session has ended"))
+            Err(Problem::new(codes::SessionInvalid, "the session has ended"))
         }
         Err(LoginError::Store(error)) => Err(error.into()),
     }
@@ -158,10 +162,13 @@ pub async fn refresh(
 #[utoipa::path(get, path = "/sessions", operation_id = "listSessions", tag = "sessions", security(("session" = [])), responses(
     (status = 200, description = "the open sessions of the customer", body = SessionListResponse),
 ))]
-pub async fn list(session: Session, Extract(state): Extract<State>) -> Result<impl IntoResponse, Problem> {
+pub async fn list(
+    session: Session,
+    Extract(state): Extract<State>,
+) -> Result<axum::Json<SessionListResponse>, Problem> {
     let sessions = state.context.table.session_list(&session.uid, state.context.clock.now()).await?;
     let items = sessions.iter().map(|s| SessionResponse::new(s, s.id == session.id)).collect();
-    Ok(axum::Json(SessionListResponse { items }))
+    Ok(axum::Json(Items { items }))
 }
 
 /// Ends the session that the request is sent with.
@@ -175,10 +182,10 @@ pub async fn revoke_current(session: Session, Extract(state): Extract<State>) ->
 
 /// Ends one of the customer's sessions.
 #[utoipa::path(delete, path = "/sessions/{sessionId}", operation_id = "endSession", tag = "sessions", security(("session" = [])),
-    params(("sessionId" = String, Path, description = "from `GET /sessions`")),
+    params(("sessionId" = String, Path, description = "From `GET /sessions`.")),
     responses(
         (status = 204, description = "the session has ended", headers(("Set-Cookie"))),
-        (status = 404, description = "`not_found`: there is no such session"),
+        codes::NotFound,
     ))]
 pub async fn revoke(
     session: Session,

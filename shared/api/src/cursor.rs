@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Problem, clock::random};
+use crate::{Problem, clock::random, codes};
 
 /// How long a cursor can be used.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(24);
@@ -61,8 +61,7 @@ impl Cursors {
     /// # Errors
     /// 400 `cursor_invalid`, for any defect.
     pub fn open<P: DeserializeOwned>(&self, cursor: &str, list: &str, now: Timestamp) -> Result<P, Problem> {
-        let invalid =
-            || Problem::bad_request("cursor_invalid", "the cursor does not belong to this list, or has expired");
+        let invalid = || Problem::new(codes::CursorInvalid, "the cursor does not belong to this list, or has expired");
         self.open_live(cursor, list, now).ok_or_else(invalid)
     }
 
