@@ -1,4 +1,4 @@
-//! What the shop's staff see of orders.
+//! Lists and details of orders for the shop's staff.
 
 use std::collections::HashSet;
 
@@ -27,17 +27,17 @@ api::codes! {
 #[into_params(parameter_in = Query)]
 pub struct ListParams {
     /// `confirmed`, `shipped`, `delivered` or `cancelled`, newest first; or `pending_payment`, `payment_unknown`,
-    /// `refund_owed` or `disputed`, due first. Without it, orders of every state that were placed on the day: first those
-    /// whose payment has no outcome yet, due first, then the others, newest first.
+    /// `refund_owed` or `disputed`, soonest due first. Without it, orders of every state that were placed on the day:
+    /// first those without a payment outcome, soonest due first, then the others, newest first.
     #[param(value_type = Option<schema::OrderListState>, example = "confirmed")]
     state: Option<String>,
-    /// `yyyy-mm-dd`, UTC, the day the orders were placed; today unless told. Not together with a state of what is open,
-    /// which few orders are: those of every day are listed.
+    /// The UTC day the orders were placed, `yyyy-mm-dd`; by default today. Not together with `pending_payment`,
+    /// `payment_unknown`, `refund_owed` or `disputed`, which list the orders of all days.
     #[param(value_type = Option<schema::Day>, example = "2026-01-31")]
     day: Option<String>,
 }
 
-/// Where a list of orders of every state goes on.
+/// The position in a list of orders of every state.
 #[derive(Debug, Serialize, Deserialize)]
 enum AllPosition {
     #[serde(rename = "o")]
@@ -46,7 +46,7 @@ enum AllPosition {
     Settled(Option<DayPosition>),
 }
 
-/// Orders of one state, or of every state.
+/// Lists orders of one state, or of every state.
 #[utoipa::path(get, path = "/admin/orders", operation_id = "listShopOrders", tag = "orders", security(("admin" = [])), params(ListParams, Page), responses(
     (status = 200, description = "a page of orders", body = OrderListResponse),
     DayInvalid,
@@ -70,22 +70,22 @@ pub async fn list(
 
     if let Some(open) = open {
         if params.day.is_some() {
-            return Err(Problem::new(DayInvalid, "what is open is listed whatever its day"));
+            return Err(Problem::new(DayInvalid, "this state lists orders of all days; leave out the day"));
         }
         let page = page.of(named);
         let found = table.order_list_open(open, page.limit, page.after()?.as_ref()).await?;
         return Ok(Json(page.list(&found)));
     }
 
-    let wanted = wanted.ok_or_else(|| Problem::new(StateInvalid, "there is no such order state"))?;
+    let wanted = wanted.ok_or_else(|| Problem::new(StateInvalid, "this order state does not exist"))?;
     let day = day(params.day, now)?;
     let page = page.of(format_args!("{} {day}", wanted.as_str()));
     let found = table.order_list_by_state(wanted, &day, page.limit, page.after()?.as_ref()).await?;
     Ok(Json(page.list(&found)))
 }
 
-/// Orders of every state that were placed on one day. A page ends with those whose payment has no outcome, or goes on with
-/// the others.
+/// Orders of every state that were placed on one day. First those without a payment outcome; the rest of the page, or
+/// the next page, are the others.
 async fn list_all(table: &Table, day: String, page: Page) -> Result<Json<OrderListResponse>, Problem> {
     let page = page.of(format_args!("of {day}"));
     let answer =
@@ -113,13 +113,13 @@ async fn list_all(table: &Table, day: String, page: Page) -> Result<Json<OrderLi
         let more = !found.items.is_empty();
         return answer(orders, more.then_some(AllPosition::Settled(None)));
     }
-    // One that was settled a moment ago may be in both lists.
+    // One whose payment got its outcome a moment ago may be in both lists.
     let seen: HashSet<OrderId> = orders.iter().map(|order| order.id).collect();
     orders.extend(found.items.into_iter().filter(|order| !seen.contains(&order.id)));
     answer(orders, found.next.map(|next| AllPosition::Settled(Some(next))))
 }
 
-/// Any customer's order.
+/// Returns any customer's order.
 #[utoipa::path(get, path = "/admin/orders/{orderId}", operation_id = "getShopOrder", tag = "orders", security(("admin" = [])),
     params(("orderId" = String, Path)),
     responses(

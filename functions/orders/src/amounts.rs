@@ -1,4 +1,4 @@
-//! Amounts that the payment provider does not take, or cannot give back: refused before anything is written.
+//! Amounts that the payment provider cannot charge or refund are refused before anything is written.
 
 use api::{
     Problem,
@@ -24,27 +24,27 @@ fn reason() -> RefOr<Schema> {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .enum_values(Some(NotChargeable::REASONS))
-        .description(Some("Why, where it is known before the payment provider is asked."))
+        .description(Some("The reason, if it is known without calling the payment provider."))
         .into()
 }
 
 api::codes! {
     pub AmountNotChargeable = Code::unprocessable(
         "amount_not_chargeable",
-        "the payment provider does not accept the total, by `reason`, with the amount it is about as `bound`; without \
-         `reason` where only the provider knows, and then the order named by `orderId` is cancelled",
+        "the payment provider does not accept the total; `reason` says why, and `bound` is the amount it refers to; without \
+         `reason` the provider refused it, and the order `orderId` is cancelled",
     )
     .with(&AMOUNT);
     pub AmountNotRefundable = Code::unprocessable(
         "amount_not_refundable",
-        "the payment provider cannot give the amount back, by `reason`, with the amount it is about as `bound`; nothing \
+        "the payment provider cannot refund this amount; `reason` says why, and `bound` is the amount it refers to; nothing \
          was changed",
     )
     .with(&AMOUNT);
 }
 
 impl State {
-    /// Whether a checkout of this total can be paid. One of nothing asks no provider.
+    /// Checks that a checkout of this total can be paid. A total of zero needs no provider.
     ///
     /// # Errors
     /// 422 `amount_not_chargeable`.
@@ -55,7 +55,7 @@ impl State {
         }
     }
 
-    /// Whether the refund that an order was moved on with can be paid.
+    /// Checks that the refund which a change of an order requested can be paid.
     ///
     /// # Errors
     /// 422 `amount_not_refundable`.
@@ -70,7 +70,7 @@ impl State {
     }
 }
 
-/// With the reason for programs, and the amount that it is about.
+/// With the reason for programs, and the amount that it names.
 fn problem(code: Code, why: NotChargeable) -> Problem {
     let problem = Problem::new(code, why.to_string()).with("reason", why.reason());
     match why.bound() {

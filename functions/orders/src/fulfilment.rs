@@ -1,4 +1,4 @@
-//! Sending orders out, by the shop's staff.
+//! Shipping and delivery, by the shop's staff.
 
 use api::{
     Admin, Deadline, NoBody, PathId, Problem, RequestKey,
@@ -26,7 +26,7 @@ api::codes! {
 #[utoipa::path(post, path = "/admin/orders/{orderId}/ship", operation_id = "shipOrder", tag = "orders", security(("admin" = [])),
     params(("orderId" = String, Path), ("Idempotency-Key" = String, Header)),
     responses(
-        (status = 200, description = "the order as it is now", body = OrderResponse),
+        (status = 200, description = "the current order", body = OrderResponse),
         codes::NotFound,
         (status = 409, description = "the order is not confirmed"),
         OrderStateConflict,
@@ -50,7 +50,7 @@ pub async fn ship(
 #[utoipa::path(post, path = "/admin/orders/{orderId}/deliver", operation_id = "deliverOrder", tag = "orders", security(("admin" = [])),
     params(("orderId" = String, Path), ("Idempotency-Key" = String, Header)),
     responses(
-        (status = 200, description = "the order as it is now", body = OrderResponse),
+        (status = 200, description = "the current order", body = OrderResponse),
         codes::NotFound,
         (status = 409, description = "the order is not shipped"),
         OrderStateConflict,

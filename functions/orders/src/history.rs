@@ -1,4 +1,4 @@
-//! What a customer sees of their orders.
+//! A customer's own orders.
 
 use api::{Page, PathId, Problem, Session, codes};
 use axum::{Json, extract::State as Extract, response::IntoResponse};
@@ -9,7 +9,7 @@ use crate::{
     wire::{OrderListResponse, OrderResponse},
 };
 
-/// The customer's orders, newest first.
+/// Lists the customer's orders, newest first.
 #[utoipa::path(get, path = "/orders", operation_id = "listOrders", tag = "orders", security(("session" = [])), params(Page), responses(
     (status = 200, description = "a page of orders", body = OrderListResponse),
 ))]
@@ -23,7 +23,7 @@ pub async fn list(
     Ok(Json(page.list(&found)))
 }
 
-/// One of the customer's orders. Somebody else's is not found.
+/// Returns one of the customer's orders. The order of another customer is not found.
 #[utoipa::path(get, path = "/orders/{orderId}", operation_id = "getOrder", tag = "orders", security(("session" = [])),
     params(("orderId" = String, Path)),
     responses(

@@ -1,4 +1,4 @@
-//! Giving money back, by the shop's staff.
+//! Refunds by the shop's staff.
 
 use api::{
     Admin, All, Deadline, Invalids, Json, PathId, Problem, RequestKey,
@@ -18,7 +18,7 @@ use crate::{
     wire::{OrderResponse, RefundOrderRequest, ReturnedLineRequest},
 };
 
-/// What the payload of the idempotency record covers: the body and the order it is for.
+/// What the digest of the idempotency record covers: the body and the order.
 #[derive(Serialize)]
 struct Payload<'a> {
     order: String,
@@ -57,13 +57,14 @@ api::codes! {
     RefundTooMuch = Code::unprocessable("refund_too_much", "less than the amount is left to refund").with(&LEFT);
 }
 
-/// Refunds an order: an amount, what lines cost, or all that is left. All of an order that was not shipped cancels it.
+/// Refunds an order: an amount, the price of lines, or all that is left. A full refund of an order that was not shipped
+/// cancels it.
 #[utoipa::path(post, path = "/admin/orders/{orderId}/refund", operation_id = "refundOrder", tag = "orders", security(("admin" = [])),
     params(("orderId" = String, Path), ("Idempotency-Key" = String, Header)),
     request_body = RefundOrderRequest,
     responses(
-        (status = 200, description = "the order as it is now", body = OrderResponse),
-        (status = 202, description = "the payment provider does not answer: the refund is owed, and paid later", body = OrderResponse),
+        (status = 200, description = "the current order", body = OrderResponse),
+        (status = 202, description = "the payment provider did not answer: the refund is owed, and paid later", body = OrderResponse),
         codes::NotFound,
         (status = 409, description = "the order was not paid"),
         OrderStateConflict,
@@ -82,13 +83,13 @@ pub async fn refund(
     key: RequestKey,
     Json(body): Json<RefundOrderRequest>,
 ) -> Result<Response, Problem> {
-    let wish = parse(&body)?;
+    let wanted = parse(&body)?;
     let now = state.context.clock.now();
     let payload = Payload { order: id.to_string(), body: &body };
     let request = key.request(&admin.uid, &payload);
     let target = OrderTarget { order: id, owner: None, budget: state.budget(deadline) };
     idempotent::execute(&state, &request, &target, |order| {
-        let moved = order.refund(&wish, now).map_err(refund_problem)?;
+        let moved = order.refund(&wanted, now).map_err(refund_problem)?;
         Ok(Decision::Move(Box::new(state.refundable(moved)?)))
     })
     .await
@@ -114,7 +115,7 @@ fn refund_problem(error: RefundError) -> Problem {
         RefundError::NothingPaid(state) => Problem::new(OrderStateConflict, detail).with("state", state.as_str()),
         RefundError::TooMuch { left } => Problem::new(RefundTooMuch, detail).with_money("left", left),
         RefundError::TooMany => Problem::new(RefundTooMany, detail),
-        // One code for both: what is asked for is no amount that can be refunded.
+        // One code for both: the amount cannot be refunded.
         RefundError::NothingLeft | RefundError::AmountInvalid => Problem::new(RefundAmountInvalid, detail),
         RefundError::TooManyUnits { product, left } => {
             Problem::new(RefundLinesInvalid, detail).with("productId", product.as_str()).with("left", left)

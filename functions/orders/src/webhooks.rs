@@ -1,4 +1,4 @@
-//! What payment providers tell of their own accord.
+//! Events that payment providers send.
 
 use api::{
     Body, Deadline, Problem,
@@ -27,23 +27,24 @@ api::codes! {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HeardResponse {
-    /// `applied`; `seen`, if the same event came before; or `ignored`, if it is about nothing of this shop.
+    /// `applied`; `seen`, if the same event came before; or `ignored`, if it does not concern this shop.
     #[schema(value_type = schema::HeardOutcomeName, example = "applied")]
     outcome: &'static str,
 }
 
-/// An event of a payment provider, signed by it. Each counts once; anything but 200 makes the provider send it again.
+/// Receives an event of a payment provider, signed by it. Each event counts once. The provider sends it again after any
+/// answer but 200.
 #[utoipa::path(post, path = "/payments/webhooks/{provider}", operation_id = "receivePaymentEvent", tag = "orders", security(()),
     params(("provider" = String, Path, description = "the provider this shop uses: `stripe`, or locally `local`")),
     request_body(content = serde_json::Value, description = "as the provider defines it"),
     responses(
-        (status = 200, description = "the event is dealt with", body = HeardResponse),
+        (status = 200, description = "the event was handled", body = HeardResponse),
         EventRefused,
         EventMalformed,
-        (status = 404, description = "the shop uses another provider"),
+        (status = 404, description = "the shop does not use this provider"),
         codes::NotFound,
         EventContradicts,
-        (status = 503, description = "`busy`: whose payment it is, or that it was taken, is not known yet; send the event again"),
+        (status = 503, description = "`busy`: the order of the payment, or its capture, is not known yet; send the event again"),
     ))]
 pub async fn receive(
     Extract(state): Extract<State>,
@@ -66,10 +67,10 @@ pub async fn receive(
                 EventOutcome::Duplicate => "seen",
                 EventOutcome::Unknown => "ignored",
                 EventOutcome::TooEarly => {
-                    return Err(Problem::busy("the payment is not known to be taken yet; send the event again"));
+                    return Err(Problem::busy("the payment is not known to be captured yet; send the event again"));
                 }
                 EventOutcome::Contradicts => {
-                    let detail = "the event does not agree with the order it is about";
+                    let detail = "the event contradicts the order it is about";
                     return Err(Problem::new(EventContradicts, detail));
                 }
             }

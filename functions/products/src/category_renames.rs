@@ -1,4 +1,4 @@
-//! Renaming a category: asked for here, done by the sweeper.
+//! Renaming a category: requested here, carried out by the sweeper.
 
 use api::{Admin, Json, List, Listed, Page, PathId, Problem, codes, schema, wire::timestamp};
 use axum::{extract::State as Extract, response::IntoResponse};
@@ -17,12 +17,12 @@ pub struct RenameCategoryRequest {
     /// Path of the category, as `GET /admin/categories` has it.
     #[schema(value_type = schema::CategoryName, example = "Kitchen/Mugz")]
     from: String,
-    /// Its path from then on. Where that category exists, the two become one.
+    /// Its new path. If that category exists, the two are merged.
     #[schema(value_type = schema::CategoryName, example = "Kitchen/Mugs")]
     to: String,
 }
 
-/// How far a rename is.
+/// The progress of a rename.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CategoryRenameResponse {
@@ -35,9 +35,9 @@ pub struct CategoryRenameResponse {
     pub state: RenameState,
     /// Products moved so far.
     pub moved: u64,
-    /// Products to move, as far as is known.
+    /// Products to move, as far as known.
     pub total: u64,
-    /// Products that stay where they are, because their new path would have more than 4 levels.
+    /// Products that are not moved, because their new path would have more than 4 levels.
     pub left: u64,
     #[schema(value_type = schema::Timestamp)]
     pub requested_at: String,
@@ -77,14 +77,14 @@ impl Listed for CategoryRenameResponse {
 
 /// Renames a category, with the categories below it.
 ///
-/// Its products are moved in the background, from within a minute. Several renames are carried out one after another, in
-/// the order they were asked for.
+/// Its products are moved in the background, starting within a minute. Several renames are carried out one after
+/// another, in the order they were requested.
 #[utoipa::path(post, path = "/admin/categories/renames", operation_id = "renameCategory", tag = "products",
     security(("admin" = [])), request_body = RenameCategoryRequest,
     responses(
-        (status = 202, description = "`Location` says how far it is", body = CategoryRenameResponse,
+        (status = 202, description = "the rename is accepted; `Location` is its progress", body = CategoryRenameResponse,
             headers(("Location"))),
-        (status = 404, description = "there is no such category"),
+        (status = 404, description = "the category does not exist"),
         codes::NotFound,
         (status = 422, description = "`category_invalid`, `rename_invalid`, `category_too_deep`"),
     ))]
@@ -113,7 +113,7 @@ pub async fn create(
     Ok((StatusCode::ACCEPTED, location, axum::Json(CategoryRenameResponse::from(&rename))))
 }
 
-/// The deepest level that a category has something on.
+/// The deepest level below a category that exists.
 async fn deepest(table: &Table, path: &CategoryPath) -> Result<usize, Problem> {
     let mut deepest = path.depth();
     for depth in path.depth() + 1..=MAX_CATEGORY_DEPTH {
@@ -124,7 +124,7 @@ async fn deepest(table: &Table, path: &CategoryPath) -> Result<usize, Problem> {
     Ok(deepest)
 }
 
-/// Renames of the last 90 days, newest first.
+/// Lists the renames of the last 90 days, newest first.
 #[utoipa::path(get, path = "/admin/categories/renames", operation_id = "listCategoryRenames", tag = "products",
     params(Page), security(("admin" = [])),
     responses(
@@ -139,7 +139,7 @@ pub async fn list(
     Ok(axum::Json(page.list(&found)))
 }
 
-/// How far a rename is.
+/// Returns the progress of a rename.
 #[utoipa::path(get, path = "/admin/categories/renames/{renameId}", operation_id = "getCategoryRename", tag = "products",
     params(("renameId" = String, Path)), security(("admin" = [])),
     responses(

@@ -1,4 +1,4 @@
-//! Where a customer's orders go.
+//! A customer's delivery addresses.
 
 use api::{
     Items, Json, PathId, Problem, RequestKey, Session,
@@ -17,14 +17,14 @@ use crate::{
     wire::{AddressListResponse, AddressRequest, AddressResponse},
 };
 
-/// Addresses a customer can have.
+/// Maximum addresses of a customer.
 const MAX_ADDRESSES: usize = 50;
 
 api::codes! {
     AddressesFull = Code::unprocessable("addresses_full", "the customer has the maximum number of addresses");
 }
 
-/// The customer's addresses, at most 50.
+/// Lists the customer's addresses, at most 50.
 #[utoipa::path(get, path = "/users/me/addresses", operation_id = "listAddresses", tag = "customers", security(("session" = [])), responses(
     (status = 200, description = "the addresses", body = AddressListResponse),
 ))]
@@ -37,9 +37,9 @@ pub async fn list(
     Ok(axum::Json(Items { items }))
 }
 
-/// Adds an address. With a key, a retry adds no second one.
+/// Adds an address. With an `Idempotency-Key`, a retry does not add a second one.
 #[utoipa::path(post, path = "/users/me/addresses", operation_id = "createAddress", tag = "customers", security(("session" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "a retry with the same one gets the address that is there, with `Idempotency-Replayed: true`")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A retry with the same key gets the existing address, with `Idempotency-Replayed: true`.")),
     request_body = AddressRequest,
     responses(
         (status = 201, description = "the address was created", body = AddressResponse, headers(("Location"))),
@@ -78,7 +78,7 @@ fn created(address: Address) -> Response {
     (StatusCode::CREATED, location, axum::Json(AddressResponse::from(&address))).into_response()
 }
 
-/// The answer where the key has created an address already.
+/// The answer if the key has created an address already.
 fn created_before(there: &Address, asked_for: Address) -> Result<Response, Problem> {
     if *there != asked_for {
         return Err(idempotency::reused());
@@ -91,7 +91,7 @@ fn created_before(there: &Address, asked_for: Address) -> Result<Response, Probl
     params(("addressId" = String, Path)),
     request_body = AddressRequest,
     responses(
-        (status = 200, description = "the address as it is now", body = AddressResponse),
+        (status = 200, description = "the current address", body = AddressResponse),
         codes::NotFound,
     ))]
 pub async fn replace(
@@ -107,7 +107,7 @@ pub async fn replace(
     Ok(axum::Json(AddressResponse::from(&address)))
 }
 
-/// Deletes an address. Orders placed before keep it.
+/// Deletes an address. Orders placed before keep their copy.
 #[utoipa::path(delete, path = "/users/me/addresses/{addressId}", operation_id = "deleteAddress", tag = "customers", security(("session" = [])),
     params(("addressId" = String, Path)),
     responses(

@@ -1,4 +1,4 @@
-//! Opening sessions, keeping them, ending them.
+//! Opening, refreshing and ending sessions.
 
 use api::{
     All, ClientAddress, Context, Device, DeviceCookie, Items, Json, KnownDevice, MaybeSession, NoBody, PathId, Problem,
@@ -22,14 +22,14 @@ use crate::{
     wire::{LoginRequest, SessionListResponse, SessionResponse, TokenResponse},
 };
 
-/// Tries before a login that keeps meeting changed carts or sessions is given up on.
+/// Attempts before a login that keeps conflicting with changed carts or sessions is given up.
 pub const MAX_ATTEMPTS: usize = 5;
 
 api::codes! {
     pub CredentialsInvalid = Code::unauthorized("credentials_invalid", "no customer has this e-mail and password");
 }
 
-/// Opens a session without credentials: a cart and orders of one's own, for 30 days.
+/// Opens a guest session, with a cart and orders of its own, for 30 days.
 #[utoipa::path(post, path = "/sessions/guest", operation_id = "openGuestSession", tag = "sessions", security(()), responses(
     (status = 201, description = "the session is open", body = TokenResponse, headers(("Set-Cookie"))),
     codes::RateLimited,
@@ -49,7 +49,8 @@ pub async fn guest(
     Ok(opened(context, &token, &new))
 }
 
-/// Logs a customer in. A token that is sent along is revoked; the cart of a guest's session becomes the customer's, once.
+/// Logs a customer in. A token that is sent along is revoked; if it is a guest's, the guest's cart is merged into the
+/// customer's, once.
 #[utoipa::path(post, path = "/sessions", operation_id = "logIn", tag = "sessions", security((), ("session" = [])),
     request_body = LoginRequest,
     responses(
@@ -71,12 +72,12 @@ pub async fn login(
     let (email, password) = (email, Password::attempt(&request.password)).all()?;
     let tokens = [request.device_token.as_deref(), cookie.as_deref()];
     let known = KnownDevice::recognise(context, &email, tokens.into_iter().flatten());
-    // Before the hash: what is limited must not cost memory and time.
+    // Before hashing: a rejected attempt must not cost memory and time.
     rates::allow_login(context, &email, address, known.as_ref()).await?;
 
     let found = context.table.credential_find(&forms).await?;
     if found.is_none() {
-        // An address that cannot be one is said to be none, unless there is an account from before.
+        // An invalid address is refused as such, unless there is an older account with it.
         Email::parse(&request.email)?;
     }
     let stored = found.as_ref().map(|(_, credential)| credential.password_hash.clone());
@@ -95,19 +96,24 @@ pub async fn login(
     Ok(opened_by_password(context, &token, &new, &email, &known))
 }
 
-/// Hashes a password again with the parameters of today. The session is open already: if this fails, the next login does
-/// it, and a change of the password meanwhile wins.
+/// Hashes a password again with today's parameters. The session is open already: if this fails, the next login repeats
+/// it, and a concurrent password change wins.
 async fn renew_hash(state: &State, email: &Email, credential: &Credential, password: Password) {
     let renewed = match state.passwords.hash(password).await {
         Ok(renewed) => renewed,
-        Err(error) => return tracing::warn!(cause = error_chain(&error), "a weak hash stays until the next login"),
+        Err(error) => {
+            return tracing::warn!(
+                cause = error_chain(&error),
+                "a hash with weaker parameters stays until the next login"
+            );
+        }
     };
     if let Err(error) = state.context.table.credential_replace(email, credential, &renewed).await {
-        tracing::warn!(cause = error_chain(&error), "a weak hash stays until the next login");
+        tracing::warn!(cause = error_chain(&error), "a hash with weaker parameters stays until the next login");
     }
 }
 
-/// Opens the session, with the guest's cart; decides anew whenever cart or sessions changed meanwhile.
+/// Opens the session, with the guest's cart; decides again whenever cart or sessions changed meanwhile.
 async fn open(
     context: &Context,
     new: &NewSession,
@@ -150,7 +156,7 @@ pub async fn refresh(
     new.lifetime = session.lifetime.renew(session.kind, new.created_at);
     match context.table.session_replace(&new, &session.id).await {
         Ok(()) => Ok(opened(context, &token, &new)),
-        // Ended meanwhile, by a logout or another refresh: what has ended is not renewed.
+        // Ended meanwhile, by a logout or another refresh: an ended session is not refreshed.
         Err(LoginError::Changed | LoginError::CredentialChanged) => {
             Err(Problem::new(codes::SessionInvalid, "the session has ended"))
         }
@@ -158,7 +164,7 @@ pub async fn refresh(
     }
 }
 
-/// The customer's open sessions, at most ten.
+/// Lists the customer's open sessions, at most ten.
 #[utoipa::path(get, path = "/sessions", operation_id = "listSessions", tag = "sessions", security(("session" = [])), responses(
     (status = 200, description = "the open sessions of the customer", body = SessionListResponse),
 ))]
@@ -171,7 +177,7 @@ pub async fn list(
     Ok(axum::Json(Items { items }))
 }
 
-/// Ends the session that the request is sent with.
+/// Logs out: ends the session of this request.
 #[utoipa::path(delete, path = "/sessions/current", operation_id = "logOut", tag = "sessions", security(("session" = [])), responses(
     (status = 204, description = "the session has ended", headers(("Set-Cookie"))),
 ))]
@@ -198,16 +204,16 @@ pub async fn revoke(
     Ok(if id == session.id { logged_out() } else { StatusCode::NO_CONTENT.into_response() })
 }
 
-/// Ends every session of the customer.
+/// Ends all sessions of the customer.
 #[utoipa::path(delete, path = "/sessions", operation_id = "endAllSessions", tag = "sessions", security(("session" = [])), responses(
-    (status = 204, description = "every session of the customer has ended", headers(("Set-Cookie"))),
+    (status = 204, description = "all sessions of the customer have ended", headers(("Set-Cookie"))),
 ))]
 pub async fn revoke_all(session: Session, Extract(state): Extract<State>) -> Result<Response, Problem> {
     state.context.table.session_revoke_all(&session.uid, state.context.clock.now()).await?;
     Ok(logged_out())
 }
 
-/// A token and the session it will open.
+/// A token and its session, to be opened.
 pub fn issue(context: &Context, uid: &UserId, kind: SessionKind, device: String) -> (Token, NewSession) {
     let token = Token::issue(uid);
     let created_at = context.clock.now();

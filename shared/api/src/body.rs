@@ -44,7 +44,7 @@ pub struct NoBody;
 /// For the `responses` of a route that takes no body.
 impl IntoResponses for NoBody {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let malformed = "`body_invalid`, `json_invalid`: it takes no body";
+        let malformed = "`body_invalid`, `json_invalid`: the route takes no body";
         let mut responses = codes::BodyTooLarge::responses();
         responses.extend(codes::MediaTypeUnsupported::responses());
         responses.insert("400".to_owned(), Response::new(malformed).into());

@@ -93,10 +93,10 @@ impl Code {
             .title(Some(self.members.schema))
             .description(Some(self.meaning))
             .property("type", text().enum_values(Some(["about:blank"])))
-            .property("title", text().description(Some("The status in words.")))
+            .property("title", text().description(Some("The status as text.")))
             .property("status", status)
-            .property("code", text().enum_values(Some([self.name])).description(Some("Stable, for programs.")))
-            .property("detail", text().description(Some("For people; it may change.")));
+            .property("code", text().enum_values(Some([self.name])).description(Some("A stable code, for programs.")))
+            .property("detail", text().description(Some("A description for people; it may change.")));
         let problem = ["type", "title", "status", "code", "detail"].into_iter().fold(problem, ObjectBuilder::required);
         let members = self.members.all.iter();
         let problem = members.fold(problem, |problem, Member { name, need, schema }| {
@@ -183,7 +183,7 @@ codes! {
     );
     pub JsonInvalid = Code::bad_request("json_invalid", "the body is not JSON");
     pub JsonTooDeep = Code::bad_request("json_too_deep", "the body nests too deep");
-    pub LimitOutOfRange = Code::bad_request("limit_out_of_range", "a page holds 1 to 100 items");
+    pub LimitOutOfRange = Code::bad_request("limit_out_of_range", "a page has 1 to 100 items");
     pub MediaTypeUnsupported = Code::new(
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "media_type_unsupported",

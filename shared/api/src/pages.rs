@@ -88,7 +88,7 @@ impl<const DEFAULT: i32> IntoParams for Page<DEFAULT> {
         };
         let limit = if DEFAULT == MAX_ITEMS { schema::CategoryPageLimit::name() } else { schema::PageLimit::name() };
         vec![
-            parameter("limit", &limit, format!("1 to {MAX_ITEMS}; {DEFAULT} by default.")),
+            parameter("limit", &limit, format!("1 to {MAX_ITEMS}, by default {DEFAULT}.")),
             parameter("cursor", &schema::Cursor::name(), "`nextCursor` of the page before.".to_owned()),
         ]
     }
@@ -119,7 +119,7 @@ pub trait Listed: ToSchema {
 impl<T: Listed> PartialSchema for List<T> {
     fn schema() -> RefOr<Schema> {
         let cursor = ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null]));
-        let cursor = cursor.description(Some("Pass as `cursor` to go on; `null` on the last page."));
+        let cursor = cursor.description(Some("Pass as `cursor` to get the next page; `null` on the last page."));
         items::<T>().property("nextCursor", cursor).required("nextCursor").into()
     }
 }

@@ -16,7 +16,7 @@ use super::{
     problems::Problems,
 };
 
-/// What decides which shared answers a route has.
+/// The properties of a route that decide which shared answers it has.
 pub struct Route {
     pub caller: Caller,
     pub changes_something: bool,
@@ -46,7 +46,7 @@ pub fn complete(operation: &mut Operation, route: &Route, problems: &mut Problem
     let takes_body = operation.request_body.is_some();
     answers.entry("400".to_owned()).or_default().shared = Some(malformed(route, takes_body, problems));
     if takes_body {
-        let refused = "a field has a value that is refused: `field` names the first one, `errors` lists all";
+        let refused = "the value of a field is refused: `field` names the first such field, `errors` lists all";
         answers.entry("422".to_owned()).or_default().shared = Some(refused.to_owned());
     }
     for (key, mut response) in shared(route, takes_body) {
@@ -81,7 +81,7 @@ impl Answer {
         let Self { own: mut answer, codes, shared, retry_after } = self;
         let said = std::mem::take(&mut answer.description);
         let meaning = |(name, meaning): &(String, String)| match (name.as_str(), thing) {
-            ("not_found", Some(thing)) => format!("`{name}`: there is no such {thing}"),
+            ("not_found", Some(thing)) => format!("`{name}`: the {thing} does not exist"),
             _ => format!("`{name}`: {meaning}"),
         };
         let mut parts: Vec<String> = match &codes[..] {

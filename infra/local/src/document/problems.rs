@@ -1,4 +1,4 @@
-//! The errors, as one schema for each set of members: a client that has compared `code` knows which members there are.
+//! The errors, with one schema for each set of members: a client that has compared `code` knows which members exist.
 
 use std::collections::BTreeMap;
 
@@ -50,7 +50,7 @@ impl Problems {
         let names = self.schemas.keys();
         let any = names.fold(OneOfBuilder::new(), |any, name| any.item(Ref::from_schema_name(name)));
         let any = any.description(Some(
-            "An error, RFC 9457. Which members there are beside the five of every error is by `code`.",
+            "An error, RFC 9457. Every error has five members; `code` decides which others there are.",
         ));
         components.schemas.insert("ProblemDetails".to_owned(), Schema::OneOf(any.build()).into());
         for (name, codes) in self.schemas {

@@ -68,20 +68,20 @@ pub fn units() -> ObjectBuilder {
 
 fn field() -> RefOr<Schema> {
     let field = ObjectBuilder::new().schema_type(Type::String);
-    field.description(Some("The first field that is refused.")).into()
+    field.description(Some("The first refused field.")).into()
 }
 
 fn errors() -> RefOr<Schema> {
     ArrayBuilder::new()
         .items(reference("FieldError"))
         .min_items(Some(1))
-        .description(Some("All fields that are refused, in the order of the request."))
+        .description(Some("All refused fields, in the order of the request."))
         .into()
 }
 
 fn product_ids() -> RefOr<Schema> {
     let ids = ArrayBuilder::new().items(reference("ProductId"));
-    ids.description(Some("The products of the cart that it is about.")).into()
+    ids.description(Some("The products of the cart that the error is about.")).into()
 }
 
 fn shortages() -> RefOr<Schema> {
@@ -91,15 +91,15 @@ fn shortages() -> RefOr<Schema> {
         .required("productId")
         .required("available");
     let shortages = ArrayBuilder::new().items(shortage);
-    shortages.description(Some("The products of the cart of which less is left.")).into()
+    shortages.description(Some("The products of the cart with too few units in stock.")).into()
 }
 
 fn units_left() -> RefOr<Schema> {
-    units().description(Some("Units left of the product.")).into()
+    units().description(Some("Units of the product in stock.")).into()
 }
 
 fn cart() -> RefOr<Schema> {
     let mut cart = Ref::from_schema_name("CartResponse");
-    cart.description = "What the cart is now, where it is the cart that was changed.".to_owned();
+    cart.description = "The current cart, if the cart was changed.".to_owned();
     RefOr::Ref(cart)
 }
