@@ -126,7 +126,7 @@ pub async fn replace(
     write(&state, &admin, page, product, description).await
 }
 
-/// Changes the fields that the body names, and leaves the others.
+/// Changes the fields of a product that the body names, and leaves the others.
 #[utoipa::path(patch, path = "/admin/products/{productId}", operation_id = "updateProduct", tag = "products", security(("admin" = [])),
     params(("productId" = String, Path), ("If-Match" = Option<String>, Header)),
     request_body = PatchProductRequest,

@@ -73,13 +73,13 @@ fn describe(parameter: &mut Parameter, schema: RefOr<Schema>, description: &str)
     parameter.schema = Some(schema);
 }
 
-/// What an operation's path names last, such as `product` for `{productId}`.
+/// What the id in an operation's path is of, such as `product` for `{productId}`.
 pub fn thing(operation: &Operation) -> Option<String> {
-    let parameters = operation.parameters.iter().flatten().filter_map(|parameter| match parameter {
+    let thing = operation.parameters.iter().flatten().find_map(|parameter| match parameter {
         RefOr::T(parameter) => named_by(parameter),
         RefOr::Ref(_) => None,
     });
-    parameters.last().map(str::to_owned)
+    thing.map(str::to_owned)
 }
 
 /// What the id in a path is of.
