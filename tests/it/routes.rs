@@ -41,6 +41,7 @@ pub fn bodies() -> Vec<(&'static str, Value)> {
         ("PATCH /users/me", json!({"name": "Anna"})),
         ("GET /users/me/addresses", Value::Null),
         ("POST /users/me/addresses", address.clone()),
+        ("GET /users/me/addresses/{addressId}", Value::Null),
         ("PUT /users/me/addresses/{addressId}", address),
         ("DELETE /users/me/addresses/{addressId}", Value::Null),
         ("GET /cart", Value::Null),

@@ -86,6 +86,23 @@ fn created_before(there: &Address, asked_for: Address) -> Result<Response, Probl
     Ok(idempotency::replayed(created(asked_for)))
 }
 
+/// Returns one of the customer's addresses.
+#[utoipa::path(get, path = "/users/me/addresses/{addressId}", operation_id = "getAddress", tag = "customers", security(("session" = [])),
+    params(("addressId" = String, Path)),
+    responses(
+        (status = 200, description = "the address", body = AddressResponse),
+        codes::NotFound,
+    ))]
+pub async fn get(
+    session: Session,
+    Extract(state): Extract<State>,
+    PathId(id): PathId<AddressId>,
+) -> Result<axum::Json<AddressResponse>, Problem> {
+    let found = state.context.table.address_get(&session.uid, &id).await?;
+    let address = found.ok_or_else(|| Problem::not_found("address"))?;
+    Ok(axum::Json(AddressResponse::from(&address)))
+}
+
 /// Replaces an address. Orders placed before keep the old one.
 #[utoipa::path(put, path = "/users/me/addresses/{addressId}", operation_id = "replaceAddress", tag = "customers", security(("session" = [])),
     params(("addressId" = String, Path)),
