@@ -244,15 +244,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn readme_has_every_flag_in_its_table_of_settings() {
-        let readme = include_str!("../../../README.md");
+    fn the_documented_settings_have_every_flag() {
+        let document = include_str!("../../../docs/local-stack.md");
         let command = Arguments::command();
         let flags = command.get_arguments().filter_map(|argument| argument.get_long());
 
         for flag in flags.filter(|flag| !matches!(*flag, "help" | "version")) {
-            let row = readme.lines().find(|line| line.starts_with(&format!("| `--{flag}`")));
+            let row = document.lines().find(|line| line.starts_with(&format!("| `--{flag}`")));
 
-            assert!(row.is_some(), "--{flag} is missing in the settings of README.md");
+            assert!(row.is_some(), "--{flag} is missing in the settings of docs/local-stack.md");
         }
     }
 
