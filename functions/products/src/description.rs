@@ -1,7 +1,4 @@
-use api::{
-    Admin, IfMatch, PathId, Problem,
-    codes::{self, Code},
-};
+use api::{Admin, IfMatch, PathId, Problem, codes};
 use axum::{
     body::Bytes,
     extract::State as Extract,
@@ -42,14 +39,6 @@ pub async fn get(
     Ok(([(header::ETAG, etag)], content_type, SANDBOX, catalog::public(60), html).into_response())
 }
 
-api::codes! {
-    DescriptionTooLarge = Code::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        "description_too_large",
-        "the sanitised description is larger than 1 MiB",
-    );
-}
-
 /// Replaces a product's description: `text/html`, which is sanitised, or `text/plain`, which is escaped; at most 1 MiB.
 /// An empty body removes it. Pictures keep addresses that are `https:` or relative to the storefront.
 #[utoipa::path(put, path = "/admin/products/{productId}/description", operation_id = "replaceProductDescription", tag = "products", security(("admin" = [])),
@@ -58,7 +47,6 @@ api::codes! {
     responses(
         (status = 200, description = "the current product", body = crate::wire::ProductResponse),
         codes::NotFound,
-        DescriptionTooLarge,
     ))]
 pub async fn put(
     admin: Admin,
@@ -85,7 +73,7 @@ pub async fn put(
     // Sanitising can make it longer: an ampersand becomes five characters of HTML.
     if html.len() > api::edge::LARGE_BODY_BYTES {
         let detail = "the sanitised description is larger than 1 MiB";
-        return Err(Problem::new(DescriptionTooLarge, detail));
+        return Err(Problem::new(codes::BodyTooLarge, detail));
     }
     let description = match html.is_empty() {
         true => None,
