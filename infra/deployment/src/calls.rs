@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::{
     Outcome,
     code::resource_of,
+    normalized_template::NormalizedTemplate,
     policy::{LEADING_KEYS, Permission, Policy, Request, VIA_SERVICE},
-    shape::Shape,
 };
 
 /// A request that a function was seen to make.
@@ -106,8 +106,8 @@ fn as_one_transaction(requests: &[Request]) -> Vec<Request> {
 
 /// What Lambda does with a function's role, and no call of the function shows: it writes what the function prints, sends
 /// its traces, and where a mapping feeds it reads the stream and writes what is given up.
-fn of_lambda(shape: &Shape, function: &str) -> Vec<Request> {
-    let group = shape.properties(function)["LoggingConfig"]["LogGroup"].as_str().unwrap_or_default();
+fn of_lambda(template: &NormalizedTemplate, function: &str) -> Vec<Request> {
+    let group = template.properties(function)["LoggingConfig"]["LogGroup"].as_str().unwrap_or_default();
     let group = group.replace('}', ".Arn}");
     let mut needed = vec![
         Request::new("logs:CreateLogStream", &group),
@@ -116,7 +116,7 @@ fn of_lambda(shape: &Shape, function: &str) -> Vec<Request> {
         Request::new("xray:PutTraceSegments", "*"),
     ];
     let fed = format!("${{{function}}}");
-    for (_, mapping) in shape.of_kind("AWS::Lambda::EventSourceMapping") {
+    for (_, mapping) in template.of_kind("AWS::Lambda::EventSourceMapping") {
         if mapping.properties["FunctionName"] != fed.as_str() {
             continue;
         }
@@ -132,10 +132,10 @@ fn of_lambda(shape: &Shape, function: &str) -> Vec<Request> {
 }
 
 /// Calls that a role does not allow, and permissions that no call needs; a line each, with what to do.
-pub fn judge(shape: &Shape, calls: &[Call]) -> Outcome<Vec<String>> {
+pub fn verify(template: &NormalizedTemplate, calls: &[Call]) -> Outcome<Vec<String>> {
     let mut found = Vec::new();
     let mut by_function: BTreeMap<&str, Vec<Request>> = BTreeMap::new();
-    for (function, _) in shape.of_kind("AWS::Lambda::Function") {
+    for (function, _) in template.of_kind("AWS::Lambda::Function") {
         by_function.insert(function, Vec::new());
     }
     for call in calls {
@@ -153,8 +153,8 @@ pub fn judge(shape: &Shape, calls: &[Call]) -> Outcome<Vec<String>> {
             continue;
         }
         requests.extend(as_one_transaction(&requests));
-        requests.extend(of_lambda(shape, function));
-        let policy = Policy::of_function(shape, function)?;
+        requests.extend(of_lambda(template, function));
+        let policy = Policy::of_function(template, function)?;
         let role = function.replace("Function", "Role");
         for request in &requests {
             if !policy.allows(request)? {
@@ -174,13 +174,13 @@ pub fn judge(shape: &Shape, calls: &[Call]) -> Outcome<Vec<String>> {
 }
 
 /// What a role must not allow, however it is written.
-pub fn forbidden(shape: &Shape) -> Outcome<Vec<String>> {
+pub fn forbidden(template: &NormalizedTemplate) -> Outcome<Vec<String>> {
     let mut found = Vec::new();
     let on_table = |action: &str, key: &str| Request::new(action, "${Table.Arn}").with(LEADING_KEYS, key);
     let reads = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"];
     let writes = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"];
     let mut requests: Vec<(&str, Request)> = Vec::new();
-    for (function, _) in shape.of_kind("AWS::Lambda::Function") {
+    for (function, _) in template.of_kind("AWS::Lambda::Function") {
         for action in ["dynamodb:Scan", "dynamodb:PartiQLSelect", "dynamodb:PartiQLUpdate", "dynamodb:DeleteTable"] {
             requests.push((function, on_table(action, "PROD#mug")));
             requests.push((function, Request::new(action, "${Table.Arn}/index/due-index").with(LEADING_KEYS, "DUE#1")));
@@ -202,7 +202,7 @@ pub fn forbidden(shape: &Shape) -> Outcome<Vec<String>> {
         requests.push((function, Request::new("secretsmanager:GetSecretValue", &format!("${{{secret}}}"))));
     }
     for (function, request) in requests {
-        if Policy::of_function(shape, function)?.allows(&request)? {
+        if Policy::of_function(template, function)?.allows(&request)? {
             found.push(format!("{function} must not be allowed {request}"));
         }
     }

@@ -16,7 +16,7 @@ use table::{
 
 use crate::{
     Outcome,
-    shape::{API, ROUTES, Shape, normal},
+    normalized_template::{API, NormalizedTemplate, ROUTES, normal},
 };
 
 /// `GET /healthz` is on every function and in no document; this is the one that the API asks.
@@ -29,17 +29,17 @@ pub fn resource_of(function: &str) -> String {
 }
 
 /// Every difference between a template and the code.
-pub async fn differences(shape: &Shape) -> Outcome<Vec<String>> {
-    let mut found = table(shape);
-    found.extend(mapping(shape, &NOTIFICATIONS));
-    found.extend(mapping(shape, &PROJECTIONS));
-    found.extend(cors(shape));
-    found.extend(routes(shape).await?);
+pub async fn differences(template: &NormalizedTemplate) -> Outcome<Vec<String>> {
+    let mut found = table(template);
+    found.extend(mapping(template, &NOTIFICATIONS));
+    found.extend(mapping(template, &PROJECTIONS));
+    found.extend(cors(template));
+    found.extend(routes(template).await?);
     Ok(found)
 }
 
 /// Against `shared/table/src/schema.rs`.
-fn table(shape: &Shape) -> Vec<String> {
+fn table(template: &NormalizedTemplate) -> Vec<String> {
     let keys = |hash: &str, range: &str| json!([{"AttributeName": hash, "KeyType": "HASH"}, {"AttributeName": range, "KeyType": "RANGE"}]);
     let attribute = |name: &str, kind: &str| json!({"AttributeName": name, "AttributeType": kind});
     let mut attributes = vec![attribute(table::keys::PK, "S"), attribute(table::keys::SK, "S")];
@@ -61,7 +61,7 @@ fn table(shape: &Shape) -> Vec<String> {
     attributes.sort_by_key(Value::to_string);
     attributes.dedup();
 
-    let said = shape.properties("Table");
+    let said = template.properties("Table");
     let mut said_indexes = said["GlobalSecondaryIndexes"].clone();
     for index in said_indexes.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
         // How much is provisioned is the deployment's to say.
@@ -86,7 +86,7 @@ fn table(shape: &Shape) -> Vec<String> {
 }
 
 /// Against the `MAPPING` of a consumer.
-fn mapping(shape: &Shape, mapping: &Mapping) -> Vec<String> {
+fn mapping(template: &NormalizedTemplate, mapping: &Mapping) -> Vec<String> {
     let function = resource_of(mapping.function);
     let name = function.replace("Function", "Mapping");
     let filters: Vec<_> = mapping.filters.iter().map(|pattern| json!({"Pattern": pattern})).collect();
@@ -99,7 +99,7 @@ fn mapping(shape: &Shape, mapping: &Mapping) -> Vec<String> {
         "FilterCriteria": {"Filters": filters},
         "FunctionName": format!("${{{function}}}"),
     });
-    let said = shape.properties(&name);
+    let said = template.properties(&name);
     let differs =
         code.as_object().into_iter().flatten().filter(|(key, code)| normal(&said[key.as_str()]) != normal(code));
     let how = format!("change the templates as MAPPING in functions/{}", mapping.function);
@@ -109,8 +109,8 @@ fn mapping(shape: &Shape, mapping: &Mapping) -> Vec<String> {
 }
 
 /// Against `shared/api/src/edge.rs`.
-fn cors(shape: &Shape) -> Vec<String> {
-    let said = &shape.properties(API)["Cors"];
+fn cors(template: &NormalizedTemplate) -> Vec<String> {
+    let said = &template.properties(API)["Cors"];
     let names = |headers: &[http::HeaderName]| json!(headers.iter().map(|name| name.as_str()).collect::<Vec<_>>());
     let compared = [
         ("allowHeaders", names(&edge::SENT_BY_PAGES)),
@@ -123,7 +123,7 @@ fn cors(shape: &Shape) -> Vec<String> {
 }
 
 /// Against the OpenAPI document of each function.
-async fn routes(shape: &Shape) -> Outcome<Vec<String>> {
+async fn routes(template: &NormalizedTemplate) -> Outcome<Vec<String>> {
     // Nothing is sent: this only makes the routers.
     let nowhere = || "http://127.0.0.1:1".to_owned();
     let config = TableConfig {
@@ -151,7 +151,7 @@ async fn routes(shape: &Shape) -> Outcome<Vec<String>> {
     }
 
     let mut found = Vec::new();
-    let deployed = shape.properties(ROUTES).as_object().cloned().unwrap_or_default();
+    let deployed = template.properties(ROUTES).as_object().cloned().unwrap_or_default();
     for (route, function) in &documented {
         let expected = json!({
             "Function": format!("${{{function}.Arn}}"),

@@ -9,9 +9,9 @@ mod controls;
 #[cfg(test)]
 mod manual;
 mod mutations;
+mod normalized_template;
 mod policy;
-mod shape;
-mod starts;
+mod smoke;
 mod template;
 
 use std::{
@@ -27,9 +27,9 @@ use calls::Call;
 use cases::{CASES, Case, FIRST};
 use clap::Parser;
 use controls::CONTROLS;
+use normalized_template::NormalizedTemplate;
 use serde_json::Value;
-use shape::Shape;
-use starts::Built;
+use smoke::Built;
 use template::Resources;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -60,8 +60,8 @@ struct Arguments {
 /// Both templates, read for one case.
 struct Deployment {
     case: &'static str,
-    /// As (name, resources, shape).
-    templates: [(&'static str, Resources, Shape); 2],
+    /// As (name, resources, normalized).
+    templates: [(&'static str, Resources, NormalizedTemplate); 2],
 }
 
 #[tokio::main]
@@ -89,14 +89,14 @@ async fn run(arguments: &Arguments) -> Outcome<()> {
     let mut calls = calls::read(&arguments.calls)?;
     for parameters in [debugging(&[]), debugging(&[("MailConfigurationSet", "bounces")])] {
         let resources = template::read(&sam(arguments)?, &parameters)?;
-        let started = starts::start_all(&Shape::of(&resources), &built).await?;
+        let started = smoke::start_all(&NormalizedTemplate::of(&resources), &built).await?;
         started.told.iter().for_each(|line| println!("ok      {line}"));
         wrong.extend(started.wrong);
         calls.extend(started.calls);
     }
 
     for deployment in &deployments {
-        let found = judge(deployment).await?;
+        let found = verify(deployment).await?;
         println!(
             "{}  {}: SAM, CDK and the code agree, and every control holds",
             verdict(found.is_empty()),
@@ -182,10 +182,10 @@ fn read(arguments: &Arguments, transformed: &Value, case: &Case) -> Outcome<(Res
 /// What is wrong with a deployment whose table can be deleted.
 fn first_deployment(arguments: &Arguments) -> Outcome<Vec<String>> {
     let (of_sam, of_cdk) = read(arguments, &sam(arguments)?, &FIRST)?;
-    let (sam, cdk) = (Shape::of(&of_sam), Shape::of(&of_cdk));
+    let (sam, cdk) = (NormalizedTemplate::of(&of_sam), NormalizedTemplate::of(&of_cdk));
     let mut found = sam.differences(&cdk, ("SAM", "CDK"));
-    for (name, shape) in [("SAM", &sam), ("CDK", &cdk)] {
-        if shape.properties("Table")["DeletionProtectionEnabled"] != "false" {
+    for (name, normalized) in [("SAM", &sam), ("CDK", &cdk)] {
+        if normalized.properties("Table")["DeletionProtectionEnabled"] != "false" {
             found.push(format!("{name}: the table is protected all the same"));
         }
     }
@@ -206,21 +206,23 @@ fn read_all(arguments: &Arguments) -> Outcome<Vec<Deployment>> {
             of_cdk.len(),
             started.elapsed().as_secs_f64()
         );
-        let shapes = (Shape::of(&of_sam), Shape::of(&of_cdk));
-        deployments
-            .push(Deployment { case: case.name, templates: [("SAM", of_sam, shapes.0), ("CDK", of_cdk, shapes.1)] });
+        let normalized = (NormalizedTemplate::of(&of_sam), NormalizedTemplate::of(&of_cdk));
+        deployments.push(Deployment {
+            case: case.name,
+            templates: [("SAM", of_sam, normalized.0), ("CDK", of_cdk, normalized.1)],
+        });
     }
     Ok(deployments)
 }
 
 /// All that is wrong with a deployment, permissions aside.
-async fn judge(deployment: &Deployment) -> Outcome<Vec<String>> {
+async fn verify(deployment: &Deployment) -> Outcome<Vec<String>> {
     let [(_, _, sam), (_, _, cdk)] = &deployment.templates;
     let mut found = sam.differences(cdk, ("SAM", "CDK"));
-    for (name, _, shape) in &deployment.templates {
-        found.extend(code::differences(shape).await?.into_iter().map(|line| format!("{name}: {line}")));
+    for (name, _, normalized) in &deployment.templates {
+        found.extend(code::differences(normalized).await?.into_iter().map(|line| format!("{name}: {line}")));
         for control in &CONTROLS {
-            let lacking = control.lacking(shape);
+            let lacking = control.lacking(normalized);
             if !lacking.is_empty() {
                 found.push(format!("{name}: {}: not so for {}", control.name, lacking.join(", ")));
             }
@@ -234,11 +236,11 @@ fn unexplained(deployments: &[Deployment], manual: &str) -> BTreeSet<String> {
     let headings: Vec<_> = manual.lines().filter_map(|line| line.strip_prefix("### ")).collect();
     let mut found = BTreeSet::new();
     let mut told = BTreeSet::new();
-    for (_, _, shape) in deployments.iter().flat_map(|deployment| &deployment.templates) {
+    for (_, _, normalized) in deployments.iter().flat_map(|deployment| &deployment.templates) {
         told.extend(
-            shape.properties(template::OUTPUTS).as_object().into_iter().flatten().map(|(name, _)| name.as_str()),
+            normalized.properties(template::OUTPUTS).as_object().into_iter().flatten().map(|(name, _)| name.as_str()),
         );
-        for (name, alarm) in shape.of_kind("AWS::CloudWatch::Alarm") {
+        for (name, alarm) in normalized.of_kind("AWS::CloudWatch::Alarm") {
             let description = alarm.properties["AlarmDescription"].as_str().unwrap_or_default();
             let heading =
                 description.split("see '").nth(1).and_then(|rest| rest.split("' in docs/operations.md").next());
@@ -263,8 +265,8 @@ fn unexplained(deployments: &[Deployment], manual: &str) -> BTreeSet<String> {
 fn permissions(deployments: &[Deployment], calls: &[Call]) -> Outcome<Vec<String>> {
     let mut found = Vec::new();
     for deployment in deployments {
-        for (name, _, shape) in &deployment.templates {
-            let lines = calls::judge(shape, &calls_in(shape, calls))?;
+        for (name, _, normalized) in &deployment.templates {
+            let lines = calls::verify(normalized, &calls_in(normalized, calls))?;
             found.extend(lines.into_iter().map(|line| format!("{}: {name}: {line}", deployment.case)));
         }
     }
@@ -272,8 +274,8 @@ fn permissions(deployments: &[Deployment], calls: &[Call]) -> Outcome<Vec<String
 }
 
 /// The calls of a deployment: what was seen of a configuration set is of one that has it.
-fn calls_in(shape: &Shape, calls: &[Call]) -> Vec<Call> {
-    let set = &shape.properties("NotificationsFunction")["Environment"]["Variables"]["SES_CONFIGURATION_SET"];
+fn calls_in(normalized: &NormalizedTemplate, calls: &[Call]) -> Vec<Call> {
+    let set = &normalized.properties("NotificationsFunction")["Environment"]["Variables"]["SES_CONFIGURATION_SET"];
     let has_set = set.as_str().is_some_and(|name| !name.is_empty());
     let applies = |call: &&Call| has_set || !call.request.resource.contains(":configuration-set/");
     calls.iter().filter(applies).cloned().collect()
@@ -288,14 +290,19 @@ async fn mutate(deployments: &[Deployment], calls: &[Call], report: &Path) -> Ou
     for deployment in deployments {
         for (template, resources, _) in &deployment.templates {
             for mutation in mutations::of(resources) {
-                let shape = Shape::of(&mutation.resources);
-                let failed: Vec<_> = CONTROLS.iter().filter(|control| !control.lacking(&shape).is_empty()).collect();
+                let normalized = NormalizedTemplate::of(&mutation.resources);
+                let failed: Vec<_> =
+                    CONTROLS.iter().filter(|control| !control.lacking(&normalized).is_empty()).collect();
                 broken.extend(failed.iter().map(|control| control.name));
                 let by = [
                     ("controls", !failed.is_empty()),
-                    ("code", !code::differences(&shape).await?.is_empty()),
+                    ("code", !code::differences(&normalized).await?.is_empty()),
                     // A role that cannot be read at all is noticed too.
-                    ("calls", calls::judge(&shape, &calls_in(&shape, calls)).map_or(true, |lines| !lines.is_empty())),
+                    (
+                        "calls",
+                        calls::verify(&normalized, &calls_in(&normalized, calls))
+                            .map_or(true, |lines| !lines.is_empty()),
+                    ),
                 ];
                 let by: Vec<_> = by.iter().filter(|(_, noticed)| *noticed).map(|(name, _)| *name).collect();
                 by.iter().for_each(|name| *noticed.entry(*name).or_default() += 1);
@@ -333,7 +340,7 @@ fn remove_each_value(deployments: &[Deployment]) -> Outcome<()> {
         let [(_, resources, _), (_, _, cdk)] = &deployment.templates;
         for (name, way, without) in mutations::each_value_removed(resources) {
             removed += 1;
-            if Shape::of(&without) == *cdk && !is_left_aside(&resources[&name].kind, &way) {
+            if NormalizedTemplate::of(&without) == *cdk && !is_left_aside(&resources[&name].kind, &way) {
                 unseen.insert(format!("{name}: {}", way.join(" ")));
             }
         }
@@ -353,7 +360,7 @@ fn join(lines: &BTreeSet<String>) -> String {
 /// What may differ between templates, and what of an API's body describes requests that API Gateway does not check.
 fn is_left_aside(kind: &str, way: &[String]) -> bool {
     let way: Vec<_> = way.iter().map(String::as_str).collect();
-    !shape::is_compared(kind, way[0])
+    !normalized_template::is_compared(kind, way[0])
         || kind == "AWS::ApiGatewayV2::Api"
             && matches!(way.as_slice(), ["Body", "info" | "tags" | "openapi" | "components", ..])
         || kind == "AWS::ApiGatewayV2::Api" && matches!(way.as_slice(), ["Body", "paths", _, _, "responses" | "parameters", ..])
