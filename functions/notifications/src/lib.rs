@@ -43,8 +43,8 @@ use std::{sync::Arc, time::Duration};
 
 use api::Clock;
 use domain::{Customer, Email, Order, OrderId, Timestamp};
-use stream::{Answer, Batch, Change, DeadLetters, Failure, Kind, Mapping, Runner};
-use table::{Claim, GivenUp, StoreError, Table, error_chain, keys};
+use stream::{Answer, Batch, Change, DeadLetters, EventName, Failure, Kind, Mapping, Runner};
+use table::{Claim, GivenUp, StoreError, Table, error_chain, keys::Entity};
 
 use limits::{ShopLimited, log_dropped};
 
@@ -66,10 +66,8 @@ pub const MAPPING: Mapping = Mapping {
     retries: 5,
     max_age: Duration::from_secs(6 * 3_600),
     bisect: true,
-    filters: &[concat!(
-        r#"{"eventName":["INSERT","MODIFY"],"#,
-        r#""dynamodb":{"Keys":{"PK":{"S":[{"prefix":"ORDER#"}]},"SK":{"S":["STATUS"]}}}}"#,
-    )],
+    events: &[EventName::Insert, EventName::Modify],
+    entities: &[Entity::Order],
 };
 
 /// How often the mark that a mail was sent is tried.
@@ -110,7 +108,7 @@ pub async fn handle(state: &State, batch: Batch, deadline: Option<Timestamp>) ->
 
 /// Tells a customer what one change of an order says. Any other change says nothing: a mapping's filter is not relied on.
 async fn tell(state: &State, change: &Change) -> Result<(), Failure> {
-    let is_order = change.key.sk == keys::ORDER_STATUS && change.key.pk.starts_with(keys::ORDER_PREFIX);
+    let is_order = change.key.entity() == Some(Entity::Order);
     // Time or an operator cleared an order away, and the customer has heard all about it.
     let is_gone = matches!(change.kind, Kind::Remove | Kind::Expire);
     let Some(new) = change.new.as_ref().filter(|_| is_order && !is_gone) else { return Ok(()) };

@@ -1,11 +1,10 @@
-use domain::ProductId;
 use stream::{Change, Failure};
-use table::{Table, product_of};
+use table::{Table, keys::Entity, product_of};
 
 /// Keeps right what lists say of a product's stock, whenever it runs out, comes back, or the product is rewritten.
 pub async fn project(table: &Table, change: &Change) -> Result<(), Failure> {
     let Some(product) = product_of(&change.key) else { return Ok(()) };
-    if !may_make_wrong(&product, change)? {
+    if !may_make_wrong(change)? {
         return Ok(());
     }
     // What is so this moment counts, not what was so at the time of the record.
@@ -18,13 +17,11 @@ pub async fn project(table: &Table, change: &Change) -> Result<(), Failure> {
     }
 }
 
-fn may_make_wrong(product: &ProductId, change: &Change) -> Result<bool, Failure> {
-    let sk = &change.key.sk;
-    if *sk == table::keys::product(product).sk {
-        return Ok(change.new.is_some());
-    }
-    if !sk.starts_with(&table::keys::stock(product, "").sk) {
-        return Ok(false);
+fn may_make_wrong(change: &Change) -> Result<bool, Failure> {
+    match change.key.entity() {
+        Some(Entity::Product) => return Ok(change.new.is_some()),
+        Some(Entity::Stock) => {}
+        _ => return Ok(false),
     }
     // Sales in between, the most of all changes, cost nothing.
     let units = |image: &Option<table::Image>| image.as_ref().map(|i| i.available()).transpose();

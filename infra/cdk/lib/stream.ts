@@ -34,7 +34,7 @@ export function addMappings(scope: Construct, table: CfnTable, functions: Functi
         SK: { S: [{ prefix: 'META#' }, { prefix: 'MOVE#' }, { prefix: 'REVIEW#' }] },
       }),
       keyed({ PK: { S: [{ prefix: 'USER#' }] }, SK: { S: ['PROFILE', 'ACCOUNT', { prefix: 'ADDRESS#' }] } }),
-      keyed({ PK: { S: [{ prefix: 'EMAIL#' }] } }),
+      keyed({ PK: { S: [{ prefix: 'EMAIL#' }] }, SK: { S: ['CREDENTIAL'] } }),
     ],
   });
   return { Notifications: notifications, Projections: projections };

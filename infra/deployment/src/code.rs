@@ -89,7 +89,7 @@ fn table(template: &NormalizedTemplate) -> Vec<String> {
 fn mapping(template: &NormalizedTemplate, mapping: &Mapping) -> Vec<String> {
     let function = resource_of(mapping.function);
     let name = function.replace("Function", "Mapping");
-    let filters: Vec<_> = mapping.filters.iter().map(|pattern| json!({"Pattern": pattern})).collect();
+    let filters: Vec<_> = mapping.patterns().iter().map(|pattern| json!({"Pattern": pattern})).collect();
     let code = json!({
         "BatchSize": mapping.batch_size,
         "MaximumBatchingWindowInSeconds": mapping.window.as_secs(),

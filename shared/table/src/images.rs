@@ -55,5 +55,5 @@ impl Image {
 
 /// The product whose partition a key is in.
 pub fn product_of(key: &Key) -> Option<ProductId> {
-    key.pk.strip_prefix("PROD#")?.parse().ok()
+    keys::product_id(&key.pk).ok()
 }

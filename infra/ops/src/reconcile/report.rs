@@ -3,7 +3,7 @@ use std::fmt;
 use domain::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
-use table::{StoreError, error_chain};
+use table::{StoreError, error_chain, keys::PRODUCT_PREFIX};
 
 /// What a comparison came to. Its `Display` is the summary; findings have their own.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -190,7 +190,7 @@ impl fmt::Display for NotJudged {
             Why::Moving => "its stock is moving; run it again when less is going on",
             Why::CreatedAgain => "it was deleted and created again, and its ledger and orders are of both",
         };
-        write!(f, "PROD#{}: not judged: {why}", self.product)
+        write!(f, "{PRODUCT_PREFIX}{}: not judged: {why}", self.product)
     }
 }
 
