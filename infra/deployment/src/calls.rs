@@ -95,7 +95,7 @@ fn implied(request: &Request) -> Vec<Request> {
 /// What a transaction of writes can do. Whether IAM looks at the keys of each action, or at those of all actions together,
 /// AWS does not say; so each of these a function has for the keys of all of them.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html>
-const IN_TRANSACTIONS: [&str; 4] =
+pub const IN_TRANSACTIONS: [&str; 4] =
     ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"];
 
 fn as_one_transaction(requests: &[Request]) -> Vec<Request> {
@@ -131,6 +131,9 @@ fn of_lambda(template: &NormalizedTemplate, function: &str) -> Vec<Request> {
     needed
 }
 
+/// How a role comes to allow what its function calls.
+const GENERATE: &str = "run `cargo xtask generate --calls target/infra/calls.jsonl` and review what it changes";
+
 /// Calls that a role does not allow, and permissions that no call needs; a line each, with what to do.
 pub fn verify(template: &NormalizedTemplate, calls: &[Call]) -> Outcome<Vec<String>> {
     let mut found = Vec::new();
@@ -158,14 +161,13 @@ pub fn verify(template: &NormalizedTemplate, calls: &[Call]) -> Outcome<Vec<Stri
         let role = function.replace("Function", "Role");
         for request in &requests {
             if !policy.allows(request)? {
-                found.push(format!("{function} needs {request}; {role} does not allow it: add it in both templates"));
+                found.push(format!("{function} needs {request}, and {role} does not allow it: {GENERATE}"));
             }
         }
         let needed = |permission: &Permission| requests.iter().any(|request| permission.is_just(request));
         for permission in policy.permissions().iter().filter(|permission| !needed(permission)) {
             found.push(format!(
-                "{role} allows {}, which is not just what some call of {function} needs: take it away in both templates, or \
-                 test it",
+                "{role} allows {}, which is not exactly what some call of {function} needs: {GENERATE}, or test what needs it",
                 permission.0
             ));
         }

@@ -4,6 +4,7 @@ mod ci;
 mod deny;
 mod direction;
 mod faults;
+mod generate;
 mod infra;
 mod one_build;
 mod openapi;
@@ -58,11 +59,16 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Writes into the SAM template and the facts of CDK what the code knows
+    ///
+    /// Indexes with their scaling and alarms, routes, environments, stream mappings, and what roles allow. `--check` writes
+    /// nothing, and fails if something would be written.
+    Generate(generate::Options),
     /// Checks what is deployed: SAM, CDK, roles, alarms, and the functions as they are built
     ///
     /// Installs SAM CLI, cfn-lint, checkov, cargo-lambda and CDK once, into target/tools and infra/cdk/node_modules (needs
-    /// Python 3 and npm). Validates and lints the templates, builds the functions, compares SAM's template with CDK's and
-    /// both with the code, compares roles with the calls that the end-to-end tests make, takes every control away in turn
+    /// Python 3 and npm). Validates and lints the templates, builds the functions, compares SAM's template with
+    /// CDK's, compares roles with the calls that the end-to-end tests make, takes every control away in turn
     /// to see that somebody notices, and starts each function with the environment that the template gives it. No account
     /// is needed.
     Infra(infra::Options),
@@ -102,6 +108,7 @@ fn main() -> ExitCode {
         Task::Direction => direction::run(),
         Task::Faults { arguments } => faults::run(&arguments),
         Task::Soak => faults::run(&["--seeds-only", "--seeds", "10000"].map(str::to_owned)),
+        Task::Generate(options) => generate::run(&options),
         Task::Infra(options) => infra::run(&options),
         Task::Openapi => openapi::run(),
         Task::OneBuild(options) => one_build::run(&options),
