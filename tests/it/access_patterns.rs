@@ -221,7 +221,6 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     };
     pattern!("AP-54", table.review_put(&review));
     pattern!("AP-56", table.review_list(&mug, 24, None));
-    assert_eq!(pattern!("AP-71", table.review_list_by_customer(&uid, 24, None)).items, [review]);
     assert!(pattern!("AP-57", table.review_count(&mug, &uid)));
     pattern!("AP-55", table.review_delete(&mug, &uid));
 

@@ -15,10 +15,8 @@ use crate::{
     keys::{self, Key},
     meter::metered,
     page::one_more_than,
-    reconcile::IndexPosition,
     rows,
     rows::{Item, from_item, millis, n, s},
-    schema,
     transact::{TransactError, values},
 };
 
@@ -28,9 +26,6 @@ struct ReviewRow {
     pk: String,
     #[serde(rename = "SK")]
     sk: String,
-    /// The hash key of `reviewer-index`; in no answer of another index or of the table.
-    #[serde(default)]
-    reviewer: String,
     stars: u8,
     text: String,
     /// When it was written, in milliseconds since the epoch.
@@ -44,7 +39,7 @@ pub struct ReviewPosition(String);
 fn review_item(review: &Review) -> Item {
     let Key { pk, sk } = keys::review(&review.product, &review.customer);
     let (stars, text) = (review.stars.count(), review.text.as_str().to_owned());
-    rows::to_item(ReviewRow { pk, sk, reviewer: review.customer.to_string(), stars, text, at: millis(review.at) })
+    rows::to_item(ReviewRow { pk, sk, stars, text, at: millis(review.at) })
 }
 
 fn review(item: Item) -> Result<Review, StoreError> {
@@ -105,34 +100,6 @@ impl Table {
         let more = output.last_evaluated_key.is_some();
         let items = output.items.unwrap_or_default().into_iter().map(review).collect::<Result<Vec<_>, _>>()?;
         Ok(Page::cut(items, limit, more, |r| ReviewPosition(r.customer.to_string())))
-    }
-
-    /// AP-71: a customer's reviews, newest first. Query reviewer-index, eventually consistent.
-    pub async fn review_list_by_customer(
-        &self,
-        customer: &UserId,
-        limit: i32,
-        after: Option<IndexPosition>,
-    ) -> Result<Page<Review, IndexPosition>, StoreError> {
-        let call = self
-            .query()
-            .index_name(schema::REVIEWER.name)
-            .key_condition_expression("reviewer = :customer")
-            .expression_attribute_values(":customer", s(customer.to_string()))
-            .scan_index_forward(false)
-            .limit(one_more_than(limit))
-            .set_exclusive_start_key(after.map(IndexPosition::into_key))
-            .send();
-        let output = metered("AP-71", call).await?;
-        let more = output.last_evaluated_key.is_some();
-        let items = output.items.unwrap_or_default().into_iter().map(review).collect::<Result<Vec<_>, _>>()?;
-        let position = |r: &Review| {
-            let mut key = keys::review(&r.product, &r.customer).into_item();
-            key.insert(schema::REVIEWER.hash.to_owned(), s(r.customer.to_string()));
-            key.insert(schema::REVIEWER.range.to_owned(), n(millis(r.at)));
-            IndexPosition::of_key(key)
-        };
-        Ok(Page::cut(items, limit, more, position))
     }
 
     /// AP-57: counts a customer's review as it is this moment, or that it is gone. BatchGetItem of the review and what was

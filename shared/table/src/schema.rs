@@ -85,18 +85,9 @@ pub const ORDER_STATE: Index = Index {
     include: &["total", "currency", "itemCount", "version"],
 };
 
-/// A customer's reviews by when they were written.
-pub const REVIEWER: Index = Index {
-    name: "reviewer-index",
-    hash: "reviewer",
-    range: "at",
-    range_type: RangeType::Number,
-    include: &["stars", "text"],
-};
-
 /// Every index of the table.
 pub fn indexes() -> Vec<Index> {
-    [&CATEGORY_INDEXES[..], &[CATALOG_PRICE, FEATURED, DUE, ORDER_STATE, REVIEWER]].concat()
+    [&CATEGORY_INDEXES[..], &[CATALOG_PRICE, FEATURED, DUE, ORDER_STATE]].concat()
 }
 
 impl Table {
