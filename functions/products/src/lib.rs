@@ -7,7 +7,6 @@ mod catalog;
 mod categories;
 mod category_renames;
 mod description;
-mod reviews;
 mod stock;
 mod wire;
 
@@ -66,7 +65,6 @@ pub fn router(state: State) -> OpenApiRouter {
         .routes(routes!(catalog::get))
         .routes(routes!(categories::list))
         .routes(routes!(description::get))
-        .routes(routes!(reviews::list))
         .routes(routes!(admin::create))
         .routes(routes!(admin::replace, admin::patch, admin::delete))
         .routes(routes!(stock::adjust))
