@@ -29,7 +29,7 @@ struct Row {
 fn each_access_pattern_costs_what_its_row_says() {
     let rows = rows();
 
-    // Unoptimised, fifty of the SDK's futures side by side are more than a test thread's stack holds.
+    // In a debug build, fifty of the SDK's futures side by side need more stack than a test thread has.
     let runtime = || tokio::runtime::Runtime::new().expect("a runtime").block_on(measure_all());
     let thread = std::thread::Builder::new().stack_size(64 << 20).spawn(runtime).expect("a thread");
     let measured = thread.join().expect("every pattern can be measured");
@@ -126,7 +126,7 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     macro_rules! pattern {
         ($name:literal, $call:expr) => {{
             let (result, cost) = meter::measure($call).await;
-            // What its method counts for, metrics show under the same number.
+            // Metrics show the cost under the number of the pattern that the method counts for.
             let counted: Vec<_> = cost.by_pattern.into_keys().collect();
             let named: String = $name.chars().take_while(|c| !c.is_ascii_lowercase()).collect();
             assert!(counted.is_empty() || counted == [named.as_str()], "{} is counted as {counted:?}", $name);
@@ -207,7 +207,7 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     let request = idempotency(&uid, "a-mug-comes-back", "POST /stock");
     let adjust = table.stock_adjust(&back, delta, "restock", &uid, shop.clock.uuid_v7(), "{}", &request, now);
     adjust.await.unwrap();
-    assert!(pattern!("AP-53", table.stock_sign_set(&back, false)));
+    assert!(pattern!("AP-53", table.sold_out_flag_set(&back, false)));
     pattern!("AP-17", table.idempotency_get(&request));
 
     assert!(!pattern!("AP-50", table.stock_moves(&back)).is_empty());
@@ -224,7 +224,7 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     assert!(pattern!("AP-57", table.review_count(&mug, &uid)));
     pattern!("AP-55", table.review_delete(&mug, &uid));
 
-    assert!(!pattern!("AP-52", table.stock_sign_get(&mug)).unwrap().is_wrong());
+    assert!(!pattern!("AP-52", table.sold_out_flag_get(&mug)).unwrap().is_wrong());
 
     // Sessions and customers.
     let limit = RateLimit { scope: "test".to_owned(), most: 5, window: SignedDuration::from_mins(1) };
@@ -289,7 +289,7 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     pattern!("AP-41a", table.order_project(&confirmed.order));
     let event: PaymentEventId = "evt_1".parse().unwrap();
     assert!(pattern!("AP-44", table.payment_event_put(order.id, &event, now)));
-    let nothing = idempotency(&uid, "a-wish-that-was-so", "POST /orders/{orderId}/cancel");
+    let nothing = idempotency(&uid, "a-request-without-effect", "POST /orders/{orderId}/cancel");
     pattern!("AP-43", table.idempotency_put(&nothing, "an outcome", now));
     let refunding = confirmed.order.refund(&RefundRequest::default(), now).unwrap();
     let request = idempotency(&uid, "a-refund-of-all-of-it", "POST /admin/orders/{orderId}/refund");
@@ -412,7 +412,7 @@ fn rows() -> BTreeMap<String, Row> {
     rows.collect()
 }
 
-/// `0.5 RRU`, `9 WRU` or `1 RRU, 2 WRU`, whatever stands behind it in brackets.
+/// Parses `0.5 RRU`, `9 WRU` or `1 RRU, 2 WRU`; text in brackets after it is ignored.
 fn units(cell: &str) -> (f64, f64) {
     let plain = cell.split('(').next().unwrap_or_default();
     let of = |unit: &str| {

@@ -1,4 +1,4 @@
-//! What becomes of an order once it is placed: cancelled, shipped, delivered, refunded.
+//! Orders after they are placed: cancelled, shipped, delivered, refunded.
 
 use domain::ProductId;
 use e2e::{Answer, Shop, Shopper, usd};
@@ -30,7 +30,7 @@ async fn a_paid_order_is_cancelled_refunded_and_back_in_stock() {
 }
 
 #[tokio::test]
-async fn an_order_without_an_outcome_is_cancelled_once_the_provider_gave_it_up() {
+async fn an_order_with_an_unknown_payment_is_cancelled_once_the_payment_is_voided() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").stock(10).create().await;
     let ann = shop.customer().await;
@@ -51,7 +51,7 @@ async fn an_order_without_an_outcome_is_cancelled_once_the_provider_gave_it_up()
 }
 
 #[tokio::test]
-async fn an_order_that_turns_out_to_be_paid_is_cancelled_with_its_money_back() {
+async fn an_order_that_turns_out_to_be_paid_is_cancelled_and_refunded() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").stock(10).create().await;
     let ann = shop.customer().await;
@@ -83,7 +83,7 @@ async fn an_order_is_shipped_then_delivered_and_then_not_cancelled() {
 
     assert_eq!(early.expect(409).code(), "order_state_conflict");
     assert_eq!((&shipped.json()["state"], &delivered.json()["state"]), (&json!("shipped"), &json!("delivered")));
-    assert_eq!(ship_again.text(), shipped.text(), "a repeated request hears the first answer, whatever came since");
+    assert_eq!(ship_again.text(), shipped.text(), "a repeated request gets the first answer, whatever happened since");
     assert_eq!(late.expect(409).json()["state"], "delivered");
     assert_eq!(events(&delivered), ["placed", "confirmed", "shipped", "delivered"]);
     assert_eq!(ann.get("/orders").await.json()["items"][0]["state"], "delivered");
@@ -239,7 +239,7 @@ async fn one_refund_sent_sixteen_times_at_once_is_paid_once() {
 }
 
 #[tokio::test]
-async fn nothing_is_refunded_shipped_or_cancelled_that_is_not_there() {
+async fn an_unknown_order_is_not_shipped_refunded_or_cancelled() {
     let shop = Shop::open().await;
     let (ann, admin) = (shop.customer().await, shop.admin().await);
     let unknown = "018cc251-f400-7000-8000-000000000000";
@@ -257,7 +257,7 @@ async fn nothing_is_refunded_shipped_or_cancelled_that_is_not_there() {
     assert_eq!(refused.expect(409).json()["state"], "payment_unknown");
 }
 
-/// A shop with ten mugs at 8.99, of which somebody has bought some.
+/// A shop that had ten mugs at 8.99, and a customer who has bought `units` of them.
 async fn bought(units: i64) -> (Shop, Shopper, String) {
     let shop = Shop::open().await;
     let mug = shop.product("mug").priced(899).stock(10).create().await;
@@ -284,7 +284,7 @@ async fn cancel(shopper: &Shopper, order: &str, key: &str) -> Answer {
     shopper.post_once(&format!("/orders/{order}/cancel"), key, Value::Null).await
 }
 
-/// What the provider took, and gave back.
+/// What the provider has taken and refunded.
 fn taken_and_returned(shop: &Shop) -> (i64, i64) {
     let of = |wanted: fn(payments::Attempt) -> bool| {
         shop.stack.payments.attempts().iter().filter(|e| wanted(e.attempt)).map(|e| e.amount).sum()

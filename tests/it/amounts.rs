@@ -1,4 +1,4 @@
-//! Amounts that the payment provider does not take, or cannot give back.
+//! Amounts that the payment provider cannot charge or refund.
 
 use std::sync::Arc;
 
@@ -34,7 +34,7 @@ async fn an_amount_that_cannot_be_charged_is_refused_before_anything_is_held() {
 }
 
 #[tokio::test]
-async fn what_costs_nothing_asks_no_provider() {
+async fn an_order_that_costs_nothing_needs_no_provider() {
     let shop = paid_by_stripe(Currency::USD).await;
     let mug = shop.product("mug").priced(0).stock(10).create().await;
     let ann = shop.customer().await;
@@ -44,7 +44,7 @@ async fn what_costs_nothing_asks_no_provider() {
 }
 
 #[tokio::test]
-async fn an_amount_that_only_the_provider_knows_not_to_take_is_no_declined_card() {
+async fn an_amount_that_only_the_provider_refuses_is_not_a_declined_card() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").priced(30).stock(10).create().await;
     let ann = shop.customer().await;

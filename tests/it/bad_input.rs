@@ -225,7 +225,7 @@ async fn a_cart_a_restock_and_a_checkout_are_refused_for_each_field_that_breaks_
 }
 
 #[tokio::test]
-async fn an_id_in_a_path_that_is_none_is_refused_on_every_route() {
+async fn a_malformed_id_in_a_path_is_refused_on_every_route() {
     let scene = Scene::set().await;
     let too_long = "x".repeat(65);
     let ids = ["a%23b", "%00", "a%00b", "a%2Fb", "a%20b", "caf%C3%A9", "%FF", &too_long];
@@ -254,7 +254,7 @@ async fn an_id_in_a_path_that_is_none_is_refused_on_every_route() {
 }
 
 #[tokio::test]
-async fn a_query_that_says_nothing_sensible_is_refused() {
+async fn an_invalid_query_is_refused() {
     let scene = Scene::set().await;
 
     for (path, status, code) in [
@@ -290,7 +290,7 @@ async fn a_query_that_says_nothing_sensible_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_query_is_said_in_words_for_people() {
+async fn the_detail_says_what_is_wrong_with_a_query() {
     let shop = Shop::open().await;
 
     let no_number = shop.stranger().get("/products?limit=abc").await.expect(400).json();
@@ -303,7 +303,7 @@ async fn what_is_wrong_with_a_query_is_said_in_words_for_people() {
 #[tokio::test]
 async fn a_parameter_that_a_route_does_not_know_is_ignored_on_every_route() {
     let scene = Scene::set().await;
-    let ads = "utm_source=news&utm_source=mail&fbclid=x%FF&_=1&state=confirmed";
+    let ads = "utm_source=newsletter&utm_source=mail&fbclid=x%FF&_=1&state=confirmed";
     let of_ann = scene.ann.get("/orders?limit=100").await.expect(200).json();
     let order = of_ann["items"][0]["orderId"].as_str().expect("an order").to_owned();
 
@@ -428,7 +428,7 @@ async fn headers_that_are_malformed_doubled_or_too_large_are_refused() {
 }
 
 #[tokio::test]
-async fn a_route_or_a_method_that_is_not_there_is_told_so() {
+async fn an_unknown_route_is_answered_404_and_an_unknown_method_405() {
     let scene = Scene::set().await;
 
     for path in ["/nope", "/products/", "/products/mug/nope", "/admin", "/admin/products/mug/stock/1", "/cart/items/"] {
@@ -451,7 +451,7 @@ async fn a_route_or_a_method_that_is_not_there_is_told_so() {
     }
 }
 
-/// A shop with something to lose: two products, and Ann, a guest with two orders and two mugs for 17.98 in her cart.
+/// A shop with two products, and Ann: a guest with two orders and two mugs for 17.98 in her cart.
 struct Scene {
     shop: Shop,
     admin: Shopper,
@@ -480,7 +480,7 @@ impl Scene {
         who.request(method.clone(), path)
     }
 
-    /// A request with a body sent as JSON, whatever it is, and all else that any route asks for.
+    /// A request whose body is sent as JSON, valid or not, with every header that a route may require.
     fn raw(&self, method: &Method, path: &str, body: impl Into<Body>) -> RequestBuilder {
         let request = self.ask(method, path).header("idempotency-key", KEY);
         request.header("content-type", "application/json").body(body)
@@ -491,7 +491,7 @@ impl Scene {
         self.refuses(&body, self.raw(&method, path, body.clone()), status, code).await;
     }
 
-    /// Fails the test unless just this problem is answered, and the table is what it was.
+    /// Fails unless the answer is exactly this problem and the table is unchanged.
     async fn refuses(&self, what: &str, request: RequestBuilder, status: u16, code: &str) {
         let copy = request.try_clone().expect("no body is a stream").build().expect("a request");
         let what = format!("{} {:.100}: {what:.200}", copy.method(), copy.url().path());
@@ -500,7 +500,7 @@ impl Scene {
 
         assert_eq!(answer.status(), status, "{what} was answered {}", answer.text());
         assert_eq!(answer.code(), code, "{what} was answered {}", answer.text());
-        assert!(kept(&self.shop).await == self.before, "{what} was refused, and changed the table all the same");
+        assert!(kept(&self.shop).await == self.before, "{what} was refused, but changed the table");
     }
 }
 

@@ -5,21 +5,21 @@ use std::sync::Arc;
 use domain::{Currency, Money, RefundByHand};
 use e2e::{Answer, Shop, Shopper, usd};
 use jiff::SignedDuration;
-use payments::{About, Attempt, PaymentEvent, PaymentNews, Stripe, StripeConfig, signature::Secrets};
+use payments::{Attempt, EventSubject, PaymentEvent, PaymentEventKind, Stripe, StripeConfig, signature::Secrets};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::webhooks::deliver;
 
 #[tokio::test]
-async fn a_refund_by_hand_becomes_one_of_the_orders_and_is_never_paid_again() {
+async fn a_refund_by_hand_is_recorded_on_the_order_and_never_paid_again() {
     let (shop, ann, order) = bought(2).await;
     let made = makes(&shop, &order, 500);
 
-    let first = sends(&shop, "evt_1", PaymentNews::RefundedByHand(made.clone())).await.expect(200);
-    let again = sends(&shop, "evt_1", PaymentNews::RefundedByHand(made.clone())).await.expect(200);
-    sends(&shop, "evt_2", PaymentNews::RefundedByHand(made.clone())).await.expect(200);
-    sends(&shop, "evt_3", PaymentNews::Refunded).await.expect(200);
+    let first = sends(&shop, "evt_1", PaymentEventKind::RefundedByHand(made.clone())).await.expect(200);
+    let again = sends(&shop, "evt_1", PaymentEventKind::RefundedByHand(made.clone())).await.expect(200);
+    sends(&shop, "evt_2", PaymentEventKind::RefundedByHand(made.clone())).await.expect(200);
+    sends(&shop, "evt_3", PaymentEventKind::Refunded).await.expect(200);
     shop.clock.advance(SignedDuration::from_mins(5));
     let swept = shop.sweep(None).await;
 
@@ -41,24 +41,24 @@ async fn a_refund_by_hand_becomes_one_of_the_orders_and_is_never_paid_again() {
 }
 
 #[tokio::test]
-async fn an_event_that_names_no_refund_has_the_payments_looked_up() {
+async fn after_an_event_without_a_refund_the_provider_is_asked_for_the_refunds() {
     let (shop, ann, order) = bought(1).await;
     let made = makes(&shop, &order, 300);
 
-    sends(&shop, "evt_1", PaymentNews::Refunded).await.expect(200);
+    sends(&shop, "evt_1", PaymentEventKind::Refunded).await.expect(200);
 
     let after = ann.get(&format!("/orders/{order}")).await.json();
     assert_eq!(after["refunds"][0]["madeByHand"], made.id.as_str());
 }
 
 #[tokio::test]
-async fn a_refund_by_hand_that_fails_is_left_to_refund_whichever_event_comes_first() {
+async fn the_amount_of_a_failed_refund_by_hand_can_be_refunded_in_any_order_of_events() {
     let (shop, ann, order) = bought(1).await;
     let made = makes(&shop, &order, 300);
     let failed = shop.stack.payments.fail_by_hand(order.parse().unwrap(), 1).unwrap().unwrap();
 
-    sends(&shop, "evt_1", PaymentNews::RefundedByHand(failed)).await.expect(200);
-    sends(&shop, "evt_2", PaymentNews::RefundedByHand(made)).await.expect(200);
+    sends(&shop, "evt_1", PaymentEventKind::RefundedByHand(failed)).await.expect(200);
+    sends(&shop, "evt_2", PaymentEventKind::RefundedByHand(made)).await.expect(200);
 
     let after = ann.get(&format!("/orders/{order}")).await.json();
     assert_eq!((&after["refunds"][0]["state"], &after["refunded"]), (&json!("refused"), &usd(0)));
@@ -69,7 +69,7 @@ async fn a_refund_by_hand_that_fails_is_left_to_refund_whichever_event_comes_fir
 }
 
 #[tokio::test]
-async fn an_event_before_the_payment_is_known_comes_again() {
+async fn an_event_that_precedes_its_payment_is_answered_503_and_applied_when_retried() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").priced(899).stock(10).create().await;
     let ann = shop.customer().await;
@@ -77,10 +77,10 @@ async fn an_event_before_the_payment_is_known_comes_again() {
     let order = id(&ann.pays_with("tok_timeout_paid", "the-answer-is-lost").await.expect(202));
     let made = makes(&shop, &order, 300);
 
-    let early = sends(&shop, "evt_1", PaymentNews::RefundedByHand(made.clone())).await;
+    let early = sends(&shop, "evt_1", PaymentEventKind::RefundedByHand(made.clone())).await;
     shop.clock.advance(SignedDuration::from_mins(2));
     shop.sweep(None).await;
-    let again = sends(&shop, "evt_1", PaymentNews::RefundedByHand(made)).await.expect(200);
+    let again = sends(&shop, "evt_1", PaymentEventKind::RefundedByHand(made)).await.expect(200);
 
     assert_eq!(early.expect(503).code(), "busy");
     assert_eq!(again.json(), json!({"outcome": "applied"}));
@@ -88,23 +88,23 @@ async fn an_event_before_the_payment_is_known_comes_again() {
 }
 
 #[tokio::test]
-async fn a_payment_of_somebody_else_is_ignored_and_an_amount_of_another_currency_contradicts() {
+async fn a_refund_of_a_foreign_payment_is_ignored_and_one_in_another_currency_is_refused() {
     let (shop, ann, order) = bought(1).await;
     let made = makes(&shop, &order, 300);
-    let foreign = About::Payment("of_another_shop".to_owned());
-    let news = PaymentNews::RefundedByHand(made.clone());
-    let foreign = PaymentEvent { id: "evt_1".parse().unwrap(), about: foreign, news };
+    let foreign = EventSubject::Payment("of_another_shop".to_owned());
+    let kind = PaymentEventKind::RefundedByHand(made.clone());
+    let foreign = PaymentEvent { id: "evt_1".parse().unwrap(), subject: foreign, kind };
     let pounds = RefundByHand { amount: Money::amount(300, Currency::GBP), ..made };
 
     assert_eq!(deliver(&shop, &foreign).await.expect(200).json(), json!({"outcome": "ignored"}));
-    let contradicts = sends(&shop, "evt_2", PaymentNews::RefundedByHand(pounds)).await.expect(422);
+    let contradicts = sends(&shop, "evt_2", PaymentEventKind::RefundedByHand(pounds)).await.expect(422);
 
     assert_eq!(contradicts.code(), "event_contradicts");
     assert_eq!(ann.get(&format!("/orders/{order}")).await.json()["refunds"], json!([]));
 }
 
 #[tokio::test]
-async fn whose_payment_it_is_has_to_be_answered_first() {
+async fn an_event_is_answered_503_while_the_provider_cannot_say_whose_payment_it_is() {
     // There is no server at this address.
     let stripe = StripeConfig::from_env(|name| match name {
         "STRIPE_ENDPOINT" => Some("http://127.0.0.1:1".to_owned()),
@@ -124,9 +124,9 @@ async fn whose_payment_it_is_has_to_be_answered_first() {
 }
 
 #[tokio::test]
-async fn a_cancelled_order_pays_back_what_a_refund_by_hand_left() {
+async fn cancelling_refunds_only_what_a_refund_by_hand_left() {
     let (shop, ann, order) = bought(2).await;
-    // Its event has not come yet.
+    // The webhook event of this refund has not arrived yet.
     makes(&shop, &order, 100);
 
     let path = format!("/orders/{order}/cancel");
@@ -140,7 +140,7 @@ async fn a_cancelled_order_pays_back_what_a_refund_by_hand_left() {
     assert_eq!(shop.stock(&"mug".parse().unwrap()).await, 10);
 }
 
-/// Ten mugs at 8.99, of which somebody bought so many.
+/// A shop that had ten mugs at 8.99, and a customer who has bought `units` of them.
 pub async fn bought(units: i64) -> (Shop, Shopper, String) {
     let shop = Shop::open().await;
     let mug = shop.product("mug").priced(899).stock(10).create().await;
@@ -154,10 +154,10 @@ pub fn events(order: &Value) -> Vec<&str> {
     order["history"].as_array().unwrap().iter().map(|t| t["event"].as_str().unwrap()).collect()
 }
 
-/// An event about the only payment there is.
-pub async fn sends(shop: &Shop, id: &str, news: PaymentNews) -> Answer {
-    let about = About::Payment(shop.stack.payments.entries()[0].reference.clone());
-    deliver(shop, &PaymentEvent { id: id.parse().unwrap(), about, news }).await
+/// Delivers an event about the only payment there is.
+pub async fn sends(shop: &Shop, id: &str, kind: PaymentEventKind) -> Answer {
+    let subject = EventSubject::Payment(shop.stack.payments.entries()[0].reference.clone());
+    deliver(shop, &PaymentEvent { id: id.parse().unwrap(), subject, kind }).await
 }
 
 fn makes(shop: &Shop, order: &str, cents: i64) -> RefundByHand {

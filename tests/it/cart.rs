@@ -5,7 +5,7 @@ use serde_json::json;
 use tokio::join;
 
 #[tokio::test]
-async fn a_cart_shows_the_price_and_stock_of_now() {
+async fn a_cart_shows_the_current_price_and_stock() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").priced(899).stock(7).create().await;
     let (ann, admin) = (shop.customer().await, shop.admin().await);
@@ -20,14 +20,14 @@ async fn a_cart_shows_the_price_and_stock_of_now() {
 }
 
 #[tokio::test]
-async fn a_cart_says_of_each_line_what_checkout_will_say() {
+async fn each_cart_line_says_whether_checkout_will_accept_it() {
     let shop = Shop::open().await;
     let (ann, admin) = (shop.customer().await, shop.admin().await);
     for (id, stock) in [("cup", 9), ("jug", 9), ("mug", 9), ("pan", 9)] {
         ann.adds(&shop.product(id).priced(899).stock(stock).create().await, 3).await.expect(200);
     }
     let take = |id: &str, delta: i64| {
-        let (path, key) = (format!("/admin/products/{id}/stock"), format!("counted-the-shelf-{id}"));
+        let (path, key) = (format!("/admin/products/{id}/stock"), format!("stock-was-counted-{id}"));
         let admin = &admin;
         async move { admin.post_once(&path, &key, json!({"delta": delta, "reason": "counted"})).await.expect(201) }
     };
@@ -58,7 +58,7 @@ async fn a_cart_says_of_each_line_what_checkout_will_say() {
     ];
     assert_eq!(said, expected);
     assert_eq!(ann.checks_out().await.status(), 409);
-    // Whoever changes the line has seen the price of now.
+    // Changing a line also accepts the current price.
     let set = ann.put("/cart/items/jug", json!({"quantity": 2})).await.expect(200).json();
     assert_eq!((&set["items"][1]["priceChanged"], &set["items"][1]["status"]), (&json!(false), &json!("available")));
 }
@@ -79,7 +79,7 @@ async fn a_hundred_tabs_that_add_at_once_all_count() {
 }
 
 #[tokio::test]
-async fn a_client_that_saw_an_older_cart_is_told_the_current_one() {
+async fn a_change_to_an_outdated_cart_is_answered_with_the_current_one() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").create().await;
     let ann = shop.customer().await;
@@ -100,7 +100,7 @@ async fn a_client_that_saw_an_older_cart_is_told_the_current_one() {
 }
 
 #[tokio::test]
-async fn a_client_names_several_versions_any_or_a_weak_one() {
+async fn if_match_takes_several_versions_or_any_but_no_weak_one() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").create().await;
     let ann = shop.customer().await;

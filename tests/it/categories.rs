@@ -153,7 +153,7 @@ async fn only_an_empty_category_can_be_removed() {
     assert_eq!(remove("Kitchen").await.expect(404).code(), "not_found");
     assert!(paths(&admin.get("/admin/categories").await.json()).is_empty());
 
-    // A category that is used again is there again.
+    // A removed category is back as soon as a product is in it.
     shop.product("cup").in_category("Kitchen/Mugs").create().await;
     shop.drain().await;
     assert_eq!(counts(&admin).await, [("Kitchen", 1), ("Kitchen/Mugs", 1)].map(named));
@@ -177,7 +177,7 @@ async fn a_renamed_category_takes_its_products_and_those_below_along() {
     let moved = admin.get(&at).await.expect(200).json();
     assert_eq!((&moved["state"], &moved["moved"], &moved["total"]), (&json!("running"), &json!(2), &json!(2)));
 
-    // Somebody who has not heard of it yet.
+    // A product created in the old category while the rename runs.
     shop.product("jug").in_category("Kitchen/Mugz").create().await;
     shop.drain().await;
     shop.clock.advance(SignedDuration::from_mins(1));
@@ -201,7 +201,7 @@ async fn a_renamed_category_takes_its_products_and_those_below_along() {
     assert!(listed(&reader, "Kitchen/Mugz").await.is_empty());
     let renames = admin.get("/admin/categories/renames").await.expect(200).json();
     assert_eq!((&renames["items"], &renames["nextCursor"]), (&json!([finished]), &Value::Null));
-    // And everything it was renamed to can be renamed back.
+    // The rename can be reversed.
     admin.post("/admin/categories/renames", json!({"from": "Table/Mugs", "to": "Kitchen/Mugz"})).await.expect(202);
 }
 
@@ -229,7 +229,7 @@ async fn a_category_of_any_level_can_be_renamed() {
 }
 
 #[tokio::test]
-async fn renames_are_carried_out_one_after_another_and_a_run_that_is_cut_off_is_gone_on_with() {
+async fn renames_run_one_after_another_and_an_interrupted_one_is_resumed() {
     let shop = Shop::with_stream().await;
     let admin = shop.admin().await;
     for i in 0..30 {
@@ -244,7 +244,7 @@ async fn renames_are_carried_out_one_after_another_and_a_run_that_is_cut_off_is_
 
     let cut_off = shop.sweep(Some(shop.clock.now() + SignedDuration::from_secs(1))).await;
     assert_eq!(cut_off.moved, 0);
-    // Two at once move each product once.
+    // Two sweeps at once move each product once.
     let (one, other) = tokio::join!(shop.sweep(None), shop.sweep(None));
     assert_eq!(one.moved + other.moved, 30);
     for _ in 0..4 {
@@ -281,7 +281,7 @@ async fn a_category_cannot_be_renamed_to_where_its_products_cannot_go() {
 }
 
 #[tokio::test]
-async fn a_product_whose_new_path_is_too_deep_stays_and_is_told_of() {
+async fn a_product_whose_new_path_is_too_deep_stays_and_is_counted_as_left() {
     let shop = Shop::with_stream().await;
     let admin = shop.admin().await;
     shop.product("mug").in_category("A").create().await;
@@ -301,7 +301,7 @@ async fn a_product_whose_new_path_is_too_deep_stays_and_is_told_of() {
 }
 
 #[tokio::test]
-async fn a_table_of_before_is_migrated_and_again_nothing_changes() {
+async fn an_old_table_is_migrated_and_a_second_migration_changes_nothing() {
     let shop = Shop::with_stream().await;
     let admin = shop.admin().await;
     for (id, category) in
@@ -326,7 +326,7 @@ async fn a_table_of_before_is_migrated_and_again_nothing_changes() {
     assert!(!ops::migrate::is_due(table).await.unwrap());
     let expected = [("Apparel", 1), ("Emptied", 0), ("Kitchen", 3), ("Kitchen/Mugs", 2), ("Kitchen/Pans", 1)];
     assert_eq!(counts(&admin).await, expected.map(named));
-    // What is on the stream of the time before is counted already.
+    // Stream records from before the migration are not counted twice.
     shop.drain().await;
     assert_eq!(counts(&admin).await, expected.map(named));
 }
@@ -389,7 +389,7 @@ async fn lists_cost_the_same_with_10_1000_and_50000_categories() {
     for all in [10, 1_000, 50_000] {
         put_categories(&shop, there..all).await;
         there = all;
-        // Another page of the cache.
+        // The cached pages of the round before expire.
         shop.clock.advance(SignedDuration::from_mins(1));
 
         let tree = admin.get("/categories?limit=100").await.expect(200);
@@ -402,7 +402,7 @@ async fn lists_cost_the_same_with_10_1000_and_50000_categories() {
         if engine_counts_like_aws() {
             let costs = [&tree, &children, &everything].map(|answer| answer.cost().rru);
             assert!(costs[0] <= 4.0 && costs[1] <= 1.0 && costs[2] <= 4.0 + 3.0, "{all}: {costs:?}");
-            // Session, and three levels that are looked for; a product, and the levels that were new.
+            // Reads: the session and three category levels. Writes: the product and the new levels.
             let cost = created.cost();
             assert!(cost.rru <= 4.0 && cost.wru <= 16.0, "{all}: {cost:?}");
         }
@@ -413,7 +413,7 @@ async fn lists_cost_the_same_with_10_1000_and_50000_categories() {
     assert!(whole.is_sorted_by_key(|joined| path(joined)));
 }
 
-/// Categories of three levels, most of them in one: 100 outermost, 900 below those, and the rest below these.
+/// Categories of three levels: 100 at the top, 900 below those, and the rest below these.
 async fn put_categories(shop: &Shop, range: std::ops::Range<usize>) {
     let client = shop.raw_client();
     let name = |i: usize| match i {
@@ -439,7 +439,7 @@ async fn put_categories(shop: &Shop, range: std::ops::Range<usize>) {
     stream::iter(all.chunks(25)).map(write).buffer_unordered(8).collect::<Vec<_>>().await;
 }
 
-/// What a version before would have left: every path in one item, and nothing counted.
+/// Turns the table into what an earlier version stored: all paths in one item, no counts.
 pub async fn make_before(shop: &Shop, paths: &[&str]) {
     let (client, table) = (shop.raw_client(), shop.stack.table.name());
     for item in shop.dump().await {
@@ -469,7 +469,7 @@ pub fn named((path, products): (&str, u64)) -> (String, u64) {
     (path.to_owned(), products)
 }
 
-/// Every category that staff see, with its products.
+/// Every category that staff see, with its number of products.
 pub async fn counts(admin: &Shopper) -> Vec<(String, u64)> {
     let answer = admin.get("/admin/categories").await.expect(200).json();
     let products = answer["items"].as_array().unwrap().iter().map(|item| item["products"].as_u64().unwrap());

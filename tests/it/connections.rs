@@ -1,4 +1,4 @@
-//! The local gateway on the wire: what becomes of connections that are slow, many, or answered before they were read.
+//! Connections of the local gateway: slow ones, many at once, and those of requests answered before they were read.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::{
 /// A client that speaks HTTP by hand.
 struct Wire(BufReader<TcpStream>);
 
-/// Status, the headers in small letters, and the body.
+/// Status, the headers in lower case, and the body.
 #[derive(Debug)]
 struct Answered {
     status: u16,
@@ -77,13 +77,13 @@ async fn an_early_refusal_leaves_the_connection_usable_or_says_that_it_ends() {
         // Refused for its headers, for its session, for its type or as too large, before its body was looked at.
         let (path, headers, bytes) = match i % 4 {
             0 => ("/cart/items", "", 30_000),
-            1 => ("/orders", "authorization: Bearer nobody.at.all\r\n", 70_000),
+            1 => ("/orders", "authorization: Bearer no.such.token\r\n", 70_000),
             2 => ("/nothing/here", "", 200_000),
             _ => ("/sessions", "x-filler: 1\r\nhost: localhost\r\n", 100),
         };
         wire.says(&post(path, headers, bytes)).await;
         wire.says(&"x".repeat(bytes)).await;
-        let answered = wire.answer().await.unwrap_or_else(|| panic!("request {i} met a dead connection"));
+        let answered = wire.answer().await.unwrap_or_else(|| panic!("request {i} found the connection closed"));
         assert!((400..500).contains(&answered.status), "{answered:?}");
         if answered.announces_the_end() {
             wire = Wire::to(&shop).await;
@@ -95,7 +95,7 @@ async fn an_early_refusal_leaves_the_connection_usable_or_says_that_it_ends() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_much_or_never_comes_ends_the_connection_and_the_answer_says_so() {
+async fn a_body_that_is_too_large_or_never_sent_ends_the_connection_and_the_answer_says_so() {
     let shop = Shop::open().await;
     let (mut huge, mut waiting, mut stuck) = (Wire::to(&shop).await, Wire::to(&shop).await, Wire::to(&shop).await);
 
@@ -111,7 +111,7 @@ async fn a_body_that_is_too_much_or_never_comes_ends_the_connection_and_the_answ
 }
 
 #[tokio::test]
-async fn three_hundred_slow_clients_do_not_stop_the_others_and_are_let_go() {
+async fn three_hundred_slow_clients_do_not_block_others_and_are_disconnected() {
     let shop = shop_with(ConnectionLimits { head: Duration::from_millis(500), ..ConnectionLimits::default() }).await;
     let slow = join_all((0..300).map(async |_| {
         let mut wire = Wire::to(&shop).await;
@@ -143,7 +143,7 @@ async fn a_body_that_comes_too_slowly_is_answered_and_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn one_connection_too_many_is_told_so_and_there_is_room_again_once_another_ends() {
+async fn one_connection_too_many_is_answered_503_and_accepted_once_another_ends() {
     let shop = shop_with(ConnectionLimits { most: 3, ..ConnectionLimits::default() }).await;
     let get = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
     let mut held = Vec::new();
@@ -166,7 +166,7 @@ async fn one_connection_too_many_is_told_so_and_there_is_room_again_once_another
     let room = loop {
         let mut next = Wire::to(&shop).await;
         next.says(get).await;
-        // The place is given back a moment after the connection was closed.
+        // The slot is released a moment after the connection closes.
         match next.answer().await {
             Some(answered) if answered.status == 200 => break answered,
             Some(_) | None => tokio::task::yield_now().await,

@@ -1,10 +1,10 @@
-//! What each route costs: docs/costs.md says it, and is held to it.
+//! Each route costs what docs/costs.md says.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
 use domain::{Currency, Money};
 use e2e::{ADMIN_EMAIL, ADMIN_PASSWORD, Answer, PASSWORD, Shop, engine_counts_like_aws};
-use payments::PaymentNews;
+use payments::PaymentEventKind;
 use serde_json::json;
 
 use crate::{
@@ -35,7 +35,7 @@ async fn each_route_costs_what_the_price_list_says() {
     assert!(rows == measured, "the rows of docs/costs.md have to be\n{table}");
 }
 
-/// A route asked so that it does what it is for, on a shop where nobody has asked anything.
+/// A typical successful request of the route, in a new shop.
 async fn usual(shop: &Shop, route: &str, access: Access) -> Answer {
     let thing = Things::of_owner(shop).await;
     let (owner, order) = (&thing.owner, &thing.order);
@@ -50,7 +50,7 @@ async fn usual(shop: &Shop, route: &str, access: Access) -> Answer {
             owner.adds(&thing.product.parse().unwrap(), 1).await.expect(200);
             ask(owner, route, &thing).await
         }
-        // Without a key, which it need not have: the price list says what one adds.
+        // Without the optional idempotency key: the price list states its cost separately.
         "POST /admin/products" => {
             let body = bodies().into_iter().find(|(of, _)| *of == route).map(|(_, body)| body);
             shop.admin().await.post("/admin/products", body.unwrap()).await
@@ -60,11 +60,11 @@ async fn usual(shop: &Shop, route: &str, access: Access) -> Answer {
             owner.checks_out().await
         }
         "POST /payments/webhooks/{provider}" => {
-            // What a provider tells of every order: that it was paid, which is known.
+            // The usual event: the order was paid, which the shop knows already.
             let entry = shop.stack.payments.entries().pop().unwrap();
             let amount = Money::amount(entry.amount, Currency::USD);
-            let news = PaymentNews::Captured { reference: entry.reference, amount };
-            webhooks::deliver(shop, &webhooks::event(order, "evt_1", news)).await
+            let kind = PaymentEventKind::Captured { reference: entry.reference, amount };
+            webhooks::deliver(shop, &webhooks::event(order, "evt_1", kind)).await
         }
         "POST /admin/orders/{orderId}/deliver" => {
             let admin = shop.admin().await;
@@ -84,7 +84,7 @@ async fn usual(shop: &Shop, route: &str, access: Access) -> Answer {
     answer
 }
 
-/// USD by what is paid for, from the table of prices: `` | `wru` | 0.625 | … ``.
+/// Prices in USD by name, from rows such as `` | `wru` | 0.625 | … ``.
 fn unit_prices(document: &str) -> BTreeMap<&str, f64> {
     let cells = document.lines().map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
     let named = cells.filter_map(|cells| {
@@ -94,7 +94,7 @@ fn unit_prices(document: &str) -> BTreeMap<&str, f64> {
     named.collect()
 }
 
-/// RRU, WRU, S3 calls and USD a million, by route.
+/// RRU, WRU, S3 calls and USD for a million requests, by route.
 fn rows(document: &str) -> BTreeMap<String, [f64; 4]> {
     let mut rows = BTreeMap::new();
     for line in document.lines() {
@@ -109,10 +109,10 @@ fn rows(document: &str) -> BTreeMap<String, [f64; 4]> {
     rows
 }
 
-/// 2 KB a request, as docs/costs.md says.
+/// 2 KB of logs for each request, as docs/costs.md says.
 const LOG_GB_A_MILLION: f64 = 2.0;
 
-/// A million requests, in USD: gateway, function and log for each, and what it asks of the table and of S3.
+/// USD for a million requests: gateway, function, logs, table and S3.
 fn priced(prices: &BTreeMap<&str, f64>, route: &str, [rru, wru, s3]: [f64; 3]) -> f64 {
     let price = |name: &str| prices.get(name).copied().unwrap_or_else(|| panic!("docs/costs.md has no price `{name}`"));
     let hashes_a_password = matches!(route, "POST /users" | "POST /sessions");
@@ -129,7 +129,7 @@ fn priced(prices: &BTreeMap<&str, f64>, route: &str, [rru, wru, s3]: [f64; 3]) -
 }
 
 #[test]
-fn a_price_list_reads_as_it_is_written() {
+fn prices_and_rows_are_read_from_the_document() {
     let document = "| `wru` | 0.625 | a |\n| GET /cart | 2 | 0 | 0 | 3.5 |\n| text | 1 |\n";
 
     assert_eq!(unit_prices(document), BTreeMap::from([("wru", 0.625)]));

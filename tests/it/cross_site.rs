@@ -1,4 +1,4 @@
-//! Every route of the OpenAPI document that changes something, asked from a page of another site.
+//! Every route of the OpenAPI document that changes something, requested from a page of another site.
 
 use e2e::{Shop, Shopper};
 use reqwest::RequestBuilder;
@@ -70,7 +70,7 @@ async fn every_route_takes_trusted_pages_and_clients_without_a_page() {
     for route in changing(&shop) {
         for page in trusted {
             for (how, asked) in ways(&shop, &admin, &route, &thing) {
-                // With a cookie, a client that does not say what page it is may be an old browser.
+                // With a cookie and no origin, the client may be an old browser, and is refused.
                 if page.is_empty() && how == "with a cookie" {
                     continue;
                 }
@@ -84,7 +84,7 @@ async fn every_route_takes_trusted_pages_and_clients_without_a_page() {
 }
 
 #[tokio::test]
-async fn the_document_says_so_of_every_route_that_changes_something() {
+async fn the_document_lists_the_refusal_for_every_route_that_changes_something() {
     let shop = Shop::open().await;
     let document = serde_json::to_value(&*shop.stack.openapi).unwrap();
 
@@ -114,7 +114,7 @@ fn changing(shop: &Shop) -> Vec<String> {
     routes
 }
 
-/// A route asked without a session, and by a caller who may ask it: with a cookie, and with a token.
+/// Requests of a route: without a session, and by a caller with access: with a cookie, and with a token.
 fn ways(shop: &Shop, admin: &Shopper, route: &str, thing: &Things) -> [(&'static str, RequestBuilder); 3] {
     let who = if route.contains("/admin/") { admin } else { &thing.owner };
     let (stranger, cookie) = (shop.stranger(), format!("__Host-sid={}", token(who)));

@@ -16,7 +16,7 @@ const NEW_PASSWORD: &str = "staple battery horse";
 pub(crate) const WEAK_HASH: &str =
     "$argon2id$v=19$m=1024,t=1,p=1$YW4gb2xkIHNhbHQgMjAxOQ$AY8myariRi36HwRQ9Ed7P7XuoV0kSR0+bHkgyepXQtc";
 
-/// The bytes of `mañana grün 12` with its accents as characters of their own, hashed as they came.
+/// `mañana grün 12` in decomposed form (accents as combining characters), hashed without normalisation.
 const DECOMPOSED_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$YW4gb2xkIHNhbHQgMjAxOQ$rrSPHAIMLDE8tOSAcnF8CT9sf/9rgKHjxrYQRgO+3w4";
 
@@ -109,7 +109,7 @@ async fn an_internationalised_domain_is_one_account_however_it_is_typed() {
 }
 
 #[tokio::test]
-async fn an_account_from_before_emails_were_read_strictly_goes_on() {
+async fn an_account_older_than_strict_email_parsing_keeps_working() {
     let shop = Shop::open().await;
     let table = &shop.stack.table;
     for (uid, email) in [("ann", "ann@müller.example"), ("bob", "bob@example.com,"), ("eve", "ann@example.com\u{200b}")]
@@ -166,7 +166,7 @@ async fn a_password_set_on_one_device_works_on_another() {
 }
 
 #[tokio::test]
-async fn a_password_from_before_they_were_normalised_works_and_is_hashed_anew() {
+async fn a_password_older_than_normalisation_works_and_is_rehashed() {
     let shop = Shop::open().await;
     let (composed, decomposed) = ("mañana grün 12", "man\u{303}ana gru\u{308}n 12");
     let (table, email) = (&shop.stack.table, Email::parse(ANN).expect("an e-mail"));
@@ -227,7 +227,7 @@ async fn a_guest_becomes_one_customer_however_often_they_register_at_once() {
 }
 
 #[tokio::test]
-async fn somebody_who_registers_from_a_customers_session_is_somebody_else() {
+async fn registering_from_a_customers_session_creates_another_customer() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").create().await;
     let ann = registered_as(&shop, ANN).await;
@@ -251,7 +251,7 @@ async fn an_email_is_the_same_in_any_case() {
 }
 
 #[tokio::test]
-async fn weak_passwords_and_malformed_emails_register_nobody() {
+async fn weak_passwords_and_malformed_emails_are_refused() {
     let shop = Shop::open().await;
     let stranger = shop.stranger();
     let before = shop.dump().await;
@@ -270,7 +270,7 @@ async fn weak_passwords_and_malformed_emails_register_nobody() {
         assert_eq!(register(&stranger, email, PASSWORD).await.expect(422).code(), "email_invalid", "{email}");
     }
     assert_eq!(shop.dump().await, before);
-    // The shortest and the longest that are allowed, with nothing else asked of them.
+    // The shortest and the longest allowed; there are no other rules.
     register(&stranger, ANN, "tulip-78").await.expect(201);
     register(&stranger, "bob@example.com", &"ñ ".repeat(64)).await.expect(201);
     login(&stranger, "bob@example.com", &"ñ ".repeat(64)).await.expect(201);
@@ -312,7 +312,7 @@ async fn a_guest_cart_is_merged_once_at_login() {
     assert_eq!(merged, json!({"mug": 5, "pan": 9_999, "cup": 1}));
     assert!(guest_session_is_over);
     assert_eq!((&guest.uid, &dead.uid), (&ann.uid, &ann.uid));
-    assert_eq!(cart(&dead).await, merged, "a login that is tried again adds nothing");
+    assert_eq!(cart(&dead).await, merged, "a repeated login adds nothing");
     assert_eq!(stored_cart(&shop, &guest_uid).await, Value::Null);
 }
 
@@ -437,7 +437,7 @@ async fn a_new_password_ends_every_session_and_answers_with_a_new_token() {
 }
 
 #[tokio::test]
-async fn a_password_is_changed_only_by_who_knows_the_current_one() {
+async fn changing_a_password_requires_the_current_one() {
     let shop = Shop::open().await;
     let (phone, laptop) = (registered_as(&shop, ANN).await, logged_in(&shop, ANN).await);
     let before = shop.dump().await;
@@ -501,7 +501,7 @@ async fn addresses_are_listed_replaced_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_foreign_address_is_not_there() {
+async fn an_address_of_another_customer_is_not_found() {
     let shop = Shop::open().await;
     let (ann, bob) = (shop.registered().await, shop.registered().await);
     let created = ann.post("/users/me/addresses", address("Bristol")).await.expect(201).json();
@@ -531,7 +531,7 @@ async fn a_customer_has_at_most_fifty_addresses() {
 }
 
 #[tokio::test]
-async fn an_address_is_refused_under_the_name_of_the_field_that_is_wrong() {
+async fn a_refused_address_names_the_wrong_field() {
     let shop = Shop::open().await;
     let ann = shop.registered().await;
     let created = ann.post("/users/me/addresses", address("Bristol")).await.expect(201).json();
@@ -568,7 +568,7 @@ async fn an_address_is_refused_under_the_name_of_the_field_that_is_wrong() {
 }
 
 #[tokio::test]
-async fn an_empty_field_of_an_address_is_a_missing_one() {
+async fn an_empty_field_of_an_address_counts_as_missing() {
     let shop = Shop::open().await;
     let ann = shop.registered().await;
     for nothing in [json!(""), json!("  "), Value::Null] {
@@ -586,7 +586,7 @@ async fn an_empty_field_of_an_address_is_a_missing_one() {
 }
 
 #[tokio::test]
-async fn a_phone_goes_with_the_address_and_with_the_order() {
+async fn a_phone_number_is_kept_with_the_address_and_the_order() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").create().await;
     let ann = shop.registered().await;
@@ -605,7 +605,7 @@ async fn a_phone_goes_with_the_address_and_with_the_order() {
 }
 
 #[tokio::test]
-async fn an_address_from_before_is_still_read() {
+async fn an_address_older_than_its_validation_is_still_read() {
     let shop = Shop::open().await;
     let ann = shop.registered().await;
     let old = domain::Address {
@@ -641,7 +641,7 @@ async fn change_password(shopper: &Shopper, current: &str, new: &str) -> Answer 
     shopper.patch("/users/me", json!({"currentPassword": current, "newPassword": new})).await
 }
 
-/// Whoever the answer opened a session for.
+/// A shopper with the session that the answer opened.
 fn taking(shop: &Shop, answer: &Answer) -> Shopper {
     let mut shopper = shop.stranger();
     shopper.takes(answer);
@@ -678,7 +678,7 @@ fn address(city: &str) -> Value {
 }
 
 #[tokio::test]
-async fn staff_are_customers_whom_an_operator_made_staff() {
+async fn an_operator_makes_a_customer_staff_and_a_customer_again() {
     let shop = Shop::open().await;
     let mut ann = shop.stranger();
     ann.registers("ann@example.com").await;

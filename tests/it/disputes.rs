@@ -4,14 +4,14 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Currency, Dispute, DisputeState, Money};
 use e2e::usd;
 use jiff::SignedDuration;
-use payments::PaymentNews;
+use payments::PaymentEventKind;
 use serde_json::{Value, json};
-use sweeper::Swept;
+use sweeper::SweepReport;
 
 use crate::by_hand::{bought, events, sends};
 
 #[tokio::test]
-async fn a_dispute_is_on_the_order_in_the_staffs_list_and_counted_once_a_day() {
+async fn a_dispute_is_shown_on_the_order_listed_for_staff_and_counted_once_a_day() {
     let (shop, ann, order) = bought(1).await;
     let admin = shop.admin().await;
     let path = "/admin/orders?state=disputed";
@@ -28,7 +28,7 @@ async fn a_dispute_is_on_the_order_in_the_staffs_list_and_counted_once_a_day() {
     let next_day = shop.sweep(None).await;
     sends(&shop, "evt_3", disputed("dp_1", DisputeState::Lost)).await.expect(200);
     shop.clock.advance(day);
-    // Their session of two days ago has ended.
+    // The first admin session has expired.
     let admin = shop.admin().await;
 
     let dispute = json!({"number": 1, "id": "dp_1", "amount": usd(899), "state": "open", "reason": "fraudulent"});
@@ -36,7 +36,10 @@ async fn a_dispute_is_on_the_order_in_the_staffs_list_and_counted_once_a_day() {
     assert_eq!(events(&by_customer), ["placed", "confirmed", "disputed"]);
     assert_eq!(listed["items"][0]["orderId"], order.as_str());
     assert_eq!((swept.due, swept.disputed, swept.metrics()[2]), (1, 1, ("Disputes", 1.0)));
-    assert_eq!((at_once, next_day.disputed, shop.sweep(None).await), (Swept::default(), 1, Swept::default()));
+    assert_eq!(
+        (at_once, next_day.disputed, shop.sweep(None).await),
+        (SweepReport::default(), 1, SweepReport::default())
+    );
     assert_eq!(admin.get(path).await.expect(200).json()["items"], json!([]));
     let lost = admin.get(&format!("/admin/orders/{order}")).await.json();
     assert_eq!((&lost["payment"]["disputes"][0]["state"], &lost["state"]), (&json!("lost"), &json!("shipped")));
@@ -44,7 +47,7 @@ async fn a_dispute_is_on_the_order_in_the_staffs_list_and_counted_once_a_day() {
 }
 
 #[tokio::test]
-async fn a_dispute_whose_end_comes_before_its_beginning_is_on_the_order_all_the_same() {
+async fn a_dispute_is_recorded_when_its_decision_arrives_before_its_opening() {
     let (shop, _, order) = bought(1).await;
     let admin = shop.admin().await;
 
@@ -54,11 +57,14 @@ async fn a_dispute_whose_end_comes_before_its_beginning_is_on_the_order_all_the_
     assert_eq!(late.json(), json!({"outcome": "applied"}));
     let won = admin.get(&format!("/admin/orders/{order}")).await.json();
     assert_eq!(events(&won), ["placed", "confirmed", "disputed", "dispute_won"]);
-    assert_eq!((&won["payment"]["disputes"][0]["state"], shop.sweep(None).await), (&json!("won"), Swept::default()));
+    assert_eq!(
+        (&won["payment"]["disputes"][0]["state"], shop.sweep(None).await),
+        (&json!("won"), SweepReport::default())
+    );
 }
 
 #[tokio::test]
-async fn two_disputes_about_one_payment_are_both_on_the_order_until_each_is_decided() {
+async fn two_disputes_of_one_payment_are_recorded_and_decided_separately() {
     let (shop, _, order) = bought(1).await;
     let admin = shop.admin().await;
     let listed = async || admin.get("/admin/orders?state=disputed").await.expect(200).json()["items"].clone();
@@ -82,7 +88,7 @@ async fn two_disputes_about_one_payment_are_both_on_the_order_until_each_is_deci
 }
 
 #[tokio::test]
-async fn a_dispute_of_before_they_had_numbers_is_decided_like_any_other() {
+async fn a_dispute_stored_without_a_number_is_decided_like_any_other() {
     let (shop, _, order) = bought(1).await;
     let admin = shop.admin().await;
     sends(&shop, "evt_1", disputed("dp_1", DisputeState::Open)).await.expect(200);
@@ -97,7 +103,12 @@ async fn a_dispute_of_before_they_had_numbers_is_decided_like_any_other() {
     assert_eq!((events(&lost)[3], &lost["payment"]["disputes"][0]["state"]), ("dispute_lost", &json!("lost")));
 }
 
-fn disputed(id: &str, state: DisputeState) -> PaymentNews {
+fn disputed(id: &str, state: DisputeState) -> PaymentEventKind {
     let amount = Money::amount(899, Currency::USD);
-    PaymentNews::Disputed(Dispute { id: id.parse().unwrap(), amount, reason: Some("fraudulent".to_owned()), state })
+    PaymentEventKind::Disputed(Dispute {
+        id: id.parse().unwrap(),
+        amount,
+        reason: Some("fraudulent".to_owned()),
+        state,
+    })
 }

@@ -1,9 +1,9 @@
-//! What a payment provider tells of its own accord: believed if it signed it, counted once, and only where it agrees.
+//! Events of the payment provider: refused without a valid signature, counted once, and applied only if they agree.
 
 use domain::{Currency, Money};
 use e2e::{Answer, Shop, Shopper};
 use jiff::SignedDuration;
-use payments::{About, PaymentEvent, PaymentNews};
+use payments::{EventSubject, PaymentEvent, PaymentEventKind};
 use reqwest::Method;
 use serde_json::json;
 
@@ -15,7 +15,7 @@ async fn an_event_settles_an_order_whose_answer_was_lost() {
     let again = deliver(&shop, &captured(&order, "evt_1", 899)).await.expect(200);
     let other = deliver(&shop, &captured(&order, "evt_2", 899)).await.expect(200);
     let amount = Money::amount(899, Currency::USD);
-    let second = event(&order, "evt_3", PaymentNews::Captured { reference: "pay_2".to_owned(), amount });
+    let second = event(&order, "evt_3", PaymentEventKind::Captured { reference: "pay_2".to_owned(), amount });
     assert_eq!(deliver(&shop, &second).await.expect(422).code(), "event_contradicts", "it was paid once, by pay_1");
 
     assert_eq!(first.json(), json!({"outcome": "applied"}));
@@ -27,9 +27,9 @@ async fn an_event_settles_an_order_whose_answer_was_lost() {
 }
 
 #[tokio::test]
-async fn a_refusal_settles_only_what_nobody_waits_for() {
+async fn a_declined_event_does_not_cancel_an_order_at_once() {
     let (shop, ann, order) = lost("tok_timeout_unpaid").await;
-    let declined = |order: &str, id: &str| event(order, id, PaymentNews::Declined);
+    let declined = |order: &str, id: &str| event(order, id, PaymentEventKind::Declined);
 
     deliver(&shop, &declined(&order, "evt_1")).await.expect(200);
     let at_once = ann.get(&format!("/orders/{order}")).await.json()["state"].clone();
@@ -46,7 +46,7 @@ async fn a_refusal_settles_only_what_nobody_waits_for() {
 }
 
 #[tokio::test]
-async fn money_for_an_order_that_was_given_up_goes_back() {
+async fn money_for_a_cancelled_order_is_refunded() {
     let (shop, ann, order) = lost("tok_timeout_unpaid").await;
     shop.clock.advance(SignedDuration::from_mins(2));
     shop.sweep(None).await;
@@ -63,7 +63,7 @@ async fn money_for_an_order_that_was_given_up_goes_back() {
     assert_eq!(owed["items"][0]["orderId"], order.as_str());
     shop.clock.advance(SignedDuration::from_mins(2));
     shop.sweep(None).await;
-    // Nobody had paid, whatever the event said: the provider gives nothing back, and staff can see that.
+    // The event was wrong, nothing was paid: the provider refuses the refund, and staff can see that.
     let refused = admin.get(&format!("/admin/orders/{order}")).await.expect(200).json();
     assert_eq!(refused["refunds"][0]["state"], "refused");
     assert_eq!(admin.get("/admin/orders?state=refund_owed").await.json()["items"], json!([]));
@@ -91,11 +91,12 @@ async fn an_event_that_is_forged_stale_or_about_something_else_changes_nothing()
         let wrong = deliver(&shop, &captured(&order, &format!("evt_wrong{cents}"), cents)).await;
         assert_eq!(wrong.expect(422).code(), "event_contradicts");
     }
-    let pounds = PaymentNews::Captured { reference: "pay_1".to_owned(), amount: Money::amount(899, Currency::GBP) };
+    let pounds =
+        PaymentEventKind::Captured { reference: "pay_1".to_owned(), amount: Money::amount(899, Currency::GBP) };
     assert_eq!(deliver(&shop, &event(&order, "evt_pounds", pounds)).await.expect(422).code(), "event_contradicts");
     let unknown = captured("018cc251-f400-7000-8000-000000000000", "evt_4", 899);
     assert_eq!(deliver(&shop, &unknown).await.expect(200).json(), json!({"outcome": "ignored"}));
-    let refund = PaymentNews::RefundPaid { number: 1, amount: Money::amount(899, Currency::USD) };
+    let refund = PaymentEventKind::RefundPaid { number: 1, amount: Money::amount(899, Currency::USD) };
     assert_eq!(deliver(&shop, &event(&order, "evt_5", refund)).await.expect(422).code(), "event_contradicts");
 
     assert_eq!(ann.get(&format!("/orders/{order}")).await.json()["state"], "payment_unknown");
@@ -114,7 +115,7 @@ async fn one_event_delivered_sixteen_times_at_once_counts_once() {
     assert_eq!(ann.get(&format!("/orders/{order}")).await.json()["version"], 3);
 }
 
-/// A shop with ten mugs, of which somebody has ordered one whose payment's answer was lost.
+/// A shop with ten mugs, and an order of one whose payment's answer was lost.
 async fn lost(token: &str) -> (Shop, Shopper, String) {
     let shop = Shop::open().await;
     let mug = shop.product("mug").priced(899).stock(10).create().await;
@@ -126,11 +127,11 @@ async fn lost(token: &str) -> (Shop, Shopper, String) {
 
 fn captured(order: &str, id: &str, cents: i64) -> PaymentEvent {
     let amount = Money::amount(cents, Currency::USD);
-    event(order, id, PaymentNews::Captured { reference: "pay_1".to_owned(), amount })
+    event(order, id, PaymentEventKind::Captured { reference: "pay_1".to_owned(), amount })
 }
 
-pub fn event(order: &str, id: &str, news: PaymentNews) -> PaymentEvent {
-    PaymentEvent { id: id.parse().unwrap(), about: About::Order(order.parse().unwrap()), news }
+pub fn event(order: &str, id: &str, kind: PaymentEventKind) -> PaymentEvent {
+    PaymentEvent { id: id.parse().unwrap(), subject: EventSubject::Order(order.parse().unwrap()), kind }
 }
 
 pub async fn deliver(shop: &Shop, event: &PaymentEvent) -> Answer {

@@ -11,13 +11,13 @@ async fn main() -> Result<(), Error> {
     let environment = api::lambda::start().await?;
     let var = |name: &str| environment.variable(name);
     let config = TableConfig::from_env(var)?;
-    let letters = var("DEAD_LETTERS_BUCKET")
+    let dead_letters = var("DEAD_LETTERS_BUCKET")
         .ok_or("DEAD_LETTERS_BUCKET is not set: the bucket of records that cannot be handled")?;
     let (shop, mailer) = (sender_from_env(var)?, mailer_from_env(var, &config).await?);
     let limits = limits_from_env(var)?;
     let metrics = Metrics::from_env(&config.table, var)?;
     let (table, descriptions) = config.connect().await;
-    let dead_letters = DeadLetters::new(descriptions.bucket().beside(letters));
+    let dead_letters = DeadLetters::new(descriptions.bucket().beside(dead_letters));
     let name = var("AWS_LAMBDA_FUNCTION_NAME");
     let state = State::new(table, mailer, shop, dead_letters, Clock::System);
     let state = &state.limited(Some(limits)).deployed_as(name);

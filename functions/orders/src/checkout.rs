@@ -1,19 +1,19 @@
-//! From a cart to an order: hold, charge, confirm.
+//! Checkout, from a cart to an order: hold the stock, charge, confirm.
 //!
 //! The order, its stock, the emptied cart and the idempotency record are committed in one transaction before the
-//! provider is asked, so that there is never a charge without an order. What a crash leaves behind is an order that
-//! holds its stock until somebody settles it: a retry, under the same key or another, a webhook, or the sweeper.
+//! provider is called, so that there is never a charge without an order. A crash leaves an order that holds its stock
+//! until a retry, under the same key or another, a webhook or the sweeper completes it.
 
 use std::collections::BTreeMap;
 
 use api::{All, Context, Deadline, Invalids, Json, Problem, RequestKey, Session, SessionAndCart, idempotency, rates};
 use axum::{extract::State as Extract, response::Response};
 use domain::{
-    Address, AddressId, Cart, CartLine, Invalid, Money, NotPaid, Order, OrderId, OrderState, PlaceError, Placement,
-    Product, ProductId, SessionKind, UserId,
+    Address, AddressId, Cart, CartLine, Invalid, Money, Order, OrderId, OrderState, PlaceError, Placement, Product,
+    ProductId, SessionKind, UserId, VoidReason,
 };
 use payments::PaymentToken;
-use saga::Patience;
+use saga::TimeBudget;
 use serde_json::json;
 use table::{
     Idempotency, IdempotencyPutError, PlaceOrderError, PriorRequest, ProductPage, REQUEST_RUNNING, Shortage, StoreError,
@@ -28,17 +28,17 @@ const ROUTE: &str = "POST /orders";
 
 type CartLines = BTreeMap<ProductId, CartLine>;
 
-/// Buys what is in the cart.
+/// Places and pays an order for what is in the cart.
 #[utoipa::path(post, path = "/orders", operation_id = "placeOrder", tag = "orders", security(("session" = [])),
     params(("Idempotency-Key" = String, Header)),
     request_body = PlaceOrderRequest,
     responses(
         (status = 201, description = "the order is placed and paid", body = OrderResponse, headers(("Location"))),
-        (status = 202, description = "the provider's answer was lost: `payment_unknown`, the stock stays held", body = OrderResponse, headers(("Location"))),
+        (status = 202, description = "the payment's outcome is not known yet: the order is `payment_unknown`, and its stock stays held", body = OrderResponse, headers(("Location"))),
         (status = 402, description = "`payment_declined`, `payment_expired`"),
-        (status = 404, description = "`not_found`: there is no such address"),
+        (status = 404, description = "`not_found`: the address does not exist"),
         (status = 409, description = "`out_of_stock`, `price_changed`, `cart_empty`, `cart_changed`, `product_not_sold`, `order_cancelled`, `idempotency_in_progress`"),
-        (status = 422, description = "`amount_not_chargeable`: the payment provider does not take the total, by `reason` `below_minimum`, `above_maximum`, `not_a_multiple` or `currency_not_taken`, with the amount it is about as `bound`; without `reason` where only the provider knows, and then the order named by `orderId` is cancelled. `payment_missing`: there is a `total` to pay, and no payment was given; `currency_mismatch`"),
+        (status = 422, description = "`amount_not_chargeable`: the payment provider does not accept the total; `reason` is `below_minimum`, `above_maximum`, `not_a_multiple` or `currency_not_taken`, and `bound` the amount it refers to; without `reason` the provider refused it, and the order `orderId` is cancelled. `payment_missing`: there is a `total` to pay, but no payment token; `currency_mismatch`"),
         (status = 429),
     ))]
 pub async fn place(
@@ -48,43 +48,43 @@ pub async fn place(
     key: RequestKey,
     Json(body): Json<PlaceOrderRequest>,
 ) -> Result<Response, Problem> {
-    let asked = Asked::parse(&body)?;
+    let asked = CheckoutInput::parse(&body)?;
     let request = key.request(&session.uid, ROUTE, &body);
-    let (context, patience) = (&state.context, state.patience(deadline));
+    let (context, budget) = (&state.context, state.budget(deadline));
     if let Some(prior) = context.table.idempotency_get(&request).await? {
-        return resume(&state, &session.uid, prior, asked.token, patience).await;
+        return resume(&state, &session.uid, prior, asked.token, budget).await;
     }
     rates::allow(context, |rates| vec![rates.checkout(&session.uid)]).await?;
-    // Nothing is held that there is no time to pay.
-    patience.for_provider().map_err(saga_problem)?;
+    // No stock is held if there is no time left to charge.
+    budget.for_provider().map_err(saga_problem)?;
 
     if let Some(held) = held(context, &session.uid, &cart).await? {
-        return take_over(&state, held, asked, &request, patience).await;
+        return take_over(&state, held, asked, &request, budget).await;
     }
     let mut order = order(context, &session, &cart, &asked).await?;
     asked.can_pay(order.totals.total)?;
     state.chargeable(order.totals.total)?;
     let mut committed = commit(context, &order, &CartLines::new(), &request).await?;
-    if matches!(committed, Committed::Short(_)) && release_own_hold(&state, &session.uid, &cart, patience).await? {
+    if matches!(committed, Committed::Short(_)) && release_own_hold(&state, &session.uid, &cart, budget).await? {
         let stays = after_release(context, &session, &mut order).await?;
         committed = commit(context, &order, &stays, &request).await?;
     }
     match committed {
-        Committed::Now => settle(&state, order, asked.token, patience).await,
-        Committed::Before(prior) => resume(&state, &session.uid, prior, asked.token, patience).await,
+        Committed::Now => collect_payment(&state, order, asked.token, budget).await,
+        Committed::Before(prior) => resume(&state, &session.uid, prior, asked.token, budget).await,
         Committed::Short(shortages) => Err(out_of_stock(&shortages)),
     }
 }
 
 /// The body, parsed.
-struct Asked {
+struct CheckoutInput {
     /// `None` if the total is expected to be zero.
     token: Option<PaymentToken>,
     ship_to: Option<AddressId>,
     expected_total: Option<Money>,
 }
 
-impl Asked {
+impl CheckoutInput {
     fn parse(body: &PlaceOrderRequest) -> Result<Self, Invalids> {
         let ship_to =
             |id: &str| id.parse().map_err(|invalid: Invalid| Invalid { field: "shippingAddressId", ..invalid });
@@ -98,7 +98,7 @@ impl Asked {
     }
 
     /// # Errors
-    /// 422 `payment_missing`, with the total there is to pay.
+    /// 422 `payment_missing`, with the total.
     fn can_pay(&self, total: Money) -> Result<(), Problem> {
         match (&self.token, total.amount_minor()) {
             (Some(_), _) | (None, 0) => Ok(()),
@@ -107,8 +107,8 @@ impl Asked {
     }
 }
 
-/// The order the cart would be at this moment.
-async fn order(context: &Context, session: &Session, cart: &Cart, asked: &Asked) -> Result<Order, Problem> {
+/// The order that the cart would become now.
+async fn order(context: &Context, session: &Session, cart: &Cart, asked: &CheckoutInput) -> Result<Order, Problem> {
     let ids: Vec<ProductId> = cart.lines.keys().cloned().collect();
     let pages = context.table.products_get_consistent(&ids).await?;
     let incarnation = |page: &ProductPage| Some((page.record.product.id.clone(), page.incarnation?));
@@ -140,7 +140,7 @@ enum Committed {
     Now,
     /// Another request under the same key was first.
     Before(PriorRequest),
-    /// Less is left than the cart holds.
+    /// Less is in stock than the cart has.
     Short(Vec<Shortage>),
 }
 
@@ -158,8 +158,8 @@ async fn commit(
             Ok(record.map_or(Committed::Short(shortages), |record| Committed::by(record, order)))
         }
         Err(PlaceOrderError::CartChanged) => refused(context, order, request, cart_changed()).await,
-        // Committed or not: the idempotency record, being part of it, tells.
-        Err(PlaceOrderError::Store(error @ StoreError::AnswerLost(_))) => {
+        // Committed or not: the idempotency record, which is part of the transaction, shows it.
+        Err(PlaceOrderError::Store(error @ StoreError::OutcomeUnknown(_))) => {
             refused(context, order, request, error.into()).await
         }
         Err(PlaceOrderError::Store(error)) => Err(error.into()),
@@ -167,13 +167,13 @@ async fn commit(
 }
 
 impl Committed {
-    /// Whose the record is tells who committed: an earlier attempt of this very request may have.
+    /// The id in the record shows who committed: an earlier attempt of this very request may have.
     fn by(record: PriorRequest, order: &Order) -> Self {
         if record.outcome == order.id.to_string() { Self::Now } else { Self::Before(record) }
     }
 }
 
-/// What refused this request may be what the same request did a moment before: then that one's answer counts.
+/// The conflict may come from the same request a moment before: then its answer counts.
 async fn refused(
     context: &Context,
     order: &Order,
@@ -184,13 +184,13 @@ async fn refused(
     record.map(|record| Committed::by(record, order)).ok_or(problem)
 }
 
-/// A key seen before: the first answer again, or, where the first request never got to one, on from where it stopped.
+/// A key seen before: repeats the first answer, or continues the first request if it did not finish.
 async fn resume(
     state: &State,
     uid: &UserId,
     prior: PriorRequest,
     token: Option<PaymentToken>,
-    patience: Patience,
+    budget: TimeBudget,
 ) -> Result<Response, Problem> {
     let prior = idempotency::same_request(prior)?;
     let context = &state.context;
@@ -200,16 +200,16 @@ async fn resume(
     if let Some(first) = order.as_first_settled() {
         return Ok(answer::replayed(answer::checkout(&first)));
     }
-    // Whoever lost the provider's answer is done with the order.
+    // The request that lost the provider's answer has ended.
     if order.state == OrderState::PendingPayment && context.clock.now() < prior.running_until {
         return Err(idempotency::in_progress(context, &prior));
     }
     rates::allow(context, |rates| vec![rates.checkout(uid)]).await?;
-    settle(state, order, token, patience).await
+    collect_payment(state, order, token, budget).await
 }
 
-/// The order that emptied this cart, if it still waits for its payment and nobody is at it any more: a customer who lost
-/// the answer and tries again under another key means that one, and its hold must not stand in their way.
+/// The order that emptied this cart, if its payment has no outcome and no request is working on it: a customer who lost
+/// the answer and retries under another key means that order, and its hold must not be in their way.
 async fn held(context: &Context, uid: &UserId, cart: &Cart) -> Result<Option<Order>, Problem> {
     match cart.lines.is_empty() {
         true => given_up(context, uid, cart).await,
@@ -217,16 +217,16 @@ async fn held(context: &Context, uid: &UserId, cart: &Cart) -> Result<Option<Ord
     }
 }
 
-/// A customer who fills their cart anew has given up the order they left behind: what it holds is theirs to buy. Says
-/// whether it is out of the way.
-async fn release_own_hold(state: &State, uid: &UserId, cart: &Cart, patience: Patience) -> Result<bool, Problem> {
+/// A customer who fills the cart again has given up the order they left unpaid: the units it holds are theirs to buy.
+/// Returns whether the order was released.
+async fn release_own_hold(state: &State, uid: &UserId, cart: &Cart, budget: TimeBudget) -> Result<bool, Problem> {
     let Some(order) = given_up(&state.context, uid, cart).await? else { return Ok(false) };
-    let closed = state.saga.close(order, NotPaid::Replaced, patience, state.context.clock.now());
-    Ok(!closed.await.map_err(saga_problem)?.state.is_unsettled())
+    let closed = state.saga.close(order, VoidReason::Replaced, budget, state.context.clock.now());
+    Ok(!closed.await.map_err(saga_problem)?.state.awaits_payment())
 }
 
-/// What the released order held and this cart did not is in the cart again. It stays there; what is bought is what the
-/// cart held before.
+/// The cart now also has what the released order held and it did not have. That stays there; only what the cart had
+/// before is bought.
 async fn after_release(context: &Context, session: &Session, order: &mut Order) -> Result<CartLines, Problem> {
     let read = context.table.session_and_cart_get(&session.uid, &session.id).await?;
     let cart = read.map(|read| read.cart).ok_or_else(cart_changed)?;
@@ -234,57 +234,57 @@ async fn after_release(context: &Context, session: &Session, order: &mut Order) 
     cart.without(&order.cart_lines()).ok_or_else(cart_changed)
 }
 
-/// The order that emptied this cart last, if it waits for its payment and nobody is at it any more.
+/// The order that emptied this cart last, if its payment has no outcome and no request is working on it.
 async fn given_up(context: &Context, uid: &UserId, cart: &Cart) -> Result<Option<Order>, Problem> {
     let Some(id) = cart.placed else { return Ok(None) };
     let order = context.table.order_get_consistent(uid, id).await?;
     let left =
         |o: &Order| context.clock.now() >= o.placed_at() + REQUEST_RUNNING || o.state == OrderState::PaymentUnknown;
-    Ok(order.filter(|o| o.state.is_unsettled() && left(o)))
+    Ok(order.filter(|o| o.state.awaits_payment() && left(o)))
 }
 
 /// Pays for an order that was placed under another key.
 async fn take_over(
     state: &State,
     order: Order,
-    asked: Asked,
+    asked: CheckoutInput,
     request: &Idempotency,
-    patience: Patience,
+    budget: TimeBudget,
 ) -> Result<Response, Problem> {
     let context = &state.context;
     if asked.expected_total.is_some_and(|expected| expected != order.totals.total) {
         return Err(place_problem(PlaceError::PriceChanged { total: order.totals.total }));
     }
     if asked.ship_to.as_ref() != order.ship_to.as_ref().map(|address| &address.id) {
-        let detail = "the cart was bought with another address, and waits for its payment";
+        let detail = "an unpaid order of this cart has another address";
         return Err(Problem::conflict("cart_empty", detail).with("orderId", order.id.to_string()));
     }
     asked.can_pay(order.totals.total)?;
     match context.table.idempotency_put(request, &order.id.to_string(), context.clock.now()).await {
-        Ok(()) => settle(state, order, asked.token, patience).await,
+        Ok(()) => collect_payment(state, order, asked.token, budget).await,
         Err(IdempotencyPutError::Repeated(prior)) => {
             let uid = order.customer.clone();
-            resume(state, &uid, prior, asked.token, patience).await
+            resume(state, &uid, prior, asked.token, budget).await
         }
         Err(IdempotencyPutError::Store(error)) => Err(error.into()),
     }
 }
 
-/// Charges, and answers with where the outcome puts the order.
-async fn settle(
+/// Charges, and answers with the outcome.
+async fn collect_payment(
     state: &State,
     order: Order,
     token: Option<PaymentToken>,
-    patience: Patience,
+    budget: TimeBudget,
 ) -> Result<Response, Problem> {
-    let charged = state.saga.charge(order, token, patience, state.context.clock.now());
+    let charged = state.saga.charge(order, token, budget, state.context.clock.now());
     let order = charged.await.map_err(saga_problem)?;
-    // Others may have moved it further meanwhile; what is told is how the payment came out.
+    // The order may have changed further meanwhile; the answer is the payment's outcome.
     Ok(answer::checkout(&order.as_first_settled().unwrap_or(order)))
 }
 
 fn cart_changed() -> Problem {
-    Problem::conflict("cart_changed", "the cart was changed meanwhile; look at it again")
+    Problem::conflict("cart_changed", "the cart was changed meanwhile; read it again")
 }
 
 fn place_problem(error: PlaceError) -> Problem {
@@ -305,5 +305,5 @@ fn place_problem(error: PlaceError) -> Problem {
 fn out_of_stock(shortages: &[Shortage]) -> Problem {
     let products: Vec<_> =
         shortages.iter().map(|s| json!({"productId": s.product.as_str(), "available": s.available})).collect();
-    Problem::conflict("out_of_stock", "less is left than the cart holds").with("products", products)
+    Problem::conflict("out_of_stock", "fewer units are in stock than the cart has").with("products", products)
 }

@@ -1,12 +1,12 @@
-//! Sending orders out, by the shop's staff.
+//! Shipping and delivery, by the shop's staff.
 
-use api::{Admin, Deadline, Id, NoBody, Problem, RequestKey};
+use api::{Admin, Deadline, NoBody, PathId, Problem, RequestKey};
 use axum::{extract::State as Extract, response::Response};
-use domain::{Moved, OrderId, TransitionError};
+use domain::{OrderId, TransitionEffects, TransitionError};
 
 use crate::{
     State,
-    once::{self, About, Decision},
+    idempotent::{self, Decision, OrderTarget},
     wire::OrderResponse,
 };
 
@@ -14,53 +14,53 @@ use crate::{
 #[utoipa::path(post, path = "/admin/orders/{orderId}/ship", operation_id = "shipOrder", tag = "orders", security(("admin" = [])),
     params(("orderId" = String, Path), ("Idempotency-Key" = String, Header)),
     responses(
-        (status = 200, description = "the order as it is now", body = OrderResponse),
-        (status = 400, description = "`body_invalid`, `json_invalid`: it takes no body"),
-        (status = 404, description = "`not_found`: there is no such order"),
-        (status = 409, description = "`order_state_conflict`: it is not confirmed"),
+        (status = 200, description = "the current order", body = OrderResponse),
+        (status = 400, description = "`body_invalid`, `json_invalid`: the route takes no body"),
+        (status = 404, description = "`not_found`: the order does not exist"),
+        (status = 409, description = "`order_state_conflict`: the order is not confirmed"),
         (status = 413, description = "`body_too_large`"),
         (status = 415, description = "`media_type_unsupported`"),
     ))]
 pub async fn ship(
     admin: Admin,
     Extract(state): Extract<State>,
-    Id(id): Id<OrderId>,
+    PathId(id): PathId<OrderId>,
     deadline: Deadline,
     key: RequestKey,
     _: NoBody,
 ) -> Result<Response, Problem> {
     let now = state.context.clock.now();
     let request = key.request(&admin.uid, "POST /admin/orders/{orderId}/ship", &id.to_string());
-    let about = About { order: id, owner: None, patience: state.patience(deadline) };
-    once::carry_out(&state, &request, &about, |order| forward(order.ship(now))).await
+    let target = OrderTarget { order: id, owner: None, budget: state.budget(deadline) };
+    idempotent::execute(&state, &request, &target, |order| forward(order.ship(now))).await
 }
 
 /// Marks an order as delivered.
 #[utoipa::path(post, path = "/admin/orders/{orderId}/deliver", operation_id = "deliverOrder", tag = "orders", security(("admin" = [])),
     params(("orderId" = String, Path), ("Idempotency-Key" = String, Header)),
     responses(
-        (status = 200, description = "the order as it is now", body = OrderResponse),
-        (status = 400, description = "`body_invalid`, `json_invalid`: it takes no body"),
-        (status = 404, description = "`not_found`: there is no such order"),
-        (status = 409, description = "`order_state_conflict`: it is not shipped"),
+        (status = 200, description = "the current order", body = OrderResponse),
+        (status = 400, description = "`body_invalid`, `json_invalid`: the route takes no body"),
+        (status = 404, description = "`not_found`: the order does not exist"),
+        (status = 409, description = "`order_state_conflict`: the order is not shipped"),
         (status = 413, description = "`body_too_large`"),
         (status = 415, description = "`media_type_unsupported`"),
     ))]
 pub async fn deliver(
     admin: Admin,
     Extract(state): Extract<State>,
-    Id(id): Id<OrderId>,
+    PathId(id): PathId<OrderId>,
     deadline: Deadline,
     key: RequestKey,
     _: NoBody,
 ) -> Result<Response, Problem> {
     let now = state.context.clock.now();
     let request = key.request(&admin.uid, "POST /admin/orders/{orderId}/deliver", &id.to_string());
-    let about = About { order: id, owner: None, patience: state.patience(deadline) };
-    once::carry_out(&state, &request, &about, |order| forward(order.deliver(now))).await
+    let target = OrderTarget { order: id, owner: None, budget: state.budget(deadline) };
+    idempotent::execute(&state, &request, &target, |order| forward(order.deliver(now))).await
 }
 
-fn forward(moved: Result<Option<Moved>, TransitionError>) -> Result<Decision, Problem> {
+fn forward(moved: Result<Option<TransitionEffects>, TransitionError>) -> Result<Decision, Problem> {
     match moved {
         Ok(Some(moved)) => Ok(Decision::Move(Box::new(moved))),
         Ok(None) => Ok(Decision::Nothing),

@@ -1,6 +1,6 @@
-//! What a customer sees of their orders.
+//! A customer's own orders.
 
-use api::{Id, Params, Problem, Session, schema, wire::page_limit};
+use api::{PathId, Problem, QueryParams, Session, schema, wire::page_limit};
 use axum::{Json, extract::State as Extract, response::IntoResponse};
 use domain::OrderId;
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListParams {
-    /// 1 to 100, 24 unless told.
+    /// 1 to 100, by default 24.
     #[param(value_type = Option<schema::PageLimit>)]
     limit: Option<i64>,
     /// `nextCursor` of the page before.
@@ -22,14 +22,14 @@ pub struct ListParams {
     cursor: Option<String>,
 }
 
-/// The customer's orders, newest first.
+/// Lists the customer's orders, newest first.
 #[utoipa::path(get, path = "/orders", operation_id = "listOrders", tag = "orders", security(("session" = [])), params(ListParams), responses(
     (status = 200, description = "a page of orders", body = OrderListResponse),
 ))]
 pub async fn list(
     session: Session,
     Extract(state): Extract<State>,
-    Params(params): Params<ListParams>,
+    QueryParams(params): QueryParams<ListParams>,
 ) -> Result<impl IntoResponse, Problem> {
     let limit = page_limit(params.limit)?;
     let (cursors, now) = (&state.context.cursors, state.context.clock.now());
@@ -42,17 +42,17 @@ pub async fn list(
     Ok(Json(OrderListResponse { items, next_cursor: page.next.map(|p| cursors.seal(&p, &list, now)) }))
 }
 
-/// One of the customer's orders. Somebody else's is not found.
+/// Returns one of the customer's orders. The order of another customer is not found.
 #[utoipa::path(get, path = "/orders/{orderId}", operation_id = "getOrder", tag = "orders", security(("session" = [])),
     params(("orderId" = String, Path)),
     responses(
         (status = 200, description = "the order", body = OrderResponse),
-        (status = 404, description = "`not_found`: there is no such order"),
+        (status = 404, description = "`not_found`: the order does not exist"),
     ))]
 pub async fn get(
     session: Session,
     Extract(state): Extract<State>,
-    Id(id): Id<OrderId>,
+    PathId(id): PathId<OrderId>,
 ) -> Result<impl IntoResponse, Problem> {
     let found = state.context.table.order_get(&session.uid, id).await?;
     let order = found.ok_or_else(|| Problem::not_found("order"))?;

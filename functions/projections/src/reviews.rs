@@ -5,7 +5,7 @@ use table::{
     product_of,
 };
 
-/// Adds a review to what the product's reviews come to, or takes it away again.
+/// Adds a review to the sum of the product's reviews, or subtracts it.
 pub async fn project(table: &Table, change: &Change) -> Result<(), Failure> {
     let Some(product) = product_of(&change.key).filter(|_| change.key.entity() == Some(Entity::Review)) else {
         return Ok(());

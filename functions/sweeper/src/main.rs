@@ -1,4 +1,4 @@
-//! The sweeper Lambda: start-up only. What the schedule sends is not looked at.
+//! The sweeper Lambda: start-up only. The content of the schedule's event is ignored.
 
 use api::{Clock, telemetry::Metrics};
 use lambda_runtime::Error;
@@ -14,11 +14,11 @@ async fn main() -> Result<(), Error> {
     let (table, _) = TableConfig::from_env(var)?.connect().await;
     let metrics = Metrics::from_env(table.name(), var)?;
     let state = State::new(Saga::new(table, payments::from_env(var)?), Clock::System);
-    let (state, told) = (&state, &metrics);
+    let (state, metrics) = (&state, &metrics);
     let sweep = |_: Value, deadline| async move {
         let swept = sweeper::sweep(state, deadline).await?;
         tracing::info!(?swept, "swept");
-        told.tell(&swept.metrics(), Clock::System.now());
+        metrics.emit(&swept.metrics(), Clock::System.now());
         Ok(swept)
     };
     api::lambda::serve_events(&environment, &metrics, sweep).await

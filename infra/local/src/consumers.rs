@@ -1,4 +1,4 @@
-//! The functions that the table's stream is delivered to.
+//! The functions that consume the table's stream.
 
 use std::{path::Path, sync::Arc};
 
@@ -13,28 +13,28 @@ use crate::{
     mapping::{Checkpoints, Consumer, Handler, Source, Target},
 };
 
-/// Who mail on this machine comes from.
+/// The sender of mails on this machine.
 const SENDER: &str = "OneTill <orders@onetill.example>";
 
-/// What the functions work with.
-pub struct Surroundings<'a> {
+/// What the functions need.
+pub struct Dependencies<'a> {
     pub table: &'a Table,
     pub audit: Bucket,
     pub dead_letters: &'a DeadLetters,
     pub mail: &'a Path,
-    /// How many mails go out; `None` is without limits.
+    /// Limits of mails; `None` is unlimited.
     pub mail_limits: Option<MailLimits>,
     pub clock: &'a Clock,
 }
 
-/// Each function with its mapping. None of them gets anything yet.
+/// Each function with its mapping. Delivery has not started yet.
 pub fn consumers(
-    with: Surroundings<'_>,
+    with: Dependencies<'_>,
     streams: &Streams,
     source: &Source,
     checkpoints: &Checkpoints,
 ) -> Result<Vec<Arc<Consumer>>, StackError> {
-    let Surroundings { table, audit, dead_letters, mail, mail_limits, clock } = with;
+    let Dependencies { table, audit, dead_letters, mail, mail_limits, clock } = with;
     let target = match streams {
         Streams::To(endpoint) => Some(Target::lambda(endpoint).map_err(|e| StackError::start("stream", e))?),
         Streams::Off | Streams::On => None,

@@ -1,4 +1,4 @@
-//! Records that could not be handled, and another try for them once what kept them from it is mended.
+//! Dead letters: listing them, and replaying their records once the cause is corrected.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use serde_json::Value;
 
-/// Letters read side by side.
-const AT_ONCE: usize = 8;
+/// Dead letters read concurrently.
+const CONCURRENCY: usize = 8;
 
-/// Longer than any function may take; `cargo lambda watch` builds one when it is first called.
+/// Longer than any function may take; `cargo lambda watch` builds a function at its first call.
 const INVOKE: Duration = Duration::from_secs(5 * 60);
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -20,58 +20,57 @@ const CONNECT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "is", rename_all = "camelCase")]
 pub enum Listed {
-    Letter(Summary),
-    /// Something else, or what is left of a letter.
-    Foreign {
-        key: String,
-        why: String,
-    },
+    // Its name in the output of `--json`.
+    #[serde(rename = "letter")]
+    DeadLetter(Summary),
+    /// Something else, or an incomplete dead letter.
+    Foreign { key: String, why: String },
 }
 
-/// What a list tells of a letter.
+/// A dead letter in the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
     pub key: String,
     pub function: String,
-    /// Why it was given up, in Lambda's words.
+    /// Why it was given up, as Lambda names it.
     pub condition: String,
     pub records: usize,
     /// When it was given up, RFC 3339.
     pub when: String,
-    /// What went wrong, if the writer knew.
+    /// The error, if the writer knew it.
     pub error: Option<String>,
 }
 
-/// What became of a letter that was replayed.
+/// The result of replaying a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replayed {
-    /// Its records are handled, and it is gone.
+    /// Its records are handled, and it is deleted.
     Deleted,
-    /// Its records are handled, and it was to be kept.
+    /// Its records are handled, and it is kept as requested.
     Kept,
 }
 
-/// Why a letter stays.
+/// Why a dead letter stays.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     #[error(transparent)]
-    Letters(DeadLetterError),
-    /// As where only what the records were about was kept.
-    #[error("there are no records in it to replay")]
+    DeadLetters(DeadLetterError),
+    /// It only has the metadata of the records.
+    #[error("it has no records to replay")]
     NoRecords(#[source] DeadLetterError),
     #[error("its payload is not a batch of records: {0}")]
     Payload(String),
-    /// Whether its records were handled is not known if the answer was lost.
+    /// If the answer was lost, its records may have been handled.
     #[error("the function could not be called: {0}")]
     Call(String),
     #[error("the function failed: {0}")]
     Failed(String),
-    #[error("the function's answer is not one to a batch of records: {0}")]
+    #[error("the function's answer is not that of a stream consumer: {0}")]
     Answer(String),
-    #[error("the function wants these records again: {}", .0.join(", "))]
+    #[error("the function could not handle these records yet: {}", .0.join(", "))]
     Again(Vec<String>),
-    #[error("the function gave its records up once more; see `show` for why")]
+    #[error("the function gave its records up again; `show` prints the reason")]
     GivenUpAgain,
 }
 
@@ -79,12 +78,12 @@ impl From<DeadLetterError> for ReplayError {
     fn from(error: DeadLetterError) -> Self {
         match error {
             DeadLetterError::Malformed(_) => Self::NoRecords(error),
-            error => Self::Letters(error),
+            error => Self::DeadLetters(error),
         }
     }
 }
 
-/// Functions, as they can be called.
+/// How to call functions.
 #[derive(Debug, Clone)]
 pub struct Functions(Client);
 
@@ -99,7 +98,7 @@ impl Functions {
             .build();
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(table::http_client())
-            // A call whose answer was lost may have been carried out; whoever replays decides about another.
+            // A call whose answer was lost may have been carried out; the operator decides about another one.
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts);
         if local {
@@ -123,19 +122,19 @@ impl Functions {
     }
 }
 
-/// Every object of the bucket by key; only letters of one function if that is asked for.
+/// All objects of the bucket by key, or only the dead letters of one function.
 ///
 /// # Errors
-/// The bucket cannot be read. Objects that are no letters are none.
-pub async fn list(letters: &DeadLetters, function: Option<&str>) -> Result<Vec<Listed>, DeadLetterError> {
+/// The bucket cannot be read. Objects that are not dead letters are not errors.
+pub async fn list(dead_letters: &DeadLetters, function: Option<&str>) -> Result<Vec<Listed>, DeadLetterError> {
     let (mut listed, mut after) = (Vec::new(), None);
     loop {
-        let page = letters.list(after).await?;
+        let page = dead_letters.list(after).await?;
         let keys = page.objects.into_iter().map(|object| object.key);
-        let read = stream::iter(keys).map(|key| summary(letters, key)).buffered(AT_ONCE);
+        let read = stream::iter(keys).map(|key| summary(dead_letters, key)).buffered(CONCURRENCY);
         let read: Vec<Option<Listed>> = read.try_collect().await?;
         listed.extend(read.into_iter().flatten().filter(|one| match one {
-            Listed::Letter(letter) => function.is_none_or(|function| letter.function == function),
+            Listed::DeadLetter(dead_letter) => function.is_none_or(|function| dead_letter.function == function),
             Listed::Foreign { .. } => function.is_none(),
         }));
         after = page.next;
@@ -146,9 +145,9 @@ pub async fn list(letters: &DeadLetters, function: Option<&str>) -> Result<Vec<L
 }
 
 /// `None` if it was deleted meanwhile.
-async fn summary(letters: &DeadLetters, key: String) -> Result<Option<Listed>, DeadLetterError> {
-    match letters.get(&key).await {
-        Ok(letter) => Ok(Some(Listed::Letter(Summary::of(key, &letter)))),
+async fn summary(dead_letters: &DeadLetters, key: String) -> Result<Option<Listed>, DeadLetterError> {
+    match dead_letters.get(&key).await {
+        Ok(dead_letter) => Ok(Some(Listed::DeadLetter(Summary::of(key, &dead_letter)))),
         Err(DeadLetterError::Unknown) => Ok(None),
         Err(error @ DeadLetterError::Malformed(_)) => {
             Ok(Some(Listed::Foreign { key, why: table::error_chain(&error) }))
@@ -158,46 +157,46 @@ async fn summary(letters: &DeadLetters, key: String) -> Result<Option<Listed>, D
 }
 
 impl Summary {
-    fn of(key: String, letter: &DeadLetter) -> Self {
+    fn of(key: String, dead_letter: &DeadLetter) -> Self {
         Self {
             key,
-            function: letter.function().to_owned(),
-            condition: letter.request_context.condition.clone(),
-            records: letter.batch.batch_size,
-            when: letter.timestamp.clone(),
-            error: letter.request_context.error.clone(),
+            function: dead_letter.function().to_owned(),
+            condition: dead_letter.request_context.condition.clone(),
+            records: dead_letter.batch.batch_size,
+            when: dead_letter.timestamp.clone(),
+            error: dead_letter.request_context.error.clone(),
         }
     }
 }
 
-/// A letter with its records as JSON rather than as text.
-pub async fn show(letters: &DeadLetters, key: &str) -> Result<Value, DeadLetterError> {
-    let letter = letters.get(key).await?;
-    let mut shown = serde_json::to_value(&letter).map_err(DeadLetterError::Malformed)?;
-    if let Ok(records) = serde_json::from_str(&letter.payload) {
+/// A dead letter with its records as JSON rather than as text.
+pub async fn show(dead_letters: &DeadLetters, key: &str) -> Result<Value, DeadLetterError> {
+    let dead_letter = dead_letters.get(key).await?;
+    let mut shown = serde_json::to_value(&dead_letter).map_err(DeadLetterError::Malformed)?;
+    if let Ok(records) = serde_json::from_str(&dead_letter.payload) {
         shown["payload"] = records;
     }
     Ok(shown)
 }
 
-/// Has a letter's function handle its records once more. A letter whose records are handled is deleted unless `keep`.
+/// Calls a dead letter's function with its records again. If it handles them, the dead letter is deleted unless `keep`.
 ///
 /// # Errors
-/// The letter stays, and why. Replaying it again is safe: functions handle a record once, however often it comes.
+/// Why the dead letter stays. Replaying it again is safe: functions handle a record once, however often it comes.
 pub async fn replay(
-    letters: &DeadLetters,
+    dead_letters: &DeadLetters,
     functions: &Functions,
     key: &str,
     keep: bool,
 ) -> Result<Replayed, ReplayError> {
-    let letter = letters.get(key).await?;
-    check_payload(&letter.payload)?;
-    functions.handle(letter.function(), &letter.payload).await?;
-    // A function answers that it is done with a record it gave up, and its letter may have this very key.
-    match letters.get(key).await {
-        Ok(now) if now != letter => return Err(ReplayError::GivenUpAgain),
+    let dead_letter = dead_letters.get(key).await?;
+    check_payload(&dead_letter.payload)?;
+    functions.handle(dead_letter.function(), &dead_letter.payload).await?;
+    // A function also answers success for a record it gave up, and the new dead letter may have this very key.
+    match dead_letters.get(key).await {
+        Ok(now) if now != dead_letter => return Err(ReplayError::GivenUpAgain),
         Ok(_) if keep => return Ok(Replayed::Kept),
-        Ok(_) => letters.delete(key).await?,
+        Ok(_) => dead_letters.delete(key).await?,
         // Somebody else replayed it too.
         Err(DeadLetterError::Unknown) => {}
         Err(error) => return Err(error.into()),
@@ -236,7 +235,7 @@ mod tests {
     fn only_an_answer_that_names_no_record_means_that_all_are_handled() {
         assert!(understand(None, r#"{"batchItemFailures":[]}"#).is_ok());
         let again = understand(None, r#"{"batchItemFailures":[{"itemIdentifier":"100"}]}"#);
-        assert_eq!(again.unwrap_err().to_string(), "the function wants these records again: 100");
+        assert_eq!(again.unwrap_err().to_string(), "the function could not handle these records yet: 100");
         for unclear in ["", "null", "{}", "<html>", r#"{"batchItemFailures":null}"#] {
             assert!(matches!(understand(None, unclear), Err(ReplayError::Answer(_))), "{unclear}");
         }
@@ -245,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_that_is_no_batch_is_not_sent() {
+    fn a_payload_that_is_not_a_batch_is_not_sent() {
         assert!(check_payload(r#"{"Records":[{"eventID":"1"}]}"#).is_ok());
         for useless in ["", "null", "{}", r#"{"Records":[]}"#, r#"{"Records":{}}"#] {
             assert!(matches!(check_payload(useless), Err(ReplayError::Payload(_))), "{useless}");

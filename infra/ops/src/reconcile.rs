@@ -1,8 +1,8 @@
-//! Compares what follows from the shop's records with what is there: projections with orders, stock with orders and
-//! ledger, objects with the products that point to them. Mends it if asked to.
+//! Compares derived data with its sources: projections with orders, stock with orders and ledger, objects with the
+//! products that point to them. Repairs differences on request.
 //!
-//! Customers go on buying meanwhile. So whatever looks wrong is looked at once more a little later, and stock that moves
-//! is not judged.
+//! The shop stays open meanwhile. So each difference is checked again a little later, and stock that is changing is not
+//! judged.
 
 mod objects;
 mod orders;
@@ -15,15 +15,15 @@ use domain::{ProductId, Timestamp};
 use jiff::{ToSpan, civil::Date, tz::TimeZone};
 use table::{BucketError, Descriptions, StoreError, Table};
 
-use stock::Shelves;
+use stock::StockAudit;
 
-pub use report::{Finding, LookedAt, NotJudged, Outcome, Problem, Report, Skipped, Why};
+pub use report::{Finding, LookedAt, NotVerified, Outcome, Problem, Report, Skipped, Why};
 
-/// Days that are gone through where nobody says which.
+/// The default number of days.
 const DAYS: i64 = 7;
 
-/// Items looked at side by side: enough to hide the round trip, too few to be throttled for.
-const AT_ONCE: usize = 16;
+/// Items read concurrently: enough to hide the round trip, too few to be throttled.
+const CONCURRENCY: usize = 16;
 
 /// What can be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,18 +35,18 @@ pub enum Check {
 
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The first UTC day on which orders were placed; `None` is six days before today, or where nothing but stock needs
-    /// them, the day the oldest product was created.
+    /// The first UTC day on which orders were placed; `None` is six days before today, or if only stock is compared,
+    /// the day the oldest product was created.
     pub from: Option<Date>,
     /// The last one; `None` is today.
     pub to: Option<Date>,
     /// Empty is everything.
     pub only: Vec<Check>,
-    /// Whether to mend what is wrong.
+    /// Whether to repair what is wrong.
     pub repair: bool,
-    /// What time it is as this begins.
+    /// The time at the start.
     pub now: Timestamp,
-    /// How long to wait at least before looking again at what looked wrong.
+    /// The minimum wait before a difference is checked again.
     pub second_look: Duration,
 }
 
@@ -56,7 +56,7 @@ impl Options {
     }
 }
 
-/// How far it is.
+/// The progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// In the plural.
@@ -68,7 +68,7 @@ pub struct Progress {
     pub of: Option<usize>,
 }
 
-/// Why it stopped before its end. What was mended stays mended, and running it again goes through everything again.
+/// Why it stopped before its end. Repairs stay, and running it again compares everything again.
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
     #[error("the comparison stopped; run it again")]
@@ -77,10 +77,10 @@ pub enum ReconcileError {
     Objects(#[from] BucketError),
 }
 
-/// Compares, reports, and mends if [`Options::repair`] says so.
+/// Compares, reports, and repairs if [`Options::repair`] is set.
 ///
 /// # Errors
-/// What is wrong with the shop is none, and neither is an item that does not read back: both are in the report.
+/// Differences and malformed items are not errors: they are in the report.
 pub async fn run(
     table: &Table,
     descriptions: &Descriptions,
@@ -91,26 +91,26 @@ pub async fn run(
     let report = Report { repair: options.repair, ..Report::default() };
     let mut run = Run { table, descriptions, options, clock, report, progress: &mut progress };
 
-    // Stock first: whatever happens to an order from here on makes its products' stock no case for judging.
-    let mut shelves = match options.includes(Check::Stock) {
+    // Stock first: the stock of products whose orders change from here on is not judged.
+    let mut audit = match options.includes(Check::Stock) {
         true => Some(stock::read(&mut run).await?),
         false => None,
     };
-    let oldest = shelves.as_ref().and_then(Shelves::oldest_day);
+    let oldest = audit.as_ref().and_then(StockAudit::oldest_day);
     let mut orders = orders::Orders::new(options, oldest);
-    if let (Some(_), Some(from)) = (&shelves, oldest.filter(|oldest| !orders.are_all_since(*oldest))) {
+    if let (Some(_), Some(from)) = (&audit, oldest.filter(|oldest| !orders.are_all_since(*oldest))) {
         run.report.skipped.push(Skipped::Stock { from });
-        shelves = None;
+        audit = None;
     }
     let mut look_again = None;
     let in_a_while = || Some(tokio::time::Instant::now() + options.second_look);
-    if options.includes(Check::Orders) || shelves.is_some() {
-        orders.go_through(&mut run, shelves.as_mut()).await?;
+    if options.includes(Check::Orders) || audit.is_some() {
+        orders.go_through(&mut run, audit.as_mut()).await?;
         look_again = orders.look_wrong().then(in_a_while).flatten();
     }
-    if let Some(shelves) = &mut shelves {
-        stock::add_ledgers(&mut run, shelves).await?;
-        look_again = shelves.look_wrong().then(in_a_while).flatten().or(look_again);
+    if let Some(audit) = &mut audit {
+        stock::add_ledgers(&mut run, audit).await?;
+        look_again = audit.look_wrong().then(in_a_while).flatten().or(look_again);
     }
     let mut candidates = Vec::new();
     if options.includes(Check::Objects) {
@@ -121,18 +121,18 @@ pub async fn run(
     if let Some(at) = look_again {
         tokio::time::sleep_until(at).await;
     }
-    orders.judge(&mut run).await?;
-    if let Some(mut shelves) = shelves.filter(Shelves::look_wrong) {
-        // An index may have told late of an order: those that were not seen before are added.
-        orders.go_through(&mut run, Some(&mut shelves)).await?;
-        stock::judge(&mut run, &shelves).await?;
-        stock::judge_signs(&mut run, &shelves).await?;
+    orders.verify(&mut run).await?;
+    if let Some(mut audit) = audit.filter(StockAudit::look_wrong) {
+        // An index may lag: orders that were not in it before are added.
+        orders.go_through(&mut run, Some(&mut audit)).await?;
+        stock::verify(&mut run, &audit).await?;
+        stock::verify_flags(&mut run, &audit).await?;
     }
-    objects::judge(&mut run, candidates).await?;
+    objects::verify(&mut run, candidates).await?;
     Ok(run.report)
 }
 
-/// What every part needs.
+/// Shared by all parts.
 struct Run<'a> {
     table: &'a Table,
     descriptions: &'a Descriptions,
@@ -147,7 +147,7 @@ impl Run<'_> {
         self.clock.now()
     }
 
-    /// Notes an item that does not read back, and goes on; every other error ends the run.
+    /// Reports a malformed item and continues; every other error ends the run.
     fn readable<T>(&mut self, read: Result<T, StoreError>) -> Result<Option<T>, ReconcileError> {
         match read {
             Ok(read) => Ok(Some(read)),
@@ -160,7 +160,7 @@ impl Run<'_> {
     }
 }
 
-/// The time that was passed in, going on.
+/// The time that was passed in, plus the time elapsed since.
 #[derive(Debug, Clone, Copy)]
 struct Clock {
     now: Timestamp,
@@ -177,7 +177,7 @@ fn day_of(at: Timestamp) -> Date {
     at.to_zoned(TimeZone::UTC).date()
 }
 
-/// From the first to the last, both included.
+/// From the first to the last, inclusive.
 fn days(from: Date, to: Date) -> Vec<Date> {
     from.series(1.day()).take_while(|day| *day <= to).collect()
 }

@@ -1,13 +1,13 @@
 use std::{fmt, time::Instant};
 
-use crate::{Outcome, cargo, direction, generate};
+use crate::{Outcome, cargo, generate, layers};
 
 struct Step {
     arguments: &'static [&'static str],
     environment: &'static [(&'static str, &'static str)],
 }
 
-/// Quickest first, so that a slip costs seconds.
+/// Fastest first, so that a small mistake is found within seconds.
 const STEPS: [Step; 4] = [
     Step { arguments: &["fmt", "--all", "--check"], environment: &[] },
     Step { arguments: &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], environment: &[] },
@@ -22,7 +22,7 @@ pub fn run() -> Outcome<()> {
         timed(&step.to_string(), || step.run())?;
     }
     timed("cargo xtask generate --check", || generate::run(&generate::Options { check: true, calls: None }))?;
-    timed("cargo xtask direction", direction::run)?;
+    timed("cargo xtask layers", layers::run)?;
     println!("all steps passed in {:.1} s", started.elapsed().as_secs_f64());
     Ok(())
 }
@@ -45,7 +45,7 @@ impl Step {
 }
 
 impl fmt::Display for Step {
-    /// As one would type it.
+    /// As it would be typed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in self.environment {
             write!(f, "{name}=\"{value}\" ")?;
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_is_shown_as_one_would_type_it() {
+    fn a_step_is_shown_as_it_would_be_typed() {
         assert_eq!(STEPS[0].to_string(), "cargo fmt --all --check");
         assert_eq!(STEPS[2].to_string(), "RUSTDOCFLAGS=\"-D warnings\" cargo doc --workspace --no-deps");
     }

@@ -4,7 +4,7 @@ use http::{StatusCode, request::Parts};
 
 use crate::{Context, Problem, Session};
 
-/// A session whose customer is an admin this moment: the role is read again, consistently, on every request.
+/// A session whose customer is an admin right now: the role is read again, consistently, on every request.
 #[derive(Debug, Clone)]
 pub struct Admin {
     pub uid: UserId,
@@ -21,7 +21,7 @@ where
         let customer = Context::from_ref(state).table.customer_get(&session.uid).await?;
         match customer {
             Some(customer) if customer.role == Role::Admin => Ok(Self { uid: customer.id }),
-            _ => Err(Problem::new(StatusCode::FORBIDDEN, "admin_required", "this is for the shop's own staff")),
+            _ => Err(Problem::new(StatusCode::FORBIDDEN, "admin_required", "only the shop's staff may use this route")),
         }
     }
 }

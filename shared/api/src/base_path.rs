@@ -1,19 +1,19 @@
-//! An API that its clients find below a path: a named stage of API Gateway, or a mapping of a domain with a key.
+//! An API that clients reach below a path: a named stage of API Gateway, or a mapping of a domain with a key.
 
 use axum::{Router, extract::Request, response::IntoResponse};
 use http::{HeaderMap, HeaderValue, Uri, header, uri::PathAndQuery};
 use lambda_http::{RequestExt as _, request::RequestContext};
 use tower::ServiceExt as _;
 
-/// What stands before every route, such as `/prod`; nothing unless told. Cookies are for the whole host either way.
+/// The prefix of every route, such as `/prod`; empty by default. Cookies are valid for the whole host either way.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BasePath(String);
 
 impl BasePath {
-    /// Reads `/prod`, `prod` or `/shop/v1`; nothing and `/` are no base path.
+    /// Reads `/prod`, `prod` or `/shop/v1`; an empty text and `/` mean no base path.
     ///
     /// # Errors
-    /// Says what it may be.
+    /// The text is not such a path.
     pub fn parse(text: &str) -> Result<Self, String> {
         let path = text.strip_prefix('/').unwrap_or(text);
         if path.is_empty() {
@@ -33,7 +33,7 @@ impl BasePath {
         &self.0
     }
 
-    /// Before a path of this API in an answer, so that a client can follow it.
+    /// Prepends the base path to a path of this API in an answer, so that a client can follow it.
     pub(crate) fn put_before_location(&self, headers: &mut HeaderMap) {
         if self.0.is_empty() {
             return;
@@ -45,12 +45,13 @@ impl BasePath {
         headers.insert(header::LOCATION, whole);
     }
 
-    /// The path that a route is found by.
+    /// The path to route by.
     ///
-    /// For an event of a named stage `lambda_http` puts the stage before a path that has none: what the gateway sent is
-    /// taken. That has the name of the stage before it, or the key of the mapping, or neither: [AWS
+    /// `lambda_http` prepends the stage to the path of an event of a named stage if the path does not start with it, so
+    /// the path that the gateway sent is used instead. It may start with the stage, with the key of the mapping, or
+    /// with neither: [AWS
     /// documents](https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html)
-    /// that the key is not in it, and there are gateways that send it all the same.
+    /// that it does not contain the key, but some gateways send it.
     fn route<'r>(&self, request: &'r Request) -> &'r str {
         let stage = match request.extensions().get::<RequestContext>() {
             Some(RequestContext::ApiGatewayV2(context)) => {
@@ -74,10 +75,10 @@ impl BasePath {
     }
 }
 
-/// The same routes below the base path. Without it they are found too: a gateway may have taken it off already.
+/// The same routes below the base path. They also match without it: a gateway may have removed it already.
 pub(crate) fn mounted(routes: Router, base: BasePath) -> Router {
     Router::new().fallback(move |mut request: Request| async move {
-        // The end of a path that was read is one itself; were it none, the request would go on as it came.
+        // The rest of a valid path is a valid path; if it were not, the request would keep its path.
         if let Some(uri) = with_path(request.uri(), base.route(&request)) {
             *request.uri_mut() = uri;
         }
@@ -85,7 +86,7 @@ pub(crate) fn mounted(routes: Router, base: BasePath) -> Router {
     })
 }
 
-/// The same URI with another path. `None` where nothing is to be changed.
+/// The same URI with another path. `None` if nothing changes.
 fn with_path(uri: &Uri, path: &str) -> Option<Uri> {
     if path == uri.path() {
         return None;

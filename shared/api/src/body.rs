@@ -11,10 +11,10 @@ use crate::{
     wire::FieldError,
 };
 
-/// How deep a JSON body may nest. Ours need four levels.
+/// How deep a JSON body may nest. Our requests need four levels.
 const MAX_DEPTH: usize = 16;
 
-/// A JSON body, read by [`strict`], so that a client cannot slip in what a handler never looked at.
+/// A JSON body, read by [`strict`], so that a client cannot send members that no handler looks at.
 #[derive(Debug, Clone, Copy)]
 pub struct Json<T>(pub T);
 
@@ -30,8 +30,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     }
 }
 
-/// The body of a route that takes none: there is none, or it is an empty object or `null`, as some clients send. Anything
-/// else is a wish that would not be granted, so it is refused.
+/// The body of a route that takes none: absent, or an empty object or `null`, as some clients send. Anything else asks
+/// for something that would not be done, so it is refused.
 #[derive(Debug, Clone, Copy)]
 pub struct NoBody;
 
@@ -55,7 +55,7 @@ impl<S: Send + Sync> FromRequest<S> for NoBody {
     }
 }
 
-/// The body as it is, within the route's limit, for whoever checks a signature of it.
+/// The raw body, within the route's limit, for checking a signature.
 #[derive(Debug, Clone)]
 pub struct Body(pub Bytes);
 
@@ -71,9 +71,9 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 pub(crate) async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is larger than this route takes")
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is larger than this route accepts")
         }
-        _ => Problem::bad_request("body_unreadable", "the body did not arrive whole"),
+        _ => Problem::bad_request("body_unreadable", "the body did not arrive completely"),
     })
 }
 
@@ -115,7 +115,7 @@ impl From<Unreadable> for Problem {
     }
 }
 
-/// Looks at brackets outside of strings only, before any parser builds anything.
+/// Counts brackets outside of strings, before a parser builds anything.
 fn depth_exceeds(bytes: &[u8], most: usize) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
     for byte in bytes {

@@ -8,8 +8,8 @@ use crate::{Context, Problem};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Where the request came from: as the gateway saw it, or as the forwarders that the deployment trusts say. Never what a
-/// client claims of itself.
+/// The address a request came from: as the gateway saw it, or as the trusted proxies of the deployment report it. Never
+/// what a client claims about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub Option<IpAddr>);
 
@@ -25,7 +25,7 @@ where
     }
 }
 
-/// The other end of the connection to the gateway.
+/// The peer of the connection to the gateway.
 fn connection(parts: &Parts) -> Option<IpAddr> {
     let gateway = match parts.extensions.get::<RequestContext>() {
         Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref(),
@@ -35,20 +35,21 @@ fn connection(parts: &Parts) -> Option<IpAddr> {
     gateway.and_then(|ip| ip.parse().ok()).or_else(socket)
 }
 
-/// The address before so many forwarders. Each of them adds to the right of `X-Forwarded-For` whom it was called by, and
-/// API Gateway adds the connection: behind one forwarder the client is second from the right. What stands further left a
-/// client may have written itself. Where the header is too short, or says no address there, it is the connection's.
+/// The address in front of this many trusted proxies. Each proxy appends the address that called it to
+/// `X-Forwarded-For`, and API Gateway appends the address of its connection: behind one proxy the client is second from
+/// the right. Entries further left may be written by the client. If the header is too short, or has no address at that
+/// place, the address of the connection is used.
 fn client(headers: &HeaderMap, connection: IpAddr, hops: usize) -> IpAddr {
     let values = headers.get_all(FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok());
     let mut chain: Vec<_> = values.flat_map(|value| value.split(',')).map(address).collect();
-    // A gateway that adds nothing, such as the local one.
+    // A gateway that appends nothing, such as the local one.
     if chain.last() != Some(&Some(connection)) {
         chain.push(Some(connection));
     }
     chain.into_iter().rev().nth(hops).flatten().unwrap_or(connection)
 }
 
-/// Some forwarders add the port.
+/// Some proxies add the port.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
@@ -70,14 +71,14 @@ mod tests {
     }
 
     #[test]
-    fn without_a_trusted_forwarder_no_header_counts() {
+    fn without_a_trusted_proxy_the_header_is_ignored() {
         for header in [&[][..], &["203.0.113.9"], &["203.0.113.9, 192.0.2.1"], &["203.0.113.9", CDN]] {
             assert_eq!(of(header, 0), CDN, "{header:?}");
         }
     }
 
     #[test]
-    fn behind_a_trusted_forwarder_the_client_is_whom_it_was_called_by_and_not_what_the_client_wrote() {
+    fn behind_a_trusted_proxy_the_client_is_the_address_that_the_proxy_appended() {
         assert_eq!(of(&["198.51.100.7, 192.0.2.1"], 1), CLIENT, "API Gateway adds the connection");
         assert_eq!(of(&["198.51.100.7"], 1), CLIENT, "the local gateway does not");
         assert_eq!(of(&["203.0.113.9, 127.0.0.1, 198.51.100.7, 192.0.2.1"], 1), CLIENT);
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_is_too_short_or_says_no_address_there_counts_for_nothing() {
+    fn a_header_that_is_too_short_or_has_no_address_at_that_place_is_ignored() {
         assert_eq!(of(&[], 1), CDN);
         assert_eq!(of(&[CDN], 1), CDN);
         assert_eq!(of(&["198.51.100.7, 192.0.2.1"], 2), CDN);

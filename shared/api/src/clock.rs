@@ -1,4 +1,4 @@
-//! Time and fresh ids, passed in rather than asked of the machine, so that tests can move the clock.
+//! Time and fresh ids, passed in rather than read from the machine, so that tests can move the clock.
 
 use std::sync::{
     Arc,
@@ -9,7 +9,7 @@ use domain::Timestamp;
 use jiff::SignedDuration;
 use uuid::Uuid;
 
-/// What time it is.
+/// The current time.
 #[derive(Debug, Clone, Default)]
 pub enum Clock {
     #[default]
@@ -30,7 +30,7 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock; the system's is not ours to move.
+    /// Moves a manual clock; has no effect on the system's.
     pub fn advance(&self, by: SignedDuration) {
         if let Clock::Manual(ms) = self {
             let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);

@@ -5,7 +5,7 @@ use table::Table;
 
 use crate::{BasePath, Clock, Cursors, rates::Rates, telemetry::Metrics};
 
-/// What every function needs. Cheap to clone; functions hold it in their state.
+/// What every function needs. Cheap to clone; a function's state holds it.
 #[derive(Debug, Clone)]
 pub struct Context {
     pub table: Table,
@@ -14,26 +14,26 @@ pub struct Context {
     pub policy: Arc<Policy>,
 }
 
-/// Forwarders one after another: more than any deployment has.
+/// The largest number of proxies; no deployment has more.
 const MAX_HOPS: u8 = 10;
 
-/// What a deployment decides.
+/// Settings of a deployment.
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// The one currency a cart is charged in.
     pub currency: Currency,
-    /// How often things may happen; `None` is without limit, for load trials on a local stack.
+    /// Rate limits; `None` is unlimited, for load tests on a local stack.
     pub rates: Option<Rates>,
     /// Storefronts, such as `https://shop.example`, that browsers may call from.
     pub origins: Vec<String>,
-    /// How many forwarders stand before the gateway that can be believed: a CDN, a storefront that calls for its shoppers.
-    /// 0 is none, and then only the connection says where a request comes from.
+    /// How many trusted proxies are in front of the gateway, such as a CDN or a storefront that calls for its shoppers.
+    /// With 0, the address of a request is the one of the connection.
     pub trusted_proxy_hops: u8,
-    /// Where clients find the API below its host.
+    /// The path below which clients reach the API.
     pub base_path: BasePath,
     /// Whether answers carry `X-Consumed-Capacity` and `Server-Timing`: on a local stack, not towards customers.
     pub show_costs: bool,
-    /// Where metrics go; `None` is nowhere, as on a local stack.
+    /// Where metrics are written; `None` is nowhere, as on a local stack.
     pub metrics: Option<Metrics>,
 }
 
@@ -41,7 +41,7 @@ impl Policy {
     /// Reads origins such as `https://shop.example,http://localhost:5173`.
     ///
     /// # Errors
-    /// Names the one that is no origin: with a path, a slash at its end, or `*`, which would let any page in.
+    /// Names the one that is not an origin: with a path, a slash at its end, or `*`, which would allow any page.
     pub fn parse_origins(text: &str) -> Result<Vec<String>, String> {
         let origins = text.split(',').map(str::trim).filter(|o| !o.is_empty());
         origins
@@ -59,10 +59,10 @@ impl Policy {
 }
 
 impl Policy {
-    /// Reads a number of forwarders, such as `1`.
+    /// Reads a number of proxies, such as `1`.
     ///
     /// # Errors
-    /// Says what it may be.
+    /// The text is not a number in range.
     pub fn parse_trusted_proxy_hops(text: &str) -> Result<u8, String> {
         let hops = text.parse().ok().filter(|hops| *hops <= MAX_HOPS);
         hops.ok_or_else(|| format!("{text:?} is not a number of forwarders, 0 to {MAX_HOPS}"))

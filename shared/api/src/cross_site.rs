@@ -1,4 +1,4 @@
-//! Requests that a page of another site has a browser send in the name of its user.
+//! Cross-site request forgery: requests that a page of another site makes a browser send on behalf of its user.
 
 use axum::{
     extract::{Request, State},
@@ -11,21 +11,21 @@ use crate::{Context, Problem, body::is_json, session::opens_by_cookie};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// What the headers say of the page that a request comes from.
+/// What the headers say about the page that sent a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Page {
-    /// One of an allowed origin, or of this very host.
+    /// Of an allowed origin, or of this host.
     Trusted,
     Foreign,
-    /// There may be no page: servers and apps send none of these headers, and neither do very old browsers.
+    /// Possibly no page: servers, apps and very old browsers send none of these headers.
     Unknown,
 }
 
-/// Around every route, so that no handler has to remember it: what changes something and comes from a foreign page is
-/// refused. Also without a cookie, because an answer may set one.
+/// Wraps every route, so that no handler has to remember it: requests that change something and come from a foreign
+/// page are refused, also without a cookie, because an answer may set one.
 ///
-/// A browser sends the session's cookie whoever made the page. So what changes something by that cookie has to come from
-/// a page that is known to be trusted, and must not be a form: a page can send one without asking first.
+/// A browser sends the session's cookie with requests of any page. So a request that changes something with that cookie
+/// has to come from a trusted page, and must not be a form: a page can send a form without a preflight.
 pub(crate) async fn refuse(State(context): State<Context>, request: Request, next: Next) -> Response {
     if !changes_something(request.method()) {
         return next.run(request).await;
@@ -47,8 +47,8 @@ fn changes_something(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-/// By the `Origin`, which browsers send with every request that is not a GET or HEAD; by `Sec-Fetch-Site` without one. A
-/// header that is no text is of no page that is trusted.
+/// By `Origin`, which browsers send with every request that is not a GET or HEAD; without it by `Sec-Fetch-Site`. A
+/// header that is not text counts as a foreign page.
 /// <https://fetch.spec.whatwg.org/#origin-header>, <https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header>
 fn page(headers: &HeaderMap, uri: &Uri, allowed: &[String]) -> Page {
     if let Some(origin) = headers.get(header::ORIGIN) {
@@ -62,13 +62,13 @@ fn page(headers: &HeaderMap, uri: &Uri, allowed: &[String]) -> Page {
     }
     match headers.get(SEC_FETCH_SITE).map(|site| site.as_bytes()) {
         Some(b"same-origin") => Page::Trusted,
-        // `none`: the user's own doing, such as an address typed in.
+        // `none`: started by the user, such as an address typed in.
         None | Some(b"none") => Page::Unknown,
         Some(_) => Page::Foreign,
     }
 }
 
-/// The page this very host serves, over TLS; without it only on this machine, where there is no wire to listen on.
+/// A page served by this host over TLS; without TLS only on this machine, where nobody can intercept it.
 fn is_own_origin(origin: &str, host: &str) -> bool {
     match origin.split_once("://") {
         Some(("https", of)) => of == host,
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_trusted_by_its_origin_and_without_one_by_where_the_browser_places_it() {
+    fn a_page_is_trusted_by_its_origin_or_else_by_sec_fetch_site() {
         let (origin, host, site) = (header::ORIGIN, header::HOST, SEC_FETCH_SITE);
 
         for (headers, page) in [
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_that_is_no_text_is_foreign() {
+    fn an_origin_that_is_not_text_is_foreign() {
         let headers = HeaderMap::from_iter([(header::ORIGIN, HeaderValue::from_bytes(b"https://\xff").unwrap())]);
 
         assert_eq!(page(&headers, &Uri::from_static("/cart"), &[]), Page::Foreign);

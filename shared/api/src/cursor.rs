@@ -13,15 +13,15 @@ use crate::{Problem, clock::random};
 /// How long a cursor can be used.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
-/// The longest cursor given out, and taken: a category's path of 1,000 bytes fits.
+/// The longest cursor that is issued or accepted: a category's path of 1,000 bytes fits.
 const MAX_BYTES: usize = 2_048;
 
 const NONCE_BYTES: usize = 24;
 
 /// Seals positions in lists, so that a client can neither read nor make one, nor use it on another list.
 ///
-/// XChaCha20-Poly1305; the route, the owner and the filters are the associated data. The first key seals, all open: a new
-/// key is first put behind the old one, then before it, and the old one is dropped a day later.
+/// XChaCha20-Poly1305; the route, the owner and the filters are the associated data. The first key seals, all keys
+/// open. To rotate: add the new key second, later move it first, and drop the old one a day after that.
 pub struct Cursors(Vec<XChaCha20Poly1305>);
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,8 +41,8 @@ impl Cursors {
         Self(keys.iter().map(|key| XChaCha20Poly1305::new(&(*key).into())).collect())
     }
 
-    /// Reads `<key>` or `<key>,<other key>`. A key is the SHA-256 of its text, so that whatever makes random text makes
-    /// keys; 43 letters and digits are 256 bits.
+    /// Reads `<key>` or `<key>,<other key>`. A key is the SHA-256 of its text, so that any random text will do; 43
+    /// letters and digits are 256 bits.
     pub fn parse(keys: &str) -> Result<Self, InvalidKeys> {
         let read = |key: &str| (key.trim().len() >= 43).then(|| Sha256::digest(key.trim()).into());
         let keys: Option<Vec<[u8; 32]>> = keys.split(',').map(read).collect();
@@ -56,17 +56,18 @@ impl Cursors {
         self.seal_until(position, list, now + LIFETIME)
     }
 
-    /// Opens a cursor for the very list it was sealed for.
+    /// Opens a cursor for the list it was sealed for.
     ///
     /// # Errors
-    /// 400 `cursor_invalid`, whatever is wrong with it.
+    /// 400 `cursor_invalid`, for any defect.
     pub fn open<P: DeserializeOwned>(&self, cursor: &str, list: &str, now: Timestamp) -> Result<P, Problem> {
-        let invalid = || Problem::bad_request("cursor_invalid", "the cursor is not one of this list, or has expired");
+        let invalid =
+            || Problem::bad_request("cursor_invalid", "the cursor does not belong to this list, or has expired");
         self.open_live(cursor, list, now).ok_or_else(invalid)
     }
 
-    /// Seals anything small that a client keeps for the shop. `purpose` is the associated data: a list begins with `/`, so
-    /// that nothing else is taken for a cursor.
+    /// Seals any small value that a client keeps for the shop. `purpose` is the associated data. Purposes of lists
+    /// begin with `/`, so that nothing else is accepted as a cursor.
     pub(crate) fn seal_until(&self, value: &impl Serialize, purpose: &str, expires_at: Timestamp) -> String {
         let sealed = Sealed { expires_at: expires_at.as_second(), position: value };
         let plain = serde_json::to_vec(&sealed).expect("positions are plain structs");
@@ -77,7 +78,7 @@ impl Cursors {
         BASE64_URL_SAFE_NO_PAD.encode([nonce.as_slice(), &secret].concat())
     }
 
-    /// `None` for what was not sealed here for this purpose, or has expired.
+    /// `None` if it was not sealed here for this purpose, or has expired.
     pub(crate) fn open_live<P: DeserializeOwned>(&self, text: &str, purpose: &str, now: Timestamp) -> Option<P> {
         if text.len() > MAX_BYTES {
             return None;

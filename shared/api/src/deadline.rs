@@ -8,15 +8,15 @@ use lambda_http::Context;
 /// 15 minutes: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>
 const LONGEST_TIMEOUT_MS: u64 = 15 * 60 * 1_000;
 
-/// When Lambda cuts this invocation off; `None` where nobody does, as on a local stack.
+/// When Lambda ends this invocation; `None` without a limit, as on a local stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline(pub Option<Timestamp>);
 
 impl Deadline {
-    /// Of an invocation, as the Runtime API told it.
+    /// The deadline of an invocation, from the Runtime API.
     ///
-    /// A number no greater than Lambda's longest timeout is no time since 1970: `cargo lambda watch` tells 600,000, and
-    /// cuts nobody off.
+    /// A number up to Lambda's longest timeout is not a time since 1970: `cargo lambda watch` sends 600,000 and never
+    /// ends an invocation.
     pub fn of(context: &Context) -> Option<Timestamp> {
         let ms = Some(context.deadline).filter(|ms| *ms > LONGEST_TIMEOUT_MS)?;
         i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok())
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_that_is_no_time_is_no_deadline() {
+    fn a_number_that_is_not_a_time_is_not_a_deadline() {
         let of = |deadline| {
             let mut context = Context::default();
             context.deadline = deadline;

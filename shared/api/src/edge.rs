@@ -1,4 +1,4 @@
-//! What surrounds every route: costs, logs, headers, limits, and answers for what no route takes.
+//! What all routes share: costs, logs, headers, limits, and answers for requests that match no route.
 
 use std::{
     any::Any,
@@ -24,13 +24,13 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::{Context, Problem, base_path, cross_site, idempotency, telemetry};
 
-/// The largest body a route takes unless it says otherwise.
+/// The largest body that a route accepts unless it sets another limit.
 pub const BODY_BYTES: usize = 64 * 1024;
 
 /// The largest body of the few routes that take documents or batches.
 pub const LARGE_BODY_BYTES: usize = 1024 * 1024;
 
-/// Headers that a page of another origin may send. Deployed, API Gateway answers preflights, with the same three.
+/// Headers that a page of another origin may send. On AWS, API Gateway answers preflights, with the same three.
 pub const SENT_BY_PAGES: [HeaderName; 5] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
@@ -44,11 +44,11 @@ pub const READ_BY_PAGES: [HeaderName; 4] = [header::ETAG, header::LOCATION, head
 
 /// How long a browser keeps the answer to a preflight.
 /// <https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Access-Control-Max-Age>
-pub const PREFLIGHT_KEPT: Duration = Duration::from_mins(10);
+pub const PREFLIGHT_MAX_AGE: Duration = Duration::from_mins(10);
 
 const HEADER_BYTES: usize = 8 * 1024;
 
-/// Headers that mean nothing, or something dangerous, when sent twice.
+/// Headers that are ambiguous or dangerous when sent twice.
 const SINGLE: [HeaderName; 6] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
@@ -58,29 +58,29 @@ const SINGLE: [HeaderName; 6] = [
     HeaderName::from_static("idempotency-key"),
 ];
 
-/// Makes routes servable: by a Lambda, by the local stack and by tests alike.
+/// Turns routes into a service: for Lambda, the local stack and tests.
 pub fn finish(routes: OpenApiRouter, context: &Context) -> (Router, OpenApi) {
     let (router, openapi) = routes.split_for_parts();
     let router = router
         .route("/healthz", get(healthz))
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not_found", "there is no such route"))
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not_found", "this route does not exist"))
         .method_not_allowed_fallback(async || {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "the route does not take this method")
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "the route does not support this method")
         })
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(context.clone(), cross_site::refuse))
         .layer(cors(&context.policy.origins))
-        .layer(from_fn_with_state(context.clone(), around));
+        .layer(from_fn_with_state(context.clone(), observe));
     (base_path::mounted(router, context.policy.base_path.clone()), openapi)
 }
 
-/// Up, without asking the table: an outage of DynamoDB is not cured by replacing the function.
+/// Health check that does not call the table: replacing the function would not end an outage of DynamoDB.
 async fn healthz() -> &'static str {
     "ok"
 }
 
-async fn around(State(context): State<Context>, request: Request, next: Next) -> Response {
+async fn observe(State(context): State<Context>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
     let invocation = request.extensions().get::<lambda_http::Context>().map(|c| c.request_id.clone());
@@ -116,14 +116,14 @@ async fn around(State(context): State<Context>, request: Request, next: Next) ->
         "request"
     );
     if let Some(metrics) = &context.policy.metrics {
-        metrics.tell_patterns(&costs, context.clock.now());
+        metrics.emit_patterns(&costs, context.clock.now());
     }
     let headers = response.headers_mut();
     context.policy.base_path.put_before_location(headers);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let hsts = HeaderValue::from_static("max-age=63072000; includeSubDomains");
     headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts);
-    // What a route does not declare cacheable may hold somebody's data.
+    // Answers that a route does not declare cacheable may contain personal data.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     if context.policy.show_costs {
         let Cost { rru, wru, dynamodb_calls, s3_calls } = cost;
@@ -166,6 +166,6 @@ fn cors(origins: &[String]) -> CorsLayer {
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers(SENT_BY_PAGES)
-        .max_age(PREFLIGHT_KEPT)
+        .max_age(PREFLIGHT_MAX_AGE)
         .expose_headers(READ_BY_PAGES)
 }

@@ -1,4 +1,4 @@
-//! What a function is told by its environment, and by the secrets that the environment names.
+//! The configuration of a function: environment variables, and the secrets that they name.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,13 +11,13 @@ use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_secretsmanager::Client;
 use table::{error_chain, http_client};
 
-/// For one attempt at a secret, and for all of them. No function has more than two secrets, and an environment has
-/// [10 s](https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html) to start.
+/// Timeouts of one attempt to read a secret, and of all attempts. No function has more than two secrets, and an
+/// environment has [10 s](https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html) to start.
 const ATTEMPT: Duration = Duration::from_millis(1_500);
 const TOTAL: Duration = Duration::from_secs(4);
 
-/// The variables of the process, and the members of its secrets as if they were variables too. A variable of the process
-/// goes before a secret's member of the same name.
+/// The variables of the process, and the members of its secrets as further variables. A variable of the process
+/// overrides a secret's member of the same name.
 ///
 /// `SECRETS` names secrets of AWS Secrets Manager, comma-separated; each is a JSON object of strings. They are read once,
 /// at the start.
@@ -28,10 +28,10 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Reads the secrets, if any are named; otherwise nothing is sent.
+    /// Reads the secrets, if any are named; otherwise sends nothing.
     ///
     /// # Errors
-    /// Names the secret that cannot be read, or is no object of strings.
+    /// Names the secret that cannot be read or is not an object of strings.
     pub async fn load() -> Result<Self, String> {
         let mut environment = Self::default();
         let Some(names) = environment.variable("SECRETS") else { return Ok(environment) };
@@ -55,20 +55,20 @@ impl Environment {
         Ok(environment)
     }
 
-    /// What stands under a name; something empty counts as nothing.
+    /// The value of a variable; an empty one counts as unset.
     pub fn variable(&self, name: &str) -> Option<String> {
         self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
         let member = || self.secrets.get(name).filter(|value| !value.is_empty()).cloned();
         crate::lambda::variable(name).or_else(member)
     }
 
-    /// The names that were asked for until now, whether or not something stood under them.
+    /// The names that were read so far, set or not.
     pub fn names_read(&self) -> Vec<String> {
         self.read.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 }
 
-/// The members of a secret. What is wrong with one is told without its value.
+/// The members of a secret. Its error never contains a value.
 fn members(name: &str, text: &str) -> Result<BTreeMap<String, String>, String> {
     serde_json::from_str(text).map_err(|_| format!("the secret {name} is not a JSON object of strings"))
 }
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_an_object_of_strings_and_never_told() {
+    fn a_secret_is_an_object_of_strings_and_an_error_does_not_show_it() {
         let read = members("payments", r#"{"STRIPE_SECRET_KEY":"sk_1","EMPTY":""}"#).unwrap();
         let environment = Environment { secrets: read, read: Mutex::default() };
 
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn the_process_goes_before_its_secrets() {
+    fn a_variable_of_the_process_overrides_a_secret() {
         let secrets = BTreeMap::from([("PATH".to_owned(), "elsewhere".to_owned())]);
         let environment = Environment { secrets, read: Mutex::default() };
 

@@ -10,29 +10,30 @@ use crate::{Context, Problem};
 
 const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// The header that says an answer was given before.
+/// The header that marks a repeated answer.
 pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// The `Idempotency-Key` that routes which must not happen twice ask for, and others take. It may be quoted, as [the
-/// draft](https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header) has it: that is the same key.
+/// The `Idempotency-Key`: required on routes that must not happen twice, optional on others. It may be quoted, as [the
+/// draft](https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header) has it; the key is the same
+/// either way.
 #[derive(Debug, Clone)]
 pub struct RequestKey(IdempotencyKey);
 
 impl RequestKey {
-    /// The request this key stands for: whose, on which route, asking for what.
+    /// The request that this key stands for: its owner, its route and a digest of its content.
     pub fn request(self, customer: &UserId, route: &'static str, payload: &impl Serialize) -> Idempotency {
         let payload = serde_json::to_vec(payload).expect("request types are plain structs");
         Idempotency { customer: customer.clone(), key: self.0, route, payload_sha256: sha256_hex(payload) }
     }
 
-    /// The request this key stands for, as a cart remembers it.
+    /// The request that this key stands for, as a cart stores it.
     pub fn cart_request(&self, payload: &impl Serialize) -> CartRequest {
         let payload = serde_json::to_vec(payload).expect("request types are plain structs");
         CartRequest::of_digests(&sha256_hex(self.0.as_str()), &sha256_hex(payload))
     }
 
     /// The id of what a request under this key creates: always the same, so that a retry finds it instead of creating
-    /// another. `what` tells it from whatever else the key may create.
+    /// another. `what` distinguishes several things created under one key.
     pub fn created_id(&self, customer: &UserId, what: &str) -> Uuid {
         let digest: [u8; 32] = Sha256::digest(format!("{customer} {} {what}", self.0)).into();
         uuid::Builder::from_custom_bytes(*digest.first_chunk().expect("32 bytes begin with 16")).into_uuid()
@@ -43,8 +44,8 @@ impl RequestKey {
     }
 }
 
-/// The key without its quotes. What follows them are parameters of a structured field, of which none is known, so that they
-/// are ignored: <https://www.rfc-editor.org/rfc/rfc8941#section-3.1.2>.
+/// The key without its quotes. Parameters of the structured field may follow; none is known, so they are ignored:
+/// <https://www.rfc-editor.org/rfc/rfc8941#section-3.1.2>.
 fn bare(raw: &str) -> &str {
     let quoted = raw.strip_prefix('"').and_then(|rest| rest.split_once('"'));
     match quoted {
@@ -64,7 +65,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestKey {
     }
 }
 
-/// For routes on which a retry without a key is the client's own affair.
+/// For routes on which the key is optional.
 impl<S: Send + Sync> OptionalFromRequestParts<S> for RequestKey {
     type Rejection = Problem;
 
@@ -80,20 +81,20 @@ fn given(parts: &Parts) -> Result<Option<RequestKey>, Problem> {
     RequestKey::parse(raw).map(Some).map_err(|e| invalid(e.reason))
 }
 
-/// The first answer's outcome, if the key was used for the same thing.
+/// The outcome of the first request, if the key was used for the same request.
 ///
 /// # Errors
-/// 422 `idempotency_key_reused` where it was used for something else.
+/// 422 `idempotency_key_reused` if it was used for another request.
 pub fn same_request(prior: PriorRequest) -> Result<PriorRequest, Problem> {
     if prior.same_payload { Ok(prior) } else { Err(reused()) }
 }
 
-/// 422: the key stands for another request.
+/// 422: the key belongs to another request.
 pub fn reused() -> Problem {
     Problem::unprocessable("idempotency_key_reused", "this Idempotency-Key was used for another request")
 }
 
-/// 409: the first request under this key may still be at it.
+/// 409: the first request under this key may still be running.
 pub fn in_progress(context: &Context, prior: &PriorRequest) -> Problem {
     let left = prior.running_until.as_second() - context.clock.now().as_second();
     let problem = Problem::new(StatusCode::CONFLICT, "idempotency_in_progress", "the first request is still running");
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_make_no_key_of_what_is_none() {
+    fn quotes_do_not_make_an_invalid_key_valid() {
         for raw in [
             "\"\"",
             "\"short\"",

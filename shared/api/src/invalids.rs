@@ -9,22 +9,22 @@ use crate::{Problem, wire::FieldError};
 /// shows everything that is wrong at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalids {
-    /// The first stands apart: there is always one.
+    /// Separate from the rest: there is always at least one.
     first: InvalidField,
     others: Vec<InvalidField>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct InvalidField {
-    /// Where it is, such as `name`, `price.currency` or `lines[1].quantity`.
+    /// Its path, such as `name`, `price.currency` or `lines[1].quantity`.
     path: String,
     code: &'static str,
     reason: String,
 }
 
-/// What may be wrong with a part of a request: one field, or several.
+/// Errors of a part of a request: one field, or several.
 pub trait Refused {
-    /// The same, of a part that stands at this place.
+    /// The same errors, with this path in front.
     fn within(self, place: &str) -> Invalids;
 }
 
@@ -42,10 +42,10 @@ impl<T: Into<Invalids>> Refused for T {
 pub trait All {
     type Values;
 
-    /// Every value, or all that is wrong.
+    /// All values, or all errors.
     ///
     /// # Errors
-    /// What any of the results refuses, in their order.
+    /// All errors of the results, in their order.
     fn all(self) -> Result<Self::Values, Invalids>;
 }
 
@@ -80,10 +80,10 @@ all!(A: E1, B: E2, C: E3, D: E4, E: E5, F: E6, G: E7, H: E8);
 all!(A: E1, B: E2, C: E3, D: E4, E: E5, F: E6, G: E7, H: E8, I: E9);
 all!(A: E1, B: E2, C: E3, D: E4, E: E5, F: E6, G: E7, H: E8, I: E9, J: E10);
 
-/// Every value of a list, or all that is wrong with its items; `place` is the name of the list.
+/// All values of a list, or all errors of its items; `place` is the name of the list.
 ///
 /// # Errors
-/// What any of the items refuses, in their order.
+/// All errors of the items, in their order.
 pub fn each<T, P, E: Into<Invalids>>(
     place: &str,
     items: &[T],
@@ -100,24 +100,24 @@ pub fn each<T, P, E: Into<Invalids>>(
 }
 
 impl Invalids {
-    /// The first one's code, for what has room for one.
+    /// The code of the first error, for callers that can report one only.
     pub fn code(&self) -> &'static str {
         self.first.code
     }
 
-    /// The first one, in words.
+    /// The first error as text.
     pub fn detail(&self) -> String {
         self.first.detail()
     }
 
-    /// Each of them.
+    /// All of them.
     pub fn errors(&self) -> Vec<FieldError> {
         let fields = std::iter::once(&self.first).chain(&self.others);
         fields.map(|f| FieldError { field: f.path.clone(), code: f.code, detail: f.detail() }).collect()
     }
 
     /// # Panics
-    /// There is nothing wrong: only what failed is joined.
+    /// There is no error: only failed results are joined.
     fn joined(refused: Vec<Self>) -> Self {
         let mut fields = refused.into_iter().flat_map(|r| std::iter::once(r.first).chain(r.others));
         let first = fields.next().expect("one of the results is an error");
@@ -139,7 +139,7 @@ impl From<Invalid> for Invalids {
 
 impl From<Invalids> for Problem {
     fn from(invalids: Invalids) -> Self {
-        // A malformed name of a thing is a malformed request; a value outside of its range was understood, and refused.
+        // A malformed id is a malformed request (400); a value out of range was understood and refused (422).
         let status = match invalids.code() {
             "id_invalid" => StatusCode::BAD_REQUEST,
             _ => StatusCode::UNPROCESSABLE_ENTITY,
@@ -168,14 +168,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_right_with_all_fields_is_their_values() {
+    fn valid_fields_become_their_values() {
         let fine: Result<_, Invalids> = (Ok::<_, Invalid>(1), Ok::<_, Invalids>("two")).all();
 
         assert_eq!(fine, Ok((1, "two")));
     }
 
     #[test]
-    fn what_is_wrong_is_told_all_at_once_and_in_order() {
+    fn all_errors_are_reported_at_once_and_in_order() {
         let inner = (refused("line1"), Ok::<_, Invalid>(()), refused("city")).all().map_err(|i| i.within("address"));
 
         let wrong = (Ok::<_, Invalid>(1), refused("name"), inner).all().unwrap_err();
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_is_named_by_its_place() {
+    fn an_error_of_an_item_names_its_index() {
         let wrong = each("lines", &[1, 0, 0], |n| if *n == 0 { refused("quantity") } else { Ok(()) }).unwrap_err();
 
         assert_eq!(paths(&wrong), ["lines[1].quantity", "lines[2].quantity"]);

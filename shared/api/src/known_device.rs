@@ -12,21 +12,21 @@ const COOKIE: &str = "__Host-device";
 /// How long a device stays known after its customer's last login from it.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(180 * 24);
 
-/// A browser or app that an account's password was right from before. It is not a session: its only use is that guesses
-/// of others at the account's password do not slow its customer down.
+/// A browser or app from which the account's password was entered correctly before. It is not a session: it only keeps
+/// guesses of others at the password from slowing its customer down.
 ///
-/// Nothing is stored. The token holds a random id, sealed with the keys of cursors for this one account; so when a key is
+/// Nothing is stored. The token holds a random id, sealed with the cursor keys for this one account; when a key is
 /// dropped, the devices whose tokens it sealed are unknown until their next login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownDevice(String);
 
-/// The device token that a browser keeps as a cookie, not looked at yet.
+/// The device token from a browser's cookie, not verified yet.
 #[derive(Debug, Clone)]
 pub struct DeviceCookie(pub Option<String>);
 
 impl KnownDevice {
     /// The device that one of these tokens names for this account. A token that is malformed, expired or of another
-    /// account names none.
+    /// account is ignored.
     pub fn recognise<'t>(
         context: &Context,
         email: &Email,
@@ -36,17 +36,17 @@ impl KnownDevice {
         tokens.into_iter().find_map(|token| context.cursors.open_live(token, &purpose(email), now)).map(Self)
     }
 
-    /// A device that the account was not used from before.
+    /// A device that was not used with the account before.
     pub fn unknown_before() -> Self {
         Self(BASE64_URL_SAFE_NO_PAD.encode(random::<16>()))
     }
 
-    /// What its guesses are counted by.
+    /// The key that its attempts are counted under.
     pub fn id(&self) -> &str {
         &self.0
     }
 
-    /// A token that makes it known to this account from now on.
+    /// A token that makes the device known to this account from now on.
     pub fn token(&self, context: &Context, email: &Email) -> String {
         context.cursors.seal_until(&self.0, &purpose(email), context.clock.now() + LIFETIME)
     }

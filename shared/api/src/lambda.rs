@@ -16,8 +16,8 @@ use crate::{
     telemetry::{self, Metrics},
 };
 
-/// Begins a function: logs as JSON on standard output, at `RUST_LOG` or `info` (see [`telemetry::log_filter`]), and reads
-/// the environment with the secrets it names.
+/// Initializes a function: logs as JSON on standard output, at `RUST_LOG` or `info` (see [`telemetry::log_filter`]),
+/// and reads the environment with the secrets it names.
 ///
 /// # Errors
 /// Names the secret that cannot be read.
@@ -28,7 +28,7 @@ pub async fn start() -> Result<Environment, Error> {
     Ok(Environment::load().await?)
 }
 
-/// Makes the clients and, on AWS, the connections to the table.
+/// Creates the clients and, on AWS, opens the connections to the table.
 ///
 /// `TABLE_NAME`, `BUCKET_NAME`, `CURSOR_KEYS`, and optionally `SHOP_CURRENCY`, `ALLOWED_ORIGINS` (comma-separated),
 /// `RATE_LIMITS` (see [`Rates::parse`]), `TRUSTED_PROXY_HOPS`, `BASE_PATH`, `ACCESS_PATTERN_METRICS`, `DYNAMODB_ENDPOINT` with `S3_ENDPOINT`.
@@ -66,7 +66,7 @@ pub async fn context(environment: &Environment) -> Result<(Context, Descriptions
     Ok((context, descriptions))
 }
 
-/// A variable of the process; an empty one counts as none.
+/// A variable of the process; an empty one counts as unset.
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
@@ -77,12 +77,12 @@ pub fn variable(name: &str) -> Option<String> {
 /// The Runtime API cannot be reached.
 pub async fn serve(environment: &Environment, routes: OpenApiRouter, context: &Context) -> Result<(), Error> {
     let (router, _): (Router, _) = edge::finish(routes, context);
-    tell_start(environment);
+    log_start(environment);
     lambda_http::run(router).await
 }
 
-/// Serves events, of the stream or of a schedule, until the environment ends. `handle` gets an event and when Lambda cuts
-/// its invocation off.
+/// Serves events, of the stream or of a schedule, until the environment ends. `handle` gets an event and the time at
+/// which Lambda ends its invocation.
 ///
 /// # Errors
 /// The Runtime API cannot be reached.
@@ -96,7 +96,7 @@ where
     A: Serialize + Send,
     F: Future<Output = Result<A, Error>> + Send,
 {
-    tell_start(environment);
+    log_start(environment);
     let handle = &handle;
     let observed = move |event: LambdaEvent<E>| async move {
         let (started, deadline) = (Instant::now(), Deadline::of(&event.context));
@@ -113,14 +113,14 @@ where
             request_id = event.context.request_id,
             "invocation"
         );
-        metrics.tell_patterns(&costs, Timestamp::now());
+        metrics.emit_patterns(&costs, Timestamp::now());
         answer
     };
     lambda_runtime::run(service_fn(observed)).await
 }
 
-/// With the names that the start asked for, so that what a template sets can be compared with what is read.
-fn tell_start(environment: &Environment) {
+/// Logs the names that were read, so that what a template sets can be compared with what is used.
+fn log_start(environment: &Environment) {
     let secrets_version = environment.variable("SECRETS_VERSION");
     tracing::debug!(variables = environment.names_read().join(" "), secrets_version, "started");
 }

@@ -1,7 +1,8 @@
-//! The HTTP edge that every function shares: what comes in is parsed into domain types, what goes wrong becomes a
-//! problem+json answer, once, and every answer says what it cost.
+//! The HTTP edge that all functions share: requests are parsed into domain types, errors become problem+json answers in
+//! one place, and every answer states its cost.
 //!
-//! A function's `lib.rs` builds a [`utoipa_axum::router::OpenApiRouter`] of its own routes and hands it to [`edge::finish`].
+//! A function's `lib.rs` builds a [`utoipa_axum::router::OpenApiRouter`] of its own routes and hands it to
+//! [`edge::finish`].
 
 mod admin;
 mod base_path;
@@ -41,6 +42,6 @@ pub use environment::Environment;
 pub use idempotency::RequestKey;
 pub use invalids::{All, Invalids, Refused};
 pub use known_device::{DeviceCookie, KnownDevice};
-pub use params::{Id, IfMatch, Params};
+pub use params::{IfMatch, PathId, QueryParams};
 pub use problem::Problem;
 pub use session::{COOKIE, Device, MaybeSession, Session, SessionAndCart, attach_token, clear_cookie};

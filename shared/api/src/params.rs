@@ -9,9 +9,9 @@ use crate::{Problem, strict};
 
 /// The id in the path, parsed.
 #[derive(Debug, Clone)]
-pub struct Id<T>(pub T);
+pub struct PathId<T>(pub T);
 
-impl<T: FromStr<Err = Invalid>, S: Send + Sync> FromRequestParts<S> for Id<T> {
+impl<T: FromStr<Err = Invalid>, S: Send + Sync> FromRequestParts<S> for PathId<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
@@ -21,12 +21,12 @@ impl<T: FromStr<Err = Invalid>, S: Send + Sync> FromRequestParts<S> for Id<T> {
     }
 }
 
-/// The query string, parsed. Parameters that a route does not know are ignored, on every route alike: links to a shop
-/// collect such as `utm_source` on their way. One that it knows is refused if its value is wrong, or if it comes twice.
+/// The query string, parsed. Unknown parameters are ignored on every route: links to a shop collect parameters such as
+/// `utm_source`. A known one is refused if its value is invalid or if it is repeated.
 #[derive(Debug, Clone, Copy)]
-pub struct Params<T>(pub T);
+pub struct QueryParams<T>(pub T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParams<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
@@ -35,20 +35,20 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     }
 }
 
-/// What a client says, by `If-Match`, of the version it saw.
+/// The version that a client saw, from `If-Match`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum IfMatch {
-    /// Nothing.
+    /// No header.
     Absent,
-    /// `*`: any version, as long as there is one.
+    /// `*`: any version, if the resource exists.
     Any,
-    /// One of these. A weak tag names none, because If-Match compares strongly, and neither does a tag that this API never
-    /// gave out; so there may be none here, and then nothing matches.
+    /// One of these. A weak tag never matches, because If-Match compares strongly, and neither does a tag that this API
+    /// did not issue; so the list may be empty, and then nothing matches.
     Versions(Vec<u64>),
 }
 
 impl IfMatch {
-    /// Whether what is there at this version may be changed.
+    /// Whether a resource at this version may be changed.
     pub fn allows(&self, version: u64) -> bool {
         match self {
             IfMatch::Absent | IfMatch::Any => true,
@@ -56,13 +56,13 @@ impl IfMatch {
         }
     }
 
-    /// Whether the change has to find the very version that was read.
+    /// Whether the write must be conditional on the version that was read.
     pub fn names_versions(&self) -> bool {
         matches!(self, IfMatch::Versions(_))
     }
 
-    /// Reads `If-Match: *` or a list of entity tags, in one header or several, as
-    /// [RFC 9110](https://www.rfc-editor.org/rfc/rfc9110#field.if-match) has it.
+    /// Reads `If-Match: *` or a list of entity tags, in one header or several: [RFC
+    /// 9110](https://www.rfc-editor.org/rfc/rfc9110#field.if-match).
     fn parse(headers: &HeaderMap) -> Result<Self, Problem> {
         let values: Vec<_> = headers.get_all(header::IF_MATCH).iter().collect();
         if values.is_empty() {
@@ -91,14 +91,14 @@ struct EntityTag<'h> {
 }
 
 impl EntityTag<'_> {
-    /// A product's tag also tells its stock; only the part before the dash is its version.
+    /// A product's tag also contains its stock; only the part before the dash is its version.
     fn version(&self) -> Option<u64> {
         let version = self.opaque.split('-').next().unwrap_or_default();
         version.parse().ok().filter(|_| !self.weak)
     }
 }
 
-/// The tags of a list. `None` where it is not one: a comma may be within a tag, and only quotes end it.
+/// The tags of a list, or `None` if it is malformed. A tag may contain a comma; only a quote ends it.
 fn entity_tags(text: &str) -> Option<Vec<EntityTag<'_>>> {
     let (mut tags, mut rest) = (Vec::new(), text.trim());
     while !rest.is_empty() {
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_names_any_version_one_or_several() {
+    fn if_match_names_any_version_one_or_several() {
         let versions = |versions: &[u64]| Some(IfMatch::Versions(versions.to_vec()));
 
         assert_eq!(read(&[]), Some(IfMatch::Absent));
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_weak_tag_or_one_of_somebody_else_is_of_no_version() {
+    fn a_weak_or_foreign_tag_matches_no_version() {
         for tags in ["W/\"1\"", "\"\"", "\"one\"", "\"a,b\"", "\"-1\"", "\"18446744073709551616\"", "W/\"1\", \"x\""] {
             assert_eq!(read(&[tags]), Some(IfMatch::Versions(Vec::new())), "{tags}");
         }
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_tags_is_refused() {
+    fn a_malformed_list_of_tags_is_refused() {
         for text in [
             "",
             " ",

@@ -10,7 +10,7 @@ use crate::{codes, wire::FieldError};
 
 /// An error as the client sees it: RFC 9457 `application/problem+json` with a stable `code`.
 ///
-/// The cause stays inside: it is logged once, here at the edge, and never sent.
+/// The cause stays internal: it is logged once, here, and never sent.
 #[derive(Debug)]
 pub struct Problem {
     status: StatusCode,
@@ -35,7 +35,7 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, code, detail)
     }
 
-    /// What is not there, or is not the caller's: the two must not be told apart.
+    /// For what does not exist or is not the caller's: an answer must not reveal which.
     pub fn not_found(what: &str) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
     }
@@ -53,17 +53,17 @@ impl Problem {
         limited.retry_after(retry_after_s)
     }
 
-    /// 503: nothing is wrong with the request; the same again will go on from where things stand.
+    /// 503: the request is valid; the same one sent again continues from the current state.
     pub fn busy(detail: &str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).retry_after(1)
     }
 
     pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        let detail = "something went wrong on our side; look before you try again";
+        let detail = "the server failed; read the current state before you send the request again";
         Self { cause: Some(cause.into()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }
     }
 
-    /// A further member of the answer, for programs.
+    /// Adds a member to the answer, for programs.
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.members.insert(name.to_owned(), value.into());
         self
@@ -74,7 +74,7 @@ impl Problem {
         self.with(name, value)
     }
 
-    /// The fields that are refused; `field` is the first one's.
+    /// The refused fields; `field` is the first one's.
     pub fn with_errors(self, errors: Vec<FieldError>) -> Self {
         let first = errors.first().map(|error| error.field.clone());
         self.with("field", first).with("errors", json!(errors))
@@ -95,10 +95,13 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         let unavailable = |code, detail| Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail);
         match &error {
-            StoreError::Busy(_) => unavailable("busy", "too much at once; try again").retry_after(1).caused_by(error),
-            StoreError::AnswerLost(_) => {
-                let detail =
-                    "the outcome is not known; look before you try again, or repeat with the same Idempotency-Key";
+            StoreError::Busy(_) => {
+                unavailable("busy", "the table is too busy; nothing was done; send the request again")
+                    .retry_after(1)
+                    .caused_by(error)
+            }
+            StoreError::OutcomeUnknown(_) => {
+                let detail = "the outcome is unknown; read the current state, or send the request again with the same Idempotency-Key";
                 unavailable("outcome_unknown", detail).retry_after(1).caused_by(error)
             }
             StoreError::Unavailable(_) | StoreError::Corrupt { .. } => Self::internal(error),

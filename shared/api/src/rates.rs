@@ -1,4 +1,4 @@
-//! How often something may happen. Counters are in the table, so that every environment counts together.
+//! Rate limits. Counters are in the table, so that all environments count together.
 
 use std::net::IpAddr;
 
@@ -11,17 +11,16 @@ use crate::{Context, KnownDevice, Problem, Session};
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-/// How many are allowed in each window. The defaults are those of the security design; a deployment may set others.
+/// Events allowed in each window. The defaults are those of the security design; a deployment may set others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rates {
-    /// Logins in 15 minutes for one account from one address; registrations count too. As many from a device that the
-    /// account knows, and as many changes of a password in one session, each counted by itself.
+    /// Logins in 15 minutes for one account from one address; registrations count too. The same limit holds for each
+    /// device that the account knows, and for password changes in one session, each counted separately.
     pub login_account_address: u32,
-    /// Logins an hour for one account from devices it does not know, at all addresses together. No login is refused for
-    /// them alone; above it each address has 2 logins in 15 minutes for that account, above five times as many 1.
+    /// Logins an hour for one account from unknown devices, over all addresses. They alone never refuse a login; above
+    /// this limit each address has 2 logins in 15 minutes for that account, above five times as many 1.
     pub login_account: u32,
-    /// Logins from devices that their account does not know, and registrations, an hour from one address, whatever the
-    /// account.
+    /// Logins from unknown devices, and registrations, an hour from one address, over all accounts.
     pub login_address: u32,
     /// Checkouts a minute for one customer.
     pub checkout: u32,
@@ -40,7 +39,7 @@ impl Default for Rates {
 pub struct InvalidRate(String);
 
 impl Rates {
-    /// The defaults with what `text` says otherwise, such as `checkout=20,guest=200`.
+    /// The defaults, overridden by `text`, such as `checkout=20,guest=200`.
     pub fn parse(text: &str) -> Result<Self, InvalidRate> {
         let mut rates = Self::default();
         for entry in text.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
@@ -59,27 +58,27 @@ impl Rates {
         Ok(rates)
     }
 
-    /// The account is hashed: no e-mail stands in a key.
+    /// The account is hashed: no key contains an e-mail.
     pub fn login_account_address(&self, email: &Email, address: Option<IpAddr>) -> RateLimit {
         let scope = format!("login-account-address:{}:{}", account(email), shown(address));
         RateLimit { scope, most: self.login_account_address, window: MINUTE * 15 }
     }
 
-    /// A device that the account knows is counted by itself, so that guesses of others do not limit its customer.
+    /// A device that the account knows is counted separately, so that guesses of others do not limit its customer.
     pub fn login_device(&self, email: &Email, device: &KnownDevice) -> RateLimit {
         let scope = format!("login-device:{}:{}", account(email), device.id());
         RateLimit { scope, most: self.login_account_address, window: MINUTE * 15 }
     }
 
-    /// By customer and the time at which the login ends at the latest. A refresh of the session changes neither, so it
-    /// gives no further tries.
+    /// By customer and the absolute expiry of the login. A refresh of the session changes neither, so it gives no
+    /// further attempts.
     pub fn password_change(&self, session: &Session) -> RateLimit {
         let until = session.lifetime.absolute_expires_at.as_second();
         let scope = format!("password-change:{}:{until}", session.uid);
         RateLimit { scope, most: self.login_account_address, window: MINUTE * 15 }
     }
 
-    /// What strangers are counted by together. `most` is where they are slowed down.
+    /// The counter that all unknown devices share. `most` is where they are slowed down.
     pub fn login_account(&self, email: &Email) -> RateLimit {
         RateLimit { scope: format!("login-account:{}", account(email)), most: self.login_account, window: HOUR }
     }
@@ -96,7 +95,8 @@ impl Rates {
         RateLimit { scope: format!("guest:{}", shown(address)), most: self.guest, window: MINUTE }
     }
 
-    /// How often an address may try an account in 15 minutes at which strangers have tried so often this hour.
+    /// How many attempts in 15 minutes one address has at an account with this many attempts from unknown devices in
+    /// this hour.
     fn while_guessed_at(&self, tries: u32) -> u32 {
         let slowed = match tries {
             n if n > self.login_account.saturating_mul(5) => 1,
@@ -107,7 +107,7 @@ impl Rates {
     }
 }
 
-/// Counts an event against each limit in turn, and stops at the first that is used up.
+/// Counts an event against each limit in turn, and stops at the first that is exceeded.
 ///
 /// # Errors
 /// 429 `rate_limited` with `Retry-After`.
@@ -121,11 +121,11 @@ pub async fn allow(context: &Context, limits: impl FnOnce(&Rates) -> Vec<RateLim
     Ok(())
 }
 
-/// Counts a try at an account's password, before anything is hashed.
+/// Counts an attempt at an account's password, before anything is hashed.
 ///
-/// Guesses of strangers never lock an account. A login from a device that the account knows is counted by that device
-/// alone. Any other is counted by its address, and the tries of all addresses together only lower what each may do, so
-/// that an address always has a try of its own left, whatever others do.
+/// Attempts of others never lock an account. A login from a device that the account knows is counted for that device
+/// only. Any other is counted by its address; the attempts of all addresses together only lower the limit of each, so
+/// that an address always keeps one attempt of its own.
 ///
 /// # Errors
 /// 429 `rate_limited` with `Retry-After`.
@@ -143,7 +143,7 @@ pub async fn allow_login(
     let of_address = rates.login_account_address(email, address);
     let limited = || Err(too_often(of_address.retry_after(now)));
     let tries_of_address = table.rate_tally(&of_address, now).await?;
-    // What an address is refused for anyway is no guess at the account.
+    // An attempt that the address limit refuses does not count against the account.
     if tries_of_address > of_address.most {
         return limited();
     }
@@ -155,8 +155,8 @@ pub async fn allow_login(
     Ok(())
 }
 
-/// Forgets the tries before a login that succeeded: they were the customer's own. If that fails, the customer has fewer
-/// tries left in this window, and the login goes on.
+/// Resets the attempts before a successful login: they were the customer's own. If that fails, the customer has fewer
+/// attempts left in this window, and the login succeeds all the same.
 pub async fn forgive_login(context: &Context, email: &Email, address: Option<IpAddr>, device: Option<&KnownDevice>) {
     let Some(rates) = &context.policy.rates else { return };
     let limit = match device {
@@ -164,12 +164,12 @@ pub async fn forgive_login(context: &Context, email: &Email, address: Option<IpA
         None => rates.login_account_address(email, address),
     };
     if let Err(error) = context.table.rate_reset(&limit, context.clock.now()).await {
-        tracing::warn!(cause = error_chain(&error), "tries before a login stay counted");
+        tracing::warn!(cause = error_chain(&error), "the attempts before a login could not be reset");
     }
 }
 
 fn too_often(retry_after: SignedDuration) -> Problem {
-    Problem::too_many("too often; wait before the next try", retry_after.as_secs())
+    Problem::too_many("too many requests; wait before the next one", retry_after.as_secs())
 }
 
 fn account(email: &Email) -> String {
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_tries_make_an_address_slower_and_never_stop_it() {
+    fn attempts_from_unknown_devices_lower_the_limit_of_an_address_but_not_to_zero() {
         let rates = Rates::default();
 
         for (tries, left) in [(1, 5), (20, 5), (21, 2), (100, 2), (101, 1), (u32::MAX, 1)] {

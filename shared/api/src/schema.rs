@@ -1,7 +1,7 @@
-//! Schemas of single fields, named once each: what a client may send and gets, as the OpenAPI document says it.
+//! OpenAPI schemas of single fields, each with one name: what a client may send and gets.
 //!
-//! Limits and names are the domain's own where it has a constant for them; the tests compare the others with what it
-//! takes.
+//! Limits and names come from the domain where it has a constant for them; tests compare the others with what the
+//! domain accepts.
 
 use std::borrow::Cow;
 
@@ -14,16 +14,16 @@ use utoipa::{
     openapi::{ArrayBuilder, ObjectBuilder, Ref, RefOr, Schema, SchemaFormat, Type, schema::AdditionalProperties},
 };
 
-/// What ids and keys are made of.
+/// The alphabet of ids and keys.
 pub const ID: &str = "^[A-Za-z0-9._-]+$";
 
 /// No control characters.
 const PRINTABLE: &str = r"^[^\u0000-\u001F\u007F-\u009F]*$";
 
-/// The largest integer that every JSON reader keeps: 2^53 - 1.
+/// The largest integer that every JSON parser reads exactly: 2^53 - 1.
 const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
 
-/// States that `GET /admin/orders` lists beside those of an order.
+/// States that `GET /admin/orders` accepts besides those of an order.
 pub const OPEN_STATES: [&str; 2] = ["refund_owed", "disputed"];
 
 macro_rules! schemas {
@@ -45,7 +45,7 @@ macro_rules! schemas {
         }
     )*
 
-        /// Each of them, by its name.
+        /// All of them, by name.
         pub fn all() -> Vec<(&'static str, RefOr<Schema>)> {
             vec![$((stringify!($name), $name::schema())),*]
         }
@@ -55,35 +55,35 @@ macro_rules! schemas {
 schemas! {
     ProductId: id("A product. Chosen by the shop, or a UUID.");
     AddressId: id("One of a customer's addresses.");
-    SessionId: id("Names a session; it opens nothing.");
+    SessionId: id("The id of a session. It does not give access to it.");
     UserId: id("A customer or a guest.");
     OrderId: text().format(Some(format("uuid"))).description(Some("An order: a UUID of version 7, in lower case."));
     Timestamp: text().format(Some(format("date-time"))).description(Some("RFC 3339, UTC, with milliseconds."));
     Day: text().format(Some(format("date"))).description(Some("`yyyy-mm-dd`, UTC."));
     CurrencyCode: text().pattern(Some("^[A-Z]{3}$")).description(Some("ISO 4217."));
     CountryCode: text().pattern(Some("^[A-Z]{2}$")).description(Some("ISO 3166-1 alpha-2."));
-    ProductName: line(domain::ProductName::MAX_CHARS, "What a product is called.");
-    CustomerName: line(domain::CustomerName::MAX_CHARS, "What a customer is called.");
-    Manufacturer: line(domain::Manufacturer::MAX_CHARS, "Who makes a product.");
+    ProductName: line(domain::ProductName::MAX_CHARS, "The product's name.");
+    CustomerName: line(domain::CustomerName::MAX_CHARS, "The customer's name.");
+    Manufacturer: line(domain::Manufacturer::MAX_CHARS, "The manufacturer of a product.");
     CategoryName: text()
         .max_length(Some(3_003))
         .pattern(Some(PRINTABLE))
         .description(Some("Path of a category: names between `/`, outermost first; a slash within a name is `%2F`, a percent sign `%25`."));
     RenameId: text().format(Some(format("uuid"))).description(Some("A rename of a category."));
-    CategoryPageLimit: whole(1, 100).default(Some(100.into())).description(Some("The most categories of a page."));
+    CategoryPageLimit: whole(1, 100).default(Some(100.into())).description(Some("The maximum number of categories in a page."));
     CategorySegment: line(100, "The name of one category.");
     AddressLine: line(Address::MAX_LINE_CHARS, "A line of an address.");
     AddressLineIfAny: text()
         .max_length(Some(Address::MAX_LINE_CHARS))
         .pattern(Some(PRINTABLE))
-        .description(Some("A line of an address that may be missing; an empty one is missing."));
+        .description(Some("An optional line of an address; an empty one counts as missing."));
     Phone: text()
         .max_length(Some(domain::Phone::MAX_CHARS))
-        .description(Some("4 to 20 digits, with a `+` in front or not, and spaces, `-`, `.`, `/`, `(` and `)` between them."));
+        .description(Some("4 to 20 digits, optionally with a leading `+`, and spaces, `-`, `.`, `/`, `(` and `)` between them."));
     CategoryPath: ArrayBuilder::new()
         .items(Ref::from_schema_name("CategorySegment"))
         .max_items(Some(MAX_CATEGORY_DEPTH))
-        .description(Some("A category, outermost first. Empty: the product is in none."));
+        .description(Some("The names of a category's path, outermost first. Empty: the product is in no category."));
     Thumbnail: text()
         .min_length(Some(1))
         .max_length(Some(300))
@@ -100,9 +100,9 @@ schemas! {
         )))
         .description(Some("Facts about a product: names of 1 to 64 characters, and 1,536 bytes in all."));
     Email: text().min_length(Some(3)).max_length(Some(254)).format(Some(format("email")));
-    /// To compare: of an account that has one already.
+    /// To compare with the one of an existing account.
     Password: text().max_length(Some(domain::Password::MAX_CHARS)).format(Some(format("password")));
-    /// To use from now on.
+    /// To be used from now on.
     NewPassword: text()
         .min_length(Some(domain::Password::MIN_CHARS))
         .max_length(Some(domain::Password::MAX_CHARS))
@@ -120,31 +120,31 @@ schemas! {
     Units: whole(1, i64::from(Quantity::MAX.units())).description(Some("Units of one product."));
     UnitsOrNone: whole(0, i64::from(Quantity::MAX.units())).description(Some("Units of one product; 0 removes the line."));
     Stock: whole(0, 1_000_000_000).description(Some("Units of one product in stock."));
-    StockDelta: whole(-1_000_000_000, 1_000_000_000).description(Some("Units to add, or to take away; not 0."));
-    FeaturedRank: whole(0, i64::from(u32::MAX)).description(Some("Place among the featured products, lowest first."));
-    PageLimit: whole(1, 100).default(Some(24.into())).description(Some("The most items of a page."));
-    ProductSort: names(["price", "-price"], "`price` is cheapest first, `-price` dearest first.");
-    OrderStateName: names(OrderState::ALL.map(OrderState::as_str), "How far an order has come.");
+    StockDelta: whole(-1_000_000_000, 1_000_000_000).description(Some("Units to add; negative to remove. Not 0."));
+    FeaturedRank: whole(0, i64::from(u32::MAX)).description(Some("Rank among the featured products; the lowest comes first."));
+    PageLimit: whole(1, 100).default(Some(24.into())).description(Some("The maximum number of items in a page."));
+    ProductSort: names(["price", "-price"], "`price`: lowest price first; `-price`: highest price first.");
+    OrderStateName: names(OrderState::ALL.map(OrderState::as_str), "The state of an order.");
     OrderListState: names(
         OrderState::ALL.map(OrderState::as_str).into_iter().chain(OPEN_STATES),
-        "A state of orders, or what has to be looked after: a refund that is owed, a dispute that is open.",
+        "A state of orders, or open work: a refund that is owed, a dispute that is open.",
     );
     OrderEventName: names(OrderEvent::ALL.map(OrderEvent::as_str), "What happened to an order.");
-    PaymentStateName: names(PaymentState::ALL.map(PaymentState::as_str), "How a payment came out.");
-    RefundStateName: names(RefundState::ALL.map(RefundState::as_str), "How far a refund has come.");
-    DisputeStateName: names(DisputeState::ALL.map(DisputeState::as_str), "How a dispute came out.");
-    RoleName: names(["customer", "admin"], "What a customer may do.");
+    PaymentStateName: names(PaymentState::ALL.map(PaymentState::as_str), "The state of a payment.");
+    RefundStateName: names(RefundState::ALL.map(RefundState::as_str), "The state of a refund.");
+    DisputeStateName: names(DisputeState::ALL.map(DisputeState::as_str), "The state of a dispute.");
+    RoleName: names(["customer", "admin"], "The role of a customer.");
     CartLineStatus: names(
         ["available", "short", "sold_out", "not_sold", "currency_mismatch"],
         "Whether a line of the cart can be bought.",
     );
-    Reason: line(200, "Why, in words of people.");
-    BatchOutcomeName: names(["created", "exists", "invalid", "unwritten"], "What became of a product of a batch.");
-    HeardOutcomeName: names(["applied", "seen", "ignored"], "What became of an event.");
-    ErrorCode: names(crate::codes::CODES.iter().map(|code| code.name), "Stable, for programs.");
+    Reason: line(200, "The reason, as free text.");
+    BatchOutcomeName: names(["created", "exists", "invalid", "unwritten"], "The outcome for one product of a batch.");
+    HeardOutcomeName: names(["applied", "seen", "ignored"], "The outcome of an event.");
+    ErrorCode: names(crate::codes::CODES.iter().map(|code| code.name), "A stable code, for programs.");
 }
 
-/// An amount of a total, which clients can hold.
+/// An amount of a total, small enough for every JSON client.
 pub fn amount() -> ObjectBuilder {
     whole(0, MAX_SAFE_INTEGER).description(Some("In minor units (cents)."))
 }
@@ -157,7 +157,7 @@ fn id(description: &str) -> ObjectBuilder {
     text().min_length(Some(1)).max_length(Some(64)).pattern(Some(ID)).description(Some(description))
 }
 
-/// Text for people: something that shows, and no control characters.
+/// Text with at least one visible character and without control characters.
 fn line(most: usize, description: &str) -> ObjectBuilder {
     let shows = r"^[^\u0000-\u001F\u007F-\u009F]*[^\s\u0000-\u001F\u007F-\u009F][^\u0000-\u001F\u007F-\u009F]*$";
     text().min_length(Some(1)).max_length(Some(most)).pattern(Some(shows)).description(Some(description))
@@ -185,7 +185,7 @@ mod tests {
         (text.min_length.unwrap_or(0), text.max_length.expect("a longest length"))
     }
 
-    /// Whether a schema's lengths are where the domain begins and ceases to take a text.
+    /// Whether a schema's lengths are exactly those that the domain accepts.
     fn agrees<T: PartialSchema, P>(parse: impl Fn(&str) -> Result<P, domain::Invalid>) -> bool {
         let (least, most) = limits::<T>();
         let takes = |length: usize| parse(&"xy".repeat(length)[..length]).is_ok();
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_as_long_as_the_domain_takes_them() {
+    fn lengths_of_texts_are_those_of_the_domain() {
         assert!(agrees::<ProductId, _>(str::parse::<domain::ProductId>));
         assert!(agrees::<AddressId, _>(str::parse::<domain::AddressId>));
         assert!(agrees::<SessionId, _>(str::parse::<domain::SessionId>));
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_as_large_as_the_domain_takes_them() {
+    fn ranges_of_numbers_are_those_of_the_domain() {
         assert!(domain::StockDelta::initial(1_000_000_000).is_ok());
         assert!(domain::StockDelta::initial(1_000_000_001).is_err());
         assert!(domain::StockDelta::new(-1_000_000_000).is_ok());
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_are_as_many_as_the_domain_takes() {
+    fn the_number_of_attributes_is_that_of_the_domain() {
         let many = |n: usize| domain::Attributes::new((0..n).map(|i| (i.to_string(), String::new())));
 
         assert!(many(32).is_ok() && many(33).is_err());

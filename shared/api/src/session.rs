@@ -5,11 +5,11 @@ use table::{SessionRecord, SessionWithCart, error_chain};
 
 use crate::{Context, Problem, token::Token};
 
-/// `__Host-`: browsers take it only with `Secure`, without `Domain` and for the whole site.
+/// Browsers accept `__Host-` cookies only with `Secure`, without `Domain` and for the whole site.
 /// <https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Set-Cookie#cookie_prefixes>
 pub const COOKIE: &str = "__Host-sid";
 
-/// An open session, checked this moment with a consistent read.
+/// An open session, verified just now with a consistent read.
 #[derive(Debug, Clone)]
 pub struct Session {
     pub id: SessionId,
@@ -18,19 +18,19 @@ pub struct Session {
     pub lifetime: SessionLifetime,
 }
 
-/// A session and its customer's cart, from one round trip.
+/// A session and its customer's cart, read in one round trip.
 #[derive(Debug, Clone)]
 pub struct SessionAndCart {
     pub session: Session,
     pub cart: Cart,
 }
 
-/// A session where the caller may have one: registering and logging in, where a guest's comes along. One that is no
-/// longer open counts as none.
+/// An optional session, for registration and login: that of a guest, if there is one. A session that is no longer open
+/// counts as none.
 #[derive(Debug, Clone)]
 pub struct MaybeSession(pub Option<SessionWithCart>);
 
-/// What a customer recognises a session by: the User-Agent, at most 120 characters.
+/// How a customer recognises a session: the User-Agent, at most 120 characters.
 #[derive(Debug, Clone)]
 pub struct Device(pub String);
 
@@ -88,8 +88,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Device {
     }
 }
 
-/// Refuses what is not open, and keeps what is open from going idle. The session was read live, so this request does
-/// not depend on the touch: if it fails, the next request does it.
+/// Refuses a session that is not open, and extends the idle expiry of one that is. The session was just read, so this
+/// request does not depend on the extension: if it fails, the next request repeats it.
 async fn open(context: &Context, record: Option<SessionRecord>) -> Result<Session, Problem> {
     let now = context.clock.now();
     let record = record.filter(|r| r.lifetime.is_live(now)).ok_or_else(invalid)?;
@@ -98,7 +98,9 @@ async fn open(context: &Context, record: Option<SessionRecord>) -> Result<Sessio
             Ok(true) => {}
             // Revoked between the read and this write: refused like any other.
             Ok(false) => return Err(invalid()),
-            Err(error) => tracing::warn!(cause = error_chain(&error), "a session was not kept from going idle"),
+            Err(error) => {
+                tracing::warn!(cause = error_chain(&error), "the idle expiry of a session could not be extended")
+            }
         }
     }
     Ok(Session { id: record.id, uid: record.uid, kind: record.kind, lifetime: record.lifetime })
@@ -112,7 +114,7 @@ fn invalid() -> Problem {
     Problem::unauthorized("session_invalid", "the session does not exist or has expired")
 }
 
-/// The token that a request brings. By a cookie only where [`cross_site`](crate::cross_site) has let it through.
+/// The token of a request. From a cookie only where [`cross_site`](crate::cross_site) allowed it.
 fn token(parts: &Parts) -> Result<Option<Token>, Problem> {
     if let Some(value) = parts.headers.get(header::AUTHORIZATION) {
         let bearer = value.to_str().ok().and_then(|v| v.split_once(' '));
@@ -123,7 +125,7 @@ fn token(parts: &Parts) -> Result<Option<Token>, Problem> {
     Token::parse(raw).map(Some).ok_or_else(invalid)
 }
 
-/// Whether a browser may have added the session to the request by itself.
+/// Whether the browser may have added the session to the request by itself.
 pub(crate) fn opens_by_cookie(headers: &HeaderMap) -> bool {
     !headers.contains_key(header::AUTHORIZATION) && cookie(headers, COOKIE).is_some()
 }

@@ -1,10 +1,10 @@
-//! JSON of clients, read strictly: a struct is an object and never a list of its fields' values, no object names a
-//! member twice, and no struct takes a member it does not know, at any depth and whatever the type says. Every body of
-//! every route is read here.
+//! Strict reading of clients' JSON: a struct is an object and never a list of its fields' values, no object repeats a
+//! member, and no struct accepts an unknown member, at any depth and for every type. Every body of every route is read
+//! here.
 //!
-//! Text becomes a tree first, which is where a repeated member is seen, also in what a type takes as any JSON. The tree
-//! becomes the type by a deserializer of our own: serde_json's takes lists for structs, and its errors name Rust types.
-//! An externally tagged enum is taken by its name only.
+//! The text is parsed into a tree first, which is where a repeated member is found, also inside what a type takes as
+//! any JSON. The tree becomes the type by a deserializer of our own: serde_json's accepts lists for structs, and its
+//! errors name Rust types. An externally tagged enum is accepted by its name only.
 
 mod query;
 mod tree;
@@ -18,7 +18,7 @@ use serde_json::Value;
 pub use self::query::from_query;
 use self::{tree::tree, typed::Strict};
 
-/// Of a member's name, as an answer repeats it.
+/// The longest part of a member's name that an answer repeats.
 const NAME_CHARACTERS: usize = 64;
 
 /// Why a body cannot be read.
@@ -30,10 +30,10 @@ pub enum Unreadable {
     Mismatch(#[from] Mismatch),
 }
 
-/// What is wrong with which part of a JSON value, in words of JSON.
+/// What is wrong with which part of a JSON value, in terms of JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
-    /// From the inside out, for that is how an error travels.
+    /// Innermost first, because an error propagates outwards.
     path: Vec<Step>,
     reason: String,
 }
@@ -47,21 +47,21 @@ enum Step {
 /// Reads a type from text.
 ///
 /// # Errors
-/// The text is no JSON, or not what the type takes.
+/// The text is not JSON, or does not match the type.
 pub fn from_slice<T: DeserializeOwned>(text: &[u8]) -> Result<T, Unreadable> {
     Ok(from_value(&tree(text)?)?)
 }
 
-/// Reads a type from a part of what [`from_slice`] has read as any JSON.
+/// Reads a type from a part of what [`from_slice`] read as any JSON.
 ///
 /// # Errors
-/// The value is not what the type takes.
+/// The value does not match the type.
 pub fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T, Mismatch> {
     T::deserialize(Strict(value))
 }
 
 impl Mismatch {
-    /// Where it is, such as `payment.token` or `lines[1].quantity`; `None` for the value as a whole.
+    /// Its path, such as `payment.token` or `lines[1].quantity`; `None` for the value as a whole.
     pub fn field(&self) -> Option<String> {
         let mut field = String::new();
         for step in self.path.iter().rev() {
@@ -103,9 +103,9 @@ impl fmt::Display for Mismatch {
 impl std::error::Error for Mismatch {}
 
 impl de::Error for Mismatch {
-    /// Without its text: serde and what it derives put names of Rust types there.
+    /// Without its text: serde and its derives put names of Rust types there.
     fn custom<T: fmt::Display>(_: T) -> Self {
-        Self::new("not a value that is taken here")
+        Self::new("not an accepted value")
     }
 
     fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
@@ -114,8 +114,8 @@ impl de::Error for Mismatch {
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
         let known = match expected {
-            [] => "none is known here".to_owned(),
-            expected => format!("known are {}", expected.join(", ")),
+            [] => "no field is accepted here".to_owned(),
+            expected => format!("accepted: {}", expected.join(", ")),
         };
         Self::of(field, format!("unknown field; {known}"))
     }

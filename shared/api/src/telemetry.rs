@@ -1,5 +1,5 @@
-//! What a function tells of itself: one line of log an invocation, and metrics, which CloudWatch takes from lines of their
-//! own in its [embedded metric
+//! Logs and metrics of a function: one log line for each invocation, and metrics, which CloudWatch reads from separate
+//! lines in its [embedded metric
 //! format](https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html).
 
 use std::{
@@ -18,7 +18,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// Every metric of ours is in this namespace, and has the table's name as a dimension.
+/// The namespace of all our metrics; the table's name is their dimension.
 pub const NAMESPACE: &str = "OneTill";
 
 /// The crates of this workspace that log.
@@ -40,9 +40,9 @@ const OWN_CRATES: [&str; 15] = [
     "table",
 ];
 
-/// What is logged: as `RUST_LOG` says, or else as `otherwise` says, but of other people's crates never more than
-/// warnings. Below those the AWS SDK, the Lambda runtime and the HTTP stack write down requests and items as they are,
-/// with e-mails, addresses, tokens and hashes in them. What this workspace logs itself holds none of those at any level.
+/// The log filter: `RUST_LOG`, or else `otherwise`, but third-party crates are limited to warnings. Below that the AWS
+/// SDK, the Lambda runtime and the HTTP stack log requests and items verbatim, with e-mails, addresses, tokens and
+/// hashes. What this workspace logs contains none of those at any level.
 pub fn log_filter<S>(otherwise: &str) -> impl Filter<S> + Send + Sync + 'static
 where
     S: Subscriber + for<'s> LookupSpan<'s>,
@@ -56,13 +56,13 @@ fn may_be_logged(line: &Metadata<'_>) -> bool {
     *line.level() <= Level::WARN || OWN_CRATES.contains(&of_crate)
 }
 
-/// Whether this is the first invocation of the process. It says so once.
+/// Whether this is the first invocation of the process. Returns true once.
 pub fn is_cold_start() -> bool {
     static COLD: AtomicBool = AtomicBool::new(true);
     COLD.swap(false, Ordering::Relaxed)
 }
 
-/// The access patterns that were used, for a line of the log: `AP-06 AP-17`.
+/// The access patterns that were used, for a log line: `AP-06 AP-17`.
 pub fn patterns(costs: &Costs) -> String {
     costs.by_pattern.keys().copied().collect::<Vec<_>>().join(" ")
 }
@@ -71,15 +71,16 @@ pub fn patterns(costs: &Costs) -> String {
 #[derive(Debug, Clone)]
 pub struct Metrics {
     table: String,
-    /// What each access pattern consumed is a metric of its own, which costs something.
+    /// Whether to emit one metric for each access pattern, which costs money.
     of_patterns: bool,
 }
 
 impl Metrics {
-    /// Of a shop by its table. `ACCESS_PATTERN_METRICS` is `on`, or else only metrics that alarms need are told.
+    /// Metrics of a shop, by its table. With `ACCESS_PATTERN_METRICS=on` all metrics are written, otherwise only those
+    /// that alarms need.
     ///
     /// # Errors
-    /// Says what the variable may be.
+    /// The variable has an unknown value.
     pub fn from_env(table: &str, var: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
         let of_patterns = match var("ACCESS_PATTERN_METRICS").as_deref() {
             Some("on") => true,
@@ -90,7 +91,7 @@ impl Metrics {
     }
 
     /// `RRU` and `WRU` of each access pattern that consumed any.
-    pub fn tell_patterns(&self, costs: &Costs, now: Timestamp) {
+    pub fn emit_patterns(&self, costs: &Costs, now: Timestamp) {
         if self.of_patterns {
             for (pattern, cost) in &costs.by_pattern {
                 if let Some(line) = pattern_line(&self.table, pattern, cost, now) {
@@ -101,7 +102,7 @@ impl Metrics {
     }
 
     /// Counts of the shop as a whole.
-    pub fn tell(&self, counts: &[(&str, f64)], now: Timestamp) {
+    pub fn emit(&self, counts: &[(&str, f64)], now: Timestamp) {
         print_line(&line(&[("Table", &self.table)], counts, now));
     }
 }
@@ -123,8 +124,8 @@ fn line(dimensions: &[(&str, &str)], metrics: &[(&str, f64)], now: Timestamp) ->
     Value::Object(line)
 }
 
-/// Whole and at once, so that lines of requests that run side by side do not mix. A line that cannot be written is lost,
-/// and the request is not.
+/// Written at once, so that lines of concurrent requests do not mix. If it cannot be written it is lost; the request
+/// goes on.
 fn print_line(line: &Value) {
     let _ = std::io::stdout().lock().write_all(format!("{line}\n").as_bytes());
 }
@@ -139,7 +140,7 @@ mod tests {
     fn a_metric_is_a_line_of_the_embedded_metric_format() {
         let cost = Cost { wru: 13.0, dynamodb_calls: 1, ..Cost::default() };
 
-        let told = pattern_line("EcommerceApp", "AP-08", &cost, NOW);
+        let line = pattern_line("EcommerceApp", "AP-08", &cost, NOW);
 
         let expected = json!({
             "_aws": {"Timestamp": 0, "CloudWatchMetrics": [{
@@ -151,11 +152,11 @@ mod tests {
             "Table": "EcommerceApp",
             "WRU": 13.0,
         });
-        assert_eq!(told, Some(expected));
+        assert_eq!(line, Some(expected));
     }
 
     #[test]
-    fn what_consumed_nothing_is_no_metric() {
+    fn a_pattern_that_consumed_nothing_is_not_a_metric() {
         assert_eq!(pattern_line("EcommerceApp", "AP-08", &Cost::default(), NOW), None);
     }
 

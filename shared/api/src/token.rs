@@ -1,4 +1,4 @@
-//! Session tokens: `<uid>.<256-bit secret, base64url>`. The table only ever sees the secret's SHA-256.
+//! Session tokens: `<uid>.<256-bit secret, base64url>`. The table only stores the secret's SHA-256.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::{SessionId, UserId};
@@ -6,7 +6,7 @@ use table::keys::sha256_hex;
 
 use crate::clock::random;
 
-/// A token as the client holds it. Not `Debug`, so that it cannot end up in a log.
+/// A token as the client has it. Not `Debug`, so that it cannot end up in a log.
 #[derive(Clone)]
 pub struct Token {
     uid: UserId,
@@ -18,7 +18,7 @@ impl Token {
         Self { uid: uid.clone(), secret: BASE64_URL_SAFE_NO_PAD.encode(random::<32>()) }
     }
 
-    /// `None` for anything that was never issued.
+    /// `None` for anything that cannot have been issued.
     pub fn parse(raw: &str) -> Option<Self> {
         // The uid may contain dots, the secret cannot.
         let (uid, secret) = raw.rsplit_once('.')?;
@@ -30,12 +30,12 @@ impl Token {
         &self.uid
     }
 
-    /// The name the table knows the session by.
+    /// The id of the session in the table.
     pub fn session_id(&self) -> SessionId {
         sha256_hex(&self.secret).parse().expect("64 hexadecimal digits are an id")
     }
 
-    /// The whole token, for the one answer that hands it out.
+    /// The whole token, for the one answer that contains it.
     pub fn reveal(&self) -> String {
         format!("{}.{}", self.uid, self.secret)
     }
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_reads_back_and_names_its_session_without_telling_its_secret() {
+    fn a_token_reads_back_and_names_its_session_without_revealing_its_secret() {
         let token = Token::issue(&"ann.1".parse().unwrap());
 
         let read = Token::parse(&token.reveal()).unwrap();
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_never_issued_is_no_token() {
+    fn what_was_never_issued_is_not_a_token() {
         for raw in ["", "ann", "ann.", ".abc", "ann.short", "a#b.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
             assert!(Token::parse(raw).is_none(), "{raw}");
         }

@@ -1,4 +1,4 @@
-//! Shapes that several resources send and take.
+//! Wire types that several resources share.
 
 use domain::{Currency, Invalid};
 use serde::{Deserialize, Serialize};
@@ -17,13 +17,13 @@ pub struct Money {
 }
 
 impl Money {
-    /// As the price of one unit, which stands in the field `price`.
+    /// As the price of one unit, in the field `price`.
     pub fn price(&self) -> Result<domain::Money, Invalids> {
         let currency = self.currency().map_err(|invalid| invalid.within("price"))?;
         Ok(domain::Money::price(self.amount, currency)?)
     }
 
-    /// As any other amount, which stands in this field.
+    /// As any other amount, in this field.
     pub fn total(&self, field: &str) -> Result<domain::Money, Invalids> {
         let currency = self.currency().map_err(|invalid| invalid.within(field))?;
         Ok(domain::Money::amount(self.amount, currency))
@@ -40,19 +40,19 @@ impl From<domain::Money> for Money {
     }
 }
 
-/// A field of a request that is refused.
+/// A refused field of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
-    /// Where it stands in the request.
+    /// The path of the field in the request.
     #[schema(example = "price.currency")]
     pub field: String,
     #[schema(value_type = schema::ErrorCode, example = "currency_invalid")]
     pub code: &'static str,
-    /// For people.
+    /// A description for people.
     pub detail: String,
 }
 
-/// How many items a page holds: 1 to 100, 24 unless told.
+/// Items in a page: 1 to 100, by default 24.
 ///
 /// # Errors
 /// 400 `limit_out_of_range`.

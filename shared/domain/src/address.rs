@@ -2,7 +2,7 @@ use std::fmt;
 
 use crate::{AddressId, Invalid, text};
 
-/// Where an order goes. `Debug` hides it, so that no log shows it.
+/// Where an order is sent. `Debug` hides it, so that no log shows it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Address {
     pub id: AddressId,
@@ -21,12 +21,12 @@ impl Address {
     /// The most characters that each line has.
     pub const MAX_LINE_CHARS: usize = 200;
 
-    /// Reads one line of an address: in NFC, trimmed, 1 to 200 visible characters. What is wrong with it is said of `field`.
+    /// Reads one line of an address: in NFC, trimmed, 1 to 200 visible characters. Errors name `field`.
     pub fn line(raw: &str, field: &'static str) -> Result<String, Invalid> {
         text::line(raw, field, "address_invalid", Self::MAX_LINE_CHARS)
     }
 
-    /// Reads a line that may be missing: blank is as good as missing.
+    /// Reads an optional line: a blank one counts as missing.
     pub fn optional_line(raw: Option<&str>, field: &'static str) -> Result<Option<String>, Invalid> {
         raw.filter(|raw| !raw.trim().is_empty()).map(|raw| Self::line(raw, field)).transpose()
     }
@@ -38,8 +38,8 @@ impl fmt::Debug for Address {
     }
 }
 
-/// A telephone number as people write it: 4 to 20 digits, a `+` in front of them or not, and between them spaces, `-`, `.`,
-/// `/`, `(` and `)`. `Debug` hides it.
+/// A telephone number as people write it: 4 to 20 digits, optionally a leading `+`, and between the digits spaces, `-`,
+/// `.`, `/`, `(` and `)`. `Debug` hides it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Phone(String);
 
@@ -51,7 +51,7 @@ impl Phone {
         if let Some(reason) = text::unprintable(raw) {
             return Err(invalid(&reason));
         }
-        // Full-width digits become plain ones, and every dash the one of the keyboard.
+        // Full-width digits become ASCII digits, and every dash becomes a hyphen.
         let number: String = text::nfkc(raw).trim().chars().map(|c| if is_dash(c) { '-' } else { c }).collect();
         let digits = number.chars().filter(char::is_ascii_digit).count();
         let after_plus = number.strip_prefix('+').unwrap_or(&number);
@@ -62,12 +62,12 @@ impl Phone {
         Ok(Self(number))
     }
 
-    /// Reads a number that may be missing: blank is as good as missing.
+    /// Reads an optional number: a blank one counts as missing.
     pub fn optional(raw: Option<&str>) -> Result<Option<Self>, Invalid> {
         raw.filter(|raw| !raw.trim().is_empty()).map(Self::parse).transpose()
     }
 
-    /// One that was stored, under the rules of its time.
+    /// Reads a stored one, which may follow older rules.
     pub fn stored(number: String) -> Self {
         Self(number)
     }
@@ -88,12 +88,12 @@ fn is_dash(c: char) -> bool {
     matches!(c, '\u{2010}'..='\u{2015}' | '\u{2212}')
 }
 
-/// A country or territory: a code that ISO 3166-1 alpha-2 has assigned, or `XK`, which it leaves to its users and which the
+/// A country or territory: a code that ISO 3166-1 alpha-2 has assigned, or `XK`, which it leaves to users and which the
 /// European Union, Unicode and carriers use for Kosovo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CountryCode([u8; 2]);
 
-/// Codes that people send for a country that has another one.
+/// Codes that people send for a country whose code is another one.
 const COMMONLY_MISTAKEN: [(&str, &str, &str); 2] = [("UK", "GB", "the United Kingdom"), ("EL", "GR", "Greece")];
 
 impl CountryCode {
@@ -109,10 +109,10 @@ impl CountryCode {
         }
     }
 
-    /// One that was stored when any two capital letters were a country.
+    /// Reads a stored one, from when any two capital letters were accepted.
     ///
     /// # Errors
-    /// It is not even that.
+    /// It is not two capital letters.
     pub fn stored(raw: &str) -> Result<Self, Invalid> {
         match raw.as_bytes() {
             [a @ b'A'..=b'Z', b @ b'A'..=b'Z'] => Ok(Self([*a, *b])),
@@ -124,7 +124,7 @@ impl CountryCode {
         std::str::from_utf8(&self.0).unwrap_or("ZZ")
     }
 
-    /// The short name that ISO 3166-1 gives in English, such as `Germany` or `Korea (Republic of)`. None for a code of before
+    /// The short English name of ISO 3166-1, such as `Germany` or `Korea (Republic of)`. `None` for an old stored code
     /// that is not assigned.
     pub fn english_name(&self) -> Option<&'static str> {
         match self.as_str() {
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn uk_is_refused_with_the_code_that_is_right() {
+    fn uk_is_refused_with_the_correct_code() {
         let reason = CountryCode::parse("UK").unwrap_err().reason;
 
         assert_eq!(reason, "must be GB for the United Kingdom: UK is not its ISO 3166-1 code");
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_an_address_is_wrong_under_its_own_name() {
+    fn an_error_of_a_line_names_the_field() {
         assert_eq!(Address::line(" ", "city").unwrap_err().field, "city");
         assert!(Address::line(&"ก".repeat(200), "line1").is_ok());
         assert_eq!(Address::line(&"ก".repeat(201), "line1").unwrap_err().reason, "must be at most 200 characters");
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_telephone_number_is_taken_as_people_write_it() {
+    fn a_telephone_number_is_accepted_as_people_write_it() {
         for raw in ["+44 117 496 0123", "0117/4960123", "(0117) 496-0123", "112233", "+1.415.555.0100"] {
             assert_eq!(Phone::parse(raw).unwrap().as_str(), raw);
         }

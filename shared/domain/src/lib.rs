@@ -1,7 +1,7 @@
-//! What a shop is, without saying where it runs: products, carts, orders, sessions, money and their rules.
+//! The shop's domain, independent of where it runs: products, carts, orders, sessions, money and their rules.
 //!
-//! Pure on purpose: no clock, no randomness, no network, no storage. Callers pass the time and fresh ids in, so every
-//! rule here can be tested, model-checked and reused by any function.
+//! Pure on purpose: no clock, no randomness, no network, no storage. Callers pass in the time and fresh ids, so every
+//! rule can be tested, model-checked and reused by any function.
 
 mod address;
 mod by_hand;
@@ -39,7 +39,7 @@ pub use iso_currency::Currency;
 pub use jiff::Timestamp;
 pub use money::{MAX_PRICE_MINOR, Money, parse_currency};
 pub use order::{
-    Order, OrderEvent, OrderLine, OrderState, Payment, PaymentState, PlaceError, Placement, Totals, Transition,
+    HistoryEntry, Order, OrderEvent, OrderLine, OrderState, Payment, PaymentState, PlaceError, Placement, Totals,
 };
 pub use product::{
     Attributes, CategoryPath, MAX_CATEGORY_DEPTH, Manufacturer, Product, ProductName, Quantity, StockDelta, Thumbnail,
@@ -48,4 +48,4 @@ pub use reason::Reason;
 pub use refund::{Refund, RefundError, RefundRequest, RefundState, ReturnedLine};
 pub use review::{Rating, Review, ReviewText, Stars};
 pub use session::{SessionKind, SessionLifetime};
-pub use transition::{Cancelling, Moved, NotPaid, TransitionError};
+pub use transition::{CancelDecision, TransitionEffects, TransitionError, VoidReason};

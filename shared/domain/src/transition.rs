@@ -1,58 +1,58 @@
-//! What can happen to an order, and what each happening does to stock, cart and money.
+//! The events of an order, and the effect of each on stock, cart and money.
 //!
-//! Two kinds of functions. *News* (`paid`, `declined`, `answer_lost`, `not_paid`, `refund_paid`, `refund_refused`, and in
-//! `by_hand.rs` and `dispute.rs` what was done at the provider itself) is what a payment provider says; it cannot be
-//! refused, may come late, twice or out of order, and changes nothing when it says nothing new. *Wishes* (`cancel`, `ship`, `deliver`, `refund`) are what customers and staff ask for, and can
-//! be refused.
+//! Two kinds of functions. *Provider results* (`paid`, `declined`, `outcome_unknown`, `void`, `refund_paid`,
+//! `refund_refused`, and in `by_hand.rs` and `dispute.rs` what was done at the provider itself) cannot be refused, may
+//! come late, twice or out of order, and change nothing when they are not new. *Requests* (`cancel`, `ship`, `deliver`,
+//! `refund`) come from customers and staff, and can be refused.
 //!
 //! The provider's answer decides about money; stock and cart follow from the order's own state, so that each unit
-//! returns once whoever is first.
+//! returns once, whichever event comes first.
 
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Dispute, DisputeState, Order, OrderEvent, OrderState, PaymentState, ProductId, Refund, RefundError, RefundRequest,
-    RefundState, Transition, UserId,
+    Dispute, DisputeState, HistoryEntry, Order, OrderEvent, OrderState, PaymentState, ProductId, Refund, RefundError,
+    RefundRequest, RefundState, UserId,
 };
 
-/// How long a request may be at it before somebody else asks the provider in its place: beyond a function's timeout.
+/// How long a request may be running before another asks the provider in its place: longer than a function's timeout.
 const ASK_AFTER: SignedDuration = SignedDuration::from_mins(1);
 
-/// How often an order is looked at while it is disputed.
+/// How often the sweeper looks at an order while it is disputed.
 const DISPUTE_LOOK: SignedDuration = SignedDuration::from_hours(24);
 
-/// An order after something happened to it, and what has to change with it, in the same transaction.
+/// An order after an event, and what has to change with it in the same transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moved {
+pub struct TransitionEffects {
     pub order: Order,
-    /// Units that can be sold again.
-    pub stock_back: Vec<(ProductId, u32)>,
-    /// Whether what was bought goes back into the customer's cart, beside what is in it by now. Of an order that was
-    /// replaced, only what the cart does not have again.
-    pub cart_back: bool,
+    /// Units to restock.
+    pub restock: Vec<(ProductId, u32)>,
+    /// Whether what was bought is added to the customer's cart again. Of an order that was replaced, only what the cart
+    /// does not have again.
+    pub restore_cart: bool,
 }
 
-/// Why nothing was taken for an order and nothing will be.
+/// Why nothing was charged for an order and nothing will be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum NotPaid {
+pub enum VoidReason {
     Expired,
     CancelledByCustomer,
-    /// The customer fills the cart anew and buys that instead.
+    /// The customer filled the cart again and buys that instead.
     Replaced,
-    /// The provider does not take the order's total, whatever it is paid with.
+    /// The provider does not accept the order's total, with any means of payment.
     NotChargeable,
 }
 
-/// What cancelling takes, from where an order stands.
+/// What cancelling requires in the order's current state.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cancelling {
-    /// Whether money was taken is not known: ask the provider, and close the payment if it was not.
+pub enum CancelDecision {
+    /// It is unknown whether the order was charged: ask the provider, and close the payment if it was not.
     AskProvider,
-    /// It was paid: it is cancelled, and the money owed back.
-    Refund(Box<Moved>),
-    /// It was cancelled before.
+    /// It was paid: it is cancelled, and a refund is owed.
+    Refund(Box<TransitionEffects>),
+    /// It was already cancelled.
     Already,
 }
 
@@ -64,8 +64,8 @@ pub struct TransitionError {
 }
 
 impl Order {
-    /// The provider has taken the order's total. If the order was given up meanwhile, the money goes back, if there is any.
-    pub fn paid(&self, reference: &str, at: Timestamp) -> Option<Moved> {
+    /// The provider has charged the order's total. If the order was given up meanwhile, the money is refunded.
+    pub fn paid(&self, reference: &str, at: Timestamp) -> Option<TransitionEffects> {
         let mut order = match (self.state, self.payment.state) {
             (_, PaymentState::Captured) | (OrderState::Confirmed | OrderState::Shipped | OrderState::Delivered, _) => {
                 return None;
@@ -91,57 +91,57 @@ impl Order {
             }
         };
         order.payment.reference = Some(reference.to_owned());
-        Some(Moved { order, stock_back: Vec::new(), cart_back: false })
+        Some(TransitionEffects { order, restock: Vec::new(), restore_cart: false })
     }
 
-    /// The provider refused: nothing was taken, so the stock goes back.
-    pub fn declined(&self, at: Timestamp) -> Option<Moved> {
-        self.state.is_unsettled().then(|| self.given_up(OrderEvent::Declined, at))
+    /// The provider declined: nothing was charged, so the stock is released.
+    pub fn declined(&self, at: Timestamp) -> Option<TransitionEffects> {
+        self.state.awaits_payment().then(|| self.given_up(OrderEvent::Declined, at))
     }
 
-    /// The provider's answer was lost. The hold stays until the provider was asked: it may have charged.
-    pub fn answer_lost(&self, at: Timestamp) -> Option<Moved> {
-        let news = self.state == OrderState::PendingPayment;
-        news.then(|| self.moved(OrderEvent::PaymentLost, at))
+    /// The provider's answer was lost. The hold stays until the outcome is known: it may have charged.
+    pub fn outcome_unknown(&self, at: Timestamp) -> Option<TransitionEffects> {
+        let is_new = self.state == OrderState::PendingPayment;
+        is_new.then(|| self.moved(OrderEvent::PaymentLost, at))
     }
 
-    /// The provider has taken nothing and will not any more.
-    pub fn not_paid(&self, why: NotPaid, at: Timestamp) -> Option<Moved> {
+    /// The provider has charged nothing and will not any more.
+    pub fn void(&self, why: VoidReason, at: Timestamp) -> Option<TransitionEffects> {
         let event = match why {
-            NotPaid::Expired => OrderEvent::Expired,
-            NotPaid::CancelledByCustomer => OrderEvent::Cancelled,
-            NotPaid::Replaced => OrderEvent::Replaced,
-            NotPaid::NotChargeable => OrderEvent::NotChargeable,
+            VoidReason::Expired => OrderEvent::Expired,
+            VoidReason::CancelledByCustomer => OrderEvent::Cancelled,
+            VoidReason::Replaced => OrderEvent::Replaced,
+            VoidReason::NotChargeable => OrderEvent::NotChargeable,
         };
-        self.state.is_unsettled().then(|| self.given_up(event, at))
+        self.state.awaits_payment().then(|| self.given_up(event, at))
     }
 
-    pub fn refund_paid(&self, number: u32, at: Timestamp) -> Option<Moved> {
+    pub fn refund_paid(&self, number: u32, at: Timestamp) -> Option<TransitionEffects> {
         self.owes(number).then(|| self.moved(OrderEvent::RefundPaid(number), at))
     }
 
-    /// The provider will not pay a refund; or one that it had paid came back, as from an account that was closed.
-    pub fn refund_refused(&self, number: u32, at: Timestamp) -> Option<Moved> {
+    /// The provider will not pay a refund, or a paid one failed later, for example because the account was closed.
+    pub fn refund_refused(&self, number: u32, at: Timestamp) -> Option<TransitionEffects> {
         let refund = self.payment.refunds.iter().find(|r| r.number == number)?;
         (refund.state != RefundState::Refused).then(|| self.moved(OrderEvent::RefundRefused(number), at))
     }
 
-    /// A customer does not want it any more.
+    /// The customer or staff cancel it.
     ///
     /// # Errors
     /// It was shipped.
-    pub fn cancel(&self, at: Timestamp) -> Result<Cancelling, TransitionError> {
+    pub fn cancel(&self, at: Timestamp) -> Result<CancelDecision, TransitionError> {
         match self.state {
-            OrderState::PendingPayment | OrderState::PaymentUnknown => Ok(Cancelling::AskProvider),
-            OrderState::Cancelled => Ok(Cancelling::Already),
+            OrderState::PendingPayment | OrderState::PaymentUnknown => Ok(CancelDecision::AskProvider),
+            OrderState::Cancelled => Ok(CancelDecision::Already),
             OrderState::Confirmed => {
                 let left = self.refundable();
                 let moved = match left.amount_minor() > 0 {
                     true => self.refunding(self.refund_of_rest(left), at),
-                    // Free of charge, or refunded before: there is nothing to pay back, only units to put back.
+                    // Free of charge, or refunded before: there is nothing to refund, only units to restock.
                     false => self.given_up(OrderEvent::Cancelled, at),
                 };
-                Ok(Cancelling::Refund(Box::new(moved)))
+                Ok(CancelDecision::Refund(Box::new(moved)))
             }
             from @ (OrderState::Shipped | OrderState::Delivered) => {
                 Err(TransitionError { from, to: OrderState::Cancelled })
@@ -149,58 +149,59 @@ impl Order {
         }
     }
 
-    /// The guest who placed it logged in as this customer: it is theirs now. `None` if it is already, or is somebody else's.
-    pub fn claim(&self, guest: &UserId, by: &UserId, at: Timestamp) -> Option<Moved> {
+    /// The guest who placed it logged in as this customer: the order becomes theirs. `None` if it is already theirs, or
+    /// somebody else's.
+    pub fn claim(&self, guest: &UserId, by: &UserId, at: Timestamp) -> Option<TransitionEffects> {
         (self.customer == *guest && guest != by).then(|| {
             let order = Order { customer: by.clone(), guest: false, ..self.clone() };
             order.moved(OrderEvent::Claimed, at)
         })
     }
 
-    /// It is on its way. `None` if it was before.
+    /// It was shipped. `None` if it had been already.
     ///
     /// # Errors
     /// It is not confirmed.
-    pub fn ship(&self, at: Timestamp) -> Result<Option<Moved>, TransitionError> {
+    pub fn ship(&self, at: Timestamp) -> Result<Option<TransitionEffects>, TransitionError> {
         self.forward(OrderState::Confirmed, OrderState::Shipped, OrderEvent::Shipped, at)
     }
 
-    /// It arrived. `None` if it had before.
+    /// It was delivered. `None` if it had been already.
     ///
     /// # Errors
     /// It is not shipped.
-    pub fn deliver(&self, at: Timestamp) -> Result<Option<Moved>, TransitionError> {
+    pub fn deliver(&self, at: Timestamp) -> Result<Option<TransitionEffects>, TransitionError> {
         self.forward(OrderState::Shipped, OrderState::Delivered, OrderEvent::Delivered, at)
     }
 
-    /// Money is to go back. It is owed from now on, until the provider has paid it.
+    /// A refund is decided. It is owed until the provider has paid it.
     ///
     /// # Errors
     /// There is less to refund, or to return, than the request says.
-    pub fn refund(&self, request: &RefundRequest, at: Timestamp) -> Result<Moved, RefundError> {
+    pub fn refund(&self, request: &RefundRequest, at: Timestamp) -> Result<TransitionEffects, RefundError> {
         let refund = self.refund_of(request)?;
         self.takes_another_refund()?;
         Ok(self.refunding(refund, at))
     }
 
-    /// A refund is owed from now on, and what it restocks is on sale again.
-    fn refunding(&self, refund: Refund, at: Timestamp) -> Moved {
-        // One sum a product: a transaction takes each item once.
-        let mut stock_back = BTreeMap::new();
+    /// Records a refund as owed, and restocks what it returns to sale.
+    fn refunding(&self, refund: Refund, at: Timestamp) -> TransitionEffects {
+        // One sum for each product: a transaction may write an item only once.
+        let mut restock = BTreeMap::new();
         for line in refund.lines.iter().filter(|l| l.restock) {
-            *stock_back.entry(line.product.clone()).or_default() += line.quantity.units();
+            *restock.entry(line.product.clone()).or_default() += line.quantity.units();
         }
         let number = refund.number;
         let mut order = self.clone();
         order.payment.refunds.push(refund);
-        Moved {
+        TransitionEffects {
             order: order.after(OrderEvent::RefundRequested(number), at),
-            stock_back: stock_back.into_iter().collect(),
-            cart_back: false,
+            restock: restock.into_iter().collect(),
+            restore_cart: false,
         }
     }
 
-    /// The order as it was at an earlier version, for an answer that has to be given again.
+    /// The order at an earlier version, to repeat an earlier answer.
     pub fn as_of(&self, version: u64) -> Order {
         let mut order = self.clone();
         let known = usize::try_from(version).unwrap_or(usize::MAX).min(order.history.len());
@@ -209,7 +210,7 @@ impl Order {
         let mut disputes = std::mem::take(&mut order.payment.disputes).into_iter();
         order.state = OrderState::PendingPayment;
         order.payment.state = PaymentState::Pending;
-        for Transition { event, at } in happened.into_iter().take(known) {
+        for HistoryEntry { event, at } in happened.into_iter().take(known) {
             if let OrderEvent::PaidLate(n) | OrderEvent::RefundRequested(n) = event {
                 let refund = refunds.iter().find(|r| r.number == n).cloned();
                 order.payment.refunds.extend(refund.map(|r| Refund { state: RefundState::Requested, ..r }));
@@ -240,12 +241,12 @@ impl Order {
         Some(self.as_of(u64::try_from(at).unwrap_or(u64::MAX).saturating_add(1)))
     }
 
-    /// Units of the shop's stock that are in this order now: held, sold, or returned but not fit to be sold again.
-    pub fn units_out(&self) -> BTreeMap<ProductId, u32> {
+    /// Units of the shop's stock allocated to this order: held, sold, or returned but unfit to be sold again.
+    pub fn units_allocated(&self) -> BTreeMap<ProductId, u32> {
         let mut out = BTreeMap::<_, u32>::new();
         let returned = self.payment.refunds.iter().flat_map(|r| &r.lines);
         if self.state == OrderState::Cancelled {
-            // Giving it up put back what was left: all but what had been returned before and cannot be sold again.
+            // Giving it up restocked the rest: all but what had been returned before and cannot be sold again.
             for line in returned.filter(|l| !l.restock) {
                 *out.entry(line.product.clone()).or_default() += line.quantity.units();
             }
@@ -262,7 +263,7 @@ impl Order {
         out
     }
 
-    /// The last thing that happened.
+    /// The last event.
     pub fn last_event(&self) -> OrderEvent {
         self.history.last().map_or(OrderEvent::Placed, |t| t.event)
     }
@@ -277,7 +278,7 @@ impl Order {
         to: OrderState,
         event: OrderEvent,
         at: Timestamp,
-    ) -> Result<Option<Moved>, TransitionError> {
+    ) -> Result<Option<TransitionEffects>, TransitionError> {
         match self.state {
             state if state == to => Ok(None),
             state if state == from => Ok(Some(self.moved(event, at))),
@@ -285,18 +286,18 @@ impl Order {
         }
     }
 
-    /// Everything that was held or sold goes back.
-    fn given_up(&self, event: OrderEvent, at: Timestamp) -> Moved {
-        let stock_back = self.units_left().into_iter().filter(|(_, units)| *units > 0);
-        let stock_back = stock_back.map(|(product, units)| (product.clone(), units)).collect();
-        Moved { order: self.clone().after(event, at), stock_back, cart_back: self.state.is_unsettled() }
+    /// Restocks everything that was held or sold.
+    fn given_up(&self, event: OrderEvent, at: Timestamp) -> TransitionEffects {
+        let restock = self.units_left().into_iter().filter(|(_, units)| *units > 0);
+        let restock = restock.map(|(product, units)| (product.clone(), units)).collect();
+        TransitionEffects { order: self.clone().after(event, at), restock, restore_cart: self.state.awaits_payment() }
     }
 
-    pub(crate) fn moved(&self, event: OrderEvent, at: Timestamp) -> Moved {
-        Moved { order: self.clone().after(event, at), stock_back: Vec::new(), cart_back: false }
+    pub(crate) fn moved(&self, event: OrderEvent, at: Timestamp) -> TransitionEffects {
+        TransitionEffects { order: self.clone().after(event, at), restock: Vec::new(), restore_cart: false }
     }
 
-    /// The one place that says where an event leads. One entry of history and one version more.
+    /// The one place that applies an event: one more entry of history and one more version.
     fn after(mut self, event: OrderEvent, at: Timestamp) -> Order {
         let cancelled_by = |n: u32| self.payment.refunds.iter().any(|r| r.number == n && r.cancels);
         let (state, payment) = match event {
@@ -342,7 +343,7 @@ impl Order {
             let dispute = (1..).zip(&mut self.payment.disputes).find(|(n, _)| *n == number);
             dispute.into_iter().for_each(|(_, d)| d.state = state);
         }
-        self.history.push(Transition { event, at });
+        self.history.push(HistoryEntry { event, at });
         self.version = u64::try_from(self.history.len()).unwrap_or(u64::MAX);
         let money_is_open =
             self.state == OrderState::PaymentUnknown || self.refund_owed().is_some() || self.owes_rest();
@@ -368,64 +369,64 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
-    fn units(moved: &Moved) -> u32 {
-        moved.stock_back.iter().map(|(_, units)| units).sum()
+    fn units(moved: &TransitionEffects) -> u32 {
+        moved.restock.iter().map(|(_, units)| units).sum()
     }
 
     #[test]
-    fn news_heard_twice_changes_nothing() {
+    fn a_provider_result_reported_twice_changes_nothing() {
         let order = held();
         let confirmed = order.paid("pay_1", NOW).unwrap().order;
         let declined = order.declined(NOW).unwrap().order;
-        let unknown = order.answer_lost(NOW).unwrap().order;
-        let expired = unknown.not_paid(NotPaid::Expired, NOW).unwrap().order;
+        let unknown = order.outcome_unknown(NOW).unwrap().order;
+        let expired = unknown.void(VoidReason::Expired, NOW).unwrap().order;
 
         assert_eq!(confirmed.paid("pay_1", NOW), None);
         assert_eq!(declined.declined(NOW), None);
-        assert_eq!(unknown.answer_lost(NOW), None);
-        assert_eq!(expired.not_paid(NotPaid::Expired, NOW), None);
+        assert_eq!(unknown.outcome_unknown(NOW), None);
+        assert_eq!(expired.void(VoidReason::Expired, NOW), None);
         assert_eq!(confirmed.ship(NOW).unwrap().unwrap().order.ship(NOW), Ok(None));
     }
 
     #[test]
-    fn what_was_paid_is_not_given_up_by_late_bad_news() {
+    fn a_paid_order_is_not_given_up_by_a_late_failure() {
         let confirmed = held().paid("pay_1", NOW).unwrap().order;
 
         assert_eq!(confirmed.declined(NOW), None);
-        assert_eq!(confirmed.answer_lost(NOW), None);
-        assert_eq!(confirmed.not_paid(NotPaid::Expired, NOW), None);
+        assert_eq!(confirmed.outcome_unknown(NOW), None);
+        assert_eq!(confirmed.void(VoidReason::Expired, NOW), None);
     }
 
     #[test]
     fn giving_up_returns_every_unit_and_the_cart_once() {
         let declined = held().declined(NOW).unwrap();
 
-        assert_eq!((units(&declined), declined.cart_back), (4, true));
-        assert_eq!(declined.order.not_paid(NotPaid::Expired, NOW), None);
-        assert_eq!(declined.order.cancel(NOW), Ok(Cancelling::Already));
+        assert_eq!((units(&declined), declined.restore_cart), (4, true));
+        assert_eq!(declined.order.void(VoidReason::Expired, NOW), None);
+        assert_eq!(declined.order.cancel(NOW), Ok(CancelDecision::Already));
     }
 
     #[test]
     fn a_lost_answer_keeps_the_hold() {
-        let unknown = held().answer_lost(NOW).unwrap();
+        let unknown = held().outcome_unknown(NOW).unwrap();
 
-        assert_eq!((units(&unknown), unknown.cart_back), (0, false));
+        assert_eq!((units(&unknown), unknown.restore_cart), (0, false));
         assert_eq!(unknown.order.due_at, Some(NOW + ASK_AFTER));
         assert_eq!(unknown.order.paid("pay_1", NOW).unwrap().order.state, OrderState::Confirmed);
     }
 
     #[test]
-    fn what_a_customer_replaced_holds_nothing() {
-        let replaced = held().not_paid(NotPaid::Replaced, NOW).unwrap();
+    fn a_replaced_order_holds_no_stock() {
+        let replaced = held().void(VoidReason::Replaced, NOW).unwrap();
 
-        assert_eq!((units(&replaced), replaced.cart_back), (4, true));
+        assert_eq!((units(&replaced), replaced.restore_cart), (4, true));
         assert_eq!((replaced.order.state, replaced.order.payment.state), (OrderState::Cancelled, PaymentState::Voided));
-        assert_eq!(replaced.order.not_paid(NotPaid::Replaced, NOW), None);
+        assert_eq!(replaced.order.void(VoidReason::Replaced, NOW), None);
     }
 
     #[test]
-    fn money_that_comes_too_late_goes_back() {
-        let expired = held().not_paid(NotPaid::Expired, NOW).unwrap().order;
+    fn a_payment_that_comes_too_late_is_refunded() {
+        let expired = held().void(VoidReason::Expired, NOW).unwrap().order;
 
         let late = expired.paid("pay_1", NOW).unwrap();
 
@@ -438,11 +439,11 @@ mod tests {
     }
 
     #[test]
-    fn a_paid_order_is_cancelled_until_it_is_shipped() {
+    fn a_paid_order_can_be_cancelled_until_it_is_shipped() {
         let confirmed = held().paid("pay_1", NOW).unwrap().order;
         let shipped = confirmed.ship(NOW).unwrap().unwrap().order;
 
-        let Ok(Cancelling::Refund(cancelled)) = confirmed.cancel(NOW) else { panic!("it can be cancelled") };
+        let Ok(CancelDecision::Refund(cancelled)) = confirmed.cancel(NOW) else { panic!("it can be cancelled") };
 
         assert_eq!((cancelled.order.state, units(&cancelled)), (OrderState::Cancelled, 4));
         assert_eq!(cancelled.order.refundable().amount_minor(), 0);
@@ -453,16 +454,16 @@ mod tests {
     }
 
     #[test]
-    fn a_guests_order_becomes_that_of_the_account_they_log_in_to_and_nothing_else_changes() {
+    fn a_guests_order_moves_to_the_account_they_log_in_to_and_is_otherwise_unchanged() {
         let (bob, cat): (UserId, UserId) = ("bob".parse().unwrap(), "cat".parse().unwrap());
-        let unknown = held().answer_lost(NOW).unwrap().order;
+        let unknown = held().outcome_unknown(NOW).unwrap().order;
 
         let guest = &unknown.customer;
         let claimed = unknown.claim(guest, &bob, NOW).unwrap();
 
         assert_eq!((&claimed.order.customer, claimed.order.guest), (&bob, false));
         assert_eq!((claimed.order.state, claimed.order.due_at), (unknown.state, unknown.due_at));
-        assert_eq!((claimed.order.version, claimed.stock_back.len(), claimed.cart_back), (3, 0, false));
+        assert_eq!((claimed.order.version, claimed.restock.len(), claimed.restore_cart), (3, 0, false));
         assert_eq!(claimed.order.claim(guest, &bob, NOW), None);
         assert_eq!(claimed.order.claim(guest, &cat, NOW), None);
         assert_eq!(claimed.order.as_first_settled(), None);
@@ -471,15 +472,15 @@ mod tests {
     #[test]
     fn an_order_remembers_every_version_of_itself() {
         let mut versions = vec![held()];
-        let mut then = |next: Option<Moved>| versions.push(next.expect("it happens").order);
+        let mut then = |next: Option<TransitionEffects>| versions.push(next.expect("it happens").order);
         let order = held();
-        let unknown = order.answer_lost(NOW).unwrap().order;
+        let unknown = order.outcome_unknown(NOW).unwrap().order;
         let confirmed = unknown.paid("pay_1", NOW).unwrap().order;
-        let asked = confirmed.refund(&RefundRequest::default(), NOW).unwrap().order;
-        then(order.answer_lost(NOW));
+        let requested = confirmed.refund(&RefundRequest::default(), NOW).unwrap().order;
+        then(order.outcome_unknown(NOW));
         then(unknown.paid("pay_1", NOW));
         then(confirmed.refund(&RefundRequest::default(), NOW).ok());
-        then(asked.refund_paid(1, NOW));
+        then(requested.refund_paid(1, NOW));
         let last = versions.last().unwrap();
 
         for version in &versions {
@@ -491,11 +492,11 @@ mod tests {
         assert_eq!(last.as_first_settled().unwrap().state, OrderState::Confirmed);
         assert_eq!(versions[1].as_first_settled(), None);
         assert_eq!(last.as_refunded(1).unwrap().version, 5);
-        assert_eq!(asked.as_refunded(1), None);
+        assert_eq!(requested.as_refunded(1), None);
     }
 
     #[test]
-    fn what_an_order_has_of_the_stock_is_what_it_took_and_did_not_give_back() {
+    fn units_allocated_to_an_order_are_those_taken_and_not_restocked() {
         let returned = |product: &str, units, restock| ReturnedLine {
             product: product.parse().unwrap(),
             quantity: Quantity::new(units).unwrap(),
@@ -513,8 +514,8 @@ mod tests {
         let sent_back = shipped.order.refund(&some(899, vec![returned("pan", 1, true)]), NOW).unwrap();
         let declined = held().declined(NOW).unwrap();
         let late = declined.order.paid("pay_1", NOW).unwrap();
-        let unknown = held().answer_lost(NOW).unwrap();
-        let expired = unknown.order.not_paid(NotPaid::Expired, NOW).unwrap();
+        let unknown = held().outcome_unknown(NOW).unwrap();
+        let expired = unknown.order.void(VoidReason::Expired, NOW).unwrap();
         let steps = [
             (held(), confirmed.clone()),
             (confirmed.order.clone(), shipped.clone()),
@@ -530,13 +531,16 @@ mod tests {
         ];
 
         for (before, moved) in steps {
-            let mut out = moved.order.units_out();
-            for (product, units) in &moved.stock_back {
+            let mut out = moved.order.units_allocated();
+            for (product, units) in &moved.restock {
                 *out.entry(product.clone()).or_default() += units;
             }
-            assert_eq!(out, before.units_out(), "{:?}", moved.order.last_event());
+            assert_eq!(out, before.units_allocated(), "{:?}", moved.order.last_event());
         }
-        assert_eq!(held().units_out(), BTreeMap::from([("mug".parse().unwrap(), 3), ("pan".parse().unwrap(), 1)]));
-        assert_eq!(cancelled.order.units_out(), BTreeMap::from([("mug".parse().unwrap(), 1)]));
+        assert_eq!(
+            held().units_allocated(),
+            BTreeMap::from([("mug".parse().unwrap(), 3), ("pan".parse().unwrap(), 1)])
+        );
+        assert_eq!(cancelled.order.units_allocated(), BTreeMap::from([("mug".parse().unwrap(), 1)]));
     }
 }

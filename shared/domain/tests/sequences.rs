@@ -1,17 +1,18 @@
-//! Whatever happens to an order, in whatever order and however often, it agrees with a few counters.
+//! Whatever happens to an order, in any sequence and any number of times, it agrees with a few counters.
 
 #![allow(clippy::unwrap_used, reason = "a test may unwrap: that is how it fails")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Attributes, Cancelling, Cart, CartLine, CategoryPath, Currency, Dispute, DisputeState, Money, Moved, NotPaid,
-    Order, OrderState, Placement, Product, ProductName, Quantity, RefundByHand, RefundRequest, ReturnedLine, Timestamp,
+    Attributes, CancelDecision, Cart, CartLine, CategoryPath, Currency, Dispute, DisputeState, Money, Order,
+    OrderState, Placement, Product, ProductName, Quantity, RefundByHand, RefundRequest, ReturnedLine, Timestamp,
+    TransitionEffects, VoidReason,
 };
 use proptest::{prelude::*, sample::select};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
-/// What an order is of: product, units, and the price of one.
+/// The lines of the test order: product, units, and the price of one.
 const BOUGHT: [(&str, u32, i64); 2] = [("mug", 3, 899), ("pan", 1, 4_600)];
 const UNITS: u32 = 4;
 
@@ -53,11 +54,11 @@ fn held(free: bool) -> Order {
 enum Happening {
     Paid,
     Declined,
-    AnswerLost,
-    NotPaid(NotPaid),
+    OutcomeUnknown,
+    Void(VoidReason),
     RefundPaid(u32),
     RefundRefused(u32),
-    /// At the provider, by somebody: cents and the provider's id.
+    /// Made at the provider by hand: cents and the provider's id.
     ByHand(i64, &'static str),
     ByHandFailed(&'static str),
     Disputed(&'static str),
@@ -67,7 +68,7 @@ enum Happening {
     Cancel,
     Ship,
     Deliver,
-    /// Cents, and units of a product, with whether they can be sold again.
+    /// Cents, units of a product, and whether they can be sold again.
     Refund(Option<i64>, Vec<(&'static str, u32, bool)>),
 }
 
@@ -79,13 +80,13 @@ impl Happening {
         )
     }
 
-    /// What comes of it; `None` if nothing does, be it because nothing is new or because it is refused.
-    fn moves(&self, order: &Order) -> Option<Moved> {
+    /// Applies the event; `None` if nothing changes, because it is not new or is refused.
+    fn moves(&self, order: &Order) -> Option<TransitionEffects> {
         match self {
             Happening::Paid => order.paid("pay_1", NOW),
             Happening::Declined => order.declined(NOW),
-            Happening::AnswerLost => order.answer_lost(NOW),
-            Happening::NotPaid(why) => order.not_paid(*why, NOW),
+            Happening::OutcomeUnknown => order.outcome_unknown(NOW),
+            Happening::Void(why) => order.void(*why, NOW),
             Happening::RefundPaid(number) => order.refund_paid(*number, NOW),
             Happening::RefundRefused(number) => order.refund_refused(*number, NOW),
             Happening::ByHand(cents, id) => order.refund_recorded(&by_hand(*cents, id), NOW),
@@ -94,7 +95,7 @@ impl Happening {
             Happening::DisputeClosed(id, state) => order.dispute_closed(&dispute(id, *state), NOW),
             Happening::Rest => order.refund_rest(NOW),
             Happening::Cancel => match order.cancel(NOW) {
-                Ok(Cancelling::Refund(moved)) => Some(*moved),
+                Ok(CancelDecision::Refund(moved)) => Some(*moved),
                 _ => None,
             },
             Happening::Ship => order.ship(NOW).ok().flatten(),
@@ -126,9 +127,9 @@ fn happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         3 => Just(Happening::Paid),
         1 => Just(Happening::Declined),
-        1 => Just(Happening::AnswerLost),
-        1 => select(vec![NotPaid::Expired, NotPaid::CancelledByCustomer, NotPaid::Replaced, NotPaid::NotChargeable])
-            .prop_map(Happening::NotPaid),
+        1 => Just(Happening::OutcomeUnknown),
+        1 => select(vec![VoidReason::Expired, VoidReason::CancelledByCustomer, VoidReason::Replaced, VoidReason::NotChargeable])
+            .prop_map(Happening::Void),
         2 => (1..=8_000_i64, select(vec!["re_1", "re_2"])).prop_map(|(cents, id)| Happening::ByHand(cents, id)),
         1 => select(vec!["re_1", "re_2"]).prop_map(Happening::ByHandFailed),
         1 => select(vec!["dp_1", "dp_2"]).prop_map(Happening::Disputed),
@@ -161,16 +162,16 @@ enum Standing {
     Refused,
 }
 
-/// What an order comes to, in numbers.
+/// An order, reduced to numbers.
 #[derive(Debug)]
 struct Counters {
     stage: Stage,
     total: i64,
     captured: bool,
     refunds: Vec<(i64, Standing)>,
-    /// Which of them were made at the provider: number and its id.
+    /// Those made at the provider: number and its id.
     by_hand: Vec<(usize, &'static str)>,
-    /// Something happened to them since the newest of ours was refused.
+    /// A refund by hand was made or failed since the newest of ours was refused.
     by_hand_since: bool,
     disputes: Vec<(&'static str, DisputeState)>,
     /// Units the customer has or is to get.
@@ -195,20 +196,21 @@ impl Counters {
         }
     }
 
-    fn is_unsettled(&self) -> bool {
+    fn awaits_payment(&self) -> bool {
         matches!(self.stage, Stage::Held | Stage::Unknown)
     }
 
     fn is_open(&self) -> bool {
         let owed = self.refunds.iter().any(|(_, is)| *is == Standing::Open);
-        self.is_unsettled() || owed || self.owes_rest() || self.is_disputed()
+        self.awaits_payment() || owed || self.owes_rest() || self.is_disputed()
     }
 
     fn is_disputed(&self) -> bool {
         self.disputes.iter().any(|(_, state)| *state == DisputeState::Open)
     }
 
-    /// A refund by hand and ours did not add up to all of a cancelled order, and the provider did not refuse just that.
+    /// A refund by hand and ours did not add up to all of a cancelled order, and the provider did not refuse exactly
+    /// that.
     fn owes_rest(&self) -> bool {
         let owed = self.refunds.iter().any(|(_, is)| *is == Standing::Open);
         let hand = |at: usize| self.by_hand.iter().any(|(number, _)| *number == at + 1);
@@ -218,18 +220,18 @@ impl Counters {
     }
 
     fn left(&self) -> i64 {
-        let asked = self.refunds.iter().filter(|(_, is)| *is != Standing::Refused);
-        if self.captured { (self.total - asked.map(|(cents, _)| cents).sum::<i64>()).max(0) } else { 0 }
+        let requested = self.refunds.iter().filter(|(_, is)| *is != Standing::Refused);
+        if self.captured { (self.total - requested.map(|(cents, _)| cents).sum::<i64>()).max(0) } else { 0 }
     }
 
     fn refunded(&self) -> i64 {
         self.refunds.iter().filter(|(_, is)| *is == Standing::Paid).map(|(cents, _)| cents).sum()
     }
 
-    /// Counts it, and tells whether anything comes of it.
+    /// Counts it, and returns whether it changes anything.
     fn count(&mut self, happening: &Happening) -> bool {
         match happening {
-            // Nothing was taken for what costs nothing, so nothing is late.
+            // An order without charge cannot be charged late.
             Happening::Paid if self.stage == Stage::Cancelled && self.total == 0 => false,
             Happening::Paid if !self.captured => {
                 self.captured = true;
@@ -239,8 +241,8 @@ impl Counters {
                 }
                 true
             }
-            Happening::Declined | Happening::NotPaid(_) if self.is_unsettled() => self.cancelled(),
-            Happening::AnswerLost => self.forward(Stage::Held, Stage::Unknown),
+            Happening::Declined | Happening::Void(_) if self.awaits_payment() => self.cancelled(),
+            Happening::OutcomeUnknown => self.forward(Stage::Held, Stage::Unknown),
             Happening::RefundPaid(number) => self.answered(*number, Standing::Paid),
             Happening::RefundRefused(number) => self.answered(*number, Standing::Refused),
             Happening::ByHand(cents, id) if self.captured && self.by_hand.iter().all(|(_, known)| known != id) => {
@@ -254,9 +256,9 @@ impl Counters {
                 number.is_some_and(|number| self.answered(number as u32, Standing::Refused))
             }
             Happening::Disputed(id) => {
-                let news = self.captured && self.disputes.iter().all(|(known, _)| known != id);
-                self.disputes.extend(news.then_some((*id, DisputeState::Open)));
-                news
+                let is_new = self.captured && self.disputes.iter().all(|(known, _)| known != id);
+                self.disputes.extend(is_new.then_some((*id, DisputeState::Open)));
+                is_new
             }
             Happening::DisputeClosed(id, state) if *state != DisputeState::Open => {
                 let open = self.disputes.iter_mut().find(|(known, is)| known == id && *is == DisputeState::Open);
@@ -289,7 +291,7 @@ impl Counters {
         true
     }
 
-    /// What was paid may come back; what was refused stays so.
+    /// A paid refund may fail later; a refused one stays refused.
     fn answered(&mut self, number: u32, answer: Standing) -> bool {
         let Some((_, is)) = self.refunds.get_mut(number as usize - 1) else { return false };
         let is_news = *is == Standing::Open || (*is, answer) == (Standing::Paid, Standing::Refused);
@@ -340,8 +342,8 @@ fn stage(order: &Order) -> Stage {
     }
 }
 
-fn units_back(moved: &Moved) -> u32 {
-    moved.stock_back.iter().map(|(_, units)| units).sum()
+fn units_back(moved: &TransitionEffects) -> u32 {
+    moved.restock.iter().map(|(_, units)| units).sum()
 }
 
 proptest! {
@@ -358,20 +360,20 @@ proptest! {
         for (happening, times) in happenings {
             for time in 0..times {
                 let order = versions.last().unwrap().clone();
-                let before = (counters.back, counters.is_unsettled());
+                let before = (counters.back, counters.awaits_payment());
 
                 let moved = happening.moves(&order);
                 let counted = counters.count(&happening);
 
                 prop_assert_eq!(moved.is_some(), counted, "{:?} of {:?}", happening, counters);
-                prop_assert!(time == 0 || !happening.is_news() || moved.is_none(), "{:?} was heard twice", happening);
+                prop_assert!(time == 0 || !happening.is_news() || moved.is_none(), "{:?} was applied twice", happening);
                 let Some(moved) = moved else { continue };
                 prop_assert_eq!(units_back(&moved), counters.back - before.0);
-                let products: BTreeSet<_> = moved.stock_back.iter().map(|(product, _)| product).collect();
-                prop_assert_eq!(products.len(), moved.stock_back.len(), "a transaction takes each item once");
+                let products: BTreeSet<_> = moved.restock.iter().map(|(product, _)| product).collect();
+                prop_assert_eq!(products.len(), moved.restock.len(), "a transaction may write an item only once");
                 let given_up = before.1 && counters.stage == Stage::Cancelled;
-                prop_assert_eq!(moved.cart_back, given_up);
-                prop_assert!(before.1 || !moved.order.state.is_unsettled(), "what was settled is open again");
+                prop_assert_eq!(moved.restore_cart, given_up);
+                prop_assert!(before.1 || !moved.order.state.awaits_payment(), "a settled payment is open again");
                 prop_assert_eq!(moved.order.version, order.version + 1);
                 versions.push(moved.order);
             }
@@ -388,7 +390,7 @@ proptest! {
         let last = versions.last().unwrap();
         for version in &versions {
             let mut then = last.as_of(version.version);
-            // What it does not take back: the provider's reference, and when the first version was due.
+            // What it does not restore: the provider's reference, and when the first version was due.
             then.payment.reference.clone_from(&version.payment.reference);
             then.due_at = if version.version == 1 { version.due_at } else { then.due_at };
             prop_assert_eq!(&then, version);
@@ -396,7 +398,7 @@ proptest! {
     }
 }
 
-/// A provider that keeps its word. The charge was sent before anything else happens, so what tells of it may come first.
+/// A consistent provider. The charge was sent before any other event, so its events may come first.
 #[derive(Debug, Default)]
 struct Provider {
     captures: u32,
@@ -422,32 +424,32 @@ enum Event {
     WebhookPaid,
     /// Of an attempt before the one that paid, or did not.
     WebhookDeclined,
-    /// The sweeper asks the provider before it gives up.
+    /// The sweeper asks the provider before it gives an order up.
     Expires,
     CustomerCancels,
 }
 
 impl Event {
-    fn moves(self, order: &Order, provider: &mut Provider) -> Option<Moved> {
+    fn moves(self, order: &Order, provider: &mut Provider) -> Option<TransitionEffects> {
         match self {
             Event::HandlerHears if provider.charges() => order.paid("pay_1", NOW),
             Event::HandlerHears => order.declined(NOW),
             Event::HandlerLosesTheAnswer => {
                 provider.charges();
-                order.answer_lost(NOW)
+                order.outcome_unknown(NOW)
             }
-            // A webhook tells of a capture, and there is none where the payment was closed first.
+            // A webhook reports a capture; there is none where the payment was closed first.
             Event::WebhookPaid => provider.charges().then(|| order.paid("pay_1", NOW)).flatten(),
             Event::WebhookDeclined => order.declined(NOW),
-            Event::Expires if !order.state.is_unsettled() => None,
-            Event::Expires if provider.closes() => order.not_paid(NotPaid::Expired, NOW),
+            Event::Expires if !order.state.awaits_payment() => None,
+            Event::Expires if provider.closes() => order.void(VoidReason::Expired, NOW),
             Event::Expires => order.paid("pay_1", NOW),
             Event::CustomerCancels => match order.cancel(NOW).unwrap() {
-                Cancelling::Already => None,
-                Cancelling::Refund(moved) => Some(*moved),
-                Cancelling::AskProvider if provider.closes() => order.not_paid(NotPaid::CancelledByCustomer, NOW),
-                // What was taken makes an order of it first; cancelling that one is up to the next attempt.
-                Cancelling::AskProvider => order.paid("pay_1", NOW),
+                CancelDecision::Already => None,
+                CancelDecision::Refund(moved) => Some(*moved),
+                CancelDecision::AskProvider if provider.closes() => order.void(VoidReason::CancelledByCustomer, NOW),
+                // A charged order is confirmed first; cancelling it is up to the next attempt.
+                CancelDecision::AskProvider => order.paid("pay_1", NOW),
             },
         }
     }
@@ -477,7 +479,7 @@ fn six_events_in_any_order_and_each_twice_take_money_once_and_account_for_it() {
             for event in &events {
                 let moved = event.moves(&order, &mut provider);
                 back += moved.as_ref().map_or(0, units_back);
-                carts += u32::from(moved.as_ref().is_some_and(|moved| moved.cart_back));
+                carts += u32::from(moved.as_ref().is_some_and(|moved| moved.restore_cart));
                 order = moved.map_or(order, |moved| moved.order);
 
                 let cancelled = order.state == OrderState::Cancelled;
@@ -488,7 +490,7 @@ fn six_events_in_any_order_and_each_twice_take_money_once_and_account_for_it() {
             }
 
             assert!(provider.captures <= 1, "{events:?}");
-            assert!(!order.state.is_unsettled(), "{events:?}");
+            assert!(!order.state.awaits_payment(), "{events:?}");
             let kept = order.state == OrderState::Confirmed;
             let owed = order.refund_owed().is_some_and(|refund| refund.amount == order.totals.total);
             assert_eq!(provider.captures == 1, kept || owed, "{events:?} ends with {order:?}");

@@ -1,7 +1,7 @@
 //! Conditions that many writes share.
 
-/// The item is not there yet.
+/// The item does not exist yet.
 pub(crate) const NEW: &str = "attribute_not_exists(PK)";
 
-/// The item is there.
+/// The item exists.
 pub(crate) const EXISTS: &str = "attribute_exists(PK)";

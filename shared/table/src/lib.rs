@@ -1,7 +1,7 @@
-//! The single-table repository: every access pattern is one method, and this is the only crate that talks to DynamoDB.
+//! The single-table repository: every access pattern is one method, and no other crate calls DynamoDB.
 //!
-//! A method's doc names its access pattern (AP-nn of `docs/access-patterns.md`). A method spells out limit, consistency
-//! and condition, asks for consumed capacity, and returns domain types. There is no Scan, and no way to express one.
+//! A method's doc names its access pattern (AP-nn of `docs/access-patterns.md`). A method sets limit, consistency and
+//! condition, requests consumed capacity, and returns domain types. There is no Scan, and no way to express one.
 
 mod addresses;
 mod batches;
@@ -20,7 +20,6 @@ mod descriptions;
 mod error;
 mod guest_accounts;
 mod idempotency;
-mod images;
 pub mod keys;
 pub mod meter;
 mod notifications;
@@ -41,8 +40,12 @@ pub mod schema;
 mod sessions;
 mod sold_out;
 mod stock;
+mod stream_image;
 mod transact;
 mod transport;
+#[cfg(test)]
+#[path = "../../../docs/examples/wishes.rs"]
+mod wishes_example;
 
 use aws_sdk_dynamodb::{
     Client,
@@ -67,7 +70,6 @@ pub use customers::{Credential, EmailTaken, NewSession, RegisterError};
 pub use descriptions::{DescriptionError, Descriptions, StoredDescription};
 pub use error::{StoreError, error_chain};
 pub use idempotency::{Idempotency, IdempotencyPutError, PriorRequest, REQUEST_RUNNING};
-pub use images::{Image, product_of};
 pub use notifications::{Claim, GivenUp};
 pub use order_lists::{CustomerOrder, DayPosition, DuePosition, Open, OrderPosition, StateDayPosition};
 pub use order_projections::Projection;
@@ -81,18 +83,19 @@ pub use rates::{RateLimit, RateVerdict};
 pub use reconcile::{IndexPosition, ProductState, StockMove};
 pub use reviews::ReviewPosition;
 pub use sessions::{LoginError, SessionRecord, SessionSummary, SessionWithCart};
-pub use sold_out::StockSign;
+pub use sold_out::SoldOutFlag;
 pub use stock::{MoveKind, StockAdjustError};
+pub use stream_image::{StreamImage, product_of};
 pub use transport::{Transport, http_client};
 
-/// The one table, and how to reach it. Cheap to clone.
+/// Access to the one table. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Table {
-    /// Short timeouts: a read can simply be asked again.
+    /// Short timeouts: a read can simply be repeated.
     reads: Client,
-    /// Longer ones, and no second attempt: a write whose answer is lost has to be looked up.
+    /// Longer timeouts and a single attempt: a write whose answer is lost has to be looked up.
     writes: Client,
-    /// As long, with further attempts: a transaction's token keeps it from happening twice.
+    /// The same timeouts, with retries: a transaction's token keeps it from happening twice.
     transactions: Client,
     name: String,
 }

@@ -1,8 +1,8 @@
-//! How orders are stored, and how they read back.
+//! The stored form of orders.
 
 use domain::{
-    Dispute, DisputeState, Incarnation, Invalid, Order, OrderEvent, OrderLine, OrderState, Payment, PaymentState,
-    Quantity, Reason, Refund, RefundState, ReturnedLine, Totals, Transition,
+    Dispute, DisputeState, HistoryEntry, Incarnation, Invalid, Order, OrderEvent, OrderLine, OrderState, Payment,
+    PaymentState, Quantity, Reason, Refund, RefundState, ReturnedLine, Totals,
 };
 use serde::{Deserialize, Serialize};
 
@@ -44,14 +44,14 @@ struct OrderRow {
     /// Only while it is a guest's.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     guest: bool,
-    history: Vec<TransitionRow>,
+    history: Vec<HistoryRow>,
     placed_at: String,
-    /// Only while something is open: what the sweeper finds the order by.
+    /// Only while something is open; the sweeper finds the order by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     due_shard: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     due_at: Option<i64>,
-    /// Only once the payment has an outcome: what operators list orders by.
+    /// Only once the payment has an outcome; operators' lists use it.
     #[serde(skip_serializing_if = "Option::is_none")]
     state_day: Option<String>,
 }
@@ -70,7 +70,7 @@ struct OrderLineRow {
 }
 
 #[derive(Serialize, Deserialize)]
-struct TransitionRow {
+struct HistoryRow {
     #[serde(rename = "s")]
     event: String,
     #[serde(rename = "t")]
@@ -92,10 +92,10 @@ struct RefundRow {
     cancels: bool,
     #[serde(rename = "l", default, skip_serializing_if = "Vec::is_empty")]
     lines: Vec<ReturnedLineRow>,
-    /// Why, in words.
+    /// The reason, as text.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// The provider's id, of one made there by hand.
+    /// The provider's id, of a refund made there by hand.
     #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
     by_hand: Option<String>,
 }
@@ -124,7 +124,7 @@ struct ReturnedLineRow {
     restock: bool,
 }
 
-/// `by`: who moved it to where it is.
+/// `by`: who made the last change.
 pub(crate) fn order_item(order: &Order, by: &str) -> Item {
     let keys::Key { pk, sk } = keys::order(order.id);
     let Totals { subtotal, discount, shipping, tax, total } = order.totals;
@@ -151,11 +151,11 @@ pub(crate) fn order_item(order: &Order, by: &str) -> Item {
         refunds: order.payment.refunds.iter().map(RefundRow::from).collect(),
         disputes: order.payment.disputes.iter().map(DisputeRow::from).collect(),
         ship_to: order.ship_to.as_ref().map(AddressRow::from),
-        history: order.history.iter().map(TransitionRow::from).collect(),
+        history: order.history.iter().map(HistoryRow::from).collect(),
         placed_at: format!("{placed_at:.3}"),
         due_shard: due.map(|_| keys::due_shard(order.id)),
         due_at: due.map(millis),
-        state_day: (!order.state.is_unsettled()).then(|| keys::state_day(order.state, &keys::day(placed_at))),
+        state_day: (!order.state.awaits_payment()).then(|| keys::state_day(order.state, &keys::day(placed_at))),
     });
     item.insert(BY.to_owned(), s(by));
     item
@@ -173,8 +173,8 @@ impl From<&OrderLine> for OrderLineRow {
     }
 }
 
-impl From<&Transition> for TransitionRow {
-    fn from(Transition { event, at }: &Transition) -> Self {
+impl From<&HistoryEntry> for HistoryRow {
+    fn from(HistoryEntry { event, at }: &HistoryEntry) -> Self {
         Self { event: event.as_str().to_owned(), at: millis(*at), number: event.number() }
     }
 }
@@ -223,14 +223,14 @@ impl OrderRow {
                 incarnation: row.incarnation.map(Incarnation::from),
             })
         };
-        // Written before disputes had numbers: one was decided before the next began.
+        // Written before disputes had numbers: then one was decided before the next began.
         let mut disputes = 0;
-        let transition = |row: TransitionRow| -> Result<Transition, Invalid> {
+        let transition = |row: HistoryRow| -> Result<HistoryEntry, Invalid> {
             disputes += u32::from(row.event == "disputed");
             let is_dispute = matches!(row.event.as_str(), "disputed" | "dispute_won" | "dispute_lost");
             let event = OrderEvent::parse(&row.event, row.number.or(is_dispute.then_some(disputes)));
             let event = event.ok_or_else(|| Invalid::new("history", "corrupt", row.event))?;
-            Ok(Transition { event, at: rows::from_millis(row.at)? })
+            Ok(HistoryEntry { event, at: rows::from_millis(row.at)? })
         };
         let returned = |row: ReturnedLineRow| -> Result<ReturnedLine, Invalid> {
             let quantity = Quantity::new(row.quantity)?;

@@ -1,5 +1,5 @@
-//! Whether lists show a product as sold out. Stock is apart from the product so that a sale rewrites neither product nor
-//! index; the flag follows when stock runs out or comes back.
+//! The flag that a product is sold out in lists. Stock is a separate item so that a sale rewrites neither product nor
+//! index; the flag follows when stock is used up or comes back.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::ProductId;
@@ -15,24 +15,24 @@ use crate::{
 /// On the product while it is sold out, and in every index that lists products.
 pub(crate) const SOLD_OUT: &str = "soldOut";
 
-/// What lists show of a product's stock, and what is so.
+/// The flag of a product in lists, and its actual stock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StockSign {
-    pub says_sold_out: bool,
+pub struct SoldOutFlag {
+    pub listed_as_sold_out: bool,
     /// Units over all shards.
     pub available: i64,
 }
 
-impl StockSign {
+impl SoldOutFlag {
     pub fn is_wrong(self) -> bool {
-        self.says_sold_out != (self.available <= 0)
+        self.listed_as_sold_out != (self.available <= 0)
     }
 }
 
 impl Table {
-    /// AP-52: what lists show of a product's stock, and what is so. Query `PROD#id`, begins_with `META#`, consistent:
-    /// what is found wrong is mended by it. `None` if there is no such product.
-    pub async fn stock_sign_get(&self, id: &ProductId) -> Result<Option<StockSign>, StoreError> {
+    /// AP-52: a product's flag and its actual stock. Query `PROD#id`, begins_with `META#`, consistent, because
+    /// differences are repaired. `None` if there is no such product.
+    pub async fn sold_out_flag_get(&self, id: &ProductId) -> Result<Option<SoldOutFlag>, StoreError> {
         let call = self
             .query()
             .consistent_read(true)
@@ -45,15 +45,15 @@ impl Table {
         let items = metered("AP-52", call).await?.items.unwrap_or_default();
         let product = s(keys::product(id).sk);
         let Some(meta) = items.iter().find(|item| item.get(keys::SK) == Some(&product)) else { return Ok(None) };
-        let says_sold_out = matches!(meta.get(SOLD_OUT), Some(AttributeValue::Bool(true)));
+        let listed_as_sold_out = matches!(meta.get(SOLD_OUT), Some(AttributeValue::Bool(true)));
         let stock = items.iter().filter(|item| item.contains_key("available")).map(available);
         let available = stock.sum::<Result<i64, StoreError>>()?;
-        Ok(Some(StockSign { says_sold_out, available }))
+        Ok(Some(SoldOutFlag { listed_as_sold_out, available }))
     }
 
-    /// AP-53: has lists show what is so, if it still is so: a transaction of the product's flag and a check of its stock,
-    /// so that no late consumer undoes what a newer one did. Says whether it was.
-    pub async fn stock_sign_set(&self, id: &ProductId, sold_out: bool) -> Result<bool, StoreError> {
+    /// AP-53: sets or removes the flag, if the stock still agrees: a transaction of the product's flag and a check of
+    /// its stock, so that no late consumer undoes what a newer one did. Returns whether it did.
+    pub async fn sold_out_flag_set(&self, id: &ProductId, sold_out: bool) -> Result<bool, StoreError> {
         let (condition, update, flag) = match sold_out {
             true => ("available <= :none", "SET soldOut = :flag, writtenBy = :shop", Some(AttributeValue::Bool(true))),
             false => ("available > :none", "SET writtenBy = :shop REMOVE soldOut", None),

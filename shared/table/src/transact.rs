@@ -21,32 +21,32 @@ use crate::{
 /// Why a transaction did not happen.
 #[derive(Debug)]
 pub(crate) enum TransactError {
-    /// One reason an action, in the order of the actions; at least one is a failed condition.
+    /// One reason for each action, in the order of the actions; at least one is a failed condition.
     Canceled(Vec<CancellationReason>),
     Store(StoreError),
 }
 
-/// Whether the condition of an action was what failed, as told by its reason.
+/// Whether a reason says that the condition of its action failed.
 pub(crate) fn condition_failed(reason: &CancellationReason) -> bool {
     reason.code() == Some("ConditionalCheckFailed")
 }
 
-/// The service's codes that only mean "others were at it": the same transaction may succeed a moment later.
+/// The service's codes for conflicts with other requests: the same transaction may succeed a moment later.
 fn is_contention(code: &str) -> bool {
     matches!(code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
 }
 
 const MAX_ATTEMPTS: u32 = 8;
 
-/// After this long no other attempt at a transaction in conflict is begun: a caller's own time is running out.
+/// After this long a conflicting transaction is not attempted again: the caller's own time is limited.
 const MAX_CONFLICT: Duration = Duration::from_secs(4);
 
-/// How long a transaction that is in progress is asked about: an attempt that comes 5 seconds after the first one makes
-/// DynamoDB complete it.
+/// How long a transaction in progress is retried: an attempt that comes 5 seconds after the first one makes DynamoDB
+/// complete it.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html#API_TransactWriteItems_Errors>
 const MAX_IN_PROGRESS: Duration = Duration::from_secs(7);
 
-/// Between two questions about a transaction that is in progress.
+/// The wait between two attempts at a transaction in progress.
 const IN_PROGRESS_WAIT: Duration = Duration::from_millis(500);
 
 impl Table {
@@ -80,13 +80,13 @@ impl Table {
             }
             let failures = || reasons.iter().filter_map(CancellationReason::code).filter(|code| *code != "None");
             if !failures().all(is_contention) {
-                // Too large, or malformed: it never will happen.
+                // Too large, or malformed: it cannot succeed.
                 return Err(TransactError::Store(StoreError::Unavailable(error.into())));
             }
             if reasons.is_empty() {
-                // In progress under this token: it may yet happen, so the token stays.
+                // In progress under this token: it may still happen, so the token stays.
                 if started.elapsed() > MAX_IN_PROGRESS {
-                    return Err(TransactError::Store(StoreError::AnswerLost(error.into())));
+                    return Err(TransactError::Store(StoreError::OutcomeUnknown(error.into())));
                 }
                 match attempt < MAX_ATTEMPTS {
                     true => backoff(attempt).await,

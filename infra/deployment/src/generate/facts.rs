@@ -59,7 +59,7 @@ impl Facts {
         let cors = Cors {
             sent: names(&edge::SENT_BY_PAGES),
             read: names(&edge::READ_BY_PAGES),
-            max_age_s: edge::PREFLIGHT_KEPT.as_secs(),
+            max_age_s: edge::PREFLIGHT_MAX_AGE.as_secs(),
         };
         Ok(Self { functions, cors })
     }

@@ -6,27 +6,29 @@ use stream::DeadLetters;
 
 use super::{NOT_WELL, Outcome, bar, shop::EndpointArgs};
 
-/// Those of the local stack. On AWS, where bucket names are shared by everybody, there is no default for the bucket, and
-/// functions are Lambda's own.
+/// Defaults for the local stack. On AWS, where bucket names are global, the bucket has no default, and functions are
+/// called through Lambda.
 const LOCAL_BUCKET: &str = "onetill-dead-letters";
 const LOCAL_FUNCTIONS: &str = "http://127.0.0.1:9000";
 
 pub const HELP: &str = "\
-A letter is one object of a bucket: records of the table's stream that a function could not handle, with their payload,
-and why. The event source mapping writes one when it gives a batch up, a function one for a record it never can handle.
+A dead letter is one object of a bucket: records of the table's stream that a function could not handle, with their
+payload and the reason. The event source mapping writes one when it gives a batch up, a function one for a record that
+it can never handle.
 
   list            one line each: key, function, condition, number of records, when, error; separated by tabs.
                   Conditions are Unprocessable (by the function), RetryAttemptsExhausted and RecordAgeExceeded (by the
-                  mapping). Objects that are no letters are listed as such.
-  show KEY        the letter, its records as JSON.
-  replay KEY...   has the function handle the records again, once what was wrong is mended. The oldest first, one after
-                  another. If it handles them all the letter is deleted, or with --keep kept; otherwise it stays.
+                  mapping). Objects that are not dead letters are listed as such.
+  show KEY        prints the dead letter, its records as JSON.
+  replay KEY...   calls the function with the records again; use it once the cause is corrected. The oldest first, one
+                  after another. If the function handles all records, the dead letter is deleted, or with --keep kept;
+                  otherwise it stays.
 
-A function that gives a record up once more writes a letter again and is done with it. On the same day that letter has
-the same key, so it stays and is told; on another day, or where the mapping wrote the first, it has a key of its own and
-`list` shows it. Replaying twice, one after the other, does no harm; two at once may send a mail twice.
+A function that gives a record up again writes another dead letter. On the same day it has the same key, so the dead
+letter stays and replay reports it; on another day, or if the mapping wrote the first one, it has a new key, which
+`list` shows. Replaying twice, one after the other, is safe; two replays at the same time may send a mail twice.
 
-Exit status of replay: 0 all were handled; 2 some letters stayed; 1 it stopped.
+Exit status of replay: 0 all were handled; 2 some dead letters stayed; 1 it stopped.
 
 Examples, on the local stack:
   export DYNAMODB_ENDPOINT=http://127.0.0.1:8000 S3_ENDPOINT=http://127.0.0.1:9090
@@ -41,10 +43,10 @@ pub struct DeadLettersArgs {
     command: Command,
 }
 
-/// Where the letters are.
+/// The bucket of the dead letters.
 #[derive(Debug, Args)]
-struct LettersArgs {
-    /// The bucket of the letters; with --endpoint it may be left out
+struct BucketArgs {
+    /// The bucket of the dead letters; optional with --endpoint
     #[arg(long, value_name = "NAME", env = "DEAD_LETTERS_BUCKET", required_unless_present = "endpoint")]
     dead_letters_bucket: Option<String>,
     #[command(flatten)]
@@ -53,42 +55,42 @@ struct LettersArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Lists letters
+    /// Lists dead letters
     List {
         #[command(flatten)]
-        letters: LettersArgs,
-        /// Those of one function only, such as projections
+        bucket: BucketArgs,
+        /// Only those of this function, such as projections
         #[arg(long, value_name = "NAME")]
         function: Option<String>,
         /// Prints one JSON array instead of lines
         #[arg(long)]
         json: bool,
     },
-    /// Prints a letter with its records
+    /// Prints a dead letter with its records
     Show {
         #[command(flatten)]
-        letters: LettersArgs,
-        /// As list tells it
+        bucket: BucketArgs,
+        /// The key, from `list`
         key: String,
     },
-    /// Has functions handle the records of letters again
+    /// Calls functions with the records of dead letters again
     Replay(ReplayArgs),
 }
 
 #[derive(Debug, Args)]
 struct ReplayArgs {
     #[command(flatten)]
-    letters: LettersArgs,
-    /// As list tells them
+    bucket: BucketArgs,
+    /// The keys, from `list`
     #[arg(value_name = "KEY", required_unless_present = "all", conflicts_with = "all")]
     keys: Vec<String>,
-    /// Every letter
+    /// All dead letters
     #[arg(long)]
     all: bool,
-    /// With --all, those of one function only
+    /// With --all, only those of this function
     #[arg(long, value_name = "NAME", requires = "all")]
     function: Option<String>,
-    /// Keeps letters whose records were handled
+    /// Keeps dead letters whose records were handled
     #[arg(long)]
     keep: bool,
     /// Functions that are not on AWS: the local stack's, or those of `cargo lambda watch` [default with --endpoint:
@@ -97,7 +99,7 @@ struct ReplayArgs {
     lambda_endpoint: Option<String>,
 }
 
-impl LettersArgs {
+impl BucketArgs {
     async fn connect(&self) -> DeadLetters {
         let bucket = self.dead_letters_bucket.as_deref().unwrap_or(LOCAL_BUCKET);
         let (_, descriptions) = self.endpoints.connect("", bucket).await;
@@ -107,9 +109,9 @@ impl LettersArgs {
 
 pub async fn run(args: &DeadLettersArgs) -> Outcome {
     match &args.command {
-        Command::List { letters, function, json } => list(&letters.connect().await, function.as_deref(), *json).await,
-        Command::Show { letters, key } => {
-            let shown = dead_letters::show(&letters.connect().await, key).await?;
+        Command::List { bucket, function, json } => list(&bucket.connect().await, function.as_deref(), *json).await,
+        Command::Show { bucket, key } => {
+            let shown = dead_letters::show(&bucket.connect().await, key).await?;
             println!("{}", serde_json::to_string_pretty(&shown)?);
             Ok(ExitCode::SUCCESS)
         }
@@ -117,8 +119,8 @@ pub async fn run(args: &DeadLettersArgs) -> Outcome {
     }
 }
 
-async fn list(letters: &DeadLetters, function: Option<&str>, json: bool) -> Outcome {
-    let listed = dead_letters::list(letters, function).await?;
+async fn list(dead_letters: &DeadLetters, function: Option<&str>, json: bool) -> Outcome {
+    let listed = dead_letters::list(dead_letters, function).await?;
     if json {
         println!("{}", serde_json::to_string_pretty(&listed)?);
     } else {
@@ -128,37 +130,37 @@ async fn list(letters: &DeadLetters, function: Option<&str>, json: bool) -> Outc
     Ok(ExitCode::SUCCESS)
 }
 
-/// One line, whatever is in the letter.
+/// One line, whatever is in the dead letter.
 fn line(listed: &Listed) -> String {
     let fields = match listed {
-        Listed::Foreign { key, why } => vec![key.clone(), format!("not a letter: {why}")],
-        Listed::Letter(letter) => vec![
-            letter.key.clone(),
-            letter.function.clone(),
-            letter.condition.clone(),
-            letter.records.to_string(),
-            letter.when.clone(),
-            letter.error.clone().unwrap_or_default(),
+        Listed::Foreign { key, why } => vec![key.clone(), format!("not a dead letter: {why}")],
+        Listed::DeadLetter(dead_letter) => vec![
+            dead_letter.key.clone(),
+            dead_letter.function.clone(),
+            dead_letter.condition.clone(),
+            dead_letter.records.to_string(),
+            dead_letter.when.clone(),
+            dead_letter.error.clone().unwrap_or_default(),
         ],
     };
     fields.iter().map(|field| plain(field)).collect::<Vec<_>>().join("\t")
 }
 
-/// Without what would move the cursor or end the line.
+/// Without control characters, which would move the cursor or end the line.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 async fn replay(args: &ReplayArgs) -> Outcome {
-    let (letters, local) = (args.letters.connect().await, args.letters.endpoints.are_local());
-    let keys = if args.all { all(&letters, args.function.as_deref()).await? } else { args.keys.clone() };
+    let (dead_letters, local) = (args.bucket.connect().await, args.bucket.endpoints.are_local());
+    let keys = if args.all { all(&dead_letters, args.function.as_deref()).await? } else { args.keys.clone() };
     let endpoint = args.lambda_endpoint.as_deref().or(local.then_some(LOCAL_FUNCTIONS));
     let functions = Functions::at(endpoint, local).await;
 
-    let bar = bar(keys.len() as u64, "{elapsed} [{wide_bar}] {pos}/{len} letters, {eta} left");
+    let bar = bar(keys.len() as u64, "{elapsed} [{wide_bar}] {pos}/{len} dead letters, {eta} left");
     let mut stayed = 0;
     for key in &keys {
-        let told = match dead_letters::replay(&letters, &functions, key, args.keep).await {
+        let outcome = match dead_letters::replay(&dead_letters, &functions, key, args.keep).await {
             Ok(Replayed::Deleted) => "handled, and deleted".to_owned(),
             Ok(Replayed::Kept) => "handled, and kept".to_owned(),
             Err(error) => {
@@ -166,21 +168,21 @@ async fn replay(args: &ReplayArgs) -> Outcome {
                 format!("not handled: {}", plain(&table::error_chain(&error)))
             }
         };
-        bar.suspend(|| println!("{key}: {told}"));
+        bar.suspend(|| println!("{key}: {outcome}"));
         bar.inc(1);
     }
     bar.finish_and_clear();
 
-    println!("{} of {} letters were handled", keys.len() - stayed, keys.len());
+    println!("{} of {} dead letters were handled", keys.len() - stayed, keys.len());
     Ok(if stayed == 0 { ExitCode::SUCCESS } else { ExitCode::from(NOT_WELL) })
 }
 
-/// The oldest first: records of one item are best handled in the order in which they came.
-async fn all(letters: &DeadLetters, function: Option<&str>) -> Result<Vec<String>, Box<dyn Error>> {
+/// The oldest first, to handle the records of one item in their original order.
+async fn all(dead_letters: &DeadLetters, function: Option<&str>) -> Result<Vec<String>, Box<dyn Error>> {
     let mut found = Vec::new();
-    for listed in dead_letters::list(letters, function).await? {
+    for listed in dead_letters::list(dead_letters, function).await? {
         match listed {
-            Listed::Letter(letter) => found.push((letter.when, letter.key)),
+            Listed::DeadLetter(dead_letter) => found.push((dead_letter.when, dead_letter.key)),
             foreign @ Listed::Foreign { .. } => eprintln!("skipped: {}", line(&foreign)),
         }
     }
@@ -193,9 +195,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_letter_is_one_line_whatever_is_in_it() {
+    fn a_dead_letter_is_listed_as_one_line_whatever_it_contains() {
         let foreign = Listed::Foreign { key: "a\nb".to_owned(), why: "it\x1b[2J".to_owned() };
 
-        assert_eq!(line(&foreign), "a b\tnot a letter: it [2J");
+        assert_eq!(line(&foreign), "a b\tnot a dead letter: it [2J");
     }
 }

@@ -10,12 +10,12 @@ use table::{ImportDigest, Part};
 
 use super::ImportOptions;
 
-/// The code of a line that is no JSON object, whatever else it is.
+/// The code of a line that is not a JSON object.
 pub(super) const NO_OBJECT: &str = "line_is_no_object";
 
-/// More than any shop's page shows; a product's description comes whole with every request for it.
+/// More than any shop's page shows; a description is always sent as a whole.
 const MAX_DESCRIPTION_BYTES: usize = 1 << 20;
-/// What a value is cut to where a product's attributes are more than it may have.
+/// Values are cut to this if a product's attributes are too large together.
 const SHORTENED_BYTES: usize = 200;
 
 #[derive(Debug)]
@@ -24,14 +24,14 @@ pub(super) struct Parsed {
     /// Sanitised HTML.
     pub(super) description: Option<String>,
     pub(super) stock: i64,
-    /// What the line says. What it does not say has its default in `product`, for a product that is new.
+    /// The fields that are in the line. The others have defaults in `product`, for a new product.
     pub(super) says: BTreeSet<Part>,
     pub(super) digest: ImportDigest,
 }
 
 type Fields = Map<String, Value>;
 
-/// Reads one line. Fields it does not know are ignored; `null` and blank text say that there is nothing.
+/// Reads one line. Unknown fields are ignored; `null` and blank text clear a field.
 ///
 /// Goes through untyped JSON, so that the reason can name the field: serde names only the column.
 pub(super) fn parse(line: &[u8], options: &ImportOptions) -> Result<Parsed, Invalid> {
@@ -59,7 +59,7 @@ pub(super) fn parse(line: &[u8], options: &ImportOptions) -> Result<Parsed, Inva
     Ok(Parsed { product, description, stock, says, digest })
 }
 
-/// The parts of a product that a line says, if only that there is nothing.
+/// The fields of a product that are in a line, cleared ones included.
 fn says(fields: &Fields) -> BTreeSet<Part> {
     let of = |field| match field {
         "category" => Some(Part::Category),
@@ -72,13 +72,13 @@ fn says(fields: &Fields) -> BTreeSet<Part> {
         "license" => Some(Part::License),
         _ => None,
     };
-    // Attributes of these names say the same as the fields.
+    // Attributes of these names are equivalent to the fields.
     let attributes = fields.get("attrs").and_then(Value::as_object).into_iter().flat_map(Map::keys);
     let attributes = attributes.filter(|name| matches!(name.as_str(), "source" | "license"));
     fields.keys().chain(attributes).filter_map(|field| of(field.as_str())).collect()
 }
 
-/// Of all that a line says of a product which is there, in whatever order and spelling, and of how it is taken.
+/// The digest of a line's content and of the import's settings; order and formatting of the fields do not matter.
 fn digest(
     fields: &Fields,
     product: &Product,
@@ -86,7 +86,7 @@ fn digest(
     options: &ImportOptions,
 ) -> Result<ImportDigest, Invalid> {
     let Product { name, category, price, thumbnail, manufacturer, attributes, featured_rank, .. } = product;
-    // The text as it came: what is taken out of it may change with the version of the program.
+    // The original text: sanitising may change with the version of the program.
     let description = text(fields, "description")?;
     let parts: Vec<_> = says.iter().map(|part| format!("{part:?}")).collect();
     let attributes: Vec<_> = attributes.iter().collect();
@@ -117,15 +117,15 @@ fn no_object(reason: impl Into<String>) -> Invalid {
 fn not_an_object(unreadable: Unreadable) -> Invalid {
     match unreadable {
         Unreadable::NoJson(error) => {
-            // The parser's own words for the place end in "at line 1 column 7", of a text that is always one line.
+            // The parser's message ends in "at line 1 column 7"; the text is always one line.
             let message = error.to_string();
             let words = message.split(" at line ").next().unwrap_or_default();
             let what = if error.is_eof() { "it ends too early" } else { words };
             no_object(format!("is not a JSON object: {what}, at byte {}", error.column()))
         }
-        // Nothing else can be wrong with an object of anything.
+        // An object of any values has no other error.
         Unreadable::Mismatch(mismatch) => match mismatch.field() {
-            Some(field) => invalid("line", format!("says {field} twice")),
+            Some(field) => invalid("line", format!("has {field} twice")),
             None => no_object("is JSON, but not an object: it must begin with { and end with }"),
         },
     }
@@ -168,7 +168,7 @@ fn description(fields: &Fields) -> Result<Option<String>, Invalid> {
     Ok(Some(clean).filter(|clean| !clean.trim().is_empty()))
 }
 
-/// The record's own attributes, and where it came from. Long ones are shortened, but only if they have to be.
+/// The record's attributes, with source and license. Values are shortened only if they are too large together.
 fn attributes(fields: &Fields) -> Result<Attributes, Invalid> {
     let mut entries: BTreeMap<String, String> = match fields.get("attrs") {
         None | Some(Value::Null) => BTreeMap::new(),
@@ -183,7 +183,7 @@ fn attributes(fields: &Fields) -> Result<Attributes, Invalid> {
     Attributes::shortened(entries, SHORTENED_BYTES).map_err(|e| Invalid { field: "attrs", ..e })
 }
 
-/// What has no one-line form is left out.
+/// Nested values are left out.
 fn rendered(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -205,7 +205,7 @@ mod tests {
         ImportOptions { default_stock: 5, ..options }
     }
 
-    /// A good record, but for one field.
+    /// A valid record with one field changed.
     fn with(field: &str, value: Value) -> Result<Parsed, Invalid> {
         let mut record = json!({ "id": "mug", "name": "Mug", "price": "8.99", "currency": "USD" });
         record[field] = value;
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_null_or_blank_has_its_default() {
+    fn missing_null_and_blank_fields_have_their_defaults() {
         for value in [Value::Null, json!(""), json!(" ")] {
             let Parsed { product, description, stock, .. } = with("thumbnail", value.clone()).unwrap();
             assert_eq!((product.thumbnail, product.manufacturer, product.featured_rank), (None, None, None));
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_object_says_where() {
+    fn an_error_of_a_line_names_the_position() {
         let reason = |line: &[u8]| parse(line, &options()).unwrap_err().to_string();
 
         assert_eq!(reason(b"{\"id\": \xff}"), "line: is not UTF-8 at byte 8");
@@ -312,15 +312,15 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_a_line_says_twice_is_refused_at_any_depth() {
+    fn a_repeated_field_is_refused_at_any_depth() {
         let reason = |line: &str| parse(line.as_bytes(), &options()).unwrap_err().to_string();
 
-        assert_eq!(reason(r#"{"id":"mug","price":"1.00","price":"9.00"}"#), "line: says price twice");
-        assert_eq!(reason(r#"{"id":"mug","attrs":{"a":1,"a":2}}"#), "line: says attrs.a twice");
+        assert_eq!(reason(r#"{"id":"mug","price":"1.00","price":"9.00"}"#), "line: has price twice");
+        assert_eq!(reason(r#"{"id":"mug","attrs":{"a":1,"a":2}}"#), "line: has attrs.a twice");
     }
 
     #[test]
-    fn a_digest_is_of_what_is_said_and_not_of_how_it_is_written() {
+    fn a_digest_depends_on_the_content_and_not_on_the_formatting() {
         let digest = |line: &str| parse(line.as_bytes(), &options()).unwrap().digest;
         let line = r#"{"id":"mug","name":"Mug","price":"8.90","currency":"USD","attrs":{"a":1,"b":2}}"#;
 
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn long_attributes_are_shortened_only_where_they_are_too_much() {
+    fn long_attributes_are_shortened_only_if_they_are_too_large_together() {
         let fits = attributes_of(json!({ "a": "x".repeat(1_000) }));
         // 3 bytes each: 200 is in the middle of the 67th.
         let shortened = attributes_of(json!({ "a": "€".repeat(1_000), "b": "short" }));

@@ -6,10 +6,10 @@ use jiff::{ToSpan, civil::Date};
 use table::{IndexPosition, Page, Projection, StoreError, Table, keys};
 
 use super::{
-    AT_ONCE, Check, DAYS, Options, Outcome, Problem, Progress, ReconcileError, Run, day_of, days, stock::Shelves,
+    CONCURRENCY, Check, DAYS, Options, Outcome, Problem, Progress, ReconcileError, Run, day_of, days, stock::StockAudit,
 };
 
-/// Orders of some days and all open ones, each looked at once.
+/// Orders of some days and all open ones, each read once.
 pub(super) struct Orders {
     from: Date,
     to: Date,
@@ -18,11 +18,11 @@ pub(super) struct Orders {
     /// Whether their projections are compared too.
     project: bool,
     seen: HashSet<OrderId>,
-    /// Whose projections were behind when first looked at.
+    /// Those whose projections were behind in the first check.
     behind: Vec<OrderId>,
 }
 
-/// Orders that one step of going through them looks at.
+/// The orders of one step.
 enum Step {
     /// Those with something open, whenever they were placed.
     Open,
@@ -38,7 +38,7 @@ impl Orders {
         let project = options.includes(Check::Orders);
         let last_days = today.saturating_sub((DAYS - 1).days());
         let from = options.from.unwrap_or(if project { last_days } else { oldest_product.unwrap_or(today) });
-        // A function's clock may be ahead: tomorrow's orders begin a little before midnight.
+        // A function's clock may be ahead: orders of tomorrow can exist a little before midnight.
         let tomorrow = today.saturating_add(1.day());
         let to_the_last = options.to.is_none_or(|to| to >= today);
         let to = options.to.unwrap_or(tomorrow).min(tomorrow);
@@ -46,7 +46,7 @@ impl Orders {
         Self { from, to, to_the_last, project, seen: HashSet::new(), behind: Vec::new() }
     }
 
-    /// Whether every order there is since that day is among them.
+    /// Whether all orders since that day are included.
     pub(super) fn are_all_since(&self, day: Date) -> bool {
         self.to_the_last && self.from <= day
     }
@@ -55,15 +55,15 @@ impl Orders {
         !self.behind.is_empty()
     }
 
-    /// Looks at the orders that were not looked at before. Open ones come first and the states in the order they follow
+    /// Reads the orders that were not read before. Open ones come first and the states in the order they follow
     /// each other, so that one that moves on meanwhile is not missed.
     pub(super) async fn go_through(
         &mut self,
         run: &mut Run<'_>,
-        mut shelves: Option<&mut Shelves>,
+        mut audit: Option<&mut StockAudit>,
     ) -> Result<(), ReconcileError> {
         let days = days(self.from, self.to);
-        // Tomorrow is no day of the report.
+        // Tomorrow does not count as a day in the report.
         run.report.looked_at.days = days.iter().filter(|day| **day <= day_of(run.options.now)).count();
         let steps: Vec<_> = std::iter::once(Step::Open).chain(days.into_iter().map(Step::Day)).collect();
         let (table, project) = (run.table, self.project);
@@ -73,26 +73,26 @@ impl Orders {
                 match run.readable(id)? {
                     Some(id) if self.seen.insert(id) => ids.push(id),
                     Some(_) => {}
-                    None => Self::miss(&mut shelves),
+                    None => Self::miss(&mut audit),
                 }
             }
-            let mut looks = stream::iter(ids).map(|id| look(table, id, project)).buffer_unordered(AT_ONCE);
+            let mut looks = stream::iter(ids).map(|id| look(table, id, project)).buffer_unordered(CONCURRENCY);
             while let Some((id, looked)) = looks.next().await {
                 run.report.looked_at.orders += 1;
                 (run.progress)(self.progress(done, steps.len()));
                 match run.readable(looked.order)? {
                     Some(Some(order)) => {
-                        if let Some(shelves) = shelves.as_deref_mut() {
-                            shelves.take(&order);
+                        if let Some(audit) = audit.as_deref_mut() {
+                            audit.take(&order);
                         }
                         let projection = looked.projection.map(|read| run.readable(read)).transpose()?.flatten();
                         if projection.is_some_and(|projection| projection.is_behind(&order)) {
                             self.behind.push(id);
                         }
                     }
-                    // Orders are never deleted; an index that knows one earlier than the table would be news.
+                    // Orders are never deleted, and an index never has one before the table does.
                     Some(None) => {}
-                    None => Self::miss(&mut shelves),
+                    None => Self::miss(&mut audit),
                 }
             }
             (run.progress)(self.progress(done + 1, steps.len()));
@@ -100,8 +100,8 @@ impl Orders {
         Ok(())
     }
 
-    /// Looks again at what was behind, and mends it.
-    pub(super) async fn judge(&mut self, run: &mut Run<'_>) -> Result<(), ReconcileError> {
+    /// Checks again what was behind, and repairs it.
+    pub(super) async fn verify(&mut self, run: &mut Run<'_>) -> Result<(), ReconcileError> {
         for id in std::mem::take(&mut self.behind) {
             let looked = look(run.table, id, true).await.1;
             let Some(Some(order)) = run.readable(looked.order)? else { continue };
@@ -122,10 +122,10 @@ impl Orders {
         Progress { looking_at: "orders", seen: self.seen.len(), done, of: Some(of) }
     }
 
-    /// What an order that does not read back took is not known.
-    fn miss(shelves: &mut Option<&mut Shelves>) {
-        if let Some(shelves) = shelves.as_deref_mut() {
-            shelves.orders_unreadable = true;
+    /// The units in a malformed order are unknown.
+    fn miss(audit: &mut Option<&mut StockAudit>) {
+        if let Some(audit) = audit.as_deref_mut() {
+            audit.orders_unreadable = true;
         }
     }
 }
@@ -139,7 +139,7 @@ impl Step {
             }
             Step::Day(day) => {
                 let day = &day.to_string();
-                let settled = OrderState::ALL.into_iter().filter(|state| !state.is_unsettled());
+                let settled = OrderState::ALL.into_iter().filter(|state| !state.awaits_payment());
                 let state = |state| all(async move |after| table.order_ids_by_state(state, day, after).await);
                 try_join_all(settled.map(state)).await?
             }
@@ -148,7 +148,7 @@ impl Step {
     }
 }
 
-/// Every entry of a list, however many pages it has.
+/// All entries of a list, over all its pages.
 pub(super) async fn all<T>(
     page: impl AsyncFn(Option<IndexPosition>) -> Result<Page<T, IndexPosition>, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
@@ -165,7 +165,7 @@ pub(super) async fn all<T>(
 
 struct Looked {
     order: Result<Option<Order>, StoreError>,
-    /// Unless nobody asked, or there is no order to ask about.
+    /// Skipped if not requested, or without an order.
     projection: Option<Result<Projection, StoreError>>,
 }
 
@@ -184,10 +184,10 @@ async fn mend(table: &Table, order: &Order) -> Result<Outcome, ReconcileError> {
 }
 
 fn problem(order: &Order, projection: Projection) -> Problem {
-    let spelled = |key: keys::Key| format!("{} / {}", key.pk, key.sk);
+    let shown = |key: keys::Key| format!("{} / {}", key.pk, key.sk);
     Problem::OrderBehind {
-        key: spelled(keys::order(order.id)),
-        entry_key: spelled(keys::customer_order(&order.customer, order.id)),
+        key: shown(keys::order(order.id)),
+        entry_key: shown(keys::customer_order(&order.customer, order.id)),
         version: order.version,
         listed_version: projection.listed_version,
         lines: order.lines.len(),

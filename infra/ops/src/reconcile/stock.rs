@@ -6,38 +6,38 @@ use jiff::{SignedDuration, civil::Date};
 use table::{MoveKind, ProductState, StockMove, keys};
 use uuid::Uuid;
 
-use super::{AT_ONCE, NotJudged, Outcome, Problem, Progress, ReconcileError, Run, Why, day_of, orders::all};
+use super::{CONCURRENCY, NotVerified, Outcome, Problem, Progress, ReconcileError, Run, Why, day_of, orders::all};
 
-/// What happened this shortly before stock was read may be in the reading or not: clocks differ, and a function may be
-/// at it for a while after it looked at its own.
+/// A change this shortly before stock was read may be included or not: clocks differ, and a function may write some
+/// time after it read its own clock.
 const SETTLED_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
 /// Products that one call reads: 100 keys, one BatchGetItem.
 const BATCH: usize = 50;
 
-/// Every product's stock as it was when first read, and what it should be.
-pub(super) struct Shelves {
+/// Every product's stock as it was in the first check, and its expected value.
+pub(super) struct StockAudit {
     /// Before the first product was read.
     read_at: Timestamp,
-    products: BTreeMap<ProductId, Shelf>,
-    /// Whether some order does not read back, so that what it took is not known.
+    products: BTreeMap<ProductId, StockSnapshot>,
+    /// Whether an order is malformed, so that its units are unknown.
     pub(super) orders_unreadable: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Shelf {
+struct StockSnapshot {
     available: i64,
     created_at: Timestamp,
-    /// Lists say the contrary of what is so.
-    sign_wrong: bool,
-    /// What operators put in, less what they took out; `None` as long as the ledger was not read.
+    /// The sold-out flag in lists is wrong.
+    flag_wrong: bool,
+    /// The sum of the ledger; `None` until it was read.
     supplied: Option<i64>,
-    /// What is in orders.
+    /// Units in orders.
     out: i64,
     why_not: Option<Why>,
 }
 
-impl Shelves {
+impl StockAudit {
     fn new(read_at: Timestamp) -> Self {
         Self { read_at, products: BTreeMap::new(), orders_unreadable: false }
     }
@@ -45,29 +45,29 @@ impl Shelves {
     fn add(&mut self, id: ProductId, state: &ProductState) {
         // Without its stock item a product is not on sale yet: its import was interrupted.
         if let Some(available) = state.available {
-            let sign_wrong = state.says_sold_out != (available <= 0);
+            let flag_wrong = state.listed_as_sold_out != (available <= 0);
             let created_at = state.created_at;
-            let shelf = Shelf { available, created_at, sign_wrong, supplied: None, out: 0, why_not: None };
-            self.products.insert(id, shelf);
+            let snapshot = StockSnapshot { available, created_at, flag_wrong, supplied: None, out: 0, why_not: None };
+            self.products.insert(id, snapshot);
         }
     }
 
     /// The day the oldest product was created.
     pub(super) fn oldest_day(&self) -> Option<Date> {
-        self.products.values().map(|shelf| shelf.created_at).min().map(day_of)
+        self.products.values().map(|snapshot| snapshot.created_at).min().map(day_of)
     }
 
-    /// Counts what an order has of its products.
+    /// Adds an order's units to its products.
     pub(super) fn take(&mut self, order: &Order) {
-        let out = order.units_out();
+        let out = order.units_allocated();
         let moving = order.history.iter().any(|happened| self.is_recent(happened.at));
         for line in &order.lines {
-            let Some(shelf) = self.products.get_mut(&line.product) else { continue };
-            shelf.out += out.get(&line.product).copied().map_or(0, i64::from);
-            if order.placed_at() + SETTLED_AFTER < shelf.created_at {
-                shelf.why_not.get_or_insert(Why::CreatedAgain);
+            let Some(snapshot) = self.products.get_mut(&line.product) else { continue };
+            snapshot.out += out.get(&line.product).copied().map_or(0, i64::from);
+            if order.placed_at() + SETTLED_AFTER < snapshot.created_at {
+                snapshot.why_not.get_or_insert(Why::CreatedAgain);
             } else if moving {
-                shelf.why_not.get_or_insert(Why::Moving);
+                snapshot.why_not.get_or_insert(Why::Moving);
             }
         }
     }
@@ -75,16 +75,16 @@ impl Shelves {
     /// Adds up a product's ledger.
     fn supply(&mut self, id: &ProductId, moves: &[StockMove]) {
         let moving = moves.iter().any(|line| self.is_recent(line.at));
-        let Some(shelf) = self.products.get_mut(id) else { return };
-        shelf.supplied = Some(moves.iter().map(|line| line.delta).sum());
-        // The ledger of a product that was deleted stays, and goes on under one that is created with the same id.
+        let Some(snapshot) = self.products.get_mut(id) else { return };
+        snapshot.supplied = Some(moves.iter().map(|line| line.delta).sum());
+        // The ledger of a deleted product stays, and continues under a new product with the same id.
         let (first, later): (Vec<_>, Vec<_>) = moves.iter().partition(|line| line.kind == MoveKind::Initial);
         let of_another =
-            |line: &&&StockMove| line.kind == MoveKind::Deleted || line.at + SETTLED_AFTER < shelf.created_at;
+            |line: &&&StockMove| line.kind == MoveKind::Deleted || line.at + SETTLED_AFTER < snapshot.created_at;
         if first.len() > 1 || later.iter().any(|line| of_another(&line)) {
-            shelf.why_not.get_or_insert(Why::CreatedAgain);
+            snapshot.why_not.get_or_insert(Why::CreatedAgain);
         } else if moving {
-            shelf.why_not.get_or_insert(Why::Moving);
+            snapshot.why_not.get_or_insert(Why::Moving);
         }
     }
 
@@ -92,60 +92,62 @@ impl Shelves {
         at > self.read_at - SETTLED_AFTER
     }
 
-    /// Whether any product's stock is not what it should be, or lists say the contrary of it.
+    /// Whether any product's stock, or its flag in lists, is wrong.
     pub(super) fn look_wrong(&self) -> bool {
-        self.wrong().next().is_some() || self.products.values().any(|shelf| shelf.sign_wrong)
+        self.wrong().next().is_some() || self.products.values().any(|snapshot| snapshot.flag_wrong)
     }
 
-    fn wrong(&self) -> impl Iterator<Item = (&ProductId, &Shelf)> {
-        self.products.iter().filter(|(_, shelf)| shelf.expected().is_some_and(|units| units != shelf.available))
+    fn wrong(&self) -> impl Iterator<Item = (&ProductId, &StockSnapshot)> {
+        self.products
+            .iter()
+            .filter(|(_, snapshot)| snapshot.expected().is_some_and(|units| units != snapshot.available))
     }
 }
 
-impl Shelf {
-    /// The units that should be available, if the ledger tells.
+impl StockSnapshot {
+    /// The expected number of available units, if the ledger was read.
     fn expected(&self) -> Option<i64> {
         Some(self.supplied? - self.out)
     }
 }
 
 /// Reads the stock of every product on sale.
-pub(super) async fn read(run: &mut Run<'_>) -> Result<Shelves, ReconcileError> {
+pub(super) async fn read(run: &mut Run<'_>) -> Result<StockAudit, ReconcileError> {
     let table = run.table;
-    let mut shelves = Shelves::new(run.now());
+    let mut audit = StockAudit::new(run.now());
     let shard = |shard| all(async move |after| table.product_ids_by_shard(shard, after).await);
     let mut ids = Vec::new();
     for id in try_join_all((0..keys::PRICE_SHARDS).map(shard)).await?.into_iter().flatten() {
         ids.extend(run.readable(id)?);
     }
-    // An index may tell of a product twice while its price changes.
+    // An index may have a product twice while its price changes.
     ids.sort_unstable();
     ids.dedup();
     let batches = stream::iter(ids.chunks(BATCH)).map(|batch| table.product_states_get(batch));
-    let mut batches = batches.buffer_unordered(AT_ONCE);
+    let mut batches = batches.buffer_unordered(CONCURRENCY);
     let mut seen = 0;
     while let Some(states) = batches.next().await {
         for (id, state) in states? {
             seen += 1;
             if let Some(state) = run.readable(state)? {
-                shelves.add(id, &state);
+                audit.add(id, &state);
             }
         }
         (run.progress)(Progress { looking_at: "products", seen, done: seen, of: Some(ids.len()) });
     }
-    Ok(shelves)
+    Ok(audit)
 }
 
-/// Reads the ledger of every product. One that does not read back is no ground to judge on.
-pub(super) async fn add_ledgers(run: &mut Run<'_>, shelves: &mut Shelves) -> Result<(), ReconcileError> {
-    let (table, ids) = (run.table, shelves.products.keys().cloned().collect::<Vec<_>>());
+/// Reads the ledger of every product. A product with a malformed ledger is not judged.
+pub(super) async fn add_ledgers(run: &mut Run<'_>, audit: &mut StockAudit) -> Result<(), ReconcileError> {
+    let (table, ids) = (run.table, audit.products.keys().cloned().collect::<Vec<_>>());
     let ledgers = stream::iter(&ids).map(async |id| (id, table.stock_moves(id).await));
-    let mut ledgers = ledgers.buffer_unordered(AT_ONCE);
+    let mut ledgers = ledgers.buffer_unordered(CONCURRENCY);
     let mut seen = 0;
     while let Some((id, moves)) = ledgers.next().await {
         seen += 1;
         if let Some(moves) = run.readable(moves)? {
-            shelves.supply(id, &moves);
+            audit.supply(id, &moves);
         }
         (run.progress)(Progress { looking_at: "stock ledgers", seen, done: seen, of: Some(ids.len()) });
     }
@@ -153,9 +155,9 @@ pub(super) async fn add_ledgers(run: &mut Run<'_>, shelves: &mut Shelves) -> Res
     Ok(())
 }
 
-/// Looks again at the stock that is not what it should be, and mends it.
-pub(super) async fn judge(run: &mut Run<'_>, shelves: &Shelves) -> Result<(), ReconcileError> {
-    let wrong: Vec<_> = shelves.wrong().collect();
+/// Checks wrong stock again, and repairs it.
+pub(super) async fn verify(run: &mut Run<'_>, audit: &StockAudit) -> Result<(), ReconcileError> {
+    let wrong: Vec<_> = audit.wrong().collect();
     let ids: Vec<_> = wrong.iter().map(|(id, _)| (*id).clone()).collect();
     let mut now = BTreeMap::new();
     for (id, state) in run.table.product_states_get(&ids).await? {
@@ -163,41 +165,41 @@ pub(super) async fn judge(run: &mut Run<'_>, shelves: &Shelves) -> Result<(), Re
             now.insert(id, available);
         }
     }
-    for (id, shelf) in wrong {
+    for (id, snapshot) in wrong {
         // Deleted meanwhile.
         let Some(available) = now.get(id) else { continue };
-        let moved = (*available != shelf.available).then_some(Why::Moving);
-        if let Some(why) = shelf.why_not.or(moved) {
-            run.report.not_judged.push(NotJudged { product: id.to_string(), why });
+        let moved = (*available != snapshot.available).then_some(Why::Moving);
+        if let Some(why) = snapshot.why_not.or(moved) {
+            run.report.not_judged.push(NotVerified { product: id.to_string(), why });
             continue;
         }
-        let Some(expected) = shelf.expected() else { continue };
+        let Some(expected) = snapshot.expected() else { continue };
         let outcome = match run.options.repair {
-            true => mend(run, shelves, id, shelf.available, expected).await?,
+            true => mend(run, audit, id, snapshot.available, expected).await?,
             false => Outcome::Reported,
         };
         let key = keys::stock(id, keys::ONLY_STOCK_SHARD);
         let problem = Problem::StockWrong {
             key: format!("{} / {}", key.pk, key.sk),
-            available: shelf.available,
+            available: snapshot.available,
             expected,
-            supplied: shelf.supplied.unwrap_or_default(),
-            in_orders: shelf.out,
+            supplied: snapshot.supplied.unwrap_or_default(),
+            in_orders: snapshot.out,
         };
         run.report.add(problem, outcome);
     }
     Ok(())
 }
 
-/// Looks again at what lists say of stock, and has them say what is so. The stream's consumer does that within moments,
-/// unless it missed the record.
-pub(super) async fn judge_signs(run: &mut Run<'_>, shelves: &Shelves) -> Result<(), ReconcileError> {
-    for (id, _) in shelves.products.iter().filter(|(_, shelf)| shelf.sign_wrong) {
-        let Some(sign) = run.table.stock_sign_get(id).await?.filter(|sign| sign.is_wrong()) else { continue };
+/// Checks wrong sold-out flags again, and corrects them. The stream's consumer does that within moments, unless it
+/// missed the record.
+pub(super) async fn verify_flags(run: &mut Run<'_>, audit: &StockAudit) -> Result<(), ReconcileError> {
+    for (id, _) in audit.products.iter().filter(|(_, snapshot)| snapshot.flag_wrong) {
+        let Some(sign) = run.table.sold_out_flag_get(id).await?.filter(|sign| sign.is_wrong()) else { continue };
         let sold_out = sign.available <= 0;
         let outcome = match run.options.repair {
             false => Outcome::Reported,
-            true if run.table.stock_sign_set(id, sold_out).await? => Outcome::Mended,
+            true if run.table.sold_out_flag_set(id, sold_out).await? => Outcome::Mended,
             true => Outcome::unmended("the stock was changed meanwhile; run it again"),
         };
         let key = keys::product(id);
@@ -208,18 +210,18 @@ pub(super) async fn judge_signs(run: &mut Run<'_>, shelves: &Shelves) -> Result<
 
 async fn mend(
     run: &Run<'_>,
-    shelves: &Shelves,
+    audit: &StockAudit,
     id: &ProductId,
     was: i64,
     expected: i64,
 ) -> Result<Outcome, ReconcileError> {
     if expected < 0 {
-        return Ok(Outcome::unmended("stock cannot be less than nothing: more was sold than there ever was"));
+        return Ok(Outcome::unmended("stock cannot be negative: more was sold than was ever supplied"));
     }
-    if shelves.orders_unreadable {
-        return Ok(Outcome::unmended("an order does not read back, and what it took may be what is missing"));
+    if audit.orders_unreadable {
+        return Ok(Outcome::unmended("an order is malformed, and may have the missing units"));
     }
-    // Of the clock that was passed in, as the ledger's other lines are.
+    // From the clock that was passed in, like the ledger's other lines.
     let now = run.now().as_duration();
     let seconds = u64::try_from(now.as_secs()).unwrap_or_default();
     let at = uuid::Timestamp::from_unix_time(seconds, now.subsec_nanos().unsigned_abs(), 0, 0);
@@ -244,42 +246,42 @@ mod tests {
     }
 
     /// One mug, created on the first of February, with 7 units.
-    fn shelves() -> Shelves {
-        let mut shelves = Shelves::new(at(NOW));
+    fn audit() -> StockAudit {
+        let mut audit = StockAudit::new(at(NOW));
         let state = ProductState {
             created_at: at("2024-02-01T00:00:00Z"),
             description_s3_key: None,
             available: Some(7),
-            says_sold_out: false,
+            listed_as_sold_out: false,
         };
-        shelves.add(mug(), &state);
-        shelves
+        audit.add(mug(), &state);
+        audit
     }
 
     fn line(time: &str, delta: i64, kind: MoveKind) -> StockMove {
         StockMove { at: at(time), delta, kind }
     }
 
-    fn wrong(shelves: &Shelves) -> Vec<(i64, Option<Why>)> {
-        shelves.wrong().map(|(_, shelf)| (shelf.expected().unwrap(), shelf.why_not)).collect()
+    fn wrong(audit: &StockAudit) -> Vec<(i64, Option<Why>)> {
+        audit.wrong().map(|(_, snapshot)| (snapshot.expected().unwrap(), snapshot.why_not)).collect()
     }
 
     #[test]
-    fn stock_that_is_what_its_ledger_says_is_right() {
-        let mut shelves = shelves();
+    fn stock_that_agrees_with_its_ledger_is_correct() {
+        let mut audit = audit();
 
-        shelves.supply(
+        audit.supply(
             &mug(),
             &[line("1970-01-01T00:00:00Z", 5, MoveKind::Initial), line("2024-02-02T00:00:00Z", 2, MoveKind::Adjusted)],
         );
 
-        assert_eq!(wrong(&shelves), []);
-        assert_eq!(shelves.oldest_day().unwrap().to_string(), "2024-02-01");
+        assert_eq!(wrong(&audit), []);
+        assert_eq!(audit.oldest_day().unwrap().to_string(), "2024-02-01");
     }
 
     #[test]
-    fn stock_that_is_not_is_wrong_and_is_not_judged_while_it_moves() {
-        let (mut at_rest, mut moving) = (shelves(), shelves());
+    fn stock_that_differs_is_wrong_and_is_not_judged_while_it_changes() {
+        let (mut at_rest, mut moving) = (audit(), audit());
 
         at_rest.supply(&mug(), &[line("2024-03-01T11:59:00Z", 9, MoveKind::Initial)]);
         moving.supply(&mug(), &[line("2024-03-01T11:59:01Z", 9, MoveKind::Initial)]);
@@ -290,7 +292,7 @@ mod tests {
 
     #[test]
     fn a_product_that_was_created_again_is_not_judged_by_the_ledger_of_both() {
-        let (mut twice, mut older) = (shelves(), shelves());
+        let (mut twice, mut older) = (audit(), audit());
 
         let first = line("2024-02-01T00:00:00Z", 5, MoveKind::Initial);
         twice.supply(&mug(), &[line("2024-01-01T00:00:00Z", 5, MoveKind::Initial), first.clone()]);
@@ -301,13 +303,13 @@ mod tests {
     }
 
     #[test]
-    fn a_product_without_ledger_and_stock_is_fine_and_one_whose_ledger_was_not_read_is_no_case() {
-        let mut shelves = shelves();
-        assert_eq!(wrong(&shelves), []);
+    fn a_product_without_ledger_and_stock_is_correct_and_one_whose_ledger_was_not_read_is_not_judged() {
+        let mut audit = audit();
+        assert_eq!(wrong(&audit), []);
 
-        shelves.products.get_mut(&mug()).unwrap().available = 0;
-        shelves.supply(&mug(), &[]);
+        audit.products.get_mut(&mug()).unwrap().available = 0;
+        audit.supply(&mug(), &[]);
 
-        assert_eq!(wrong(&shelves), []);
+        assert_eq!(wrong(&audit), []);
     }
 }

@@ -1,4 +1,4 @@
-//! From a query string to a type. Every value is text; a number is read where the type asks for one.
+//! From a query string to a type. Every value is text; a number is parsed where the type asks for one.
 
 use serde::{
     Deserializer,
@@ -11,7 +11,7 @@ use super::Mismatch;
 /// Reads a type from a query string.
 ///
 /// # Errors
-/// Names the parameter that is missing, or no value of the type it has, or repeated though the type knows it.
+/// Names the parameter that is missing, invalid or repeated.
 pub fn from_query<T: DeserializeOwned>(query: &str) -> Result<T, Mismatch> {
     let pairs = serde_urlencoded::from_str::<Vec<(String, String)>>(query);
     let pairs = pairs.map_err(|_unreadable| Mismatch::new("must be name=value pairs with & between them"))?;
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_query_is_said_for_people_and_names_the_parameter() {
+    fn an_error_of_a_query_is_readable_and_names_the_parameter() {
         for (query, expected) in [
             ("", "category: missing field"),
             ("category=a&minPrice=8.99", "minPrice: must be a whole number in range"),

@@ -44,7 +44,7 @@ fn purchase(text: &str) -> Result<Purchase, (Option<String>, String)> {
 }
 
 #[test]
-fn what_the_type_takes_is_taken() {
+fn a_matching_value_is_accepted() {
     let text = r#"{"payWith":{"token":"t"},"lines":[{"units":2},{"units":3,"back":true}],"note":null,
         "anything":{"a":[1,-1,1.5,{"b":null}]},"size":"large"}"#;
 
@@ -57,7 +57,7 @@ fn what_the_type_takes_is_taken() {
 }
 
 #[test]
-fn what_is_wrong_is_said_in_words_of_json_and_with_its_place() {
+fn an_error_is_in_terms_of_json_and_names_its_path() {
     for (text, expected) in [
         ("7", "the JSON value: must be an object"),
         (r#"[{"token":"t"}]"#, "the JSON value: must be an object"),
@@ -65,7 +65,7 @@ fn what_is_wrong_is_said_in_words_of_json_and_with_its_place() {
         (r#"{"payWith":["t"]}"#, "payWith: must be an object"),
         (r#"{"payWith":{"token":7}}"#, "payWith.token: must be a string"),
         (r#"{"payWith":{}}"#, "payWith.token: missing field"),
-        (r#"{"payWith":{"token":"t","pin":1}}"#, "payWith.pin: unknown field; known are token"),
+        (r#"{"payWith":{"token":"t","pin":1}}"#, "payWith.pin: unknown field; accepted: token"),
         (r#"{"payWith":{"token":"t"},"lines":[{"units":1},[2]]}"#, "lines[1]: must be an object"),
         (r#"{"payWith":{"token":"t"},"lines":{}}"#, "lines: must be a list"),
         (
@@ -82,7 +82,7 @@ fn what_is_wrong_is_said_in_words_of_json_and_with_its_place() {
 }
 
 #[test]
-fn a_repeated_member_is_refused_at_every_depth_also_in_any_json() {
+fn a_repeated_member_is_refused_at_every_depth_and_in_any_json() {
     for (text, field) in [
         (r#"{"payWith":{"token":"t"},"note":"a","note":"b"}"#, "note"),
         (r#"{"payWith":{"token":"t","token":"u"}}"#, "payWith.token"),
@@ -96,7 +96,7 @@ fn a_repeated_member_is_refused_at_every_depth_also_in_any_json() {
 }
 
 #[test]
-fn what_is_no_json_says_so() {
+fn invalid_json_is_reported_as_such() {
     for text in ["", "{", "{\"a\":1}x", "{\"a\":1e999}", "\u{0}"] {
         assert!(matches!(from_slice::<Value>(text.as_bytes()), Err(Unreadable::NoJson(_))), "{text}");
     }
@@ -120,7 +120,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// How many objects with a member there are.
+/// The number of objects that have a member.
 fn objects(value: &Value) -> usize {
     match value {
         Value::Array(list) => list.iter().map(objects).sum(),
@@ -172,7 +172,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_is_taken_that_serde_json_would_not_take_alike(value in any_json(), note in any_json()) {
+    fn everything_accepted_is_read_as_serde_json_reads_it(value in any_json(), note in any_json()) {
         let purchase = json!({"payWith": {"token": "t"}, "lines": [{"units": 1}], "anything": value.clone(), "note": note});
 
         for value in [value, purchase] {

@@ -1,4 +1,4 @@
-//! From text to any JSON in which no object names a member twice.
+//! From text to any JSON without repeated members.
 
 use std::{cell::RefCell, fmt};
 
@@ -20,12 +20,12 @@ pub(super) fn tree(text: &[u8]) -> Result<Value, Unreadable> {
     }
 }
 
-/// Any JSON in which no object names a member twice; the cell keeps which one did.
+/// Any JSON without repeated members; the cell remembers a repeated one.
 #[derive(Clone, Copy)]
 struct Tree<'a>(&'a RefCell<Option<Mismatch>>);
 
 impl Tree<'_> {
-    /// Errors pass through serde_json on their way out, which knows nothing of paths.
+    /// Errors pass through serde_json on their way out, which does not keep paths.
     fn pass<E>(self, step: impl FnOnce() -> Step) -> impl FnOnce(E) -> E {
         move |error| {
             let mut repeated = self.0.borrow_mut();

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::{Mismatch, Step};
 
-/// A value on its way into a type.
+/// A value that is being deserialized into a type.
 #[derive(Clone, Copy)]
 pub(super) struct Strict<'de>(pub(super) &'de Value);
 
@@ -28,7 +28,7 @@ impl<'de> Strict<'de> {
         self.0.as_array().map(Vec::as_slice).ok_or_else(|| Mismatch::new("must be a list"))
     }
 
-    /// A whole number of the type that is wanted.
+    /// A whole number of the requested type.
     fn whole<N: TryFrom<i64> + TryFrom<u64>>(
         self,
         least: impl fmt::Display,
@@ -175,7 +175,7 @@ impl<'de> Deserializer<'de> for Strict<'de> {
     }
 }
 
-/// What is left of an object; each error gets the name of its member.
+/// The remaining members of an object; each error gets the name of its member.
 struct Members<'de> {
     rest: serde_json::map::Iter<'de>,
     current: Option<(&'de str, &'de Value)>,
@@ -205,7 +205,7 @@ impl<'de> de::MapAccess<'de> for Members<'de> {
     }
 }
 
-/// What is left of a list; each error gets the place of its item.
+/// The remaining items of a list; each error gets the index of its item.
 struct Items<'de>(std::iter::Enumerate<std::slice::Iter<'de, Value>>);
 
 impl<'de> Items<'de> {

@@ -1,12 +1,12 @@
-//! What Stripe sends to a webhook: <https://docs.stripe.com/api/events/types>. Typed down to what is used of it;
-//! fields beside that come and go with the webhook's API version.
+//! Stripe's webhook events: <https://docs.stripe.com/api/events/types>. Only the members that are used are typed;
+//! others come and go with the webhook's API version.
 
 use domain::{Dispute, DisputeState, OrderId, RefundByHand};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{RefundStatus, amount::from_stripe};
-use crate::{About, EventRefused, PaymentEvent, PaymentNews};
+use crate::{EventRefused, EventSubject, PaymentEvent, PaymentEventKind};
 
 #[derive(Deserialize)]
 struct Event {
@@ -26,7 +26,7 @@ struct Data {
 struct Intent {
     id: String,
     amount: i64,
-    /// What was taken of it; localstripe leaves it out.
+    /// What was charged; localstripe omits it.
     amount_received: Option<i64>,
     currency: String,
     #[serde(default, deserialize_with = "nullable")]
@@ -47,7 +47,7 @@ struct Refund {
     metadata: Metadata,
 }
 
-/// <https://docs.stripe.com/api/charges/object>. Its list of refunds is left out since API version 2022-11-15:
+/// <https://docs.stripe.com/api/charges/object>. Its list of refunds is omitted since API version 2022-11-15:
 /// <https://docs.stripe.com/upgrades#2022-11-15>.
 #[derive(Deserialize)]
 struct Charge {
@@ -80,12 +80,12 @@ enum DisputeStatus {
     Prevented,
     /// The payment was refunded, of old API versions.
     ChargeRefunded,
-    /// It waits for an answer of the shop, or for the bank.
+    /// Waiting for evidence of the shop, or for the bank.
     #[serde(other)]
     Undecided,
 }
 
-/// What this shop wrote on its objects. The account may have others.
+/// What this shop wrote on its objects. The account may have objects of others.
 #[derive(Debug, Deserialize, Default)]
 pub struct Metadata {
     pub order_id: Option<String>,
@@ -93,22 +93,22 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// Whether it is on a refund that was asked for here. One that is made in Stripe's dashboard carries no number of ours.
+    /// Whether it is on a refund that this shop requested. One made in Stripe's dashboard has no number of ours.
     pub fn names_a_refund(&self) -> bool {
         self.order_id.is_some() && self.refund.is_some()
     }
 }
 
-/// Reads an event whose signature was verified. `None` has nothing to do with this shop's orders, or says nothing yet.
+/// Reads an event whose signature was verified. `None` has nothing to do with this shop's orders, or no result yet.
 ///
 /// # Errors
-/// It is of a kind that concerns orders, and does not read as one.
+/// It is of a kind that concerns orders, and is malformed.
 pub fn read(body: &[u8]) -> Result<Option<PaymentEvent>, EventRefused> {
     let event: Event = serde_json::from_slice(body).map_err(|_| EventRefused::Malformed)?;
-    let about = match event.r#type.as_str() {
+    let subject = match event.r#type.as_str() {
         "payment_intent.succeeded" => captured(event.data.object)?,
         "payment_intent.payment_failed" => declined(event.data.object)?,
-        // Stripe tells of a refund under several names; which one says what stands in its status.
+        // Stripe reports refunds in events of several names; the result is in the refund's status.
         "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => refunded(event.data.object)?,
         "charge.refunded" => charge_refunded(event.data.object)?,
         // As with refunds, the status decides and not the name of the event: events may come in any order.
@@ -119,61 +119,61 @@ pub fn read(body: &[u8]) -> Result<Option<PaymentEvent>, EventRefused> {
         | "charge.dispute.funds_reinstated" => disputed(event.data.object)?,
         _ => None,
     };
-    let Some((about, news)) = about else { return Ok(None) };
+    let Some((subject, kind)) = subject else { return Ok(None) };
     let id = event.id.parse().map_err(|_| EventRefused::Malformed)?;
-    Ok(Some(PaymentEvent { id, about, news }))
+    Ok(Some(PaymentEvent { id, subject, kind }))
 }
 
-type Told = Option<(About, PaymentNews)>;
+type Parsed = Option<(EventSubject, PaymentEventKind)>;
 
-fn captured(object: Value) -> Result<Told, EventRefused> {
+fn captured(object: Value) -> Result<Parsed, EventRefused> {
     let intent: Intent = parse(object)?;
     let Some(order) = order(&intent.metadata)? else { return Ok(None) };
     let taken = intent.amount_received.unwrap_or(intent.amount);
     let amount = from_stripe(taken, &intent.currency).ok_or(EventRefused::Malformed)?;
-    Ok(Some((About::Order(order), PaymentNews::Captured { reference: intent.id, amount })))
+    Ok(Some((EventSubject::Order(order), PaymentEventKind::Captured { reference: intent.id, amount })))
 }
 
-fn declined(object: Value) -> Result<Told, EventRefused> {
+fn declined(object: Value) -> Result<Parsed, EventRefused> {
     let intent: Intent = parse(object)?;
-    Ok(order(&intent.metadata)?.map(|order| (About::Order(order), PaymentNews::Declined)))
+    Ok(order(&intent.metadata)?.map(|order| (EventSubject::Order(order), PaymentEventKind::Declined)))
 }
 
-fn refunded(object: Value) -> Result<Told, EventRefused> {
+fn refunded(object: Value) -> Result<Parsed, EventRefused> {
     let refund: Refund = parse(object)?;
     if !refund.metadata.names_a_refund() {
         return refunded_by_hand(refund);
     }
     let (Some(order), Some(number)) = (order(&refund.metadata)?, &refund.metadata.refund) else { return Ok(None) };
     let number = number.parse().map_err(|_| EventRefused::Malformed)?;
-    let news = match refund.status {
+    let kind = match refund.status {
         RefundStatus::Succeeded => {
             let amount = from_stripe(refund.amount, &refund.currency).ok_or(EventRefused::Malformed)?;
-            PaymentNews::RefundPaid { number, amount }
+            PaymentEventKind::RefundPaid { number, amount }
         }
-        RefundStatus::Failed | RefundStatus::Canceled => PaymentNews::RefundRefused { number },
+        RefundStatus::Failed | RefundStatus::Canceled => PaymentEventKind::RefundRefused { number },
         RefundStatus::Pending | RefundStatus::Undecided => return Ok(None),
     };
-    Ok(Some((About::Order(order), news)))
+    Ok(Some((EventSubject::Order(order), kind)))
 }
 
-/// A pending one counts as well: Stripe takes it off what is left of the payment, and sends an event if it fails.
-fn refunded_by_hand(refund: Refund) -> Result<Told, EventRefused> {
-    let Some(about) = payment(refund.payment_intent)? else { return Ok(None) };
+/// A pending one counts as well: Stripe subtracts it from what is left of the payment, and sends an event if it fails.
+fn refunded_by_hand(refund: Refund) -> Result<Parsed, EventRefused> {
+    let Some(subject) = payment(refund.payment_intent)? else { return Ok(None) };
     let amount = from_stripe(refund.amount, &refund.currency).ok_or(EventRefused::Malformed)?;
     let failed = matches!(refund.status, RefundStatus::Failed | RefundStatus::Canceled);
     let id = refund.id.parse().map_err(|_| EventRefused::Malformed)?;
-    Ok(Some((about, PaymentNews::RefundedByHand(RefundByHand { id, amount, failed }))))
+    Ok(Some((subject, PaymentEventKind::RefundedByHand(RefundByHand { id, amount, failed }))))
 }
 
-fn charge_refunded(object: Value) -> Result<Told, EventRefused> {
+fn charge_refunded(object: Value) -> Result<Parsed, EventRefused> {
     let charge: Charge = parse(object)?;
-    Ok(payment(charge.payment_intent)?.map(|about| (about, PaymentNews::Refunded)))
+    Ok(payment(charge.payment_intent)?.map(|subject| (subject, PaymentEventKind::Refunded)))
 }
 
-fn disputed(object: Value) -> Result<Told, EventRefused> {
+fn disputed(object: Value) -> Result<Parsed, EventRefused> {
     let disputed: Disputed = parse(object)?;
-    let Some(about) = payment(disputed.payment_intent)? else { return Ok(None) };
+    let Some(subject) = payment(disputed.payment_intent)? else { return Ok(None) };
     let amount = from_stripe(disputed.amount, &disputed.currency).ok_or(EventRefused::Malformed)?;
     let state = match disputed.status {
         DisputeStatus::Won
@@ -186,23 +186,23 @@ fn disputed(object: Value) -> Result<Told, EventRefused> {
     let id = disputed.id.parse().map_err(|_| EventRefused::Malformed)?;
     let is_word = |b: u8| b.is_ascii_lowercase() || b == b'_';
     let reason = Some(disputed.reason).filter(|r| (1..=64).contains(&r.len()) && r.bytes().all(is_word));
-    Ok(Some((about, PaymentNews::Disputed(Dispute { id, amount, reason, state }))))
+    Ok(Some((subject, PaymentEventKind::Disputed(Dispute { id, amount, reason, state }))))
 }
 
-/// What is made by hand carries the id of the payment, and nothing of ours. Without an intent it is no payment of ours.
-fn payment(intent: Option<String>) -> Result<Option<About>, EventRefused> {
+/// What is made by hand has the id of the payment, and nothing of ours. Without an intent it is not a payment of ours.
+fn payment(intent: Option<String>) -> Result<Option<EventSubject>, EventRefused> {
     let Some(intent) = intent else { return Ok(None) };
     // It becomes part of a path.
     let is_id = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     let whole = (1..=64).contains(&intent.len()) && intent.bytes().all(is_id);
-    whole.then_some(Some(About::Payment(intent))).ok_or(EventRefused::Malformed)
+    whole.then_some(Some(EventSubject::Payment(intent))).ok_or(EventRefused::Malformed)
 }
 
 fn parse<T: serde::de::DeserializeOwned>(object: Value) -> Result<T, EventRefused> {
     T::deserialize(object).map_err(|_| EventRefused::Malformed)
 }
 
-/// Stripe's own types say that some members may be `null`: then they count as left out.
+/// Stripe's own types allow `null` for some members: it counts as absent.
 pub(super) fn nullable<'de, D, T>(member: D) -> Result<T, D::Error>
 where
     D: serde::Deserializer<'de>,
@@ -224,7 +224,7 @@ mod tests {
 
     const ORDER: &str = "018cc251-f400-7000-8000-000000000000";
 
-    fn told(kind: &str, object: Value) -> Result<Option<PaymentEvent>, EventRefused> {
+    fn parsed(kind: &str, object: Value) -> Result<Option<PaymentEvent>, EventRefused> {
         let event =
             json!({"id": "evt_1", "object": "event", "type": kind, "data": {"object": object}, "livemode": false});
         read(event.to_string().as_bytes())
@@ -234,17 +234,17 @@ mod tests {
         Money::amount(cents, Currency::USD)
     }
 
-    fn news(told: Result<Option<PaymentEvent>, EventRefused>) -> Option<PaymentNews> {
-        let event = told.unwrap()?;
-        assert_eq!((event.id.as_str(), event.about), ("evt_1", About::Order(ORDER.parse().unwrap())));
-        Some(event.news)
+    fn kind(parsed: Result<Option<PaymentEvent>, EventRefused>) -> Option<PaymentEventKind> {
+        let event = parsed.unwrap()?;
+        assert_eq!((event.id.as_str(), event.subject), ("evt_1", EventSubject::Order(ORDER.parse().unwrap())));
+        Some(event.kind)
     }
 
     /// Of an event about the payment `pi_1`.
-    fn by_hand(told: Result<Option<PaymentEvent>, EventRefused>) -> Option<PaymentNews> {
-        let event = told.unwrap()?;
-        assert_eq!(event.about, About::Payment("pi_1".to_owned()));
-        Some(event.news)
+    fn by_hand(parsed: Result<Option<PaymentEvent>, EventRefused>) -> Option<PaymentEventKind> {
+        let event = parsed.unwrap()?;
+        assert_eq!(event.subject, EventSubject::Payment("pi_1".to_owned()));
+        Some(event.kind)
     }
 
     fn paid_intent(metadata: Value) -> Value {
@@ -253,29 +253,29 @@ mod tests {
 
     #[test]
     fn events_of_payments_are_read() {
-        let amount = |cents| PaymentNews::Captured { reference: "pi_1".to_owned(), amount: usd(cents) };
+        let amount = |cents| PaymentEventKind::Captured { reference: "pi_1".to_owned(), amount: usd(cents) };
         let intent = paid_intent(json!({"order_id": ORDER}));
         let mut of_localstripe = intent.clone();
         of_localstripe.as_object_mut().unwrap().remove("amount_received");
 
-        assert_eq!(news(told("payment_intent.succeeded", intent.clone())), Some(amount(898)));
-        assert_eq!(news(told("payment_intent.succeeded", of_localstripe)), Some(amount(899)));
-        assert_eq!(news(told("payment_intent.payment_failed", intent)), Some(PaymentNews::Declined));
+        assert_eq!(kind(parsed("payment_intent.succeeded", intent.clone())), Some(amount(898)));
+        assert_eq!(kind(parsed("payment_intent.succeeded", of_localstripe)), Some(amount(899)));
+        assert_eq!(kind(parsed("payment_intent.payment_failed", intent)), Some(PaymentEventKind::Declined));
     }
 
     #[test]
     fn events_of_refunds_are_read_by_their_status() {
-        let told = |kind, status| {
+        let refund = |name, status| {
             let metadata = json!({"order_id": ORDER, "refund": "2"});
-            news(told(kind, json!({"amount": 500, "currency": "usd", "status": status, "metadata": metadata})))
+            kind(parsed(name, json!({"amount": 500, "currency": "usd", "status": status, "metadata": metadata})))
         };
-        let paid = PaymentNews::RefundPaid { number: 2, amount: usd(500) };
+        let paid = PaymentEventKind::RefundPaid { number: 2, amount: usd(500) };
 
-        assert_eq!(told("refund.updated", "succeeded"), Some(paid.clone()));
-        assert_eq!(told("charge.refund.updated", "succeeded"), Some(paid));
-        assert_eq!(told("refund.failed", "failed"), Some(PaymentNews::RefundRefused { number: 2 }));
-        assert_eq!(told("refund.updated", "canceled"), Some(PaymentNews::RefundRefused { number: 2 }));
-        assert_eq!(told("refund.updated", "pending"), None);
+        assert_eq!(refund("refund.updated", "succeeded"), Some(paid.clone()));
+        assert_eq!(refund("charge.refund.updated", "succeeded"), Some(paid));
+        assert_eq!(refund("refund.failed", "failed"), Some(PaymentEventKind::RefundRefused { number: 2 }));
+        assert_eq!(refund("refund.updated", "canceled"), Some(PaymentEventKind::RefundRefused { number: 2 }));
+        assert_eq!(refund("refund.updated", "pending"), None);
     }
 
     #[test]
@@ -285,7 +285,7 @@ mod tests {
                 "metadata": {}})
         };
         let made = |failed| {
-            PaymentNews::RefundedByHand(RefundByHand { id: "re_1".parse().unwrap(), amount: usd(500), failed })
+            PaymentEventKind::RefundedByHand(RefundByHand { id: "re_1".parse().unwrap(), amount: usd(500), failed })
         };
 
         for (kind, status, failed) in [
@@ -295,10 +295,10 @@ mod tests {
             ("charge.refund.updated", "canceled", true),
             ("refund.failed", "failed", true),
         ] {
-            assert_eq!(by_hand(told(kind, refund(status))), Some(made(failed)), "{kind} {status}");
+            assert_eq!(by_hand(parsed(kind, refund(status))), Some(made(failed)), "{kind} {status}");
         }
         let charge = json!({"id": "ch_1", "amount_refunded": 500, "payment_intent": "pi_1", "metadata": {}});
-        assert_eq!(by_hand(told("charge.refunded", charge)), Some(PaymentNews::Refunded));
+        assert_eq!(by_hand(parsed("charge.refunded", charge)), Some(PaymentEventKind::Refunded));
     }
 
     #[test]
@@ -318,31 +318,31 @@ mod tests {
             let reason = Some("fraudulent".to_owned());
             let expected = Dispute { id: "dp_1".parse().unwrap(), amount: usd(899), reason, state };
 
-            assert_eq!(by_hand(told(kind, dispute)), Some(PaymentNews::Disputed(expected)), "{kind} {status}");
+            assert_eq!(by_hand(parsed(kind, dispute)), Some(PaymentEventKind::Disputed(expected)), "{kind} {status}");
         }
     }
 
     #[test]
-    fn what_is_not_of_this_shop_is_ignored() {
+    fn events_of_other_shops_are_ignored() {
         let without_intent =
             json!({"id": "re_1", "amount": 5, "currency": "usd", "status": "succeeded", "metadata": {}});
         let charge = json!({"id": "ch_1", "payment_intent": null});
 
-        assert_eq!(told("customer.created", json!({"metadata": {"order_id": ORDER}})), Ok(None));
-        assert_eq!(told("payment_intent.succeeded", paid_intent(json!({}))), Ok(None));
-        assert_eq!(told("refund.updated", without_intent), Ok(None));
-        assert_eq!(told("charge.refunded", charge), Ok(None));
+        assert_eq!(parsed("customer.created", json!({"metadata": {"order_id": ORDER}})), Ok(None));
+        assert_eq!(parsed("payment_intent.succeeded", paid_intent(json!({}))), Ok(None));
+        assert_eq!(parsed("refund.updated", without_intent), Ok(None));
+        assert_eq!(parsed("charge.refunded", charge), Ok(None));
     }
 
     #[test]
-    fn what_does_not_read_as_an_event_is_refused() {
+    fn a_malformed_event_is_refused() {
         let malformed = Err(EventRefused::Malformed);
 
-        assert_eq!(told("payment_intent.succeeded", paid_intent(json!({"order_id": "1"}))), malformed);
-        assert_eq!(told("payment_intent.succeeded", json!({"metadata": {"order_id": ORDER}})), malformed);
-        assert_eq!(told("payment_intent.succeeded", json!([])), malformed);
-        assert_eq!(told("charge.refunded", json!({"payment_intent": "../refunds"})), malformed);
-        assert_eq!(told("charge.dispute.created", json!({"id": "dp_1", "payment_intent": "pi_1"})), malformed);
+        assert_eq!(parsed("payment_intent.succeeded", paid_intent(json!({"order_id": "1"}))), malformed);
+        assert_eq!(parsed("payment_intent.succeeded", json!({"metadata": {"order_id": ORDER}})), malformed);
+        assert_eq!(parsed("payment_intent.succeeded", json!([])), malformed);
+        assert_eq!(parsed("charge.refunded", json!({"payment_intent": "../refunds"})), malformed);
+        assert_eq!(parsed("charge.dispute.created", json!({"id": "dp_1", "payment_intent": "pi_1"})), malformed);
         assert_eq!(read(b"{"), malformed);
     }
 }

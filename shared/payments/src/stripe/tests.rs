@@ -12,17 +12,17 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::PaymentToken;
 
-/// A Stripe that gives these answers one after the other, and remembers what it was asked. The first answer to a key is
-/// the answer for good, an error of Stripe's own included, but for what was refused before anything was done:
-/// <https://docs.stripe.com/api/idempotent_requests>.
+/// A fake of Stripe that gives these answers one after the other, and records its requests. The first answer to a key
+/// is repeated for every later request with it, an error of Stripe's own included, except refusals before anything was
+/// done: <https://docs.stripe.com/api/idempotent_requests>.
 #[derive(Default)]
 struct Script {
     answers: Mutex<VecDeque<(u16, Value)>>,
     saved: Mutex<HashMap<String, (u16, Value)>>,
-    asked: Mutex<Vec<Asked>>,
+    asked: Mutex<Vec<Recorded>>,
 }
 
-struct Asked {
+struct Recorded {
     what: String,
     key: Option<String>,
     body: String,
@@ -43,7 +43,7 @@ async fn answer(
 ) -> (StatusCode, [(&'static str, &'static str); 1], Json<Value>) {
     assert_eq!(headers["authorization"], "Bearer sk_test_12345");
     let key = headers.get("idempotency-key").map(|key| key.to_str().unwrap().to_owned());
-    script.asked.lock().unwrap().push(Asked { what: format!("{method} {}", uri.path()), key: key.clone(), body });
+    script.asked.lock().unwrap().push(Recorded { what: format!("{method} {}", uri.path()), key: key.clone(), body });
     let saved = key.as_ref().and_then(|key| script.saved.lock().unwrap().get(key).cloned());
     let replayed = if saved.is_some() { "true" } else { "false" };
     let next = || script.answers.lock().unwrap().pop_front().expect("the script has an answer to everything");
@@ -101,12 +101,12 @@ fn of_state() -> (u16, Value) {
     refusal(400, json!({"type": "invalid_request_error", "code": "payment_intent_unexpected_state"}))
 }
 
-fn captured<T: From<CloseOutcome>>() -> Result<T, AnswerLost> {
+fn captured<T: From<CloseOutcome>>() -> Result<T, OutcomeUnknown> {
     Ok(CloseOutcome::Captured { reference: "pi_1".to_owned() }.into())
 }
 
 #[tokio::test]
-async fn an_intent_is_made_of_the_order_alone_and_confirmed_with_the_token() {
+async fn an_intent_depends_only_on_the_order_and_is_confirmed_with_the_token() {
     let (stripe, script) = stripe([intent("requires_payment_method"), intent("succeeded")]).await;
     let charge = charge(0);
 
@@ -123,7 +123,7 @@ async fn an_intent_is_made_of_the_order_alone_and_confirmed_with_the_token() {
 }
 
 #[tokio::test]
-async fn what_a_confirmation_is_answered_decides_about_the_money() {
+async fn the_answer_to_a_confirmation_decides_the_outcome() {
     let made = || intent("requires_payment_method");
     let no_token = || refusal(400, json!({"code": "resource_missing", "param": "payment_method"}));
     let used_token = || {
@@ -139,14 +139,14 @@ async fn what_a_confirmation_is_answered_decides_about_the_money() {
         (vec![intent("requires_action"), of_state(), intent("succeeded")], captured()),
         (vec![of_state(), intent("succeeded")], captured()),
         (vec![of_state(), intent("canceled")], Ok(ChargeOutcome::Declined)),
-        (vec![of_state(), intent("processing")], Err(AnswerLost)),
-        (vec![intent("processing")], Err(AnswerLost)),
-        (vec![refusal(401, json!({"type": "invalid_request_error"}))], Err(AnswerLost)),
-        (vec![refusal(400, json!({"code": "parameter_unknown", "param": "colour"}))], Err(AnswerLost)),
-        (vec![refusal(409, json!({"code": "idempotency_key_in_use"}))], Err(AnswerLost)),
-        (vec![refusal(429, json!({"code": "lock_timeout"}))], Err(AnswerLost)),
-        (vec![(500, json!({}))], Err(AnswerLost)),
-        (vec![(200, json!("not an intent"))], Err(AnswerLost)),
+        (vec![of_state(), intent("processing")], Err(OutcomeUnknown)),
+        (vec![intent("processing")], Err(OutcomeUnknown)),
+        (vec![refusal(401, json!({"type": "invalid_request_error"}))], Err(OutcomeUnknown)),
+        (vec![refusal(400, json!({"code": "parameter_unknown", "param": "colour"}))], Err(OutcomeUnknown)),
+        (vec![refusal(409, json!({"code": "idempotency_key_in_use"}))], Err(OutcomeUnknown)),
+        (vec![refusal(429, json!({"code": "lock_timeout"}))], Err(OutcomeUnknown)),
+        (vec![(500, json!({}))], Err(OutcomeUnknown)),
+        (vec![(200, json!("not an intent"))], Err(OutcomeUnknown)),
     ] {
         let shown = format!("{answers:?}");
         let (stripe, _) = stripe(std::iter::once(made()).chain(answers)).await;
@@ -156,7 +156,7 @@ async fn what_a_confirmation_is_answered_decides_about_the_money() {
 }
 
 #[tokio::test]
-async fn an_amount_stripe_does_not_take_is_not_called_a_declined_card_and_its_order_is_closed() {
+async fn an_amount_stripe_does_not_accept_is_not_reported_as_declined_and_its_order_is_closed() {
     let too_small = || refusal(400, json!({"code": "amount_too_small", "param": "amount"}));
     let (stripe, _) = stripe([too_small(), too_small()]).await;
 
@@ -169,7 +169,7 @@ fn failure() -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn an_error_that_stripe_replays_is_gone_on_from_under_the_next_key() {
+async fn after_an_error_that_stripe_replays_the_next_key_is_tried() {
     let made = || intent("requires_payment_method");
     let (stripe, script) = stripe([failure(), made(), intent("succeeded"), of_state(), intent("succeeded")]).await;
     let charge = charge(0);
@@ -180,21 +180,17 @@ async fn an_error_that_stripe_replays_is_gone_on_from_under_the_next_key() {
     let again = stripe.charge(&charge).await;
     let closed = stripe.close(charge.order, charge.amount).await;
 
-    assert_eq!(
-        (first_hand, asked_once),
-        (Err(AnswerLost), 1),
-        "an error that is not replayed is an answer that was lost"
-    );
+    assert_eq!((first_hand, asked_once), (Err(OutcomeUnknown), 1), "an error that is not replayed is a lost answer");
     assert_eq!((again, closed), (captured(), captured()));
     let asked = script.asked.lock().unwrap();
     let keys: Vec<_> = asked.iter().filter_map(|asked| asked.key.clone()).collect();
     assert_eq!(keys, [key(1), key(1), key(2), key(1), key(2)]);
     let bodies: Vec<_> = asked.iter().filter(|asked| asked.key.is_some()).map(|asked| &asked.body).collect();
-    assert!(bodies.windows(2).all(|two| two[0] == two[1]), "the same is asked for under every key");
+    assert!(bodies.windows(2).all(|two| two[0] == two[1]), "the request is the same under every key");
 }
 
 #[tokio::test]
-async fn whoever_closes_first_keeps_a_charge_from_paying_under_another_key() {
+async fn closing_first_keeps_a_charge_from_paying_under_another_key() {
     let made = || intent("requires_payment_method");
     let answers = [failure(), made(), intent("canceled"), of_state(), intent("canceled")];
     let (stripe, script) = stripe(answers).await;
@@ -204,17 +200,17 @@ async fn whoever_closes_first_keeps_a_charge_from_paying_under_another_key() {
     let closed = stripe.close(charge.order, charge.amount).await;
     let late = stripe.charge(&charge).await;
 
-    assert_eq!((lost, closed, late), (Err(AnswerLost), Ok(CloseOutcome::Closed), Ok(ChargeOutcome::Declined)));
+    assert_eq!((lost, closed, late), (Err(OutcomeUnknown), Ok(CloseOutcome::Closed), Ok(ChargeOutcome::Declined)));
     assert_eq!(script.asked().last().unwrap(), "GET /v1/payment_intents/pi_1");
 }
 
 #[tokio::test]
-async fn after_eight_keys_nothing_is_gained_by_another() {
+async fn after_eight_keys_no_further_one_is_tried() {
     let (stripe, script) = stripe((0..8).map(|_| failure())).await;
     let charge = charge(0);
 
     for _ in 0..9 {
-        assert_eq!(stripe.charge(&charge).await, Err(AnswerLost));
+        assert_eq!(stripe.charge(&charge).await, Err(OutcomeUnknown));
     }
 
     let asked = script.asked.lock().unwrap();
@@ -223,7 +219,7 @@ async fn after_eight_keys_nothing_is_gained_by_another() {
 }
 
 #[tokio::test]
-async fn a_refund_whose_error_is_replayed_is_looked_for_before_the_next_key() {
+async fn a_refund_whose_error_is_replayed_is_searched_for_before_the_next_key() {
     let list = |made: Value| (200, json!({"data": made}));
     let refund = refund();
     let metadata = json!({"order_id": refund.order.to_string(), "refund": "2"});
@@ -232,7 +228,7 @@ async fn a_refund_whose_error_is_replayed_is_looked_for_before_the_next_key() {
     let (made, other) = stripe([list(json!([])), failure(), list(json!([])), list(json!([paid()]))]).await;
 
     for stripe in [&unmade, &made] {
-        assert_eq!(stripe.refund(&refund).await, Err(AnswerLost));
+        assert_eq!(stripe.refund(&refund).await, Err(OutcomeUnknown));
         assert_eq!(stripe.refund(&refund).await, Ok(RefundOutcome::Paid));
     }
 
@@ -243,7 +239,7 @@ async fn a_refund_whose_error_is_replayed_is_looked_for_before_the_next_key() {
 }
 
 #[tokio::test]
-async fn a_payment_is_of_the_order_it_carries_or_of_somebody_else() {
+async fn a_payment_belongs_to_the_order_it_names_or_to_another_shop() {
     let order = order(0);
     let found = |metadata: Value| (200, json!({"id": "pi_1", "status": "succeeded", "metadata": metadata}));
     for (answer, owner) in [
@@ -251,8 +247,8 @@ async fn a_payment_is_of_the_order_it_carries_or_of_somebody_else() {
         (found(json!({"order_id": "4711"})), Ok(None)),
         (found(json!({})), Ok(None)),
         (refusal(404, json!({"type": "invalid_request_error", "code": "resource_missing"})), Ok(None)),
-        (failure(), Err(AnswerLost)),
-        (refusal(401, json!({"type": "invalid_request_error"})), Err(AnswerLost)),
+        (failure(), Err(OutcomeUnknown)),
+        (refusal(401, json!({"type": "invalid_request_error"})), Err(OutcomeUnknown)),
     ] {
         let shown = format!("{answer:?}");
         let (stripe, script) = stripe([answer]).await;
@@ -272,12 +268,12 @@ async fn refunds_by_hand_are_those_without_a_number_of_ours() {
 
     let by_hand = stripe.refunds_by_hand("pi_1").await.unwrap();
 
-    let told: Vec<_> = by_hand.iter().map(|made| (made.id.as_str(), made.failed)).collect();
-    assert_eq!(told, [("re_1", false), ("re_3", true)]);
+    let found: Vec<_> = by_hand.iter().map(|made| (made.id.as_str(), made.failed)).collect();
+    assert_eq!(found, [("re_1", false), ("re_3", true)]);
 }
 
 #[tokio::test]
-async fn stripe_is_not_asked_for_what_it_cannot_take() {
+async fn no_request_is_sent_for_an_amount_that_stripe_cannot_accept() {
     let stripe = Stripe::new(config(&[]).unwrap()).unwrap();
 
     assert_eq!(stripe.chargeable(usd(49)).unwrap_err().reason(), "below_minimum");
@@ -293,8 +289,8 @@ async fn closing_finds_the_intent_by_its_key_and_cancels_it() {
         (vec![intent("canceled")], Ok(CloseOutcome::Closed)),
         (vec![of_state(), intent("succeeded")], captured()),
         (vec![of_state(), intent("canceled")], Ok(CloseOutcome::Closed)),
-        (vec![of_state(), intent("processing")], Err(AnswerLost)),
-        (vec![(503, json!({}))], Err(AnswerLost)),
+        (vec![of_state(), intent("processing")], Err(OutcomeUnknown)),
+        (vec![(503, json!({}))], Err(OutcomeUnknown)),
     ] {
         let shown = format!("{answers:?}");
         let (stripe, script) = stripe(std::iter::once(made()).chain(answers)).await;
@@ -340,10 +336,10 @@ async fn a_refund_is_made_once_under_its_number() {
 async fn a_refund_that_was_made_before_is_not_made_again() {
     for (status, outcome) in [
         ("succeeded", Ok(RefundOutcome::Paid)),
-        ("pending", Err(AnswerLost)),
+        ("pending", Err(OutcomeUnknown)),
         ("failed", Ok(RefundOutcome::Refused)),
         ("canceled", Ok(RefundOutcome::Refused)),
-        ("requires_action", Err(AnswerLost)),
+        ("requires_action", Err(OutcomeUnknown)),
     ] {
         let refund = refund();
         let made = json!({"status": status, "metadata": {"order_id": refund.order.to_string(), "refund": "2"}});
@@ -355,12 +351,12 @@ async fn a_refund_that_was_made_before_is_not_made_again() {
 }
 
 #[tokio::test]
-async fn what_is_left_of_a_payment_bounds_its_refunds() {
+async fn refunds_are_limited_to_what_is_left_of_a_payment() {
     for (answer, outcome) in [
         (refusal(400, json!({"code": "charge_already_refunded"})), Ok(RefundOutcome::Refused)),
         (refusal(400, json!({"type": "invalid_request_error", "param": "amount"})), Ok(RefundOutcome::Refused)),
-        (refusal(400, json!({"code": "balance_insufficient"})), Err(AnswerLost)),
-        ((500, json!({})), Err(AnswerLost)),
+        (refusal(400, json!({"code": "balance_insufficient"})), Err(OutcomeUnknown)),
+        ((500, json!({})), Err(OutcomeUnknown)),
     ] {
         let shown = format!("{answer:?}");
         let (stripe, _) = stripe([(200, json!({"data": []})), answer]).await;
@@ -370,10 +366,10 @@ async fn what_is_left_of_a_payment_bounds_its_refunds() {
 }
 
 #[tokio::test]
-async fn nobody_to_connect_to_is_an_answer_that_was_lost() {
+async fn a_failed_connection_is_an_unknown_outcome() {
     let stripe = Stripe::new(config(&[("STRIPE_ENDPOINT", "http://127.0.0.1:1")]).unwrap()).unwrap();
 
-    assert_eq!(stripe.charge(&charge(0)).await, Err(AnswerLost));
+    assert_eq!(stripe.charge(&charge(0)).await, Err(OutcomeUnknown));
 }
 
 #[test]
