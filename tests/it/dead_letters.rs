@@ -23,7 +23,7 @@ async fn a_record_that_cannot_be_handled_is_listed_shown_and_replayed_once_it_ca
     let orders = [bought(&ann).await, bought(&bob).await];
     shop.drain().await;
     let letters = list(&shop.stack.dead_letters).await;
-    let functions = Functions::at(Some(&shop.stack.url()), true).await;
+    let functions = Functions::at(Some(&shop.stack.url()), true).await.unwrap();
     let replay = async |key: &str| dead_letters::replay(&shop.stack.dead_letters, &functions, key, false).await;
 
     let too_early = replay(&letters[0].key).await;
@@ -68,7 +68,7 @@ async fn an_item_that_does_not_read_back_holds_up_nothing_and_is_replayed_in_vai
     shop.drain().await;
 
     let letters = list(&shop.stack.dead_letters).await;
-    let functions = Functions::at(Some(&shop.stack.url()), true).await;
+    let functions = Functions::at(Some(&shop.stack.url()), true).await.unwrap();
     shop.clock.advance(SignedDuration::from_secs(1));
     let again = dead_letters::replay(&shop.stack.dead_letters, &functions, &letters[0].key, false).await;
 

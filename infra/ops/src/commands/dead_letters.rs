@@ -153,7 +153,7 @@ async fn replay(args: &ReplayArgs) -> Outcome {
     let (letters, local) = (args.letters.connect().await, args.letters.endpoints.are_local());
     let keys = if args.all { all(&letters, args.function.as_deref()).await? } else { args.keys.clone() };
     let endpoint = args.lambda_endpoint.as_deref().or(local.then_some(LOCAL_FUNCTIONS));
-    let functions = Functions::at(endpoint, local).await;
+    let functions = Functions::at(endpoint, local).await?;
 
     let bar = bar(keys.len() as u64, "{elapsed} [{wide_bar}] {pos}/{len} letters, {eta} left");
     let mut stayed = 0;
