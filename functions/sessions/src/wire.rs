@@ -14,7 +14,7 @@ pub struct RegisterRequest {
     /// domain may be sent either way, and is kept in ASCII.
     #[schema(value_type = schema::Email, example = "ann@example.com")]
     pub email: String,
-    /// 8 to 128 characters in NFKC, none of the common ones.
+    /// 8 to 128 characters in NFKC, not among the first million that attackers try.
     #[schema(value_type = schema::NewPassword)]
     pub password: String,
     /// 1 to 100 characters, none of them invisible; kept in NFC.

@@ -23,7 +23,7 @@ pub enum Role {
 
 text_line!(CustomerName, "name", "name_invalid", 100);
 
-/// A password a customer chose: 8 to 128 characters, none of the common ones, no other rule. It is compared in NFKC, so
+/// A password a customer chose: 8 to 128 characters, not one that is guessed soon, no other rule. It is compared in NFKC, so
 /// that it is the same on a device that composes its letters and on one that does not (NIST SP 800-63B, section
 /// 5.1.1.2). `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
