@@ -23,7 +23,7 @@ async fn a_record_that_cannot_be_handled_is_listed_shown_and_replayed_once_it_ca
     let orders = [bought(&ann).await, bought(&bob).await];
     shop.drain().await;
     let dead_letters = list(&shop.stack.dead_letters).await;
-    let functions = Functions::at(Some(&shop.stack.url()), true).await;
+    let functions = Functions::at(Some(&shop.stack.url()), true).await.unwrap();
     let replay = async |key: &str| dead_letters::replay(&shop.stack.dead_letters, &functions, key, false).await;
 
     let too_early = replay(&dead_letters[0].key).await;
@@ -68,7 +68,7 @@ async fn a_damaged_item_blocks_no_other_record_and_its_replay_fails() {
     shop.drain().await;
 
     let dead_letters = list(&shop.stack.dead_letters).await;
-    let functions = Functions::at(Some(&shop.stack.url()), true).await;
+    let functions = Functions::at(Some(&shop.stack.url()), true).await.unwrap();
     shop.clock.advance(SignedDuration::from_secs(1));
     let again = dead_letters::replay(&shop.stack.dead_letters, &functions, &dead_letters[0].key, false).await;
 

@@ -141,7 +141,7 @@ async fn mails_beyond_the_shops_limit_become_dead_letters_that_can_be_replayed_i
     shop.drain().await;
     let that_hour = mails(&shop).len();
     let dead_letters = shop.stack.dead_letters.list(None).await.unwrap().objects;
-    let functions = Functions::at(Some(&shop.stack.url()), true).await;
+    let functions = Functions::at(Some(&shop.stack.url()), true).await.unwrap();
     let replay = async |key: &str| dead_letters::replay(&shop.stack.dead_letters, &functions, key, true).await;
     let kept = shop.stack.dead_letters.get(&dead_letters[0].key).await.expect("a dead letter");
     shop.clock.advance(SignedDuration::from_hours(1));

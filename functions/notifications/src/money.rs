@@ -1,49 +1,47 @@
-use domain::Money;
-use rusty_money::{FormattableCurrency as _, Formatter, LocalFormat, Money as Formattable, Params, Position, iso};
+use domain::{Currency, Money};
+use icu_decimal::{DecimalFormatter, input::Decimal};
+use icu_locale_core::locale;
 
-/// An amount as shoppers write it: `$1,234.56`, `€1.234,56`, `₹1,23,456.00`.
-///
-/// A currency that the formats do not cover, or cover with other decimals, is written as `1234.56 XYZ`.
-pub fn shown(money: Money) -> String {
-    let currency = money.currency();
-    let decimals = currency.exponent().map(u32::from);
-    match iso::find(currency.code()) {
-        Some(format) if Some(format.exponent) == decimals => in_format(money, format),
-        _ => money.to_string(),
-    }
+/// Signs that stand for one currency in English, as [CLDR](https://cldr.unicode.org) has them. Any other currency is
+/// written by its code: a `$` may be of twenty countries.
+const SIGNS: [(Currency, &str); 9] = [
+    (Currency::EUR, "€"),
+    (Currency::GBP, "£"),
+    (Currency::ILS, "₪"),
+    (Currency::INR, "₹"),
+    (Currency::JPY, "¥"),
+    (Currency::KRW, "₩"),
+    (Currency::PHP, "₱"),
+    (Currency::USD, "$"),
+    (Currency::VND, "₫"),
+];
+
+/// Mails are in English, and so are their numbers.
+fn english() -> DecimalFormatter {
+    let english = DecimalFormatter::try_new(locale!("en").into(), Default::default());
+    english.expect("the English format is compiled in")
 }
 
-fn in_format(money: Money, currency: &'static iso::Currency) -> String {
-    let local = LocalFormat::from_locale(currency.locale());
-    let symbol = currency.symbol();
-    // Symbols are next to the digits, letters are separated by a space: `$5`, but `Fr 5`.
-    let lettered = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '.');
-    let positions: &[Position] = match currency.symbol_first() {
-        true if lettered(symbol.chars().next_back()) => {
-            &[Position::Sign, Position::Symbol, Position::Space, Position::Amount]
-        }
-        true => &[Position::Sign, Position::Symbol, Position::Amount],
-        false if lettered(symbol.chars().next()) => {
-            &[Position::Sign, Position::Amount, Position::Space, Position::Symbol]
-        }
-        false => &[Position::Sign, Position::Amount, Position::Symbol],
-    };
-    let params = Params {
-        digit_separator: local.digit_separator,
-        exponent_separator: local.exponent_separator,
-        separator_pattern: local.digit_separator_pattern,
-        positions,
-        rounding: Some(currency.exponent),
-        symbol: Some(symbol),
-        code: Some(currency.code()),
-    };
-    Formatter::money(&Formattable::from_minor(money.amount_minor(), currency), params)
+/// An amount as it is written in English: `$1,234.56`, `€1,234.56`, `CHF 1,234.50`.
+pub fn shown(money: Money) -> String {
+    let currency = money.currency();
+    let mut amount = Decimal::from(money.amount_minor().unsigned_abs());
+    amount.multiply_pow10(-i16::try_from(currency.exponent().unwrap_or_default()).unwrap_or_default());
+    let english = english();
+    let number = english.format(&amount);
+    let minus = if money.amount_minor() < 0 { "-" } else { "" };
+    match SIGNS.iter().find(|(of, _)| *of == currency) {
+        Some((_, sign)) => format!("{minus}{sign}{number}"),
+        // Kept on one line with the number.
+        None => format!("{minus}{}\u{a0}{number}", currency.code()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use domain::{Currency, parse_currency};
+    use domain::parse_currency;
     use iso_currency::IntoEnumIterator as _;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -52,38 +50,40 @@ mod tests {
     }
 
     #[test]
-    fn amounts_are_written_as_their_currency_is() {
+    fn amounts_are_written_in_english_whatever_their_currency() {
         assert_eq!(write(123_456, "USD"), "$1,234.56");
-        assert_eq!(write(123_456, "EUR"), "€1.234,56");
-        assert_eq!(write(123_456, "GBP"), "£1,234.56");
-        assert_eq!(write(12_345_600, "INR"), "₹1,23,456.00");
+        assert_eq!(write(123_456, "EUR"), "€1,234.56");
+        assert_eq!(write(-123_456, "EUR"), "-€1,234.56");
+        assert_eq!(write(12_345_600, "INR"), "₹123,456.00");
         assert_eq!(write(1_234, "JPY"), "¥1,234");
-        assert_eq!(write(1_234_567, "KWD"), "د.ك 1,234.567");
-        assert_eq!(write(123_450, "CHF"), "Fr 1,234.50");
-        assert_eq!(write(123_450, "SEK"), "1 234,50 kr");
+        assert_eq!(write(1_234_567, "KWD"), "KWD\u{a0}1,234.567");
+        assert_eq!(write(123_450, "CHF"), "CHF\u{a0}1,234.50");
+        assert_eq!(write(-5, "CAD"), "-CAD\u{a0}0.05");
         assert_eq!(write(0, "USD"), "$0.00");
         assert_eq!(write(5, "USD"), "$0.05");
+        assert_eq!(write(i64::MIN, "JPY"), "-¥9,223,372,036,854,775,808");
+    }
+
+    proptest! {
+        #[test]
+        fn no_figure_of_an_amount_is_lost(minor in any::<i64>()) {
+            for currency in Currency::iter().filter(|currency| parse_currency(currency.code()).is_ok()) {
+                let money = Money::amount(minor, currency);
+
+                let shown = shown(money);
+
+                let without = |text: &str| text.chars().filter(|c| matches!(c, '0'..='9' | '.' | '-')).collect::<String>();
+                prop_assert_eq!(without(&shown), without(&money.to_string()), "{}", shown);
+            }
+        }
     }
 
     #[test]
-    fn every_currency_a_shop_can_charge_in_is_written_with_its_own_decimals() {
-        let mut plain = Vec::new();
-        for currency in Currency::iter().filter(|c| parse_currency(c.code()).is_ok()) {
-            let money = Money::amount(1_234_567, currency);
+    fn a_sign_stands_for_one_currency_only() {
+        let mut signs: Vec<_> = SIGNS.iter().map(|(_, sign)| sign).collect();
+        signs.sort();
+        signs.dedup();
 
-            let shown = shown(money);
-
-            let digits: String = shown.chars().filter(char::is_ascii_digit).collect();
-            assert_eq!(digits, "1234567", "{shown}");
-            let decimals = usize::from(currency.exponent().unwrap());
-            let last = shown.rfind(|c: char| c.is_ascii_digit()).unwrap();
-            let fraction = shown[..=last].rsplit([',', '.']).next().unwrap().len();
-            assert!(fraction == decimals || decimals == 0, "{} {shown}", currency.code());
-            if shown == money.to_string() {
-                plain.push(currency.code());
-            }
-        }
-        // The formats have other decimals for these than the stored prices.
-        assert_eq!(plain, ["HUF", "MGA", "MRU"]);
+        assert_eq!(signs.len(), SIGNS.len());
     }
 }

@@ -1,14 +1,12 @@
 use std::time::Duration;
 
+use aws::{CallError, Client};
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_sesv2::{
-    Client,
-    config::{Credentials, SharedHttpClient, http::HttpResponse},
-    error::{ProvideErrorMetadata as _, SdkError},
-    operation::{RequestId as _, send_email::SendEmailError},
-    primitives::Blob,
-    types::{Destination, EmailContent, RawMessage},
-};
+use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use http::{Request, header::CONTENT_TYPE};
+use serde_json::json;
 
 use crate::mailer::{Mail, MailError, Mailer, Sending};
 
@@ -62,28 +60,24 @@ impl Ses {
             let credentials = Credentials::new("local", "local", None, None, "local");
             loader = loader.region(Region::from_static("us-east-1")).credentials_provider(credentials);
         }
-        let shared = loader.load().await;
-        let mut ses = aws_sdk_sesv2::config::Builder::from(&shared);
-        // Not set if there is none: the SDK's own settings may have one.
-        if let Some(endpoint) = config.endpoint {
-            ses = ses.endpoint_url(endpoint);
-        }
-        Ok(Self { client: Client::from_conf(ses.build()), configuration_set: config.configuration_set })
+        let client = Client::new(aws::SES, "SendEmail", &loader.load().await, config.endpoint.as_deref())?;
+        Ok(Self { client, configuration_set: config.configuration_set })
     }
 
+    /// <https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_SendEmail.html>
     async fn send_raw(&self, mail: &Mail) -> Result<(), MailError> {
-        let message = RawMessage::builder().data(Blob::new(mail.raw.clone())).build();
-        let message = message.map_err(|e| MailError::Refused(e.to_string()))?;
-        let call = self
-            .client
-            .send_email()
-            .from_email_address(mail.from.as_str())
-            // Set here too, so that the headers do not decide who receives it.
-            .destination(Destination::builder().to_addresses(mail.to.as_str()).build())
-            .content(EmailContent::builder().raw(message).build())
-            .set_configuration_set_name(self.configuration_set.clone())
-            .send();
-        call.await.map_err(mail_error)?;
+        let mut body = json!({
+            "FromEmailAddress": mail.from.as_str(),
+            // Here too, so that nothing in the headers decides who gets it.
+            "Destination": {"ToAddresses": [mail.to.as_str()]},
+            "Content": {"Raw": {"Data": BASE64_STANDARD.encode(&mail.raw)}},
+        });
+        if let Some(name) = &self.configuration_set {
+            body["ConfigurationSetName"] = json!(name);
+        }
+        let request = Request::post("/v2/email/outbound-emails").header(CONTENT_TYPE, "application/json");
+        let request = request.body(body.to_string().into_bytes()).map_err(|e| MailError::Refused(e.to_string()))?;
+        self.client.call(request).await.map_err(mail_error)?;
         Ok(())
     }
 }
@@ -95,21 +89,20 @@ impl Mailer for Ses {
 }
 
 /// What an error of SES means for the mail. Its message is left out, because it contains the recipient.
-fn mail_error(error: SdkError<SendEmailError, HttpResponse>) -> MailError {
-    let Some(service) = error.as_service_error() else {
-        return MailError::Unavailable { what: "SES did not answer".to_owned(), source: Some(error.into()) };
+fn mail_error(error: CallError) -> MailError {
+    let what = error.to_string();
+    let answered = match error {
+        CallError::Answered(answered) => answered,
+        CallError::NoAnswer { source, .. } => return MailError::Unavailable { what, source: Some(source) },
     };
-    let status = error.raw_response().map_or(0, |response| response.status().as_u16());
-    let code = service.code().unwrap_or("unknown error");
-    let what = format!("SES answered {status} {code}, request {}", error.request_id().unwrap_or("unknown"));
-    match service {
+    match answered.code() {
         // The mail itself: its content, or an invalid address. SES also answers this if the account may only write to
         // verified addresses, or if the sender is not verified; the dead letters keep those mails until that is
         // corrected.
-        SendEmailError::MessageRejected(_) | SendEmailError::BadRequestException(_) => MailError::Refused(what),
+        Some("MessageRejected" | "BadRequestException") => MailError::Refused(what),
         // The account: suspended, paused, over its rate or quota, a MAIL FROM domain or configuration set that is not
         // set up, a missing permission. The mail itself is fine, and can be sent once that is corrected.
-        _ => MailError::Unavailable { what, source: None },
+        Some(_) | None => MailError::Unavailable { what, source: None },
     }
 }
 

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use ::stream::{Batch, DeadLetter, DeadLetterError, DeadLetters};
+use aws::Client;
 use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_lambda::{Client, config::Credentials, primitives::Blob};
+use aws_credential_types::Credentials;
 use futures::{StreamExt, TryStreamExt, stream};
+use http::{Request, header::CONTENT_TYPE};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,6 +18,9 @@ const CONCURRENCY: usize = 8;
 /// Longer than any function may take; `cargo lambda watch` builds a function at its first call.
 const INVOKE: Duration = Duration::from_secs(5 * 60);
 const CONNECT: Duration = Duration::from_secs(5);
+
+/// What stands for something else in a segment of a path. <https://www.rfc-editor.org/rfc/rfc3986#section-2.3>
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// An object of the bucket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -89,7 +95,10 @@ pub struct Functions(Client);
 
 impl Functions {
     /// `endpoint`: instead of AWS Lambda. `local`: whether to call it without credentials.
-    pub async fn at(endpoint: Option<&str>, local: bool) -> Self {
+    ///
+    /// # Errors
+    /// The environment names no region.
+    pub async fn at(endpoint: Option<&str>, local: bool) -> Result<Self, String> {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT)
             .read_timeout(INVOKE)
@@ -105,20 +114,19 @@ impl Functions {
             let credentials = Credentials::new("local", "local", None, None, "local");
             loader = loader.region(Region::from_static("us-east-1")).credentials_provider(credentials);
         }
-        let shared = loader.load().await;
-        let mut config = aws_sdk_lambda::config::Builder::from(&shared);
-        if let Some(endpoint) = endpoint {
-            config = config.endpoint_url(endpoint);
-        }
-        Self(Client::from_conf(config.build()))
+        Client::new(aws::LAMBDA, "Invoke", &loader.load().await, endpoint).map(Self)
     }
 
     /// Calls a function with a batch and waits until it has handled all of it.
+    /// <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
     async fn handle(&self, function: &str, payload: &str) -> Result<(), ReplayError> {
-        let call = self.0.invoke().function_name(function).payload(Blob::new(payload)).send();
-        let output = call.await.map_err(|e| ReplayError::Call(table::error_chain(&e)))?;
-        let answer = output.payload().map(|payload| String::from_utf8_lossy(payload.as_ref()));
-        understand(output.function_error(), answer.as_deref().unwrap_or_default())
+        let function = utf8_percent_encode(function, SEGMENT);
+        let request = Request::post(format!("/2015-03-31/functions/{function}/invocations"))
+            .header(CONTENT_TYPE, "application/octet-stream")
+            .body(payload.as_bytes().to_vec())
+            .map_err(|e| ReplayError::Call(e.to_string()))?;
+        let answer = self.0.call(request).await.map_err(|e| ReplayError::Call(e.in_full()))?;
+        understand(answer.header("x-amz-function-error"), &String::from_utf8_lossy(answer.body()))
     }
 }
 

@@ -175,7 +175,7 @@ impl Clock {
 }
 
 fn day_of(at: Timestamp) -> Date {
-    at.to_zoned(TimeZone::UTC).date()
+    at.to_zoned_datetime(TimeZone::UTC).date()
 }
 
 /// From the first to the last, inclusive.

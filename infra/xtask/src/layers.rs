@@ -57,6 +57,7 @@ fn rules() -> Vec<Rule> {
         ("projections", "stream"),
         ("deployment", "local"),
         ("deployment", "ops"),
+        ("notifications", "aws"),
     ] {
         rules.push(Rule { package, dependency, reaches: true });
     }
@@ -68,6 +69,9 @@ fn rules() -> Vec<Rule> {
         rules.extend(others.map(|dependency| Rule { package, dependency, reaches: false }));
     }
     for (package, dependency) in [
+        ("aws", "domain"),
+        ("aws", "table"),
+        ("table", "aws"),
         ("payments", "table"),
         ("table", "payments"),
         ("table", "stream"),

@@ -7,9 +7,12 @@ use std::{
     time::Duration,
 };
 
+use aws::Client;
 use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_secretsmanager::Client;
-use table::{error_chain, http_client};
+use http::{Request, header::CONTENT_TYPE};
+use serde::Deserialize;
+use serde_json::json;
+use table::http_client;
 
 /// Timeouts of one attempt to read a secret, and of all attempts. No function has more than two secrets, and an
 /// environment has [10 s](https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html) to start.
@@ -46,11 +49,9 @@ impl Environment {
             .timeout_config(timeouts)
             .load()
             .await;
-        let client = Client::new(&config);
+        let client = Client::new(aws::SECRETS_MANAGER, "GetSecretValue", &config, None)?;
         for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-            let secret = client.get_secret_value().secret_id(name).send().await;
-            let secret = secret.map_err(|e| format!("the secret {name} cannot be read: {}", error_chain(&e)))?;
-            environment.secrets.extend(members(name, secret.secret_string().unwrap_or_default())?);
+            environment.secrets.extend(members(name, &secret(&client, name).await?)?);
         }
         Ok(environment)
     }
@@ -71,6 +72,26 @@ impl Environment {
 /// A variable of the process; an empty one counts as unset.
 pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The text of a secret. <https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html>
+async fn secret(client: &Client, name: &str) -> Result<String, String> {
+    #[derive(Deserialize)]
+    struct Value {
+        #[serde(default, rename = "SecretString")]
+        text: String,
+    }
+    let unreadable = |why: String| format!("the secret {name} cannot be read: {why}");
+    let request = Request::post("/")
+        .header("x-amz-target", "secretsmanager.GetSecretValue")
+        .header(CONTENT_TYPE, "application/x-amz-json-1.1")
+        .body(json!({"SecretId": name}).to_string().into_bytes())
+        .map_err(|e| unreadable(e.to_string()))?;
+    let answer = client.call(request).await.map_err(|error| unreadable(error.in_full()))?;
+    // Without the parser's message, which may quote the secret.
+    let value: Value =
+        serde_json::from_slice(answer.body()).map_err(|_| unreadable("the response is not JSON".to_owned()))?;
+    Ok(value.text)
 }
 
 /// The members of a secret. Its error never contains a value.

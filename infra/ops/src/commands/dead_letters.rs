@@ -155,7 +155,7 @@ async fn replay(args: &ReplayArgs) -> Outcome {
     let (dead_letters, local) = (args.bucket.connect().await, args.bucket.endpoints.are_local());
     let keys = if args.all { all(&dead_letters, args.function.as_deref()).await? } else { args.keys.clone() };
     let endpoint = args.lambda_endpoint.as_deref().or(local.then_some(LOCAL_FUNCTIONS));
-    let functions = Functions::at(endpoint, local).await;
+    let functions = Functions::at(endpoint, local).await?;
 
     let bar = bar(keys.len() as u64, "{elapsed} [{wide_bar}] {pos}/{len} dead letters, {eta} left");
     let mut stayed = 0;

@@ -205,7 +205,7 @@ impl Imitation {
         if !matches!(found.body["status"].as_str(), Some("requires_payment_method" | "requires_confirmation")) {
             return Ok(refused(json!({ "code": UNEXPECTED_STATE, "payment_intent": found.body })));
         }
-        let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(form).unwrap_or_default();
+        let pairs: Vec<_> = form_urlencoded::parse(form).into_owned().collect();
         if let Some((_, token)) = pairs.iter().find(|(name, _)| name == "payment_method") {
             let known = self.forward(&Method::GET, &format!("/v1/payment_methods/{token}"), Bytes::new()).await?;
             if !known.status.is_success() {

@@ -13,9 +13,9 @@ use super::Mismatch;
 /// # Errors
 /// Names the parameter that is missing, invalid or repeated.
 pub fn from_query<T: DeserializeOwned>(query: &str) -> Result<T, Mismatch> {
-    let pairs = serde_urlencoded::from_str::<Vec<(String, String)>>(query);
-    let pairs = pairs.map_err(|_unreadable| Mismatch::new("must be name=value pairs with & between them"))?;
-    T::deserialize(MapDeserializer::new(pairs.iter().map(|(name, value)| (name.as_str(), Parameter { name, value }))))
+    let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+    let parameters = pairs.iter().map(|(name, value)| (name.as_ref(), Parameter { name, value }));
+    T::deserialize(MapDeserializer::new(parameters))
 }
 
 #[derive(Clone, Copy)]

@@ -214,7 +214,7 @@ impl Connection<'_> {
 }
 
 fn encoded(form: Form<'_>) -> String {
-    serde_urlencoded::to_string(form).expect("pairs of strings can always be encoded")
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish()
 }
 
 fn read<T: DeserializeOwned>(status: StatusCode, body: &[u8]) -> Result<T, Failure> {

@@ -1,0 +1,13 @@
+//! Requests to AWS services of which one operation is used.
+//!
+//! The SDK crate of such a service has hundreds of operations, and all of them are compiled. This crate takes what those
+//! crates are made of instead: credentials, Signature Version 4, retries and timeouts are the SDK's. The caller writes the
+//! operation's path and body, and reads its answer.
+
+mod client;
+mod error;
+mod service;
+
+pub use client::{Answer, Client};
+pub use error::{CallError, ServiceError};
+pub use service::{LAMBDA, SECRETS_MANAGER, SES, Service};
