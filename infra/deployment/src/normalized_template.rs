@@ -232,7 +232,7 @@ fn route(route: &Value, resources: &Resources) -> (String, Value) {
     let integration = resources.get(integration).map_or(&Value::Null, |resource| &resource.properties);
     let function = integration["IntegrationUri"].as_str().unwrap_or_default();
     let kind = integration["IntegrationType"].as_str().unwrap_or_default();
-    // Told only where it is not POST.
+    // Written only where it is not POST.
     let method = integration["IntegrationMethod"].as_str().unwrap_or("POST");
     let to = json!({
         "Function": function,
