@@ -21,5 +21,5 @@ async fn main() -> Result<(), Error> {
         metrics.emit(&swept.metrics(), Clock::System.now());
         Ok(swept)
     };
-    api::lambda::serve_events(&environment, metrics, sweep).await
+    api::lambda::serve_events(&environment, &metrics, sweep).await
 }
