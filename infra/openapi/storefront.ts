@@ -1,5 +1,5 @@
-// A small storefront client, typed by the OpenAPI document alone: a list, a cart, a checkout, and errors that are told
-// apart by their code. `cargo xtask openapi` compiles it with `tsc --strict` and runs it against the local stack.
+// A small storefront client, typed by the OpenAPI document alone: a list, a cart, a checkout, and errors that are
+// distinguished by their code. `cargo xtask openapi` compiles it with `tsc --strict` and runs it against the local stack.
 
 import type { components, operations } from "onetill-api";
 

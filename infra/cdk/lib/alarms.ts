@@ -89,7 +89,7 @@ function addTableAlarms(add: AddAlarm, table: CfnTable): void {
     ...atLeast(5).times(1, 3),
   });
   add('TransactionConflictAlarm', 'Transaction conflicts', {
-    alarmDescription: "Transactions get in each other's way",
+    alarmDescription: "Transactions conflict with each other",
     metrics: sumOf('TransactionConflict', [
       counted('conflicts', 'AWS/DynamoDB', 'TransactionConflict', [{ name: 'TableName', value: table.ref }]),
     ]),

@@ -19,8 +19,8 @@ import { MANIFEST } from './workspace';
 
 export type Functions = Readonly<Record<FunctionName, Function>>;
 
-/** What the functions are told about. */
-export interface Surroundings {
+/** The resources that the functions use. */
+export interface Dependencies {
   readonly table: CfnTable;
   readonly buckets: Buckets;
   readonly secrets: Secrets;
@@ -35,19 +35,19 @@ interface FunctionKind {
   readonly timeoutSeconds: number;
 }
 
-export function addFunctions(scope: Construct, settings: Settings, surroundings: Surroundings): Functions {
-  const named = namesOf(settings, surroundings);
+export function addFunctions(scope: Construct, settings: Settings, dependencies: Dependencies): Functions {
+  const named = namesOf(settings, dependencies);
   const added = FUNCTIONS.map((name) => {
     const { binary, description, memorySize, timeoutSeconds } = KINDS[name];
-    const role = surroundings.roles[name];
-    const logs = surroundings.logs[name];
+    const role = dependencies.roles[name];
+    const logs = dependencies.logs[name];
     const options: FunctionOptions = {
       description,
       architecture: settings.architecture,
       memorySize,
       timeout: Duration.seconds(timeoutSeconds),
       tracing: Tracing.ACTIVE,
-      // What a function may do stands in roles.ts, all of it: nothing that uses the function adds to its role.
+      // roles.ts has all permissions of a function: nothing that uses the function adds to its role.
       role: role.withoutPolicyUpdates(),
       logGroup: LogGroup.fromLogGroupName(logs, 'LogGroup', logs.ref),
       environment: filledIn({ ...FACTS.everyFunction, ...FACTS.functions[name].environment }, named),
@@ -60,13 +60,13 @@ export function addFunctions(scope: Construct, settings: Settings, surroundings:
 const KINDS: Readonly<Record<FunctionName, FunctionKind>> = {
   Products: {
     binary: 'products',
-    description: 'The catalogue as everybody sees it',
+    description: 'The public catalogue',
     memorySize: 512,
     timeoutSeconds: 20,
   },
   ProductsAdmin: {
     binary: 'products',
-    description: "The catalogue as the shop's staff keep it",
+    description: 'Administration of the catalogue',
     memorySize: 512,
     timeoutSeconds: 20,
   },
@@ -102,14 +102,14 @@ const KINDS: Readonly<Record<FunctionName, FunctionKind>> = {
   },
   Sweeper: {
     binary: 'sweeper',
-    description: 'Holds, payments and refunds that nobody came back for',
+    description: 'Expired holds, payments without an outcome, owed refunds, and renames of categories',
     memorySize: 256,
     timeoutSeconds: 50,
   },
 };
 
 /** What the values of environments are written in. */
-function namesOf(settings: Settings, { table, buckets, secrets }: Surroundings): Named {
+function namesOf(settings: Settings, { table, buckets, secrets }: Dependencies): Named {
   return {
     Table: table.ref,
     DescriptionsBucket: buckets.descriptions.ref,

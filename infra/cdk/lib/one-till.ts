@@ -58,7 +58,7 @@ export class OneTill extends Construct {
   readonly apiUrl: string;
   /** The API's own domain, where it has one: its DNS record points to `regionalDomainName`. */
   readonly apiDomain: DomainName | undefined;
-  /** What alarms are told to. */
+  /** Where alarms are published. */
   readonly alarmTopic: ITopic;
 
   /** @throws an error that names everything that is wrong with the props. */

@@ -4,7 +4,7 @@ import type { RetentionDays } from 'aws-cdk-lib/aws-logs';
 
 import type { Binary } from './function-names';
 
-/** What a shop can be told. The defaults are those of the parameters of `infra/sam/template.yaml`. */
+/** The settings of a shop. The defaults are those of the parameters of `infra/sam/template.yaml`. */
 export interface OneTillProps {
   /** Storefronts that browsers may call from, such as `https://shop.example`. At least one. */
   readonly allowedOrigins: string[];
@@ -16,7 +16,7 @@ export interface OneTillProps {
   readonly mailIdentity: string;
 
   /**
-   * SES configuration set, where bounces and complaints are told.
+   * SES configuration set, which reports bounces and complaints.
    * @default none
    */
   readonly mailConfigurationSet?: string;
@@ -96,12 +96,12 @@ export interface OneTillProps {
 
   /**
    * Who alarms are mailed to.
-   * @default nobody
+   * @default none
    */
   readonly alarmEmail?: string;
 
   /**
-   * An alarm tells when one request in a hundred takes longer.
+   * Alarm threshold of the slowest request in a hundred.
    * @default 3 seconds
    */
   readonly slowestAcceptable?: Duration;

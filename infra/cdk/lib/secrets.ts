@@ -23,7 +23,7 @@ export function addSecrets(scope: Construct, key: CfnKey): Secrets {
     payment: new CfnSecret(scope, 'PaymentSecrets', {
       description: 'STRIPE_SECRET_KEY and STRIPE_WEBHOOK_SECRETS; put in by hand, until then no order can be placed',
       kmsKeyId: key.attrArn,
-      // Nobody knows the secret that this makes up, so no event is believed until the real one is there.
+      // The generated secret is unknown to the provider, so every event is refused until the real one is set.
       generateSecretString: {
         secretStringTemplate: '{"STRIPE_SECRET_KEY":""}',
         generateStringKey: 'STRIPE_WEBHOOK_SECRETS',

@@ -136,7 +136,7 @@ function whatIsWrong(settings: Settings, { rateLimits = {}, mailLimits = {} }: O
   if (restore) wrong.push(...text('restore.bucket', restore.bucket, /^[a-z0-9.-]{3,63}$/, 'the name of a bucket'));
   if (alarmEmail !== undefined) wrong.push(...text('alarmEmail', alarmEmail, /^[^\s@]+@[^\s@]+$/, 'an address'));
   if (!settings.code && !existsSync(MANIFEST)) {
-    wrong.push('code is not told, and there is no workspace here to build it from');
+    wrong.push('code is missing, and there is no workspace here to build it from');
   }
   return wrong;
 }

@@ -5,7 +5,7 @@ type Threshold = Pick<CfnAlarmProps, 'comparisonOperator' | 'threshold' | 'datap
 /** When an alarm goes off. */
 export interface Comparison {
   readonly once: Threshold;
-  /** In so many of so many periods in a row; of all of these unless told. */
+  /** In `datapointsToAlarm` of `evaluationPeriods` periods in a row; by default in all of them. */
   times(datapointsToAlarm: number, evaluationPeriods?: number): Threshold;
 }
 

@@ -1,4 +1,4 @@
-//! What the functions were seen to call, and whether their roles allow just that.
+//! The recorded calls of the functions, and whether their roles allow exactly these.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
@@ -11,7 +11,7 @@ use crate::{
     policy::{LEADING_KEYS, Permission, Policy, Request, VIA_SERVICE},
 };
 
-/// A request that a function was seen to make.
+/// A recorded request of a function.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Call {
     /// Its resource in the templates.
@@ -45,7 +45,7 @@ fn parse(line: &str) -> Outcome<Call> {
                 local::DEAD_LETTERS_BUCKET => "DeadLettersBucket",
                 other => return Err(format!("the bucket {other} is none of the local stack's").into()),
             };
-            // Objects are not told apart by roles.
+            // Roles do not distinguish objects.
             format!("${{{name}.Arn}}{}", if object.is_empty() { "" } else { "/*" })
         }
     };
@@ -104,8 +104,8 @@ fn as_one_transaction(requests: &[Request]) -> Vec<Request> {
     each.map(|(one, other)| Request { action: one.action.clone(), ..other.clone() }).collect()
 }
 
-/// What Lambda does with a function's role, and no call of the function shows: it writes what the function prints, sends
-/// its traces, and where a mapping feeds it reads the stream and writes what is given up.
+/// What Lambda itself calls with a function's role: it writes logs and traces, and for a mapping it reads the stream and
+/// writes dead letters.
 fn of_lambda(template: &NormalizedTemplate, function: &str) -> Vec<Request> {
     let group = template.properties(function)["LoggingConfig"]["LogGroup"].as_str().unwrap_or_default();
     let group = group.replace('}', ".Arn}");
@@ -144,7 +144,7 @@ pub fn verify(template: &NormalizedTemplate, calls: &[Call]) -> Outcome<Vec<Stri
     for call in calls {
         let requests = by_function.get_mut(call.function.as_str());
         let requests =
-            requests.ok_or_else(|| format!("{} calls {}, and is not deployed", call.function, call.request))?;
+            requests.ok_or_else(|| format!("{} calls {}, which is not deployed", call.function, call.request))?;
         requests.push(call.request.clone());
         requests.extend(implied(&call.request));
     }
@@ -152,7 +152,7 @@ pub fn verify(template: &NormalizedTemplate, calls: &[Call]) -> Outcome<Vec<Stri
         requests.sort();
         requests.dedup();
         if requests.is_empty() {
-            found.push(format!("{function} was not seen to call anything: a test has to use it"));
+            found.push(format!("no call of {function} was recorded: a test has to use it"));
             continue;
         }
         requests.extend(as_one_transaction(&requests));

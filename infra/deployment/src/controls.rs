@@ -1,5 +1,5 @@
-//! The controls that a production deployment must have, one after the other. A template that lost one fails here, whatever
-//! the other template says.
+//! The controls that a production deployment must have, one after the other. A template that lost one fails here, independently
+//! of the other template.
 
 mod alarms;
 mod data;
@@ -19,7 +19,7 @@ use crate::{
     normalized_template::{NormalizedTemplate, STAGE},
 };
 
-/// What is wanted, and what of a template does not have it.
+/// A control, and what of a template lacks it.
 pub struct Control {
     pub name: &'static str,
     lacking: fn(&NormalizedTemplate) -> Outcome<Vec<String>>,
@@ -38,9 +38,9 @@ pub const CONTROLS: [Control; 51] = [
     Control { name: "every function has a role of its own", lacking: own_roles },
     Control { name: "only Lambda takes a function's role", lacking: |s| Ok(trust(s)) },
     Control { name: "no permission is for everything", lacking: |s| Ok(wildcards(s)) },
-    Control { name: "no function reaches what is not its business", lacking: calls::forbidden },
+    Control { name: "no function reaches data of others", lacking: calls::forbidden },
     Control { name: "every function is invoked by one service only", lacking: |s| Ok(invokers(s)) },
-    Control { name: "services of AWS may do their part, and no more", lacking: |s| Ok(services(s)) },
+    Control { name: "services of AWS have only the permissions they need", lacking: |s| Ok(services(s)) },
     // The table.
     Control {
         name: "the table is encrypted with the key",
@@ -69,7 +69,7 @@ pub const CONTROLS: [Control; 51] = [
         lacking: |s| of_table(s, "StreamSpecification", json!({"StreamViewType": "NEW_AND_OLD_IMAGES"})),
     },
     Control {
-        name: "data outlives the stack, and not a deployment that made it and failed",
+        name: "data outlives the stack, but not a failed deployment that created it",
         lacking: |s| Ok(retained(s)),
     },
     Control { name: "provisioned capacity scales, on the table and on each index", lacking: |s| Ok(scaling(s)) },
@@ -92,7 +92,7 @@ pub const CONTROLS: [Control; 51] = [
         lacking: |s| each(s, "AWS::S3::Bucket", |b| b["VersioningConfiguration"]["Status"] == "Enabled"),
     },
     Control {
-        name: "buckets forget what is no longer current",
+        name: "buckets delete versions that are no longer current",
         lacking: |s| {
             each(s, "AWS::S3::Bucket", |b| {
                 b["LifecycleConfiguration"]["Rules"].as_array().is_some_and(|rules| {
@@ -150,7 +150,7 @@ pub const CONTROLS: [Control; 51] = [
         },
     },
     Control {
-        name: "mappings filter what is nobody's business",
+        name: "mappings deliver only what their function handles",
         lacking: |s| {
             each(s, "AWS::Lambda::EventSourceMapping", |m| {
                 m["FilterCriteria"]["Filters"].as_array().is_some_and(|f| !f.is_empty())
@@ -205,9 +205,9 @@ pub const CONTROLS: [Control; 51] = [
         name: "logs are encrypted with the key",
         lacking: |s| each(s, "AWS::Logs::LogGroup", |g| g["KmsKeyId"] == "${Key.Arn}"),
     },
-    Control { name: "every alarm that is needed is there and tells somebody", lacking: |s| Ok(alarms(s)) },
-    Control { name: "alarms are told in confidence", lacking: |s| Ok(alarm_topic(s)) },
-    Control { name: "a dashboard shows how the shop does", lacking: |s| Ok(dashboard(s)) },
+    Control { name: "every alarm that is needed exists and notifies the topic", lacking: |s| Ok(alarms(s)) },
+    Control { name: "alarms are published encrypted", lacking: |s| Ok(alarm_topic(s)) },
+    Control { name: "a dashboard shows the state of the shop", lacking: |s| Ok(dashboard(s)) },
 ];
 
 const FUNCTIONS: &str = "AWS::Lambda::Function";

@@ -110,7 +110,7 @@ async fn run(arguments: &Arguments) -> Outcome<()> {
     for parameters in [debugging(&[]), debugging(&[("MailConfigurationSet", "bounces")])] {
         let resources = template::read(&sam(arguments)?, &parameters)?;
         let started = smoke::start_all(&NormalizedTemplate::of(&resources), &built).await?;
-        started.told.iter().for_each(|line| println!("ok      {line}"));
+        started.lines.iter().for_each(|line| println!("ok      {line}"));
         wrong.extend(started.wrong);
         calls.extend(started.calls);
     }
@@ -145,7 +145,7 @@ fn verdict(holds: bool) -> &'static str {
     if holds { "ok    " } else { "WRONG " }
 }
 
-/// The parameters of a deployment that logs everything, which is how functions tell what they read.
+/// The parameters of a deployment that logs everything: functions log which variables they read.
 fn debugging(more: &[(&str, &str)]) -> BTreeMap<String, String> {
     let mut parameters = CASES[0].parameters();
     let more = [("LogLevel", "debug")].iter().chain(more);
@@ -250,9 +250,9 @@ fn verify(deployment: &Deployment) -> Vec<String> {
 fn unexplained(deployments: &[Deployment], manual: &str) -> BTreeSet<String> {
     let headings: Vec<_> = manual.lines().filter_map(|line| line.strip_prefix("### ")).collect();
     let mut found = BTreeSet::new();
-    let mut told = BTreeSet::new();
+    let mut outputs = BTreeSet::new();
     for (_, _, normalized) in deployments.iter().flat_map(|deployment| &deployment.templates) {
-        told.extend(
+        outputs.extend(
             normalized.properties(template::OUTPUTS).as_object().into_iter().flatten().map(|(name, _)| name.as_str()),
         );
         for (name, alarm) in normalized.of_kind("AWS::CloudWatch::Alarm") {
@@ -269,7 +269,7 @@ fn unexplained(deployments: &[Deployment], manual: &str) -> BTreeSet<String> {
     for used in manual.split("output ").skip(1) {
         let name: String = used.chars().take_while(|c| c.is_ascii_alphanumeric()).collect();
         // In prose the word is followed by a small letter.
-        if name.starts_with(|c: char| c.is_ascii_uppercase()) && !told.contains(name.as_str()) {
+        if name.starts_with(|c: char| c.is_ascii_uppercase()) && !outputs.contains(name.as_str()) {
             found.insert(format!("docs/operations.md asks for output {name}, which no template has"));
         }
     }
@@ -296,8 +296,8 @@ fn calls_in(normalized: &NormalizedTemplate, calls: &[Call]) -> Vec<Call> {
     calls.iter().filter(applies).cloned().collect()
 }
 
-/// Takes every control away in turn, from either template, and looks who notices without looking at the other one. Who
-/// noticed what is left in a file.
+/// Removes every control in turn from either template, and checks that this is detected without the other template. What
+/// detected each is written to a file.
 fn mutate(deployments: &[Deployment], calls: &[Call], report: &Path) -> Outcome<()> {
     let (mut made, mut survivors) = (Vec::new(), Vec::new());
     let mut broken: BTreeSet<&str> = BTreeSet::new();
@@ -332,7 +332,7 @@ fn mutate(deployments: &[Deployment], calls: &[Call], report: &Path) -> Outcome<
     fs::write(report, made.concat())?;
     let by = noticed.iter().map(|(name, count)| format!("{name} {count}")).collect::<Vec<_>>().join(", ");
     println!(
-        "{}  mutations {}, survivors {} (noticed by: {by}; each in {})",
+        "{}  mutations {}, survivors {} (detected by: {by}; each in {})",
         verdict(survivors.is_empty()),
         made.len(),
         survivors.len(),
@@ -342,7 +342,7 @@ fn mutate(deployments: &[Deployment], calls: &[Call], report: &Path) -> Outcome<
     println!("{}  controls {}, none that no mutation breaks", verdict(unbroken.is_empty()), CONTROLS.len());
     match (survivors.is_empty(), unbroken.is_empty()) {
         (true, true) => Ok(()),
-        (false, _) => Err(format!("nobody notices:\n{}", survivors.join("\n")).into()),
+        (false, _) => Err(format!("no check detects:\n{}", survivors.join("\n")).into()),
         (_, false) => Err(format!("no mutation breaks:\n{}", unbroken.join("\n")).into()),
     }
 }

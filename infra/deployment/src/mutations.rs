@@ -1,4 +1,4 @@
-//! Every control taken away in turn, to see that somebody notices.
+//! Removes every control in turn, to check that this is detected.
 
 use serde_json::{Value, json};
 
@@ -54,7 +54,7 @@ impl Mutations<'_> {
         }
     }
 
-    /// A copy without a property, told by the way to it.
+    /// A copy without the property at a path.
     fn remove(&mut self, name: &str, path: &[&str]) {
         let (last, way) = path.split_last().expect("a way to somewhere");
         self.change(&format!("without {}", path.join(" ")), name, |resource| {

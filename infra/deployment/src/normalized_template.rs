@@ -146,7 +146,7 @@ fn renamed(text: &str) -> String {
 
 /// Plain values as text, JSON in a text as what it says, lists in one order. Where one value may stand for a list of one,
 /// it is a list.
-pub fn normal(value: &Value) -> Value {
+fn normal(value: &Value) -> Value {
     match value {
         Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), member(name, value))).collect(),
         Value::Array(items) => sorted(items.iter().map(normal).collect()),
@@ -232,7 +232,7 @@ fn route(route: &Value, resources: &Resources) -> (String, Value) {
     let integration = resources.get(integration).map_or(&Value::Null, |resource| &resource.properties);
     let function = integration["IntegrationUri"].as_str().unwrap_or_default();
     let kind = integration["IntegrationType"].as_str().unwrap_or_default();
-    // Told only where it is not POST.
+    // Written only where it is not POST.
     let method = integration["IntegrationMethod"].as_str().unwrap_or("POST");
     let to = json!({
         "Function": function,

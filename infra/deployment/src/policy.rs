@@ -57,7 +57,7 @@ impl Policy {
         let role = role.trim_start_matches("${").trim_end_matches(".Arn}");
         let properties = template.properties(role);
         if properties["ManagedPolicyArns"].as_array().is_some_and(|arns| !arns.is_empty()) {
-            return Err(format!("{role} takes statements from managed policies, which nobody sees here").into());
+            return Err(format!("{role} takes statements from managed policies, which are not read here").into());
         }
         for kind in ["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"] {
             if let Some((name, _)) = template.of_kind(kind).next() {
@@ -69,7 +69,7 @@ impl Policy {
         let statements: Vec<_> = statements.flatten().cloned().collect();
         for inverse in ["NotAction", "NotResource"] {
             if statements.iter().any(|statement| statement.get(inverse).is_some()) {
-                return Err(format!("{role} says {inverse}, which allows what nobody has named").into());
+                return Err(format!("{role} says {inverse}, which allows what is not named").into());
             }
         }
         Ok(Self { statements })
@@ -129,7 +129,7 @@ fn matches(statement: &Value, request: &Request) -> Outcome<bool> {
             return Err(format!("{operator} is not known here").into());
         }
         // Where a request has no such value, ForAllValues holds; no request of ours is without.
-        let given = request.context.get(key).ok_or_else(|| format!("{request} tells no {key}"))?;
+        let given = request.context.get(key).ok_or_else(|| format!("{request} has no {key}"))?;
         if !values.iter().any(|value| fits(value, given)) {
             return Ok(false);
         }

@@ -27,7 +27,7 @@ const DEPLOYED_AS: &str = "OneTill-Function-1A2B3C";
 
 const ADMIN: (&str, &str) = ("admin@shop.example", "harbour-lantern-42");
 
-/// What Lambda itself sets: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>. The keys are nobody's.
+/// What Lambda itself sets: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>. The keys are invalid.
 const OF_LAMBDA: [(&str, &str); 6] = [
     ("AWS_LAMBDA_FUNCTION_NAME", DEPLOYED_AS),
     ("AWS_REGION", "us-east-1"),
@@ -59,13 +59,13 @@ pub struct Built {
     pub events: PathBuf,
 }
 
-/// What was wrong, and what functions were seen to call at services that no local stack has.
+/// What was wrong, and the calls of functions to services that no local stack has.
 #[derive(Debug, Default)]
 pub struct Started {
     pub wrong: Vec<String>,
     pub calls: Vec<Call>,
     /// A line for each function.
-    pub told: Vec<String>,
+    pub lines: Vec<String>,
 }
 
 /// Starts each function of a template, invokes it, and reads what it logged.
@@ -88,16 +88,16 @@ pub async fn start_all(template: &NormalizedTemplate, built: &Built) -> Outcome<
     fs::create_dir_all(&built.logs)?;
     let mut started = Started::default();
     let mut shop = Shop { template, built, stack: &stack, visitor: Visitor::default() };
-    // Sessions first: the others are asked by whoever it lets in.
+    // Sessions first: the others need its tokens.
     let mut functions: Vec<_> = template.of_kind("AWS::Lambda::Function").map(|(name, _)| name).collect();
     functions.sort_by_key(|name| *name != "SessionsFunction");
     for function in functions {
         let services = Services::start(template).await?;
         match shop.try_out(function, &services).await {
-            Ok(told) => started.told.push(told),
+            Ok(line) => started.lines.push(line),
             Err(error) => started.wrong.push(format!("{function}: {error}")),
         }
-        started.calls.extend(services.heard(function));
+        started.calls.extend(services.calls(function));
     }
     stack.stop().await;
     Ok(started)
@@ -149,7 +149,7 @@ impl Shop<'_> {
                 .replace("${CursorKeys}", &arn("CursorKeys"))
                 .replace("${PaymentSecrets}", &arn("PaymentSecrets"));
             if value.contains("${") {
-                return Err(format!("{name} is {value}, which nobody here can make up").into());
+                return Err(format!("{name} is {value}, which is not known here").into());
             }
             environment.insert(name.clone(), value);
         }
@@ -270,7 +270,7 @@ impl Shop<'_> {
                 }
                 "handles a batch, and gives a poisoned one up"
             }
-            other => return Err(format!("nobody here knows what to ask of {other}: add it").into()),
+            other => return Err(format!("no request is known for {other}: add one").into()),
         };
         Ok(asked.to_owned())
     }
@@ -303,7 +303,7 @@ impl Shop<'_> {
     }
 }
 
-/// Has a record of an order tell of a customer who is there, and of this moment: nobody is told old news.
+/// Changes a record of an order to a customer who exists and to the current time: old changes are not mailed.
 fn happens_now(record: &mut Value, customer: &str) {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     for image in ["NewImage", "OldImage"] {
@@ -330,13 +330,13 @@ fn check_log(function: &str, log: &str) -> Outcome<()> {
             ["route", "status", "ms", "rru", "wru", "round_trips", "patterns", "cold_start", "request_id"].as_slice(),
         ),
     };
-    let told: Vec<_> = lines.iter().filter(|line| line["message"] == message).collect();
-    let first = told.first().ok_or_else(|| format!("it logged no {message}"))?;
+    let found: Vec<_> = lines.iter().filter(|line| line["message"] == message).collect();
+    let first = found.first().ok_or_else(|| format!("it logged no {message}"))?;
     let lacking: Vec<_> = fields.iter().filter(|field| first.get(**field).is_none_or(Value::is_null)).collect();
     if !lacking.is_empty() {
         return Err(format!("its line of an invocation lacks {lacking:?}: {first}").into());
     }
-    if first["cold_start"] != true || told.iter().skip(1).any(|line| line["cold_start"] != false) {
+    if first["cold_start"] != true || found.iter().skip(1).any(|line| line["cold_start"] != false) {
         return Err("only the first invocation is a cold start".into());
     }
     // Each pattern that the lines name and that consumed something is a metric.
@@ -344,7 +344,7 @@ fn check_log(function: &str, log: &str) -> Outcome<()> {
     let metrics: Vec<_> = lines.iter().filter(is_metric).collect();
     let unit = |line: &Value, name: &str| line[name].as_f64().unwrap_or_default();
     for (field, metric) in [("rru", "RRU"), ("wru", "WRU")] {
-        let consumed: f64 = told.iter().map(|line| unit(line, field)).sum();
+        let consumed: f64 = found.iter().map(|line| unit(line, field)).sum();
         let measured: f64 = metrics.iter().map(|line| unit(line, metric)).sum();
         if (consumed - measured).abs() > f64::EPSILON {
             return Err(format!("it consumed {consumed} {metric} by its lines, and {measured} by its metrics").into());
@@ -353,7 +353,7 @@ fn check_log(function: &str, log: &str) -> Outcome<()> {
     let counts = ["OverdueHolds", "UnknownPayments", "Disputes"];
     if function == "SweeperFunction" && !metrics.iter().any(|line| counts.iter().all(|name| line.get(*name).is_some()))
     {
-        return Err(format!("it tells no {counts:?}").into());
+        return Err(format!("it reports no {counts:?}").into());
     }
     Ok(())
 }

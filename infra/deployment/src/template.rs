@@ -22,12 +22,12 @@ const PSEUDO: [(&str, &str); 6] = [
 pub struct Resource {
     pub kind: String,
     pub properties: Value,
-    /// `DeletionPolicy` and `UpdateReplacePolicy`; `Delete` unless told.
+    /// `DeletionPolicy` and `UpdateReplacePolicy`; `Delete` by default.
     pub on_delete: String,
     pub on_replace: String,
 }
 
-/// What a template tells of the stack, read as if it were a resource.
+/// The outputs of the stack, read as if they were a resource.
 pub const OUTPUTS: &str = "Outputs";
 
 pub type Resources = BTreeMap<String, Resource>;
@@ -72,7 +72,7 @@ pub fn read(template: &Value, parameters: &BTreeMap<String, String>) -> Outcome<
 }
 
 /// The names of a template's resources: their logical ids, or, where CDK made those up, the path below the construct,
-/// which the template tells: `OneTill/Shop/ProductsFunction/Resource` is `ProductsFunction`.
+/// which the template has: `OneTill/Shop/ProductsFunction/Resource` is `ProductsFunction`.
 fn names(template: &Value) -> BTreeMap<String, String> {
     let resources = template["Resources"].as_object().into_iter().flatten();
     let named = resources.filter_map(|(id, resource)| {
@@ -94,17 +94,17 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn outputs(&self, outputs: &Value) -> Outcome<Resource> {
-        let mut told = Map::new();
+        let mut values = Map::new();
         for (name, output) in object(outputs, OUTPUTS)? {
             let condition = output["Condition"].as_str().map(|condition| self.condition(condition)).transpose()?;
             if condition != Some(false) {
                 let value = json!({"Description": output["Description"], "Value": self.value(&output["Value"])?});
-                told.insert(name.clone(), value);
+                values.insert(name.clone(), value);
             }
         }
         let policy = "Delete".to_owned();
         let kind = OUTPUTS.to_owned();
-        Ok(Resource { kind, properties: told.into(), on_delete: policy.clone(), on_replace: policy })
+        Ok(Resource { kind, properties: values.into(), on_delete: policy.clone(), on_replace: policy })
     }
 
     fn name(&self, id: &str) -> String {

@@ -1,4 +1,4 @@
-//! What is heard and seen of the shop.
+//! Alarms and the dashboard.
 
 use serde_json::{Value, json};
 
@@ -37,7 +37,7 @@ struct Needed {
     expression: Option<&'static str>,
     /// The most its threshold may be.
     threshold: f64,
-    /// The most it may look back before it tells.
+    /// The longest time before it goes off, in minutes.
     minutes: u32,
 }
 
@@ -125,7 +125,7 @@ impl Needed {
             && looks_back.is_some_and(|minutes| minutes <= f64::from(self.minutes))
             && (self.expression.is_none() || has_a_period_to_spare(alarm))
             && (!self.statistic.starts_with('p') || alarm["EvaluateLowSampleCountPercentile"] == "ignore")
-            && tells(alarm)
+            && notifies_above(alarm)
     }
 }
 
@@ -135,24 +135,24 @@ fn has_a_period_to_spare(alarm: &Value) -> bool {
     number("EvaluationPeriods").zip(number("DatapointsToAlarm")).is_some_and(|(looked_at, over)| looked_at > over)
 }
 
-fn is_heard(alarm: &Value) -> bool {
+fn notifies(alarm: &Value) -> bool {
     alarm["AlarmActions"] == json!(["${AlarmTopic}"])
         && alarm.get("ActionsEnabled").is_none_or(|enabled| enabled == "true")
 }
 
-fn tells(alarm: &Value) -> bool {
-    is_heard(alarm)
+fn notifies_above(alarm: &Value) -> bool {
+    notifies(alarm)
         && matches!(
             alarm["ComparisonOperator"].as_str(),
             Some("GreaterThanThreshold" | "GreaterThanOrEqualToThreshold")
         )
 }
 
-/// Whether an alarm tells that a mapping no longer looks into the stream: it counts each look, and is silent when it is
+/// Whether an alarm goes off when a mapping no longer polls the stream: each poll is counted, and none is when it is
 /// disabled or gone. <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html#event-source-mapping-metrics>
 fn stopped(template: &NormalizedTemplate, consumer: &str) -> bool {
     let mapping = format!("${{{consumer}Mapping}}");
-    let looked = |alarm: &Value| {
+    let watches = |alarm: &Value| {
         watched(alarm)
             == [(
                 "AWS/Lambda".to_owned(),
@@ -165,11 +165,11 @@ fn stopped(template: &NormalizedTemplate, consumer: &str) -> bool {
             && alarm["TreatMissingData"] == "breaching"
             && alarm["Period"] == "300"
             && alarm["EvaluationPeriods"] == "3"
-            && is_heard(alarm)
+            && notifies(alarm)
     };
     let counts = &template.properties(&format!("{consumer}Mapping"))["MetricsConfig"]["Metrics"];
     *counts == json!(["EventCount"])
-        && template.of_kind("AWS::CloudWatch::Alarm").any(|(_, alarm)| looked(&alarm.properties))
+        && template.of_kind("AWS::CloudWatch::Alarm").any(|(_, alarm)| watches(&alarm.properties))
 }
 
 pub fn alarms(template: &NormalizedTemplate) -> Vec<String> {
@@ -179,11 +179,11 @@ pub fn alarms(template: &NormalizedTemplate) -> Vec<String> {
         .filter_map(|needed| needed.metrics.into_iter().next())
         .map(|(namespace, metric, dimensions)| format!("{namespace} {metric} {dimensions:?}"))
         .collect();
-    // A sweeper that does not run tells nothing, and that is what has to be heard.
-    let silent = template.properties("OverdueHoldsAlarm")["TreatMissingData"] == "breaching";
-    found.extend(lacks(silent, "OverdueHoldsAlarm hears when nothing is told"));
+    // A sweeper that does not run reports no metric, and that has to raise the alarm.
+    let without_data = template.properties("OverdueHoldsAlarm")["TreatMissingData"] == "breaching";
+    found.extend(lacks(without_data, "OverdueHoldsAlarm goes off without data"));
     for consumer in ["Notifications", "Projections"] {
-        found.extend(lacks(stopped(template, consumer), &format!("{consumer}Mapping is heard when it stops")));
+        found.extend(lacks(stopped(template, consumer), &format!("an alarm goes off when {consumer}Mapping stops")));
     }
     // The alarm on letters counts by the metrics of the bucket.
     let counted = template.properties("DeadLettersBucket")["MetricsConfigurations"] == json!([{"Id": "Letters"}]);
@@ -200,7 +200,7 @@ pub fn alarm_topic(template: &NormalizedTemplate) -> Vec<String> {
         |s: &Value| s["Effect"] == "Deny" && s["Condition"] == json!({"Bool": {"aws:SecureTransport": ["false"]}});
     let mut found = lacks(encrypted, "AlarmTopic is encrypted with the key");
     found.extend(lacks(statements.any(refuses), "AlarmTopic refuses what is not TLS"));
-    // CloudWatch has to be allowed the key and the topic, or no alarm is heard.
+    // CloudWatch has to be allowed the key and the topic, or no alarm is published.
     for action in ["kms:GenerateDataKey*", "kms:Decrypt"] {
         let may = allows(&template.properties("Key")["KeyPolicy"], "cloudwatch.amazonaws.com", action, &own_account());
         found.extend(lacks(may, &format!("CloudWatch may {action}")));

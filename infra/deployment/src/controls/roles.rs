@@ -103,7 +103,7 @@ pub fn allows(document: &Value, service: &str, action: &str, condition: &Value) 
     })
 }
 
-/// Only for this account, whoever else the service works for.
+/// Only for this account.
 pub fn own_account() -> Value {
     json!({"StringEquals": {"aws:SourceAccount": ["111122223333"]}})
 }

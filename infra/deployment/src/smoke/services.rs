@@ -14,13 +14,13 @@ use crate::{Outcome, calls::Call, normalized_template::NormalizedTemplate, polic
 /// The services that a local stack has no engine for: Secrets Manager, with what the template makes it keep, and SES.
 pub struct Services {
     pub url: String,
-    heard: Arc<Mutex<BTreeSet<(String, String)>>>,
+    calls: Arc<Mutex<BTreeSet<(String, String)>>>,
 }
 
 #[derive(Clone)]
 struct Kept {
     secrets: Arc<BTreeMap<String, String>>,
-    heard: Arc<Mutex<BTreeSet<(String, String)>>>,
+    calls: Arc<Mutex<BTreeSet<(String, String)>>>,
 }
 
 impl Services {
@@ -33,38 +33,38 @@ impl Services {
             members.entry("STRIPE_SECRET_KEY".to_owned()).and_modify(|key| "sk_test_of_nobody".clone_into(key));
             (arn(name), json!(members).to_string())
         });
-        let heard = Arc::new(Mutex::default());
-        let kept = Kept { secrets: Arc::new(secrets.into()), heard: Arc::clone(&heard) };
+        let calls = Arc::new(Mutex::default());
+        let kept = Kept { secrets: Arc::new(secrets.into()), calls: Arc::clone(&calls) };
         let router = Router::new()
             .route("/", post(get_secret))
             .route("/v2/email/outbound-emails", post(send_email))
             .with_state(kept);
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Ok(Self { url, heard })
+        Ok(Self { url, calls })
     }
 
     /// As requests of a function.
-    pub fn heard(&self, function: &str) -> Vec<Call> {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn calls(&self, function: &str) -> Vec<Call> {
+        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         let call = |(action, resource): &(String, String)| Call {
             function: function.to_owned(),
             request: Request::new(action, resource),
         };
-        heard.iter().map(call).collect()
+        calls.iter().map(call).collect()
     }
 }
 
 impl Kept {
-    fn hear(&self, action: &str, resource: &str) {
-        let heard = (action.to_owned(), resource.to_owned());
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).insert(heard);
+    fn record(&self, action: &str, resource: &str) {
+        let call = (action.to_owned(), resource.to_owned());
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).insert(call);
     }
 }
 
 async fn get_secret(State(kept): State<Kept>, body: String) -> Json<Value> {
     let request: Value = serde_json::from_str(&body).unwrap_or_default();
     let id = request["SecretId"].as_str().unwrap_or_default();
-    kept.hear("secretsmanager:GetSecretValue", &format!("${{{}}}", id.rsplit(':').next().unwrap_or_default()));
+    kept.record("secretsmanager:GetSecretValue", &format!("${{{}}}", id.rsplit(':').next().unwrap_or_default()));
     Json(json!({"ARN": id, "Name": id, "VersionId": "1", "SecretString": kept.secrets.get(id)}))
 }
 
@@ -73,9 +73,9 @@ async fn send_email(State(kept): State<Kept>, body: String) -> Json<Value> {
     let of_ses = |what: &str, name: &str| format!("arn:aws:ses:us-east-1:111122223333:{what}/{name}");
     let from = request["FromEmailAddress"].as_str().unwrap_or_default();
     let domain = from.trim_end_matches('>').rsplit('@').next().unwrap_or_default();
-    kept.hear("ses:SendEmail", &of_ses("identity", domain));
+    kept.record("ses:SendEmail", &of_ses("identity", domain));
     if let Some(set) = request["ConfigurationSetName"].as_str() {
-        kept.hear("ses:SendEmail", &of_ses("configuration-set", set));
+        kept.record("ses:SendEmail", &of_ses("configuration-set", set));
     }
     Json(json!({"MessageId": "1"}))
 }
