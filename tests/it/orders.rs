@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Order, OrderId, Placement, VoidReason};
+use domain::{Order, OrderId, Placement, VoidReason, pricing::Adjustment};
 use e2e::{Answer, Shop, Shopper, engine_counts_like_aws, usd};
 use futures::future::join_all;
 use jiff::SignedDuration;
@@ -769,6 +769,17 @@ async fn stock_sold_and_left_add_up() {
 
 /// Places an order without paying it, like a checkout that crashes before it pays.
 pub async fn hold(shop: &Shop, shopper: &Shopper, token: &str, key: &str) -> Order {
+    hold_adjusted(shop, shopper, token, key, &[]).await
+}
+
+/// The same of an order whose price is adjusted, which no route does yet.
+pub async fn hold_adjusted(
+    shop: &Shop,
+    shopper: &Shopper,
+    token: &str,
+    key: &str,
+    adjustments: &[Adjustment],
+) -> Order {
     let cart = cart_of(shop, shopper).await;
     let ids: Vec<_> = cart.lines.keys().cloned().collect();
     let pages = shop.stack.table.products_get(&ids).await.unwrap();
@@ -784,6 +795,7 @@ pub async fn hold(shop: &Shop, shopper: &Shopper, token: &str, key: &str) -> Ord
         products: &products,
         incarnations: &incarnations,
         currency: products[0].price.currency(),
+        adjustments,
         expected_total: None,
         ship_to: None,
         now: shop.clock.now(),

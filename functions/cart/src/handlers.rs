@@ -14,7 +14,7 @@ use http::{HeaderValue, header};
 use table::{CartWrite, CartWriteError};
 
 use crate::{
-    State,
+    state::State,
     wire::{AddItemRequest, CartResponse, SetQuantityRequest, ids},
 };
 

@@ -24,6 +24,7 @@ pub fn held() -> Order {
         products: &products,
         incarnations: &BTreeMap::new(),
         currency: Currency::USD,
+        adjustments: &[],
         expected_total: None,
         ship_to: Some(address()),
         now: NOW,

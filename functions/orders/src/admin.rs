@@ -14,7 +14,8 @@ use table::{CustomerOrder, DayPosition, DuePosition, Open, Table, keys};
 use utoipa::IntoParams;
 
 use crate::{
-    State, answer,
+    answer,
+    state::State,
     wire::{OrderListResponse, OrderResponse},
 };
 

@@ -9,7 +9,7 @@ use payments::NotChargeable;
 
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema, Type};
 
-use crate::State;
+use crate::state::State;
 
 const AMOUNT: Members = Members {
     schema: "AmountProblem",

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use domain::{Order, OrderEvent};
 use http::{StatusCode, header};
 
-use crate::{State, amounts::AmountNotChargeable, idempotent::OrderTarget, wire::OrderResponse};
+use crate::{amounts::AmountNotChargeable, state::State, target::OrderTarget, wire::OrderResponse};
 
 /// The order that ended without a payment.
 const ENDED: Members =

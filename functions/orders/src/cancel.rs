@@ -6,11 +6,12 @@ use domain::{CancelDecision, Order, OrderId, VoidReason};
 use saga::TimeBudget;
 
 use crate::{
-    State,
     amounts::AmountNotRefundable,
     fulfilment::{OrderStateConflict, state_conflict},
-    idempotent::{self, Decision, OrderTarget},
-    saga_problem,
+    idempotent::{self, Decision},
+    problems::saga_problem,
+    state::State,
+    target::OrderTarget,
     wire::OrderResponse,
 };
 

@@ -24,10 +24,10 @@ use table::{
 };
 
 use crate::{
-    PaymentMissing, State,
     amounts::AmountNotChargeable,
     answer::{self, OrderCancelled, PaymentDeclined, PaymentExpired},
-    payment_missing, saga_problem,
+    problems::{PaymentMissing, payment_missing, saga_problem},
+    state::State,
     wire::{OrderResponse, PlaceOrderRequest},
 };
 
@@ -151,6 +151,7 @@ async fn order(context: &Context, session: &Session, cart: &Cart, asked: &Checko
         products: &products,
         incarnations: &incarnations,
         currency: context.policy.currency,
+        adjustments: &[],
         expected_total: asked.expected_total,
         ship_to,
         now: context.clock.now(),

@@ -5,7 +5,7 @@ use axum::{Json, extract::State as Extract, response::IntoResponse};
 use domain::OrderId;
 
 use crate::{
-    State,
+    state::State,
     wire::{OrderListResponse, OrderResponse},
 };
 

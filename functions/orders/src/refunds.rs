@@ -11,10 +11,11 @@ use serde::Serialize;
 use utoipa::openapi::{OneOfBuilder, RefOr, Schema};
 
 use crate::{
-    State,
     amounts::AmountNotRefundable,
     fulfilment::OrderStateConflict,
-    idempotent::{self, Decision, OrderTarget},
+    idempotent::{self, Decision},
+    state::State,
+    target::OrderTarget,
     wire::{OrderResponse, RefundOrderRequest, ReturnedLineRequest},
 };
 

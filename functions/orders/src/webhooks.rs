@@ -14,7 +14,7 @@ use saga::EventOutcome;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{State, saga_problem};
+use crate::{problems::saga_problem, state::State};
 
 api::codes! {
     EventContradicts = Code::unprocessable(

@@ -19,7 +19,7 @@ use table::{PriceRange, ProductPage, SortOrder};
 use utoipa::IntoParams;
 
 use crate::{
-    State,
+    state::State,
     wire::{ProductCardResponse, ProductListResponse, ProductResponse},
 };
 

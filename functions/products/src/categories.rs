@@ -11,28 +11,20 @@ use axum::{Json, extract::State as Extract, response::IntoResponse};
 use domain::{Category, CategoryPath};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use table::{CategoryDeleteError, CategoryPosition, Shown, StoreError, Table};
+use table::{CategoryDeleteError, Shown, StoreError, Table};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{State, catalog::public};
+use crate::{
+    catalog::public,
+    category_page::{CategoryPage, CategoryPageKey},
+    state::State,
+};
 
 /// Most shops show all categories at once: they fit a page.
-type CategoryPage = Page<100>;
+type CategoryListPage = Page<100>;
 
 api::codes! {
     CategoryNotEmpty = Code::conflict("category_not_empty", "the category has products or categories in it");
-}
-
-/// A page of categories from the table.
-pub type Categories = table::Page<Category, CategoryPosition>;
-
-/// Which page of which list.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Selection {
-    /// `None` is the whole tree.
-    parent: Option<CategoryPath>,
-    limit: i32,
-    after: Option<CategoryPosition>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -81,7 +73,7 @@ impl From<&Category> for CategoryResponse {
 /// Lists the categories that have products, by name, each before those below it.
 ///
 /// With `parent`, only the direct children of that category.
-#[utoipa::path(get, path = "/categories", operation_id = "listCategories", tag = "products", params(CategoryListParams, CategoryPage),
+#[utoipa::path(get, path = "/categories", operation_id = "listCategories", tag = "products", params(CategoryListParams, CategoryListPage),
     security(()),
     responses(
         (status = 200, description = "a page of categories", body = CategoryListResponse),
@@ -90,7 +82,7 @@ impl From<&Category> for CategoryResponse {
 pub async fn list(
     Extract(state): Extract<State>,
     QueryParams(params): QueryParams<CategoryListParams>,
-    page: CategoryPage,
+    page: CategoryListPage,
 ) -> Result<impl IntoResponse, Problem> {
     let (list, page) = wanted(&params, page)?;
     let table = &state.context.table;
@@ -101,7 +93,7 @@ pub async fn list(
 
 /// Lists all categories, including empty ones.
 #[utoipa::path(get, path = "/admin/categories", operation_id = "listAllCategories", tag = "products",
-    params(CategoryListParams, CategoryPage), security(("admin" = [])),
+    params(CategoryListParams, CategoryListPage), security(("admin" = [])),
     responses(
         (status = 200, description = "a page of categories", body = CategoryListResponse),
         (status = 422, description = "`category_invalid`"),
@@ -110,7 +102,7 @@ pub async fn list_all(
     _: Admin,
     Extract(state): Extract<State>,
     QueryParams(params): QueryParams<CategoryListParams>,
-    page: CategoryPage,
+    page: CategoryListPage,
 ) -> Result<Json<CategoryListResponse>, Problem> {
     let (list, page) = wanted(&params, page)?;
     let found = read(&state.context.table, &list, Shown::All).await?;
@@ -152,17 +144,17 @@ pub async fn remove(
 }
 
 /// The list that is asked for, and its page.
-fn wanted(params: &CategoryListParams, page: CategoryPage) -> Result<(Selection, CategoryPage), Problem> {
+fn wanted(params: &CategoryListParams, page: CategoryListPage) -> Result<(CategoryPageKey, CategoryListPage), Problem> {
     let parent = match params.parent.as_deref() {
         None => None,
         Some("") => Some(CategoryPath::default()),
         Some(path) => Some(CategoryPath::sought(path)?),
     };
     let page = page.of(format_args!("{:?}", parent.as_ref().map(CategoryPath::to_string)));
-    Ok((Selection { parent, limit: page.limit, after: page.after()? }, page))
+    Ok((CategoryPageKey { parent, limit: page.limit, after: page.after()? }, page))
 }
 
-async fn read(table: &Table, list: &Selection, shown: Shown) -> Result<Categories, StoreError> {
+async fn read(table: &Table, list: &CategoryPageKey, shown: Shown) -> Result<CategoryPage, StoreError> {
     match &list.parent {
         Some(parent) => table.category_list_children(parent, shown, list.limit, list.after.as_ref()).await,
         None => table.category_list_tree(shown, list.limit, list.after.as_ref()).await,

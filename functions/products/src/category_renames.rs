@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use table::Table;
 use utoipa::ToSchema;
 
-use crate::State;
+use crate::state::State;
 
 /// A category to rename.
 #[derive(Debug, Deserialize, ToSchema)]

@@ -13,7 +13,7 @@ use domain::{Address, AddressId};
 use http::{StatusCode, header};
 
 use crate::{
-    State,
+    state::State,
     wire::{AddressListResponse, AddressRequest, AddressResponse},
 };
 

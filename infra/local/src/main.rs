@@ -7,12 +7,13 @@ use std::{
     sync::Arc,
 };
 
-use api::{BasePath, Policy, rates::Rates, telemetry};
+use api::{BasePath, Policy, rates::Rates};
 use clap::{Parser, ValueEnum};
 use domain::{Email, Password};
 use local::{AdminAccount, Seed, Stack, StackOptions, Streams, error_chain};
 use notifications::MailLimits;
 use payments::{PaymentProvider, Stripe, StripeConfig};
+use runtime::telemetry;
 use rustix::fs::Mode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::{Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
@@ -130,7 +131,7 @@ impl Arguments {
         };
         let provider: Option<Arc<dyn PaymentProvider>> = match self.payments {
             PaymentsArgument::Local => None,
-            PaymentsArgument::Stripe => Some(Arc::new(Stripe::new(StripeConfig::from_env(api::lambda::variable)?)?)),
+            PaymentsArgument::Stripe => Some(Arc::new(Stripe::new(StripeConfig::from_env(runtime::variable)?)?)),
         };
         Ok(StackOptions {
             port: self.port,

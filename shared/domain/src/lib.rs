@@ -15,6 +15,7 @@ mod ids;
 mod invalid;
 mod money;
 mod order;
+pub mod pricing;
 mod product;
 mod reason;
 mod refund;
@@ -38,9 +39,7 @@ pub use invalid::Invalid;
 pub use iso_currency::Currency;
 pub use jiff::Timestamp;
 pub use money::{MAX_PRICE_MINOR, Money, parse_currency};
-pub use order::{
-    HistoryEntry, Order, OrderEvent, OrderLine, OrderState, Payment, PaymentState, PlaceError, Placement, Totals,
-};
+pub use order::{HistoryEntry, Order, OrderEvent, OrderLine, OrderState, Payment, PaymentState, PlaceError, Placement};
 pub use product::{
     Attributes, CategoryPath, MAX_CATEGORY_DEPTH, Manufacturer, Product, ProductName, Quantity, StockDelta, Thumbnail,
 };

@@ -192,6 +192,7 @@ fn placed() -> Order {
         products: &[mug],
         incarnations: &BTreeMap::new(),
         currency: Currency::USD,
+        adjustments: &[],
         expected_total: None,
         ship_to: None,
         now: NOW,
