@@ -102,8 +102,7 @@ impl Saga {
 
     /// Reading one's own write is a courtesy: the stream repairs what is missing, so a failure is not the order's.
     pub async fn project(&self, order: &Order) {
-        // Lines never change: the first settlement projects them.
-        if order.version > 3 {
+        if order.lines_are_projected() {
             return self.list(order).await;
         }
         if let Err(error) = self.table.order_project(order).await {
