@@ -342,6 +342,23 @@ mod tests {
     }
 
     #[test]
+    fn a_digest_is_the_one_that_is_stored_with_products() {
+        let digest = |line: &str, replace| {
+            let options = ImportOptions { replace, ..options() };
+            serde_json::to_value(parse(line.as_bytes(), &options).unwrap().digest).unwrap()
+        };
+        let short = r#"{"id":"mug","name":"Mug","price":"8.90","currency":"USD"}"#;
+        let whole = r#"{"id":"mug","name":"Müg \"M\"","price":"8.90","currency":"USD","category":["Kitchen","Mugs"],
+            "thumbnail":"mug.jpg","manufacturer":null,"featuredRank":3,"description":" <p>Blue</p> ",
+            "attrs":{"size":9,"license":"x"},"source":"y","stock":4}"#
+            .replace('\n', " ");
+
+        assert_eq!(digest(short, false), "ca6164ee69f83fcae8914496a1f8cce3");
+        assert_eq!(digest(&whole, false), "4ed1b1db112cf7f43c505b50aca5903f");
+        assert_eq!(digest(&whole, true), "4dabf6ccf434e8d63fda65757eb80e30");
+    }
+
+    #[test]
     fn prices_follow_the_decimals_of_their_currency() {
         let minor = |price: &str, currency: &str| {
             let record = json!({ "id": "mug", "name": "Mug", "price": price, "currency": currency });
