@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::{
     operation::{delete_item::DeleteItemError, put_item::PutItemError, update_item::UpdateItemError},
     types::{AttributeValue, error::ConditionalCheckFailedException},
 };
+use futures::FutureExt as _;
 
 use crate::{
     StoreError,
@@ -67,18 +68,20 @@ pub(crate) struct ConditionFailed {
 }
 
 /// Awaits one write with a condition and counts it for its access pattern, whether or not it succeeds.
-pub(crate) async fn write_if<O: Metered, E: ConditionalError>(
+pub(crate) fn write_if<O: Metered, E: ConditionalError>(
     pattern: Pattern,
     call: impl Future<Output = Result<O, SdkError<E, HttpResponse>>>,
-) -> Result<Result<O, ConditionFailed>, StoreError> {
-    let error = match metered(pattern, call).await {
-        Ok(output) => return Ok(Ok(output)),
-        Err(error) => error,
-    };
-    match error.as_service_error().and_then(ConditionalError::condition_failed) {
-        Some(failed) => Ok(Err(ConditionFailed { item: failed.item.clone() })),
-        None => Err(error.into()),
-    }
+) -> impl Future<Output = Result<Result<O, ConditionFailed>, StoreError>> {
+    metered(pattern, call).map(|result| {
+        let error = match result {
+            Ok(output) => return Ok(Ok(output)),
+            Err(error) => error,
+        };
+        match error.as_service_error().and_then(ConditionalError::condition_failed) {
+            Some(failed) => Ok(Err(ConditionFailed { item: failed.item.clone() })),
+            None => Err(error.into()),
+        }
+    })
 }
 
 /// An error of a write that can have a condition.
