@@ -783,7 +783,7 @@ pub async fn hold(shop: &Shop, shopper: &Shopper, token: &str, key: &str) -> Ord
         cart: &cart,
         products: &products,
         incarnations: &incarnations,
-        currency: products[0].price.currency(),
+        currency: products[0].details.price.currency(),
         expected_total: None,
         ship_to: None,
         now: shop.clock.now(),

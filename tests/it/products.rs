@@ -714,7 +714,7 @@ async fn a_product_from_before_in_another_currency_is_neither_bought_nor_counted
 
     let table = &shop.stack.table;
     let mut record = table.product_get_consistent(&mug).await.expect("the table answers").expect("it is there").record;
-    record.product.price = domain::Money::price(800, Currency::EUR).expect("a price");
+    record.product.details.price = domain::Money::price(800, Currency::EUR).expect("a price");
     let staff = "staff".parse().expect("an id");
     table.product_put(&record.changed(shop.clock.now()), 100, &staff).await.expect("nobody else changes it");
 
@@ -823,21 +823,16 @@ async fn a_product_and_a_category_from_before_are_still_shown() {
     let shop = Shop::with_stream().await;
     let table = &shop.stack.table;
     let now = shop.clock.now();
-    let product = domain::Product {
-        id: "old".parse().expect("an id"),
-        name: domain::ProductName::stored("So\u{ad}fa".to_owned()),
+    let price = domain::Money::price(899, Currency::USD).expect("a price");
+    let details = domain::ProductDetails {
         category: domain::CategoryPath::stored("Liv\u{200b}ing"),
-        price: domain::Money::price(899, Currency::USD).expect("a price"),
-        thumbnail: None,
         manufacturer: Some(domain::Manufacturer::stored("Pot\u{200b}ter".to_owned())),
         attributes: domain::Attributes::stored([("size".to_owned(), "9\r\ncm".to_owned())].into()),
-        featured_rank: None,
-        version: 1,
-        created_at: now,
-        updated_at: now,
+        ..domain::ProductDetails::new(domain::ProductName::stored("So\u{ad}fa".to_owned()), price)
     };
+    let product = domain::Product::new("old".parse().expect("an id"), details, now);
     let record = table::ProductRecord { product: product.clone(), description: None, imported: None };
-    table.categories_add(&[product.category.clone()].into()).await.expect("the table answers");
+    table.categories_add(&[product.details.category.clone()].into()).await.expect("the table answers");
     table.product_create(&record, 5, &"staff".parse().expect("an id"), uuid::Uuid::now_v7()).await.expect("it is new");
     shop.drain().await;
     let (admin, ann) = (shop.admin().await, shop.customer().await);

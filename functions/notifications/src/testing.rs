@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    Address, Attributes, Cart, CartLine, CategoryPath, CountryCode, Currency, Customer, CustomerName, Email, Money,
-    Order, Placement, Product, ProductName, Quantity, Role, Timestamp,
+    Address, Cart, CartLine, CountryCode, Currency, Customer, CustomerName, Email, Money, Order, Placement, Product,
+    ProductDetails, ProductName, Quantity, Role, Timestamp,
 };
 
 use crate::Sender;
@@ -32,19 +32,8 @@ pub fn held() -> Order {
 }
 
 fn product(id: &str, name: &str, price: i64) -> Product {
-    Product {
-        id: id.parse().unwrap(),
-        name: ProductName::parse(name).unwrap(),
-        category: CategoryPath::default(),
-        price: usd(price),
-        thumbnail: None,
-        manufacturer: None,
-        attributes: Attributes::default(),
-        featured_rank: None,
-        version: 1,
-        created_at: NOW,
-        updated_at: NOW,
-    }
+    let details = ProductDetails::new(ProductName::parse(name).unwrap(), usd(price));
+    Product::new(id.parse().unwrap(), details, NOW)
 }
 
 fn address() -> Address {

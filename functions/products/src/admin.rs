@@ -7,7 +7,7 @@ use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
 };
-use domain::{CategoryPath, Product, ProductId, Rating, sanitise};
+use domain::{CategoryPath, Product, ProductDetails, ProductId, Rating, sanitise};
 use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use table::{PriorRequest, ProductCreateOnceError, ProductPage, ProductRecord, ProductWriteError, StoredDescription};
@@ -40,7 +40,7 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     let (table, clock) = (&state.context.table, &state.context.clock);
     let (product, available) = request.product(|| clock.uuid_v7().into(), clock.now())?;
-    product.is_priced_in(state.context.policy.currency)?;
+    product.details.is_priced_in(state.context.policy.currency)?;
     let once = key.map(|key| key.request(&admin.uid, CREATE, &request));
     // Before a description is stored that no product would have.
     if let Some(once) = &once
@@ -51,7 +51,7 @@ pub async fn create(
     let id = product.id.clone();
     let description = stored_description(&state, &id, request.description).await?;
 
-    remember_category(&state, &product.category).await?;
+    remember_category(&state, &product.details.category).await?;
     let record = ProductRecord { product, description, imported: None };
     let move_id = clock.uuid_v7();
     let page = ProductPage { record, available, incarnation: Some(move_id.into()), rating: Rating::default() };
@@ -115,10 +115,10 @@ pub async fn replace(
     Json(request): Json<ReplaceProductRequest>,
 ) -> Result<impl IntoResponse, Problem> {
     let page = read(&state, &id, &if_match).await?;
-    let product = request.replacing(&page.record.product)?;
-    product.is_priced_in(state.context.policy.currency)?;
+    let details = request.details()?;
+    details.is_priced_in(state.context.policy.currency)?;
     let description = stored_description(&state, &id, request.description).await?;
-    write(&state, &admin, page, product, description).await
+    write(&state, &admin, page, details, description).await
 }
 
 /// Changes what the body names, and leaves the rest.
@@ -137,13 +137,14 @@ pub async fn patch(
     Json(request): Json<PatchProductRequest>,
 ) -> Result<impl IntoResponse, Problem> {
     let page = read(&state, &id, &if_match).await?;
-    let product = request.changing(&page.record.product)?;
+    let old = &page.record.product.details;
+    let details = old.clone().changed(request.change()?);
     // One that was written before in another currency keeps it until its price is changed.
-    if product.price != page.record.product.price {
-        product.is_priced_in(state.context.policy.currency)?;
+    if details.price != old.price {
+        details.is_priced_in(state.context.policy.currency)?;
     }
     let description = page.record.description.clone();
-    write(&state, &admin, page, product, description).await
+    write(&state, &admin, page, details, description).await
 }
 
 /// Deletes a product. Orders keep their copy of it.
@@ -186,12 +187,13 @@ pub async fn write(
     state: &State,
     admin: &Admin,
     page: ProductPage,
-    product: Product,
+    details: ProductDetails,
     description: Option<StoredDescription>,
 ) -> Result<impl IntoResponse + use<>, Problem> {
-    if product.category != page.record.product.category {
-        remember_category(state, &product.category).await?;
+    if details.category != page.record.product.details.category {
+        remember_category(state, &details.category).await?;
     }
+    let product = Product { details, ..page.record.product.clone() };
     let imported = page.record.imported.clone();
     let record = ProductRecord { product, description, imported }.changed(state.context.clock.now());
     state.context.table.product_put(&record, page.available, &admin.uid).await.map_err(write_problem)?;

@@ -208,7 +208,7 @@ async fn with_description(
         None => None,
     };
     let record = ProductRecord { product: parsed.product, description, imported: Some(parsed.digest) };
-    let says = if options.replace { Says::Everything } else { Says::Only(parsed.says) };
+    let says = if options.replace { Says::Everything } else { Says::Only(Box::new(parsed.said)) };
     Ok((place, ImportRecord { record, stock: parsed.stock, says }))
 }
 

@@ -16,6 +16,7 @@ mod invalid;
 mod money;
 mod order;
 mod product;
+mod product_details;
 mod reason;
 mod refund;
 mod review;
@@ -41,9 +42,8 @@ pub use money::{MAX_PRICE_MINOR, Money, parse_currency};
 pub use order::{
     HistoryEntry, Order, OrderEvent, OrderLine, OrderState, Payment, PaymentState, PlaceError, Placement, Totals,
 };
-pub use product::{
-    Attributes, CategoryPath, MAX_CATEGORY_DEPTH, Manufacturer, Product, ProductName, Quantity, StockDelta, Thumbnail,
-};
+pub use product::{Attributes, CategoryPath, MAX_CATEGORY_DEPTH, Product, Quantity, StockDelta};
+pub use product_details::*;
 pub use reason::Reason;
 pub use refund::{Refund, RefundError, RefundRequest, RefundState, ReturnedLine};
 pub use review::{Rating, Review, ReviewText, Stars};

@@ -339,12 +339,12 @@ impl Order {
         for (id, line) in &cart.lines {
             match products.iter().find(|p| p.id == *id) {
                 None => not_sold.push(id.clone()),
-                Some(product) if product.price.currency() != currency => foreign.push(id.clone()),
+                Some(product) if product.details.price.currency() != currency => foreign.push(id.clone()),
                 Some(product) => lines.push(OrderLine {
                     product: id.clone(),
-                    name: product.name.as_str().to_owned(),
+                    name: product.details.name.as_str().to_owned(),
                     quantity: line.quantity,
-                    unit_price: product.price,
+                    unit_price: product.details.price,
                     incarnation: incarnations.get(id).copied(),
                 }),
             }
@@ -408,22 +408,12 @@ impl Totals {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::{Attributes, CategoryPath, ProductName};
+    use crate::{ProductDetails, ProductName};
 
     fn product(id: &str, price: i64, currency: Currency) -> Product {
-        Product {
-            id: id.parse().unwrap(),
-            name: ProductName::parse("Mug").unwrap(),
-            category: CategoryPath::default(),
-            price: Money::price(price, currency).unwrap(),
-            thumbnail: None,
-            manufacturer: None,
-            attributes: Attributes::default(),
-            featured_rank: None,
-            version: 1,
-            created_at: Timestamp::UNIX_EPOCH,
-            updated_at: Timestamp::UNIX_EPOCH,
-        }
+        let price = Money::price(price, currency).unwrap();
+        let details = ProductDetails::new(ProductName::parse("Mug").unwrap(), price);
+        Product::new(id.parse().unwrap(), details, Timestamp::UNIX_EPOCH)
     }
 
     fn cart(lines: &[(&str, i64)]) -> Cart {

@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Attributes, CancelDecision, Cart, CartLine, CategoryPath, Currency, Dispute, DisputeState, Money, Order,
-    OrderState, Placement, Product, ProductName, Quantity, RefundByHand, RefundRequest, ReturnedLine, Timestamp,
-    TransitionEffects, VoidReason,
+    CancelDecision, Cart, CartLine, Currency, Dispute, DisputeState, Money, Order, OrderState, Placement, Product,
+    ProductDetails, ProductName, Quantity, RefundByHand, RefundRequest, ReturnedLine, Timestamp, TransitionEffects,
+    VoidReason,
 };
 use proptest::{prelude::*, sample::select};
 
@@ -18,18 +18,9 @@ const UNITS: u32 = 4;
 
 fn held(free: bool) -> Order {
     let price = |cents| Money::price(if free { 0 } else { cents }, Currency::USD).unwrap();
-    let products = BOUGHT.map(|(id, _, cents)| Product {
-        id: id.parse().unwrap(),
-        name: ProductName::parse(id).unwrap(),
-        category: CategoryPath::default(),
-        price: price(cents),
-        thumbnail: None,
-        manufacturer: None,
-        attributes: Attributes::default(),
-        featured_rank: None,
-        version: 1,
-        created_at: NOW,
-        updated_at: NOW,
+    let products = BOUGHT.map(|(id, _, cents)| {
+        let details = ProductDetails::new(ProductName::parse(id).unwrap(), price(cents));
+        Product::new(id.parse().unwrap(), details, NOW)
     });
     let lines = BOUGHT.map(|(id, units, cents)| {
         (id.parse().unwrap(), CartLine { quantity: Quantity::new(units.into()).unwrap(), price_seen: price(cents) })

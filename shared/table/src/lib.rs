@@ -75,7 +75,7 @@ pub use page::Page;
 pub use product_lists::{CardPosition, PricePosition, PriceRange, ProductCard, SortOrder};
 pub use product_rows::{ImportDigest, ProductPage, ProductRecord};
 pub use products::{ProductCreateOnceError, ProductWriteError};
-pub use products_import::{Existing, ImportOutcome, ImportRecord, Part, Says};
+pub use products_import::{AttributePart, Existing, ImportOutcome, ImportRecord, Said, Says};
 pub use rates::{RateLimit, RateVerdict};
 pub use reconcile::{IndexPosition, ProductState, StockMove};
 pub use reviews::ReviewPosition;

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    Attributes, CategoryPath, Incarnation, Invalid, Manufacturer, Product, ProductName, Rating, Thumbnail, Timestamp,
+    Attributes, CategoryPath, Incarnation, Invalid, Manufacturer, Product, ProductDetails, ProductName, Rating,
+    Thumbnail, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -95,25 +96,26 @@ struct ProductRow {
 /// `by`: who writes it. Lists show whether it is sold out; the stream's consumer keeps that right.
 pub(crate) fn product_item(record: &ProductRecord, sold_out: bool, by: &str) -> Item {
     let ProductRecord { product, description, imported } = record;
+    let ProductDetails { name, category, price, thumbnail, manufacturer, attributes, featured_rank } = &product.details;
     let keys::Key { pk, sk } = keys::product(&product.id);
-    let mut levels = product.category.levels().map(|l| l.to_string());
+    let mut levels = category.levels().map(|l| l.to_string());
     let mut item = rows::to_item(ProductRow {
         pk,
         sk,
         id: product.id.to_string(),
-        name: product.name.as_str().to_owned(),
-        price: product.price.amount_minor(),
-        currency: product.price.currency().code().to_owned(),
+        name: name.as_str().to_owned(),
+        price: price.amount_minor(),
+        currency: price.currency().code().to_owned(),
         category: levels.next(),
         category2: levels.next(),
         category3: levels.next(),
         category4: levels.next(),
         price_shard: keys::price_shard(&product.id),
-        featured: product.featured_rank.map(|_| keys::FEATURED.to_owned()),
-        featured_rank: product.featured_rank,
-        thumbnail: product.thumbnail.as_ref().map(|t| t.as_str().to_owned()),
-        manufacturer: product.manufacturer.as_ref().map(|m| m.as_str().to_owned()),
-        attributes: product.attributes.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+        featured: featured_rank.map(|_| keys::FEATURED.to_owned()),
+        featured_rank: *featured_rank,
+        thumbnail: thumbnail.as_ref().map(|t| t.as_str().to_owned()),
+        manufacturer: manufacturer.as_ref().map(|m| m.as_str().to_owned()),
+        attributes: attributes.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
         description: description.clone(),
         import_digest: imported.clone(),
         version: product.version,
@@ -140,13 +142,15 @@ impl ProductRow {
         let path = [self.category4, self.category3, self.category2, self.category].into_iter().flatten().next();
         Ok(Product {
             id: self.id.parse()?,
-            name: ProductName::stored(self.name),
-            category: path.as_deref().map(CategoryPath::stored).unwrap_or_default(),
-            price: rows::money(self.price, &self.currency)?,
-            thumbnail: self.thumbnail.as_deref().map(Thumbnail::parse).transpose()?,
-            manufacturer: self.manufacturer.map(Manufacturer::stored),
-            attributes: Attributes::stored(self.attributes),
-            featured_rank: self.featured_rank,
+            details: ProductDetails {
+                name: ProductName::stored(self.name),
+                category: path.as_deref().map(CategoryPath::stored).unwrap_or_default(),
+                price: rows::money(self.price, &self.currency)?,
+                thumbnail: self.thumbnail.as_deref().map(Thumbnail::parse).transpose()?,
+                manufacturer: self.manufacturer.map(Manufacturer::stored),
+                attributes: Attributes::stored(self.attributes),
+                featured_rank: self.featured_rank,
+            },
             version: self.version,
             created_at: rows::from_millis(self.created_at)?,
             updated_at: rows::from_millis(self.updated_at)?,

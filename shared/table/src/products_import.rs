@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use domain::{Attributes, Invalid, ProductId, Timestamp};
+use domain::{Attributes, DetailsChange, Invalid, ProductId, Timestamp};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use uuid::Uuid;
 
@@ -28,22 +28,26 @@ pub struct ImportRecord {
     pub says: Says,
 }
 
-/// What an import says of a product, beside its id, its name and its price. What it does not say stays as it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What an import says of a product that exists. What it does not say stays as it is.
+#[derive(Debug, Clone, PartialEq)]
 pub enum Says {
     Everything,
-    Only(BTreeSet<Part>),
+    Only(Box<Said>),
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Said {
+    /// All but the attributes.
+    pub details: DetailsChange,
+    /// The attributes that are taken from the import's record.
+    pub attributes: BTreeSet<AttributePart>,
+    pub description: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
-    Category,
-    Thumbnail,
-    Manufacturer,
-    FeaturedRank,
-    Description,
+pub enum AttributePart {
     /// All but those that are parts of their own.
-    Attributes,
+    Others,
     /// The attribute `source`.
     Source,
     /// The attribute `license`.
@@ -368,37 +372,36 @@ fn merged(stored: &ProductRecord, import: &ImportRecord) -> Result<ProductRecord
     product.version = old.version;
     product.created_at = old.created_at;
     product.updated_at = old.updated_at;
-    let Says::Only(parts) = &import.says else { return Ok(merged) };
+    let Says::Only(said) = &import.says else { return Ok(merged) };
 
-    let stays = |part: Part| !parts.contains(&part);
-    if stays(Part::Category) {
-        product.category = old.category.clone();
-    }
-    if stays(Part::Thumbnail) {
-        product.thumbnail = old.thumbnail.clone();
-    }
-    if stays(Part::Manufacturer) {
-        product.manufacturer = old.manufacturer.clone();
-    }
-    if stays(Part::FeaturedRank) {
-        product.featured_rank = old.featured_rank;
-    }
-    if stays(Part::Description) {
+    let given = std::mem::take(&mut product.details.attributes);
+    product.details = old.details.clone().changed(said.details.clone());
+    product.details.attributes = merged_attributes(&old.details.attributes, &given, &said.attributes)?;
+    if !said.description {
         merged.description = stored.description.clone();
     }
-    let part = |name: &str| match name {
-        "source" => Part::Source,
-        "license" => Part::License,
-        _ => Part::Attributes,
-    };
-    if [Part::Attributes, Part::Source, Part::License].into_iter().all(stays) {
-        product.attributes = old.attributes.clone();
-        return Ok(merged);
-    }
-    let kept = old.attributes.iter().filter(|(name, _)| stays(part(name)));
-    let said = product.attributes.iter().filter(|(name, _)| !stays(part(name)));
-    product.attributes = Attributes::new(kept.chain(said).map(|(name, value)| (name.to_owned(), value.to_owned())))?;
     Ok(merged)
+}
+
+/// Of each part the attributes that are said, or else the old ones.
+fn merged_attributes(
+    old: &Attributes,
+    given: &Attributes,
+    said: &BTreeSet<AttributePart>,
+) -> Result<Attributes, Invalid> {
+    if said.is_empty() {
+        return Ok(old.clone());
+    }
+    let is_said = |name: &str| {
+        said.contains(match name {
+            "source" => &AttributePart::Source,
+            "license" => &AttributePart::License,
+            _ => &AttributePart::Others,
+        })
+    };
+    let kept = old.iter().filter(|(name, _)| !is_said(name));
+    let new = given.iter().filter(|(name, _)| is_said(name));
+    Attributes::new(kept.chain(new).map(|(name, value)| (name.to_owned(), value.to_owned())))
 }
 
 /// Whether two records say the same of a product, whichever import they are of.

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{
-    Attributes, Cart, CartLine, CategoryPath, Currency, Money, Order, OrderState, PaymentState, Placement, Product,
-    ProductName, Quantity, Timestamp, TransitionEffects,
+    Cart, CartLine, Currency, Money, Order, OrderState, PaymentState, Placement, Product, ProductDetails, ProductName,
+    Quantity, Timestamp, TransitionEffects,
 };
 
 use super::actors::Actor;
@@ -169,19 +169,8 @@ impl World {
 /// An order of two mugs that nobody has paid yet.
 fn placed() -> Order {
     let price = Money::price(899, Currency::USD).expect("a price");
-    let mug = Product {
-        id: "mug".parse().expect("an id"),
-        name: ProductName::parse("Mug").expect("a name"),
-        category: CategoryPath::default(),
-        price,
-        thumbnail: None,
-        manufacturer: None,
-        attributes: Attributes::default(),
-        featured_rank: None,
-        version: 1,
-        created_at: NOW,
-        updated_at: NOW,
-    };
+    let details = ProductDetails::new(ProductName::parse("Mug").expect("a name"), price);
+    let mug = Product::new("mug".parse().expect("an id"), details, NOW);
     let line = CartLine { quantity: Quantity::new(BOUGHT.into()).expect("a quantity"), price_seen: price };
     let cart = Cart { version: 1, lines: BTreeMap::from([(mug.id.clone(), line)]), ..Cart::default() };
     Order::place(Placement {
