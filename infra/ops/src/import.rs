@@ -23,6 +23,7 @@ use table::{
 
 use intake::{Accepted, Intake, Place};
 pub use lines::open;
+pub use record::FIELDS;
 pub use rejects::{Reject, RejectsFile, default_rejects_path};
 
 /// Batches on their way to the table at once: enough to hide the round trip, too few to be throttled for.

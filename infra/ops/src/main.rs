@@ -25,7 +25,7 @@ enum Command {
     ///
     /// Loading a file again changes nothing but what is new in it, and completes a load that was interrupted. What a line
     /// does not say of a product stays as it is, and so does stock.
-    #[command(after_long_help = import::HELP)]
+    #[command(after_long_help = import::help())]
     Import(import::ImportArgs),
     /// Brings the table of an earlier version to what this one expects
     #[command(after_long_help = migrate::HELP)]

@@ -10,6 +10,23 @@ use table::{AttributePart, ImportDigest, Said};
 
 use super::ImportOptions;
 
+/// The fields of a line, for the help of the command.
+pub const FIELDS: &str = "  id            1 to 64 characters of A-Z a-z 0-9 . _ -
+  name          1 to 200 characters
+  price         text in the currency's own decimals, such as \"12.99\"; not \".5\", \"12.\" or \"007.50\"
+  currency      ISO 4217 code, such as \"USD\"
+  description   HTML, up to 1 MiB; what could run as script is taken out   (optional)
+  category      array, outermost first, up to 4 levels of 100 characters   (optional)
+  thumbnail     https: URL, or a path relative to the storefront           (optional)
+  manufacturer  1 to 100 characters                                        (optional)
+  attrs         object of strings, numbers and booleans: 32, named by 1 to
+                64 characters, of 1.5 KiB of UTF-8 together, so that a page
+                is one read unit; where they are more, values are cut to
+                200 bytes                                                  (optional)
+  source, license   kept as attributes                                     (optional)
+  featuredRank  place among the featured products, lowest first            (optional)
+  stock         units the product starts with, instead of --stock          (optional)";
+
 /// The code of a line that is no JSON object, whatever else it is.
 pub(super) const NO_OBJECT: &str = "line_is_no_object";
 
