@@ -21,8 +21,14 @@ mod reason;
 mod refund;
 mod review;
 mod session;
+#[cfg(test)]
+pub mod testing;
 mod text;
 mod transition;
+
+// For the fixtures, whose file is part of two crates.
+#[cfg(test)]
+extern crate self as domain;
 
 pub use address::{Address, CountryCode, Phone};
 pub use by_hand::RefundByHand;

@@ -408,13 +408,7 @@ impl Totals {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::{ProductDetails, ProductName};
-
-    fn product(id: &str, price: i64, currency: Currency) -> Product {
-        let price = Money::price(price, currency).unwrap();
-        let details = ProductDetails::new(ProductName::parse("Mug").unwrap(), price);
-        Product::new(id.parse().unwrap(), details, Timestamp::UNIX_EPOCH)
-    }
+    use crate::testing::{order, product};
 
     fn cart(lines: &[(&str, i64)]) -> Cart {
         let price_seen = Money::price(1, Currency::USD).unwrap();
@@ -439,27 +433,27 @@ pub(crate) mod tests {
         })
     }
 
-    /// Three mugs at 8.99 and one pan at 46.00, placed and not paid.
+    /// Three mugs at 8.99 and one pan at 46.00, placed by a guest and not paid.
     pub(crate) fn held() -> Order {
-        let products = [product("mug", 899, Currency::USD), product("pan", 4_600, Currency::USD)];
-        place(&cart(&[("mug", 3), ("pan", 1)]), &products, None).unwrap()
+        order().of(3, product("mug", "Mug", 899)).of(1, product("pan", "Pan", 4_600)).by_a_guest().place()
     }
 
     #[test]
     fn the_server_charges_its_own_price_not_the_one_seen() {
-        let order = place(&cart(&[("mug", 3)]), &[product("mug", 899, Currency::USD)], None).unwrap();
+        let order = place(&cart(&[("mug", 3)]), &[product("mug", "Mug", 899)], None).unwrap();
 
         assert_eq!(order.totals.total, Money::amount(2_697, Currency::USD));
     }
 
     #[test]
     fn checkout_refuses_what_the_customer_did_not_agree_to() {
-        let mug = [product("mug", 899, Currency::USD)];
+        let mug = [product("mug", "Mug", 899)];
 
         assert_eq!(place(&cart(&[]), &mug, None), Err(PlaceError::CartEmpty));
         assert!(matches!(place(&cart(&[("mug", 1)]), &mug, Some(898)), Err(PlaceError::PriceChanged { .. })));
         assert!(matches!(place(&cart(&[("gone", 1)]), &mug, None), Err(PlaceError::NotSold { .. })));
-        let pounds = [product("mug", 899, Currency::GBP)];
+        let mut pounds = mug;
+        pounds[0].details.price = Money::price(899, Currency::GBP).unwrap();
         assert!(matches!(place(&cart(&[("mug", 1)]), &pounds, None), Err(PlaceError::CurrencyMismatch { .. })));
     }
 

@@ -5,11 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    CancelDecision, Cart, CartLine, Currency, Dispute, DisputeState, Money, Order, OrderState, Placement, Product,
-    ProductDetails, ProductName, Quantity, RefundByHand, RefundRequest, ReturnedLine, Timestamp, TransitionEffects,
-    VoidReason,
+    CancelDecision, Currency, Dispute, DisputeState, Money, Order, OrderState, Quantity, RefundByHand, RefundRequest,
+    ReturnedLine, Timestamp, TransitionEffects, VoidReason,
 };
 use proptest::{prelude::*, sample::select};
+use testing::{order, product};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 /// What an order is of: product, units, and the price of one.
@@ -17,28 +17,10 @@ const BOUGHT: [(&str, u32, i64); 2] = [("mug", 3, 899), ("pan", 1, 4_600)];
 const UNITS: u32 = 4;
 
 fn held(free: bool) -> Order {
-    let price = |cents| Money::price(if free { 0 } else { cents }, Currency::USD).unwrap();
-    let products = BOUGHT.map(|(id, _, cents)| {
-        let details = ProductDetails::new(ProductName::parse(id).unwrap(), price(cents));
-        Product::new(id.parse().unwrap(), details, NOW)
+    let bought = BOUGHT.iter().fold(order(), |order, (id, units, cents)| {
+        order.of((*units).into(), product(id, id, if free { 0 } else { *cents }))
     });
-    let lines = BOUGHT.map(|(id, units, cents)| {
-        (id.parse().unwrap(), CartLine { quantity: Quantity::new(units.into()).unwrap(), price_seen: price(cents) })
-    });
-    let cart = Cart { version: 1, lines: BTreeMap::from(lines), ..Cart::default() };
-    Order::place(Placement {
-        id: "018cc251-f400-7000-8000-000000000000".parse().unwrap(),
-        customer: &"ann".parse().unwrap(),
-        guest: false,
-        cart: &cart,
-        products: &products,
-        incarnations: &BTreeMap::new(),
-        currency: Currency::USD,
-        expected_total: None,
-        ship_to: None,
-        now: NOW,
-    })
-    .unwrap()
+    bought.place()
 }
 
 #[derive(Debug, Clone)]

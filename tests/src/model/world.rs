@@ -2,10 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use domain::{
-    Cart, CartLine, Currency, Money, Order, OrderState, PaymentState, Placement, Product, ProductDetails, ProductName,
-    Quantity, Timestamp, TransitionEffects,
-};
+use domain::{Order, OrderState, PaymentState, Timestamp, TransitionEffects};
+use testing::{order, product};
 
 use super::actors::Actor;
 
@@ -168,22 +166,5 @@ impl World {
 
 /// An order of two mugs that nobody has paid yet.
 fn placed() -> Order {
-    let price = Money::price(899, Currency::USD).expect("a price");
-    let details = ProductDetails::new(ProductName::parse("Mug").expect("a name"), price);
-    let mug = Product::new("mug".parse().expect("an id"), details, NOW);
-    let line = CartLine { quantity: Quantity::new(BOUGHT.into()).expect("a quantity"), price_seen: price };
-    let cart = Cart { version: 1, lines: BTreeMap::from([(mug.id.clone(), line)]), ..Cart::default() };
-    Order::place(Placement {
-        id: "018cc251-f400-7000-8000-000000000000".parse().expect("an id"),
-        customer: &"ann".parse().expect("an id"),
-        guest: false,
-        cart: &cart,
-        products: &[mug],
-        incarnations: &BTreeMap::new(),
-        currency: Currency::USD,
-        expected_total: None,
-        ship_to: None,
-        now: NOW,
-    })
-    .expect("a cart of one product in stock")
+    order().of(BOUGHT.into(), product("mug", "Mug", 899)).placed_at(NOW).place()
 }
