@@ -77,7 +77,7 @@ def map_path_parameters(context, path_parameters):
 MALFORMED = {
     "cursor_invalid": "a cursor is sealed by the shop; none can be made up",
     "if_match_invalid": "schemathesis also sends 0 as a valid one, which the pattern does not allow",
-    "day_invalid": "what is open is listed whatever its day",
+    "day_invalid": "a state with open work lists orders of all days",
     "price_range_invalid": "minPrice is at most maxPrice",
     "query_invalid": "an integer in a query is written without a fraction",
     "event_refused": "an event is signed by the payment provider",

@@ -207,7 +207,7 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     let request = idempotency(&uid, "a-mug-comes-back", "POST /stock");
     let adjust = table.stock_adjust(&back, delta, "restock", &uid, shop.clock.uuid_v7(), "{}", &request, now);
     adjust.await.unwrap();
-    assert!(pattern!("AP-53", table.stock_sign_set(&back, false)));
+    assert!(pattern!("AP-53", table.sold_out_flag_set(&back, false)));
     pattern!("AP-17", table.idempotency_get(&request));
 
     assert!(!pattern!("AP-50", table.stock_moves(&back)).is_empty());

@@ -58,7 +58,7 @@ async fn each_cart_line_says_whether_checkout_will_accept_it() {
     ];
     assert_eq!(said, expected);
     assert_eq!(ann.checks_out().await.status(), 409);
-    // Changing a line accepts the current price.
+    // Changing a line also accepts the current price.
     let set = ann.put("/cart/items/jug", json!({"quantity": 2})).await.expect(200).json();
     assert_eq!((&set["items"][1]["priceChanged"], &set["items"][1]["status"]), (&json!(false), &json!("available")));
 }

@@ -153,7 +153,7 @@ async fn only_an_empty_category_can_be_removed() {
     assert_eq!(remove("Kitchen").await.expect(404).code(), "not_found");
     assert!(paths(&admin.get("/admin/categories").await.json()).is_empty());
 
-    // A category that is used again is there again.
+    // A removed category is back as soon as a product is in it.
     shop.product("cup").in_category("Kitchen/Mugs").create().await;
     shop.drain().await;
     assert_eq!(counts(&admin).await, [("Kitchen", 1), ("Kitchen/Mugs", 1)].map(named));

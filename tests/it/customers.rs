@@ -501,7 +501,7 @@ async fn addresses_are_listed_replaced_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_foreign_address_is_not_there() {
+async fn an_address_of_another_customer_is_not_found() {
     let shop = Shop::open().await;
     let (ann, bob) = (shop.registered().await, shop.registered().await);
     let created = ann.post("/users/me/addresses", address("Bristol")).await.expect(201).json();
@@ -531,7 +531,7 @@ async fn a_customer_has_at_most_fifty_addresses() {
 }
 
 #[tokio::test]
-async fn an_address_is_refused_under_the_name_of_the_field_that_is_wrong() {
+async fn a_refused_address_names_the_wrong_field() {
     let shop = Shop::open().await;
     let ann = shop.registered().await;
     let created = ann.post("/users/me/addresses", address("Bristol")).await.expect(201).json();
@@ -568,7 +568,7 @@ async fn an_address_is_refused_under_the_name_of_the_field_that_is_wrong() {
 }
 
 #[tokio::test]
-async fn an_empty_field_of_an_address_is_a_missing_one() {
+async fn an_empty_field_of_an_address_counts_as_missing() {
     let shop = Shop::open().await;
     let ann = shop.registered().await;
     for nothing in [json!(""), json!("  "), Value::Null] {
@@ -586,7 +586,7 @@ async fn an_empty_field_of_an_address_is_a_missing_one() {
 }
 
 #[tokio::test]
-async fn a_phone_goes_with_the_address_and_with_the_order() {
+async fn a_phone_number_is_kept_with_the_address_and_the_order() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").create().await;
     let ann = shop.registered().await;
@@ -605,7 +605,7 @@ async fn a_phone_goes_with_the_address_and_with_the_order() {
 }
 
 #[tokio::test]
-async fn an_address_from_before_is_still_read() {
+async fn an_address_older_than_its_validation_is_still_read() {
     let shop = Shop::open().await;
     let ann = shop.registered().await;
     let old = domain::Address {
@@ -641,7 +641,7 @@ async fn change_password(shopper: &Shopper, current: &str, new: &str) -> Answer 
     shopper.patch("/users/me", json!({"currentPassword": current, "newPassword": new})).await
 }
 
-/// Whoever the answer opened a session for.
+/// A shopper with the session that the answer opened.
 fn taking(shop: &Shop, answer: &Answer) -> Shopper {
     let mut shopper = shop.stranger();
     shopper.takes(answer);
@@ -678,7 +678,7 @@ fn address(city: &str) -> Value {
 }
 
 #[tokio::test]
-async fn staff_are_customers_whom_an_operator_made_staff() {
+async fn an_operator_makes_a_customer_staff_and_a_customer_again() {
     let shop = Shop::open().await;
     let mut ann = shop.stranger();
     ann.registers("ann@example.com").await;

@@ -1,4 +1,4 @@
-//! Records that could not be handled, and what an operator does about them.
+//! Dead letters: records that could not be handled. An operator lists, shows and replays them.
 
 use domain::OrderId;
 use e2e::{Shop, Shopper};
@@ -17,7 +17,7 @@ async fn a_record_that_cannot_be_handled_is_listed_shown_and_replayed_once_it_ca
     for shopper in [&ann, &bob] {
         shopper.adds(&mug, 1).await.expect(200);
     }
-    // The mails' folder is a file: nothing can be sent.
+    // The mail folder is a file, so no e-mail can be sent.
     std::fs::remove_dir_all(&shop.stack.mail).ok();
     std::fs::write(&shop.stack.mail, "").expect("a file");
     let orders = [bought(&ann).await, bought(&bob).await];
@@ -35,7 +35,7 @@ async fn a_record_that_cannot_be_handled_is_listed_shown_and_replayed_once_it_ca
 
     assert_eq!(dead_letters.len(), 2, "one for each mail: {dead_letters:?}");
     assert!(dead_letters.iter().all(|l| l.function == "notifications" && l.condition == "RetryAttemptsExhausted"));
-    assert!(too_early.is_err(), "nothing was mended yet");
+    assert!(too_early.is_err(), "the cause is still there");
     let keys = shown["payload"]["Records"][0]["dynamodb"]["Keys"]["PK"]["S"].as_str().expect("a record").to_owned();
     assert!(orders.iter().any(|order| keys == format!("ORDER#{order}")), "{shown}");
     let mut mails: Vec<_> = std::fs::read_dir(&shop.stack.mail)
@@ -50,7 +50,7 @@ async fn a_record_that_cannot_be_handled_is_listed_shown_and_replayed_once_it_ca
 }
 
 #[tokio::test]
-async fn an_item_that_does_not_read_back_holds_up_nothing_and_is_replayed_in_vain() {
+async fn a_damaged_item_blocks_no_other_record_and_its_replay_fails() {
     let shop = Shop::with_stream().await;
     let mug = shop.product("mug").stock(10).create().await;
     let (ann, bob) = (shop.customer().await, shop.registered().await);
@@ -79,9 +79,9 @@ async fn an_item_that_does_not_read_back_holds_up_nothing_and_is_replayed_in_vai
         assert_eq!((dead_letter.condition.as_str(), dead_letter.records), ("Unprocessable", 1));
         assert!(dead_letter.error.as_deref().is_some_and(|e| e.contains("does not read back")), "{dead_letter:?}");
     }
-    assert!(shop.stack.mail.join(format!("{order}-2.eml")).exists(), "what came after it was handled");
-    assert!(again.is_err(), "the damaged record is given up again");
-    assert!(!list(&shop.stack.dead_letters).await.is_empty(), "and its dead letter stays");
+    assert!(shop.stack.mail.join(format!("{order}-2.eml")).exists(), "a later record was handled");
+    assert!(again.is_err(), "the damaged record fails again");
+    assert!(!list(&shop.stack.dead_letters).await.is_empty(), "its dead letter stays");
 }
 
 async fn list(dead_letters: &DeadLetters) -> Vec<dead_letters::Summary> {

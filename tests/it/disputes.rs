@@ -11,7 +11,7 @@ use sweeper::SweepReport;
 use crate::by_hand::{bought, events, sends};
 
 #[tokio::test]
-async fn a_dispute_is_on_the_order_in_the_staffs_list_and_counted_once_a_day() {
+async fn a_dispute_is_shown_on_the_order_listed_for_staff_and_counted_once_a_day() {
     let (shop, ann, order) = bought(1).await;
     let admin = shop.admin().await;
     let path = "/admin/orders?state=disputed";
@@ -28,7 +28,7 @@ async fn a_dispute_is_on_the_order_in_the_staffs_list_and_counted_once_a_day() {
     let next_day = shop.sweep(None).await;
     sends(&shop, "evt_3", disputed("dp_1", DisputeState::Lost)).await.expect(200);
     shop.clock.advance(day);
-    // Their session of two days ago has ended.
+    // The first admin session has expired.
     let admin = shop.admin().await;
 
     let dispute = json!({"number": 1, "id": "dp_1", "amount": usd(899), "state": "open", "reason": "fraudulent"});
@@ -47,7 +47,7 @@ async fn a_dispute_is_on_the_order_in_the_staffs_list_and_counted_once_a_day() {
 }
 
 #[tokio::test]
-async fn a_dispute_whose_end_comes_before_its_beginning_is_on_the_order_all_the_same() {
+async fn a_dispute_is_recorded_when_its_decision_arrives_before_its_opening() {
     let (shop, _, order) = bought(1).await;
     let admin = shop.admin().await;
 
@@ -64,7 +64,7 @@ async fn a_dispute_whose_end_comes_before_its_beginning_is_on_the_order_all_the_
 }
 
 #[tokio::test]
-async fn two_disputes_about_one_payment_are_both_on_the_order_until_each_is_decided() {
+async fn two_disputes_of_one_payment_are_recorded_and_decided_separately() {
     let (shop, _, order) = bought(1).await;
     let admin = shop.admin().await;
     let listed = async || admin.get("/admin/orders?state=disputed").await.expect(200).json()["items"].clone();
@@ -88,7 +88,7 @@ async fn two_disputes_about_one_payment_are_both_on_the_order_until_each_is_deci
 }
 
 #[tokio::test]
-async fn a_dispute_of_before_they_had_numbers_is_decided_like_any_other() {
+async fn a_dispute_stored_without_a_number_is_decided_like_any_other() {
     let (shop, _, order) = bought(1).await;
     let admin = shop.admin().await;
     sends(&shop, "evt_1", disputed("dp_1", DisputeState::Open)).await.expect(200);

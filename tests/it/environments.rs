@@ -1,4 +1,4 @@
-//! What Lambda does to its environments: it cuts invocations off, and freezes what is left until the next one.
+//! Lambda's execution environments: invocations that are cut off, and connections that are frozen between invocations.
 
 use std::{
     collections::BTreeSet,
@@ -22,8 +22,8 @@ use tokio::{
 use tower::ServiceExt;
 
 #[tokio::test]
-async fn a_checkout_begins_nothing_it_has_no_time_to_finish() {
-    // A little off the limit, so that the time a test takes decides nothing.
+async fn a_checkout_starts_no_payment_that_it_has_no_time_to_finish() {
+    // 4,500 instead of the limit of 3,000, so that the test's own running time does not decide.
     for ms in (0..=15_000).step_by(500).map(|ms| if ms == 3_000 { 4_500 } else { ms }) {
         let shop = Shop::open_with(|o| o.policy.rates = None).await;
         let mug = shop.product("mug").stock(5).create().await;
@@ -64,7 +64,7 @@ async fn an_order_held_without_time_to_pay_is_paid_by_the_retry() {
 }
 
 #[tokio::test]
-async fn the_first_call_after_a_freeze_works_though_every_socket_was_cut() {
+async fn the_first_call_after_a_freeze_works_although_every_connection_was_cut() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").stock(5).create().await;
     let line = Line::to(&shop.stack.dynamodb).await;
@@ -92,7 +92,7 @@ async fn the_first_call_after_a_freeze_works_though_every_socket_was_cut() {
     }
 }
 
-/// A checkout in an invocation that is cut off after so many milliseconds.
+/// A checkout in an invocation that is cut off after `ms` milliseconds.
 async fn place_with(shop: &Shop, who: &Shopper, ms: i64, key: &str) -> (u16, Value) {
     let context = Context {
         table: shop.stack.table.clone(),
@@ -120,7 +120,7 @@ async fn place_with(shop: &Shop, who: &Shopper, ms: i64, key: &str) -> (u16, Val
     (status, serde_json::from_slice(&body).unwrap_or_default())
 }
 
-/// A way to the engine of which every connection can be cut.
+/// A proxy to the engine whose connections can all be cut at once.
 struct Line {
     url: String,
     cuts: watch::Sender<u64>,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 use utoipa_axum::router::OpenApiRouter;
 
-/// What each event is answered with.
+/// The status that each event is answered with.
 const EXPECTED: &[(&str, u16)] = &[
     ("cart/add-with-cookie-of-another-site", 403),
     ("cart/add-with-malformed-token", 401),
@@ -43,10 +43,10 @@ const EXPECTED: &[(&str, u16)] = &[
     ("sessions/register-unknown-field", 400),
 ];
 
-/// What a schedule sends; the answer says what was done.
+/// Events that a schedule sends; the answer reports what was done.
 const SCHEDULED: [&str; 1] = ["sweeper/schedule"];
 
-/// What an event source mapping sends, and how many of its records can never be handled. Nothing is to come again.
+/// Events of an event source mapping, and how many of their records become dead letters. No record is to be retried.
 const STREAMED: [(&str, usize); 12] = [
     ("notifications/insert", 0),
     ("notifications/mixed-batch", 0),
@@ -93,9 +93,9 @@ async fn each_event_is_answered_by_its_function() {
 }
 
 #[tokio::test]
-async fn an_api_below_a_named_stage_or_the_key_of_a_mapping_is_found() {
+async fn requests_below_a_named_stage_or_a_mapping_key_reach_the_api() {
     let shop = Shop::open_with(|o| o.seed = Seed::Sample).await;
-    // The setting, the stage, the path as the gateway sends it, and what is answered.
+    // The base path, the stage, the path as the gateway sends it, and the status of the answer.
     for (base, stage, path, status) in [
         ("", "$default", "/products/mug-blue", 200),
         ("", "$default", "/prod/products/mug-blue", 404),
@@ -151,13 +151,13 @@ async fn below_a_base_path_a_location_can_be_followed_and_a_cookie_is_for_the_wh
 }
 
 #[tokio::test]
-async fn behind_a_trusted_forwarder_api_gateway_has_added_the_connection() {
+async fn behind_a_trusted_proxy_the_address_that_api_gateway_appends_is_skipped() {
     let shop = Shop::open().await;
     let rates = Some(Rates { guest: 1, ..Rates::default() });
     let context = context(&shop, Policy { rates, trusted_proxy_hops: 1, ..Policy::default() });
     let through_a_cdn = |written: &str| {
         let mut event = event("sessions/guest");
-        // 198.51.100.7 is the connection's, of the CDN.
+        // 198.51.100.7 is the CDN, from which the connection comes.
         event["headers"]["x-forwarded-for"] = json!(format!("{written}, 198.51.100.7"));
         event
     };
@@ -171,7 +171,7 @@ async fn behind_a_trusted_forwarder_api_gateway_has_added_the_connection() {
 }
 
 #[tokio::test]
-async fn each_batch_of_the_stream_is_handled_but_for_its_poison() {
+async fn each_stream_batch_is_handled_except_for_its_poison_records() {
     for (name, poison) in STREAMED {
         let shop = Shop::open().await;
         let event = fs::read_to_string(folder().join(format!("{name}.json"))).expect("the event is there");

@@ -1,4 +1,4 @@
-//! The shop under injected faults; `cargo xtask faults` runs far more of the same.
+//! The shop under injected faults; `cargo xtask faults` runs many more of these cases.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ fn a_dozen_seeds_of_a_whole_shop_break_no_rule() {
 }
 
 #[test]
-fn a_checkout_of_which_any_call_fails_is_healed() {
+fn a_checkout_recovers_whichever_of_its_calls_fails() {
     on_a_large_stack(|| async {
         let engine = Engine::start().await;
         let mut tally = Tally::default();
@@ -50,7 +50,7 @@ fn planted_bugs_are_found_by_name() {
 }
 
 #[test]
-fn a_shop_that_misses_what_is_done_at_the_provider_by_hand_is_found_by_name() {
+fn planted_bugs_of_refunds_by_hand_and_disputes_are_found_by_name() {
     on_a_large_stack(|| async {
         for bug in [Bug::RefundByHandIgnored, Bug::RefundByHandPaidAgain, Bug::DisputeIgnored] {
             let caught = runs::plant(bug, 24, 4).await;
@@ -102,8 +102,8 @@ fn an_addition_under_a_key_counts_once_whatever_call_of_it_fails() {
     on_a_large_stack(|| async {
         let engine = Engine::start().await;
         let (mut suffered, mut counted_twice) = (0, 0);
-        // Into no cart yet, into one, and into one that has to forget a request for it. Without a key the same faults have
-        // units count twice: that is how this test would look if the key did nothing.
+        // A new cart, one with a request, and one that has to drop its oldest remembered request. Without a key the
+        // same faults make units count twice, which shows that it is the key that prevents it.
         for (earlier, key) in [
             (0, Some("the-one-that-counts")),
             (1, Some("the-one-that-counts")),
@@ -145,7 +145,7 @@ fn an_addition_under_a_key_counts_once_whatever_call_of_it_fails() {
 }
 
 #[test]
-fn a_read_never_depends_on_keeping_its_session_from_going_idle() {
+fn a_read_does_not_fail_because_its_session_cannot_be_touched() {
     on_a_large_stack(|| async {
         let engine = Engine::start().await;
         let world = engine.world("touch", None).await;
@@ -183,7 +183,7 @@ fn a_read_never_depends_on_keeping_its_session_from_going_idle() {
 }
 
 #[test]
-fn a_login_never_depends_on_forgetting_tries_nor_on_a_better_hash() {
+fn a_login_does_not_fail_because_counters_cannot_be_reset_or_the_hash_renewed() {
     on_a_large_stack(|| async {
         let engine = Engine::start().await;
         let mut needless = 0;
@@ -198,7 +198,7 @@ fn a_login_never_depends_on_forgetting_tries_nor_on_a_better_hash() {
 
                 let status = world.login(&environment, &guest, "bob@example.com").await;
 
-                // Tries are forgotten by a DeleteItem, and the hash is renewed once the session is open.
+                // Counted attempts are reset by a DeleteItem, and the hash is renewed after the session is opened.
                 let calls = plan.log();
                 let failed = calls.iter().find(|call| call.fault.is_some());
                 let opened = calls.iter().position(|call| call.what == "TransactWriteItems");
@@ -229,7 +229,7 @@ fn a_retry_without_the_transactions_token_is_still_one_order() {
         world.add(&world.environment(Plan::none()).await, &ann, &mug, 2).await;
         let asked = world.checkout(&ann, "tok_visa");
 
-        // Committed, and nobody heard of it; ten minutes later no engine remembers the token, and nobody sends it.
+        // Committed, but the answer is lost. After ten minutes DynamoDB no longer knows the transaction's token.
         let dying = world.environment(Plan::on("TransactWriteItems", Fault::CrashAfter)).await;
         assert!(world.send(&dying, &asked, false).await.is_none());
         world.advance(11 * 60);
@@ -271,7 +271,7 @@ fn writes_on_connections_that_the_peer_has_closed_are_found() {
     });
 }
 
-/// Asks for one thing after another, with a minute in between. What was answered, and how many connections were closed.
+/// Sends requests a minute apart. Returns their statuses and how many connections were closed.
 async fn after_pauses(world: &World) -> (Vec<u16>, usize) {
     let (mug, plan) = (world.product("mug", 899, 50).await, Plan::none());
     world.customer("bob", "bob@example.com").await;
@@ -281,7 +281,7 @@ async fn after_pauses(world: &World) -> (Vec<u16>, usize) {
         world.advance(60);
         statuses.extend(world.add(&frozen, &ann, &mug, 1).await);
         world.advance(60);
-        statuses.extend(world.send(&frozen, &world.checkout(&ann, "tok_visa"), false).await.map(|told| told.status));
+        statuses.extend(world.send(&frozen, &world.checkout(&ann, "tok_visa"), false).await.map(|a| a.status));
         world.advance(60);
         let guest = world.shopper("guest").await;
         statuses.extend(world.login(&frozen, &guest, "bob@example.com").await);
@@ -290,7 +290,7 @@ async fn after_pauses(world: &World) -> (Vec<u16>, usize) {
 }
 
 #[test]
-fn no_old_token_lives_once_a_new_password_works_whatever_call_of_the_change_fails() {
+fn no_old_token_is_valid_once_the_new_password_works_whichever_call_fails() {
     on_a_large_stack(|| async {
         let engine = Engine::start().await;
         let mut suffered = 0;
@@ -333,7 +333,7 @@ fn two_loads_of_a_new_product_and_its_buyers_sell_no_unit_twice() {
             let (ann, jar) = (world.shopper("ann").await, "jar".parse().unwrap());
             let buys = async {
                 while world.add(&one, &ann, &jar, 3).await != Some(200) {}
-                world.send(&one, &world.checkout(&ann, "tok_visa"), false).await.map(|told| told.status)
+                world.send(&one, &world.checkout(&ann, "tok_visa"), false).await.map(|a| a.status)
             };
 
             let loads = async { tokio::join!(world.load(&one, "jar", 300, 3), world.load(&other, "jar", 300, 3)) };
@@ -348,7 +348,7 @@ fn two_loads_of_a_new_product_and_its_buyers_sell_no_unit_twice() {
 }
 
 #[test]
-fn units_of_a_product_that_was_deleted_do_not_return_to_the_one_that_took_its_id() {
+fn units_of_a_deleted_product_are_not_restocked_to_a_new_product_with_its_id() {
     on_a_large_stack(|| async {
         let engine = Engine::start().await;
         for (bug, broken) in [(None, false), (Some(Bug::UnitsReturnToAnotherProduct), true)] {
@@ -397,7 +397,7 @@ fn an_order_and_a_product_are_found_at_once_though_reads_lag_behind() {
         let world = engine.world("lagging", None).await;
         let (ann, jar) = (world.shopper("ann").await, "jar".parse().unwrap());
         let healthy = world.environment(Plan::none()).await;
-        // What was answered when there was no such product is what a read that lags behind answers.
+        // A stale read repeats this answer, given before the product existed.
         assert_eq!(world.add(&healthy, &ann, &jar, 1).await, Some(404));
         world.product("jar", 300, 5).await;
 
@@ -415,7 +415,7 @@ fn an_order_and_a_product_are_found_at_once_though_reads_lag_behind() {
     });
 }
 
-/// Unoptimised, a whole shop in one future is more than a test thread's stack holds.
+/// In a debug build, a whole shop in one future needs more stack than a test thread has.
 pub fn on_a_large_stack<F: Future<Output = ()>>(work: impl FnOnce() -> F + Send + 'static) {
     let run = || tokio::runtime::Runtime::new().expect("a runtime").block_on(work());
     let thread = std::thread::Builder::new().stack_size(64 << 20).spawn(run).expect("a thread");

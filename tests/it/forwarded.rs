@@ -1,4 +1,4 @@
-//! Whom limits by address count behind a CDN or a storefront's server.
+//! Rate limits by address, behind a CDN or a storefront's server.
 
 use api::rates::Rates;
 use e2e::{Answer, Shop};
@@ -12,14 +12,14 @@ async fn shop_behind(hops: u8) -> Shop {
     .await
 }
 
-/// A guest's session, asked for through forwarders that wrote this.
+/// Opens a guest session with this `X-Forwarded-For` header.
 async fn guest(shop: &Shop, forwarded_for: &str) -> Answer {
     let stranger = shop.stranger();
     stranger.send(stranger.request(Method::POST, "/sessions/guest").header("x-forwarded-for", forwarded_for)).await
 }
 
 #[tokio::test]
-async fn behind_a_trusted_forwarder_each_shopper_is_counted_by_their_own_address() {
+async fn behind_a_trusted_proxy_each_shopper_is_counted_by_their_own_address() {
     let shop = shop_behind(1).await;
 
     for shopper in ["198.51.100.1", "198.51.100.2", "2001:db8::1"] {
@@ -34,7 +34,7 @@ async fn behind_a_trusted_forwarder_each_shopper_is_counted_by_their_own_address
 async fn what_a_shopper_writes_into_the_header_changes_nothing() {
     let (none, one) = (shop_behind(0).await, shop_behind(1).await);
 
-    // The forwarder adds whom it was called by on the right.
+    // The proxy appends the address of its caller on the right.
     let through_it = |i: u8| format!("203.0.113.{i}, 10.0.0.{i}, 198.51.100.1");
     for i in 0..2 {
         guest(&one, &through_it(i)).await.expect(201);
@@ -43,13 +43,13 @@ async fn what_a_shopper_writes_into_the_header_changes_nothing() {
 
     guest(&one, &through_it(9)).await.expect(429);
     guest(&one, "198.51.100.1:55123").await.expect(429);
-    // Without a forwarder that can be believed, all of it is the shopper's own.
+    // Without a trusted proxy, the shopper wrote the whole header.
     guest(&none, "203.0.113.9").await.expect(429);
     guest(&none, "203.0.113.9, 198.51.100.7").await.expect(429);
 }
 
 #[tokio::test]
-async fn a_header_that_is_too_short_counts_for_the_connection() {
+async fn with_a_header_that_is_too_short_the_address_of_the_connection_counts() {
     let shop = shop_behind(2).await;
 
     for i in 0..2 {

@@ -1,4 +1,4 @@
-//! Loading a catalogue into a shop: the bad lines stay out, and a second time changes nothing.
+//! Importing a catalogue: bad lines are rejected, and a second import changes nothing.
 
 use std::{
     collections::BTreeSet,
@@ -17,7 +17,7 @@ use tokio::sync::Notify;
 /// What the local stack is seeded with.
 const SAMPLE: &str = include_str!("../../infra/local/assets/catalog.jsonl");
 
-/// What gzip makes of two lines, a mug and a cup.
+/// Two lines, a mug and a cup, compressed by gzip.
 const GZIPPED: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\xab\x56\xca\x4c\x51\xb2\x52\xca\x2d\x4d\x57\xd2\x51\
     \xca\x4b\xcc\x4d\x05\x72\x7c\xc1\x9c\x82\xa2\xcc\x64\x10\xcf\x42\xcf\xd2\x12\xc8\x4d\x2e\x2d\x2a\x4a\xcd\x4b\xae\
     \x04\x8a\x84\x06\xbb\x28\xd5\x72\x55\x43\x74\x26\x97\x16\x90\xaa\x13\x00\xe4\xde\xb5\x09\x74\x00\x00\x00";
@@ -50,7 +50,7 @@ async fn the_sample_shop_can_be_browsed_from_end_to_end() {
 }
 
 #[tokio::test]
-async fn bad_lines_are_reported_and_the_rest_goes_in() {
+async fn bad_lines_are_reported_and_the_rest_is_imported() {
     let shop = Shop::open().await;
     let no_price = json!({"id": "jug", "name": "Jug", "price": null, "currency": "USD"}).to_string();
     let id_rule = "id: must be 1 to 64 characters of A-Z a-z 0-9 . _ -";
@@ -100,7 +100,7 @@ async fn importing_the_same_again_writes_nothing() {
 }
 
 #[tokio::test]
-async fn a_changed_price_updates_that_product_and_keeps_what_sales_left_of_its_stock() {
+async fn a_changed_price_updates_that_product_and_keeps_its_stock() {
     let shop = Shop::open().await;
     let others = [line("cup", "5.00"), line("jug", "7.50")];
     load(&shop, (line("mug", "8.99") + "\n" + &text(&others)).as_bytes()).await.0.expect("good lines");
@@ -118,7 +118,7 @@ async fn a_changed_price_updates_that_product_and_keeps_what_sales_left_of_its_s
 }
 
 #[tokio::test]
-async fn what_a_line_does_not_say_stays_and_null_clears() {
+async fn a_missing_field_keeps_its_value_and_null_clears_it() {
     let shop = Shop::open().await;
     let described = format!("<p>{}</p>", "Blue. ".repeat(300));
     let whole = json!({
@@ -128,7 +128,7 @@ async fn what_a_line_does_not_say_stays_and_null_clears() {
     });
     load(&shop, whole.to_string().as_bytes()).await.0.expect("a good line");
     let read = async || {
-        // What was read before is remembered for a moment.
+        // Reads are cached for a moment.
         shop.clock.advance(SignedDuration::from_mins(1));
         let mut product = shop.stranger().get("/products/mug").await.expect(200).json();
         product.as_object_mut().expect("an object").remove("updatedAt");
@@ -158,7 +158,7 @@ async fn what_a_line_does_not_say_stays_and_null_clears() {
 }
 
 #[tokio::test]
-async fn with_replace_a_line_says_all_there_is_of_its_product() {
+async fn with_replace_a_missing_field_is_cleared() {
     let shop = Shop::open().await;
     load(&shop, line("mug", "8.99").as_bytes()).await.0.expect("a good line");
     let partial = json!({"id": "mug", "name": "Mug", "price": "9.99", "currency": "USD"}).to_string();
@@ -171,7 +171,7 @@ async fn with_replace_a_line_says_all_there_is_of_its_product() {
 }
 
 #[tokio::test]
-async fn attributes_that_do_not_fit_beside_those_that_stay_are_reported() {
+async fn attributes_that_are_too_large_together_with_kept_ones_are_rejected() {
     let shop = Shop::open().await;
     let with = |name: &str| {
         let mut line: Value = serde_json::from_str(&line("mug", "8.99")).expect("a line");
@@ -207,14 +207,14 @@ async fn importing_the_same_again_does_not_undo_what_staff_changed() {
 
     assert_eq!((counts(&again.expect("good lines")), after == before), ((0, 0, 2, 0), true));
     assert_eq!(counts(&new_price.expect("a good line")), (0, 1, 0, 0));
-    assert_eq!((&repriced["price"], &repriced["name"]), (&usd(799), &json!("The mug")), "a new line says it all anew");
+    assert_eq!((&repriced["price"], &repriced["name"]), (&usd(799), &json!("The mug")), "all fields are overwritten");
     assert_eq!(counts(&all.expect("good lines")), (0, 2, 0, 0));
     let cup = shop.stranger().get("/products/cup").await.expect(200).json();
     assert_eq!((&cup["name"], &cup["category"]), (&json!("The cup"), &json!(["Kitchen", "Mugs"])));
 }
 
 #[tokio::test]
-async fn a_product_of_an_import_from_before_is_compared_once_and_then_known() {
+async fn a_product_imported_without_a_digest_is_compared_once_and_then_has_one() {
     let shop = Shop::open().await;
     let admin = shop.admin().await;
     let mug = line("mug", "8.99");
@@ -252,7 +252,7 @@ async fn an_import_never_writes_over_what_staff_change_at_the_same_time() {
             (1, 0, 900 + round),
             "{report}"
         );
-        // Staff who were second are told so; nobody's change is lost without a word.
+        // Staff who write second get a 412; no change is lost silently.
         let changes = 1 + u64::from(renamed.status() == 200);
         assert!(matches!(renamed.status(), 200 | 412), "{}", renamed.status());
         assert_eq!(after.version, before + changes, "round {round}");
@@ -313,22 +313,22 @@ async fn an_import_that_was_killed_completes_when_it_is_run_again() {
 }
 
 #[tokio::test]
-async fn whatever_is_missing_of_a_product_loading_it_again_brings_it_back() {
+async fn importing_again_restores_whichever_item_of_a_product_is_missing() {
     for missing in [&["product"][..], &["stock", "ledger"], &["product", "stock", "ledger"]] {
         after_losing(missing).await;
     }
 }
 
 #[tokio::test]
-async fn the_ledger_tells_of_the_first_stock_once_wherever_the_import_stopped() {
-    // First the stock, then the ledger, then the product; and as imports of before, which wrote the stock last, left it.
+async fn the_ledger_has_the_first_stock_once_wherever_the_import_stopped() {
+    // An import writes the stock, the ledger, then the product. Earlier versions wrote the stock last.
     for missing in [&["product", "ledger"][..], &["product"], &["stock"], &["product", "stock"]] {
         after_losing(missing).await;
     }
 }
 
 #[tokio::test]
-async fn an_interrupted_load_that_is_repeated_with_another_stock_has_that_one() {
+async fn an_interrupted_import_repeated_with_another_stock_has_the_new_stock() {
     for missing in [&["product", "ledger"][..], &["product"]] {
         let shop = Shop::open().await;
         load(&shop, line("mug", "8.99").as_bytes()).await.0.expect("a good line");
@@ -345,7 +345,7 @@ async fn an_interrupted_load_that_is_repeated_with_another_stock_has_that_one() 
 }
 
 #[tokio::test]
-async fn staff_can_create_a_product_whose_load_was_interrupted() {
+async fn staff_can_create_a_product_whose_import_was_interrupted() {
     let shop = Shop::open().await;
     load(&shop, line("mug", "8.99").as_bytes()).await.0.expect("a good line");
     lose(&shop, &["product", "ledger"]).await;
@@ -363,8 +363,8 @@ async fn staff_can_create_a_product_whose_load_was_interrupted() {
 async fn a_gzip_file_is_loaded_like_a_plain_one() {
     let shop = Shop::open().await;
 
-    let packed = load(&shop, import::open(GZIPPED).expect("a beginning can be read")).await.0;
-    let cut = load(&shop, import::open(&GZIPPED[..GZIPPED.len() - 8]).expect("a beginning can be read")).await.0;
+    let packed = load(&shop, import::open(GZIPPED).expect("the first bytes can be read")).await.0;
+    let cut = load(&shop, import::open(&GZIPPED[..GZIPPED.len() - 8]).expect("the first bytes can be read")).await.0;
 
     assert_eq!(counts(&packed.expect("good lines")), (2, 0, 0, 0));
     assert!(matches!(cut, Err(ImportError::Read { .. })), "{cut:?}");
@@ -384,7 +384,7 @@ fn options(shop: &Shop) -> ImportOptions {
     ImportOptions { default_stock: 5, ..ImportOptions::new("staff", shop.clock.now()) }
 }
 
-/// Imports, and gives the rejects by line.
+/// Imports; the rejects are sorted by line.
 async fn load(shop: &Shop, input: impl BufRead) -> (Result<ImportReport, ImportError>, Vec<Reject>) {
     load_with(shop, input, &options(shop)).await
 }
@@ -404,7 +404,7 @@ async fn load_with(
     (report, rejects)
 }
 
-/// Fails the test unless the second import has made up for what the first one left out, for good.
+/// Fails unless the second import completed the first and a third one changes nothing.
 async fn is_complete(shop: &Shop, again: Result<ImportReport, ImportError>, whole: &str) {
     let again = again.expect("the lines are good");
     assert_eq!((again.products(), again.rejected), (250, 0));
@@ -415,8 +415,8 @@ async fn is_complete(shop: &Shop, again: Result<ImportReport, ImportError>, whol
     assert_eq!(counts(&third.expect("the lines are good")), (0, 0, 250, 0));
 }
 
-/// Loads a mug, takes some of its items away as an import that stopped between two writes would have left them, and
-/// fails the test unless loading it again makes the mug whole: there, 5 in stock, and 5 in its ledger.
+/// Imports a mug, deletes some of its items as if the import had stopped between two writes, and fails unless importing
+/// it again restores it: 5 in stock, and 5 in its ledger.
 async fn after_losing(missing: &[&str]) {
     let shop = Shop::open().await;
     let mug = line("mug", "8.99");

@@ -1,11 +1,11 @@
-//! Every route of the OpenAPI document that takes JSON, sent what its schema does not allow.
+//! Every route of the OpenAPI document that takes JSON, called with bodies that its schema does not allow.
 
 use e2e::{Answer, Shop, Shopper};
 use serde_json::{Map, Value, json};
 
 use crate::routes::{Things, bare_request, routes};
 
-/// What answers must not show: how the shop is made.
+/// Words of the implementation, which answers must not show.
 const RUST: [&str; 9] = ["struct", "enum", "tuple", "i64", "u32", "alloc::", "serde", "Request", "at line"];
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn an_unknown_member_is_refused_at_every_depth() {
 
     for (route, body) in scene.bodies() {
         for at in pointers(&body) {
-            // A product's attributes are named as the shop likes.
+            // A product's attributes may have any name.
             if !body.pointer(&at).unwrap().is_object() || at.contains("/attributes") {
                 continue;
             }
@@ -99,7 +99,7 @@ impl Scene {
         scene
     }
 
-    /// Each route that takes JSON, with all that it can take.
+    /// Each route that takes JSON, with a body that has every field.
     fn bodies(&self) -> Vec<(String, Value)> {
         let document = serde_json::to_value(&*self.shop.stack.openapi).unwrap();
         let body = |route: String| {
@@ -108,7 +108,7 @@ impl Scene {
             let schema = content.get("application/json")?.get("schema")?;
             Some((route.clone(), sample(&document, schema)))
         };
-        // A webhook's body is the provider's: signed, and with whatever members the provider adds.
+        // A webhook's body is signed, and may have any members that the provider adds.
         let routes = routes(&self.shop).into_iter().map(|(route, _)| route);
         let routes = routes.filter(|route| !route.contains("/webhooks/"));
         let bodies: Vec<_> = routes.filter_map(body).collect();
@@ -122,7 +122,7 @@ impl Scene {
         who.send(request.body(body)).await
     }
 
-    /// Fails the test unless it is refused for what is at this place, in words that a client knows.
+    /// Fails unless the body is refused with the name of this place and without words of the implementation.
     async fn refuses(&self, route: &str, body: String, at: &str) {
         let answer = self.send(route, body.clone()).await;
 
@@ -153,7 +153,7 @@ impl Scene {
     }
 }
 
-/// A value of a schema with everything that may be there.
+/// A value of the schema with every property.
 fn sample(document: &Value, schema: &Value) -> Value {
     if let Some(name) = schema["$ref"].as_str() {
         return sample(document, document.pointer(name.trim_start_matches('#')).expect("a schema"));
@@ -185,7 +185,7 @@ fn sample(document: &Value, schema: &Value) -> Value {
     }
 }
 
-/// Every place in a value, the whole first.
+/// JSON pointers to every place in a value; the first is the whole value.
 fn pointers(value: &Value) -> Vec<String> {
     let below = |step: String, value: &Value| pointers(value).into_iter().map(move |at| format!("/{step}{at}"));
     let mut all = vec![String::new()];
@@ -197,7 +197,7 @@ fn pointers(value: &Value) -> Vec<String> {
     all
 }
 
-/// As text, where the object at this place has its first member once more at its end.
+/// The value as text, with the first member of the object at `at` repeated at its end.
 fn repeating(value: &Value, at: &str, here: &str) -> String {
     match value {
         Value::Array(list) => {

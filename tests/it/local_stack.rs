@@ -9,15 +9,15 @@ use tokio::net::TcpListener;
 use crate::categories::{counts, make_before, named};
 
 #[tokio::test]
-async fn the_sample_shop_is_open_at_once() {
+async fn the_local_stack_serves_the_sample_shop() {
     let shop = Shop::open_with(|o| o.seed = Seed::Sample).await;
-    let somebody = shop.stranger();
+    let client = shop.stranger();
 
-    let categories = somebody.get("/categories").await.expect(200).json();
-    let featured = somebody.get("/products/featured").await.expect(200).json();
-    let page = somebody.get("/").await.expect(200);
-    let picture = somebody.get("/images/mug-blue.svg").await.expect(200);
-    let document = somebody.get("/openapi.json").await.expect(200).json();
+    let categories = client.get("/categories").await.expect(200).json();
+    let featured = client.get("/products/featured").await.expect(200).json();
+    let page = client.get("/").await.expect(200);
+    let picture = client.get("/images/mug-blue.svg").await.expect(200);
+    let document = client.get("/openapi.json").await.expect(200).json();
 
     let roots = categories["items"].as_array().unwrap().iter().filter(|c| c["depth"] == 1).count();
     assert_eq!(roots, 8);
@@ -25,7 +25,7 @@ async fn the_sample_shop_is_open_at_once() {
     assert!(page.text().contains("<title>"));
     assert_eq!(picture.header("content-type"), Some("image/svg+xml"));
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
-    assert!(somebody.get("/images/nothing.svg").await.status() == 404);
+    assert!(client.get("/images/nothing.svg").await.status() == 404);
 }
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn an_object_that_many_write_at_once_is_always_one_of_theirs() {
             bucket.put("one/object", text.clone(), "text/plain").await.unwrap();
         }
     };
-    // The SDK compares what it reads with the checksum that was kept.
+    // The SDK compares what it reads with the stored checksum.
     let reads = async {
         for _ in 0..100 {
             let read = bucket.get("one/object").await.unwrap().unwrap();
@@ -84,7 +84,7 @@ async fn everything_in_a_data_folder_survives_a_restart() {
     assert_eq!(again.stock(&"mug-blue".parse().unwrap()).await, 37);
     assert_eq!(again.stack.payments.entries().len(), 1);
     ann.get(&format!("/products?limit=2&cursor={cursor}")).await.expect(200);
-    // Seeded once: what staff removed does not come back.
+    // The samples are loaded only once: a deleted product does not come back.
     ann.get("/products/tent-three-person").await.expect(404);
     ann.get("/products/book-bread-slow/description").await.expect(200);
 }
@@ -102,7 +102,7 @@ async fn the_samples_can_be_bought_whatever_the_shops_currency() {
 }
 
 #[tokio::test]
-async fn a_data_folder_of_before_is_migrated_as_the_stack_starts() {
+async fn an_old_data_folder_is_migrated_when_the_stack_starts() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("shop");
     let open = async || {
@@ -126,7 +126,7 @@ async fn a_data_folder_of_before_is_migrated_as_the_stack_starts() {
 }
 
 #[tokio::test]
-async fn products_of_a_data_folder_whose_category_is_spelled_otherwise_are_listed_from_the_next_start_on() {
+async fn products_with_a_decomposed_category_in_an_old_data_folder_are_listed_after_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
     let data: PathBuf = folder.path().join("shop");
     let open = || {

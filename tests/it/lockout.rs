@@ -1,4 +1,4 @@
-//! An attacker who guesses at an account from many addresses, and its owner beside them.
+//! An attacker guesses the password of an account from many addresses while its owner logs in.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -26,12 +26,12 @@ const NEW_PASSWORD: &str = "staple battery horse";
 const QUARTER: SignedDuration = SignedDuration::from_mins(15);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
-/// Where the owner lives, and an address that nobody has used yet.
+/// The owner's usual address, and one that was not used before.
 const HOME: u16 = 0;
 const HOTEL: u16 = 60_000;
 
 #[tokio::test]
-async fn an_attacker_with_many_addresses_keeps_no_owner_out() {
+async fn an_attacker_with_many_addresses_does_not_lock_the_owner_out() {
     for (email, password) in [(ANN, PASSWORD), (ADMIN_EMAIL, ADMIN_PASSWORD)] {
         let door = Door::open().await;
         door.register(ANN).await;
@@ -45,7 +45,7 @@ async fn an_attacker_with_many_addresses_keeps_no_owner_out() {
                 of_address += i32::from(door.login(attacker, email, GUESS, Device::Stranger).await.status == 401);
             }
             looked_at.push(of_address);
-            // Beside the attack: the owner's device, wherever it is, and after a slip of the finger.
+            // During the attack the owner can log in on a known device from any address, also after a typing error.
             if attacker % 8 == 0 {
                 door.login(attacker, email, GUESS, Device::Cookie(&owner.device)).await.expect(401);
                 door.login(attacker, email, password, Device::Cookie(&owner.device)).await.expect(201);
@@ -53,7 +53,7 @@ async fn an_attacker_with_many_addresses_keeps_no_owner_out() {
                 door.login(HOME, email, password, Device::Stranger).await.expect(201);
             }
         }
-        // A new phone in a hotel; and a change of the password in the session that the owner has.
+        // A new device at a new address can log in, and change the password in its session.
         let phone = door.login(HOTEL, email, password, Device::Stranger).await.expect(201);
         let change = json!({"currentPassword": password, "newPassword": NEW_PASSWORD});
         let changed = door.ask(HOME, "PATCH", "/users/me", Some(&phone.token), None, change).await.expect(200);
@@ -77,7 +77,7 @@ async fn under_a_large_attack_every_address_has_one_guess_and_nothing_is_hashed_
 
         assert_eq!([first.status, second.status], [401, 429]);
         assert_eq!(second.retry_after.as_deref(), Some("900"));
-        // The three counters, and neither the credential nor a hash.
+        // Three counters are read; the credential is not read and nothing is hashed.
         assert_eq!(second.calls, 3);
     }
     door.login(HOTEL, ANN, PASSWORD, Device::Stranger).await.expect(201);
@@ -99,11 +99,11 @@ async fn a_known_device_has_five_guesses_of_its_own() {
     let sixth = door.login(HOTEL, ANN, PASSWORD, Device::Cookie(&ann.device)).await.expect(429);
 
     assert_eq!((sixth.retry_after.as_deref(), sixth.calls), (Some("900"), 1));
-    // They were not the address's: without the token it is asked as any stranger is.
+    // They did not count for the address: without the token it has guesses of its own.
     door.login(HOME, ANN, PASSWORD, Device::Stranger).await.expect(201);
     door.shop.clock.advance(QUARTER);
     let known = door.login(HOME, ANN, PASSWORD, Device::Cookie(&ann.device)).await.expect(201);
-    // A success forgives, and the device stays the one it was, under a new token.
+    // A success resets the counter, and the device keeps its identity under a new token.
     for _ in 0..5 {
         door.login(HOME, ANN, GUESS, Device::Body(&ann.device)).await.expect(401);
     }
@@ -126,10 +126,10 @@ async fn a_device_token_that_is_not_this_accounts_is_ignored() {
 
         assert_eq!([first.status, second.status], [401, 429], "{token:.60}");
     }
-    // The cookie of somebody else, in the same browser, does not hide the token that the client sends itself.
+    // Another account's cookie in the same browser does not hide the token in the body.
     let both = json!({"email": ANN, "password": PASSWORD, "deviceToken": ann.device});
     door.ask(1, "POST", "/sessions", None, Some(&bob.device), both).await.expect(201);
-    // Half a year without a login, and the device is forgotten.
+    // After half a year without a login, the device is unknown again.
     door.shop.clock.advance(SignedDuration::from_hours(180 * 24));
     door.strangers_have_tried(ANN, 100).await;
     let late = [
@@ -152,7 +152,7 @@ async fn a_stolen_session_has_five_guesses_at_the_password_two_in_a_request_howe
         door.ask(address, "PATCH", "/users/me", Some(&thief), None, guess()).await.expect(403);
         thief = door.ask(address, "POST", "/sessions/refresh", Some(&thief), None, json!({})).await.expect(201).token;
     }
-    // The fifth guess is wrong as well, and that the new password is right is a sixth that is not looked at.
+    // `currentPassword` is the fifth guess. `newPassword`, compared with the current one, would be a sixth.
     let sixth = json!({"currentPassword": GUESS, "newPassword": PASSWORD});
     let sixth = door.ask(3, "PATCH", "/users/me", Some(&thief), None, sixth).await;
 
@@ -162,7 +162,7 @@ async fn a_stolen_session_has_five_guesses_at_the_password_two_in_a_request_howe
 }
 
 #[tokio::test]
-async fn only_what_a_password_opened_makes_a_device_known() {
+async fn only_a_login_with_a_password_makes_a_device_known() {
     let door = Door::open().await;
 
     let guest = door.ask(HOME, "POST", "/sessions/guest", None, None, json!({})).await.expect(201);
@@ -177,7 +177,7 @@ async fn only_what_a_password_opened_makes_a_device_known() {
     assert_eq!(ann.cookies[1], cookie);
 }
 
-/// The sessions function of a shop, reached from whichever address.
+/// The sessions function of a shop, called from any address.
 struct Door {
     shop: Shop,
     router: Router,
@@ -262,7 +262,7 @@ impl Door {
         Answered { status, token, device, cookies, retry_after, calls, body }
     }
 
-    /// So many tries this hour, from addresses that nobody here is at.
+    /// Counts `times` attempts in this hour from other addresses.
     async fn strangers_have_tried(&self, email: &str, times: u32) {
         let limit = Rates::default().login_account(&Email::parse(email).unwrap());
         for _ in 0..times {

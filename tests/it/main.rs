@@ -1,4 +1,4 @@
-//! One binary, a module a resource.
+//! One test binary with one module for each resource.
 
 #![allow(clippy::unwrap_used, reason = "a test may unwrap: that is how it fails")]
 

@@ -1,4 +1,4 @@
-//! What customers are told, by mail.
+//! E-mails to customers.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ use table::Claim;
 use crate::orders::hold;
 
 #[tokio::test]
-async fn each_thing_that_happens_to_an_order_is_told_once() {
+async fn each_event_of_an_order_is_mailed_once() {
     let shop = Shop::with_stream().await;
     let mug = shop.product("mug").priced(123_456).stock(10).create().await;
     let (ann, admin) = (shop.registered().await, shop.admin().await);
@@ -21,23 +21,23 @@ async fn each_thing_that_happens_to_an_order_is_told_once() {
 
     let order = ann.checks_out().await.expect(201).json()["orderId"].as_str().unwrap().to_owned();
     shop.drain().await;
-    let told_of_order = mails(&shop);
+    let after_checkout = mails(&shop);
     admin.post_once(&format!("/admin/orders/{order}/ship"), "ship-the-mugs-today", json!(null)).await.expect(200);
     admin.post_once(&format!("/admin/orders/{order}/deliver"), "mugs-were-delivered", json!(null)).await.expect(200);
     let part = json!({"amount": {"amount": 1_000, "currency": "USD"}});
     admin.post_once(&format!("/admin/orders/{order}/refund"), "a-handle-is-broken-1", part).await.expect(200);
     shop.drain().await;
-    let told = mails(&shop);
+    let sent = mails(&shop);
     shop.drain().await;
 
-    assert_eq!(told_of_order.len(), 1);
-    let first = &told_of_order[0];
+    assert_eq!(after_checkout.len(), 1);
+    let first = &after_checkout[0];
     assert!(first.contains(&order) && first.contains("$2,469.12") && first.contains("The mug"), "{first}");
     assert!(first.contains("To: ") && first.contains("shopper0@example.com"), "{first}");
     assert!(first.contains("text/plain") && first.contains("text/html"), "{first}");
-    assert_eq!(told.len(), 4, "placed, shipped, delivered, refunded");
-    assert!(told.iter().any(|mail| mail.contains("$10.00")), "the refund names its amount");
-    assert_eq!(mails(&shop), told, "nothing is told again");
+    assert_eq!(sent.len(), 4, "placed, shipped, delivered, refunded");
+    assert!(sent.iter().any(|mail| mail.contains("$10.00")), "the refund names its amount");
+    assert_eq!(mails(&shop), sent, "nothing is mailed again");
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn a_cancelled_order_is_mailed_if_it_was_paid_and_a_declined_card_is_not()
     ann.post_once(&cancel, "changed-my-mind-0001", json!(null)).await.expect(200);
     shop.drain().await;
 
-    // Placed, cancelled with what goes back, and that it went back.
+    // The order was placed, it was cancelled, and its refund was paid.
     assert_eq!((declined, mails(&shop).len()), (0, 3));
 }
 
@@ -89,7 +89,7 @@ async fn a_customer_who_was_left_waiting_gets_one_mail_that_nothing_was_charged(
 }
 
 #[tokio::test]
-async fn a_recipient_has_a_limit_a_day_which_no_second_delivery_passes() {
+async fn a_recipient_has_a_daily_limit_which_a_second_delivery_does_not_exceed() {
     let shop = Shop::open_with(|options| {
         options.dynamodb_endpoint = None;
         options.mail_limits = Some(MailLimits { recipient: 3, ..MailLimits::default() });
@@ -105,7 +105,7 @@ async fn a_recipient_has_a_limit_a_day_which_no_second_delivery_passes() {
 
     shop.drain().await;
     let that_day = mails(&shop).len();
-    // A record that comes twice, long after the first time.
+    // The records are delivered again a day later.
     shop.clock.advance(SignedDuration::from_hours(24));
     let mut claims = Vec::new();
     for order in &orders {
@@ -127,7 +127,7 @@ async fn a_recipient_has_a_limit_a_day_which_no_second_delivery_passes() {
 async fn mails_beyond_the_shops_limit_become_dead_letters_that_can_be_replayed_in_another_hour() {
     let shop = Shop::open_with(|options| {
         options.dynamodb_endpoint = None;
-        // One for each of the eight parts, and all mails to one recipient count in one part.
+        // The limit is split over eight counters; e-mails to one recipient all count in one of them.
         options.mail_limits = Some(MailLimits { shop: 8, ..MailLimits::default() });
     })
     .await;
@@ -167,7 +167,7 @@ async fn without_limits_a_recipient_gets_everything() {
     .await;
     let mug = shop.product("mug").stock(50).create().await;
     let ann = shop.registered().await;
-    // One more than a recipient gets in a day otherwise; checkouts have a limit of their own.
+    // One more than the default limit a day. The clock advances because checkouts are limited, too.
     for _ in 0..31 {
         shop.clock.advance(SignedDuration::from_secs(20));
         ann.adds(&mug, 1).await.expect(200);
@@ -180,7 +180,7 @@ async fn without_limits_a_recipient_gets_everything() {
 }
 
 #[tokio::test]
-async fn nobody_is_told_of_a_hold_nor_a_guest_of_anything() {
+async fn no_mail_is_sent_for_a_hold_nor_to_a_guest() {
     let shop = Shop::with_stream().await;
     let mug = shop.product("mug").stock(10).create().await;
     let (ann, guest) = (shop.registered().await, shop.customer().await);
@@ -195,7 +195,7 @@ async fn nobody_is_told_of_a_hold_nor_a_guest_of_anything() {
 }
 
 #[tokio::test]
-async fn a_delivery_that_died_is_followed_by_the_next_of_its_record_at_once_and_by_another_after_a_minute() {
+async fn a_claim_of_a_dead_delivery_passes_to_its_own_record_at_once_and_to_another_after_a_minute() {
     let shop = Shop::with_stream().await;
     let mug = shop.product("mug").stock(10).create().await;
     let ann = shop.registered().await;
@@ -226,7 +226,7 @@ pub fn mails(shop: &Shop) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_guest_who_logged_in_gets_the_mail_about_what_they_had_ordered() {
+async fn a_guest_who_logged_in_gets_the_mail_about_an_earlier_order() {
     let shop = Shop::with_stream().await;
     let mug = shop.product("mug").create().await;
     let mut bob = shop.stranger();

@@ -1,4 +1,4 @@
-//! The OpenAPI document: complete, so that a client can be made of it.
+//! The OpenAPI document is complete enough to generate a client from it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -17,7 +17,7 @@ async fn every_operation_has_a_name_of_its_own_that_says_what_it_does() {
     let mut named: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (route, operation) in operations(&document) {
         let id = operation["operationId"].as_str().unwrap_or_default();
-        // A verb and what it is done to: a function's name alone is not enough.
+        // A verb and its object: a handler's name alone is not enough.
         assert!(
             id.chars().any(char::is_uppercase),
             "{route}: give it an `operation_id` such as listProducts, not {id}"
@@ -54,7 +54,7 @@ async fn every_answer_parameter_and_header_is_described_and_every_error_is_a_pro
 }
 
 #[tokio::test]
-async fn whatever_is_referred_to_is_there() {
+async fn every_reference_resolves() {
     let document = document().await;
 
     for name in references(&document) {
@@ -96,7 +96,7 @@ async fn headers_are_documented_where_they_are_sent_and_taken() {
 }
 
 #[tokio::test]
-async fn whoever_may_send_a_token_may_send_the_cookie_instead() {
+async fn every_route_that_takes_a_token_takes_the_cookie_instead() {
     let document = document().await;
 
     let cookie = &document["components"]["securitySchemes"]["cookie"];
@@ -139,7 +139,7 @@ async fn what_a_client_compares_is_an_enum_and_what_it_sends_has_limits() {
 async fn every_text_and_number_that_a_client_sends_has_a_limit() {
     let document = document().await;
     let schemas = document["components"]["schemas"].as_object().unwrap();
-    // HTML is limited by the size of a body, and a device's token by being one.
+    // HTML is limited by the size of the body, and a device's token has a fixed form.
     let unlimited = ["description", "deviceToken"];
 
     for (of, schema) in schemas.iter().filter(|(name, _)| name.ends_with("Request")) {
@@ -179,14 +179,14 @@ async fn an_error_has_the_members_that_its_code_says() {
         }
     }
 
-    // Each code in one of them, so that a program knows which by it.
+    // Each code is in exactly one variant, so that a client can select the variant by it.
     codes.sort_unstable();
     assert_eq!(codes, CODES.iter().map(|code| code.name).collect::<Vec<_>>());
 }
 
 #[test]
 fn every_code_that_the_sources_send_is_listed_and_every_listed_one_is_sent() {
-    // What turns into an answer; of payments it is the token.
+    // Sources whose codes become answers; in `payments` only the rule for the token.
     const SOURCES: [&str; 7] = [
         "functions/cart/src",
         "functions/orders/src",
@@ -196,7 +196,7 @@ fn every_code_that_the_sources_send_is_listed_and_every_listed_one_is_sent() {
         "shared/domain/src",
         "shared/payments/src/lib.rs",
     ];
-    // Rules of the domain for what no route takes: reviews, and decimals of an import.
+    // Rules of the domain for inputs that no route takes: reviews, and decimals of an import.
     const ELSEWHERE: [&str; 3] = ["price_invalid", "stars_out_of_range", "text_invalid"];
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let files = SOURCES.iter().flat_map(|path| sources(&root.join(path)));
@@ -269,7 +269,7 @@ async fn all_fields_that_are_wrong_are_named_in_one_answer() {
         admin.send(admin.request(reqwest::Method::PUT, "/admin/products/mug").json(&product)).await.expect(422);
     let patched =
         admin.send(admin.request(reqwest::Method::PATCH, "/admin/products/mug").json(&product)).await.expect(422);
-    let registered = json!({"email": "nobody", "password": "short", "name": ""});
+    let registered = json!({"email": "no-email", "password": "short", "name": ""});
     let registered = shop.stranger().post("/users", registered).await.expect(422);
     let address = json!({"recipient": "", "line1": long, "city": "Bristol", "country": "Britain"});
     let address = ann.post("/users/me/addresses", address).await.expect(422);

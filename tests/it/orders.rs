@@ -41,7 +41,7 @@ async fn of_500_buyers_of_100_units_exactly_100_get_one() {
     buyers_get_what_there_is(500, 100).await;
 }
 
-/// Everybody buys one unit at once; whoever gets none is told that none is left.
+/// All buy one unit at once; those who get none are answered that none is left.
 async fn buyers_get_what_there_is(buyers: usize, units: usize) {
     let shop = Shop::open_with(|o| o.policy.rates = None).await;
     let mug = shop.product("mug").stock(i64::try_from(units).unwrap()).create().await;
@@ -52,7 +52,7 @@ async fn buyers_get_what_there_is(buyers: usize, units: usize) {
     let placed = answers.iter().filter(|a| a.status() == 201).count();
     let mut busy = 0;
     for refused in answers.iter().filter(|a| a.status() != 201) {
-        // An engine with real contention may be too busy for some of so many at once, and says so.
+        // An engine with real contention may answer some of so many concurrent requests that it is busy.
         if matches!(refused.status(), 202 | 503) && !engine_counts_like_aws() {
             busy += 1;
             continue;
@@ -65,8 +65,8 @@ async fn buyers_get_what_there_is(buyers: usize, units: usize) {
     if busy == 0 {
         return assert_eq!((placed, left, paid), (units, 0, units));
     }
-    // Whoever was told 503 may have an order or not; never is more sold than there was.
-    assert!(placed <= paid && paid + left <= units, "{placed} told, {paid} paid, {left} left of {units}");
+    // A buyer who was answered 503 may have an order or not, but never is more sold than there was.
+    assert!(placed <= paid && paid + left <= units, "{placed} answered 201, {paid} paid, {left} left of {units}");
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn restocks_during_sales_all_count() {
     if count(&answers, 201) + count(&answers, 409) == 250 && count(&restocks, 503) == 0 {
         return assert_eq!((added, left), (500, 600 - sold));
     }
-    // An engine with real contention may be too busy for some of so many at once: they may have had their way or not.
+    // An engine with real contention may be too busy for some of so many: those may have been applied or not.
     assert!(!engine_counts_like_aws() && left >= 0 && sold + left <= 600, "{sold} sold, {left} left");
 }
 
@@ -149,7 +149,7 @@ async fn a_shopper_who_tries_again_under_another_key_gets_the_order_that_holds_t
 }
 
 #[tokio::test]
-async fn a_shopper_who_fills_the_cart_again_is_not_kept_out_by_their_own_hold() {
+async fn a_shopper_who_fills_the_cart_again_is_not_blocked_by_their_own_hold() {
     let shop = Shop::open().await;
     let (mug, pan) = (shop.product("mug").stock(3).create().await, shop.product("pan").create().await);
     let ann = shop.customer().await;
@@ -167,7 +167,7 @@ async fn a_shopper_who_fills_the_cart_again_is_not_kept_out_by_their_own_hold() 
     let left_behind = ann.get(&format!("/orders/{}", left_behind.id)).await.expect(200).json();
     assert_eq!(left_behind["state"], "cancelled");
     let cart = ann.get("/cart").await.expect(200).json();
-    // What the first one held and the second did not is not lost.
+    // Units that the first order held and the second did not take are back in the cart.
     let lines = cart["items"].as_array().unwrap().iter().map(|line| (&line["productId"], &line["quantity"]));
     assert_eq!(lines.collect::<Vec<_>>(), [(&json!("mug"), &json!(1)), (&json!("pan"), &json!(1))]);
     assert_eq!(shop.stock(&mug).await, 1);
@@ -175,7 +175,7 @@ async fn a_shopper_who_fills_the_cart_again_is_not_kept_out_by_their_own_hold() 
 }
 
 #[tokio::test]
-async fn what_is_free_is_ordered_without_a_provider() {
+async fn a_free_order_is_placed_without_the_provider() {
     let shop = Shop::open().await;
     let leaflet = shop.product("leaflet").priced(0).stock(3).create().await;
     let (ann, bob) = (shop.customer().await, shop.customer().await);
@@ -196,7 +196,7 @@ async fn what_is_free_is_ordered_without_a_provider() {
 }
 
 #[tokio::test]
-async fn a_payment_is_not_demanded_for_nothing_and_never_left_out_for_something() {
+async fn an_order_needs_a_payment_only_if_it_costs_something() {
     let shop = Shop::open().await;
     let leaflet = shop.product("leaflet").priced(0).stock(3).create().await;
     let mug = shop.product("mug").priced(899).stock(3).create().await;
@@ -209,7 +209,7 @@ async fn a_payment_is_not_demanded_for_nothing_and_never_left_out_for_something(
     let again = ann.post_once("/orders", "nothing-to-pay-for", json!({"expectedTotal": usd(0)})).await.expect(201);
     let unpaid = bob.post_once("/orders", "something-to-pay-for", json!({})).await.expect(422);
     let kept = bob.get("/cart").await.json()["items"].as_array().map(Vec::len);
-    // A checkout that was cut off, and taken over under another key: the order of before has to be paid as well.
+    // A checkout that was cut off is taken over under another key: its order needs a payment, too.
     hold(&shop, &bob, "tok_visa", "crashed-checkout").await;
     shop.clock.advance(SignedDuration::from_mins(1));
     let taken_over = bob.post_once("/orders", "under-another-key", json!({})).await.expect(422);
@@ -226,7 +226,7 @@ async fn a_payment_is_not_demanded_for_nothing_and_never_left_out_for_something(
 }
 
 #[tokio::test]
-async fn an_order_is_charged_what_the_products_cost_now() {
+async fn an_order_is_charged_at_the_current_prices() {
     let shop = Shop::open().await;
     let (mug, pan) = (shop.product("mug").priced(899).create().await, shop.product("pan").priced(4_600).create().await);
     let ann = shop.customer().await;
@@ -278,7 +278,7 @@ async fn a_price_that_changes_during_checkout_is_charged_as_it_was_or_as_it_is()
             join!(ann.post_once("/orders", &key, body), admin.patch("/admin/products/mug", json!({"price": usd(is)})));
 
         changed.expect(200);
-        // Whoever said what they expect pays that or nothing.
+        // With `expectedTotal`, that amount is charged or nothing.
         match placed.status() {
             201 => assert_eq!(
                 (&placed.json()["total"], &placed.json()["items"][0]["unitPrice"]),
@@ -316,7 +316,7 @@ async fn a_declined_card_costs_nothing_and_gives_the_cart_back() {
 }
 
 #[tokio::test]
-async fn a_declined_order_comes_back_into_the_cart_that_was_begun_meanwhile() {
+async fn the_lines_of_a_declined_order_return_to_a_cart_that_was_filled_meanwhile() {
     let shop = Shop::open().await;
     let (mug, pan) = (shop.product("mug").stock(3).create().await, shop.product("pan").create().await);
     let ann = shop.customer().await;
@@ -353,7 +353,7 @@ async fn units_for_which_the_cart_has_no_room_are_named_until_it_is_emptied() {
 }
 
 #[tokio::test]
-async fn a_cart_is_given_back_though_its_guest_has_registered_or_logged_in_meanwhile() {
+async fn a_cart_is_restored_although_its_guest_registered_or_logged_in_meanwhile() {
     let shop = Shop::open().await;
     let (mug, pan) = (shop.product("mug").create().await, shop.product("pan").create().await);
     let (mut registering, mut logging_in) = (shop.customer().await, shop.customer().await);
@@ -378,7 +378,7 @@ async fn a_cart_is_given_back_though_its_guest_has_registered_or_logged_in_meanw
 }
 
 #[tokio::test]
-async fn a_guest_who_logs_in_takes_their_orders_along() {
+async fn a_guest_who_logs_in_keeps_their_orders() {
     let shop = Shop::with_stream().await;
     let mug = shop.product("mug").create().await;
     let mut bob = shop.stranger();
@@ -410,7 +410,7 @@ async fn a_guest_who_logs_in_takes_their_orders_along() {
 }
 
 #[tokio::test]
-async fn a_guests_order_from_before_orders_said_so_is_claimed_too() {
+async fn a_guests_order_stored_without_the_guest_flag_is_claimed_too() {
     let shop = Shop::with_stream().await;
     let mug = shop.product("mug").create().await;
     let mut bob = shop.stranger();
@@ -440,7 +440,7 @@ async fn a_guests_order_from_before_orders_said_so_is_claimed_too() {
 }
 
 #[tokio::test]
-async fn a_declined_order_settles_though_one_of_its_products_was_deleted_meanwhile() {
+async fn a_declined_order_is_cancelled_although_one_of_its_products_was_deleted() {
     let shop = Shop::open().await;
     let (mug, pan) = (shop.product("mug").create().await, shop.product("pan").stock(3).create().await);
     let (ann, admin) = (shop.customer().await, shop.admin().await);
@@ -459,7 +459,7 @@ async fn a_declined_order_settles_though_one_of_its_products_was_deleted_meanwhi
 }
 
 #[tokio::test]
-async fn a_repeated_checkout_hears_the_first_answer() {
+async fn a_repeated_checkout_gets_the_first_answer() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").stock(5).create().await;
     let ann = shop.customer().await;
@@ -491,7 +491,7 @@ async fn one_key_sent_64_times_at_once_is_one_order() {
     assert!(!placed.is_empty());
     assert!(placed.iter().all(|a| a.text() == placed[0].text()));
     for other in answers.iter().filter(|a| a.status() != 201) {
-        // Nobody is told anything but to wait, or that they ask too often.
+        // The only other answers are to wait, or that there are too many requests.
         assert!(matches!(other.code().as_str(), "idempotency_in_progress" | "rate_limited"), "{other:?}");
         assert_ne!(other.code(), "cart_empty", "a repeated key must never see what its own order left behind");
     }
@@ -516,7 +516,7 @@ async fn two_keys_for_one_cart_are_one_order() {
 }
 
 #[tokio::test]
-async fn a_checkout_that_crashed_before_paying_is_driven_on_by_its_retry() {
+async fn a_checkout_that_crashed_before_paying_is_completed_by_its_retry() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").stock(5).create().await;
     let ann = shop.customer().await;
@@ -615,7 +615,7 @@ async fn ninety_products_are_one_order() {
 }
 
 #[tokio::test]
-async fn an_order_goes_to_the_address_as_it_was() {
+async fn an_order_keeps_the_address_as_it_was() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").create().await;
     let ann = shop.registered().await;
@@ -716,7 +716,7 @@ async fn staff_list_the_orders_of_a_day_whatever_their_state() {
         let text = |order: &Value, name: &str| order[name].as_str().expect("text").to_owned();
         orders.iter().map(|order| (text(order, "orderId"), text(order, "state"))).collect()
     };
-    // What waits for an outcome first, due first; then the newest.
+    // Orders that wait for an outcome first, by due time; then the newest.
     let expected = [
         (3, "payment_unknown"),
         (5, "payment_unknown"),
@@ -767,7 +767,7 @@ async fn stock_sold_and_left_add_up() {
     assert_eq!(entries, orders.len());
 }
 
-/// Commits an order and goes no further, as a checkout does that crashes before it pays.
+/// Places an order without paying it, like a checkout that crashes before it pays.
 pub async fn hold(shop: &Shop, shopper: &Shopper, token: &str, key: &str) -> Order {
     let cart = cart_of(shop, shopper).await;
     let ids: Vec<_> = cart.lines.keys().cloned().collect();

@@ -70,7 +70,7 @@ async fn a_list_of_orders_whose_last_page_is_full_ends_with_it() {
 }
 
 #[tokio::test]
-async fn a_list_of_what_is_open_passes_over_what_is_open_for_something_else() {
+async fn a_list_of_orders_in_one_open_state_skips_those_in_others() {
     let shop = Shop::open_with(|o| o.policy.rates = None).await;
     let mug = shop.product("mug").create().await;
     let admin = shop.admin().await;
@@ -151,7 +151,7 @@ async fn a_list_of_reviews_whose_last_page_is_full_ends_with_it() {
 }
 
 #[tokio::test]
-async fn lists_that_are_whole_have_no_cursor() {
+async fn lists_without_pages_have_no_cursor() {
     let shop = Shop::open().await;
     let ann = shop.registered().await;
     let address = json!({"recipient": "Ann", "line1": "1 Harbour Street", "city": "Bristol", "country": "GB"});

@@ -1,4 +1,4 @@
-//! Products: what shoppers browse and what the shop's staff keep.
+//! Products, for shoppers and for staff.
 
 use std::collections::BTreeSet;
 
@@ -31,7 +31,7 @@ async fn a_new_product_can_be_read_at_once_and_has_its_defaults() {
 }
 
 #[tokio::test]
-async fn an_id_left_out_is_made_up() {
+async fn a_missing_id_is_generated() {
     let shop = Shop::open().await;
     let admin = shop.admin().await;
     let nameless = json!({"name": "Mug", "category": [], "price": usd(899), "stock": 2});
@@ -95,13 +95,13 @@ async fn a_patch_leaves_the_rest_and_null_removes() {
 }
 
 #[tokio::test]
-async fn a_change_to_a_version_that_is_no_more_is_refused() {
+async fn a_change_to_an_outdated_version_is_refused() {
     let shop = Shop::open().await;
     shop.product("mug").stock(5).create().await;
     let admin = shop.admin().await;
     restock(&admin, "mug", "restock-number-0001", 1).await.expect(201);
 
-    // A tag tells version and stock; only the version has to match, or every sale would be in an editor's way.
+    // A tag has version and stock. Only the version has to match; otherwise every sale would block an edit.
     let first = change_if(&admin, Method::PATCH, "\"1-5\"").await.expect(200);
     let kept = shop.dump().await;
     for method in [Method::PUT, Method::PATCH, Method::DELETE] {
@@ -194,7 +194,7 @@ async fn of_many_creations_under_one_key_at_once_one_happens_and_all_are_answere
 }
 
 #[tokio::test]
-async fn a_product_of_an_interrupted_load_is_completed_once_under_a_key_too() {
+async fn a_product_of_an_interrupted_import_is_completed_once_under_a_key_too() {
     let shop = Shop::open().await;
     let admin = shop.admin().await;
     shop.product("mug").stock(5).create().await;
@@ -250,7 +250,7 @@ async fn a_deleted_product_is_gone_from_everywhere_and_its_id_can_be_used_again(
 }
 
 #[tokio::test]
-async fn a_batch_tells_what_became_of_each_product_in_order() {
+async fn a_batch_reports_the_outcome_of_each_product_in_order() {
     let shop = Shop::open().await;
     let pan = shop.product("pan").priced(2_500).stock(3).create().await;
     let admin = shop.admin().await;
@@ -346,9 +346,9 @@ async fn a_category_lists_its_own_products_and_those_below_by_price() {
 async fn every_page_of_a_list_follows_the_one_before_without_gap_or_repetition() {
     let shop = Shop::open().await;
     for i in 0..50 {
-        let shelf = if i % 2 == 0 { "Shelf/Upper" } else { "Shelf/Lower" };
+        let category = if i % 2 == 0 { "Shelf/Upper" } else { "Shelf/Lower" };
         // Three prices for fifty products: most neighbours cost the same.
-        shop.product(&format!("p{i:02}")).priced(500 + i % 3 * 100).in_category(shelf).create().await;
+        shop.product(&format!("p{i:02}")).priced(500 + i % 3 * 100).in_category(category).create().await;
     }
 
     for list in ["", "&category=Shelf", "&minPrice=500&maxPrice=700", "&category=Shelf&minPrice=500&maxPrice=700"] {
@@ -365,7 +365,7 @@ async fn every_page_of_a_list_follows_the_one_before_without_gap_or_repetition()
 }
 
 #[tokio::test]
-async fn a_cursor_with_the_longest_ids_and_highest_prices_is_taken_back() {
+async fn a_cursor_with_the_longest_ids_and_highest_prices_is_accepted() {
     let shop = Shop::open().await;
     for i in 0..60 {
         shop.product(&format!("{i:0>64}")).priced(9_999_999_000 + i).create().await;
@@ -398,7 +398,7 @@ async fn lists_follow_a_product_that_moves_or_changes_its_price() {
 }
 
 #[tokio::test]
-async fn the_shop_window_shows_featured_products_by_rank() {
+async fn featured_products_are_listed_by_rank() {
     let shop = Shop::open().await;
     for (id, rank) in [("third", 30), ("first", 1), ("second", 2)] {
         shop.product(id).featured(rank).create().await;
@@ -413,7 +413,7 @@ async fn the_shop_window_shows_featured_products_by_rank() {
     admin.patch("/admin/products/second", json!({"featuredRank": null})).await.expect(200);
     assert_eq!(listed(&shop, "/featured").await, ["first", "third"]);
 
-    // Put there by another environment, of which this one hears when its copy runs out.
+    // Written by another environment: this one shows it when its cached list expires.
     shop.product("zeroth").featured(0).create().await;
     assert_eq!(listed(&shop, "/featured").await, ["first", "third"]);
     shop.clock.advance(SignedDuration::from_secs(30));
@@ -462,7 +462,7 @@ async fn a_restock_shows_at_once_and_stands_in_the_ledger() {
 }
 
 #[tokio::test]
-async fn a_restock_says_why_in_words_of_people() {
+async fn the_reason_of_a_restock_may_be_any_text() {
     let shop = Shop::open().await;
     shop.product("mug").stock(3).create().await;
     let admin = shop.admin().await;
@@ -499,7 +499,7 @@ async fn a_restock_sent_twice_counts_once() {
 }
 
 #[tokio::test]
-async fn no_more_can_be_taken_than_there_is_nor_from_what_is_not_there() {
+async fn no_more_can_be_taken_than_is_available_and_nothing_from_an_unknown_product() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").stock(3).create().await;
     let admin = shop.admin().await;
@@ -545,13 +545,13 @@ async fn a_product_is_read_once_in_two_seconds() {
     shop.clock.advance(SignedDuration::from_millis(1));
     let third = (rru("/products/mug").await, rru("/products/gone").await);
 
-    // What is not there is asked for twice, the second time consistently; not every engine counts it.
+    // A missing product is read twice, the second time consistently; not every engine counts that.
     let nothing = if e2e::engine_counts_like_aws() { 1.5 } else { 0.0 };
     assert_eq!([first, second, third], [(0.5, nothing), (0.0, 0.0), (0.5, nothing)]);
 }
 
 #[tokio::test]
-async fn a_hundred_who_ask_for_a_product_at_once_cost_one_read() {
+async fn a_hundred_concurrent_requests_for_a_product_cost_one_read() {
     let shop = Shop::open().await;
     shop.product("mug").create().await;
     let reader = shop.stranger();
@@ -563,7 +563,7 @@ async fn a_hundred_who_ask_for_a_product_at_once_cost_one_read() {
 }
 
 #[tokio::test]
-async fn what_a_sale_left_shows_after_two_seconds() {
+async fn stock_after_a_sale_shows_after_two_seconds() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").stock(3).create().await;
     let (reader, ann) = (shop.stranger(), shop.customer().await);
@@ -577,7 +577,7 @@ async fn what_a_sale_left_shows_after_two_seconds() {
 }
 
 #[tokio::test]
-async fn a_browser_that_has_the_product_is_told_so_without_sending_it() {
+async fn a_browser_that_has_the_current_product_is_answered_304() {
     let shop = Shop::open().await;
     shop.product("mug").described(&"x".repeat(2_000)).await.create().await;
     let (reader, admin) = (shop.stranger(), shop.admin().await);
@@ -619,7 +619,7 @@ async fn a_description_goes_to_s3_above_1024_bytes_and_not_characters() {
 }
 
 #[tokio::test]
-async fn a_description_shows_and_does_nothing() {
+async fn a_description_is_sanitised() {
     let shop = Shop::open().await;
     let (admin, reader) = (shop.admin().await, shop.stranger());
     let mut mug = mug();
@@ -679,7 +679,7 @@ async fn a_damaged_description_is_not_shown() {
     let other = AttributeValue::S("0".repeat(64));
     damage.expression_attribute_values(":other", other).send().await.expect("the engine answers");
 
-    // Past `Answer`, which takes no such answer.
+    // Without `Answer`, which fails on a 500.
     let request = shop.stranger().request(Method::GET, "/products/mug/description");
     let response = request.send().await.expect("the gateway answers");
 
@@ -705,7 +705,7 @@ async fn a_product_in_another_currency_cannot_be_bought() {
 }
 
 #[tokio::test]
-async fn a_product_from_before_in_another_currency_is_neither_bought_nor_counted() {
+async fn an_old_product_in_another_currency_is_neither_bought_nor_counted() {
     let shop = Shop::open().await;
     let (mug, cup) = join!(shop.product("mug").priced(899).create(), shop.product("cup").priced(500).create());
     let (admin, ann) = (shop.admin().await, shop.customer().await);
@@ -716,12 +716,12 @@ async fn a_product_from_before_in_another_currency_is_neither_bought_nor_counted
     let mut record = table.product_get_consistent(&mug).await.expect("the table answers").expect("it is there").record;
     record.product.details.price = domain::Money::price(800, Currency::EUR).expect("a price");
     let staff = "staff".parse().expect("an id");
-    table.product_put(&record.changed(shop.clock.now()), 100, &staff).await.expect("nobody else changes it");
+    table.product_put(&record.changed(shop.clock.now()), 100, &staff).await.expect("no concurrent change");
 
     let refused = ann.checks_out().await.expect(422);
     assert_eq!((refused.code().as_str(), &refused.json()["products"]), ("currency_mismatch", &json!(["mug"])));
     assert_eq!(ann.get("/cart").await.expect(200).json()["subtotal"], usd(500));
-    // It can be changed all the same, and brought back into the shop's currency.
+    // It can still be changed, and brought back into the shop's currency.
     admin.patch("/admin/products/mug", json!({"name": "Old mug"})).await.expect(200);
     let other = admin.patch("/admin/products/mug", json!({"price": {"amount": 700, "currency": "EUR"}})).await;
     assert_eq!(other.expect(422).code(), "currency_mismatch");
@@ -751,7 +751,7 @@ async fn no_product_is_written_in_another_currency_than_the_shops() {
 }
 
 #[tokio::test]
-async fn a_name_is_as_long_as_its_letters_are_many_in_every_script() {
+async fn names_in_every_script_are_accepted() {
     let shop = Shop::open().await;
     let admin = shop.admin().await;
     let hindi = "हस्तनिर्मित नीला चीनी मिट्टी का बड़ा प्याला, ढक्कन सहित";
@@ -773,7 +773,7 @@ async fn a_name_is_as_long_as_its_letters_are_many_in_every_script() {
 }
 
 #[tokio::test]
-async fn a_category_is_one_whichever_device_typed_it() {
+async fn a_category_is_the_same_composed_or_decomposed() {
     let shop = Shop::with_stream().await;
     let (admin, ann) = (shop.admin().await, shop.customer().await);
     for (id, category) in [("one", "Café"), ("two", "Cafe\u{301}")] {
@@ -793,7 +793,7 @@ async fn a_category_is_one_whichever_device_typed_it() {
 }
 
 #[tokio::test]
-async fn products_of_a_category_from_before_are_found_once_they_are_written_again() {
+async fn products_of_a_decomposed_category_are_found_after_respelling() {
     let shop = Shop::open().await;
     let (table, now) = (&shop.stack.table, shop.clock.now());
     let before = "Cafe\u{301}/Cre\u{300}me";
@@ -819,7 +819,7 @@ async fn products_of_a_category_from_before_are_found_once_they_are_written_agai
 }
 
 #[tokio::test]
-async fn a_product_and_a_category_from_before_are_still_shown() {
+async fn a_product_and_a_category_older_than_their_validation_are_still_shown() {
     let shop = Shop::with_stream().await;
     let table = &shop.stack.table;
     let now = shop.clock.now();
@@ -849,7 +849,7 @@ async fn a_product_and_a_category_from_before_are_still_shown() {
 }
 
 #[tokio::test]
-async fn pictures_of_a_description_come_by_https_in_the_answer_and_on_the_page() {
+async fn pictures_of_a_description_are_loaded_by_https_only() {
     let shop = Shop::open().await;
     shop.product("mug").create().await;
     let (admin, ann) = (shop.admin().await, shop.customer().await);
@@ -865,7 +865,7 @@ async fn pictures_of_a_description_come_by_https_in_the_answer_and_on_the_page()
     let policy = response.headers()["content-security-policy"].to_str().expect("text").to_owned();
     let shown = response.text().await.expect("the answer arrives whole");
     assert_eq!(shown, "<p>A mug<img><img><img src=\"https://cdn.example/c.png\"></p>");
-    // The page of the local stack has the sandbox as an attribute of its frame, and the rest of the policy in the frame.
+    // The local stack's page sets the sandbox on its frame, and the rest of the policy inside it.
     let page = ann.request(reqwest::Method::GET, "/").send().await.expect("the gateway answers");
     let page = page.text().await.expect("the page arrives whole");
     let in_frame = policy.strip_prefix("sandbox; ").expect("a sandbox");
@@ -877,7 +877,7 @@ fn mug() -> Value {
     json!({"productId": "mug", "name": "Mug", "category": ["Kitchen", "Mugs"], "price": usd(899)})
 }
 
-/// A mug with all that a product can have.
+/// A mug with every field.
 fn everything() -> Value {
     json!({
         "productId": "mug", "name": "Mug", "category": ["Kitchen", "Mugs"], "price": usd(899), "stock": 5,
@@ -900,7 +900,7 @@ async fn describe(admin: &Shopper, content_type: &str, text: impl Into<reqwest::
     admin.send(request.header("content-type", content_type).body(text)).await
 }
 
-/// Changes the mug, or deletes it, if it is still what the tag says.
+/// Changes or deletes the mug, with this `If-Match`.
 async fn change_if(admin: &Shopper, method: Method, tag: &str) -> Answer {
     let body = json!({"name": "Changed", "category": [], "price": usd(1)});
     admin.send(admin.request(method, "/admin/products/mug").header("if-match", tag).json(&body)).await
@@ -934,7 +934,7 @@ fn cards(page: &Value) -> Vec<(i64, String)> {
     items.iter().map(|item| card(item).expect("a card has a price and an id")).collect()
 }
 
-/// Outcome of each product of a batch, and why.
+/// Outcome and code of each product of a batch.
 fn outcomes(batch: &Value) -> Vec<String> {
     let items = batch["items"].as_array().expect("a batch has items");
     let words = |item: &Value| ["outcome", "code"].map(|name| item[name].as_str().unwrap_or_default().to_owned());
@@ -946,7 +946,7 @@ async fn stored(shop: &Shop, sk: &str) -> Value {
     shop.dump().await.into_iter().find(|item| item["SK"] == sk).expect("the item is stored")
 }
 
-/// The units a product's ledger tells of, fewest first.
+/// The changes in a product's ledger, ascending.
 async fn ledger(shop: &Shop, product: &str) -> Vec<i64> {
     let mut items = shop.dump().await;
     let is_move = |item: &Value| item["SK"].as_str().is_some_and(|sk| sk.starts_with("MOVE#"));

@@ -1,4 +1,4 @@
-//! What follows from a change: lists, sums, and the audit log.
+//! What the stream's consumers write after a change: lists, sums and the audit log.
 
 use domain::{ProductId, Review, ReviewText, Stars};
 use e2e::Shop;
@@ -9,7 +9,7 @@ use table::meter;
 use crate::orders::hold;
 
 #[tokio::test]
-async fn an_order_whose_request_died_after_the_commit_is_listed_all_the_same() {
+async fn an_order_whose_request_died_after_the_commit_is_still_listed() {
     let shop = Shop::with_stream().await;
     let mug = shop.product("mug").stock(10).create().await;
     let ann = shop.customer().await;
@@ -41,7 +41,7 @@ async fn a_list_says_when_the_last_unit_is_gone_and_when_there_are_more() {
     ann.adds(&mug, 1).await.expect(200);
     ann.pays_with("tok_visa", "the-very-last-mug-00").await.expect(201);
     says.push(sold_out(&shop).await);
-    // A change of the product in between keeps what lists say.
+    // A change of the product does not change the flag in lists.
     let patch = admin.request(Method::PATCH, "/admin/products/mug").json(&json!({"name": "Big mug"}));
     admin.send(patch).await.expect(200);
     says.push(sold_out(&shop).await);
@@ -75,7 +75,7 @@ async fn reviews_are_added_up_changed_and_taken_away() {
 }
 
 #[tokio::test]
-async fn the_audit_log_says_who_changed_what_and_tells_no_secrets() {
+async fn the_audit_log_says_who_changed_what_and_contains_no_secrets() {
     let shop = Shop::with_stream().await;
     let mug = shop.product("mug").priced(899).create().await;
     let (ann, admin) = (shop.registered().await, shop.admin().await);
@@ -136,7 +136,7 @@ async fn operators_read_the_audit_log_of_a_day_without_knowing_a_key() {
 }
 
 #[tokio::test]
-async fn all_consumers_together_cost_an_order_little() {
+async fn an_order_costs_its_consumers_3_rru_4_wru_and_2_s3_calls() {
     let shop = Shop::with_stream().await;
     let mug = shop.product("mug").stock(100).create().await;
     let pan = shop.product("pan").stock(100).create().await;
@@ -154,8 +154,8 @@ async fn all_consumers_together_cost_an_order_little() {
         cost.rru, cost.wru, cost.s3_calls
     );
     if e2e::engine_counts_like_aws() {
-        // Two transitions: each is looked at (1 RRU) and audited (1 PUT); one mail is claimed, counted for its recipient and
-        // for the shop, and marked (4 WRU) once its customer was read (1 RRU).
+        // Two transitions, each read (1 RRU) and audited (1 PUT). One e-mail: its customer is read (1 RRU); it is
+        // claimed, counted for the recipient and for the shop, and marked as sent (4 WRU).
         assert_eq!((cost.rru, cost.wru, cost.s3_calls), (3.0, 4.0, 2));
     }
 }
@@ -170,7 +170,7 @@ fn review(shop: &Shop, product: &ProductId, customer: &str, stars: u8) -> Review
     }
 }
 
-/// What the product's page says, once the stream was worked off and no cache is left.
+/// The product's rating after the stream is drained and caches have expired.
 async fn rating(shop: &Shop) -> Value {
     shop.drain().await;
     shop.clock.advance(jiff::SignedDuration::from_secs(3));

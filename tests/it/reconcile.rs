@@ -1,4 +1,4 @@
-//! What an operator's `reconcile` finds and mends, and what no moment of a crash leaves behind.
+//! What an operator's `reconcile` finds and repairs, and what a crash at any moment must not leave behind.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::ProductId;
@@ -11,12 +11,12 @@ use ops::reconcile::{Check, Outcome, Problem, Why};
 use table::keys;
 
 #[tokio::test]
-async fn projections_of_a_stream_that_was_lost_are_found_and_written_anew() {
+async fn projections_missing_after_a_lost_stream_are_found_and_written() {
     holds(&recovery::lost_stream().await);
 }
 
 #[tokio::test]
-async fn no_crash_of_a_change_of_description_leaves_a_product_pointing_nowhere() {
+async fn no_crash_while_a_description_changes_leaves_a_product_without_its_object() {
     holds(&recovery::crashes_around_a_pointer().await);
 }
 
@@ -63,12 +63,12 @@ async fn stock_that_contradicts_orders_and_ledger_is_found_and_corrected() {
 }
 
 #[tokio::test]
-async fn lists_that_say_the_contrary_of_what_is_so_are_found_and_set_right() {
+async fn a_wrong_sold_out_flag_in_lists_is_found_and_corrected() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").in_category("Kitchen").stock(1).create().await;
     let ann = shop.customer().await;
     ann.adds(&mug, 1).await.expect(200);
-    // The last unit goes, and nobody reads the stream for a day.
+    // The last unit is sold, and the stream is not read.
     ann.checks_out().await.expect(201);
     shop.clock.advance(SignedDuration::from_mins(2));
     let says = async || {
@@ -91,7 +91,7 @@ async fn lists_that_say_the_contrary_of_what_is_so_are_found_and_set_right() {
 }
 
 #[tokio::test]
-async fn stock_is_right_after_everything_that_can_happen_to_it() {
+async fn stock_is_consistent_after_every_kind_of_change() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").stock(30).create().await;
     let (ann, admin) = (shop.customer().await, shop.admin().await);
@@ -105,7 +105,7 @@ async fn stock_is_right_after_everything_that_can_happen_to_it() {
     admin.post_once(&format!("/admin/orders/{}/refund", orders[0]), "a-mug-comes-back-1", refund).await;
     let restock = json(r#"{"delta":5,"reason":"restock"}"#);
     admin.post_once("/admin/products/mug/stock", "restock-number-0001", restock).await.expect(201);
-    // Deleted and made anew: what was left is written off, so the ledger of both adds up.
+    // Deleted and created again: what was left is written off, so that the ledger of both products is consistent.
     admin.delete("/admin/products/mug").await.expect(204);
     shop.product("mug").stock(4).create().await;
     shop.clock.advance(SignedDuration::from_mins(5));
@@ -117,7 +117,7 @@ async fn stock_is_right_after_everything_that_can_happen_to_it() {
 }
 
 #[tokio::test]
-async fn no_reason_that_staff_write_keeps_stock_from_being_judged() {
+async fn no_reason_that_staff_write_prevents_the_check_of_stock() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").stock(10).create().await;
     let admin = shop.admin().await;
@@ -138,7 +138,7 @@ async fn no_reason_that_staff_write_keeps_stock_from_being_judged() {
 }
 
 #[tokio::test]
-async fn a_ledger_of_before_lines_had_a_kind_is_read_by_its_reasons() {
+async fn an_old_ledger_without_kinds_is_read_by_its_reasons() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").stock(10).create().await;
     for item in shop.dump().await {
@@ -159,7 +159,7 @@ async fn a_ledger_of_before_lines_had_a_kind_is_read_by_its_reasons() {
 }
 
 #[tokio::test]
-async fn an_order_that_does_not_read_back_is_named_and_the_rest_goes_on() {
+async fn a_damaged_order_is_reported_and_the_rest_is_checked() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").stock(50).create().await;
     let ann = shop.customer().await;
@@ -185,7 +185,7 @@ async fn put_available(shop: &Shop, product: &ProductId, units: i64) {
     set(shop, keys::stock(product, keys::ONLY_STOCK_SHARD), "available", AttributeValue::N(units.to_string())).await;
 }
 
-/// Sets an attribute, past the repository.
+/// Sets an attribute without the `table` crate.
 async fn set(shop: &Shop, key: keys::Key, name: &str, value: AttributeValue) {
     let update = shop.raw_client().update_item().table_name(shop.stack.table.name());
     let update = update.key("PK", AttributeValue::S(key.pk)).key("SK", AttributeValue::S(key.sk));
@@ -193,8 +193,7 @@ async fn set(shop: &Shop, key: keys::Key, name: &str, value: AttributeValue) {
     update.expression_attribute_values(":value", value).send().await.expect("the engine answers");
 }
 
-/// Takes an attribute away, past the repository.
-/// Takes an attribute from an item, which is then as a version before wrote it.
+/// Removes an attribute from an item, which is then as an earlier version wrote it.
 pub async fn remove(shop: &Shop, key: keys::Key, name: &str) {
     let update = shop.raw_client().update_item().table_name(shop.stack.table.name());
     let update = update.key("PK", AttributeValue::S(key.pk)).key("SK", AttributeValue::S(key.sk));

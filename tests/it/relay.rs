@@ -1,4 +1,4 @@
-//! Somebody who wants the shop to write to a stranger, with words and links of their own.
+//! An attacker who tries to make the shop e-mail a stranger, with the attacker's own words and links.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,7 +25,7 @@ const TOKENS: [&str; 6] =
     ["tok_visa", "tok_slow", "tok_declined", "tok_timeout_paid", "tok_timeout_unpaid", "tok_unknown"];
 
 #[tokio::test]
-async fn a_stranger_gets_no_mail_but_of_what_was_paid_for_and_none_with_a_link() {
+async fn a_stranger_gets_no_mail_about_an_unpaid_order_and_none_with_a_link() {
     let shop = open(30).await;
     let mut attacker = shop.stranger();
     registers(&shop, &mut attacker).await;
@@ -39,7 +39,7 @@ async fn a_stranger_gets_no_mail_but_of_what_was_paid_for_and_none_with_a_link()
     };
 
     for token in TOKENS {
-        // As the customer, and as a guest, who has no address that mail could go to.
+        // As the customer, and as a guest, who has no e-mail address.
         let guest = shop.customer().await;
         for (route, _) in routes(&shop).iter().filter(|(_, access)| *access != Access::Admin) {
             let body = chosen(route, token);
@@ -58,12 +58,12 @@ async fn a_stranger_gets_no_mail_but_of_what_was_paid_for_and_none_with_a_link()
                 }
             }
         }
-        // Held, and cancelled before anything is decided.
+        // Held, then cancelled.
         thing.owner.post("/cart/items", json!({"productId": lure, "quantity": 1})).await.expect(200);
         let held = hold(&shop, &thing.owner, token, &key()).await;
         thing.order = held.id.to_string();
         ask_with(&thing.owner, "POST /orders/{orderId}/cancel", &thing, &Value::Null, &key()).await;
-        // Held, and left until it runs out.
+        // Held, then left until it expires.
         thing.owner.post("/cart/items", json!({"productId": lure, "quantity": 1})).await;
         hold(&shop, &thing.owner, token, &key()).await;
         for _ in 0..3 {
@@ -79,7 +79,7 @@ async fn a_stranger_gets_no_mail_but_of_what_was_paid_for_and_none_with_a_link()
     let mine = |order: &&Value| order["customer"] == json!(thing.owner.uid);
     let seen: BTreeSet<&str> = orders.values().filter(mine).flat_map(events).collect();
     for happened in ["confirmed", "declined", "expired", "cancelled", "payment_lost", "refund_paid"] {
-        assert!(seen.contains(happened), "the attacker never got an order as far as {happened}");
+        assert!(seen.contains(happened), "no order of the attacker has the event {happened}");
     }
     assert!(orders.values().filter(mine).any(|order| order["total"] == 0 && events(order).contains(&"confirmed")));
     assert!(!sent.is_empty());
@@ -90,7 +90,7 @@ async fn a_stranger_gets_no_mail_but_of_what_was_paid_for_and_none_with_a_link()
         assert!(paid || waited, "nothing was paid: {order}");
         assert_eq!(mail.to, format!("<{VICTIM}>"), "no name stands beside the address");
         let of_order = sent.iter().filter(|other| other.order == mail.order).count();
-        assert!(paid || of_order == 1, "of an order that came to nothing only one mail goes out: {order}");
+        assert!(paid || of_order == 1, "more than one mail about an unpaid order: {order}");
         for part in [&mail.text, &mail.html] {
             for link in LINKS {
                 assert!(!part.contains(link), "{link} in {part}");
@@ -126,7 +126,7 @@ async fn an_attacker_who_pays_for_every_order_reaches_a_stranger_no_more_often_t
     assert_eq!(mails(&shop).len(), 4, "of nine orders that were paid");
 }
 
-/// A shop without rates, and with this limit of mails to one recipient.
+/// A shop without rate limits, and with this limit of e-mails to one recipient.
 async fn open(recipient: u32) -> Shop {
     Shop::open_with(|options| {
         options.dynamodb_endpoint = None;
@@ -144,14 +144,14 @@ async fn registers(shop: &Shop, attacker: &mut Shopper) {
     attacker.takes(&shop.stranger().post("/users", account(VICTIM)).await.expect(201));
 }
 
-/// A product whose name is a lure, as staff may have taken it over from a supplier.
+/// A product whose name is a lure, as staff may have copied it from a supplier.
 async fn named(shop: &Shop, id: &str, cents: i64) -> String {
     let product = json!({"productId": id, "name": LURE, "category": [], "price": e2e::usd(cents), "stock": 1_000});
     let answer = shop.admin().await.post("/admin/products", product).await.expect(201).json();
     answer["productId"].as_str().expect("an id").to_owned()
 }
 
-/// An address of lures, for an order to go to.
+/// A shipping address made of lures.
 async fn address(attacker: &Shopper) -> Value {
     let mut address = chosen("POST /users/me/addresses", "");
     for line in ["line2", "region", "postalCode"] {
@@ -160,7 +160,7 @@ async fn address(attacker: &Shopper) -> Value {
     attacker.post("/users/me/addresses", address).await.expect(201).json()["addressId"].clone()
 }
 
-/// What a route is asked with, every text of it chosen by the attacker.
+/// The body for a route, with every text chosen by the attacker.
 fn chosen(route: &str, token: &str) -> Value {
     let (_, mut body) = bodies().into_iter().find(|(known, _)| *known == route).expect("a route of the document");
     for (name, value) in body.as_object_mut().into_iter().flatten() {
@@ -189,7 +189,7 @@ fn events(order: &Value) -> Vec<&str> {
 struct Mail {
     order: String,
     to: String,
-    /// What a reader sees of either part.
+    /// The visible text of each part.
     text: String,
     html: String,
 }

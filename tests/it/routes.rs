@@ -1,4 +1,4 @@
-//! Every route of the OpenAPI document, asked by nobody, a guest, another customer and an admin.
+//! Every route of the OpenAPI document, called without a session, by a guest, by another customer and by an admin.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use e2e::{Answer, Shop, Shopper, usd};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-/// What a route is asked with: a body, where it takes one.
+/// The body for each route; `null` if it takes none.
 pub fn bodies() -> Vec<(&'static str, Value)> {
     let product = json!({"name": "Pan", "category": ["Kitchen"], "price": usd(100)});
     let address = json!({"recipient": "Ann", "line1": "1 Street", "city": "Bristol", "country": "GB"});
@@ -91,9 +91,9 @@ async fn each_route_answers_each_caller_as_its_security_says() {
             let code = if answer.status() >= 400 { answer.code() } else { String::new() };
             let context = format!("{who} asks {route} ({access:?}): {} {code}", answer.status());
             match (access, who) {
-                (Access::Session | Access::Admin, "nobody") => assert_eq!(code, "session_missing", "{context}"),
+                (Access::Session | Access::Admin, "stranger") => assert_eq!(code, "session_missing", "{context}"),
                 (Access::Admin, "guest" | "customer") => assert_eq!(code, "admin_required", "{context}"),
-                // Things of the owner are not there for anybody else, an admin included.
+                // What belongs to a customer is not found by anybody else, including an admin.
                 (Access::Session, _) if is_owned(&route) => assert_eq!(answer.status(), 404, "{context}"),
                 (Access::Session, "guest") if route == "PATCH /users/me" => assert_eq!(code, "guest", "{context}"),
                 // The admin is the same throughout, and has put a mug in the cart by now.
@@ -141,14 +141,14 @@ fn is_owned(route: &str) -> bool {
 
 async fn callers(shop: &Shop) -> Vec<(&'static str, Shopper)> {
     vec![
-        ("nobody", shop.stranger()),
+        ("stranger", shop.stranger()),
         ("guest", shop.customer().await),
         ("customer", shop.registered().await),
         ("admin", shop.admin().await),
     ]
 }
 
-/// What the paths name: a product of the shop, and an order, an address and a session of somebody.
+/// What the paths name: a product, and an order, an address and a session of one customer.
 pub struct Things {
     pub owner: Shopper,
     pub product: String,
@@ -163,7 +163,7 @@ impl Things {
         Self::of(shop, shop.registered().await).await
     }
 
-    /// Of somebody who has registered. Their order is paid.
+    /// For a registered customer. Their order is paid.
     pub async fn of(shop: &Shop, owner: Shopper) -> Self {
         let id = format!("mug-{}", owner.uid);
         let product = shop.product(&id).described("<p>A mug.</p>").await.create().await;
@@ -190,14 +190,14 @@ pub async fn ask(caller: &Shopper, route: &str, thing: &Things) -> Answer {
     caller.send(request(caller, route, thing)).await
 }
 
-/// Asks a route with a body, and a key where it takes one.
+/// Calls a route with a body and an idempotency key.
 pub async fn ask_with(caller: &Shopper, route: &str, thing: &Things, body: &Value, key: &str) -> Answer {
     caller.send(with_body(keyed_request(caller, route, thing, key), route, body)).await
 }
 
-/// What a route is asked with: its own body, and all else that any route asks for.
+/// A request to the route with its body and every header that a route may require.
 pub fn request(caller: &Shopper, route: &str, thing: &Things) -> RequestBuilder {
-    let body = bodies().into_iter().find(|(r, _)| *r == route).expect("the ratchet above names what is missing").1;
+    let body = bodies().into_iter().find(|(r, _)| *r == route).expect("`bodies` has every route").1;
     with_body(bare_request(caller, route, thing), route, &body)
 }
 
@@ -233,7 +233,7 @@ fn keyed_request(caller: &Shopper, route: &str, thing: &Things, key: &str) -> Re
     request.header("idempotency-key", key)
 }
 
-/// Each operation of the document, and who it is for.
+/// Each operation of the document, and who may call it.
 pub fn routes(shop: &Shop) -> Vec<(String, Access)> {
     let document = serde_json::to_value(&*shop.stack.openapi).unwrap();
     let mut routes = Vec::new();
@@ -246,7 +246,7 @@ pub fn routes(shop: &Shop) -> Vec<(String, Access)> {
                 () if optional => Access::Public,
                 () if named("admin") => Access::Admin,
                 () if named("session") => Access::Session,
-                () => panic!("{method} {path} does not say who it is for: add `security(...)` to its #[utoipa::path]"),
+                () => panic!("{method} {path} does not say who calls it: add `security(...)` to its #[utoipa::path]"),
             };
             routes.push((format!("{} {path}", method.to_uppercase()), access));
         }

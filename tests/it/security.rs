@@ -96,7 +96,7 @@ async fn every_answer_that_opens_a_session_sets_a_strict_cookie_and_is_not_store
 }
 
 #[tokio::test]
-async fn logging_out_anywhere_takes_the_cookie_away() {
+async fn logging_out_clears_the_cookie() {
     let shop = Shop::open().await;
     let (ann, bob) = (shop.customer().await, shop.customer().await);
     let listed = ann.get("/sessions").await.expect(200).json();
@@ -141,7 +141,7 @@ async fn every_answer_says_nosniff_and_https_only() {
 }
 
 #[tokio::test]
-async fn public_routes_ask_for_no_session() {
+async fn public_routes_need_no_session() {
     let shop = Shop::open().await;
     shop.product("mug").create().await;
 
@@ -217,7 +217,7 @@ async fn a_cookie_works_for_a_page_that_is_trusted() {
 }
 
 #[tokio::test]
-async fn a_form_with_a_cookie_is_refused_whoever_sends_it() {
+async fn a_form_with_a_cookie_is_refused_from_every_page() {
     let shop = Shop::open_with(|o| o.policy.origins = vec![STOREFRONT.to_owned()]).await;
     let ann = with_a_mug_in_the_cart(&shop).await;
     let before = shop.dump().await;
@@ -235,7 +235,7 @@ async fn a_form_with_a_cookie_is_refused_whoever_sends_it() {
 }
 
 #[tokio::test]
-async fn a_bearer_token_needs_no_page() {
+async fn a_bearer_token_needs_no_trusted_page() {
     let shop = Shop::open().await;
     let ann = with_a_mug_in_the_cart(&shop).await;
 
@@ -275,7 +275,7 @@ async fn only_allowed_origins_may_read_answers() {
 }
 
 #[tokio::test]
-async fn a_page_reads_the_headers_it_needs_and_asks_before_a_request_every_ten_minutes_only() {
+async fn a_page_can_read_the_headers_it_needs_and_caches_a_preflight_for_ten_minutes() {
     let shop = Shop::open_with(|o| o.policy.origins = vec![STOREFRONT.to_owned()]).await;
     let ann = shop.customer().await;
 
@@ -291,7 +291,7 @@ async fn a_page_reads_the_headers_it_needs_and_asks_before_a_request_every_ten_m
 }
 
 #[tokio::test]
-async fn of_a_hundred_guesses_at_once_five_are_looked_at() {
+async fn of_a_hundred_guesses_at_once_five_are_checked() {
     let shop = Shop::open().await;
     registered_as(&shop, ANN).await;
     // Registering has counted as well: a new window starts at zero.
@@ -305,7 +305,7 @@ async fn of_a_hundred_guesses_at_once_five_are_looked_at() {
     for answer in limited {
         let answer = answer.expect(429);
         assert_eq!((answer.code().as_str(), answer.header("retry-after")), ("rate_limited", Some("900")));
-        // The counter, and nothing after it: neither the credential nor a hash.
+        // Only the counter is read: not the credential, and nothing is hashed.
         assert_eq!(answer.cost().dynamodb, 1.0);
     }
     assert_eq!(login(&stranger, ANN, PASSWORD).await.status(), 429);
@@ -314,7 +314,7 @@ async fn of_a_hundred_guesses_at_once_five_are_looked_at() {
 }
 
 #[tokio::test]
-async fn no_header_makes_a_client_somebody_else() {
+async fn no_header_changes_the_address_that_is_counted() {
     let shop = Shop::open().await;
     registered_as(&shop, ANN).await;
     shop.clock.advance(QUARTER);
@@ -352,7 +352,7 @@ async fn one_accounts_guesses_do_not_lock_another_out() {
 }
 
 #[tokio::test]
-async fn a_success_forgives_the_guesses_before_it() {
+async fn a_successful_login_resets_the_count_of_guesses() {
     let shop = Shop::open().await;
     registered_as(&shop, ANN).await;
     shop.clock.advance(QUARTER);
@@ -418,7 +418,7 @@ async fn an_address_opens_sixty_guest_sessions_a_minute() {
 }
 
 #[tokio::test]
-async fn nobody_can_say_more_about_themselves_than_they_are_asked() {
+async fn stored_fields_that_a_route_does_not_take_are_refused() {
     let shop = Shop::open().await;
     let (ann, stranger) = (registered_as(&shop, ANN).await, shop.stranger());
     let address = json!({"recipient": "Ann", "line1": "1 Harbour Street", "city": "Bristol", "country": "GB"});
@@ -493,7 +493,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times[times.len() / 2]
 }
 
-/// Uses up so much of a limit, as others would have.
+/// Counts `times` uses of a limit.
 async fn count(shop: &Shop, limit: &RateLimit, times: usize) {
     for _ in 0..times {
         shop.stack.table.rate_count(limit, shop.clock.now()).await.expect("the table answers");
@@ -503,7 +503,7 @@ async fn count(shop: &Shop, limit: &RateLimit, times: usize) {
 /// The first Set-Cookie is the session's: for this host only, over TLS only, not for scripts, not for other sites.
 #[track_caller]
 fn assert_strict_cookie(answer: &Answer, token: &str, seconds: i64) {
-    let cookie = answer.header("set-cookie").expect("a cookie is set or taken away");
+    let cookie = answer.header("set-cookie").expect("a cookie is set or cleared");
     let mut parts: Vec<&str> = cookie.split("; ").collect();
     assert_eq!(parts.remove(0), format!("__Host-sid={token}"));
     parts.sort_unstable();
@@ -511,7 +511,7 @@ fn assert_strict_cookie(answer: &Answer, token: &str, seconds: i64) {
     assert_eq!(parts, ["HttpOnly", max_age.as_str(), "Path=/", "SameSite=Strict", "Secure"]);
 }
 
-/// One request of each method that changes something; each answers 200, again and again.
+/// One request of each method that changes something; each can be repeated and answers 200.
 fn changes() -> [(Method, &'static str, Option<Value>); 4] {
     [
         (Method::POST, "/cart/items", Some(json!({"productId": "mug", "quantity": 1}))),
@@ -528,7 +528,7 @@ async fn with_a_mug_in_the_cart(shop: &Shop) -> Shopper {
     ann
 }
 
-/// What a browser sends when a page asks for this: the cookie, and headers that tell what page it is.
+/// A request as a browser sends it from a page: with the cookie, and with headers that name the page.
 fn from_page(
     shop: &Shop,
     shopper: &Shopper,

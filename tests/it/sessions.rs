@@ -11,7 +11,7 @@ use tokio::join;
 const ANN: &str = "ann@example.com";
 
 #[tokio::test]
-async fn a_guest_is_somebody_without_a_name() {
+async fn a_guest_has_an_id_and_no_name() {
     let shop = Shop::open().await;
     let guest = shop.customer().await;
 
@@ -47,7 +47,7 @@ async fn only_an_issued_token_opens_anything() {
 }
 
 #[tokio::test]
-async fn without_a_token_an_answer_tells_how_to_send_one() {
+async fn without_a_token_the_answer_names_the_scheme() {
     let shop = Shop::open().await;
     let stranger = shop.stranger();
     let with_scheme = |scheme: &str| stranger.request(Method::GET, "/users/me").header("authorization", scheme);
@@ -76,7 +76,7 @@ async fn a_customer_idle_for_half_an_hour_is_refused_from_that_very_second() {
 }
 
 #[tokio::test]
-async fn whatever_a_session_is_used_for_keeps_it_open() {
+async fn any_use_of_a_session_keeps_it_open() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").stock(1).create().await;
     let (ann, bob, admin) = (shop.registered().await, shop.registered().await, shop.admin().await);
@@ -92,7 +92,7 @@ async fn whatever_a_session_is_used_for_keeps_it_open() {
 }
 
 #[tokio::test]
-async fn an_expired_session_stays_refused_while_nobody_has_deleted_it() {
+async fn an_expired_session_is_refused_before_its_items_are_deleted() {
     let shop = Shop::open().await;
     let (guest, customer) = (shop.customer().await, shop.registered().await);
 
@@ -153,7 +153,7 @@ async fn being_used_costs_a_session_at_most_one_write_a_minute() {
 }
 
 #[tokio::test]
-async fn a_refresh_gives_a_new_token_and_the_old_one_dies() {
+async fn a_refresh_gives_a_new_token_and_revokes_the_old_one() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").create().await;
     let mut guest = shop.customer().await;
@@ -172,7 +172,7 @@ async fn a_refresh_gives_a_new_token_and_the_old_one_dies() {
 }
 
 #[tokio::test]
-async fn refreshing_does_not_make_a_session_younger() {
+async fn refreshing_does_not_prolong_a_session() {
     let shop = Shop::open().await;
     let mut ann = shop.registered().await;
 
@@ -224,7 +224,7 @@ async fn another_device_is_logged_out_by_its_sessions_id() {
 }
 
 #[tokio::test]
-async fn a_foreign_session_cannot_be_ended_nor_told_from_none() {
+async fn a_foreign_session_cannot_be_ended_and_is_answered_like_an_unknown_one() {
     let shop = Shop::open().await;
     let (ann, bob) = (shop.registered().await, shop.registered().await);
 
@@ -283,7 +283,7 @@ async fn nothing_is_accepted_once_a_logout_everywhere_was_acknowledged() {
     for &(refreshed, ended, accepted) in &races {
         match (refreshed, ended) {
             (201 | 401, 204) => assert_eq!(accepted, 0, "{races:?}"),
-            // The refresh was first, and the logout came with the token that had died of it.
+            // The refresh was first, and revoked the token that the logout was sent with.
             (201, 401) => assert_eq!(accepted, 1, "{races:?}"),
             _ => panic!("{races:?}"),
         }
@@ -317,9 +317,8 @@ async fn the_list_of_sessions_shows_each_device_and_which_one_asks() {
     assert_eq!(others[0]["sessionId"], current_id(&phone).await);
 }
 
-/// A refresh and a logout everywhere at once, of one customer: how each was answered, and how many of the tokens there
-/// ever were open anything afterwards. In every second race the logout comes from another device; in half of them the
-/// logout is sent first.
+/// A refresh and a logout everywhere at once, by one customer: both statuses, and how many of all tokens are accepted
+/// afterwards. In every second race the logout comes from another device; in half of them it is sent first.
 async fn race_refresh_with_logout(shop: &Shop, number: usize) -> (u16, u16, usize) {
     let phone = shop.customer().await;
     let laptop = match number % 2 {
@@ -343,7 +342,7 @@ async fn race_refresh_with_logout(shop: &Shop, number: usize) -> (u16, u16, usiz
     (refreshed.status(), ended.status(), accepted)
 }
 
-/// A guest on a second device, which only the table can make.
+/// A second session of a guest, which no route can open.
 async fn second_session(shop: &Shop, guest: &Shopper) -> Shopper {
     let uid: UserId = guest.uid.parse().expect("an id");
     let token = Token::issue(&uid);
@@ -390,7 +389,7 @@ pub(crate) async fn is_open(shopper: &Shopper) -> bool {
     }
 }
 
-/// Somebody who sends this token.
+/// A shopper who sends this token.
 pub(crate) fn holding(shop: &Shop, token: &str) -> Shopper {
     let mut shopper = shop.stranger();
     shopper.token = Some(token.to_owned());
@@ -401,7 +400,7 @@ pub(crate) fn token(shopper: &Shopper) -> &str {
     shopper.token.as_deref().expect("a session is open")
 }
 
-/// The part of a token that nobody but its owner may know.
+/// The secret part of a token.
 pub(crate) fn secret(token: &str) -> &str {
     token.rsplit_once('.').expect("a token has two parts").1
 }
@@ -412,7 +411,7 @@ pub(crate) async fn registered_as(shop: &Shop, email: &str) -> Shopper {
     shopper
 }
 
-/// A further device of somebody who has registered.
+/// Another device of a registered customer.
 pub(crate) async fn logged_in(shop: &Shop, email: &str) -> Shopper {
     let mut shopper = shop.stranger();
     shopper.logs_in(email, PASSWORD).await;

@@ -1,4 +1,4 @@
-//! The stream's consumers under what Lambda may do to them; `cargo xtask faults` runs far more of the same.
+//! The stream's consumers under faults of Lambda and the stream; `cargo xtask faults` runs many more of these cases.
 
 use std::{
     collections::HashMap,
@@ -67,13 +67,13 @@ fn planted_bugs_of_consumers_are_found_by_name() {
     });
 }
 
-/// T3, with an answer that says where it stopped, and with one that only says that something failed.
+/// T3, with an answer that names the failed record, and with one that fails the whole batch.
 #[test]
-fn of_ten_thousand_records_one_is_poison_and_costs_no_other() {
+fn one_poison_record_of_ten_thousand_costs_no_other() {
     on_a_large_stack(|| async {
         let engine = Engine::start().await;
         for partial in [true, false] {
-            let dead_letters = DeadLetters::new(engine.bucket(&format!("letters-of-{}", u8::from(partial))).await);
+            let dead_letters = DeadLetters::new(engine.bucket(&format!("dead-letters-of-{}", u8::from(partial))).await);
             let counter = Counter::new(&dead_letters);
             let records: Vec<_> = (0..10_000).map(|at| record(at, at * 7 % 500)).collect();
             let started = Instant::now();
@@ -96,7 +96,7 @@ fn of_ten_thousand_records_one_is_poison_and_costs_no_other() {
             assert_eq!(counter.handled(), 10_000);
             let way = if partial { "a partial failure" } else { "a failure of the batch" };
             println!(
-                "10,000 records of 500 items, a poison told by {way}: {} handled, {} dead letter, {} invocations, {:.0} ms",
+                "10,000 records of 500 items, {way}: {} handled, {} dead letter, {} invocations, {:.0} ms",
                 sum.handled,
                 sum.given_up,
                 sum.invocations,
@@ -108,7 +108,7 @@ fn of_ten_thousand_records_one_is_poison_and_costs_no_other() {
 
 const POISON: usize = 5_432;
 
-/// A function that writes down what it handles.
+/// A consumer that records what it handles.
 struct Counter {
     runner: Runner,
     fixed: AtomicBool,
@@ -129,7 +129,7 @@ impl Counter {
     fn count(&self, change: &Change) -> Result<(), Failure> {
         let at = change.event_id.parse().unwrap();
         if at == POISON && !self.fixed.load(Ordering::SeqCst) {
-            return Err(Failure::Again("nobody is there".into()));
+            return Err(Failure::Again("unreachable".into()));
         }
         let mut seen = self.seen.lock().unwrap();
         let item = seen.entry(change.key.pk.clone()).or_default();
@@ -182,22 +182,22 @@ fn record(at: usize, item: usize) -> Value {
     })
 }
 
-/// Of 40 digits, as they may be.
+/// 40 digits: sequence numbers may be that long.
 fn sequence(at: usize) -> String {
     format!("4{at:039}")
 }
 
-/// A name, what is in the batch, whether dead letters can be kept, the place of the record that is named, and of those
+/// Name; batch; whether dead letters can be stored; index of the record that the answer names; indexes of the records
 /// before it that were handled.
 type Case<'a> = (&'a str, &'a str, bool, Option<usize>, &'a [usize]);
 
-/// T4. A word is a batch: letters are items, and each record fails now (`!`), never works (`x`), cannot be read (`?`) or
-/// works (`.`).
+/// T4. A batch is written as a word: for each record one letter for its item and one sign for its outcome, which is to
+/// fail now (`!`), to fail always (`x`), to be unreadable (`?`) or to work (`.`).
 #[test]
 fn an_answer_names_the_first_record_that_is_not_done() {
     on_a_large_stack(|| async {
         let engine = Engine::start().await;
-        let kept = DeadLetters::new(engine.bucket("letters-of-answers").await);
+        let kept = DeadLetters::new(engine.bucket("dead-letters-of-answers").await);
         let unkept = unreachable(&engine).await;
         let cases: [Case<'_>; 14] = [
             ("an empty batch", "", true, None, &[]),
@@ -246,11 +246,11 @@ fn an_answer_names_the_first_record_that_is_not_done() {
             assert_eq!(failures, named.map(sequence).into_iter().collect::<Vec<_>>(), "{case}");
             let mut seen = seen.into_inner().unwrap();
             seen.sort_unstable();
-            // What comes after the one that is named may be done or not: it is delivered again.
+            // Records after the named one may be handled or not: they are delivered again.
             let before = named.unwrap_or(kinds.len());
             assert_eq!(seen.into_iter().filter(|at| *at < before).collect::<Vec<_>>(), handled, "{case}");
         }
-        assert_eq!(kept.list(None).await.unwrap().objects.len(), 3, "a dead letter of each record, however often");
+        assert_eq!(kept.list(None).await.unwrap().objects.len(), 3, "one dead letter for each record");
     });
 }
 
@@ -258,7 +258,7 @@ fn an_answer_names_the_first_record_that_is_not_done() {
 fn a_record_without_a_number_fails_the_batch_only_if_it_cannot_be_kept() {
     on_a_large_stack(|| async {
         let engine = Engine::start().await;
-        let kept = DeadLetters::new(engine.bucket("letters-of-numbers").await);
+        let kept = DeadLetters::new(engine.bucket("dead-letters-of-numbers").await);
         let unkept = unreachable(&engine).await;
         let mut numberless = record(1, 1);
         numberless["dynamodb"].as_object_mut().unwrap().remove("SequenceNumber");
@@ -270,20 +270,20 @@ fn a_record_without_a_number_fails_the_batch_only_if_it_cannot_be_kept() {
 
         assert_eq!(run(&kept).await, Answer::default());
         let failed = run(&unkept).await;
-        // An empty id is none of the batch, so that the mapping takes all of it for failed.
+        // An empty id is not in the batch, so that the mapping treats the whole batch as failed.
         let named: Vec<_> = failed.batch_item_failures.iter().map(|f| f.item_identifier.as_deref()).collect();
         assert_eq!(named, [Some("")]);
         assert_eq!(kept.list(None).await.unwrap().objects.len(), 1);
     });
 }
 
-/// Dead letters in a bucket that answers nothing but errors.
+/// Dead letters in a bucket that answers only errors.
 async fn unreachable(engine: &Engine) -> DeadLetters {
     DeadLetters::new(engine.bucket_over(Plan::on("S3 PUT", Fault::ServerErrorBefore), "out-of-reach").await)
 }
 
 #[test]
-fn what_projections_handle_in_a_second_is_printed() {
+fn the_throughput_of_projections_is_printed() {
     on_a_large_stack(|| async {
         let engine = Engine::start().await;
         let scene = Scene::set(&engine, 1, None).await;

@@ -1,4 +1,4 @@
-//! Orders that nobody came back for.
+//! The sweeper: orders whose checkout was not completed.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ async fn a_hold_that_ran_out_is_released_once_and_not_a_second_before() {
     let again = shop.sweep(None).await;
 
     assert_eq!((early.due, still_held), (0, 8));
-    assert_eq!((one.overdue, other.overdue), (0, 0), "nobody is late yet");
+    assert_eq!((one.overdue, other.overdue), (0, 0), "nothing is overdue yet");
     assert!(one.released >= 1 && one.failed + other.failed == 0, "{one:?} {other:?}");
     assert_eq!(again, SweepReport::default());
     assert_eq!(shop.stock(&"mug".parse().unwrap()).await, 10);
@@ -79,8 +79,8 @@ async fn an_unknown_payment_is_asked_about_after_a_minute() {
 }
 
 #[tokio::test]
-async fn an_order_whose_provider_stays_silent_is_counted_and_put_off() {
-    // Nobody listens there.
+async fn an_order_whose_provider_does_not_answer_is_counted_and_postponed() {
+    // There is no server at this address.
     let stripe = StripeConfig::from_env(|name| match name {
         "STRIPE_ENDPOINT" => Some("http://127.0.0.1:1".to_owned()),
         name => Some(format!("{name}_of_nobody")),
@@ -104,7 +104,7 @@ async fn an_order_whose_provider_stays_silent_is_counted_and_put_off() {
 }
 
 #[tokio::test]
-async fn nothing_is_begun_with_less_than_three_seconds_left() {
+async fn no_order_is_begun_with_less_than_three_seconds_left() {
     let shop = Shop::open().await;
     let (ann, order) = held(&shop).await;
     shop.clock.advance(SignedDuration::from_mins(15));

@@ -1,4 +1,4 @@
-//! What a payment provider tells of its own accord: believed if it signed it, counted once, and only where it agrees.
+//! Events of the payment provider: refused without a valid signature, counted once, and applied only if they agree.
 
 use domain::{Currency, Money};
 use e2e::{Answer, Shop, Shopper};
@@ -27,7 +27,7 @@ async fn an_event_settles_an_order_whose_answer_was_lost() {
 }
 
 #[tokio::test]
-async fn a_refusal_settles_only_what_nobody_waits_for() {
+async fn a_declined_event_does_not_cancel_an_order_at_once() {
     let (shop, ann, order) = lost("tok_timeout_unpaid").await;
     let declined = |order: &str, id: &str| event(order, id, PaymentEventKind::Declined);
 
@@ -46,7 +46,7 @@ async fn a_refusal_settles_only_what_nobody_waits_for() {
 }
 
 #[tokio::test]
-async fn money_for_an_order_that_was_given_up_goes_back() {
+async fn money_for_a_cancelled_order_is_refunded() {
     let (shop, ann, order) = lost("tok_timeout_unpaid").await;
     shop.clock.advance(SignedDuration::from_mins(2));
     shop.sweep(None).await;
@@ -63,7 +63,7 @@ async fn money_for_an_order_that_was_given_up_goes_back() {
     assert_eq!(owed["items"][0]["orderId"], order.as_str());
     shop.clock.advance(SignedDuration::from_mins(2));
     shop.sweep(None).await;
-    // Nobody had paid, whatever the event said: the provider gives nothing back, and staff can see that.
+    // The event was wrong, nothing was paid: the provider refuses the refund, and staff can see that.
     let refused = admin.get(&format!("/admin/orders/{order}")).await.expect(200).json();
     assert_eq!(refused["refunds"][0]["state"], "refused");
     assert_eq!(admin.get("/admin/orders?state=refund_owed").await.json()["items"], json!([]));
@@ -115,7 +115,7 @@ async fn one_event_delivered_sixteen_times_at_once_counts_once() {
     assert_eq!(ann.get(&format!("/orders/{order}")).await.json()["version"], 3);
 }
 
-/// A shop with ten mugs, of which somebody has ordered one whose payment's answer was lost.
+/// A shop with ten mugs, and an order of one whose payment's answer was lost.
 async fn lost(token: &str) -> (Shop, Shopper, String) {
     let shop = Shop::open().await;
     let mug = shop.product("mug").priced(899).stock(10).create().await;

@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-/// What the shop answered.
+/// An answer of the shop.
 #[derive(Debug, Clone)]
 pub struct Answer {
     status: u16,
@@ -8,7 +8,7 @@ pub struct Answer {
     text: String,
 }
 
-/// What an answer says it cost.
+/// The cost that an answer reports.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Cost {
     pub rru: f64,
@@ -46,7 +46,7 @@ impl Answer {
         self.headers.get(name).and_then(|v| v.to_str().ok())
     }
 
-    /// Every cookie that is set or taken away.
+    /// Every cookie that is set or cleared.
     pub fn cookies(&self) -> Vec<&str> {
         self.headers.get_all("set-cookie").iter().filter_map(|v| v.to_str().ok()).collect()
     }
@@ -67,7 +67,7 @@ impl Answer {
     }
 
     pub fn cost(&self) -> Cost {
-        let header = self.header("x-consumed-capacity").expect("the local stack tells costs");
+        let header = self.header("x-consumed-capacity").expect("the local stack reports costs");
         let unit = |name: &str| {
             let found = header.split(' ').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
             found.and_then(|n| n.parse().ok()).expect("a number")

@@ -1,4 +1,4 @@
-//! What is in a table, read past the repository.
+//! The contents of a table, read without the `table` crate.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::{
 };
 use serde_json::{Value, json};
 
-/// The SDK itself.
+/// A client of the SDK.
 pub(crate) fn raw_client(endpoint: &str, http: &SharedHttpClient) -> Client {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
@@ -31,7 +31,7 @@ pub(crate) async fn items(endpoint: &str, table: &str, http: &SharedHttpClient) 
     items
 }
 
-/// Takes an item away.
+/// Deletes an item.
 pub(crate) async fn delete(client: &Client, table: &str, pk: &str, sk: &str) {
     let key = |part: &str| AttributeValue::S(part.to_owned());
     let call = client.delete_item().table_name(table).key("PK", key(pk)).key("SK", key(sk)).send();

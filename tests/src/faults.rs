@@ -1,9 +1,9 @@
-//! Things that go wrong, on purpose: what a network, a busy table and a payment provider do to one Lambda environment,
-//! and bugs planted from outside to show that they would be noticed.
+//! Injected faults: what a network, a busy table and a payment provider can do to one Lambda environment, and planted
+//! bugs that prove that the checker would find them.
 //!
-//! A [`plan::Plan`] says what goes wrong when. [`wire::FaultyHttp`] does it under the real SDK, and
-//! [`payments::FaultyPayments`] in front of the local provider. [`bugs::Bug`] is done to the product in the same two
-//! places, so that its own code stays clean. [`checker`] judges what is left.
+//! A [`plan::Plan`] says which fault happens when. [`wire::FaultyHttp`] injects it under the real SDK, and
+//! [`payments::FaultyPayments`] in front of the local provider. A [`bugs::Bug`] is planted in the same two places, so
+//! that the product's own code has no switch for it. [`checker`] judges the result.
 
 pub mod bugs;
 pub mod checker;

@@ -1,4 +1,4 @@
-//! What the tests are written with: a whole shop of its own for each test, on the embedded engine, reached over HTTP.
+//! The test harness: a whole shop for each test, on the embedded engine, reached over HTTP.
 //!
 //! With `TEST_DYNAMODB_ENDPOINT` set, shops use tables of their own on that engine instead, such as Amazon's DynamoDB
 //! Local.
@@ -29,7 +29,7 @@ pub const ADMIN_EMAIL: &str = "admin@shop.example";
 pub const ADMIN_PASSWORD: &str = "harbour-lantern-42";
 pub const PASSWORD: &str = "correct horse battery";
 
-/// A shop of its own: engine, S3, clock and all.
+/// A shop with an engine, an S3 and a clock of its own.
 pub struct Shop {
     pub stack: Stack,
     pub clock: Clock,
@@ -42,15 +42,15 @@ impl Shop {
         Self::open_with(|_| {}).await
     }
 
-    /// A shop that differs from the usual: `change` gets the usual options.
+    /// A shop with other options: `change` gets the default ones.
     pub async fn open_with(change: impl FnOnce(&mut StackOptions)) -> Self {
-        // What failed inside shows with the test that failed; any test may be the first to ask for it.
+        // Errors inside the shop are logged in the output of its test; any test may be the first to set this up.
         let _ = tracing_subscriber::fmt()
-            // The SDK complains of connections it never had whenever a fault was injected.
+            // The SDK logs an error about its connections for every injected fault.
             .with_env_filter("error,aws_smithy_runtime=off")
             .with_test_writer()
             .try_init();
-        // Far ahead of any engine's own clock, so that no engine deletes by TTL what a test still looks at.
+        // Far ahead of any engine's own clock, so that no engine deletes by TTL what a test still needs.
         let clock = Clock::manual("2040-01-15T10:00:00Z".parse::<Timestamp>().expect("a time"));
         let endpoint = std::env::var("TEST_DYNAMODB_ENDPOINT").ok();
         let mut options = StackOptions {
@@ -61,7 +61,7 @@ impl Shop {
             },
             dynamodb_endpoint: endpoint,
             policy: Policy { show_costs: true, ..Policy::default() },
-            // A test that wants the sweeper to come by says when, and so for the stream.
+            // Tests run the sweeper and deliver the stream themselves.
             sweep_every: None,
             streams: Streams::Off,
             transport: Transport::new(|| recorder::recording(table::http_client()), Timestamp::now),
@@ -76,30 +76,30 @@ impl Shop {
         Self { stack, clock, http: reqwest::Client::new(), shoppers: AtomicU32::new(0) }
     }
 
-    /// A shop whose stream is read, on the embedded engine whatever engine the others are on: DynamoDB Local writes an empty
-    /// map as `{}` in a stream record, such as the lines of an empty cart, which the SDK refuses to read.
+    /// A shop whose stream is read, on the embedded engine whatever engine the others are on: DynamoDB Local writes an
+    /// empty map as `{}` in a stream record, such as the lines of an empty cart, which the SDK refuses to read.
     pub async fn with_stream() -> Self {
         Self::open_with(|options| options.dynamodb_endpoint = None).await
     }
 
-    /// A product to sell, `.create()`d at the end.
+    /// A product to be created, with `.create()` at the end.
     pub fn product(&self, id: &str) -> ProductBuilder<'_> {
         ProductBuilder::new(self, id)
     }
 
-    /// Somebody without a session.
+    /// A client without a session.
     pub fn stranger(&self) -> Shopper {
         Shopper::new(self.http.clone(), self.stack.url())
     }
 
-    /// Somebody with a guest's session.
+    /// A guest, with a session.
     pub async fn customer(&self) -> Shopper {
         let mut shopper = self.stranger();
         shopper.becomes_guest().await;
         shopper
     }
 
-    /// Somebody who has registered; everybody has an e-mail of their own.
+    /// A customer who has registered, with an e-mail address of their own.
     pub async fn registered(&self) -> Shopper {
         let number = self.shoppers.fetch_add(1, Ordering::Relaxed);
         let mut shopper = self.stranger();
@@ -107,7 +107,7 @@ impl Shop {
         shopper
     }
 
-    /// So many guests, each with the same in the cart.
+    /// `count` guests, each with this product in the cart.
     pub async fn buyers(&self, count: usize, id: &ProductId, quantity: i64) -> Vec<Shopper> {
         a_few_at_once((0..count).map(async |_| {
             let buyer = self.customer().await;
@@ -129,7 +129,7 @@ impl Shop {
         page.expect("the product is there").available
     }
 
-    /// Every item there is, for checks that trust no code of the product.
+    /// Every item of the table, for checks that use no code of the product.
     pub async fn dump(&self) -> Vec<serde_json::Value> {
         dump::items(&self.stack.dynamodb, self.stack.table.name(), &table::http_client()).await
     }
@@ -140,13 +140,13 @@ impl Shop {
         swept.await.expect("the table answers")
     }
 
-    /// Works off what is on the table's stream.
+    /// Delivers everything that is on the table's stream.
     pub async fn drain(&self) {
         let drained = self.stack.drain_streams().await;
         drained.unwrap_or_else(|e| panic!("{}", local::error_chain(&e)));
     }
 
-    /// The SDK itself, past the repository.
+    /// A client of the SDK, without the `table` crate.
     pub fn raw_client(&self) -> aws_sdk_dynamodb::Client {
         dump::raw_client(&self.stack.dynamodb, &table::http_client())
     }
@@ -158,7 +158,7 @@ pub fn engine_counts_like_aws() -> bool {
     std::env::var_os("TEST_DYNAMODB_ENDPOINT").is_none()
 }
 
-/// Carries out what is not meant to be a rush: DynamoDB Local gives up on a write that waits too long for its one lock.
+/// Runs futures eight at a time: DynamoDB Local fails a write that waits too long for its only lock.
 pub async fn a_few_at_once<F: Future>(all: impl IntoIterator<Item = F>) -> Vec<F::Output> {
     stream::iter(all).buffered(8).collect().await
 }

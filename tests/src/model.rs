@@ -1,14 +1,14 @@
-//! Every order of steps in which people and machines can get at one order, checked exhaustively over the functions of
-//! `domain` that the handlers call: nothing here says again what can happen to an order.
+//! Every interleaving of the steps in which people and functions change one order, checked exhaustively. The
+//! transitions are computed by the functions of `domain` that the handlers call: the model does not define them again.
 //!
 //! Two units of a product are held for an order. A checkout, its retry, the provider's webhook, sweepers, the customer
-//! and staff get at it at once, one step at a time (`model/steps.rs`): they ask the provider, whose answer may be lost,
-//! read the order, and write what follows from it if it is still the one they read; and each may vanish between any two
-//! steps. `model/world.rs` is what they share, the stored order and the provider's ledger. What must hold in every state
-//! of it, `model/properties.rs` says under the names that `reliability.md` gives it.
+//! and staff act concurrently, one step at a time (`model/steps.rs`): they ask the provider, whose answer may be lost,
+//! read the order, and write the transition if the order has not changed since; and each may vanish between any two
+//! steps. `model/world.rs` is their shared state, the stored order and the provider's ledger. `model/properties.rs`
+//! says what must hold in every state, under the names of `reliability.md`.
 //!
-//! A model that finds nothing may be a model that cannot find anything. So each configuration names states it has to
-//! reach, and each property has to catch a planted [`Bug`].
+//! A model that finds nothing may be unable to find anything. So each configuration names states that it has to reach,
+//! and each property has to find a planted [`Bug`].
 
 mod actors;
 mod properties;
@@ -25,58 +25,58 @@ pub use steps::Action;
 pub use world::World;
 use world::{Provider, Store};
 
-/// Who gets at the order, and what is known beforehand.
+/// The actors that change the order, and how it begins.
 #[derive(Debug, Clone, Default)]
 pub struct Configuration {
     pub name: &'static str,
     actors: Vec<Role>,
-    /// It begins with a paid order instead of one that is only held.
+    /// It begins with a paid order instead of a held one.
     paid: bool,
     /// The provider may take money after it was closed.
     provider_breaks_its_word: bool,
-    /// States it must come to, by the names of `properties::REACHED`.
+    /// States that must be reached, by the names of `properties::REACHED`.
     reaches: Vec<&'static str>,
     bug: Option<Bug>,
 }
 
-/// A mistake to show that a property can fail.
+/// A planted bug, to show that a property can fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bug {
-    /// A lost answer is taken for a refusal, and the hold released.
+    /// A lost answer is taken for a decline, and the hold is released.
     LostIsDeclined,
-    /// A refused attempt releases the hold, although one before it may still be on its way.
+    /// A declined attempt releases the hold, although an earlier one may still be on its way.
     ReleasesOnDecline,
-    /// An order is written over whatever was written meanwhile.
+    /// An order is written over a concurrent change.
     WritesBlindly,
     /// The sweeper releases a hold without asking the provider.
     ReleasesUnasked,
-    /// Money for an order that was given up is not heard of.
+    /// A payment of a cancelled order is ignored.
     IgnoresLateMoney,
     /// Every attempt to cancel puts the units back, not only the one that cancels.
     RestocksEveryCancel,
-    /// An order that was paid is cancelled without its money being owed.
+    /// A paid order is cancelled without a refund.
     CancelsForNothing,
-    /// News is written down every time it is heard.
+    /// An update is recorded every time it arrives.
     RepeatsNews,
     /// A refund counts as paid before the provider was asked.
     BelievesRefunds,
-    /// The sweeper looks after holds, not after refunds.
+    /// The sweeper handles holds, but not refunds.
     LeavesRefunds,
 }
 
-/// What checking a configuration came to.
+/// The result of checking a configuration.
 #[derive(Debug)]
 pub struct Outcome {
     pub name: &'static str,
-    /// States that were come to, each as often as there are ways to it.
+    /// States that were visited, each once for each path to it.
     pub states: usize,
     pub unique: usize,
-    /// Steps of the longest way.
+    /// The length of the longest path.
     pub depth: usize,
-    /// Each property, and whether it holds: in every state, or, for a state to be reached, in one. After a violation
-    /// only what was violated.
+    /// Each property, and whether it holds: in every state or, for a state to be reached, in one. After a violation,
+    /// only the violated ones.
     pub properties: Vec<(&'static str, bool)>,
-    /// What must hold and does not, and the steps that lead there.
+    /// The violated properties, and the steps that lead to each violation.
     pub discoveries: Vec<(String, String)>,
 }
 
@@ -86,7 +86,7 @@ impl Outcome {
     }
 }
 
-/// A bug, the property that has to notice it, and the steps it was noticed after; `None` if it was not.
+/// A bug, the property that has to find it, and the steps after which it did; `None` if it did not.
 #[derive(Debug)]
 pub struct Planted {
     pub bug: Bug,
@@ -102,7 +102,13 @@ pub fn configurations() -> Vec<Configuration> {
         Configuration {
             name: "a provider that breaks its word",
             actors: vec![Checkout, Customer, captured, captured, refunded, Sweeper],
-            reaches: vec!["expired", "cancelled paid", "late money owed", "late money back", "owed and nobody at it"],
+            reaches: vec![
+                "expired",
+                "cancelled paid",
+                "late money owed",
+                "late money back",
+                "owed and no actor at work",
+            ],
             provider_breaks_its_word: true,
             ..Configuration::default()
         },
@@ -119,23 +125,23 @@ pub fn configurations() -> Vec<Configuration> {
             ..Configuration::default()
         },
         Configuration {
-            name: "a client that tries again and again",
+            name: "a client that retries repeatedly",
             actors: vec![Checkout, Retry, Retry, captured, Sweeper],
             reaches: vec!["confirmed", "declined", "expired"],
             ..Configuration::default()
         },
         Configuration {
-            name: "paid: staff, customer and warehouse at odds",
+            name: "paid: concurrent staff, customer and warehouse",
             actors: vec![Staff, Customer, Warehouse, Sweeper, Sweeper],
             paid: true,
-            reaches: vec!["shipped", "cancelled paid", "two refunds", "owed and nobody at it"],
+            reaches: vec!["shipped", "cancelled paid", "two refunds", "owed and no actor at work"],
             ..Configuration::default()
         },
         Configuration {
             name: "paid: cancelled in two tabs",
             actors: vec![Customer, Customer, captured, refunded, Sweeper, Sweeper],
             paid: true,
-            reaches: vec!["cancelled paid", "owed and nobody at it", "a write comes too late"],
+            reaches: vec!["cancelled paid", "owed and no actor at work", "a write comes too late"],
             ..Configuration::default()
         },
     ]
@@ -144,7 +150,7 @@ pub fn configurations() -> Vec<Configuration> {
 fn everybody() -> Configuration {
     use Role::*;
     Configuration {
-        name: "everybody at once",
+        name: "all actors at once",
         actors: vec![Checkout, Retry, Webhook(Did::Capture), Customer, Sweeper],
         reaches: vec![
             "confirmed",
@@ -152,18 +158,18 @@ fn everybody() -> Configuration {
             "expired",
             "cancelled unpaid",
             "cancelled paid",
-            "owed and nobody at it",
+            "owed and no actor at work",
         ],
         ..Configuration::default()
     }
 }
 
-/// Goes through every state of every configuration.
+/// Checks every state of every configuration.
 pub fn check_all() -> Vec<Outcome> {
     configurations().into_iter().map(Configuration::check).collect()
 }
 
-/// Plants each bug, and looks for a state in which the property that has to notice it does.
+/// Plants each bug, and looks for a state in which the property that has to find it fails.
 pub fn planted() -> Vec<Planted> {
     let bugs = [
         (Bug::LostIsDeclined, "P1"),
@@ -178,7 +184,7 @@ pub fn planted() -> Vec<Planted> {
         (Bug::LeavesRefunds, "nothing is stuck"),
     ];
     let notice = |(bug, property)| {
-        // Money that comes late is among what can be mistaken.
+        // This bug shows only if money is taken late.
         let provider_breaks_its_word = bug == Bug::IgnoresLateMoney;
         let configuration = Configuration { bug: Some(bug), provider_breaks_its_word, ..everybody() };
         Planted { bug, property, noticed: configuration.violates(property) }
@@ -187,7 +193,7 @@ pub fn planted() -> Vec<Planted> {
 }
 
 impl Configuration {
-    /// Goes through every state, or as far as the first that must not be.
+    /// Checks every state, or up to the first violation.
     pub fn check(self) -> Outcome {
         let name = self.name;
         let checker = self.checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
@@ -198,10 +204,10 @@ impl Configuration {
             let path = found.get(property.name);
             properties.push((property.name, path.is_none() == must_not_be_found));
             if let Some(path) = path.filter(|_| must_not_be_found) {
-                discoveries.push((property.name.to_owned(), tells(path.clone())));
+                discoveries.push((property.name.to_owned(), describe(path.clone())));
             }
         }
-        // What was not reached when the search broke off says nothing.
+        // States that were not reached when the search was broken off prove nothing.
         if !discoveries.is_empty() {
             properties.retain(|(name, _)| discoveries.iter().any(|(violated, _)| violated == name));
         }
@@ -216,12 +222,12 @@ impl Configuration {
             let checker = self.clone().checker().finish_when(enough.clone()).target_max_depth(depth);
             checker.spawn_bfs().join().discovery(property)
         };
-        // The checker looks at states by the thousand and keeps the last one that fails.
+        // The checker handles states by the thousand and keeps the last one that fails.
         let mut fewest = within(usize::MAX)?;
         while let Some(fewer) = within(fewest.clone().into_states().len()) {
             fewest = fewer;
         }
-        Some(tells(fewest))
+        Some(describe(fewest))
     }
 
     fn has(&self, bug: Bug) -> bool {
@@ -229,10 +235,10 @@ impl Configuration {
     }
 }
 
-fn tells(path: Path<World, Action>) -> String {
+fn describe(path: Path<World, Action>) -> String {
     let events: Vec<_> = path.last_state().store.order.history.iter().map(|t| t.event).collect();
     let steps = path.into_vec().into_iter();
-    let steps: Vec<_> = steps.filter_map(|(world, action)| Some(world.tells(action?))).collect();
+    let steps: Vec<_> = steps.filter_map(|(world, action)| Some(world.describe(action?))).collect();
     let steps = if steps.is_empty() { "at once".to_owned() } else { steps.join(", ") };
     format!("{steps}; the order then: {events:?}")
 }
@@ -248,7 +254,7 @@ impl Model for Configuration {
             false => (Store::held(), provider),
         };
         let actors = self.actors.iter().map(|role| Actor::new(*role)).collect();
-        vec![World { store, provider, actors, told: self.paid, released_unasked: false }]
+        vec![World { store, provider, actors, capture_applied: self.paid, released_unasked: false }]
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
@@ -261,7 +267,7 @@ impl Model for Configuration {
         Some(next)
     }
 
-    /// Nobody here has that much to write; the search for a mistake that lets them write for ever has to end too.
+    /// No correct run writes as often; the search with a bug that writes for ever has to end, too.
     fn within_boundary(&self, world: &World) -> bool {
         world.store.order.version <= 12
     }

@@ -3,7 +3,7 @@ use table::ProductRecord;
 
 use crate::Shop;
 
-/// A product about to be put on sale.
+/// A product to be created.
 pub struct ProductBuilder<'a> {
     shop: &'a Shop,
     record: ProductRecord,
@@ -43,7 +43,7 @@ impl<'a> ProductBuilder<'a> {
         self
     }
 
-    /// As it was typed: what a shop of before stored.
+    /// Not normalised, as an earlier version stored it.
     pub fn spelled_in_category(mut self, path: &str) -> Self {
         self.record.product.details.category = CategoryPath::spelled(path);
         self

@@ -1,8 +1,8 @@
-//! Who calls what: with `RECORD_CALLS` set to a file, every call of the SDK that a function makes is noted there, so that
-//! it can be compared with what the function's role allows.
+//! Records calls: with `RECORD_CALLS` set to a file, every SDK call of a function is written there, so that it can be
+//! compared with what the function's role allows.
 //!
-//! A line is a JSON object: the `function`, the IAM `action`, the `resource` (`table`, `table/index/<name>`, `<bucket>` or
-//! `<bucket>/object`), and for the table the partition `key`, cut off behind its first `#`.
+//! A line is a JSON object: the `function`, the IAM `action`, the `resource` (`table`, `table/index/<name>`, `<bucket>`
+//! or `<bucket>/object`), and for the table the partition `key`, cut off behind its first `#`.
 
 use std::{
     collections::BTreeSet,
@@ -18,7 +18,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use serde_json::{Map, Value, json};
 
-/// The client under the SDK, noting what passes, or just `inner` where nothing is to be noted.
+/// The client under the SDK, recording calls, or just `inner` if `RECORD_CALLS` is not set.
 pub fn recording(inner: SharedHttpClient) -> SharedHttpClient {
     match std::env::var_os("RECORD_CALLS") {
         Some(file) => SharedHttpClient::new(Recorder { inner, file: file.into() }),
@@ -51,7 +51,7 @@ impl HttpConnector for Recording {
         HttpConnectorFuture::new(async move {
             let calls = calls(&request);
             let response = inner.call(request).await;
-            // Set-up of a test is nobody's call.
+            // The calls of a test's set-up are of no function.
             if let Some(function) = function {
                 calls.into_iter().for_each(|call| note(&file, function, call));
             }
@@ -134,7 +134,7 @@ fn prefix(key: &str) -> String {
     key.split_once('#').map_or_else(|| key.to_owned(), |(kind, _)| format!("{kind}#"))
 }
 
-/// Notes a call unless this process has noted it before. Several processes may write to one file.
+/// Records a call unless this process has recorded it before. Several processes may write to one file.
 fn note(file: &PathBuf, function: &str, call: Call) {
     static NOTED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let Call { action, resource, key } = call;
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_needs_itself_for_each_key() {
+    fn a_batch_needs_its_own_action_for_each_key() {
         let keys = json!([{"PK": {"S": "SESSION#1"}}, {"PK": {"S": "USER#1"}}]);
         let body = json!({"RequestItems": {"EcommerceApp": {"Keys": keys}}});
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{Answer, PASSWORD};
 
-/// Somebody at the shop's HTTP door, with a session or without.
+/// An HTTP client of the shop, with a session or without.
 pub struct Shopper {
     http: reqwest::Client,
     url: String,
@@ -20,7 +20,7 @@ impl Shopper {
         Self { http, url, token: None, uid: String::new(), checkouts: AtomicU32::new(0) }
     }
 
-    /// A request to be made by hand, with this shopper's session.
+    /// A request with this shopper's session, to be completed by the test.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.url));
         match &self.token {
@@ -29,7 +29,7 @@ impl Shopper {
         }
     }
 
-    /// Sends a request made by hand.
+    /// Sends a request of [`Shopper::request`].
     pub async fn send(&self, request: RequestBuilder) -> Answer {
         Answer::of(request).await
     }
@@ -42,7 +42,7 @@ impl Shopper {
         Answer::of(self.request(Method::POST, path).json(&body)).await
     }
 
-    /// A POST that must not happen twice.
+    /// A POST with an idempotency key.
     pub async fn post_once(&self, path: &str, key: &str, body: Value) -> Answer {
         Answer::of(self.request(Method::POST, path).header("idempotency-key", key).json(&body)).await
     }
@@ -71,17 +71,17 @@ impl Shopper {
         self.takes(&answer);
     }
 
-    /// Logs in; a guest's cart comes along.
+    /// Logs in; a guest's cart is merged.
     pub async fn logs_in(&mut self, email: &str, password: &str) {
         let answer = self.post("/sessions", json!({"email": email, "password": password})).await.expect(201);
         self.takes(&answer);
     }
 
-    /// Goes on with the session an answer opened.
+    /// Uses the session that an answer opened.
     pub fn takes(&mut self, answer: &Answer) {
         let body = answer.json();
         self.token = body["token"].as_str().map(str::to_owned);
-        self.uid = body["userId"].as_str().expect("an opened session tells whose it is").to_owned();
+        self.uid = body["userId"].as_str().expect("an opened session has a user").to_owned();
     }
 
     pub async fn adds(&self, product: &ProductId, quantity: i64) -> Answer {

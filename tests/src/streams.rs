@@ -1,14 +1,13 @@
-//! The table's stream, delivered as badly as Lambda may deliver it, to the functions that live off it.
+//! Delivers the table's stream to its consumers, with every fault that Lambda may cause.
 //!
-//! A [`story`] is a shop's day, and ends with projections that a crash left out. Its records, with sequence numbers as
-//! AWS has them, go through [`shards`] that split, to a [`consumer`] whose every call may fail, in the batches, retries
-//! and halves of the local stack's own event source mapping; and again, and late, and twice at once. Then the faults
-//! stop, what was given up is replayed, and the [`judge`] says what is wrong. [`bugs`] shows that it would say so.
-//! [`recovery`] is what is mended without the stream.
+//! A [`story`] is a shop's day, and ends with projections missing as after a crash. Its records, with sequence numbers
+//! like those of AWS, go through [`shards`] that split, to a [`consumer`] of which every call may fail, in the batches,
+//! retries and bisections of the local stack's own event source mapping; and again, late, and concurrently. Then the
+//! faults stop, the dead letters are replayed, and the [`verify`] reports violations. [`bugs`] prove that it would find
+//! them. [`recovery`] is what is repaired without the stream.
 
 pub mod bugs;
 pub mod consumer;
-pub mod judge;
 pub mod mailer;
 pub mod records;
 pub mod recovery;
@@ -16,4 +15,5 @@ pub mod runs;
 pub mod shards;
 pub mod simulator;
 pub mod story;
+pub mod verify;
 pub mod wire;

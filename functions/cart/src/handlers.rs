@@ -14,10 +14,11 @@ use crate::{
     wire::{AddItemRequest, CartResponse, SetQuantityRequest, ids},
 };
 
-/// Tries before a cart that keeps changing is given up on. A try fails only when a line came, went or filled up.
+/// Attempts before a cart that keeps changing is given up on. An attempt fails only if a line was added, removed or
+/// filled up.
 const MAX_ATTEMPTS: usize = 10;
 
-/// The cart, with prices and stock as they are now.
+/// Returns the cart, with current prices and stock.
 #[utoipa::path(get, path = "/cart", operation_id = "getCart", tag = "cart", security(("session" = [])), responses(
     (status = 200, description = "the cart", body = CartResponse, headers(("ETag"))),
 ))]
@@ -28,16 +29,17 @@ pub async fn get(
     show(&state.context, &cart).await
 }
 
-/// Adds units of a product. With a key, a retry adds nothing twice: the cart remembers the last 8.
+/// Adds units of a product to the cart. With an `Idempotency-Key`, a retry adds nothing twice: the cart remembers the
+/// last 8 keys.
 #[utoipa::path(post, path = "/cart/items", operation_id = "addCartItem", tag = "cart", security(("session" = [])),
     params(
         ("If-Match" = Option<String>, Header),
-        ("Idempotency-Key" = Option<String>, Header, description = "Here the repeated answer is the cart as it is now."),
+        ("Idempotency-Key" = Option<String>, Header, description = "A repeated request is answered with the current cart."),
     ),
     request_body = AddItemRequest,
     responses(
-        (status = 200, description = "the cart as it is now", body = CartResponse),
-        (status = 404, description = "`not_found`: there is no such product"),
+        (status = 200, description = "the current cart", body = CartResponse),
+        (status = 404, description = "`not_found`: the product does not exist"),
         (status = 409, description = "`cart_busy`"),
         (status = 412, description = "`version_mismatch`, with the current `cart`"),
         (status = 422, description = "`quantity_out_of_range`, `cart_full`, `currency_mismatch`"),
@@ -51,7 +53,7 @@ pub async fn add(
 ) -> Result<Response, Problem> {
     let (product, added) = (request.product_id.parse(), Quantity::new(request.quantity)).all()?;
     let once = key.map(|key| key.cart_request(&request));
-    // Before the price: what was added may not be sold any more.
+    // Before the price: what was added may no longer be sold.
     if let Some(replayed) = replay(&state.context, &read.cart, once.as_ref()).await? {
         return Ok(replayed);
     }
@@ -60,13 +62,13 @@ pub async fn add(
     change(&state.context, read, &if_match, &Change::Add { product, added, price, once }).await
 }
 
-/// Sets the units of a product; 0 removes it.
+/// Sets the units of a product in the cart; 0 removes it.
 #[utoipa::path(put, path = "/cart/items/{productId}", operation_id = "setCartItem", tag = "cart", security(("session" = [])),
     params(("productId" = String, Path), ("If-Match" = Option<String>, Header)),
     request_body = SetQuantityRequest,
     responses(
-        (status = 200, description = "the cart as it is now", body = CartResponse),
-        (status = 404, description = "`not_found`: there is no such product"),
+        (status = 200, description = "the current cart", body = CartResponse),
+        (status = 404, description = "`not_found`: the product does not exist"),
         (status = 409, description = "`cart_busy`"),
         (status = 412, description = "`version_mismatch`, with the current `cart`"),
         (status = 422, description = "`quantity_out_of_range`, `cart_full`, `currency_mismatch`"),
@@ -87,11 +89,11 @@ pub async fn set(
     change(&state.context, read, &if_match, &Change::Set { product, quantity, price }).await
 }
 
-/// Takes a product out of the cart; one that is not in it is no error.
+/// Removes a product from the cart. Succeeds if it is not in the cart.
 #[utoipa::path(delete, path = "/cart/items/{productId}", operation_id = "removeCartItem", tag = "cart", security(("session" = [])),
     params(("productId" = String, Path), ("If-Match" = Option<String>, Header)),
     responses(
-        (status = 200, description = "the cart as it is now", body = CartResponse),
+        (status = 200, description = "the current cart", body = CartResponse),
         (status = 409, description = "`cart_busy`"),
         (status = 412, description = "`version_mismatch`, with the current `cart`"),
     ))]
@@ -108,7 +110,7 @@ pub async fn remove(
 #[utoipa::path(delete, path = "/cart", operation_id = "clearCart", tag = "cart", security(("session" = [])),
     params(("If-Match" = Option<String>, Header)),
     responses(
-        (status = 200, description = "the cart as it is now", body = CartResponse),
+        (status = 200, description = "the current cart", body = CartResponse),
         (status = 409, description = "`cart_busy`"),
         (status = 412, description = "`version_mismatch`, with the current `cart`"),
     ))]
@@ -120,7 +122,7 @@ pub async fn clear(
     change(&state.context, read, &if_match, &Change::Clear).await
 }
 
-/// What a request does to a cart.
+/// A change of a cart.
 enum Change {
     Add { product: ProductId, added: Quantity, price: Money, once: Option<CartRequest> },
     Set { product: ProductId, quantity: Quantity, price: Money },
@@ -137,7 +139,7 @@ impl Change {
     }
 }
 
-/// The answer to a request that the cart remembers: the cart as it is now.
+/// The answer to a request that the cart remembers: the current cart.
 async fn replay(context: &Context, cart: &Cart, once: Option<&CartRequest>) -> Result<Option<Response>, Problem> {
     match once.map_or(Recalled::Unknown, |request| cart.recall(request)) {
         Recalled::Unknown => Ok(None),
@@ -166,7 +168,7 @@ impl From<CartWriteError> for ChangeError {
     }
 }
 
-/// Decides and writes, and decides anew from what the cart has become whenever that keeps the write from happening.
+/// Decides and writes; if the cart changed in a way that prevents the write, decides again from the current cart.
 async fn change(
     context: &Context,
     SessionAndCart { session, cart }: SessionAndCart,
@@ -175,7 +177,7 @@ async fn change(
 ) -> Result<Response, Problem> {
     let mut cart = cart;
     for _ in 0..MAX_ATTEMPTS {
-        // A retry first: the cart is at another version because the first request changed it.
+        // A retry first: the version changed because the first request changed the cart.
         if let Some(replayed) = replay(context, &cart, change.once()).await? {
             return Ok(replayed);
         }
@@ -196,7 +198,7 @@ async fn change(
             Err(ChangeError::Refused(refused)) => return Err(refusal(refused)),
         }
     }
-    Err(Problem::conflict("cart_busy", "the cart keeps changing; try again").retry_after(1))
+    Err(Problem::conflict("cart_busy", "the cart keeps changing; send the request again").retry_after(1))
 }
 
 async fn write(context: &Context, write: CartWrite<'_>, change: &Change) -> Result<Cart, ChangeError> {
@@ -216,7 +218,7 @@ async fn write(context: &Context, write: CartWrite<'_>, change: &Change) -> Resu
         Change::Clear if !cart.lines.is_empty() || !cart.left_out.is_empty() => {
             Ok(table.cart_lines_write(write, &BTreeMap::new()).await?)
         }
-        // There is nothing to take out: the cart is what was asked for already.
+        // Nothing to remove: the cart is in the requested state already.
         Change::Remove { .. } | Change::Clear => Ok(cart.clone()),
     }
 }
@@ -228,14 +230,14 @@ fn refusal(refused: CartError) -> Problem {
     }
 }
 
-/// 412, with what the cart is now, so that the client need not ask.
+/// 412 with the current cart, so that the client need not read it.
 async fn mismatch(context: &Context, cart: &Cart) -> Result<Response, Problem> {
     let current = serde_json::to_value(priced(context, cart).await?).map_err(Problem::internal)?;
-    let detail = "the cart was changed meanwhile; this is what it is now";
+    let detail = "the cart was changed meanwhile; `cart` is the current one";
     Err(Problem::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", detail).with("cart", current))
 }
 
-/// The price a product has now, in the shop's own currency.
+/// The current price of a product, in the shop's own currency.
 async fn price(context: &Context, product: &ProductId) -> Result<Money, Problem> {
     let page = context.table.product_get(product).await?.ok_or_else(|| Problem::not_found("product"))?;
     let price = page.record.product.details.price;

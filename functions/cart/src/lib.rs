@@ -1,4 +1,4 @@
-//! The cart: one item a customer, changed by one write.
+//! The cart: one item for each customer, changed by one write.
 
 mod handlers;
 mod wire;

@@ -25,13 +25,13 @@ pub struct SetQuantityRequest {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CartResponse {
-    /// Counts changes; also the ETag.
+    /// The number of changes; also the ETag.
     pub version: u64,
     pub items: Vec<CartItemResponse>,
-    /// Units that another cart at login, or an order that was given up, brought along and for which there was no room: a
-    /// line holds 9,999 units, and a cart 90 lines. Kept until the cart is bought or emptied.
+    /// Units of a guest's cart at login, or of an order that was given up, for which there was no room in the cart: a
+    /// line has at most 9,999 units, and a cart 90 lines. Kept until the cart is bought or emptied.
     pub left_out: Vec<LeftOutResponse>,
-    /// Of what can be bought in the shop's currency, at the prices of now.
+    /// The sum of the lines that can be bought in the shop's currency, at current prices.
     pub subtotal: Money,
 }
 
@@ -50,24 +50,24 @@ pub struct CartItemResponse {
     pub product_id: String,
     pub name: String,
     pub quantity: u32,
-    /// The price of now, which is what checkout charges.
+    /// The current price, which checkout charges.
     pub unit_price: Money,
     /// The price of one unit when the line was last changed: what the customer saw.
     pub price_when_added: Money,
-    /// Whether the price of now is another one.
+    /// Whether the current price differs from the one that the customer saw.
     pub price_changed: bool,
     pub line_total: Money,
-    /// Units left; 0 as well for a product that is no longer sold.
+    /// Units in stock; also 0 for a product that is no longer sold.
     pub available: i64,
-    /// `available`; `short` if fewer units are left than the line has; `sold_out`; `not_sold` if the product is no longer
-    /// there; or `currency_mismatch` if it is sold in another currency now than the shop charges in. Checkout refuses a
-    /// cart with any line that is not `available`.
+    /// `available`; `short` if fewer units are in stock than the line has; `sold_out`; `not_sold` if the product no
+    /// longer exists; or `currency_mismatch` if its price is no longer in the shop's currency. Checkout refuses a cart
+    /// with any line that is not `available`.
     #[schema(value_type = schema::CartLineStatus, example = "available")]
     pub status: &'static str,
 }
 
 impl CartResponse {
-    /// `products` are those of the cart that are still sold, as they are now.
+    /// `products` are the cart's products that are still sold, in their current state.
     pub fn new(cart: &Cart, products: &[ProductPage], currency: Currency) -> Self {
         let mut subtotal = 0;
         let items = cart

@@ -13,10 +13,10 @@ use crate::{
     sender::Sender,
 };
 
-/// Why a notification cannot be made a mail.
+/// Why no mail can be composed for a notification.
 #[derive(Debug, thiserror::Error)]
 pub enum EmailError {
-    #[error("the customer's address is none that mail can be sent to")]
+    #[error("no mail can be sent to the customer's address")]
     Address,
     #[error("the text cannot be written")]
     Template(#[from] askama::Error),
@@ -24,19 +24,19 @@ pub enum EmailError {
     Mime(#[from] std::io::Error),
 }
 
-/// What every mail about an order shows, ready to be read. The shop's own words are as they are; what a customer or a
-/// supplier wrote is [`inert`], and the customer's name is in none of it: anybody may have registered the address.
+/// The content of a mail about an order, ready for the templates. The shop's own words are unchanged; text of customers
+/// and suppliers is [`inert`], and the customer's name is left out, because anybody may have registered the address.
 struct OrderEmail<'a> {
     shop: &'a str,
     subject: String,
     order: String,
     placed_on: String,
     lines: Vec<EmailLine>,
-    /// What lies between lines and total, if anything does.
+    /// The sums between lines and total, if there are any.
     sums: Vec<(&'static str, String)>,
     total: String,
     ship_to: Vec<String>,
-    /// What the refund is for that the news is about, if it is about one.
+    /// What the refund is for, if the notification is about one.
     refund: RefundFor,
 }
 
@@ -48,12 +48,12 @@ struct EmailLine {
     total: String,
 }
 
-/// What money goes back for.
+/// What a refund is for.
 #[derive(Default)]
 struct RefundFor {
     /// A sentence.
     what: &'static str,
-    /// What came back, a line each.
+    /// What was returned, one line each.
     lines: Vec<String>,
     reason: Option<String>,
 }
@@ -86,12 +86,12 @@ enum Html<'a> {
     Refunded { email: &'a OrderEmail<'a>, amount: Money },
 }
 
-/// The mail that tells a customer of something.
+/// Composes the mail of a notification.
 ///
 /// # Errors
-/// There is no way to write it, now or later.
+/// It can never be composed.
 pub fn compose(notification: &Notification, customer: &Customer, from: &Sender) -> Result<Mail, EmailError> {
-    // Read again: what was stored before there was one reading of e-mails may be none, or have its domain in Unicode.
+    // Parsed again: an address that was stored by older rules may be invalid, or have its domain in Unicode.
     let to = Email::parse(customer.email.as_str()).map_err(|_| EmailError::Address)?;
     let email = OrderEmail::new(notification, from);
     let (text, html) = written(notification.kind, &email)?;
@@ -103,7 +103,7 @@ pub fn compose(notification: &Notification, customer: &Customer, from: &Sender) 
         .subject(email.subject.as_str())
         .date(notification.at.as_second())
         .message_id(format!("{id}@{}", from.domain()))
-        // No out-of-office reply, please (RFC 3834), and no thread made of every mail with the same subject.
+        // No out-of-office reply (RFC 3834), and no grouping of all mails with the same subject into one thread.
         .header("Auto-Submitted", Raw::new("auto-generated"))
         .header("X-Entity-Ref-ID", Raw::new(id.as_str()))
         .text_body(text)
@@ -151,7 +151,7 @@ impl<'a> OrderEmail<'a> {
     }
 }
 
-/// What the refund is for that happened to an order last, if one did.
+/// What the refund is for that was the order's last event, if it was one.
 fn refund_for(order: &Order) -> RefundFor {
     let number = order.last_event().refund();
     let Some(refund) = order.payment.refunds.iter().find(|r| Some(r.number) == number) else {
@@ -163,7 +163,7 @@ fn refund_for(order: &Order) -> RefundFor {
         format!("{} × {}", returned.quantity.units(), inert(name, inert::NAME))
     };
     let (what, lines) = if refund.cancels {
-        // All that was not shipped goes back on sale, which the whole order tells as well.
+        // Everything that was not shipped is restocked, and the whole order is shown anyway.
         ("It is for the order below, which was cancelled.", Vec::new())
     } else if !refund.lines.is_empty() {
         ("It is for:", refund.lines.iter().map(line).collect())
@@ -181,7 +181,7 @@ fn subject(kind: NotificationKind, shop: &str) -> String {
         NotificationKind::Shipped => format!("Your {shop} order is on its way"),
         NotificationKind::Delivered => format!("Your {shop} order has arrived"),
         NotificationKind::Cancelled(_) => format!("Your {shop} order is cancelled"),
-        NotificationKind::Refunded(amount) => format!("{} for your {shop} order was paid back", shown(amount)),
+        NotificationKind::Refunded(amount) => format!("{} for your {shop} order was refunded", shown(amount)),
     }
 }
 
@@ -192,12 +192,12 @@ fn address_lines(to: &Address) -> Vec<String> {
     lines.chain([country(to.country)]).collect()
 }
 
-/// The country's name in English; of one that was stored before and is none, its code.
+/// The country's English name, or the code of a stored one that is not assigned.
 fn country(code: CountryCode) -> String {
     code.english_name().unwrap_or(code.as_str()).to_owned()
 }
 
-/// Text for a header, where a line break would begin another header.
+/// Text for a header, where a line break would start another header.
 fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

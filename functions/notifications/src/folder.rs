@@ -7,8 +7,8 @@ use tempfile::NamedTempFile;
 
 use crate::mailer::{Mail, MailError, Mailer, Sending};
 
-/// Mail on this machine: a file `<id>.eml` each, which any mail program opens. The same mail, sent again, replaces its
-/// file.
+/// A mail folder on this machine: one file `<id>.eml` for each mail, which any mail program opens. The same mail, sent
+/// again, replaces its file.
 #[derive(Debug, Clone)]
 pub struct MailFolder {
     folder: PathBuf,
@@ -32,7 +32,7 @@ impl Mailer for MailFolder {
     }
 }
 
-/// Under its name only once it is whole, so that nobody reads half a mail.
+/// Renamed to its final name once it is complete, so that no reader sees half a mail.
 fn write(folder: &Path, name: &str, raw: &[u8]) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
     let mut file = NamedTempFile::new_in(folder)?;

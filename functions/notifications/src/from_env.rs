@@ -4,13 +4,13 @@ use table::TableConfig;
 
 use crate::{MailFolder, MailLimits, Mailer, Sender, Ses, SesConfig};
 
-/// Who mail comes from: `MAIL_FROM`, as `Shop <orders@shop.example>`, and optionally `SHOP_NAME`, where the shop is called
-/// otherwise.
+/// The sender of mails: `MAIL_FROM`, as `Shop <orders@shop.example>`, and optionally `SHOP_NAME`, if the shop's name
+/// differs.
 ///
 /// # Errors
 /// Names the variable that is missing or wrong.
 pub fn sender_from_env(var: impl Fn(&str) -> Option<String>) -> Result<Sender, String> {
-    let from = var("MAIL_FROM").ok_or("MAIL_FROM is not set: who mail comes from, as Shop <orders@shop.example>")?;
+    let from = var("MAIL_FROM").ok_or("MAIL_FROM is not set: the sender of mails, as Shop <orders@shop.example>")?;
     let sender = Sender::parse(&from).map_err(|e| format!("MAIL_FROM: {e}"))?;
     Ok(match var("SHOP_NAME") {
         Some(name) => sender.of_shop(name),
@@ -18,7 +18,7 @@ pub fn sender_from_env(var: impl Fn(&str) -> Option<String>) -> Result<Sender, S
     })
 }
 
-/// How many mails go out: `MAIL_LIMITS`, as [`MailLimits::parse`] reads it; the defaults where it is not set.
+/// The limits of mails: `MAIL_LIMITS`, as [`MailLimits::parse`] reads it; the defaults if it is not set.
 ///
 /// # Errors
 /// Names the variable and what is wrong with it.
@@ -26,10 +26,10 @@ pub fn limits_from_env(var: impl Fn(&str) -> Option<String>) -> Result<MailLimit
     MailLimits::parse(&var("MAIL_LIMITS").unwrap_or_default()).map_err(|e| format!("MAIL_LIMITS: {e}"))
 }
 
-/// The mailer that the environment names:
+/// The mailer that the environment selects:
 ///
-/// - a folder, if `MAIL_FOLDER` is set. Nobody gets that mail, so it asks for a local `DYNAMODB_ENDPOINT` and never faces
-///   AWS;
+/// - a folder, if `MAIL_FOLDER` is set. That mail is not delivered, so it requires a local `DYNAMODB_ENDPOINT` and never
+///   runs against AWS;
 /// - SES otherwise, optionally with `SES_CONFIGURATION_SET` and `SES_ENDPOINT`.
 ///
 /// # Errors
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shop_with_limits_that_are_none_does_not_start() {
+    fn a_shop_with_invalid_limits_does_not_start() {
         assert_eq!(limits_from_env(of(&[])).unwrap(), MailLimits::default());
         assert_eq!(limits_from_env(of(&[("MAIL_LIMITS", "recipient=3")])).unwrap().recipient, 3);
         let wrong = limits_from_env(of(&[("MAIL_LIMITS", "recipient=none")])).unwrap_err();
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_mail_folder_never_faces_aws() {
+    async fn a_mail_folder_is_refused_on_aws() {
         let aws = TableConfig::from_env(of(&[("BUCKET_NAME", "b")])).unwrap();
         let endpoints = [("BUCKET_NAME", "b"), ("DYNAMODB_ENDPOINT", "http://d"), ("S3_ENDPOINT", "http://s")];
         let local = TableConfig::from_env(of(&endpoints)).unwrap();

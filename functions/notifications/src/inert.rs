@@ -1,22 +1,22 @@
-//! Text chosen by strangers, made inert: it stays readable, and no mail client makes a link of it.
+//! Text from customers and suppliers, changed so that it stays readable and no mail client makes a link of it.
 //!
-//! A mail client looks for links in the visible text of both parts: a scheme followed by `://`, `www.`, a host name, an
-//! e-mail address. None of them survives a space in the middle, and a reader does not mind one. A telephone number does,
-//! so it loses its end.
+//! Mail clients look for links in the visible text of both parts: a scheme followed by `://`, `www.`, a host name, an
+//! e-mail address. A space in the middle prevents all of them and hardly disturbs a reader. It does not prevent the
+//! link of a telephone number, so that is truncated.
 
-/// Characters that a name may take in a mail.
+/// Maximum characters of a name in a mail.
 pub const NAME: usize = 80;
 
-/// Characters that a line of an address may take in a mail.
+/// Maximum characters of a line of an address in a mail.
 pub const ADDRESS_LINE: usize = 60;
 
-/// Characters that a reason of staff may take in a mail.
+/// Maximum characters of a reason of staff in a mail.
 pub const REASON: usize = 200;
 
-/// Digits that a number may have: fewer than a telephone number, and as many as most postal codes.
+/// Maximum digits of a number: fewer than a telephone number has, and as many as most postal codes.
 const DIGITS: usize = 6;
 
-/// Schemes that mail clients know without `//`.
+/// Schemes that mail clients recognise without `//`.
 const SCHEMES: [&str; 15] = [
     "bitcoin",
     "callto",
@@ -35,13 +35,14 @@ const SCHEMES: [&str; 15] = [
     "whatsapp",
 ];
 
-/// The text as a single line of at most `most` characters, that no mail client links. Doing it twice changes nothing.
+/// The text as a single line of at most `most` characters, in which no mail client finds a link. Applying it twice
+/// changes nothing.
 ///
 /// - Control, bidirectional, zero-width and other invisible characters are left out, white space becomes one space.
 /// - `.` and `:` are followed by a space, except between the digits of a number (`1.5`) and of a time (`10:30`).
-/// - `@` stands between spaces, and there is no `//`, no `www.` and no `mailto:`.
-/// - A number of more than six digits, however they are grouped, ends after the sixth with `…`.
-/// - What is too long is cut, and ends with `…`.
+/// - `@` has spaces around it, and there is no `//`, no `www.` and no `mailto:`.
+/// - A number of more than six digits, however they are grouped, is cut after the sixth and ends with `…`.
+/// - Text that is too long is cut, and ends with `…`.
 pub fn inert(text: &str, most: usize) -> String {
     let visible = without_telephone_numbers(text.chars().filter(|c| !is_invisible(*c)).map(plain));
     let mut broken = String::with_capacity(text.len());
@@ -81,7 +82,7 @@ pub fn inert(text: &str, most: usize) -> String {
     bounded(broken.trim(), most)
 }
 
-/// Digits belong to one number as long as only what groups them is between.
+/// Digits belong to one number as long as only grouping characters are between them.
 fn without_telephone_numbers(text: impl Iterator<Item = char>) -> Vec<char> {
     let (mut kept, mut digits) = (Vec::new(), 0);
     for c in text {
@@ -118,8 +119,8 @@ fn last_word_is(text: &str, words: &[&str]) -> bool {
     words.iter().any(|known| word.eq_ignore_ascii_case(known))
 }
 
-/// Whether the mark at a place is the only one of its kind in a number. Of several marks, as in the address of a host,
-/// each is broken.
+/// Whether the mark at a position is the only one of its kind in a number. If there are several, as in an IP address, a
+/// space follows each.
 fn is_in_number(text: &[char], at: usize, mark: char) -> bool {
     let digits = |part: &mut dyn Iterator<Item = &char>| {
         let mut seen = 0;
@@ -143,8 +144,8 @@ fn bounded(text: &str, most: usize) -> String {
     format!("{}…", begin.trim_end_matches(|c: char| !c.is_alphanumeric()))
 }
 
-/// The one character for several that programs read as the same: white space, the dots that separate the labels of a
-/// host name (UTS 46, section 2.3), the full-width forms of ASCII (U+FF01 to U+FF5E), and `\`, which begins the name of a
+/// Maps several characters that programs treat alike to one: white space, the dots that separate the labels of a host
+/// name (UTS 46, section 2.3), the full-width forms of ASCII (U+FF01 to U+FF5E), and `\`, which starts the name of a
 /// file server.
 fn plain(c: char) -> char {
     match c {
@@ -159,7 +160,7 @@ fn plain(c: char) -> char {
     }
 }
 
-/// Characters without a shape of their own: those of the general category Cf, and those with the property
+/// Characters without a visible form: those of the general category Cf, and those with the property
 /// `Default_Ignorable_Code_Point`, as of Unicode 16. <https://www.unicode.org/reports/tr44/>
 fn is_invisible(c: char) -> bool {
     matches!(

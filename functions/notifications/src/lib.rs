@@ -1,30 +1,31 @@
-//! Notifications: a mail to the customer for each thing that happens to an order, made from the table's stream.
+//! Notifications: a mail to the customer for each event of an order, made from the table's stream.
 //!
-//! # Once, as far as that can be had
+//! # Duplicates
 //!
-//! A record is delivered at least once. So each notification is claimed before it
-//! is sent and marked afterwards, in one item `NOTIFY#<order>#<version>`: what is marked is never sent again.
+//! A record is delivered at least once. So each notification is claimed before it is sent and marked afterwards, in one
+//! item `NOTIFY#<order>#<version>`; a marked one is never sent again.
 //!
-//! Between sending and marking lies a window that nothing closes: sending is not in the table's transaction, SES takes no
-//! idempotency token, and it replaces the `Message-ID` it is given, so that no mailbox can tell a second copy. Who dies in
-//! there leaves a claim that runs out after a minute, and the mail is sent again under the same id. That is on purpose:
-//! marking first would lose the mail instead, and a customer who reads twice that an order was shipped is better off than
-//! one who never does. A folder of mail has no such window, for the same id is the same file.
+//! Between sending and marking there is a window that cannot be closed: sending is not part of the table's transaction,
+//! SES takes no idempotency token, and it replaces the `Message-ID`, so that no mailbox recognises a duplicate. A crash
+//! in that window leaves a claim that expires after a minute, and the mail is sent again under the same id. That is on
+//! purpose: marking first would lose the mail instead, and a duplicate is better than no mail. A mail folder has no
+//! such window, because the same id is the same file.
 //!
-//! What narrows it: the mail is written and its customer read before the claim; the mark is one small write, right after
-//! SES's answer, tried three times; if even that fails the record counts as done, because asking for it again would
-//! surely send the mail again; SES is given seconds to answer, not the tenths it takes; and nothing is begun with less
-//! than three seconds left. So a second copy needs a crash, or an answer of SES that never came, at just that moment.
+//! The window is kept small: the mail is composed and its customer read before the claim; the mark is one small write,
+//! directly after SES's answer, tried three times; if even that fails the record counts as done, because delivering it
+//! again would certainly send the mail again; SES is given seconds to answer although it takes tenths; and nothing is
+//! started with less than three seconds left. So a duplicate needs a crash, or a lost answer of SES, at exactly that
+//! moment.
 //!
 //! A record is delivered again only after the delivery before has ended, so a record takes over its own claim at once.
-//! Who replays one dead letter twice at the same time, or gives up waiting while a function is still at it, may send its mail
+//! Replaying one dead letter twice at the same time, or again while a function still handles it, may send its mail
 //! twice.
 //!
-//! # Few, as far as strangers can cause them
+//! # Limits against abuse
 //!
-//! A registered address is not verified: it may be a stranger's. So only what was paid for is mailed (see `notification`), no text
-//! that a customer chose acts as a link (see `inert`), and the mails to a recipient and of the whole shop are counted
-//! between the claim and the sending (see `limits`), once a notification however often it is tried.
+//! A registered address is not verified: it may be a stranger's. So only paid orders are mailed (see `notification`),
+//! no text of a customer acts as a link (see `inert`), and the mails to a recipient and of the whole shop are counted
+//! between the claim and the sending (see `limits`), once for each notification however often it is tried.
 
 mod email;
 mod folder;
@@ -58,7 +59,7 @@ pub use notification::{Cancelled, Notification, NotificationKind, notifications}
 pub use sender::Sender;
 pub use ses::{Ses, SesConfig};
 
-/// How the stream is delivered. Nobody waits for company: a mail goes out as soon as its order changed.
+/// How the stream is delivered. A mail is sent as soon as its order changed, without waiting to fill a batch.
 pub const MAPPING: Mapping = Mapping {
     function: "notifications",
     batch_size: 25,
@@ -72,7 +73,7 @@ pub const MAPPING: Mapping = Mapping {
     )],
 };
 
-/// How often the mark that a mail was sent is tried.
+/// Attempts to mark a mail as sent.
 const MARKS: u32 = 3;
 
 #[derive(Clone)]
@@ -91,19 +92,19 @@ impl State {
         Self { table, mailer, shop, limits: Some(MailLimits::default()), runner, clock }
     }
 
-    /// With other limits than the usual ones; `None` is without any.
+    /// With other limits than the defaults; `None` is without any.
     pub fn limited(self, limits: Option<MailLimits>) -> Self {
         Self { limits, ..self }
     }
 
-    /// Under the name that the function is deployed by, if it is.
+    /// Under the name the function is deployed by, if any.
     pub fn deployed_as(mut self, name: Option<String>) -> Self {
         self.runner = self.runner.deployed_as(name);
         self
     }
 }
 
-/// Tells customers what the records of a batch say. `deadline` is when the invocation is cut off.
+/// Mails the notifications of a batch of records. `deadline` is when the invocation ends.
 pub async fn handle(state: &State, batch: Batch, deadline: Option<Timestamp>) -> Answer {
     state
         .runner
@@ -111,14 +112,15 @@ pub async fn handle(state: &State, batch: Batch, deadline: Option<Timestamp>) ->
         .await
 }
 
-/// Tells a customer what one change of an order says. Any other change says nothing: a mapping's filter is not relied on.
+/// Mails the notifications of one change of an order. Other changes are ignored, without relying on the mapping's
+/// filter.
 async fn notify_change(state: &State, change: &Change) -> Result<(), Failure> {
     let is_order = change.key.sk == keys::ORDER_STATUS && change.key.pk.starts_with(keys::ORDER_PREFIX);
-    // Time or an operator cleared an order away, and the customer has heard all about it.
+    // TTL or an operator deleted the order; its customer has been notified of everything.
     let is_gone = matches!(change.kind, Kind::Remove | Kind::Expire);
     let Some(new) = change.new.as_ref().filter(|_| is_order && !is_gone) else { return Ok(()) };
     let order = new.order()?;
-    // One that did not read back before, and does now, was mended: what happened last is told.
+    // An item that could not be read before, and now can, was repaired: only its last event is mailed.
     let version_before =
         |old: &table::StreamImage| old.order().map_or(order.version.saturating_sub(1), |old| old.version);
     let seen = change.old.as_ref().map_or(0, version_before);
@@ -126,26 +128,27 @@ async fn notify_change(state: &State, change: &Change) -> Result<(), Failure> {
     let notifications = notifications(seen, &order, state.clock.now());
     if notifications.is_empty() {
         if is_stale(seen, &order, state.clock.now()) {
-            tracing::info!(order = %order.id, "nothing is mailed: what happened is more than 30 days ago");
+            tracing::info!(order = %order.id, "no mail: the event is more than 30 days old");
         }
         return Ok(());
     }
     let Some(customer) = recipient(state, &order).await? else {
-        tracing::info!(order = %order.id, "the order is a guest's: there is no address to write to");
+        tracing::info!(order = %order.id, "no mail: the order is a guest's, without an e-mail");
         return Ok(());
     };
-    // One that is refused for good keeps no other from being sent.
+    // A mail that is refused for good does not stop the others.
     let mut refused = None;
     for notification in &notifications {
         match notify(state, &change.event_id, notification, &customer).await {
             Err(Failure::Never(error)) => refused = Some(Failure::Never(error)),
-            told => told?,
+            result => result?,
         }
     }
     refused.map_or(Ok(()), Err)
 }
 
-/// Whom mail about an order goes to: its customer, or the account that the guest who placed it logged in to meanwhile.
+/// The recipient of mail about an order: its customer, or the account that the guest who placed it logged in to
+/// meanwhile.
 async fn recipient(state: &State, order: &Order) -> Result<Option<Customer>, StoreError> {
     if let Some(customer) = state.table.customer_get(&order.customer).await? {
         return Ok(Some(customer));
@@ -162,7 +165,7 @@ async fn notify(state: &State, record: &str, notification: &Notification, custom
     match state.table.notification_claim(id, version, record, state.clock.now()).await? {
         Claim::Done => return Ok(()),
         Claim::Elsewhere => return Err(Failure::Again(SentElsewhere.into())),
-        // Counted when it was claimed first: that the mail service is away uses up no limit.
+        // Counted when it was first claimed, so that an outage of the mail service uses up no limit.
         Claim::Again => {}
         Claim::First => match count(state, &mail.to).await? {
             Allowance::Allowed => {}
@@ -196,13 +199,13 @@ async fn count(state: &State, to: &Email) -> Result<Allowance, Failure> {
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("another record's delivery is sending the mail, or died over it less than a minute ago")]
+#[error("another record's delivery is sending the mail, or crashed while sending it less than a minute ago")]
 struct SentElsewhere;
 
-/// Never an error: the mail is out, and delivering its record again would send another.
+/// Never an error: the mail was sent, and delivering its record again would send another.
 async fn mark(state: &State, order: OrderId, version: u64) {
     for attempt in 1..=MARKS {
         let Err(error) = state.table.notification_sent(order, version, state.clock.now()).await else { return };
-        tracing::error!(%order, version, attempt, error = error_chain(&error), "a mail that was sent is not marked so");
+        tracing::error!(%order, version, attempt, error = error_chain(&error), "a mail was sent but could not be marked as sent");
     }
 }

@@ -5,16 +5,17 @@ use table::{RateLimit, RateVerdict, StoreError, Table, keys::sha256_hex};
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// Parts that the shop's mails are counted in, by recipient: a single item of the table takes 1,000 writes a second.
+/// The shop's mails are counted in this many parts, by recipient: a single item of the table takes 1,000 writes a
+/// second.
 const SHARDS: u32 = 8;
 
-/// How many mails go out. The counters are in the table, so that every environment counts together.
+/// Limits of mails. The counters are in the table, so that all environments count together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MailLimits {
-    /// Mails to one recipient in a day of UTC. More are dropped: an inbox is not flooded, whatever happens to orders.
+    /// Mails to one recipient in a UTC day. More are dropped, so that no inbox is flooded.
     pub recipient: u32,
-    /// Mails of the whole shop in an hour, in eight equal parts by recipient. More become dead letters, so that they can be
-    /// replayed: what sends that many is a mistake or an attack, and somebody has to look at it.
+    /// Mails of the whole shop in an hour, in eight equal parts by recipient. More become dead letters, so that they
+    /// can be replayed: so many mails are a defect or an attack, which an operator has to examine.
     pub shop: u32,
 }
 
@@ -28,18 +29,18 @@ impl Default for MailLimits {
 #[error("{0:?} is neither recipient=number, of 1 or more, nor shop=number, of {SHARDS} or more")]
 pub struct InvalidLimit(String);
 
-/// What the limits say of one mail.
+/// The result for one mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Allowance {
     Allowed,
-    /// The recipient has had a day's worth.
+    /// The recipient has reached the limit of a day.
     RecipientLimited,
-    /// The shop has sent an hour's worth.
+    /// The shop has reached the limit of an hour.
     ShopLimited,
 }
 
 impl MailLimits {
-    /// The defaults with what `text` says otherwise, such as `recipient=50,shop=100000`.
+    /// The defaults, overridden by `text`, such as `recipient=50,shop=100000`.
     ///
     /// # Errors
     /// Names the entry that is wrong.
@@ -58,10 +59,10 @@ impl MailLimits {
         Ok(limits)
     }
 
-    /// Counts a mail against both limits (AP-18a). One that the recipient may not have is not counted for the shop.
+    /// Counts a mail against both limits (AP-18a). A mail over the recipient's limit is not counted for the shop.
     ///
     /// # Errors
-    /// The table could not count. The mail may be counted all the same.
+    /// The table could not count. The mail may have been counted all the same.
     pub async fn count(&self, table: &Table, to: &Email, now: Timestamp) -> Result<Allowance, StoreError> {
         let mailbox = sha256_hex(mailbox_of(to));
         if table.rate_count(&self.of_recipient(&mailbox), now).await? != RateVerdict::Allowed {
@@ -73,7 +74,7 @@ impl MailLimits {
         }
     }
 
-    /// The address is hashed: no e-mail stands in a key.
+    /// The address is hashed: no key contains an e-mail.
     fn of_recipient(&self, mailbox: &str) -> RateLimit {
         RateLimit { scope: format!("mail-recipient:{mailbox}"), most: self.recipient, window: DAY }
     }
@@ -84,8 +85,8 @@ impl MailLimits {
     }
 }
 
-/// The address without its tag and its dots: providers deliver `ann+1@…` and `a.nn@…` to one mailbox, which has one limit.
-/// Where a provider does not, two mailboxes share one.
+/// The address without its tag and its dots: providers deliver `ann+1@…` and `a.nn@…` to one mailbox, which has one
+/// limit. At providers that do not, two mailboxes share a limit.
 fn mailbox_of(email: &Email) -> String {
     let email = email.as_str();
     let (local, domain) = email.rsplit_once('@').unwrap_or((email, ""));
@@ -95,14 +96,16 @@ fn mailbox_of(email: &Email) -> String {
     format!("{}@{domain}", name.replace('.', ""))
 }
 
-/// The whole shop has sent its mails of this hour.
+/// The whole shop has reached its limit of this hour.
 #[derive(Debug, thiserror::Error)]
-#[error("the shop has reached its limit of mails an hour (MAIL_LIMITS); replay this dead letter when it is known why")]
+#[error(
+    "the shop has reached its limit of mails an hour (MAIL_LIMITS); replay this dead letter once the cause is known"
+)]
 pub struct ShopLimited;
 
-/// The recipient's mail is dropped for good, so it is said at least for which order that was.
+/// The recipient's mail is dropped for good, so its order is logged.
 pub fn log_dropped(order: OrderId, version: u64) {
-    tracing::warn!(%order, version, "a mail is dropped: its recipient has had the most mails that a day allows");
+    tracing::warn!(%order, version, "a mail is dropped: its recipient has reached the limit of a day");
 }
 
 #[cfg(test)]

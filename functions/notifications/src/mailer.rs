@@ -2,10 +2,10 @@ use std::{error::Error, fmt, future::Future, pin::Pin};
 
 use domain::Email;
 
-/// A mail to be sent. `Debug` shows its id only, so that no log shows whom it is for.
+/// A mail to be sent. `Debug` shows its id only, so that no log shows its recipient.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Mail {
-    /// `<order>-<version>`: the same whenever the same news is told.
+    /// `<order>-<version>`: the same whenever the same notification is sent.
     pub id: String,
     pub from: Email,
     pub to: Email,
@@ -20,13 +20,13 @@ impl fmt::Debug for Mail {
     }
 }
 
-/// Why a mail was not sent. Neither says anything of the mail or whom it was for: both go into logs.
+/// Why a mail was not sent. Neither variant contains the mail or its recipient, because both are logged.
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
-    /// However often it is tried: there is something wrong with the mail itself.
+    /// Permanent: there is something wrong with the mail itself.
     #[error("the mail is refused: {0}")]
     Refused(String),
-    /// Nobody answered in time, or not yet. It may have been sent all the same.
+    /// No answer in time, or a temporary failure. It may have been sent all the same.
     #[error("the mail could not be sent yet: {what}")]
     Unavailable { what: String, source: Option<Box<dyn Error + Send + Sync>> },
 }

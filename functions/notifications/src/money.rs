@@ -3,8 +3,7 @@ use rusty_money::{FormattableCurrency as _, Formatter, LocalFormat, Money as For
 
 /// An amount as shoppers write it: `$1,234.56`, `€1.234,56`, `₹1,23,456.00`.
 ///
-/// A currency that the formats do not cover, or cover with other decimals, is written as `1234.56 XYZ`: plain, and never
-/// wrong.
+/// A currency that the formats do not cover, or cover with other decimals, is written as `1234.56 XYZ`.
 pub fn shown(money: Money) -> String {
     let currency = money.currency();
     let decimals = currency.exponent().map(u32::from);
@@ -17,7 +16,7 @@ pub fn shown(money: Money) -> String {
 fn in_format(money: Money, currency: &'static iso::Currency) -> String {
     let local = LocalFormat::from_locale(currency.locale());
     let symbol = currency.symbol();
-    // Signs stand next to the digits, letters apart: `$5`, but `Fr 5`.
+    // Symbols are next to the digits, letters are separated by a space: `$5`, but `Fr 5`.
     let lettered = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '.');
     let positions: &[Position] = match currency.symbol_first() {
         true if lettered(symbol.chars().next_back()) => {
@@ -84,7 +83,7 @@ mod tests {
                 plain.push(currency.code());
             }
         }
-        // The formats have other decimals for these than prices are kept in.
+        // The formats have other decimals for these than the stored prices.
         assert_eq!(plain, ["HUF", "MGA", "MRU"]);
     }
 }

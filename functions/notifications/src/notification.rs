@@ -1,15 +1,15 @@
 use domain::{Money, Order, OrderEvent, Timestamp};
 use jiff::SignedDuration;
 
-/// What happened longer ago is not told any more. It is remembered for 90 days what was told, so that no record, however
-/// late it is replayed from the dead letters, tells anything again.
+/// Older events are not mailed any more. Sent notifications are recorded for 90 days, so that no record is mailed
+/// again, however late it is replayed from the dead letters.
 const STALE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// Something that a customer is told about an order.
+/// A notification to a customer about an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
     pub kind: NotificationKind,
-    /// The order as it stood then; its version is the one that the news made.
+    /// The order as it was then; its version is the one the event made.
     pub order: Order,
     pub at: Timestamp,
 }
@@ -21,16 +21,16 @@ pub enum NotificationKind {
     Shipped,
     Delivered,
     Cancelled(Cancelled),
-    /// The provider has paid this much back.
+    /// The provider has refunded this amount.
     Refunded(Money),
 }
 
-/// Why an order was cancelled, and what becomes of the money.
+/// Why an order was cancelled, and what happens to the money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancelled {
     /// The provider's answer to the checkout was lost, and nothing was charged in the end.
     Unpaid,
-    /// It was paid, and this much goes back.
+    /// It was paid, and this amount is refunded.
     Refunding(Money),
 }
 
@@ -47,14 +47,14 @@ impl NotificationKind {
     }
 }
 
-/// What a customer is told about a change of an order, oldest first.
+/// The notifications of a change of an order, oldest first.
 ///
 /// `seen` is the version before the change, 0 if there was no order: everything after it is new.
 pub fn notifications(seen: u64, order: &Order, now: Timestamp) -> Vec<Notification> {
     (seen + 1..=order.version).filter_map(|version| notification(order, version, now)).collect()
 }
 
-/// Whether something of this was news once, and is told no more.
+/// Whether the change has a notification that is too old to be sent.
 pub fn is_stale(seen: u64, order: &Order, now: Timestamp) -> bool {
     (seen + 1..=order.version)
         .filter_map(|version| any_notification(order, version))
@@ -77,11 +77,11 @@ fn any_notification(order: &Order, version: u64) -> Option<Notification> {
     Some(Notification { kind, order, at: happened.at })
 }
 
-/// What an event means to a customer who is not looking at the shop.
+/// The notification for an event, for a customer who is not looking at the shop.
 ///
-/// An order that was never paid is answered in the response to its request, and never mailed: placing one costs nothing,
-/// so somebody who registers a stranger's address could have the shop write to it. The exception is an order whose
-/// checkout was answered 202, because its customer waits for the outcome.
+/// An order that was never paid is answered in the response to its request, and never mailed: placing one costs
+/// nothing, so somebody who registers a stranger's address could make the shop write to it. The exception is an order
+/// whose checkout was answered 202, because its customer waits for the outcome.
 fn kind(order: &Order, event: OrderEvent) -> Option<NotificationKind> {
     let refund = |number: u32| order.payment.refunds.iter().find(|r| r.number == number);
     match event {
@@ -98,9 +98,9 @@ fn kind(order: &Order, event: OrderEvent) -> Option<NotificationKind> {
         OrderEvent::RefundPaid(n) | OrderEvent::RefundRecorded(n) => {
             refund(n).map(|r| NotificationKind::Refunded(r.amount))
         }
-        // A late payment goes back, and is mailed once it has. A refusal is for the shop to mend first. A cancellation before
-        // the payment, and an amount that cannot be charged, are answered in the response. What a customer's bank disputes is
-        // between the bank, the customer and the shop's staff.
+        // A late payment is refunded, and mailed once that is paid. A refused refund is for the shop to correct first.
+        // A cancellation before the payment, and an amount that cannot be charged, are answered in the response. A
+        // dispute is between the bank, the customer and the shop's staff.
         OrderEvent::Placed
         | OrderEvent::PaymentLost
         | OrderEvent::Cancelled
@@ -115,7 +115,7 @@ fn kind(order: &Order, event: OrderEvent) -> Option<NotificationKind> {
     }
 }
 
-/// Whether money was taken for it. A free order is confirmed without any.
+/// Whether it was charged. A free order is confirmed without a charge.
 fn was_paid(order: &Order) -> bool {
     let taken = |event| matches!(event, OrderEvent::Confirmed | OrderEvent::PaidLate(_));
     order.totals.total.amount_minor() > 0 && order.history.iter().any(|happened| taken(happened.event))
@@ -133,8 +133,8 @@ mod tests {
     use super::*;
     use crate::testing::{NOW, held, usd};
 
-    /// Every news of an order's life so far, with the version it came with.
-    fn told(order: &Order) -> Vec<(NotificationKind, u64)> {
+    /// All notifications of an order's life so far, each with its version.
+    fn sent_for(order: &Order) -> Vec<(NotificationKind, u64)> {
         notifications(0, order, NOW).into_iter().map(|n| (n.kind, n.order.version)).collect()
     }
 
@@ -151,18 +151,18 @@ mod tests {
     fn a_hold_is_not_announced_but_a_payment_is() {
         let unknown = held().outcome_unknown(NOW).unwrap().order;
 
-        assert_eq!(told(&held()), []);
-        assert_eq!(told(&unknown), []);
-        assert_eq!(told(&unknown.paid("pay_1", NOW).unwrap().order), [(NotificationKind::Placed, 3)]);
+        assert_eq!(sent_for(&held()), []);
+        assert_eq!(sent_for(&unknown), []);
+        assert_eq!(sent_for(&unknown.paid("pay_1", NOW).unwrap().order), [(NotificationKind::Placed, 3)]);
     }
 
     #[test]
-    fn every_step_of_a_delivery_is_told_once() {
+    fn every_step_of_a_delivery_is_mailed_once() {
         let shipped = paid().ship(NOW).unwrap().unwrap().order;
         let delivered = shipped.deliver(NOW).unwrap().unwrap().order;
 
         assert_eq!(
-            told(&delivered),
+            sent_for(&delivered),
             [(NotificationKind::Placed, 2), (NotificationKind::Shipped, 3), (NotificationKind::Delivered, 4)]
         );
         assert_eq!(notifications(3, &delivered, NOW).len(), 1);
@@ -175,19 +175,19 @@ mod tests {
         let given_up = |why| held().void(why, NOW).unwrap().order;
         let lost = held().outcome_unknown(NOW).unwrap().order;
 
-        assert_eq!(told(&held().declined(NOW).unwrap().order), []);
-        assert_eq!(told(&given_up(VoidReason::Expired)), []);
-        assert_eq!(told(&given_up(VoidReason::CancelledByCustomer)), []);
-        assert_eq!(told(&lost.void(VoidReason::CancelledByCustomer, NOW).unwrap().order), []);
+        assert_eq!(sent_for(&held().declined(NOW).unwrap().order), []);
+        assert_eq!(sent_for(&given_up(VoidReason::Expired)), []);
+        assert_eq!(sent_for(&given_up(VoidReason::CancelledByCustomer)), []);
+        assert_eq!(sent_for(&lost.void(VoidReason::CancelledByCustomer, NOW).unwrap().order), []);
     }
 
     #[test]
-    fn a_customer_who_was_left_waiting_gets_one_mail_when_it_came_to_nothing() {
+    fn a_customer_whose_checkout_was_answered_202_gets_one_mail_if_it_fails() {
         let lost = held().outcome_unknown(NOW).unwrap().order;
         let expired = lost.void(VoidReason::Expired, NOW).unwrap().order;
 
-        assert_eq!(told(&expired), [(NotificationKind::Cancelled(Cancelled::Unpaid), 3)]);
-        assert_eq!(told(&lost.declined(NOW).unwrap().order), [(NotificationKind::Cancelled(Cancelled::Unpaid), 3)]);
+        assert_eq!(sent_for(&expired), [(NotificationKind::Cancelled(Cancelled::Unpaid), 3)]);
+        assert_eq!(sent_for(&lost.declined(NOW).unwrap().order), [(NotificationKind::Cancelled(Cancelled::Unpaid), 3)]);
     }
 
     #[test]
@@ -198,25 +198,25 @@ mod tests {
         let confirmed = free.paid("pay_1", NOW).unwrap().order;
         let delivered = confirmed.ship(NOW).unwrap().unwrap().order.deliver(NOW).unwrap().unwrap().order;
 
-        assert_eq!(told(&delivered), []);
-        assert_eq!(told(&cancelled(&confirmed)), []);
+        assert_eq!(sent_for(&delivered), []);
+        assert_eq!(sent_for(&cancelled(&confirmed)), []);
     }
 
     #[test]
-    fn a_cancelled_payment_is_told_when_it_is_owed_and_when_it_is_paid() {
+    fn a_cancellation_is_mailed_when_the_refund_is_owed_and_when_it_is_paid() {
         let total = held().totals.total;
         let refunded = cancelled(&paid()).refund_paid(1, NOW).unwrap().order;
 
-        let told = told(&refunded);
+        let sent = sent_for(&refunded);
 
         assert_eq!(
-            told[1..],
+            sent[1..],
             [(NotificationKind::Cancelled(Cancelled::Refunding(total)), 3), (NotificationKind::Refunded(total), 4)]
         );
     }
 
     #[test]
-    fn a_refund_for_goods_is_told_once_it_is_paid() {
+    fn a_refund_for_goods_is_mailed_once_it_is_paid() {
         let shipped = paid().ship(NOW).unwrap().unwrap().order;
         let mug = ReturnedLine {
             product: "mug".parse().unwrap(),
@@ -229,20 +229,20 @@ mod tests {
         assert_eq!(notifications(3, &owed, NOW), []);
         assert_eq!(notifications(3, &refused, NOW), []);
         let paid = owed.refund_paid(1, NOW).unwrap().order;
-        assert_eq!(told(&paid).last(), Some(&(NotificationKind::Refunded(usd(899)), 5)));
+        assert_eq!(sent_for(&paid).last(), Some(&(NotificationKind::Refunded(usd(899)), 5)));
     }
 
     #[test]
-    fn money_that_came_too_late_is_told_once_it_went_back() {
+    fn a_late_payment_is_mailed_once_it_is_refunded() {
         let late = held().void(VoidReason::Expired, NOW).unwrap().order.paid("pay_1", NOW).unwrap().order;
 
         assert_eq!(notifications(2, &late, NOW), []);
         let paid_back = late.refund_paid(1, NOW).unwrap().order;
-        assert_eq!(told(&paid_back).last(), Some(&(NotificationKind::Refunded(late.totals.total), 4)));
+        assert_eq!(sent_for(&paid_back).last(), Some(&(NotificationKind::Refunded(late.totals.total), 4)));
     }
 
     #[test]
-    fn a_notice_shows_the_order_as_it_stood_then() {
+    fn a_notification_shows_the_order_as_it_was_then() {
         let shipped = paid().ship(NOW).unwrap().unwrap().order;
 
         let notifications = notifications(0, &shipped, NOW);
@@ -252,11 +252,11 @@ mod tests {
     }
 
     #[test]
-    fn what_happened_over_30_days_ago_is_not_told_any_more() {
+    fn an_event_older_than_30_days_is_not_mailed() {
         assert_eq!(notifications(0, &paid(), NOW + STALE).len(), 1);
         let late = NOW + STALE + SignedDuration::from_millis(1);
         assert_eq!(notifications(0, &paid(), late), []);
         assert!(is_stale(0, &paid(), late) && !is_stale(0, &paid(), NOW + STALE));
-        assert!(!is_stale(0, &held(), late), "nothing of it was news");
+        assert!(!is_stale(0, &held(), late), "it had no notification to send");
     }
 }

@@ -2,21 +2,21 @@ use std::fmt;
 
 use domain::{Email, Invalid};
 
-/// Who mail comes from.
+/// The sender of mails.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sender {
     pub(crate) name: Option<String>,
     pub(crate) email: Email,
-    /// What the shop calls itself in what it writes.
+    /// The shop's name in mails.
     pub(crate) shop: String,
 }
 
 impl Sender {
-    /// Reads `Shop <orders@shop.example>`, or an address alone. The shop is called as the sender is, unless
-    /// [`Sender::of_shop`] says otherwise.
+    /// Reads `Shop <orders@shop.example>`, or an address alone. The shop's name is the sender's, unless
+    /// [`Sender::of_shop`] sets another.
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    /// Names what is wrong with it.
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
         let (name, address) = match raw.trim().strip_suffix('>').and_then(|raw| raw.split_once('<')) {
             Some((name, address)) => (name.trim().trim_matches('"').trim(), address),
@@ -31,7 +31,7 @@ impl Sender {
         Ok(Self { name, email, shop })
     }
 
-    /// The same sender, for a shop of that name.
+    /// The same sender, with this name of the shop.
     pub fn of_shop(self, shop: impl Into<String>) -> Self {
         Self { shop: shop.into(), ..self }
     }

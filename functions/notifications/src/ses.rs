@@ -12,7 +12,7 @@ use aws_sdk_sesv2::{
 
 use crate::mailer::{Mail, MailError, Mailer, Sending};
 
-/// Waits for an answer. SES takes tenths of a second; giving up on it early is what sends a mail twice.
+/// The timeout of an answer. SES takes tenths of a second; giving up early would send a mail twice.
 const ATTEMPT: Duration = Duration::from_secs(4);
 
 /// For all attempts together: far below the minute that a claim lasts, and the function's own 20 seconds.
@@ -21,11 +21,11 @@ const TOTAL: Duration = Duration::from_secs(9);
 /// How to reach SES.
 #[derive(Debug, Clone)]
 pub struct SesConfig {
-    /// What the SDK sends with.
+    /// The credentials of the SDK.
     pub http: SharedHttpClient,
-    /// Where mail is sent through, if not SES as the region has it.
+    /// The endpoint, if not SES in the region.
     pub endpoint: Option<String>,
-    /// The SES configuration set: where bounces, complaints and deliveries are told.
+    /// The SES configuration set: where bounces, complaints and deliveries are reported.
     pub configuration_set: Option<String>,
 }
 
@@ -40,7 +40,7 @@ impl Ses {
     /// Makes the client. Nothing is sent yet.
     ///
     /// # Errors
-    /// Mail would cross a network in the clear.
+    /// Mail would be sent unencrypted over a network.
     pub async fn connect(config: SesConfig) -> Result<Self, String> {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(ATTEMPT)
@@ -58,13 +58,13 @@ impl Ses {
             if !local.iter().any(|start| endpoint.starts_with(start)) {
                 return Err("SES_ENDPOINT is neither https: nor a port of this machine".to_owned());
             }
-            // A stand-in checks no signature, but the SDK wants something to sign with.
+            // A fake checks no signature, but the SDK needs credentials to sign with.
             let credentials = Credentials::new("local", "local", None, None, "local");
             loader = loader.region(Region::from_static("us-east-1")).credentials_provider(credentials);
         }
         let shared = loader.load().await;
         let mut ses = aws_sdk_sesv2::config::Builder::from(&shared);
-        // Left alone where there is none: the SDK's own settings may have one.
+        // Not set if there is none: the SDK's own settings may have one.
         if let Some(endpoint) = config.endpoint {
             ses = ses.endpoint_url(endpoint);
         }
@@ -78,7 +78,7 @@ impl Ses {
             .client
             .send_email()
             .from_email_address(mail.from.as_str())
-            // Said here too, so that nothing in the headers decides who gets it.
+            // Set here too, so that the headers do not decide who receives it.
             .destination(Destination::builder().to_addresses(mail.to.as_str()).build())
             .content(EmailContent::builder().raw(message).build())
             .set_configuration_set_name(self.configuration_set.clone())
@@ -94,7 +94,7 @@ impl Mailer for Ses {
     }
 }
 
-/// What an error of SES means for the mail. Its message is left out: it names whom the mail was for.
+/// What an error of SES means for the mail. Its message is left out, because it contains the recipient.
 fn mail_error(error: SdkError<SendEmailError, HttpResponse>) -> MailError {
     let Some(service) = error.as_service_error() else {
         return MailError::Unavailable { what: "SES did not answer".to_owned(), source: Some(error.into()) };
@@ -103,11 +103,12 @@ fn mail_error(error: SdkError<SendEmailError, HttpResponse>) -> MailError {
     let code = service.code().unwrap_or("unknown error");
     let what = format!("SES answered {status} {code}, request {}", error.request_id().unwrap_or("unknown"));
     match service {
-        // The mail itself: its content, or an address that is none. Of an account that may write to verified addresses
-        // only, and of a sender that is not verified, SES says the same; the dead letters keep those until that is mended.
+        // The mail itself: its content, or an invalid address. SES also answers this if the account may only write to
+        // verified addresses, or if the sender is not verified; the dead letters keep those mails until that is
+        // corrected.
         SendEmailError::MessageRejected(_) | SendEmailError::BadRequestException(_) => MailError::Refused(what),
         // The account: suspended, paused, over its rate or quota, a MAIL FROM domain or configuration set that is not
-        // set up (any more), a missing permission. Nothing is wrong with the mail, and somebody is about to mend it.
+        // set up, a missing permission. The mail itself is fine, and can be sent once that is corrected.
         _ => MailError::Unavailable { what, source: None },
     }
 }

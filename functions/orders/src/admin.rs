@@ -1,4 +1,4 @@
-//! What the shop's staff see of orders.
+//! Lists and details of orders for the shop's staff.
 
 use std::collections::HashSet;
 
@@ -18,15 +18,15 @@ use crate::{
 #[into_params(parameter_in = Query)]
 pub struct ListParams {
     /// `confirmed`, `shipped`, `delivered` or `cancelled`, newest first; or `pending_payment`, `payment_unknown`,
-    /// `refund_owed` or `disputed`, due first. Without it, orders of every state that were placed on the day: first those
-    /// whose payment has no outcome yet, due first, then the others, newest first.
+    /// `refund_owed` or `disputed`, soonest due first. Without it, orders of every state that were placed on the day:
+    /// first those without a payment outcome, soonest due first, then the others, newest first.
     #[param(value_type = Option<schema::OrderListState>, example = "confirmed")]
     state: Option<String>,
-    /// `yyyy-mm-dd`, UTC, the day the orders were placed; today unless told. Not together with a state of what is open,
-    /// which few orders are: those of every day are listed.
+    /// The UTC day the orders were placed, `yyyy-mm-dd`; by default today. Not together with `pending_payment`,
+    /// `payment_unknown`, `refund_owed` or `disputed`, which list the orders of all days.
     #[param(value_type = Option<schema::Day>, example = "2026-01-31")]
     day: Option<String>,
-    /// 1 to 100, 24 unless told.
+    /// 1 to 100, by default 24.
     #[param(value_type = Option<schema::PageLimit>)]
     limit: Option<i64>,
     /// `nextCursor` of the page before.
@@ -34,7 +34,7 @@ pub struct ListParams {
     cursor: Option<String>,
 }
 
-/// Where a list of orders of every state goes on.
+/// The position in a list of orders of every state.
 #[derive(Debug, Serialize, Deserialize)]
 enum AllPosition {
     #[serde(rename = "o")]
@@ -43,7 +43,7 @@ enum AllPosition {
     Settled(Option<DayPosition>),
 }
 
-/// Orders of one state, or of every state.
+/// Lists orders of one state, or of every state.
 #[utoipa::path(get, path = "/admin/orders", operation_id = "listShopOrders", tag = "orders", security(("admin" = [])), params(ListParams), responses(
     (status = 200, description = "a page of orders", body = OrderListResponse),
 ))]
@@ -65,7 +65,7 @@ pub async fn list(
 
     if let Some(open) = open {
         if params.day.is_some() {
-            return Err(Problem::bad_request("day_invalid", "what is open is listed whatever its day"));
+            return Err(Problem::bad_request("day_invalid", "this state lists orders of all days; leave out the day"));
         }
         let list = format!("/admin/orders {named}");
         let after = params.cursor.as_deref().map(|c| cursors.open(c, &list, now)).transpose()?;
@@ -75,7 +75,7 @@ pub async fn list(
         return Ok(Json(OrderListResponse { items, next_cursor }));
     }
 
-    let wanted = wanted.ok_or_else(|| Problem::bad_request("state_invalid", "there is no such order state"))?;
+    let wanted = wanted.ok_or_else(|| Problem::bad_request("state_invalid", "this order state does not exist"))?;
     let day = day(params.day, now)?;
     let list = format!("/admin/orders {} {day}", wanted.as_str());
     let after = params.cursor.as_deref().map(|c| cursors.open(c, &list, now)).transpose()?;
@@ -84,8 +84,8 @@ pub async fn list(
     Ok(Json(OrderListResponse { items, next_cursor: page.next.map(|p| cursors.seal(&p, &list, now)) }))
 }
 
-/// Orders of every state that were placed on one day. A page ends with those whose payment has no outcome, or goes on with
-/// the others.
+/// Orders of every state that were placed on one day. First those without a payment outcome; the rest of the page, or
+/// the next page, are the others.
 async fn list_all(state: &State, params: ListParams, limit: i32) -> Result<Json<OrderListResponse>, Problem> {
     let (table, cursors, now) = (&state.context.table, &state.context.cursors, state.context.clock.now());
     let day = day(params.day, now)?;
@@ -118,18 +118,18 @@ async fn list_all(state: &State, params: ListParams, limit: i32) -> Result<Json<
         let more = !page.items.is_empty();
         return answer(&orders, more.then_some(AllPosition::Settled(None)));
     }
-    // One that was settled a moment ago may be in both lists.
+    // One whose payment got its outcome a moment ago may be in both lists.
     let seen: HashSet<OrderId> = orders.iter().map(|order| order.id).collect();
     orders.extend(page.items.into_iter().filter(|order| !seen.contains(&order.id)));
     answer(&orders, page.next.map(|next| AllPosition::Settled(Some(next))))
 }
 
-/// Any customer's order.
+/// Returns any customer's order.
 #[utoipa::path(get, path = "/admin/orders/{orderId}", operation_id = "getShopOrder", tag = "orders", security(("admin" = [])),
     params(("orderId" = String, Path)),
     responses(
         (status = 200, description = "the order", body = OrderResponse),
-        (status = 404, description = "`not_found`: there is no such order"),
+        (status = 404, description = "`not_found`: the order does not exist"),
     ))]
 pub async fn get(
     _: Admin,

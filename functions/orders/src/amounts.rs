@@ -1,4 +1,4 @@
-//! Amounts that the payment provider does not take, or cannot give back: refused before anything is written.
+//! Amounts that the payment provider cannot charge or refund are refused before anything is written.
 
 use api::Problem;
 use domain::{Money, TransitionEffects};
@@ -7,7 +7,7 @@ use payments::NotChargeable;
 use crate::State;
 
 impl State {
-    /// Whether a checkout of this total can be paid. One of nothing asks no provider.
+    /// Checks that a checkout of this total can be paid. A total of zero needs no provider.
     ///
     /// # Errors
     /// 422 `amount_not_chargeable`.
@@ -18,7 +18,7 @@ impl State {
         }
     }
 
-    /// Whether the refund that an order was moved on with can be paid.
+    /// Checks that the refund which a change of an order requested can be paid.
     ///
     /// # Errors
     /// 422 `amount_not_refundable`.
@@ -33,7 +33,7 @@ impl State {
     }
 }
 
-/// With the reason for programs, and the amount that it is about.
+/// With the reason for programs, and the amount that it names.
 fn problem(code: &'static str, why: NotChargeable) -> Problem {
     let problem = Problem::unprocessable(code, why.to_string()).with("reason", why.reason());
     match why.bound() {

@@ -1,4 +1,4 @@
-//! What a request about an order is answered with, the first time and every time after.
+//! Answers to requests about an order, the same for the first request and its retries.
 
 use api::{Problem, idempotency};
 use axum::response::{IntoResponse, Response};
@@ -7,7 +7,7 @@ use http::{HeaderValue, StatusCode, header};
 
 use crate::{State, idempotent::OrderTarget, wire::OrderResponse};
 
-/// A checkout's answer: by how the payment came out, or that it has not yet.
+/// The answer to a checkout: the payment's outcome, or 202 if it has none yet.
 pub fn checkout(order: &Order) -> Response {
     let refused =
         |status, code, detail| Problem::new(status, code, detail).with("orderId", order.id.to_string()).into_response();
@@ -15,11 +15,11 @@ pub fn checkout(order: &Order) -> Response {
         OrderEvent::Declined => refused(StatusCode::PAYMENT_REQUIRED, "payment_declined", "the payment was declined"),
         OrderEvent::NotChargeable => {
             let detail =
-                "the payment provider does not take this amount; nothing was charged, and the order is cancelled";
+                "the payment provider does not accept this amount; nothing was charged, and the order is cancelled";
             refused(StatusCode::UNPROCESSABLE_ENTITY, "amount_not_chargeable", detail)
         }
         OrderEvent::Expired => {
-            let detail = "the payment had no outcome in time; nothing was charged, and the order is cancelled";
+            let detail = "the payment was not completed in time; nothing was charged, and the order is cancelled";
             refused(StatusCode::PAYMENT_REQUIRED, "payment_expired", detail)
         }
         OrderEvent::Cancelled | OrderEvent::Replaced => {
@@ -36,7 +36,7 @@ fn located(status: StatusCode, order: &Order) -> Response {
     (status, location, axum::Json(OrderResponse::from(order))).into_response()
 }
 
-/// The answer to a request that moved an order on: 202 while a refund it asked for is owed.
+/// The answer to a request that changed an order: 202 while a refund it requested is owed.
 pub async fn moved(state: &State, target: &OrderTarget, order: &Order, owed: bool) -> Result<Response, Problem> {
     let status = if owed { StatusCode::ACCEPTED } else { StatusCode::OK };
     let order = match target.owner {
@@ -46,7 +46,7 @@ pub async fn moved(state: &State, target: &OrderTarget, order: &Order, owed: boo
     Ok((status, axum::Json(order)).into_response())
 }
 
-/// An order with what only the shop's staff see. Of a guest nothing is known but the id.
+/// An order with the fields that only the shop's staff see. Of a guest only the id is known.
 pub async fn for_staff(state: &State, order: &Order) -> Result<OrderResponse, Problem> {
     let customer = state.context.table.customer_get(&order.customer).await?;
     Ok(OrderResponse::for_staff(order, customer.as_ref()))

@@ -1,4 +1,4 @@
-//! A customer who does not want it any more.
+//! Cancellation by the customer.
 
 use api::{Deadline, NoBody, PathId, Problem, RequestKey, Session, idempotency};
 use axum::{extract::State as Extract, response::Response};
@@ -13,18 +13,18 @@ use crate::{
     wire::OrderResponse,
 };
 
-/// Cancels an order that was not shipped. What was paid goes back.
+/// Cancels one of the customer's orders that was not shipped. What was paid is refunded.
 #[utoipa::path(post, path = "/orders/{orderId}/cancel", operation_id = "cancelOrder", tag = "orders", security(("session" = [])),
     params(("orderId" = String, Path), ("Idempotency-Key" = String, Header)),
     responses(
-        (status = 200, description = "the order as it is now", body = OrderResponse),
-        (status = 202, description = "the payment provider does not answer: the refund is owed", body = OrderResponse),
-        (status = 400, description = "`body_invalid`, `json_invalid`: it takes no body"),
-        (status = 404, description = "`not_found`: there is no such order"),
-        (status = 409, description = "`order_state_conflict`: it was shipped"),
+        (status = 200, description = "the current order", body = OrderResponse),
+        (status = 202, description = "the payment provider did not answer: the refund is owed, and paid later", body = OrderResponse),
+        (status = 400, description = "`body_invalid`, `json_invalid`: the route takes no body"),
+        (status = 404, description = "`not_found`: the order does not exist"),
+        (status = 409, description = "`order_state_conflict`: the order was shipped"),
         (status = 413, description = "`body_too_large`"),
         (status = 415, description = "`media_type_unsupported`"),
-        (status = 422, description = "`amount_not_refundable`: the payment provider cannot give this amount back, and nothing was changed"),
+        (status = 422, description = "`amount_not_refundable`: the payment provider cannot refund this amount; nothing was changed"),
     ))]
 pub async fn cancel(
     session: Session,
@@ -44,20 +44,22 @@ pub async fn cancel(
         }
         let order = paid_or_not(&state, order, target.budget).await?;
         if order.state.awaits_payment() {
-            // Nothing remembers the wish, so that it must not sound as if it were granted.
-            return Err(Problem::busy("whether it was paid is not known yet; send the request again to cancel it"));
+            // The request is not recorded, so the answer must not suggest that it will be carried out.
+            return Err(Problem::busy(
+                "it is not known yet whether the order was paid; send the request again to cancel it",
+            ));
         }
     }
     idempotent::execute(&state, &request, &target, |order| match order.cancel(now).map_err(state_conflict)? {
         CancelDecision::Refund(moved) => Ok(Decision::Move(Box::new(state.refundable(*moved)?))),
         CancelDecision::Already => Ok(Decision::Nothing),
-        // It was settled a moment ago, and nothing leads back.
+        // It had an outcome a moment ago, which never changes back.
         CancelDecision::AskProvider => Err(Problem::internal(format!("order {id} went back to having no outcome"))),
     })
     .await
 }
 
-/// An order without an outcome gets one first: the provider is told to give it up, and says if it was paid already.
+/// An order without an outcome gets one first: the provider closes the payment, or reports that it was charged.
 async fn paid_or_not(state: &State, order: Order, budget: TimeBudget) -> Result<Order, Problem> {
     let closed = state.saga.close(order, VoidReason::CancelledByCustomer, budget, state.context.clock.now());
     closed.await.map_err(saga_problem)

@@ -1,8 +1,8 @@
-//! From a cart to an order: hold, charge, confirm.
+//! Checkout, from a cart to an order: hold the stock, charge, confirm.
 //!
 //! The order, its stock, the emptied cart and the idempotency record are committed in one transaction before the
-//! provider is asked, so that there is never a charge without an order. What a crash leaves behind is an order that
-//! holds its stock until somebody settles it: a retry, under the same key or another, a webhook, or the sweeper.
+//! provider is called, so that there is never a charge without an order. A crash leaves an order that holds its stock
+//! until a retry, under the same key or another, a webhook or the sweeper completes it.
 
 use std::collections::BTreeMap;
 
@@ -28,17 +28,17 @@ const ROUTE: &str = "POST /orders";
 
 type CartLines = BTreeMap<ProductId, CartLine>;
 
-/// Buys what is in the cart.
+/// Places and pays an order for what is in the cart.
 #[utoipa::path(post, path = "/orders", operation_id = "placeOrder", tag = "orders", security(("session" = [])),
     params(("Idempotency-Key" = String, Header)),
     request_body = PlaceOrderRequest,
     responses(
         (status = 201, description = "the order is placed and paid", body = OrderResponse, headers(("Location"))),
-        (status = 202, description = "the provider's answer was lost: `payment_unknown`, the stock stays held", body = OrderResponse, headers(("Location"))),
+        (status = 202, description = "the payment's outcome is not known yet: the order is `payment_unknown`, and its stock stays held", body = OrderResponse, headers(("Location"))),
         (status = 402, description = "`payment_declined`, `payment_expired`"),
-        (status = 404, description = "`not_found`: there is no such address"),
+        (status = 404, description = "`not_found`: the address does not exist"),
         (status = 409, description = "`out_of_stock`, `price_changed`, `cart_empty`, `cart_changed`, `product_not_sold`, `order_cancelled`, `idempotency_in_progress`"),
-        (status = 422, description = "`amount_not_chargeable`: the payment provider does not take the total, by `reason` `below_minimum`, `above_maximum`, `not_a_multiple` or `currency_not_taken`, with the amount it is about as `bound`; without `reason` where only the provider knows, and then the order named by `orderId` is cancelled. `payment_missing`: there is a `total` to pay, and no payment was given; `currency_mismatch`"),
+        (status = 422, description = "`amount_not_chargeable`: the payment provider does not accept the total; `reason` is `below_minimum`, `above_maximum`, `not_a_multiple` or `currency_not_taken`, and `bound` the amount it refers to; without `reason` the provider refused it, and the order `orderId` is cancelled. `payment_missing`: there is a `total` to pay, but no payment token; `currency_mismatch`"),
         (status = 429),
     ))]
 pub async fn place(
@@ -55,7 +55,7 @@ pub async fn place(
         return resume(&state, &session.uid, prior, asked.token, budget).await;
     }
     rates::allow(context, |rates| vec![rates.checkout(&session.uid)]).await?;
-    // Nothing is held that there is no time to pay.
+    // No stock is held if there is no time left to charge.
     budget.for_provider().map_err(saga_problem)?;
 
     if let Some(held) = held(context, &session.uid, &cart).await? {
@@ -98,7 +98,7 @@ impl CheckoutInput {
     }
 
     /// # Errors
-    /// 422 `payment_missing`, with the total there is to pay.
+    /// 422 `payment_missing`, with the total.
     fn can_pay(&self, total: Money) -> Result<(), Problem> {
         match (&self.token, total.amount_minor()) {
             (Some(_), _) | (None, 0) => Ok(()),
@@ -107,7 +107,7 @@ impl CheckoutInput {
     }
 }
 
-/// The order the cart would be at this moment.
+/// The order that the cart would become now.
 async fn order(context: &Context, session: &Session, cart: &Cart, asked: &CheckoutInput) -> Result<Order, Problem> {
     let ids: Vec<ProductId> = cart.lines.keys().cloned().collect();
     let pages = context.table.products_get_consistent(&ids).await?;
@@ -140,7 +140,7 @@ enum Committed {
     Now,
     /// Another request under the same key was first.
     Before(PriorRequest),
-    /// Less is left than the cart holds.
+    /// Less is in stock than the cart has.
     Short(Vec<Shortage>),
 }
 
@@ -158,7 +158,7 @@ async fn commit(
             Ok(record.map_or(Committed::Short(shortages), |record| Committed::by(record, order)))
         }
         Err(PlaceOrderError::CartChanged) => refused(context, order, request, cart_changed()).await,
-        // Committed or not: the idempotency record, being part of it, tells.
+        // Committed or not: the idempotency record, which is part of the transaction, shows it.
         Err(PlaceOrderError::Store(error @ StoreError::OutcomeUnknown(_))) => {
             refused(context, order, request, error.into()).await
         }
@@ -167,13 +167,13 @@ async fn commit(
 }
 
 impl Committed {
-    /// Whose the record is tells who committed: an earlier attempt of this very request may have.
+    /// The id in the record shows who committed: an earlier attempt of this very request may have.
     fn by(record: PriorRequest, order: &Order) -> Self {
         if record.outcome == order.id.to_string() { Self::Now } else { Self::Before(record) }
     }
 }
 
-/// What refused this request may be what the same request did a moment before: then that one's answer counts.
+/// The conflict may come from the same request a moment before: then its answer counts.
 async fn refused(
     context: &Context,
     order: &Order,
@@ -184,7 +184,7 @@ async fn refused(
     record.map(|record| Committed::by(record, order)).ok_or(problem)
 }
 
-/// A key seen before: the first answer again, or, where the first request never got to one, on from where it stopped.
+/// A key seen before: repeats the first answer, or continues the first request if it did not finish.
 async fn resume(
     state: &State,
     uid: &UserId,
@@ -200,7 +200,7 @@ async fn resume(
     if let Some(first) = order.as_first_settled() {
         return Ok(answer::replayed(answer::checkout(&first)));
     }
-    // Whoever lost the provider's answer is done with the order.
+    // The request that lost the provider's answer has ended.
     if order.state == OrderState::PendingPayment && context.clock.now() < prior.running_until {
         return Err(idempotency::in_progress(context, &prior));
     }
@@ -208,8 +208,8 @@ async fn resume(
     collect_payment(state, order, token, budget).await
 }
 
-/// The order that emptied this cart, if it still waits for its payment and nobody is at it any more: a customer who lost
-/// the answer and tries again under another key means that one, and its hold must not stand in their way.
+/// The order that emptied this cart, if its payment has no outcome and no request is working on it: a customer who lost
+/// the answer and retries under another key means that order, and its hold must not be in their way.
 async fn held(context: &Context, uid: &UserId, cart: &Cart) -> Result<Option<Order>, Problem> {
     match cart.lines.is_empty() {
         true => given_up(context, uid, cart).await,
@@ -217,16 +217,16 @@ async fn held(context: &Context, uid: &UserId, cart: &Cart) -> Result<Option<Ord
     }
 }
 
-/// A customer who fills their cart anew has given up the order they left behind: what it holds is theirs to buy. Says
-/// whether it is out of the way.
+/// A customer who fills the cart again has given up the order they left unpaid: the units it holds are theirs to buy.
+/// Returns whether the order was released.
 async fn release_own_hold(state: &State, uid: &UserId, cart: &Cart, budget: TimeBudget) -> Result<bool, Problem> {
     let Some(order) = given_up(&state.context, uid, cart).await? else { return Ok(false) };
     let closed = state.saga.close(order, VoidReason::Replaced, budget, state.context.clock.now());
     Ok(!closed.await.map_err(saga_problem)?.state.awaits_payment())
 }
 
-/// What the released order held and this cart did not is in the cart again. It stays there; what is bought is what the
-/// cart held before.
+/// The cart now also has what the released order held and it did not have. That stays there; only what the cart had
+/// before is bought.
 async fn after_release(context: &Context, session: &Session, order: &mut Order) -> Result<CartLines, Problem> {
     let read = context.table.session_and_cart_get(&session.uid, &session.id).await?;
     let cart = read.map(|read| read.cart).ok_or_else(cart_changed)?;
@@ -234,7 +234,7 @@ async fn after_release(context: &Context, session: &Session, order: &mut Order) 
     cart.without(&order.cart_lines()).ok_or_else(cart_changed)
 }
 
-/// The order that emptied this cart last, if it waits for its payment and nobody is at it any more.
+/// The order that emptied this cart last, if its payment has no outcome and no request is working on it.
 async fn given_up(context: &Context, uid: &UserId, cart: &Cart) -> Result<Option<Order>, Problem> {
     let Some(id) = cart.placed else { return Ok(None) };
     let order = context.table.order_get_consistent(uid, id).await?;
@@ -256,7 +256,7 @@ async fn take_over(
         return Err(place_problem(PlaceError::PriceChanged { total: order.totals.total }));
     }
     if asked.ship_to.as_ref() != order.ship_to.as_ref().map(|address| &address.id) {
-        let detail = "the cart was bought with another address, and waits for its payment";
+        let detail = "an unpaid order of this cart has another address";
         return Err(Problem::conflict("cart_empty", detail).with("orderId", order.id.to_string()));
     }
     asked.can_pay(order.totals.total)?;
@@ -270,7 +270,7 @@ async fn take_over(
     }
 }
 
-/// Charges, and answers with where the outcome puts the order.
+/// Charges, and answers with the outcome.
 async fn collect_payment(
     state: &State,
     order: Order,
@@ -279,12 +279,12 @@ async fn collect_payment(
 ) -> Result<Response, Problem> {
     let charged = state.saga.charge(order, token, budget, state.context.clock.now());
     let order = charged.await.map_err(saga_problem)?;
-    // Others may have moved it further meanwhile; what is told is how the payment came out.
+    // The order may have changed further meanwhile; the answer is the payment's outcome.
     Ok(answer::checkout(&order.as_first_settled().unwrap_or(order)))
 }
 
 fn cart_changed() -> Problem {
-    Problem::conflict("cart_changed", "the cart was changed meanwhile; look at it again")
+    Problem::conflict("cart_changed", "the cart was changed meanwhile; read it again")
 }
 
 fn place_problem(error: PlaceError) -> Problem {
@@ -305,5 +305,5 @@ fn place_problem(error: PlaceError) -> Problem {
 fn out_of_stock(shortages: &[Shortage]) -> Problem {
     let products: Vec<_> =
         shortages.iter().map(|s| json!({"productId": s.product.as_str(), "available": s.available})).collect();
-    Problem::conflict("out_of_stock", "less is left than the cart holds").with("products", products)
+    Problem::conflict("out_of_stock", "fewer units are in stock than the cart has").with("products", products)
 }

@@ -1,4 +1,4 @@
-//! Sending orders out, by the shop's staff.
+//! Shipping and delivery, by the shop's staff.
 
 use api::{Admin, Deadline, NoBody, PathId, Problem, RequestKey};
 use axum::{extract::State as Extract, response::Response};
@@ -14,10 +14,10 @@ use crate::{
 #[utoipa::path(post, path = "/admin/orders/{orderId}/ship", operation_id = "shipOrder", tag = "orders", security(("admin" = [])),
     params(("orderId" = String, Path), ("Idempotency-Key" = String, Header)),
     responses(
-        (status = 200, description = "the order as it is now", body = OrderResponse),
-        (status = 400, description = "`body_invalid`, `json_invalid`: it takes no body"),
-        (status = 404, description = "`not_found`: there is no such order"),
-        (status = 409, description = "`order_state_conflict`: it is not confirmed"),
+        (status = 200, description = "the current order", body = OrderResponse),
+        (status = 400, description = "`body_invalid`, `json_invalid`: the route takes no body"),
+        (status = 404, description = "`not_found`: the order does not exist"),
+        (status = 409, description = "`order_state_conflict`: the order is not confirmed"),
         (status = 413, description = "`body_too_large`"),
         (status = 415, description = "`media_type_unsupported`"),
     ))]
@@ -39,10 +39,10 @@ pub async fn ship(
 #[utoipa::path(post, path = "/admin/orders/{orderId}/deliver", operation_id = "deliverOrder", tag = "orders", security(("admin" = [])),
     params(("orderId" = String, Path), ("Idempotency-Key" = String, Header)),
     responses(
-        (status = 200, description = "the order as it is now", body = OrderResponse),
-        (status = 400, description = "`body_invalid`, `json_invalid`: it takes no body"),
-        (status = 404, description = "`not_found`: there is no such order"),
-        (status = 409, description = "`order_state_conflict`: it is not shipped"),
+        (status = 200, description = "the current order", body = OrderResponse),
+        (status = 400, description = "`body_invalid`, `json_invalid`: the route takes no body"),
+        (status = 404, description = "`not_found`: the order does not exist"),
+        (status = 409, description = "`order_state_conflict`: the order is not shipped"),
         (status = 413, description = "`body_too_large`"),
         (status = 415, description = "`media_type_unsupported`"),
     ))]

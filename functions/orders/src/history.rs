@@ -1,4 +1,4 @@
-//! What a customer sees of their orders.
+//! A customer's own orders.
 
 use api::{PathId, Problem, QueryParams, Session, schema, wire::page_limit};
 use axum::{Json, extract::State as Extract, response::IntoResponse};
@@ -14,7 +14,7 @@ use crate::{
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListParams {
-    /// 1 to 100, 24 unless told.
+    /// 1 to 100, by default 24.
     #[param(value_type = Option<schema::PageLimit>)]
     limit: Option<i64>,
     /// `nextCursor` of the page before.
@@ -22,7 +22,7 @@ pub struct ListParams {
     cursor: Option<String>,
 }
 
-/// The customer's orders, newest first.
+/// Lists the customer's orders, newest first.
 #[utoipa::path(get, path = "/orders", operation_id = "listOrders", tag = "orders", security(("session" = [])), params(ListParams), responses(
     (status = 200, description = "a page of orders", body = OrderListResponse),
 ))]
@@ -42,12 +42,12 @@ pub async fn list(
     Ok(Json(OrderListResponse { items, next_cursor: page.next.map(|p| cursors.seal(&p, &list, now)) }))
 }
 
-/// One of the customer's orders. Somebody else's is not found.
+/// Returns one of the customer's orders. The order of another customer is not found.
 #[utoipa::path(get, path = "/orders/{orderId}", operation_id = "getOrder", tag = "orders", security(("session" = [])),
     params(("orderId" = String, Path)),
     responses(
         (status = 200, description = "the order", body = OrderResponse),
-        (status = 404, description = "`not_found`: there is no such order"),
+        (status = 404, description = "`not_found`: the order does not exist"),
     ))]
 pub async fn get(
     session: Session,

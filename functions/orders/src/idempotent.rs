@@ -1,4 +1,4 @@
-//! Requests that move an order on, carried out once for each idempotency key.
+//! Requests that change an order, carried out once for each idempotency key.
 
 use api::{Problem, idempotency};
 use axum::response::Response;
@@ -9,26 +9,26 @@ use table::{Cause, Idempotency, IdempotencyPutError, OrderTransitionError, Prior
 
 use crate::{State, answer, saga_problem};
 
-/// Rounds of read, decide and write before an order that others keep moving is left to them.
+/// Rounds of read, decide and write before an order that others keep changing is left to them.
 const ROUNDS: usize = 6;
 
-/// What a request comes to for an order as it is now.
+/// The decision about a request for the current order.
 pub enum Decision {
     Move(Box<TransitionEffects>),
-    /// It is so already.
+    /// The order is in the requested state already.
     Nothing,
 }
 
-/// Which order a request is about, and how long it can wait.
+/// The order of a request, and its time budget.
 pub struct OrderTarget {
     pub order: OrderId,
-    /// The customer it must belong to; `None` for the shop's staff, who may move any.
+    /// The customer it must belong to; `None` for the shop's staff, who may change any order.
     pub owner: Option<UserId>,
     pub budget: TimeBudget,
 }
 
 impl OrderTarget {
-    /// The order as it is now.
+    /// The current order.
     pub async fn load(&self, state: &State) -> Result<Order, Problem> {
         let table = &state.context.table;
         let found = match &self.owner {
@@ -39,7 +39,7 @@ impl OrderTarget {
     }
 }
 
-/// Carries a request out, or answers as the first time. `decide` is pure.
+/// Carries a request out, or repeats the first answer. `decide` is pure.
 pub async fn execute(
     state: &State,
     request: &Idempotency,
@@ -72,7 +72,7 @@ pub async fn execute(
             }
             Err(OrderTransitionError::Repeated(prior)) => return replay(state, prior, target).await,
             Err(OrderTransitionError::Changed | OrderTransitionError::EventSeen) => {}
-            // Done or not: the record, being part of it, tells.
+            // Written or not: the record, which is part of the transaction, shows it.
             Err(OrderTransitionError::Store(error @ StoreError::OutcomeUnknown(_))) => {
                 let prior = idempotency::same_request(table.idempotency_get(request).await?.ok_or(error)?)?;
                 let (order, version) = (target.load(state).await?, version_of(&prior)?);
@@ -88,12 +88,12 @@ async fn replay(state: &State, prior: PriorRequest, target: &OrderTarget) -> Res
     let version = version_of(&idempotency::same_request(prior)?)?;
     let order = target.load(state).await?;
     let response = finish(state, order, version, target).await?;
-    // What is owed has no first answer yet.
+    // A refund that is owed has no first answer yet.
     Ok(if response.status() == StatusCode::OK { answer::replayed(response) } else { response })
 }
 
-/// The answer to the request that made this version of an order. A refund it asked for is paid first, if it still is
-/// owed; once it is answered, that is the answer for ever.
+/// The answer to the request that made this version of an order. A refund it requested is paid first, if it is still
+/// owed; once the provider has answered, this answer does not change.
 async fn finish(state: &State, mut order: Order, version: u64, target: &OrderTarget) -> Result<Response, Problem> {
     let at = usize::try_from(version).unwrap_or(usize::MAX).saturating_sub(1);
     let Some(OrderEvent::RefundRequested(number)) = order.history.get(at).map(|t| t.event) else {
@@ -108,7 +108,7 @@ async fn finish(state: &State, mut order: Order, version: u64, target: &OrderTar
     }
 }
 
-/// What the record of a request remembers: which version of which order it made, or found.
+/// The content of a request's record: which version of which order it made, or found.
 fn outcome(order: &Order) -> String {
     format!("{} {}", order.id, order.version)
 }

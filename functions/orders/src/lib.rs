@@ -1,5 +1,4 @@
-//! Orders: checkout, what becomes of an order afterwards, and what customers, staff and payment providers see and say
-//! of it.
+//! Orders: checkout, the life of an order, and the routes for customers, staff and payment providers.
 
 mod admin;
 mod amounts;
@@ -59,22 +58,22 @@ pub fn router(state: State) -> OpenApiRouter {
         .with_state(state)
 }
 
-/// What a step of the saga that could not be taken is told as. The order stands; asking again goes on from there.
+/// The answer if a step of the saga could not be taken. The order is unchanged; a retry continues from there.
 fn saga_problem(error: SagaError) -> Problem {
     match error {
         SagaError::Store(error) => error.into(),
         SagaError::NoTime => {
-            Problem::busy("too little time is left to ask the payment provider; send the request again")
+            Problem::busy("too little time is left to call the payment provider; send the request again")
         }
         SagaError::Silent => Problem::busy("the payment provider does not answer; send the request again"),
-        SagaError::Contended => Problem::busy("others are at this order; try again"),
+        SagaError::Contended => Problem::busy("the order is being changed by another request; send the request again"),
         SagaError::NoPayment => payment_missing(),
         SagaError::Gone => Problem::internal(error),
     }
 }
 
-/// 422: the body may leave the payment out only where there is nothing to pay.
+/// 422: the payment may be left out only if the total is zero.
 fn payment_missing() -> Problem {
-    let detail = "there is something to pay: send a payment with a token";
+    let detail = "the total is not zero: send a payment with a token";
     Problem::unprocessable("payment_missing", detail).with("field", "payment")
 }

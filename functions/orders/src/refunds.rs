@@ -1,4 +1,4 @@
-//! Giving money back, by the shop's staff.
+//! Refunds by the shop's staff.
 
 use api::{Admin, All, Deadline, Invalids, Json, PathId, Problem, RequestKey, invalids::each};
 use axum::{extract::State as Extract, response::Response};
@@ -12,23 +12,24 @@ use crate::{
     wire::{OrderResponse, RefundOrderRequest, ReturnedLineRequest},
 };
 
-/// What the payload of the idempotency record covers: the body and the order it is for.
+/// What the digest of the idempotency record covers: the body and the order.
 #[derive(Serialize)]
 struct Payload<'a> {
     order: String,
     body: &'a RefundOrderRequest,
 }
 
-/// Refunds an order: an amount, what lines cost, or all that is left. All of an order that was not shipped cancels it.
+/// Refunds an order: an amount, the price of lines, or all that is left. A full refund of an order that was not shipped
+/// cancels it.
 #[utoipa::path(post, path = "/admin/orders/{orderId}/refund", operation_id = "refundOrder", tag = "orders", security(("admin" = [])),
     params(("orderId" = String, Path), ("Idempotency-Key" = String, Header)),
     request_body = RefundOrderRequest,
     responses(
-        (status = 200, description = "the order as it is now", body = OrderResponse),
-        (status = 202, description = "the payment provider does not answer: the refund is owed, and paid later", body = OrderResponse),
-        (status = 404, description = "`not_found`: there is no such order"),
-        (status = 409, description = "`order_state_conflict`: it was not paid"),
-        (status = 422, description = "`refund_too_much`, `refund_too_many`, `refund_amount_invalid`, `refund_lines_invalid`, `reason_invalid`; `amount_not_refundable`: the payment provider cannot give this amount back, by `reason` `not_a_multiple` or `currency_not_taken`, with the amount it is about as `bound`"),
+        (status = 200, description = "the current order", body = OrderResponse),
+        (status = 202, description = "the payment provider did not answer: the refund is owed, and paid later", body = OrderResponse),
+        (status = 404, description = "`not_found`: the order does not exist"),
+        (status = 409, description = "`order_state_conflict`: the order was not paid"),
+        (status = 422, description = "`refund_too_much`, `refund_too_many`, `refund_amount_invalid`, `refund_lines_invalid`, `reason_invalid`; `amount_not_refundable`: the payment provider cannot refund this amount; `reason` is `not_a_multiple` or `currency_not_taken`, and `bound` the amount it refers to"),
     ))]
 pub async fn refund(
     admin: Admin,
@@ -38,13 +39,13 @@ pub async fn refund(
     key: RequestKey,
     Json(body): Json<RefundOrderRequest>,
 ) -> Result<Response, Problem> {
-    let wish = parse(&body)?;
+    let wanted = parse(&body)?;
     let now = state.context.clock.now();
     let payload = Payload { order: id.to_string(), body: &body };
     let request = key.request(&admin.uid, "POST /admin/orders/{orderId}/refund", &payload);
     let target = OrderTarget { order: id, owner: None, budget: state.budget(deadline) };
     idempotent::execute(&state, &request, &target, |order| {
-        let moved = order.refund(&wish, now).map_err(refund_problem)?;
+        let moved = order.refund(&wanted, now).map_err(refund_problem)?;
         Ok(Decision::Move(Box::new(state.refundable(moved)?)))
     })
     .await
@@ -73,7 +74,7 @@ fn refund_problem(error: RefundError) -> Problem {
         }
         RefundError::TooMuch { left } => unprocessable("refund_too_much").with_money("left", left),
         RefundError::TooMany => unprocessable("refund_too_many"),
-        // One code for both: what is asked for is no amount that can be refunded.
+        // One code for both: the amount cannot be refunded.
         RefundError::NothingLeft | RefundError::AmountInvalid => unprocessable("refund_amount_invalid"),
         RefundError::TooManyUnits { product, left } => {
             unprocessable("refund_lines_invalid").with("productId", product.as_str()).with("left", left)

@@ -1,4 +1,4 @@
-//! What payment providers tell of their own accord.
+//! Events that payment providers send.
 
 use api::{Body, Deadline, Problem, schema};
 use axum::{
@@ -15,21 +15,22 @@ use crate::{State, saga_problem};
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HeardResponse {
-    /// `applied`; `seen`, if the same event came before; or `ignored`, if it is about nothing of this shop.
+    /// `applied`; `seen`, if the same event came before; or `ignored`, if it does not concern this shop.
     #[schema(value_type = schema::HeardOutcomeName, example = "applied")]
     outcome: &'static str,
 }
 
-/// An event of a payment provider, signed by it. Each counts once; anything but 200 makes the provider send it again.
+/// Receives an event of a payment provider, signed by it. Each event counts once. The provider sends it again after any
+/// answer but 200.
 #[utoipa::path(post, path = "/payments/webhooks/{provider}", operation_id = "receivePaymentEvent", tag = "orders", security(()),
     params(("provider" = String, Path, description = "the provider this shop uses: `stripe`, or locally `local`")),
     request_body(content = serde_json::Value, description = "as the provider defines it"),
     responses(
-        (status = 200, description = "the event is dealt with", body = HeardResponse),
-        (status = 400, description = "`event_refused`: not signed by the provider, or not lately; `event_malformed`"),
-        (status = 404, description = "`not_found`: another provider"),
+        (status = 200, description = "the event was handled", body = HeardResponse),
+        (status = 400, description = "`event_refused`: the signature is invalid or too old; `event_malformed`"),
+        (status = 404, description = "`not_found`: the shop does not use this provider"),
         (status = 422, description = "`event_contradicts`: another amount, currency or payment than the order's"),
-        (status = 503, description = "`busy`: whose payment it is, or that it was taken, is not known yet; send the event again"),
+        (status = 503, description = "`busy`: the order of the payment, or its capture, is not known yet; send the event again"),
     ))]
 pub async fn receive(
     Extract(state): Extract<State>,
@@ -52,10 +53,10 @@ pub async fn receive(
                 EventOutcome::Duplicate => "seen",
                 EventOutcome::Unknown => "ignored",
                 EventOutcome::TooEarly => {
-                    return Err(Problem::busy("the payment is not known to be taken yet; send the event again"));
+                    return Err(Problem::busy("the payment is not known to be captured yet; send the event again"));
                 }
                 EventOutcome::Contradicts => {
-                    let detail = "the event does not agree with the order it is about";
+                    let detail = "the event contradicts the order it is about";
                     return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "event_contradicts", detail));
                 }
             }

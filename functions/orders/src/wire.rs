@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 use table::CustomerOrder;
 use utoipa::ToSchema;
 
-/// What a checkout asks for; the cart itself is the session's.
+/// A checkout; the cart is the session's.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PlaceOrderRequest {
-    /// Needed unless the total is zero.
+    /// Required unless the total is zero.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payment: Option<PaymentRequest>,
     /// One of the customer's addresses.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::AddressId>)]
     pub shipping_address_id: Option<String>,
-    /// The total the customer was shown; another one is refused rather than charged.
+    /// The total the customer was shown; a different total is refused rather than charged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected_total: Option<Money>,
 }
@@ -26,22 +26,22 @@ pub struct PlaceOrderRequest {
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PaymentRequest {
-    /// From the payment provider's form; locally `tok_visa` pays and `tok_declined` declines.
+    /// The token of the payment provider's form; on a local stack `tok_visa` pays and `tok_declined` declines.
     #[schema(value_type = schema::PaymentToken, example = "tok_visa")]
     pub token: String,
 }
 
-/// What a refund is for. Neither amount nor lines is all that is left.
+/// A refund. Without amount and lines it is all that is left.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RefundOrderRequest {
-    /// Unless told, what the lines cost.
+    /// By default the price of the lines.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
-    /// What came back.
+    /// The returned goods.
     #[serde(default)]
     pub lines: Vec<ReturnedLineRequest>,
-    /// Why, in words of people: one line of up to 200 characters. The customer reads it, in the order and in the mail.
+    /// The reason, as free text: one line of up to 200 characters. The customer reads it, in the order and in the mail.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Reason>, example = "The handle was broken")]
     pub reason: Option<String>,
@@ -54,7 +54,7 @@ pub struct ReturnedLineRequest {
     pub product_id: String,
     #[schema(value_type = schema::Units, example = 1)]
     pub quantity: i64,
-    /// Whether the units can be sold again; they cannot unless told.
+    /// Whether the units can be sold again; by default not.
     #[serde(default)]
     pub restock: bool,
 }
@@ -64,7 +64,7 @@ pub struct ReturnedLineRequest {
 pub struct OrderResponse {
     #[schema(value_type = schema::OrderId)]
     pub order_id: String,
-    /// For staff: whose order it is.
+    /// The owner of the order, for staff.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = OrderCustomerResponse, required = false)]
     pub customer: Option<OrderCustomerResponse>,
@@ -81,18 +81,18 @@ pub struct OrderResponse {
     pub tax: Money,
     pub total: Money,
     pub payment: PaymentResponse,
-    /// What went back to the customer so far.
+    /// The sum of paid refunds.
     pub refunded: Money,
     pub refunds: Vec<RefundResponse>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = OrderAddressResponse, required = false)]
     pub shipping_address: Option<OrderAddressResponse>,
-    /// Everything that happened to the order, oldest first.
+    /// The events of the order, oldest first.
     pub history: Vec<OrderEventResponse>,
     pub version: u64,
 }
 
-/// Who placed an order. A guest has no name and no e-mail.
+/// The customer who placed an order. A guest has no name and no e-mail.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderCustomerResponse {
@@ -115,14 +115,14 @@ pub struct RefundResponse {
     /// `requested` while it is owed, `paid`, or `refused` by the payment provider.
     #[schema(value_type = schema::RefundStateName, example = "paid")]
     pub state: &'static str,
-    /// What came back with it, if it is for goods; of a refund that cancelled the order, what was not shipped.
+    /// The returned goods, if it is for goods; for a refund that cancelled the order, what was not shipped.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<RefundLineResponse>,
-    /// Why, if staff said so.
+    /// The reason, if staff gave one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schema::Reason, required = false, example = "The handle was broken")]
     pub reason: Option<String>,
-    /// The payment provider's id of a refund that somebody made there; it was not asked for here.
+    /// The payment provider's id of a refund that was made there by hand, not requested here.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false, example = "re_3MmlLrLkdIwHu7ix0uke3Ezy")]
     pub made_by_hand: Option<String>,
@@ -134,16 +134,16 @@ pub struct RefundLineResponse {
     #[schema(value_type = schema::ProductId)]
     pub product_id: String,
     pub quantity: u32,
-    /// Whether the units went on sale again.
+    /// Whether the units were restocked.
     pub restock: bool,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OrderEventResponse {
-    /// `placed`, `payment_lost`, `confirmed`, `declined`, `expired`, `cancelled` (of an order that was paid: followed by the
-    /// refund, under whose number it is), `not_chargeable`, `paid_late`, `shipped`,
-    /// `delivered`, `refund_requested`, `refund_paid`, `refund_refused`, `refund_recorded` (made at the payment provider by
-    /// hand), `disputed`, `dispute_won` or `dispute_lost`.
+    /// `placed`, `payment_lost`, `confirmed`, `declined`, `expired`, `cancelled` (if the order was paid: followed by an
+    /// entry for the refund, with its number), `not_chargeable`, `paid_late`, `shipped`, `delivered`,
+    /// `refund_requested`, `refund_paid`, `refund_refused`, `refund_recorded` (made at the payment provider by hand),
+    /// `disputed`, `dispute_won` or `dispute_lost`.
     #[schema(value_type = schema::OrderEventName, example = "confirmed")]
     pub event: &'static str,
     /// The number of the refund it is about.
@@ -172,10 +172,10 @@ pub struct OrderItemResponse {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PaymentResponse {
-    /// `pending`, `unknown`, `captured`, `declined`, or `voided` if nothing was taken and nothing will be.
+    /// `pending`, `unknown`, `captured`, `declined`, or `voided` if nothing was charged and nothing will be.
     #[schema(value_type = schema::PaymentStateName, example = "captured")]
     pub state: &'static str,
-    /// For staff: the disputes about the payment, if the customer's bank disputes it or did, oldest first.
+    /// For staff: the disputes about the payment, open and closed, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub disputes: Vec<DisputeResponse>,
 }
@@ -184,14 +184,14 @@ pub struct PaymentResponse {
 pub struct DisputeResponse {
     /// From 1, within the order.
     pub number: u32,
-    /// The payment provider's own.
+    /// The payment provider's id.
     #[schema(example = "dp_1MtJUT2eZvKYlo2CNaw2HvEv")]
     pub id: String,
     pub amount: Money,
     /// `open`, `won` if the shop keeps the money, or `lost`.
     #[schema(value_type = schema::DisputeStateName, example = "open")]
     pub state: &'static str,
-    /// In the payment provider's words.
+    /// The reason, in the payment provider's words.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false, example = "fraudulent")]
     pub reason: Option<String>,
@@ -242,7 +242,7 @@ pub struct OrderSummaryResponse {
 #[serde(rename_all = "camelCase")]
 pub struct OrderListResponse {
     pub items: Vec<OrderSummaryResponse>,
-    /// Pass as `cursor` to go on; `null` on the last page.
+    /// Pass as `cursor` to get the next page; `null` on the last page.
     #[schema(required)]
     pub next_cursor: Option<String>,
 }
@@ -272,7 +272,7 @@ impl From<&Order> for OrderResponse {
 }
 
 impl OrderResponse {
-    /// With what only the shop's staff see.
+    /// With the fields that only the shop's staff see.
     pub fn for_staff(order: &Order, customer: Option<&Customer>) -> Self {
         let mut response = Self::from(order);
         response.customer = Some(OrderCustomerResponse {
@@ -311,8 +311,8 @@ impl From<&ReturnedLine> for RefundLineResponse {
     }
 }
 
-/// One step of an order as people see it. A paid order is cancelled by the very step that asks for its refund, which are
-/// two things to whoever reads it.
+/// One entry of an order's history as clients see it. Cancelling a paid order and requesting its refund are one step
+/// here, but two entries for a reader.
 fn happened(order: &Order, transition: &HistoryEntry) -> Vec<OrderEventResponse> {
     let step = OrderEventResponse::from(transition);
     let cancels = |n: u32| order.payment.refunds.iter().any(|refund| refund.number == n && refund.cancels);

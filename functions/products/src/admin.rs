@@ -1,4 +1,4 @@
-//! What the shop's staff do with products.
+//! Changes of products by the shop's staff.
 
 use std::collections::BTreeSet;
 
@@ -18,12 +18,12 @@ use crate::{
     wire::{CreateProductRequest, PatchProductRequest, ProductResponse, ReplaceProductRequest},
 };
 
-/// Rounds of read and delete before a product that others keep changing stays.
+/// Rounds of read and delete before a product that others keep changing is not deleted.
 const ROUNDS: usize = 6;
 
 const CREATE: &str = "POST /admin/products";
 
-/// Creates a product. With a key, a retry makes no second one.
+/// Creates a product. With an `Idempotency-Key`, a retry does not create a second one.
 #[utoipa::path(post, path = "/admin/products", operation_id = "createProduct", tag = "products", security(("admin" = [])),
     params(("Idempotency-Key" = Option<String>, Header)),
     request_body = CreateProductRequest,
@@ -42,7 +42,7 @@ pub async fn create(
     let (product, available) = request.product(|| clock.uuid_v7().into(), clock.now())?;
     product.details.is_priced_in(state.context.policy.currency)?;
     let once = key.map(|key| key.request(&admin.uid, CREATE, &request));
-    // Before a description is stored that no product would have.
+    // Checked before a description is stored that would belong to no product.
     if let Some(once) = &once
         && let Some(prior) = table.idempotency_get(once).await?
     {
@@ -77,7 +77,7 @@ pub async fn create(
     created(&id, etag(&page), body)
 }
 
-/// The first answer again. `available` is what it began with, since a key stands for one and the same body.
+/// Repeats the first answer. `available` is the initial stock, since a key belongs to one body.
 fn created_before(prior: PriorRequest, available: i64) -> Result<Response, Problem> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -99,13 +99,13 @@ fn created(id: &ProductId, etag: HeaderValue, body: String) -> Result<Response, 
     Ok((StatusCode::CREATED, headers, body).into_response())
 }
 
-/// Replaces a product, but for its stock.
+/// Replaces a product, except its stock.
 #[utoipa::path(put, path = "/admin/products/{productId}", operation_id = "replaceProduct", tag = "products", security(("admin" = [])),
     params(("productId" = String, Path), ("If-Match" = Option<String>, Header)),
     request_body = ReplaceProductRequest,
     responses(
-        (status = 200, description = "the product as it is now", body = ProductResponse),
-        (status = 404, description = "`not_found`: there is no such product"),
+        (status = 200, description = "the current product", body = ProductResponse),
+        (status = 404, description = "`not_found`: the product does not exist"),
     ))]
 pub async fn replace(
     admin: Admin,
@@ -121,13 +121,13 @@ pub async fn replace(
     write(&state, &admin, page, details, description).await
 }
 
-/// Changes what the body names, and leaves the rest.
+/// Changes the fields that the body names, and leaves the others.
 #[utoipa::path(patch, path = "/admin/products/{productId}", operation_id = "updateProduct", tag = "products", security(("admin" = [])),
     params(("productId" = String, Path), ("If-Match" = Option<String>, Header)),
     request_body = PatchProductRequest,
     responses(
-        (status = 200, description = "the product as it is now", body = ProductResponse),
-        (status = 404, description = "`not_found`: there is no such product"),
+        (status = 200, description = "the current product", body = ProductResponse),
+        (status = 404, description = "`not_found`: the product does not exist"),
     ))]
 pub async fn patch(
     admin: Admin,
@@ -139,7 +139,7 @@ pub async fn patch(
     let page = read(&state, &id, &if_match).await?;
     let old = &page.record.product.details;
     let details = old.clone().changed(request.change()?);
-    // One that was written before in another currency keeps it until its price is changed.
+    // A product from before, in another currency, keeps it until its price is changed.
     if details.price != old.price {
         details.is_priced_in(state.context.policy.currency)?;
     }
@@ -152,7 +152,7 @@ pub async fn patch(
     params(("productId" = String, Path), ("If-Match" = Option<String>, Header)),
     responses(
         (status = 204, description = "the product is deleted"),
-        (status = 404, description = "`not_found`: there is no such product"),
+        (status = 404, description = "`not_found`: the product does not exist"),
     ))]
 pub async fn delete(
     admin: Admin,
@@ -164,7 +164,8 @@ pub async fn delete(
     for _ in 0..ROUNDS {
         let page = read(&state, &id, &if_match).await?;
         match context.table.product_delete(&page, &admin.uid, context.clock.uuid_v7()).await {
-            // Changed or sold meanwhile: with a version asked for, the next reading says whether it still is the one.
+            // Changed or sold meanwhile: if the client named a version, the next read decides whether it is still that
+            // one.
             Err(ProductWriteError::Changed) => {}
             done => {
                 done.map_err(write_problem)?;
@@ -173,16 +174,16 @@ pub async fn delete(
             }
         }
     }
-    Err(Problem::busy("the product is being sold or changed all the time"))
+    Err(Problem::busy("the product keeps being sold or changed; send the request again"))
 }
 
-/// The product as it is this moment, if it is the version the client saw.
+/// The current product, if it has the version that the client saw.
 pub async fn read(state: &State, id: &ProductId, if_match: &IfMatch) -> Result<ProductPage, Problem> {
     let page = state.context.table.product_get_consistent(id).await?.ok_or_else(|| Problem::not_found("product"))?;
     if if_match.allows(page.record.product.version) { Ok(page) } else { Err(version_mismatch()) }
 }
 
-/// Writes a product one version on.
+/// Writes the next version of a product.
 pub async fn write(
     state: &State,
     admin: &Admin,
@@ -212,7 +213,7 @@ async fn stored_description(
     }
 }
 
-/// Makes a category known before its first product is, so that no product stands where staff cannot see it.
+/// Creates a category before its first product, so that no product is in a category that staff cannot see.
 async fn remember_category(state: &State, path: &CategoryPath) -> Result<(), Problem> {
     Ok(state.context.table.categories_add(&BTreeSet::from([path.clone()])).await?)
 }
@@ -236,7 +237,8 @@ fn answer(page: &ProductPage) -> impl IntoResponse + use<> {
 }
 
 impl State {
-    /// What this environment wrote, it must not answer from memory. Others see it when their copy runs out.
+    /// An answer in this environment's cache must not outlive its own write. Other environments see the change when
+    /// their copy expires.
     pub async fn forget(&self, id: &ProductId) {
         self.products.forget(id).await;
         self.featured.forget(&()).await;

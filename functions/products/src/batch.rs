@@ -18,14 +18,14 @@ const MAX_ITEMS: usize = 100;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BatchRequest {
-    /// 1 to 100 products, each as `POST /admin/products` takes it.
+    /// 1 to 100 products, each as in `POST /admin/products`.
     #[schema(value_type = Vec<CreateProductRequest>, min_items = 1, max_items = 100)]
     items: Vec<serde_json::Value>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct BatchResponse {
-    /// One for each product, in the order they came in.
+    /// One for each product, in the order of the request.
     items: Vec<BatchOutcome>,
 }
 
@@ -35,7 +35,7 @@ pub struct BatchOutcome {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schema::ProductId, required = false)]
     product_id: Option<String>,
-    /// Send one that is `unwritten` again.
+    /// Send an `unwritten` product again.
     #[schema(value_type = schema::BatchOutcomeName, example = "created")]
     outcome: &'static str,
     /// Why it is invalid: a stable code, and a sentence.
@@ -45,18 +45,18 @@ pub struct BatchOutcome {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
     detail: Option<String>,
-    /// All fields that are refused.
+    /// All refused fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
 }
 
-/// Creates up to 100 products. One that cannot be created does not keep the others out. With a key, a retry finds products
-/// without an id that it has created: they are answered `exists`.
+/// Creates up to 100 products. Invalid products do not prevent the others. With an `Idempotency-Key`, a retry finds the
+/// products without an id that it created: their outcome is `exists`.
 #[utoipa::path(post, path = "/admin/products/batch", operation_id = "createProducts", tag = "products", security(("admin" = [])),
     params(("Idempotency-Key" = Option<String>, Header)),
     request_body = BatchRequest,
     responses(
-        (status = 200, description = "what became of each product", body = BatchResponse),
+        (status = 200, description = "the outcome for each product", body = BatchResponse),
         (status = 422, description = "`batch_size`"),
     ))]
 pub async fn create_batch(
@@ -66,19 +66,19 @@ pub async fn create_batch(
     Json(request): Json<BatchRequest>,
 ) -> Result<impl IntoResponse, Problem> {
     if !(1..=MAX_ITEMS).contains(&request.items.len()) {
-        return Err(Problem::unprocessable("batch_size", format!("a batch holds 1 to {MAX_ITEMS} products")));
+        return Err(Problem::unprocessable("batch_size", format!("a batch has 1 to {MAX_ITEMS} products")));
     }
     let (mut items, mut records, mut places, mut seen) = (Vec::new(), Vec::new(), Vec::new(), HashSet::new());
     for (place, value) in request.items.iter().enumerate() {
         let fresh_id = || match &key {
-            // Of this product at this place, so that a key that is used again hides no other product.
+            // Derived from this product at this index, so that reusing a key hides no other product.
             Some(key) => key.created_id(&admin.uid, &format!("product {place} {value}")).into(),
             None => state.context.clock.uuid_v7().into(),
         };
         let (outcome, record) = match read(&state, value, fresh_id) {
             Err(refused) => (refused.into(), None),
             Ok((product, _, _)) if !seen.insert(product.id.clone()) => {
-                let repeated = Invalid::new("productId", "product_repeated", "stands in the batch already");
+                let repeated = Invalid::new("productId", "product_repeated", "occurs in the batch already");
                 (Refused::from(Invalids::from(repeated)).into(), None)
             }
             Ok((product, html, stock)) => {

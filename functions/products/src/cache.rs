@@ -4,10 +4,10 @@ use domain::Timestamp;
 use jiff::SignedDuration;
 use moka::ops::compute::Op;
 
-/// Answers kept in memory until a time of day.
+/// Answers kept in memory until a deadline.
 ///
 /// The deadline is wall-clock time read at each use: a Lambda environment is frozen between requests, and a monotonic
-/// clock may stand still meanwhile. Of any number of callers that find an answer missing or too old, one loads it.
+/// clock may stop meanwhile. Of concurrent callers that find an answer missing or expired, one loads it.
 #[derive(Clone)]
 pub struct Cache<K, V> {
     entries: moka::future::Cache<K, (Timestamp, V)>,
@@ -37,7 +37,7 @@ where
             .entries
             .entry_by_ref(key)
             .and_try_compute_with(async |entry| {
-                // Somebody else may have loaded it while this caller waited for its turn.
+                // Another caller may have loaded it while this one waited.
                 if entry.is_some_and(|e| now < e.value().0) {
                     return Ok(Op::Nop);
                 }

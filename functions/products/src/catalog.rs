@@ -1,4 +1,4 @@
-//! What shoppers browse.
+//! The catalog that shoppers browse.
 
 use std::sync::Arc;
 
@@ -19,27 +19,27 @@ use crate::{
     wire::{ProductCardResponse, ProductListResponse, ProductResponse},
 };
 
-/// Featured products a shop window holds.
+/// Maximum featured products in the answer.
 const FEATURED: i32 = 24;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub struct ListParams {
-    /// Category path such as `Kitchen/Mugs`, with the products of the categories below it. A slash within a name is
-    /// `%2F`, before URL encoding.
+    /// Category path such as `Kitchen/Mugs`, including the categories below it. A slash within a name is `%2F`, before
+    /// URL encoding.
     #[param(value_type = Option<schema::CategoryName>)]
     category: Option<String>,
-    /// Least price, in minor units.
+    /// Minimum price, in minor units.
     #[param(value_type = Option<schema::PriceAmount>)]
     min_price: Option<i64>,
-    /// Highest price, in minor units.
+    /// Maximum price, in minor units.
     #[param(value_type = Option<schema::PriceAmount>)]
     max_price: Option<i64>,
-    /// `price`, cheapest first, or `-price`.
+    /// `price`, lowest first, or `-price`, highest first.
     #[param(value_type = Option<schema::ProductSort>)]
     sort: Option<String>,
-    /// 1 to 100, 24 unless told.
+    /// 1 to 100, by default 24.
     #[param(value_type = Option<schema::PageLimit>)]
     limit: Option<i64>,
     /// `nextCursor` of the page before.
@@ -47,7 +47,7 @@ pub struct ListParams {
     cursor: Option<String>,
 }
 
-/// Products by price, of one category or of all.
+/// Lists products by price, of one category or of all.
 #[utoipa::path(get, path = "/products", operation_id = "listProducts", tag = "products", params(ListParams), security(()), responses(
     (status = 200, description = "a page of products", body = ProductListResponse),
     (status = 422, description = "`category_invalid`"),
@@ -66,7 +66,7 @@ pub async fn list(
     let category = params.category.as_deref().map(CategoryPath::sought).transpose()?;
     let context = &state.context;
     let now = context.clock.now();
-    // What a cursor continues: this route with these filters, and no other.
+    // A cursor is valid for this route with these filters only.
     let of = |c: &CategoryPath| c.to_string();
     let list = format!("/products {:?} {range:?} {order:?}", category.as_ref().map(of));
 
@@ -101,9 +101,9 @@ pub struct FeaturedResponse {
     pub items: Vec<ProductCardResponse>,
 }
 
-/// The shop window: featured products by rank, at most 24.
+/// Lists the featured products by rank, at most 24.
 #[utoipa::path(get, path = "/products/featured", operation_id = "listFeaturedProducts", tag = "products", security(()), responses(
-    (status = 200, description = "the featured products, in their order", body = FeaturedResponse),
+    (status = 200, description = "the featured products, by rank", body = FeaturedResponse),
 ))]
 pub async fn featured(Extract(state): Extract<State>) -> Result<impl IntoResponse, Problem> {
     let table = &state.context.table;
@@ -112,13 +112,13 @@ pub async fn featured(Extract(state): Extract<State>) -> Result<impl IntoRespons
     Ok((public(30), Json(FeaturedResponse { items: cards.iter().map(ProductCardResponse::from).collect() })))
 }
 
-/// One product with its stock.
+/// Returns a product with its stock.
 #[utoipa::path(get, path = "/products/{productId}", operation_id = "getProduct", tag = "products", security(()),
     params(("productId" = String, Path)),
     responses(
-        (status = 200, description = "the product", body = ProductResponse, headers(("ETag" = String, description = "It changes with the product, its stock and its rating."))),
-        (status = 304, description = "as `If-None-Match` says"),
-        (status = 404, description = "`not_found`: there is no such product"),
+        (status = 200, description = "the product", body = ProductResponse, headers(("ETag" = String, description = "Changes with the product, its stock and its rating."))),
+        (status = 304, description = "`If-None-Match` names the current ETag"),
+        (status = 404, description = "`not_found`: the product does not exist"),
     ))]
 pub async fn get(
     Extract(state): Extract<State>,
@@ -146,7 +146,7 @@ pub fn etag(page: &ProductPage) -> HeaderValue {
     tag(record.product.version, *available, *rating)
 }
 
-/// Of a product as it is created with so much stock.
+/// The tag of a product that was just created with this stock.
 pub fn first_etag(available: i64) -> HeaderValue {
     tag(1, available, Rating::default())
 }
@@ -162,7 +162,7 @@ pub fn matches(headers: &HeaderMap, etag: &HeaderValue) -> bool {
     given.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == "*" || tag == etag)
 }
 
-/// Anybody may keep the answer for so many seconds.
+/// Any cache may keep the answer for this many seconds.
 pub fn public(seconds: u32) -> [(header::HeaderName, HeaderValue); 1] {
     let value = format!("public, max-age={seconds}");
     [(header::CACHE_CONTROL, HeaderValue::from_str(&value).expect("digits are a header value"))]

@@ -1,4 +1,4 @@
-//! Categories: what shoppers browse by, and what staff tidy up.
+//! Categories: browsing for shoppers, cleaning up for staff.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{State, catalog::public};
 
-/// Categories on a page, unless told: most shops show all of them at once.
+/// Default page size: most shops show all categories at once.
 const LIMIT: i64 = 100;
 
-/// A page of categories as the table has it.
+/// A page of categories from the table.
 pub type Categories = Page<Category, CategoryPosition>;
 
 /// Which page of which list.
@@ -30,11 +30,11 @@ pub struct List {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct CategoryListParams {
-    /// Path of a category, to list the categories right below it; empty for the outermost ones. Left out, the whole tree
-    /// is listed. A slash within a name is `%2F`, before URL encoding.
+    /// Path of a category, to list its direct children; empty for the top level. Without it, the whole tree is listed.
+    /// A slash within a name is `%2F`, before URL encoding.
     #[param(value_type = Option<schema::CategoryName>, example = "Kitchen")]
     parent: Option<String>,
-    /// 1 to 100, 100 unless told.
+    /// 1 to 100, by default 100.
     #[param(value_type = Option<schema::CategoryPageLimit>)]
     limit: Option<i64>,
     /// `nextCursor` of the page before.
@@ -46,7 +46,7 @@ pub struct CategoryListParams {
 #[serde(rename_all = "camelCase")]
 pub struct CategoryListResponse {
     pub items: Vec<CategoryResponse>,
-    /// Pass as `cursor` to go on; `null` on the last page.
+    /// Pass as `cursor` to get the next page; `null` on the last page.
     #[schema(required)]
     pub next_cursor: Option<String>,
 }
@@ -54,16 +54,16 @@ pub struct CategoryListResponse {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CategoryResponse {
-    /// What `GET /products?category=` takes.
+    /// The path, as accepted by `GET /products?category=`.
     #[schema(value_type = schema::CategoryName, example = "Kitchen/Mugs")]
     pub path: String,
     #[schema(example = "Mugs")]
     pub name: String,
-    /// 1 for the outermost.
+    /// 1 for the top level.
     pub depth: usize,
-    /// Products on sale in it and in the categories below it. It follows a change of a product by some seconds.
+    /// Products on sale in it and in the categories below it. Updated some seconds after a change of a product.
     pub products: u64,
-    /// Of these, products in the categories below it.
+    /// The part of `products` that is in the categories below it.
     pub products_below: u64,
 }
 
@@ -79,9 +79,9 @@ impl From<&Category> for CategoryResponse {
     }
 }
 
-/// The categories that have products, by name, each before those below it.
+/// Lists the categories that have products, by name, each before those below it.
 ///
-/// With `parent`, only the categories right below that one.
+/// With `parent`, only the direct children of that category.
 #[utoipa::path(get, path = "/categories", operation_id = "listCategories", tag = "products", params(CategoryListParams),
     security(()),
     responses(
@@ -99,7 +99,7 @@ pub async fn list(
     Ok((public(30), Json(response(&state, &page, &name))))
 }
 
-/// Every category, also those that nothing is in.
+/// Lists all categories, including empty ones.
 #[utoipa::path(get, path = "/admin/categories", operation_id = "listAllCategories", tag = "products",
     params(CategoryListParams), security(("admin" = [])),
     responses(
@@ -124,14 +124,14 @@ pub struct RemoveCategoryParams {
     category: String,
 }
 
-/// Removes a category that has neither products nor categories in it.
+/// Removes a category without products and without categories below it.
 ///
-/// A product that is put into it later brings it back.
+/// It is created again when a product is put into it.
 #[utoipa::path(delete, path = "/admin/categories", operation_id = "removeCategory", tag = "products",
     params(RemoveCategoryParams), security(("admin" = [])),
     responses(
-        (status = 204, description = "the category is gone"),
-        (status = 404, description = "`not_found`: there is no such category"),
+        (status = 204, description = "the category is removed"),
+        (status = 404, description = "`not_found`: the category does not exist"),
         (status = 409, description = "`category_not_empty`"),
         (status = 422, description = "`category_invalid`"),
     ))]
@@ -149,7 +149,7 @@ pub async fn remove(
     }
 }
 
-/// The page that is asked for, and the name of its list, which its cursors are for.
+/// The requested page, and the name of its list, which its cursors are bound to.
 fn wanted(state: &State, route: &str, params: &CategoryListParams) -> Result<(List, String), Problem> {
     let limit = page_limit(params.limit.or(Some(LIMIT)))?;
     let parent = match params.parent.as_deref() {

@@ -1,4 +1,4 @@
-//! Renaming a category: asked for here, done by the sweeper.
+//! Renaming a category: requested here, carried out by the sweeper.
 
 use api::{
     Admin, Json, PathId, Problem, QueryParams, schema,
@@ -22,12 +22,12 @@ pub struct RenameCategoryRequest {
     /// Path of the category, as `GET /admin/categories` has it.
     #[schema(value_type = schema::CategoryName, example = "Kitchen/Mugz")]
     from: String,
-    /// Its path from then on. Where that category exists, the two become one.
+    /// Its new path. If that category exists, the two are merged.
     #[schema(value_type = schema::CategoryName, example = "Kitchen/Mugs")]
     to: String,
 }
 
-/// How far a rename is.
+/// The progress of a rename.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CategoryRenameResponse {
@@ -40,9 +40,9 @@ pub struct CategoryRenameResponse {
     pub state: RenameState,
     /// Products moved so far.
     pub moved: u64,
-    /// Products to move, as far as is known.
+    /// Products to move, as far as known.
     pub total: u64,
-    /// Products that stay where they are, because their new path would have more than 4 levels.
+    /// Products that are not moved, because their new path would have more than 4 levels.
     pub left: u64,
     #[schema(value_type = schema::Timestamp)]
     pub requested_at: String,
@@ -78,21 +78,21 @@ impl From<&CategoryRename> for CategoryRenameResponse {
 #[serde(rename_all = "camelCase")]
 pub struct CategoryRenameListResponse {
     pub items: Vec<CategoryRenameResponse>,
-    /// Pass as `cursor` to go on; `null` on the last page.
+    /// Pass as `cursor` to get the next page; `null` on the last page.
     #[schema(required)]
     pub next_cursor: Option<String>,
 }
 
 /// Renames a category, with the categories below it.
 ///
-/// Its products are moved in the background, from within a minute. Several renames are carried out one after another, in
-/// the order they were asked for.
+/// Its products are moved in the background, starting within a minute. Several renames are carried out one after
+/// another, in the order they were requested.
 #[utoipa::path(post, path = "/admin/categories/renames", operation_id = "renameCategory", tag = "products",
     security(("admin" = [])), request_body = RenameCategoryRequest,
     responses(
-        (status = 202, description = "`Location` says how far it is", body = CategoryRenameResponse,
+        (status = 202, description = "the rename is accepted; `Location` is its progress", body = CategoryRenameResponse,
             headers(("Location"))),
-        (status = 404, description = "`not_found`: there is no such rename"),
+        (status = 404, description = "`not_found`: the rename does not exist"),
         (status = 422, description = "`category_invalid`, `rename_invalid`, `category_too_deep`"),
     ))]
 pub async fn create(
@@ -120,7 +120,7 @@ pub async fn create(
     Ok((StatusCode::ACCEPTED, location, axum::Json(CategoryRenameResponse::from(&rename))))
 }
 
-/// The deepest level that a category has something on.
+/// The deepest level below a category that exists.
 async fn deepest(table: &Table, path: &CategoryPath) -> Result<usize, Problem> {
     let mut deepest = path.depth();
     for depth in path.depth() + 1..=MAX_CATEGORY_DEPTH {
@@ -134,7 +134,7 @@ async fn deepest(table: &Table, path: &CategoryPath) -> Result<usize, Problem> {
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct RenameListParams {
-    /// 1 to 100, 24 unless told.
+    /// 1 to 100, by default 24.
     #[param(value_type = Option<schema::PageLimit>)]
     limit: Option<i64>,
     /// `nextCursor` of the page before.
@@ -142,7 +142,7 @@ pub struct RenameListParams {
     cursor: Option<String>,
 }
 
-/// Renames of the last 90 days, newest first.
+/// Lists the renames of the last 90 days, newest first.
 #[utoipa::path(get, path = "/admin/categories/renames", operation_id = "listCategoryRenames", tag = "products",
     params(RenameListParams), security(("admin" = [])),
     responses(
@@ -162,12 +162,12 @@ pub async fn list(
     Ok(axum::Json(CategoryRenameListResponse { items, next_cursor }))
 }
 
-/// How far a rename is.
+/// Returns the progress of a rename.
 #[utoipa::path(get, path = "/admin/categories/renames/{renameId}", operation_id = "getCategoryRename", tag = "products",
     params(("renameId" = String, Path)), security(("admin" = [])),
     responses(
         (status = 200, description = "the rename", body = CategoryRenameResponse),
-        (status = 404, description = "`not_found`: there is no such rename"),
+        (status = 404, description = "`not_found`: the rename does not exist"),
     ))]
 pub async fn get(
     _: Admin,

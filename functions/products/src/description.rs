@@ -10,17 +10,17 @@ use table::StoredDescription;
 
 use crate::{State, admin, catalog};
 
-/// What a browser may do with a description shown on its own: nothing but show it.
+/// A description opened on its own may not run scripts or load anything but pictures.
 const SANDBOX: [(HeaderName, HeaderValue); 1] =
     [(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'; img-src https:"))];
 
-/// A product's description: sanitised HTML, a fragment.
+/// Returns a product's description: sanitised HTML, a fragment.
 #[utoipa::path(get, path = "/products/{productId}/description", operation_id = "getProductDescription", tag = "products", security(()),
     params(("productId" = String, Path)),
     responses(
         (status = 200, description = "the description: sanitised HTML, a fragment", body = String, content_type = "text/html"),
-        (status = 304, description = "as `If-None-Match` says"),
-        (status = 404, description = "`not_found`: there is no such product, or it has no description"),
+        (status = 304, description = "`If-None-Match` names the current ETag"),
+        (status = 404, description = "`not_found`: the product does not exist, or has no description"),
     ))]
 pub async fn get(
     Extract(state): Extract<State>,
@@ -38,14 +38,14 @@ pub async fn get(
     Ok(([(header::ETAG, etag)], content_type, SANDBOX, catalog::public(60), html).into_response())
 }
 
-/// Replaces a description: `text/html`, sanitised, or `text/plain`, escaped; at most 1 MiB. Empty removes it. Of pictures the
-/// address stays if it is `https:` or a path relative to the storefront.
+/// Replaces a product's description: `text/html`, which is sanitised, or `text/plain`, which is escaped; at most 1 MiB.
+/// An empty body removes it. Pictures keep addresses that are `https:` or relative to the storefront.
 #[utoipa::path(put, path = "/admin/products/{productId}/description", operation_id = "replaceProductDescription", tag = "products", security(("admin" = [])),
     params(("productId" = String, Path), ("If-Match" = Option<String>, Header)),
     request_body(content((String = "text/html"), (String = "text/plain"))),
     responses(
-        (status = 200, description = "the product as it is now", body = crate::wire::ProductResponse),
-        (status = 404, description = "`not_found`: there is no such product"),
+        (status = 200, description = "the current product", body = crate::wire::ProductResponse),
+        (status = 404, description = "`not_found`: the product does not exist"),
     ))]
 pub async fn put(
     admin: Admin,
@@ -70,9 +70,9 @@ pub async fn put(
 
     let page = admin::read(&state, &id, &if_match).await?;
     let html = read(text);
-    // Sanitising can make it longer: an ampersand is five characters of HTML.
+    // Sanitising can make it longer: an ampersand becomes five characters of HTML.
     if html.len() > api::edge::LARGE_BODY_BYTES {
-        let detail = "a description is at most 1 MiB, sanitised";
+        let detail = "the sanitised description is larger than 1 MiB";
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail));
     }
     let description = match html.is_empty() {

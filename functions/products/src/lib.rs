@@ -1,4 +1,4 @@
-//! Products: what shoppers browse and what the shop's staff keep.
+//! Products: the catalog for shoppers and its administration by staff.
 
 mod admin;
 mod batch;
@@ -21,7 +21,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use cache::Cache;
 
-/// How long an answer may be served from memory. Short where stock shows, long where only the catalogue does.
+/// How long an answer may be served from memory. Short for stock, long for the catalogue.
 const PRODUCT_TTL: SignedDuration = SignedDuration::from_secs(2);
 const FEATURED_TTL: SignedDuration = SignedDuration::from_secs(30);
 const CATEGORIES_TTL: SignedDuration = SignedDuration::from_secs(30);
@@ -30,7 +30,7 @@ const CATEGORIES_TTL: SignedDuration = SignedDuration::from_secs(30);
 pub struct State {
     context: Context,
     descriptions: Descriptions,
-    /// `None` is cached too: asking for what is not there costs no more than asking for what is.
+    /// `None` is cached too: a request for a missing product costs no more than for an existing one.
     products: Cache<ProductId, Option<Arc<ProductPage>>>,
     featured: Cache<(), Arc<Vec<ProductCard>>>,
     categories: Cache<categories::List, Arc<categories::Categories>>,

@@ -16,15 +16,15 @@ const ROUTE: &str = "POST /admin/products/{productId}/stock";
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdjustStockRequest {
-    /// Units to add, or to take away.
+    /// Units to add; negative to remove.
     #[schema(value_type = schema::StockDelta, example = 5)]
     delta: i64,
-    /// Why, for the ledger, in words of people: one line of up to 200 characters.
+    /// The reason for the ledger, as free text: one line of up to 200 characters.
     #[schema(value_type = schema::Reason, example = "restock")]
     reason: String,
 }
 
-/// A line of the stock ledger. What is left is on the product.
+/// A line of the stock ledger. The resulting stock is in the product.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StockMoveResponse {
@@ -35,21 +35,21 @@ pub struct StockMoveResponse {
     pub reason: String,
 }
 
-/// What the payload of the idempotency record covers: the body and the product it is for.
+/// What the digest of the idempotency record covers: the body and the product.
 #[derive(Serialize)]
 struct Payload<'a> {
     product: &'a str,
     body: &'a AdjustStockRequest,
 }
 
-/// Adds stock, or takes some away; sales that happen meanwhile count as well.
+/// Adds to the stock of a product, or removes units. Concurrent sales count as well.
 #[utoipa::path(post, path = "/admin/products/{productId}/stock", operation_id = "adjustStock", tag = "products", security(("admin" = [])),
     params(("productId" = String, Path), ("Idempotency-Key" = String, Header)),
     request_body = AdjustStockRequest,
     responses(
-        (status = 201, description = "the line of the stock ledger that was written", body = StockMoveResponse),
-        (status = 404, description = "`not_found`: there is no such product"),
-        (status = 409, description = "`out_of_stock`: less is left"),
+        (status = 201, description = "the new line of the stock ledger", body = StockMoveResponse),
+        (status = 404, description = "`not_found`: the product does not exist"),
+        (status = 409, description = "`out_of_stock`: fewer units are in stock"),
     ))]
 pub async fn adjust(
     admin: Admin,

@@ -15,16 +15,16 @@ use utoipa::ToSchema;
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CreateProductRequest {
-    /// `[A-Za-z0-9._-]{1,64}`; made up if left out.
+    /// `[A-Za-z0-9._-]{1,64}`; generated if left out.
     #[schema(value_type = Option<schema::ProductId>, example = "mug-1")]
     pub product_id: Option<String>,
-    /// 1 to 200 characters, none of them invisible; kept in NFC, as every text of a product is.
+    /// 1 to 200 characters, none of them invisible; stored in NFC, like every text of a product.
     #[schema(value_type = schema::ProductName, example = "Mug")]
     pub name: String,
-    /// HTML; sanitised before it is kept. Pictures have `https:` URLs or paths relative to the storefront.
+    /// HTML; sanitised before it is stored. Pictures have `https:` URLs or paths relative to the storefront.
     pub description: Option<String>,
-    /// Category path, outermost first: at most 4 levels of 1 to 100 characters, and 1,000 bytes of UTF-8 together, since each
-    /// level is a key of the table.
+    /// Category path, outermost first: at most 4 levels of 1 to 100 characters, and 1,000 bytes of UTF-8 together,
+    /// since each level is a key of the table.
     #[schema(value_type = schema::CategoryPath, example = json!(["Kitchen", "Mugs"]))]
     pub category: Vec<String>,
     /// In the currency that the shop sells in.
@@ -36,26 +36,26 @@ pub struct CreateProductRequest {
     /// 1 to 100 characters.
     #[schema(value_type = Option<schema::Manufacturer>)]
     pub manufacturer: Option<String>,
-    /// At most 32 strings, numbers or booleans, named by 1 to 64 characters. Names and values are at most 1,536 bytes of
-    /// UTF-8 together, so that a product's page stays one read unit.
+    /// At most 32 strings, numbers or booleans, named by 1 to 64 characters. Names and values have at most 1,536 bytes
+    /// of UTF-8 together, so that a product's page stays within one read unit.
     #[serde(default)]
     #[schema(value_type = schema::Attributes)]
     pub attributes: BTreeMap<String, serde_json::Value>,
     #[schema(value_type = Option<schema::FeaturedRank>)]
     pub featured_rank: Option<u32>,
-    /// Units to start with.
+    /// The initial stock.
     #[serde(default)]
     #[schema(value_type = schema::Stock)]
     pub stock: i64,
 }
 
-/// A product to put in the place of what is there. The stock is changed by its own route, so that no sale is lost.
+/// The new content of a product. The stock is changed by its own route, so that no sale is lost.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ReplaceProductRequest {
     #[schema(value_type = schema::ProductName)]
     pub name: String,
-    /// HTML; sanitised before it is kept. Left out, the product has none.
+    /// HTML; sanitised before it is stored. Without it, the product has no description.
     pub description: Option<String>,
     #[schema(value_type = schema::CategoryPath)]
     pub category: Vec<String>,
@@ -72,7 +72,7 @@ pub struct ReplaceProductRequest {
     pub featured_rank: Option<u32>,
 }
 
-/// What to change of a product; what is left out stays, `null` removes where something can be missing.
+/// The fields of a product to change. A field that is left out stays; `null` removes an optional one.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PatchProductRequest {
@@ -95,12 +95,12 @@ pub struct PatchProductRequest {
     pub featured_rank: Option<Option<u32>>,
 }
 
-/// Tells `null` from left out.
+/// Distinguishes `null` from left out.
 fn given<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(from).map(Some)
 }
 
-/// A product as a whole.
+/// A product.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProductResponse {
@@ -119,7 +119,7 @@ pub struct ProductResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = u32, required = false)]
     pub featured_rank: Option<u32>,
-    /// Whether `/products/{productId}/description` has something to show.
+    /// Whether `/products/{productId}/description` exists.
     pub has_description: bool,
     pub stock: StockResponse,
     pub rating: RatingResponse,
@@ -139,12 +139,12 @@ pub struct StockResponse {
     pub in_stock: bool,
 }
 
-/// What customers think of a product, a moment after they said so.
+/// The rating of a product, updated a moment after each review.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RatingResponse {
     pub reviews: u64,
-    /// Of five stars, in tenths: 43 is 4.3. `null` without reviews.
+    /// The average of one to five stars, in tenths: 43 is 4.3. `null` without reviews.
     #[schema(required)]
     pub average_tenths: Option<u64>,
 }
@@ -160,7 +160,7 @@ pub struct ProductCardResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
     pub thumbnail: Option<String>,
-    /// A moment late: the product itself tells how many there are.
+    /// Updated a moment late; the product itself has the current number of units.
     pub sold_out: bool,
 }
 
@@ -168,13 +168,13 @@ pub struct ProductCardResponse {
 #[serde(rename_all = "camelCase")]
 pub struct ProductListResponse {
     pub items: Vec<ProductCardResponse>,
-    /// Pass as `cursor` to go on; `null` on the last page.
+    /// Pass as `cursor` to get the next page; `null` on the last page.
     #[schema(required)]
     pub next_cursor: Option<String>,
 }
 
 impl CreateProductRequest {
-    /// The product, and the units to start with.
+    /// The product, and its initial stock.
     pub fn product(&self, fresh_id: impl FnOnce() -> ProductId, now: Timestamp) -> Result<(Product, i64), Invalids> {
         let given = GivenDetails {
             name: Some(self.name.clone()),

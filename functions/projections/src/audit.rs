@@ -1,8 +1,8 @@
-//! The audit log: who changed what, from what to what.
+//! The audit log: who changed what, and from which value to which.
 //!
-//! One line of JSON a change, each an object of its own named by the stream's event id: `yyyy/mm/dd/<event id>.jsonl`.
-//! However often a record is delivered, and in whatever batches, the log has it once; nothing has to be read or locked
-//! for that. Put together, the objects of a day are the day's JSON Lines.
+//! One line of JSON for each change, each in an object of its own named by the stream's event id:
+//! `yyyy/mm/dd/<event id>.jsonl`. However often a record is delivered, and in whatever batches, the log has it once,
+//! without reading or locking. Concatenated, the objects of a day are the day's JSON Lines.
 
 use std::collections::BTreeSet;
 
@@ -14,13 +14,13 @@ use table::{
     keys::{self, sha256_hex},
 };
 
-/// What stands for a value that is nobody's business: that it changed is told, what it is is not.
+/// Replaces a value that is confidential: the log shows that it changed, but not the value.
 const REDACTED: &str = "[redacted]";
 
 /// A kind of item that is audited.
 struct Audited {
     entity: &'static str,
-    /// Attributes whose values may be seen. Anything else, and so whatever is added later, is redacted.
+    /// Attributes whose values are logged. All others, including future ones, are redacted.
     shown: &'static [&'static str],
 }
 
@@ -84,7 +84,7 @@ const CUSTOMER: Audited = Audited { entity: "customer", shown: &["uid", "role", 
 const CREDENTIAL: Audited = Audited { entity: "credential", shown: &["uid"] };
 const ADDRESS: Audited = Audited { entity: "address", shown: &[] };
 
-/// Attributes that count something and say nothing of who changed what. A login counts itself on the credential.
+/// Counters, which do not show a change by anybody. A login counts itself on the credential.
 const COUNTERS: &[&str] = &["logins"];
 
 /// One line of the log.
@@ -100,12 +100,12 @@ struct Entry<'a> {
     action: &'static str,
     /// The item's key.
     item: String,
-    /// What differs: `null` where there was nothing, or is nothing any more.
+    /// The changed attributes: `null` for an absent value.
     before: Map<String, Value>,
     after: Map<String, Value>,
 }
 
-/// Writes the change down, if it is one of those that somebody may have to answer for.
+/// Writes the change to the log, if its kind is audited.
 pub async fn record(log: &Bucket, change: &Change) -> Result<(), Failure> {
     let Some(entry) = entry(change)? else { return Ok(()) };
     let mut line = serde_json::to_vec(&entry).map_err(|e| Failure::Never(e.into()))?;
@@ -127,7 +127,7 @@ fn entry(change: &Change) -> Result<Option<Entry<'_>>, Failure> {
         Kind::Insert => "insert",
         Kind::Modify => "modify",
         Kind::Remove => "remove",
-        // Time passed; nobody did anything.
+        // Expired; not changed by anybody.
         Kind::Expire => return Ok(None),
     };
     let attributes = |image: &Option<table::StreamImage>| match image.as_ref().map(|image| image.json()).transpose()? {
@@ -172,7 +172,7 @@ fn audited(key: &keys::Key) -> Option<Audited> {
     let (partition, sk) = (key.pk.split('#').next()?, key.sk.as_str());
     match partition {
         "ORDER" if sk == keys::ORDER_STATUS => Some(ORDER),
-        // Stock is told by orders and by the ledger, and the rating by the reviews.
+        // Stock is recorded by orders and by the ledger, and the rating by the reviews.
         "PROD" if sk.starts_with(keys::PRODUCT_PAGE_PREFIX) && sk.matches('#').count() == 1 => Some(PRODUCT),
         "PROD" if sk.starts_with("MOVE#") => Some(STOCK_MOVE),
         "PROD" if sk.starts_with(keys::REVIEW_PREFIX) => Some(REVIEW),
@@ -183,11 +183,11 @@ fn audited(key: &keys::Key) -> Option<Audited> {
     }
 }
 
-/// Whoever wrote the item says so in it; what is a customer's own, they wrote.
+/// The item names its writer; a customer's own item was written by the customer.
 fn who(change: &Change, old: &Map<String, Value>, new: &Map<String, Value>) -> String {
-    let told = |name: &str| new.get(name).and_then(Value::as_str).map(str::to_owned);
-    // An item that is gone does not say who took it away: of a product, the line in the ledger does.
-    let by = || if change.kind == Kind::Remove { None } else { told("writtenBy").or_else(|| told("actor")) };
+    let text = |name: &str| new.get(name).and_then(Value::as_str).map(str::to_owned);
+    // A deleted item does not name who deleted it; for a product, the line in the ledger does.
+    let by = || if change.kind == Kind::Remove { None } else { text("writtenBy").or_else(|| text("actor")) };
     let owner = || change.key.pk.strip_prefix("USER#").map(str::to_owned);
     let reviewer = || change.key.sk.strip_prefix(keys::REVIEW_PREFIX).map(str::to_owned);
     let holder = || new.get("uid").or(old.get("uid")).and_then(Value::as_str).map(str::to_owned);

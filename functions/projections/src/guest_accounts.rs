@@ -1,14 +1,14 @@
-//! The orders of a guest who logged in become those of the account. Everything here can be done again at any time: an order
-//! is claimed under its version, and what is done already is not done again.
+//! Moves the orders of a guest who logged in to the account. Every step can be repeated at any time: an order is
+//! claimed conditionally on its version, and what is done already is not done again.
 
 use domain::{OrderId, Timestamp, UserId};
 use stream::{Change, Failure};
 use table::{Cause, OrderTransitionError, StoreError, Table, keys};
 
-/// Rounds of read and write before an order that others keep moving is left to the next delivery.
+/// Rounds of read and write before an order that others keep changing is left to the next delivery.
 const MAX_ROUNDS: usize = 6;
 
-/// Claims what stands in the guest's list by now. What comes later is claimed with the order's own change.
+/// Claims the orders in the guest's list. Later ones are claimed with the order's own change.
 pub async fn project(table: &Table, change: &Change, now: Timestamp) -> Result<(), Failure> {
     if change.key.sk != keys::GUEST_ACCOUNT || change.new.is_none() {
         return Ok(());

@@ -1,10 +1,11 @@
-//! Everything that follows from a change of the table, other than what customers are told: an order's projections, what
-//! lists say of stock, how many products are in a category, what reviews add up to, and the audit log.
+//! Consumers of the table's stream, except notifications: an order's projections, the sold-out flag in lists, the
+//! number of products in a category, the sum of reviews, and the audit log.
 //!
-//! Records come at least once, and those of one transaction apart. So a projection is made from what an item is at its
-//! version, or from what the table holds this moment, under a condition; never from the order in which records come.
+//! Records are delivered at least once, and those of one transaction separately. So a projection is made from an item's
+//! version, or from the current state of the table, under a condition; never from the order in which records arrive.
 //!
-//! A later consumer, a search index or reporting, is a module with one function of a [`Change`], called from `project`.
+//! A further consumer, such as a search index or reporting, is a module with one function of a [`Change`], called from
+//! `project`.
 
 mod audit;
 mod categories;
@@ -25,11 +26,11 @@ use tokio::sync::Mutex;
 
 pub use guest_accounts::{claim, claim_all};
 
-/// How the stream is delivered. Carts, sessions and counters, the busiest items, are of no concern here.
+/// How the stream is delivered. Carts, sessions and counters, the busiest items, are filtered out.
 pub const MAPPING: Mapping = Mapping {
     function: "projections",
     batch_size: 100,
-    // The request that moves an order projects it itself; a second later there is mostly nothing left to do.
+    // The request that changes an order projects it itself; a second later there is mostly nothing left to do.
     window: Duration::from_secs(1),
     retries: 5,
     max_age: Duration::from_hours(6),
@@ -58,14 +59,14 @@ impl State {
         Self { table, audit, clock, runner, counting: Arc::default() }
     }
 
-    /// Under the name that the function is deployed by, if it is.
+    /// Under the name the function is deployed by, if any.
     pub fn deployed_as(mut self, name: Option<String>) -> Self {
         self.runner = self.runner.deployed_as(name);
         self
     }
 }
 
-/// Handles a batch of stream records. `deadline` is when Lambda cuts the invocation off.
+/// Handles a batch of stream records. `deadline` is when Lambda ends the invocation.
 pub async fn handle(state: &State, batch: Batch, deadline: Option<Timestamp>) -> Answer {
     let (now, again, touched) = (state.clock.now(), batch.again(), Touched::default());
     let each = |change| {
@@ -79,9 +80,9 @@ pub async fn handle(state: &State, batch: Batch, deadline: Option<Timestamp>) ->
     }
 }
 
-/// Has every consumer see the change, also when another of them cannot use it.
+/// Passes the change to every consumer, even if one of them fails.
 async fn project(state: &State, change: &Change, touched: &Touched) -> Result<(), Failure> {
-    // Boxed: side by side, futures of the SDK are large for a thread's stack.
+    // Boxed: concurrent futures of the SDK are large for a thread's stack.
     let consumers = [
         orders::project(&state.table, change, state.clock.now()).boxed(),
         guest_accounts::project(&state.table, change, state.clock.now()).boxed(),
@@ -93,7 +94,7 @@ async fn project(state: &State, change: &Change, touched: &Touched) -> Result<()
     let mut outcome = Ok(());
     for consumed in join_all(consumers).await {
         match (&outcome, consumed) {
-            // Delivered again, all of them see it again.
+            // If it is delivered again, all consumers see it again.
             (Ok(()) | Err(Failure::Never(_)), Err(Failure::Again(error))) => outcome = Err(Failure::Again(error)),
             (Ok(()), Err(error)) => outcome = Err(error),
             _ => {}

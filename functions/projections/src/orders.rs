@@ -4,21 +4,21 @@ use table::{Table, keys::ORDER_STATUS};
 
 use crate::guest_accounts::claim;
 
-/// Writes what a crash left out: an order's lines, and its entry in the customer's list.
+/// Writes projections that are missing after a crash: an order's lines, and its entry in the customer's list.
 ///
-/// Mostly the request that moved the order has written both by now, and two cheap reads are all there is to do.
+/// Mostly the request that changed the order has written both by now, and two cheap reads are all there is to do.
 ///
-/// An order that a guest placed may have become known only after they logged in to an account: then it is claimed here.
+/// An order that a guest placed may appear only after they logged in to an account: then it is claimed here.
 pub async fn project(table: &Table, change: &Change, now: Timestamp) -> Result<(), Failure> {
     if change.key.sk != ORDER_STATUS {
         return Ok(());
     }
     let Some(image) = &change.new else { return Ok(()) };
     let order = image.order()?;
-    // One that did not read back before, and does now, was mended: look.
+    // An item that could not be read before, and now can, was repaired: check it.
     let before = change.old.as_ref().and_then(|old| old.order().ok());
     if before.as_ref().is_some_and(|before| before.version == order.version) {
-        // Only put off.
+        // Only postponed.
         return Ok(());
     }
     if order.guest
@@ -27,7 +27,7 @@ pub async fn project(table: &Table, change: &Change, now: Timestamp) -> Result<(
         claim(table, order.id, &order.customer, &account, now).await?;
         return Ok(());
     }
-    // Whoever claimed it may have died before its entry left the guest's list.
+    // An earlier claim may have crashed before the entry left the guest's list.
     if let Some(guest) = before.map(|before| before.customer).filter(|guest| *guest != order.customer) {
         table.order_list_entry_delete(&guest, order.id).await?;
     }

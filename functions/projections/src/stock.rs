@@ -2,16 +2,17 @@ use domain::ProductId;
 use stream::{Change, Failure};
 use table::{Table, product_of};
 
-/// Keeps right what lists say of a product's stock, whenever it runs out, comes back, or the product is rewritten.
+/// Maintains the sold-out flag in lists, whenever a product's stock is used up or comes back, or the product is
+/// rewritten.
 pub async fn project(table: &Table, change: &Change) -> Result<(), Failure> {
     let Some(product) = product_of(&change.key) else { return Ok(()) };
     if !may_make_wrong(&product, change)? {
         return Ok(());
     }
-    // What is so this moment counts, not what was so at the time of the record.
+    // The current state counts, not the one at the time of the record.
     match table.sold_out_flag_get(&product).await? {
         Some(sign) if sign.is_wrong() => {
-            table.stock_sign_set(&product, sign.available <= 0).await?;
+            table.sold_out_flag_set(&product, sign.available <= 0).await?;
             Ok(())
         }
         _ => Ok(()),
@@ -26,7 +27,7 @@ fn may_make_wrong(product: &ProductId, change: &Change) -> Result<bool, Failure>
     if !sk.starts_with(&table::keys::stock(product, "").sk) {
         return Ok(false);
     }
-    // Sales in between, the most of all changes, cost nothing.
+    // Sales in between, the most frequent changes, cost nothing.
     let units = |image: &Option<table::StreamImage>| image.as_ref().map(|i| i.available()).transpose();
     let (before, after) = (units(&change.old)?.unwrap_or_default(), units(&change.new)?.unwrap_or_default());
     Ok(change.old.is_none() || (before <= 0) != (after <= 0))

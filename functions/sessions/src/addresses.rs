@@ -1,4 +1,4 @@
-//! Where a customer's orders go.
+//! A customer's delivery addresses.
 
 use api::{Json, PathId, Problem, RequestKey, Session, idempotency};
 use axum::{
@@ -13,10 +13,10 @@ use crate::{
     wire::{AddressListResponse, AddressRequest, AddressResponse},
 };
 
-/// Addresses a customer can have.
+/// Maximum addresses of a customer.
 const MAX_ADDRESSES: usize = 50;
 
-/// The customer's addresses, at most 50.
+/// Lists the customer's addresses, at most 50.
 #[utoipa::path(get, path = "/users/me/addresses", operation_id = "listAddresses", tag = "customers", security(("session" = [])), responses(
     (status = 200, description = "the addresses", body = AddressListResponse),
 ))]
@@ -26,9 +26,9 @@ pub async fn list(session: Session, Extract(state): Extract<State>) -> Result<im
     Ok(axum::Json(AddressListResponse { items }))
 }
 
-/// Adds an address. With a key, a retry adds no second one.
+/// Adds an address. With an `Idempotency-Key`, a retry does not add a second one.
 #[utoipa::path(post, path = "/users/me/addresses", operation_id = "createAddress", tag = "customers", security(("session" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "a retry with the same one gets the address that is there, with `Idempotency-Replayed: true`")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "A retry with the same key gets the existing address, with `Idempotency-Replayed: true`.")),
     request_body = AddressRequest,
     responses(
         (status = 201, description = "the address was created", body = AddressResponse, headers(("Location"))),
@@ -67,7 +67,7 @@ fn created(address: Address) -> Response {
     (StatusCode::CREATED, location, axum::Json(AddressResponse::from(address))).into_response()
 }
 
-/// The answer where the key has created an address already.
+/// The answer if the key has created an address already.
 fn created_before(there: &Address, asked_for: Address) -> Result<Response, Problem> {
     if *there != asked_for {
         return Err(idempotency::reused());
@@ -82,8 +82,8 @@ fn created_before(there: &Address, asked_for: Address) -> Result<Response, Probl
     params(("addressId" = String, Path)),
     request_body = AddressRequest,
     responses(
-        (status = 200, description = "the address as it is now", body = AddressResponse),
-        (status = 404, description = "`not_found`: there is no such address"),
+        (status = 200, description = "the current address", body = AddressResponse),
+        (status = 404, description = "`not_found`: the address does not exist"),
     ))]
 pub async fn replace(
     session: Session,
@@ -98,12 +98,12 @@ pub async fn replace(
     Ok(axum::Json(AddressResponse::from(address)))
 }
 
-/// Deletes an address. Orders placed before keep it.
+/// Deletes an address. Orders placed before keep their copy.
 #[utoipa::path(delete, path = "/users/me/addresses/{addressId}", operation_id = "deleteAddress", tag = "customers", security(("session" = [])),
     params(("addressId" = String, Path)),
     responses(
         (status = 204, description = "the address is deleted"),
-        (status = 404, description = "`not_found`: there is no such address"),
+        (status = 404, description = "`not_found`: the address does not exist"),
     ))]
 pub async fn delete(
     session: Session,

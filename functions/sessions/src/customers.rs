@@ -1,4 +1,4 @@
-//! Who a customer is.
+//! Customers: registration, profile, name and password.
 
 use api::{
     All, ClientAddress, Context, Device, Json, KnownDevice, MaybeSession, Problem, Session, attach_token, rates,
@@ -19,11 +19,11 @@ use crate::{
     wire::{ChangeCustomerRequest, CustomerResponse, RegisterRequest, TokenResponse},
 };
 
-/// Orders that a profile shows.
+/// Orders in a profile.
 const RECENT_ORDERS: i32 = 5;
 
-/// Registers a customer and opens their session. A guest's token given along keeps its cart and orders: the customer is
-/// the guest's user id from now on.
+/// Registers a customer and opens their session. If a guest's token is sent along, the guest's cart and orders become
+/// the customer's, who keeps the guest's user id.
 #[utoipa::path(post, path = "/users", operation_id = "registerCustomer", tag = "customers", security((), ("session" = [])),
     request_body = RegisterRequest,
     responses(
@@ -43,9 +43,9 @@ pub async fn register(
         (Email::parse(&request.email), Password::choose(&request.password), CustomerName::parse(&request.name))
             .all()?;
     rates::allow(context, |r| vec![r.login_account_address(&email, address), r.login_address(address)]).await?;
-    // Hashed whether or not the e-mail is free: the time it takes tells nothing.
+    // Hashed even if the e-mail is taken, so that the time does not reveal that.
     let hash = state.passwords.hash(password).await.map_err(Problem::internal)?;
-    // An account from before, with the domain as people write it, is the same account.
+    // An older account, with the domain in Unicode, is the same account.
     if let Some(before) = email.in_unicode()
         && context.table.credential_get(&before).await?.is_some()
     {
@@ -80,7 +80,7 @@ fn registration_refused() -> Problem {
     Problem::conflict("registration_refused", "this e-mail cannot be registered; if it is yours, log in")
 }
 
-/// Profile and newest orders, in one read.
+/// Returns the profile and the newest orders.
 #[utoipa::path(get, path = "/users/me", operation_id = "getCustomer", tag = "customers", security(("session" = [])), responses(
     (status = 200, description = "the customer", body = CustomerResponse),
 ))]
@@ -89,12 +89,12 @@ pub async fn me(session: Session, Extract(state): Extract<State>) -> Result<impl
     Ok(axum::Json(CustomerResponse::new(session.uid.to_string(), customer.as_ref(), &orders)))
 }
 
-/// Changes name or password. A new password ends every other session and answers with a new token.
+/// Changes name or password. A new password ends every other session, and the answer contains a new token.
 #[utoipa::path(patch, path = "/users/me", operation_id = "updateCustomer", tag = "customers", security(("session" = [])),
     request_body = ChangeCustomerRequest,
     responses(
-        (status = 200, description = "the customer as they are now", body = CustomerResponse, headers(("Set-Cookie"))),
-        (status = 403, description = "`credentials_invalid`: the current password is wrong. If it is, and the new one is the account's already, an earlier change had no answer: it is made again, and answered as if it were the first"),
+        (status = 200, description = "the current profile", body = CustomerResponse, headers(("Set-Cookie"))),
+        (status = 403, description = "`credentials_invalid`: the current password is wrong. Exception: if the new password is set already, the request repeats an earlier one whose answer was lost, and succeeds"),
         (status = 409, description = "`guest`: register first"),
         (status = 429),
     ))]
@@ -113,7 +113,7 @@ pub async fn change(
         }
         (None, None) => None,
         _ => {
-            let detail = "a new password needs currentPassword and newPassword";
+            let detail = "a new password requires currentPassword and newPassword";
             return Err(Problem::unprocessable("password_incomplete", detail));
         }
     };
@@ -124,7 +124,7 @@ pub async fn change(
 
     let mut change = None;
     if let Some((current, new)) = passwords {
-        // By the session: strangers have none, so their guesses do not count here.
+        // Counted by session: others have none, so their guesses do not count here.
         rates::allow(context, |rates| vec![rates.password_change(&session)]).await?;
         change = Some(verify_password(&state, &session, &customer.email, current, new).await?);
     }
@@ -134,7 +134,7 @@ pub async fn change(
         }
         customer.name = name;
     }
-    // Last, because the answer carries the only token that works afterwards.
+    // Last, because the answer contains the only valid token.
     let token = match change {
         Some(change) => Some(change_password(context, &customer.email, change, device).await?),
         None => None,
@@ -154,14 +154,14 @@ pub async fn change(
     Ok(response)
 }
 
-/// A password that may be changed: the credential that was verified, and the hash that takes its place.
+/// A verified password change: the credential that was verified, and the new hash.
 struct PasswordChange {
     verified: Credential,
     hash: String,
 }
 
-/// Whether the current password is right. Where it is not, but the new one is stored already, an earlier request came to
-/// its change and no answer of it to the customer: that change is carried out again.
+/// Whether the current password is right. If it is not, but the new one is stored already, an earlier request was
+/// carried out and its answer was lost: the change is carried out again.
 async fn verify_password(
     state: &State,
     session: &Session,
@@ -173,7 +173,7 @@ async fn verify_password(
     let stored = || Some(verified.password_hash.clone());
     let is_wrong = |verdict| verdict == Verdict::Wrong;
     if is_wrong(state.passwords.verify(current, stored()).await.map_err(Problem::internal)?) {
-        // A second guess in one request, and counted as one.
+        // A second guess in one request, counted as one.
         rates::allow(&state.context, |rates| vec![rates.password_change(session)]).await?;
         if is_wrong(state.passwords.verify(new, stored()).await.map_err(Problem::internal)?) {
             return Err(wrong_password());
@@ -185,8 +185,8 @@ async fn verify_password(
     Ok(PasswordChange { verified, hash })
 }
 
-/// Stores the new password, ends everything that was opened under the old one, and opens a session for this device. The
-/// token, and when it ends.
+/// Stores the new password, ends everything that was opened under the old one, and opens a session for this device.
+/// Returns the token, and when it expires.
 async fn change_password(
     context: &Context,
     email: &Email,
@@ -204,7 +204,7 @@ async fn change_password(
             Err(LoginError::Store(error @ StoreError::OutcomeUnknown(_))) => Some(error),
             Err(LoginError::Store(error)) => return Err(error.into()),
         };
-        // The session is of the same transaction: if it is there, it happened.
+        // The session is in the same transaction: if it exists, the change was made.
         if let Some(error) = lost {
             return match context.table.session_get(&new.uid, &new.id).await? {
                 Some(_) => opened,
@@ -212,7 +212,7 @@ async fn change_password(
             };
         }
         verified = context.table.credential_get(email).await?.ok_or_else(wrong_password)?;
-        // Changed by somebody else meanwhile: then the current password is another one by now.
+        // Changed by another request meanwhile: then the current password is a different one by now.
         if verified.password_hash != before {
             return Err(wrong_password());
         }

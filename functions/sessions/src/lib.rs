@@ -1,4 +1,4 @@
-//! Sessions and customers: guests, registration, login, and what a customer keeps about themselves.
+//! Sessions and customers: guests, registration, login, profile and addresses.
 
 mod addresses;
 mod customers;

@@ -4,17 +4,17 @@ use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Versio
 use domain::Password;
 use tokio::sync::Semaphore;
 
-/// OWASP's first choice for Argon2id: 19 MiB, two passes, one lane.
+/// OWASP's recommended parameters for Argon2id: 19 MiB, two passes, one lane.
 /// <https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html#argon2id>
 const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// Hashes and verifies passwords, one at a time in each environment, so that memory stays bounded whatever arrives.
+/// Hashes and verifies passwords, one at a time in each environment, so that memory stays bounded under any load.
 #[derive(Debug, Clone)]
 pub struct Passwords(Arc<Semaphore>);
 
-/// What comparing a password told.
+/// The result of comparing a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     Wrong,
@@ -45,8 +45,8 @@ impl Passwords {
         self.one_at_a_time(move || Ok(argon2().hash_password(password.as_bytes())?.to_string())).await
     }
 
-    /// Compares with a stored hash. Without one, as long a time is spent on a hash of nothing, so that an unknown
-    /// e-mail takes as long as a wrong password.
+    /// Compares with a stored hash. Without one, the same time is spent on a dummy hash, so that an unknown e-mail
+    /// takes as long as a wrong password.
     pub async fn verify(&self, password: Password, stored: Option<String>) -> Result<Verdict, PasswordError> {
         self.one_at_a_time(move || {
             let Some(stored) = stored else {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_password_verifies_from_a_device_that_composes_its_letters_and_from_one_that_does_not() {
+    async fn a_password_verifies_in_composed_and_decomposed_form() {
         let passwords = Passwords::default();
         let (composed, decomposed) = ("mañana grün 12", "man\u{303}ana gru\u{308}n 12");
         let today = passwords.hash(password(composed)).await.unwrap();
@@ -114,13 +114,13 @@ mod tests {
 
         assert_eq!(verdict(decomposed, &today).await, Verdict::Right);
         assert_eq!(verdict(composed, &today).await, Verdict::Right);
-        // Asked to be renewed, so that the next login may come from the other device.
+        // Marked for rehashing, so that the next login may come from the other device.
         assert_eq!(verdict(decomposed, &before).await, Verdict::RightButWeak);
         assert_eq!(verdict("man\u{303}ana grun 12", &before).await, Verdict::Wrong);
     }
 
     #[tokio::test]
-    async fn a_hash_with_weaker_parameters_asks_to_be_renewed() {
+    async fn a_hash_with_weaker_parameters_is_marked_for_rehashing() {
         let params = Params::new(8_192, 1, 1, None).unwrap();
         let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let hash = weak.hash_password(b"correct horse").unwrap().to_string();

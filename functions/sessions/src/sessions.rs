@@ -1,4 +1,4 @@
-//! Opening sessions, keeping them, ending them.
+//! Opening, refreshing and ending sessions.
 
 use api::{
     All, ClientAddress, Context, Device, DeviceCookie, Json, KnownDevice, MaybeSession, NoBody, PathId, Problem,
@@ -18,14 +18,14 @@ use crate::{
     wire::{LoginRequest, SessionListResponse, SessionResponse, TokenResponse},
 };
 
-/// Tries before a login that keeps meeting changed carts or sessions is given up on.
+/// Attempts before a login that keeps conflicting with changed carts or sessions is given up.
 pub const MAX_ATTEMPTS: usize = 5;
 
-/// Opens a session without credentials: a cart and orders of one's own, for 30 days.
+/// Opens a guest session, with a cart and orders of its own, for 30 days.
 #[utoipa::path(post, path = "/sessions/guest", operation_id = "openGuestSession", tag = "sessions", security(()), responses(
     (status = 201, description = "the session is open", body = TokenResponse, headers(("Set-Cookie"))),
     (status = 429),
-    (status = 400, description = "`body_invalid`, `json_invalid`: it takes no body"),
+    (status = 400, description = "`body_invalid`, `json_invalid`: the route takes no body"),
     (status = 413, description = "`body_too_large`"),
     (status = 415, description = "`media_type_unsupported`"),
 ))]
@@ -43,7 +43,8 @@ pub async fn guest(
     Ok(opened(context, &token, &new))
 }
 
-/// Logs a customer in. A token that is sent along is revoked; the cart of a guest's session becomes the customer's, once.
+/// Logs a customer in. A token that is sent along is revoked; if it is a guest's, the guest's cart is merged into the
+/// customer's, once.
 #[utoipa::path(post, path = "/sessions", operation_id = "logIn", tag = "sessions", security((), ("session" = [])),
     request_body = LoginRequest,
     responses(
@@ -65,12 +66,12 @@ pub async fn login(
     let (email, password) = (email, Password::attempt(&request.password)).all()?;
     let tokens = [request.device_token.as_deref(), cookie.as_deref()];
     let known = KnownDevice::recognise(context, &email, tokens.into_iter().flatten());
-    // Before the hash: what is limited must not cost memory and time.
+    // Before hashing: a rejected attempt must not cost memory and time.
     rates::allow_login(context, &email, address, known.as_ref()).await?;
 
     let found = context.table.credential_find(&forms).await?;
     if found.is_none() {
-        // An address that cannot be one is said to be none, unless there is an account from before.
+        // An invalid address is refused as such, unless there is an older account with it.
         Email::parse(&request.email)?;
     }
     let stored = found.as_ref().map(|(_, credential)| credential.password_hash.clone());
@@ -89,19 +90,24 @@ pub async fn login(
     Ok(opened_by_password(context, &token, &new, &email, &known))
 }
 
-/// Hashes a password again with the parameters of today. The session is open already: if this fails, the next login does
-/// it, and a change of the password meanwhile wins.
+/// Hashes a password again with today's parameters. The session is open already: if this fails, the next login repeats
+/// it, and a concurrent password change wins.
 async fn renew_hash(state: &State, email: &Email, credential: &Credential, password: Password) {
     let renewed = match state.passwords.hash(password).await {
         Ok(renewed) => renewed,
-        Err(error) => return tracing::warn!(cause = error_chain(&error), "a weak hash stays until the next login"),
+        Err(error) => {
+            return tracing::warn!(
+                cause = error_chain(&error),
+                "a hash with weaker parameters stays until the next login"
+            );
+        }
     };
     if let Err(error) = state.context.table.credential_replace(email, credential, &renewed).await {
-        tracing::warn!(cause = error_chain(&error), "a weak hash stays until the next login");
+        tracing::warn!(cause = error_chain(&error), "a hash with weaker parameters stays until the next login");
     }
 }
 
-/// Opens the session, with the guest's cart; decides anew whenever cart or sessions changed meanwhile.
+/// Opens the session, with the guest's cart; decides again whenever cart or sessions changed meanwhile.
 async fn open(
     context: &Context,
     new: &NewSession,
@@ -131,7 +137,7 @@ fn wrong_credentials() -> Problem {
 /// Rotates the session's token. The expiry is unchanged, and the old token is revoked.
 #[utoipa::path(post, path = "/sessions/refresh", operation_id = "refreshSession", tag = "sessions", security(("session" = [])), responses(
     (status = 201, description = "the session has a new token; the old one is revoked", body = TokenResponse, headers(("Set-Cookie"))),
-    (status = 400, description = "`body_invalid`, `json_invalid`: it takes no body"),
+    (status = 400, description = "`body_invalid`, `json_invalid`: the route takes no body"),
     (status = 413, description = "`body_too_large`"),
     (status = 415, description = "`media_type_unsupported`"),
 ))]
@@ -146,7 +152,7 @@ pub async fn refresh(
     new.lifetime = session.lifetime.renew(session.kind, new.created_at);
     match context.table.session_replace(&new, &session.id).await {
         Ok(()) => Ok(opened(context, &token, &new)),
-        // Ended meanwhile, by a logout or another refresh: what has ended is not renewed.
+        // Ended meanwhile, by a logout or another refresh: an ended session is not refreshed.
         Err(LoginError::Changed | LoginError::CredentialChanged) => {
             Err(Problem::unauthorized("session_invalid", "the session has ended"))
         }
@@ -154,7 +160,7 @@ pub async fn refresh(
     }
 }
 
-/// The customer's open sessions, at most ten.
+/// Lists the customer's open sessions, at most ten.
 #[utoipa::path(get, path = "/sessions", operation_id = "listSessions", tag = "sessions", security(("session" = [])), responses(
     (status = 200, description = "the open sessions of the customer", body = SessionListResponse),
 ))]
@@ -164,7 +170,7 @@ pub async fn list(session: Session, Extract(state): Extract<State>) -> Result<im
     Ok(axum::Json(SessionListResponse { items }))
 }
 
-/// Ends the session that the request is sent with.
+/// Logs out: ends the session of this request.
 #[utoipa::path(delete, path = "/sessions/current", operation_id = "logOut", tag = "sessions", security(("session" = [])), responses(
     (status = 204, description = "the session has ended", headers(("Set-Cookie"))),
 ))]
@@ -175,10 +181,10 @@ pub async fn revoke_current(session: Session, Extract(state): Extract<State>) ->
 
 /// Ends one of the customer's sessions.
 #[utoipa::path(delete, path = "/sessions/{sessionId}", operation_id = "endSession", tag = "sessions", security(("session" = [])),
-    params(("sessionId" = String, Path, description = "from `GET /sessions`")),
+    params(("sessionId" = String, Path, description = "The id, from `GET /sessions`.")),
     responses(
         (status = 204, description = "the session has ended", headers(("Set-Cookie"))),
-        (status = 404, description = "`not_found`: there is no such session"),
+        (status = 404, description = "`not_found`: the session does not exist"),
     ))]
 pub async fn revoke(
     session: Session,
@@ -191,16 +197,16 @@ pub async fn revoke(
     Ok(if id == session.id { logged_out() } else { StatusCode::NO_CONTENT.into_response() })
 }
 
-/// Ends every session of the customer.
+/// Ends all sessions of the customer.
 #[utoipa::path(delete, path = "/sessions", operation_id = "endAllSessions", tag = "sessions", security(("session" = [])), responses(
-    (status = 204, description = "every session of the customer has ended", headers(("Set-Cookie"))),
+    (status = 204, description = "all sessions of the customer have ended", headers(("Set-Cookie"))),
 ))]
 pub async fn revoke_all(session: Session, Extract(state): Extract<State>) -> Result<Response, Problem> {
     state.context.table.session_revoke_all(&session.uid, state.context.clock.now()).await?;
     Ok(logged_out())
 }
 
-/// A token and the session it will open.
+/// A token and its session, to be opened.
 pub fn issue(context: &Context, uid: &UserId, kind: SessionKind, device: String) -> (Token, NewSession) {
     let token = Token::issue(uid);
     let created_at = context.clock.now();

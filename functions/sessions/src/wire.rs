@@ -10,14 +10,14 @@ use utoipa::ToSchema;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterRequest {
-    /// An address that mail can be sent to: ASCII before the `@`, and after it the name of a mail domain. An internationalised
-    /// domain may be sent either way, and is kept in ASCII.
+    /// The customer's e-mail address: ASCII before the `@`, and a mail domain after it. An internationalised domain is
+    /// accepted in Unicode or ASCII, and stored in ASCII.
     #[schema(value_type = schema::Email, example = "ann@example.com")]
     pub email: String,
-    /// 8 to 128 characters in NFKC, none of the common ones.
+    /// 8 to 128 characters in NFKC, not a common password.
     #[schema(value_type = schema::NewPassword)]
     pub password: String,
-    /// 1 to 100 characters, none of them invisible; kept in NFC.
+    /// 1 to 100 characters, none of them invisible; stored in NFC.
     #[schema(value_type = schema::CustomerName, example = "Ann")]
     pub name: String,
 }
@@ -29,12 +29,12 @@ pub struct LoginRequest {
     pub email: String,
     #[schema(value_type = schema::Password)]
     pub password: String,
-    /// From an earlier answer, for clients that keep no cookies: the login then does not wait for guesses that others made
-    /// at this account. One that is expired or of another account is ignored.
+    /// The device token of an earlier answer, for clients without cookies: guesses of others at this account's password
+    /// then do not slow this login down. An expired one, or one of another account, is ignored.
     pub device_token: Option<String>,
 }
 
-/// An opened session. The token is shown this once and stored nowhere.
+/// An opened session. The token is only shown here and is not stored.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenResponse {
@@ -42,11 +42,11 @@ pub struct TokenResponse {
     pub token: String,
     #[schema(value_type = schema::UserId)]
     pub user_id: String,
-    /// When the session ends at the latest. RFC 3339, UTC.
+    /// The absolute expiry of the session. RFC 3339, UTC.
     #[schema(value_type = schema::Timestamp)]
     pub expires_at: String,
-    /// Makes this device known to the account for 180 days, where a password opened the session: send it with the next
-    /// login. Browsers have it as the cookie `__Host-device`. It opens nothing by itself.
+    /// Makes this device known to the account for 180 days, if the session was opened with a password: send it with the
+    /// next login. Browsers have it as the cookie `__Host-device`. It does not give access to anything.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
     pub device_token: Option<String>,
@@ -66,7 +66,7 @@ pub struct SessionResponse {
     pub device: String,
     #[schema(value_type = schema::Timestamp)]
     pub created_at: String,
-    /// Whether it is the one that asks.
+    /// Whether it is the session of this request.
     pub current: bool,
 }
 
@@ -75,7 +75,7 @@ pub struct SessionResponse {
 pub struct CustomerResponse {
     #[schema(value_type = schema::UserId)]
     pub user_id: String,
-    /// Whether there are no credentials yet: then name, e-mail and since when are missing.
+    /// Whether the customer is a guest: then name, e-mail and registration time are missing.
     pub guest: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
@@ -89,9 +89,9 @@ pub struct CustomerResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schema::Timestamp, required = false)]
     pub created_at: Option<String>,
-    /// The newest five; `GET /orders` lists them all.
+    /// The newest five; `GET /orders` lists all.
     pub recent_orders: Vec<RecentOrderResponse>,
-    /// A new token, after a change of password: every other session has ended.
+    /// A new token, after a change of the password: every other session has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
     pub token: Option<String>,
@@ -118,15 +118,14 @@ pub struct RecentOrderResponse {
 pub struct ChangeCustomerRequest {
     #[schema(value_type = Option<schema::CustomerName>)]
     pub name: Option<String>,
-    /// Needed to set a new password.
+    /// Required to set a new password.
     #[schema(value_type = Option<schema::Password>)]
     pub current_password: Option<String>,
     #[schema(value_type = Option<schema::NewPassword>)]
     pub new_password: Option<String>,
 }
 
-/// Each line has 1 to 200 characters, none of them invisible. Of the fields that may be missing, an empty text is as good as
-/// a missing one.
+/// Each line has 1 to 200 characters, none of them invisible. In an optional field, an empty text counts as absent.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AddressRequest {
@@ -145,7 +144,8 @@ pub struct AddressRequest {
     /// ISO 3166-1 alpha-2, or `XK` for Kosovo. The United Kingdom is `GB`.
     #[schema(value_type = schema::CountryCode, example = "GB")]
     pub country: String,
-    /// For the carrier: 4 to 20 digits, with a `+` in front or not, and spaces, `-`, `.`, `/`, `(` and `)` between them.
+    /// For the carrier: 4 to 20 digits, optionally with a leading `+`, and spaces, `-`, `.`, `/`, `(` and `)` between
+    /// them.
     #[schema(value_type = Option<schema::Phone>, example = "+44 117 496 0123")]
     pub phone: Option<String>,
 }

@@ -1,8 +1,8 @@
-//! The sweeper: once a minute it looks after orders with something open. Holds that ran out and payments without an
-//! answer are asked about at the provider, then confirmed or given up; refunds that are still owed are paid. Orders whose
-//! payment is disputed are counted, once a day, for an alarm. In the time that is left, categories are renamed.
+//! The sweeper: once a minute it processes orders with something open. For expired holds and payments without an answer
+//! it asks the provider, then confirms the order or gives it up; it pays refunds that are still owed. Orders whose
+//! payment is disputed are counted, once a day, for an alarm. In the remaining time, categories are renamed.
 //!
-//! Any number of runs may overlap. Each step is the saga's, which writes on condition of the order's version.
+//! Any number of runs may overlap. Each step is one of the saga, which writes conditionally on the order's version.
 
 mod renames;
 
@@ -14,10 +14,10 @@ use saga::{Saga, SagaError, TimeBudget};
 use serde::Serialize;
 use table::{StoreError, error_chain};
 
-/// Orders that one run looks after, soonest due first; the next run takes the next ones.
+/// Orders in one run, soonest due first; the next run takes the next ones.
 const MAX_ORDERS: i32 = 100;
 
-/// Orders asked about at once: a provider takes a second an order, a minute has sixty.
+/// Orders processed concurrently: a provider takes about a second for an order, and a run has a minute.
 const CONCURRENCY: usize = 8;
 
 #[derive(Clone)]
@@ -26,19 +26,19 @@ pub struct State {
     clock: Clock,
 }
 
-/// A hold is looked after a minute after it ran out at the latest, as long as the sweeper runs and keeps up.
+/// A hold is processed at most a minute after it expired, as long as the sweeper runs and keeps up.
 const OVERDUE_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct SweepReport {
     /// Orders that had something open.
     pub due: usize,
-    /// Of these, holds that ran out over five minutes ago: nobody looked after them in time.
+    /// Of these, holds that expired over five minutes ago: the sweeper was late.
     pub overdue: usize,
     /// Paid after all.
     pub confirmed: usize,
-    /// Given up; the stock went back.
+    /// Given up; the stock was released.
     pub released: usize,
     /// Owed refunds that were paid, or that the provider will never pay.
     pub refunded: usize,
@@ -48,16 +48,16 @@ pub struct SweepReport {
     pub unknown: usize,
     /// Orders whose payment the customer's bank disputes, of those that were due.
     pub disputed: usize,
-    /// The table could not be used, for an order or for a product of a rename; the next run tries again.
+    /// Failures of the table, for an order or for a product of a rename; the next run tries again.
     pub failed: usize,
-    /// Not begun, because too little time was left.
+    /// Not started, because too little time was left.
     pub left: usize,
     /// Products that were moved because their category is renamed.
     pub moved: usize,
 }
 
 impl SweepReport {
-    /// What alarms go by, under the names of the metrics.
+    /// The counts that alarms use, with the names of the metrics.
     pub fn metrics(&self) -> [(&'static str, f64); 3] {
         let count = |orders: usize| u32::try_from(orders).map_or(f64::MAX, f64::from);
         [
@@ -75,7 +75,7 @@ enum Outcome {
     Waiting,
     /// As `Waiting`, for the outcome of a payment.
     Unknown,
-    /// Nothing is to be done here: staff have to.
+    /// Nothing for the sweeper to do: staff have to act.
     Disputed,
     Failed,
     Left,
@@ -87,14 +87,14 @@ impl State {
     }
 }
 
-/// Looks after what is due. `deadline` is when the invocation is cut off.
+/// Processes what is due. `deadline` is when the invocation ends.
 ///
 /// # Errors
-/// The list of what is due cannot be read. What happens to one order keeps no other from being looked after.
+/// The list of due orders cannot be read. A failure of one order does not stop the others.
 pub async fn sweep(state: &State, deadline: Option<Timestamp>) -> Result<SweepReport, StoreError> {
     let now = state.clock.now();
     let due = state.saga.table().order_list_due(Timestamp::UNIX_EPOCH, now, MAX_ORDERS).await?;
-    // The index may lag behind: an order may have been looked after, or put off, meanwhile.
+    // The index may lag: an order may have been processed, or postponed, meanwhile.
     let due: Vec<_> = due.into_iter().filter(|order| order.due_at.is_some_and(|at| at <= now)).collect();
     let is_overdue =
         |o: &&Order| o.state == OrderState::PendingPayment && o.due_at.is_some_and(|at| at + OVERDUE_AFTER <= now);
@@ -127,7 +127,7 @@ pub async fn sweep(state: &State, deadline: Option<Timestamp>) -> Result<SweepRe
             swept.moved = renamed.moved;
             swept.failed += renamed.failed;
         }
-        // It keeps no order from being looked after, and is gone on with by the next run.
+        // A failure here does not stop the orders, and the next run continues.
         Err(error) => {
             tracing::error!(error = error_chain(&error), "categories could not be renamed");
             swept.failed += 1;
@@ -155,14 +155,14 @@ async fn look_after(state: &State, order: Order, deadline: Option<Timestamp>) ->
         Ok(_) => Outcome::Confirmed,
         Err(SagaError::NoTime) => Outcome::Left,
         Err(error) => {
-            tracing::error!(order = %due.id, error = error_chain(&error), "an order could not be looked after");
+            tracing::error!(order = %due.id, error = error_chain(&error), "an order could not be processed");
             put_off(state, &due, now).await;
             Outcome::Failed
         }
     }
 }
 
-/// Staff have to answer a dispute. It is logged and counted again every day until the provider reports its end.
+/// Staff have to respond to a dispute. It is logged and counted again every day until the provider reports its end.
 const REMINDED_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
 async fn remind(state: &State, order: &Order, now: Timestamp) -> Outcome {
@@ -177,8 +177,8 @@ async fn remind(state: &State, order: &Order, now: Timestamp) -> Outcome {
 /// The longest an order waits to be asked about again, once the provider answers.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_mins(4);
 
-/// An order whose provider stays silent is asked about after as long as it has waited already, at least a minute and at
-/// most four, so that it keeps no other from being looked after.
+/// An order whose provider does not answer is asked about again after as long as it has waited already, at least a
+/// minute and at most four, so that it does not keep the others from being processed.
 async fn put_off(state: &State, order: &Order, now: Timestamp) -> Outcome {
     let became = if order.state.awaits_payment() { Outcome::Unknown } else { Outcome::Waiting };
     if order.due_at.is_some_and(|at| at > now) {
@@ -192,6 +192,6 @@ async fn put_off(state: &State, order: &Order, now: Timestamp) -> Outcome {
 
 async fn postpone(state: &State, order: &Order, due_at: Timestamp) {
     if let Err(error) = state.saga.table().order_postpone(order, due_at).await {
-        tracing::warn!(order = %order.id, error = error_chain(&error), "an order could not be put off");
+        tracing::warn!(order = %order.id, error = error_chain(&error), "an order could not be postponed");
     }
 }

@@ -1,4 +1,4 @@
-//! The sweeper Lambda: start-up only. What the schedule sends is not looked at.
+//! The sweeper Lambda: start-up only. The content of the schedule's event is ignored.
 
 use api::{Clock, telemetry::Metrics};
 use lambda_runtime::Error;

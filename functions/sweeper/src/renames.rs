@@ -1,34 +1,34 @@
-//! Categories that are being renamed: their products are moved, one rename after another.
+//! Renames of categories: their products are moved, one rename after another.
 //!
-//! Nothing is remembered of how far a run came but the products themselves: whatever is not in the old category any more
-//! is done. So a run may be cut off anywhere, and two may overlap.
+//! The progress of a run is in the products only: whatever is not in the old category any more is done. So a run may
+//! end anywhere, and two may overlap.
 
 use domain::{Category, CategoryPath, CategoryRename, MAX_CATEGORY_DEPTH, Timestamp};
 use futures::{StreamExt as _, stream};
 use jiff::SignedDuration;
 use table::{CategoryDeleteError, Moving, Shown, StoreError, Table, error_chain};
 
-/// Products moved at once.
+/// Products moved concurrently.
 const CONCURRENCY: usize = 16;
 
-/// With less time left than this nothing is begun any more.
+/// With less time left than this nothing more is started.
 const ENOUGH: SignedDuration = SignedDuration::from_secs(5);
 
-/// Categories of the old name that one run removes.
-const MOST_REMOVED: usize = 5_000;
+/// Categories of the old path that one run removes.
+const MAX_REMOVED: usize = 5_000;
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Renamed {
     pub moved: usize,
-    /// Products that the table could not be used for; the next run tries again.
+    /// Products that failed because of the table; the next run tries again.
     pub failed: usize,
 }
 
-/// Goes on with the rename that was asked for first. `has_time` is asked before each round whether another may begin.
+/// Continues the oldest open rename. `has_time` is asked before each round whether another may start.
 ///
 /// # Errors
-/// The table cannot be used. The next run goes on.
+/// The table cannot be used. The next run continues.
 pub async fn go_on(
     table: &Table,
     now: Timestamp,
@@ -44,7 +44,7 @@ pub async fn go_on(
             return Ok(all);
         }
         let old_is_gone = remove_old(table, &rename).await?;
-        // The numbers of products follow the stream, and may be behind. Where products stay, so does their category.
+        // The numbers of products lag behind the stream. A category in which products stay is not removed.
         if !old_is_gone && pass.left == 0 && !rename.has_waited(now) {
             return Ok(all);
         }
@@ -54,16 +54,16 @@ pub async fn go_on(
     Ok(all)
 }
 
-/// What became of the products of one pass.
+/// The result for the products of one pass.
 #[derive(Default)]
 struct Pass {
     moved: usize,
     failed: usize,
-    /// Products that cannot be moved: their new path would have too many levels, or they do not read back.
+    /// Products that cannot be moved: their new path would have too many levels, or they are malformed.
     left: u64,
 }
 
-/// Moves what is in the old category, from the first product to the last. Says whether it came to the last.
+/// Moves the products of the old category, from the first to the last. Returns whether it reached the last.
 async fn move_products(
     table: &Table,
     rename: &CategoryRename,
@@ -82,7 +82,7 @@ async fn move_products(
                 async move {
                     match id {
                         Some(id) => table.product_category_move(&id, rename, now).await,
-                        // An entry of the index without a product's id is none of a product.
+                        // An entry of the index without a product's id is not a product.
                         None => Ok(Moving::Elsewhere),
                     }
                 }
@@ -116,7 +116,7 @@ async fn move_products(
     }
 }
 
-/// Removes the old category and those below it, the deepest first, as far as they are empty. Says whether all are gone.
+/// Removes the old category and those below it, the deepest first, if they are empty. Returns whether all are removed.
 async fn remove_old(table: &Table, rename: &CategoryRename) -> Result<bool, StoreError> {
     let mut all_gone = true;
     for path in old_categories(table, &rename.from).await? {
@@ -135,7 +135,7 @@ async fn old_categories(table: &Table, from: &CategoryPath) -> Result<Vec<Catego
     let mut at = 0;
     while let Some(parent) = found.get(at).filter(|parent| parent.depth() < MAX_CATEGORY_DEPTH).cloned() {
         let mut after = None;
-        while found.len() < MOST_REMOVED {
+        while found.len() < MAX_REMOVED {
             let page = table.category_list_children(&parent, Shown::All, 100, after.as_ref()).await?;
             found.extend(page.items.into_iter().map(|Category { path, .. }| path));
             after = page.next;

@@ -115,7 +115,7 @@ fn cors(shape: &Shape) -> Vec<String> {
     let compared = [
         ("allowHeaders", names(&edge::SENT_BY_PAGES)),
         ("exposeHeaders", names(&edge::READ_BY_PAGES)),
-        ("maxAge", json!(edge::PREFLIGHT_KEPT.as_secs())),
+        ("maxAge", json!(edge::PREFLIGHT_MAX_AGE.as_secs())),
     ];
     let differs = compared.into_iter().filter(|(name, code)| normal(&said[*name]) != normal(code));
     let how = "change the templates as shared/api/src/edge.rs";

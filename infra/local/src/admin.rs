@@ -9,7 +9,7 @@ use crate::StackError;
 
 const DEFAULT_EMAIL: &str = "admin@shop.example";
 
-/// Who may do what only staff may.
+/// The admin account of a new stack.
 #[derive(Clone)]
 pub struct AdminAccount {
     pub email: Email,
@@ -22,12 +22,12 @@ impl std::fmt::Debug for AdminAccount {
     }
 }
 
-/// What became of the admin account at start.
+/// The admin account after the start.
 #[derive(Clone, PartialEq, Eq)]
 pub enum AdminOutcome {
-    /// The account is there, from before or as it was given.
+    /// The account exists, from before or as it was given.
     Known,
-    /// Made up now; the password is told this once.
+    /// Created now; the password is shown only here.
     Made { email: String, password: String },
 }
 
@@ -37,11 +37,11 @@ impl std::fmt::Debug for AdminOutcome {
     }
 }
 
-/// Says who was made up as the admin, with which password.
+/// Reports the created admin and its password.
 pub type AnnounceAdmin = fn(email: &str, password: &str) -> io::Result<()>;
 
-/// Makes sure there is an admin: the given one, or one of our own making. That one is announced before it is stored: if
-/// this is interrupted in between, the next start makes up another; the other way round, nobody would know the password.
+/// Makes sure that there is an admin: the given one, or a new one. A new one is reported before it is stored: if this
+/// is interrupted in between, the next start creates another; in the other order the password would be lost.
 pub async fn ensure(
     table: &Table,
     clock: &Clock,
@@ -62,7 +62,9 @@ pub async fn ensure(
         let known = table.customer_get(&credential.uid).await?;
         return match known.is_some_and(|customer| customer.role == Role::Admin) {
             true => Ok(AdminOutcome::Known),
-            false => Err(failed(&Invalid::new("ADMIN_EMAIL", "not_admin", "belongs to a customer who is no admin"))),
+            false => {
+                Err(failed(&Invalid::new("ADMIN_EMAIL", "not_admin", "belongs to a customer who is not an admin")))
+            }
         };
     }
     let hash = sessions::Passwords::default().hash(account.password).await;

@@ -1,5 +1,5 @@
-//! Connections of clients to the gateway: how many there are, how long a request may take to arrive, and what becomes of a
-//! body that nobody read.
+//! Connections of clients to the gateway: their number, how long a request may take to arrive, and what happens to a
+//! body that was not read.
 
 use std::{
     convert::Infallible,
@@ -34,34 +34,34 @@ use tokio::{
 };
 use tower::{Service, ServiceExt as _};
 
-use crate::told_to_stop;
+use crate::stop_requested;
 
-/// What clients of the gateway may use.
+/// Limits for clients of the gateway.
 #[derive(Debug, Clone, Copy)]
 pub struct ConnectionLimits {
-    /// Connections at once. Another one is answered 503 and closed.
+    /// Maximum concurrent connections. Another one is answered 503 and closed.
     pub most: usize,
-    /// Until the head of a request is there. A connection that is kept alive is closed after as long without one.
+    /// Timeout of the head of a request. An idle connection is closed after the same time.
     pub head: Duration,
-    /// From then until its body is there.
+    /// Timeout of the body, from then on.
     pub body: Duration,
 }
 
 impl Default for ConnectionLimits {
     fn default() -> Self {
-        // A process may have 1,024 files open on many machines, and the engine and the SDK need some.
+        // On many machines a process may open 1,024 files, and the engine and the SDK need some.
         Self { most: 512, head: Duration::from_secs(30), body: Duration::from_secs(30) }
     }
 }
 
-/// The most of a body that is read only to be dropped: as much as API Gateway takes at all.
+/// Maximum bytes of a body that are read only to be dropped: the limit of API Gateway.
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html>
 const DRAINED_BYTES: u64 = 10 * 1024 * 1024;
 
 /// How long an answer waits for the rest of a body that it does not need.
 const DRAINED_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long a client that is turned away may take to read why.
+/// How long a rejected client may take to read the answer.
 const REFUSED_WITHIN: Duration = Duration::from_secs(1);
 
 /// Serves a router until the stack stops.
@@ -74,9 +74,9 @@ pub fn serve(
 ) {
     servers.spawn(async move {
         let (places, graceful) = (Arc::new(Semaphore::new(limits.most)), GracefulShutdown::new());
-        // With this task end all connections, as when the stack is dropped.
+        // All connections end with this task, as when the stack is dropped.
         let mut connections = JoinSet::new();
-        let mut stop = pin!(told_to_stop(stopped));
+        let mut stop = pin!(stop_requested(stopped));
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -86,7 +86,7 @@ pub fn serve(
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // Out of files, most likely: some are given back soon.
+                    // Most likely too many open files: some are closed soon.
                     tracing::warn!(%error, "a connection could not be accepted");
                     sleep(Duration::from_millis(100)).await;
                     continue;
@@ -103,7 +103,7 @@ pub fn serve(
                 http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(answers)).into_owned();
             let connection = graceful.watch(connection);
             connections.spawn(async move {
-                // A client that breaks off, or is too slow, is no concern of the others.
+                // A client that disconnects, or is too slow, does not affect the others.
                 if let Err(error) = connection.await {
                     tracing::debug!(%error, "a connection ended");
                 }
@@ -115,8 +115,8 @@ pub fn serve(
     });
 }
 
-/// Says that there are too many connections, and waits until the client has closed its side: closing first, with a request
-/// unread, would make its system throw the answer away.
+/// Answers that there are too many connections, and waits until the client has closed its side: closing first, with a
+/// request unread, would make the client's system discard the answer.
 async fn refuse(mut stream: TcpStream) -> std::io::Result<()> {
     let body = r#"{"type":"about:blank","title":"Service Unavailable","status":503,"code":"busy","detail":"too many connections; try again"}"#;
     let head = format!(
@@ -132,7 +132,7 @@ async fn refuse(mut stream: TcpStream) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Answers the requests of one connection.
+/// Serves the requests of one connection.
 #[derive(Clone)]
 struct Answers {
     router: Router,
@@ -164,7 +164,7 @@ where
         Box::pin(async move {
             let mut response = router.oneshot(request).await?;
             let rest = returned.lock().unwrap_or_else(PoisonError::into_inner).take();
-            // Otherwise it is still being read, by whatever makes the answer's own body.
+            // Otherwise the code that creates the answer's own body is still reading it.
             if let Some(rest) = rest
                 && !rest.drained(waits_to_send).await
             {
@@ -175,7 +175,7 @@ where
     }
 }
 
-/// Where a body comes back to once no handler has it any more.
+/// Returns a body to the connection once no handler has it any more.
 type Returned = Arc<Mutex<Option<Arriving>>>;
 
 /// A body that is lent to the router.
@@ -213,7 +213,7 @@ impl HttpBody for Lent {
     }
 }
 
-/// A body that has to be there in time.
+/// A body with a timeout.
 struct Arriving {
     body: Body,
     late: Pin<Box<Sleep>>,
@@ -226,8 +226,8 @@ impl Arriving {
         Self { body, late: Box::pin(sleep_until(Instant::now() + within)), begun: false, ended: false }
     }
 
-    /// Reads and drops what is left of it, so that the next request of the connection can be read. False if that is too
-    /// much, too slow, or nothing would come, because the client waits to be told to send it.
+    /// Reads and drops the rest of a body, so that the next request of the connection can be read. False if the rest is
+    /// too large, too slow, or would never come because the client waits for `100 Continue`.
     async fn drained(mut self, waits_to_send: bool) -> bool {
         if self.is_end_stream() {
             return true;

@@ -1,4 +1,4 @@
-//! The functions that the table's stream is delivered to.
+//! The functions that consume the table's stream.
 
 use std::{path::Path, sync::Arc};
 
@@ -13,21 +13,21 @@ use crate::{
     mapping::{Checkpoints, Consumer, Handler, Source, Target},
 };
 
-/// Who mail on this machine comes from.
+/// The sender of mails on this machine.
 const SENDER: &str = "OneTill <orders@onetill.example>";
 
-/// What the functions work with.
+/// What the functions need.
 pub struct Dependencies<'a> {
     pub table: &'a Table,
     pub audit: Bucket,
     pub dead_letters: &'a DeadLetters,
     pub mail: &'a Path,
-    /// How many mails go out; `None` is without limits.
+    /// Limits of mails; `None` is unlimited.
     pub mail_limits: Option<MailLimits>,
     pub clock: &'a Clock,
 }
 
-/// Each function with its mapping. None of them gets anything yet.
+/// Each function with its mapping. Delivery has not started yet.
 pub fn consumers(
     with: Dependencies<'_>,
     streams: &Streams,

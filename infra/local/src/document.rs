@@ -1,5 +1,5 @@
-//! The OpenAPI document of the whole API: what the handlers say of themselves, and what all routes have in common, which
-//! no handler repeats.
+//! The OpenAPI document of the whole API: what the handlers declare, and what all routes have in common, which handlers
+//! do not repeat.
 
 mod answers;
 mod headers;
@@ -21,13 +21,13 @@ use utoipa::{
 /// Rules that hold on every route.
 const RULES: &str = include_str!("document/rules.md");
 
-/// The way to be somebody that browsers use by themselves.
+/// The authentication that browsers send by themselves.
 const COOKIE: &str = "cookie";
 
 const TAGS: [(&str, &str); 5] = [
-    ("products", "The catalogue, and what the shop's staff do with it."),
+    ("products", "The catalogue, and its administration by the shop's staff."),
     ("cart", "One cart for each customer or guest."),
-    ("orders", "Checkout, and what becomes of an order afterwards."),
+    ("orders", "Checkout, and the orders that it creates."),
     ("sessions", "Guests, login, and the sessions of a customer."),
     ("customers", "Registration, profile and addresses."),
 ];
@@ -63,7 +63,7 @@ pub fn openapi(routes: OpenApi) -> OpenApi {
     document
 }
 
-/// Adds the schemas of fields that something refers to, directly or through another one.
+/// Adds the schemas of fields that are referenced, directly or through another one.
 fn name_fields(document: &mut OpenApi) {
     let fields = schema::all();
     let mut referred = BTreeSet::new();
@@ -87,11 +87,11 @@ fn tag((name, description): (&str, &str)) -> Tag {
     TagBuilder::new().name(name).description(Some(description)).build()
 }
 
-/// Whom an operation is for, by the names of its security requirements.
+/// Who may call an operation, by the names of its security requirements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Caller {
     Anybody,
-    /// Anybody; a session that is sent along counts.
+    /// Everybody; a session that is sent along is used.
     MaybeSession,
     Session,
     Admin,
@@ -113,12 +113,12 @@ impl Caller {
     }
 }
 
-/// The schemes that a requirement names.
+/// The schemes of a requirement.
 fn names(requirement: serde_json::Value) -> Vec<String> {
     requirement.as_object().map(|schemes| schemes.keys().cloned().collect()).unwrap_or_default()
 }
 
-/// Adds what a handler leaves to this module.
+/// Adds what handlers leave to this module.
 fn complete(operation: &mut Operation, changes_something: bool) {
     let caller = Caller::of(operation);
     if caller != Caller::Anybody {
@@ -144,13 +144,13 @@ fn security_schemes() -> [(&'static str, SecurityScheme); 3] {
          JSON. On a route for staff the customer must have the role `admin`.",
     );
     [
-        ("session", bearer("A session's token, a guest's too.")),
-        ("admin", bearer("A session's token, of a customer with the role `admin`.")),
+        ("session", bearer("The token of a session, a guest's included.")),
+        ("admin", bearer("The token of a session of a customer with the role `admin`.")),
         (COOKIE, SecurityScheme::ApiKey(ApiKey::Cookie(cookie))),
     ]
 }
 
-/// What is written in place, where it is no reference to something shared.
+/// The inline definition, unless it is a reference.
 fn own<T>(of: &mut RefOr<T>) -> Option<&mut T> {
     match of {
         RefOr::T(own) => Some(own),

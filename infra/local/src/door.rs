@@ -1,9 +1,9 @@
-//! Which requests the ports of this machine accept.
+//! Decides which requests the ports of this machine accept.
 //!
-//! They listen on loopback only, but any page in a browser on this machine can reach loopback. Three headers that no page
-//! can change say so: `Origin`, which a browser adds to what scripts and forms send elsewhere, `Sec-Fetch-Site`, which it
-//! adds to images, frames and links as well, and `Host`, which names the page's own domain when that domain's DNS was
-//! pointed at 127.0.0.1 after the page was loaded (DNS rebinding).
+//! They listen on loopback only, but any page in a browser on this machine can reach loopback. Three headers that no
+//! page can change identify such requests: `Origin`, which a browser adds to cross-origin requests of scripts and
+//! forms, `Sec-Fetch-Site`, which it also adds for images, frames and links, and `Host`, which is the page's own domain
+//! if that domain's DNS was changed to 127.0.0.1 after the page was loaded (DNS rebinding).
 
 use axum::{
     Json, Router,
@@ -22,7 +22,7 @@ use serde_json::json;
 /// What pages may do at a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pages {
-    /// They may send requests; CORS and the session decide what becomes of those.
+    /// They may send requests; CORS and the session decide what is allowed.
     Accepted,
     /// A request with an `Origin` or a `Sec-Fetch-Site` is refused. SDKs, the AWS CLI and curl send neither.
     Refused,
@@ -31,7 +31,7 @@ pub enum Pages {
 /// <https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header>
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The router, behind a check of every request, also of those that no route is for.
+/// The router, behind a check of every request, including those that match no route.
 pub fn guarded(router: Router, pages: Pages) -> Router {
     router.layer(from_fn_with_state(pages, check))
 }
@@ -41,7 +41,7 @@ async fn check(State(pages): State<Pages>, request: Request, next: Next) -> Resp
     let Some(message) = refusal(&parts, pages) else {
         return next.run(Request::from_parts(parts, body)).await;
     };
-    // As DynamoDB says it, so that its SDKs can read it. Nothing here allows a page to.
+    // In DynamoDB's format, so that its SDKs can read it. Nothing here allows a page to.
     const CODE: &str = "AccessDeniedException";
     let body = json!({"__type": CODE, "message": message});
     (StatusCode::FORBIDDEN, [(HeaderName::from_static("x-amzn-errortype"), CODE)], Json(body)).into_response()
@@ -50,7 +50,7 @@ async fn check(State(pages): State<Pages>, request: Request, next: Next) -> Resp
 /// Why a request is refused, if it is.
 fn refusal(parts: &Parts, pages: Pages) -> Option<&'static str> {
     if !is_for_this_machine(parts) {
-        return Some("the request is for another host: send it to 127.0.0.1, localhost or [::1]");
+        return Some("the request names another host: send it to 127.0.0.1, localhost or [::1]");
     }
     match pages {
         Pages::Refused if parts.headers.contains_key(ORIGIN) || parts.headers.contains_key(FETCH_SITE) => Some(
@@ -60,8 +60,8 @@ fn refusal(parts: &Parts, pages: Pages) -> Option<&'static str> {
     }
 }
 
-/// Whether every host that the request names is this machine, and it names one. HTTP/2 names it in the URI, and so does an
-/// HTTP/1.1 request that was meant for a proxy.
+/// Whether the request names a host, and every host it names is this machine. HTTP/2 names it in the URI, and so does
+/// an HTTP/1.1 request for a proxy.
 fn is_for_this_machine(parts: &Parts) -> bool {
     let hosts = parts.headers.get_all(HOST).iter().map(|host| host.to_str().ok()?.parse::<Authority>().ok());
     let mut hosts = parts.uri.authority().cloned().map(Some).into_iter().chain(hosts).peekable();
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_refused_where_pages_are_whatever_it_says() {
+    fn any_origin_is_refused_where_pages_are_refused() {
         for origin in ["https://evil.example", "http://localhost:8000", "http://127.0.0.1:9000", "null", ""] {
             let parts = request("/", &[(HOST, "localhost:8000"), (ORIGIN, origin)]);
 

@@ -1,4 +1,4 @@
-//! Files that are whole at any time, over kill -9 and power cuts.
+//! Files that are complete at any time, even after kill -9 and power cuts.
 
 use std::{
     fs::{self, File},
@@ -6,8 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Puts a text into a file: the new one from when this returns, the one before until then, and never a part of either.
-/// The file has one writer at a time.
+/// Replaces the content of a file: the new content from when this returns, the old one until then, and never a part of
+/// either. The file has one writer at a time.
 pub fn write(file: &Path, text: &[u8]) -> io::Result<()> {
     let mut beside = file.as_os_str().to_owned();
     beside.push(".new");
@@ -20,7 +20,7 @@ pub fn write(file: &Path, text: &[u8]) -> io::Result<()> {
     sync(file.parent().unwrap_or(Path::new(".")))
 }
 
-/// Writes a folder's entries to the disk, or a file's content.
+/// Flushes a folder's entries, or a file's content, to the disk.
 pub fn sync(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
@@ -33,7 +33,7 @@ pub fn sync_below(folder: &Path) -> io::Result<()> {
     sync(folder)
 }
 
-/// Everything below a folder, folders and files; what a folder holds follows it.
+/// Everything below a folder, files and folders; a folder comes before its content.
 pub fn below(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {

@@ -11,14 +11,14 @@ pub use file::{Pointer, check, write_out};
 use crate::{
     StackError,
     door::{Pages, guarded},
-    gateway, told_to_stop,
+    gateway, stop_requested,
 };
 
 /// How often expired items are deleted. AWS takes up to days, so nothing may rely on it.
 const TTL_SWEEP: Duration = Duration::from_secs(60);
 
 /// The engine reads its whole stream at each write to find the last sequence number (dynoxide-rs 3.2,
-/// `next_stream_sequence_number`), so that writes get slower with their number. An index makes it a look-up.
+/// `next_stream_sequence_number`), so that writes get slower with the number of records. An index makes it a lookup.
 fn index_stream(place: &str) -> Result<(), rusqlite::Error> {
     let index = "CREATE INDEX IF NOT EXISTS stream_tail \
                  ON _stream_records (table_name, CAST(sequence_number AS INTEGER))";
@@ -34,7 +34,7 @@ pub fn serve(
 ) -> Result<(), StackError> {
     let place = match file {
         Some(file) => file.to_string_lossy().into_owned(),
-        // Not simply "in memory": it needs a name for the index below to be put where the engine looks.
+        // Not simply "in memory": it needs a name, so that the index below is created in the database the engine uses.
         None => format!("file:onetill-{}?mode=memory&cache=shared", uuid::Uuid::now_v7()),
     };
     let database = Database::new(&place).map_err(|e| StackError::start("DynamoDB engine", e))?;
@@ -55,7 +55,7 @@ pub fn serve(
         };
         tokio::select! {
             () = sweep => {}
-            () = told_to_stop(sweep_stopped) => {}
+            () = stop_requested(sweep_stopped) => {}
         }
     });
     gateway::serve("DynamoDB engine", listener, guarded(api::router(database), Pages::Refused), stopped, servers);

@@ -1,5 +1,5 @@
-//! Which function is running. In one process all of them share one SDK; on AWS each has a role of its own, and whoever
-//! compares calls with roles has to know whose call it was.
+//! Which function is running. In one process all functions share one SDK; on AWS each has its own role, and a
+//! comparison of calls with roles needs the function of each call.
 
 use std::future::Future;
 

@@ -20,13 +20,13 @@ use crate::{
     door::{Pages, guarded},
     function,
     mapping::{self, Consumer},
-    pictures, sample, told_to_stop,
+    pictures, sample, stop_requested,
 };
 
 const PAGE: &str = include_str!("../assets/index.html");
 
-/// Every function's routes, as API Gateway would put them side by side, with the document that describes them; and what
-/// takes events instead of requests, as Lambda itself offers it.
+/// The routes of all functions, as API Gateway combines them, with the OpenAPI document; and the functions that take
+/// events instead of requests, as Lambda's Invoke API offers them.
 pub fn router(
     context: &Context,
     descriptions: &Descriptions,
@@ -48,7 +48,7 @@ pub fn router(
         .route("/", get(async || Html(PAGE)))
         .route("/images/{name}", get(picture))
         .route("/openapi.json", get(async move || ([(header::CONTENT_TYPE, "application/json")], text.to_string())));
-    // Beside the edge, which has limits for customers and answers for their browsers.
+    // Outside of the edge, which has limits for customers and headers for browsers.
     let invoke = guarded(mapping::invoke(consumers), Pages::Refused);
     (guarded(edge::finish(routes, context).0.merge(invoke), Pages::Accepted), document)
 }
@@ -67,8 +67,8 @@ pub fn functions(
     ]
 }
 
-/// The function that is deployed for a request. `products` is deployed twice, for everybody and for staff, so that what
-/// faces everybody has a role that reads the catalogue and nothing else.
+/// The function that is deployed for a request. `products` is deployed twice, for the public and for staff, so that the
+/// public one has a role that only reads the catalogue.
 pub fn deployed_as(binary: &'static str, path: &str) -> &'static str {
     match binary {
         "products" if path.starts_with("/admin/") => "products-admin",
@@ -82,7 +82,7 @@ async fn picture(Path(name): Path<String>) -> Result<impl IntoResponse, Problem>
     Ok((headers, pictures::draw(&product)))
 }
 
-/// Serves a router until the stack stops; `what` it is stands in the log.
+/// Serves a router until the stack stops; `what` names it in logs.
 pub fn serve(
     what: &'static str,
     listener: TcpListener,
@@ -92,7 +92,7 @@ pub fn serve(
 ) {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     servers.spawn(async move {
-        let served = axum::serve(listener, service).with_graceful_shutdown(told_to_stop(stopped)).await;
+        let served = axum::serve(listener, service).with_graceful_shutdown(stop_requested(stopped)).await;
         if let Err(error) = served {
             tracing::error!(%error, "the {what} ended");
         }

@@ -1,5 +1,5 @@
-//! The local stack: a DynamoDB engine, an S3, every function and a web page in one process, reached the way AWS is
-//! reached, through the real SDK over loopback.
+//! The local stack: a DynamoDB engine, an S3, every function and a web page in one process, connected like on AWS,
+//! through the real SDK over loopback.
 
 mod admin;
 mod connections;
@@ -37,39 +37,39 @@ pub use gateway::{deployed_as, functions};
 pub use sample::Seed;
 pub use table::error_chain;
 
-/// What a stack is started with.
+/// The settings of a stack.
 #[derive(Clone)]
 pub struct StackOptions {
-    /// 0 picks a free port; so for the other two.
+    /// 0 picks a free port; also for the other two.
     pub port: u16,
     pub engine_port: u16,
     pub s3_port: u16,
-    /// Where everything is kept; `None` is memory, and forgotten at the end.
+    /// The data folder; `None` is memory, lost at the end.
     pub data: Option<PathBuf>,
     pub table: String,
     pub seed: Seed,
     pub policy: Policy,
-    /// What keeps clients of the gateway from using it up.
+    /// Limits for clients of the gateway.
     pub connections: ConnectionLimits,
     pub clock: Clock,
     pub admin: Option<AdminAccount>,
-    /// Called if an admin has to be made up, before it can log in; [`Stack::admin`] has it too.
+    /// Called if an admin has to be created, before it can log in; [`Stack::admin`] has it too.
     pub announce_admin: AnnounceAdmin,
-    /// Where the local payment provider keeps its ledger, if not in the data folder.
+    /// The ledger of the local payment provider, if not in the data folder.
     pub ledger: Option<PathBuf>,
-    /// Another payment provider than the local one.
+    /// A payment provider other than the local one.
     pub provider: Option<Arc<dyn PaymentProvider>>,
-    /// How often the sweeper runs; `None` is never, for whoever runs it by hand.
+    /// The interval of the sweeper; `None` is never, for tests that run it themselves.
     pub sweep_every: Option<Duration>,
-    /// What becomes of the table's stream.
+    /// How the table's stream is delivered.
     pub streams: Streams,
-    /// Where mail goes, a file each, if not into the data folder.
+    /// The mail folder, one file for each mail, if not in the data folder.
     pub mail: Option<PathBuf>,
-    /// How many mails go out; `None` is without limits.
+    /// Limits of mails; `None` is unlimited.
     pub mail_limits: Option<MailLimits>,
-    /// An engine that runs already, such as Amazon's DynamoDB Local; then none is started.
+    /// An engine that is running already, such as Amazon's DynamoDB Local; then none is started.
     pub dynamodb_endpoint: Option<String>,
-    /// What the functions' SDK sends with.
+    /// The credentials of the functions' SDK.
     pub transport: Transport,
 }
 
@@ -99,7 +99,7 @@ impl Default for StackOptions {
     }
 }
 
-/// What becomes of the table's stream.
+/// How the table's stream is delivered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Streams {
     /// It is delivered when [`Stack::drain_streams`] is called, and not by itself.
@@ -111,7 +111,7 @@ pub enum Streams {
     To(String),
 }
 
-/// The buckets of the local S3: large descriptions, records that were given up, and the audit log.
+/// The buckets of the local S3: large descriptions, dead letters, and the audit log.
 pub const BUCKET: &str = "onetill-descriptions";
 pub const DEAD_LETTERS_BUCKET: &str = "onetill-dead-letters";
 pub const AUDIT_BUCKET: &str = "onetill-audit";
@@ -143,18 +143,18 @@ pub struct Stack {
     pub s3: SocketAddr,
     pub table: Table,
     pub descriptions: Descriptions,
-    /// The local provider, which takes the payments unless another was named.
+    /// The local provider, used for payments unless another one was set.
     pub payments: Arc<LocalPayments>,
-    /// What its schedule does once a minute.
+    /// The task of its schedule, once a minute.
     pub sweeper: sweeper::State,
-    /// The functions that the table's stream is delivered to.
+    /// The functions that consume the table's stream.
     pub consumers: Vec<Arc<Consumer>>,
-    /// What they could not handle.
+    /// The dead letters.
     pub dead_letters: DeadLetters,
-    /// The folder of the mail they sent, a file each.
+    /// The folder of sent mail, one file for each.
     pub mail: PathBuf,
     pub openapi: Arc<OpenApi>,
-    /// What became of the admin account, to be told once.
+    /// The admin account after the start.
     pub admin: admin::AdminOutcome,
     stop: watch::Sender<bool>,
     servers: JoinSet<()>,
@@ -164,14 +164,14 @@ pub struct Stack {
 impl Stack {
     /// Starts everything and returns once it can serve.
     pub async fn start(options: StackOptions) -> Result<Self, StackError> {
-        // Ports first: a taken one must not leave a half-made data folder behind.
+        // Ports first: a port that is in use must not leave an incomplete data folder.
         let gateway_listener = bind(options.port, "the gateway").await?;
         let s3_listener = bind(options.s3_port, "S3").await?;
         let engine_listener = match options.dynamodb_endpoint {
             Some(_) => None,
             None => Some(bind(options.engine_port, "DynamoDB").await?),
         };
-        // Then what there was before, all of it, so that nothing is begun on a damaged folder.
+        // Then all existing data, so that nothing starts with a damaged folder.
         let own_table = engine_listener.as_ref().map(|_| options.table.as_str());
         let data = store::DataFolder::open(options.data.as_deref(), own_table, options.ledger.as_deref())?;
         let payments = Arc::new(data.payments(options.ledger.as_deref())?);
@@ -210,7 +210,7 @@ impl Stack {
         }
         sample::load(options.seed, &data, &table, &descriptions, options.policy.currency, options.clock.now()).await?;
         let admin = admin::ensure(&table, &options.clock, options.admin, options.announce_admin).await?;
-        // Nobody was served yet: until here a folder may be made again.
+        // No client was served yet: until here the folder may be created again.
         data.complete()?;
 
         let provider = options.provider.unwrap_or_else(|| payments.clone());
@@ -222,7 +222,7 @@ impl Stack {
 
         let mail = options.mail.unwrap_or_else(|| data.mail_folder());
         if !matches!(options.streams, Streams::To(_)) {
-            // Whoever is shown the folder may look into it before the first mail.
+            // The folder is shown to the user, so it has to exist before the first mail.
             let unusable = |source| StackError::Mail { folder: mail.clone(), source };
             std::fs::create_dir_all(&mail).map_err(unusable)?;
         }
@@ -273,7 +273,7 @@ impl Stack {
     }
 
     /// Delivers what is on the table's stream to every consumer, until nothing is left of it or of what they wrote
-    /// themselves, with no pause anywhere. For a stack whose stream is [`Streams::Off`].
+    /// themselves, without waiting. For a stack whose stream is [`Streams::Off`].
     ///
     /// # Errors
     /// The stream cannot be read, or a dead letter cannot be kept; what was not delivered then is delivered next time.
@@ -293,7 +293,7 @@ impl Stack {
 
     /// Lets running requests finish, for at most five seconds.
     pub async fn stop(mut self) {
-        // Nobody listens any more: everything has ended already.
+        // No receiver is left: everything has ended already.
         let _ = self.stop.send(true);
         let all = async { while self.servers.join_next().await.is_some() {} };
         if tokio::time::timeout(Duration::from_secs(5), all).await.is_err() {
@@ -313,8 +313,8 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, StackError> {
     listener.local_addr().map_err(|e| StackError::start("listener", e))
 }
 
-/// Resolves when the stack is told to stop.
-async fn told_to_stop(mut stopped: watch::Receiver<bool>) {
+/// Resolves when the stack is stopped.
+async fn stop_requested(mut stopped: watch::Receiver<bool>) {
     // An error means the stack was dropped, which stops it as well.
     let _ = stopped.wait_for(|stop| *stop).await;
 }

@@ -19,7 +19,7 @@ use tracing_subscriber::{Layer as _, layer::SubscriberExt as _, util::Subscriber
 
 /// A whole shop on this machine: DynamoDB engine, S3, every function and a web page, without Docker or an account.
 ///
-/// When it can serve it prints one line on standard output:
+/// When it is ready it prints one line on standard output:
 /// `ready http://127.0.0.1:9000 dynamodb=http://127.0.0.1:8000 s3=http://127.0.0.1:9090 table=EcommerceApp`.
 /// Ctrl-C and SIGTERM stop it cleanly.
 #[derive(Parser)]
@@ -34,49 +34,50 @@ struct Arguments {
     /// Port of the S3; 0 picks a free one.
     #[arg(long, default_value_t = 9090)]
     s3_port: u16,
-    /// Folder that keeps everything over restarts, or `memory`.
+    /// Folder that keeps all data over restarts, or `memory`.
     #[arg(long, default_value = "memory", value_parser = data)]
     data: Data,
-    /// What a new shop starts with.
+    /// Content of a new shop.
     #[arg(long, value_enum, default_value_t = SeedArgument::Sample)]
     seed: SeedArgument,
-    /// Whether rates and mails are limited, as in production; load trials turn it off.
+    /// Whether requests and mails are rate-limited, as in production; turn it off for load tests.
     #[arg(long, value_enum, default_value_t = Switch::On)]
     limits: Switch,
-    /// ISO 4217 code of the one currency that the shop sells in; the samples are priced in it.
+    /// ISO 4217 code of the shop's currency; the sample products are priced in it.
     #[arg(long, default_value = "USD")]
     currency: String,
-    /// Who takes the payments.
+    /// The payment provider.
     #[arg(long, value_enum, default_value_t = PaymentsArgument::Local)]
     payments: PaymentsArgument,
-    /// File of the local payment provider's ledger, to share it with functions under `cargo lambda watch`; otherwise it
-    /// is kept with the data.
+    /// Ledger file of the local payment provider, to share it with functions under `cargo lambda watch`; by default in
+    /// the data folder.
     #[arg(long, env = "PAYMENT_LEDGER")]
     ledger: Option<PathBuf>,
-    /// Folder that mail is written to, a file each; otherwise it is kept with the data. With --stream-to, the functions
-    /// there have a MAIL_FOLDER of their own.
+    /// Mail folder, with one file for each mail; by default in the data folder. With --stream-to, the functions there
+    /// use their own MAIL_FOLDER.
     #[arg(long, env = "MAIL_FOLDER")]
     mail: Option<PathBuf>,
-    /// Hand the stream to functions under `cargo lambda watch` at this address, such as http://127.0.0.1:9001, instead of
-    /// running them in this process.
+    /// Deliver the stream to functions under `cargo lambda watch` at this address, such as http://127.0.0.1:9001,
+    /// instead of running them in this process.
     #[arg(long, value_name = "URL")]
     stream_to: Option<String>,
     /// Name of the table.
     #[arg(long, env = "TABLE_NAME", default_value = "EcommerceApp")]
     table: String,
-    /// E-mail of the admin. Without it one is made, and its password printed once on standard error.
+    /// E-mail of the admin. Without it an admin is created, and its password printed once on standard error.
     #[arg(long, env = "ADMIN_EMAIL", requires = "admin_password")]
     admin_email: Option<String>,
-    /// Password of the admin, 8 to 128 characters; better given as ADMIN_PASSWORD.
+    /// Password of the admin, 8 to 128 characters; preferably set as ADMIN_PASSWORD.
     #[arg(long, env = "ADMIN_PASSWORD", hide_env_values = true, requires = "admin_email")]
     admin_password: Option<String>,
     /// Storefronts that browsers may call from, such as http://localhost:5173; comma-separated.
     #[arg(long, env = "ALLOWED_ORIGINS", default_value = "", hide_default_value = true)]
     allowed_origins: String,
-    /// Forwarders before this gateway whose X-Forwarded-For is believed, such as a storefront that calls for its shoppers.
+    /// Number of trusted proxies in front of this gateway, whose X-Forwarded-For is used, such as a storefront that
+    /// calls for its shoppers.
     #[arg(long, env = "TRUSTED_PROXY_HOPS", default_value = "0", value_parser = Policy::parse_trusted_proxy_hops)]
     trusted_proxy_hops: u8,
-    /// Path that the API is found below as well, such as /prod, as behind a named stage or a mapping with a key.
+    /// Additional path of the API, such as /prod, as behind a named stage or a mapping with a key.
     #[arg(long, env = "BASE_PATH", default_value = "", hide_default_value = true, value_parser = BasePath::parse)]
     base_path: BasePath,
 }
@@ -166,7 +167,7 @@ impl Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // A data folder, a ledger and mail hold what only their owner may read.
+    // A data folder, a ledger and mail may be readable by their owner only.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let colours = std::io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt::layer().with_ansi(colours).with_writer(std::io::stderr);
@@ -185,7 +186,7 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     let elsewhere = arguments.stream_to.clone();
     let mut stop = Stop::listen().map_err(|e| e.to_string())?;
     let options = StackOptions { announce_admin, ..arguments.options()? };
-    // What is interrupted here was not served to anybody; the next start makes it again.
+    // If it is interrupted here, no client was served; the next start creates it again.
     let stack = tokio::select! {
         stack = Stack::start(options) => stack.map_err(|e| error_chain(&e))?,
         () = stop.asked_for() => return Ok(()),
@@ -202,7 +203,7 @@ async fn run(arguments: Arguments) -> Result<(), String> {
     Ok(())
 }
 
-/// Where mail can be read. Functions elsewhere have an environment of their own.
+/// Where mail can be read. Functions elsewhere have their own environment.
 fn mail_goes(folder: &Path, elsewhere: Option<&str>) -> String {
     match elsewhere {
         None => format!("mail in {}", folder.display()),
@@ -216,7 +217,7 @@ fn announce_admin(email: &str, password: &str) -> std::io::Result<()> {
     writeln!(std::io::stderr(), "admin {email} with password {password}")
 }
 
-/// Ctrl-C and SIGTERM; from when this is made, neither ends the process by itself.
+/// Ctrl-C and SIGTERM; once this exists, neither ends the process by itself.
 struct Stop {
     interrupt: Signal,
     terminate: Signal,
@@ -227,7 +228,7 @@ impl Stop {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    /// Resolves once either has come.
+    /// Resolves once either was received.
     async fn asked_for(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
@@ -256,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stack_says_where_mail_goes_also_if_other_functions_send_it() {
+    fn the_stack_prints_where_mail_goes_even_if_other_functions_send_it() {
         let folder = Path::new("/data/mail");
 
         assert_eq!(mail_goes(folder, None), "mail in /data/mail");

@@ -1,8 +1,8 @@
-//! What Lambda's event source mappings do on AWS: each delivers the table's stream to a function, in batches, until every
-//! record is handled or in the dead letters.
+//! Lambda's event source mappings: each delivers the table's stream to a function, in batches, until every record is
+//! handled or is a dead letter.
 //!
-//! `delivery` has the rules of a batch, and nothing of where records come from or when; `filter` which records a
-//! function is called for; `poller` reads the stream, shard by shard, and keeps checkpoints.
+//! `delivery` has the rules of a batch, independent of the source and the time of records; `filter` decides which
+//! records a function is called for; `poller` reads the stream, shard by shard, and stores checkpoints.
 
 mod checkpoint;
 mod delivery;
@@ -31,10 +31,10 @@ pub use poller::DrainError;
 pub use source::{Source, SourceError};
 pub use target::{Handler, InvokeError, Lambda, Target};
 
-/// A function, and how the stream gets to it.
+/// A function, and its mapping.
 pub struct Consumer {
     pub mapping: Mapping,
-    /// The function in this process, also where the stream goes to the same one elsewhere.
+    /// The function in this process, even if the stream is delivered to the same function elsewhere.
     pub handler: Handler,
     target: Target,
     filter: Filter,
@@ -45,7 +45,7 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// `target` is where the stream goes, if not to the handler.
+    /// `target` is where the stream is delivered, if not to the handler.
     ///
     /// # Errors
     /// A filter of the mapping cannot be read.
@@ -62,8 +62,8 @@ impl Consumer {
         Ok(Self { mapping, handler, target, filter, source, checkpoints, dead_letters, draining: Mutex::new(()) })
     }
 
-    /// Delivers what is on the stream now and was not delivered yet, with no pause between deliveries, and says what
-    /// became of it. Only one at a time, and not beside [`serve`]: both would deliver the same.
+    /// Delivers what is on the stream now and was not delivered yet, without waiting between deliveries, and returns
+    /// the outcome. Only one call at a time, and not concurrently with [`serve`]: both would deliver the same records.
     pub async fn drain(&self) -> Result<Delivered, DrainError> {
         let _alone = self.draining.lock().await;
         poller::drain(self).await
@@ -76,7 +76,7 @@ impl fmt::Debug for Consumer {
     }
 }
 
-/// Delivers the stream until the stack stops; what is being delivered then is finished.
+/// Delivers the stream until the stack stops; a running delivery is finished.
 pub fn serve(consumer: Arc<Consumer>, stopped: watch::Receiver<bool>, servers: &mut JoinSet<()>) {
     servers.spawn(poller::follow(consumer, stopped));
 }

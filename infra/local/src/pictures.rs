@@ -4,7 +4,7 @@ use table::keys::sha256_hex;
 
 use crate::sample::SampleProduct;
 
-/// A picture of a sample product: its own colours and shapes, from its id, with its name below. The same every time.
+/// A picture of a sample product: colours and shapes derived from its id, with its name below. The same every time.
 pub fn draw(product: &SampleProduct) -> String {
     let digest = sha256_hex(&product.id);
     let byte = |i: usize| u32::from_str_radix(&digest[i * 2..i * 2 + 2], 16).unwrap_or_default();

@@ -35,7 +35,7 @@ pub fn serve(
 ) -> Result<(), StackError> {
     let files = FileSystem::new(folder).map_err(|e| StackError::start("S3", format!("{e:?}")))?;
     let mut builder = S3ServiceBuilder::new(files);
-    // The SDK signs whatever it sends; these are the credentials it signs with locally.
+    // The SDK signs every request; these are the credentials it signs with locally.
     builder.set_auth(SimpleAuth::from_single("local", "local"));
     let service = builder.build();
 
@@ -51,7 +51,7 @@ pub fn serve(
             };
             service.oneshot(request).await
         };
-        // On its own, so that a client that goes away leaves no object half written.
+        // In a task of its own, so that a client that disconnects leaves no object half written.
         match tokio::spawn(answer).await {
             Ok(Ok(response)) => response.map(Body::new),
             Ok(Err(error)) => {
@@ -68,8 +68,8 @@ pub fn serve(
     Ok(())
 }
 
-/// The file system keeps an object in two files, its text and its checksum. Two writers of one object take turns, and
-/// readers between them, so that nobody reads the text of the one with the checksum of the other.
+/// The file system stores an object in two files, its text and its checksum. Writers of one object take turns, also
+/// with readers, so that no reader gets the text of one version with the checksum of another.
 #[derive(Clone, Default)]
 struct Turns {
     locks: Arc<[RwLock<()>; 16]>,
@@ -77,7 +77,7 @@ struct Turns {
 }
 
 impl Turns {
-    /// Objects share a lock now and then, which costs nothing but a little time.
+    /// Different objects may share a lock, which only costs a little time.
     fn of(&self, path: &str) -> &RwLock<()> {
         let lock = self.hash.hash_one(path) % 16;
         &self.locks[usize::try_from(lock).unwrap_or_default()]

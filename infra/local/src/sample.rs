@@ -6,7 +6,7 @@ use table::{Descriptions, Table};
 
 use crate::{StackError, error_chain, store::DataFolder};
 
-/// What a new shop starts with.
+/// Content of a new shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seed {
     None,
@@ -16,7 +16,7 @@ pub enum Seed {
 
 const CATALOG: &str = include_str!("../assets/catalog.jsonl");
 
-/// What a picture is drawn from.
+/// The input of a picture.
 #[derive(Debug, Deserialize)]
 pub struct SampleProduct {
     pub id: String,
@@ -24,7 +24,7 @@ pub struct SampleProduct {
     pub category: Vec<String>,
 }
 
-/// Loads the sample catalogue once: what an operator changed since is left alone by the next start.
+/// Loads the sample catalogue once: later starts do not touch it, so changes of operators stay.
 pub async fn load(
     seed: Seed,
     data: &DataFolder,
@@ -42,13 +42,13 @@ pub async fn load(
     let refuse = |reject: ops::import::Reject| Err(std::io::Error::other(format!("{reject:?}")));
     let loaded = import(table, descriptions, catalog.as_bytes(), &options, refuse, |_| {}).await;
     loaded.map_err(|e| failed(error_chain(&e)))?;
-    // So that its categories are there with the first page, which is asked for before the stream is delivered.
+    // So that its categories are in the first page, which is requested before the stream is delivered.
     ops::migrate::run(table, now, |_| {}).await?;
     data.mark_seeded()
 }
 
-/// The sample catalogue in a shop's own currency, so that everything in it can be bought: each price has as many minor units
-/// as it has in the dollars it is written in, 8.99 USD being 899 JPY.
+/// The sample catalogue in a shop's own currency, so that everything can be bought: the number of minor units stays, so
+/// 8.99 USD become 899 JPY.
 fn catalog_in(currency: Currency) -> Result<String, Invalid> {
     let unreadable = |e: serde_json::Error| Invalid::new("line", "record_invalid", e.to_string());
     let line = |line: &str| -> Result<String, Invalid> {

@@ -1,16 +1,16 @@
-//! What EventBridge does on AWS: runs the sweeper again and again.
+//! The schedule that EventBridge has on AWS: runs the sweeper repeatedly.
 
 use std::time::Duration;
 
 use tokio::{sync::watch, task::JoinSet, time::MissedTickBehavior};
 
-use crate::{error_chain, function, told_to_stop};
+use crate::{error_chain, function, stop_requested};
 
 pub fn serve(every: Duration, sweeper: sweeper::State, stopped: watch::Receiver<bool>, servers: &mut JoinSet<()>) {
     servers.spawn(async move {
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let stop = told_to_stop(stopped);
+        let stop = stop_requested(stopped);
         tokio::pin!(stop);
         loop {
             tokio::select! {

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::{StackError, durable, engine};
 
-/// What a folder holds of ours. Mail is not part of it: it was sent, and may be removed.
+/// What a folder contains of ours. Mail is not part of it: it was sent, and may be removed.
 const TABLE: &str = "table.db";
 const LEDGER: &str = "payments.jsonl";
 const CURSOR_KEY: &str = "cursor.key";
@@ -27,25 +27,25 @@ const MAIL: &str = "mail";
 const OURS: [&str; 10] =
     [TABLE, "table.db-wal", "table.db-shm", "table.db-journal", LEDGER, CURSOR_KEY, S3, STREAMS, SEEDED, MAIL];
 
-/// Where a stack keeps what must survive it: the table, objects, payments, mail, how far the stream was delivered, and the
+/// Where a stack keeps its persistent data: the table, objects, payments, mail, the positions in the stream, and the
 /// key of its cursors.
 ///
-/// It is whole from when [`DataFolder::complete`] returned for the first time, and its manifest says so. What was begun and
-/// never completed is removed by the next start and made again; what was complete and is not any more is refused.
+/// It is complete once [`DataFolder::complete`] returned for the first time, and its manifest says so. A folder that
+/// was never completed is removed by the next start and created again; one that was complete and is damaged is refused.
 #[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
-    /// In memory only S3 objects, mail and checkpoints are files, and go with the stack.
+    /// In memory only S3 objects, mail and checkpoints are files, which are removed with the stack.
     temporary: Option<TempDir>,
-    /// It is made by this start.
+    /// It is created by this start.
     is_new: bool,
-    /// Held while the stack runs, so that two of them never write to one folder.
+    /// Held while the stack runs, so that two stacks never write to one folder.
     _lock: Option<File>,
 }
 
 impl DataFolder {
-    /// Opens a folder, or makes one. `table` is what its engine has to hold; `None` if the engine is elsewhere. `ledger` is
-    /// where payments are written down, if not in the folder.
+    /// Opens a folder, or creates one. `table` is the table that its engine must have; `None` if the engine is
+    /// elsewhere. `ledger` is the file of payments, if not in the folder.
     pub fn open(folder: Option<&Path>, table: Option<&str>, ledger: Option<&Path>) -> Result<Self, StackError> {
         let Some(folder) = folder else {
             let temporary = TempDir::with_prefix("onetill-").map_err(|e| StackError::start("temporary folder", e))?;
@@ -67,7 +67,7 @@ impl DataFolder {
         Ok(data)
     }
 
-    /// Leaves a folder that is whole, or new and marked as unfinished.
+    /// Leaves a folder that is complete, or new and marked as incomplete.
     fn prepare(&mut self, table: Option<&str>, ledger: Option<&Path>) -> Result<(), StackError> {
         let mut manifest = Manifest::read(&self.path).map_err(|e| self.damaged(manifest::NAME, &e))?;
         self.is_new = match &mut manifest {
@@ -77,7 +77,7 @@ impl DataFolder {
                 condition::check(self, Some(whole), table)?;
                 false
             }
-            // Made before there was a manifest, or there is nothing of ours yet.
+            // From before there was a manifest, or without anything of ours yet.
             None if OURS.iter().any(|name| self.path.join(name).exists()) => {
                 condition::check(self, None, table)?;
                 false
@@ -103,8 +103,8 @@ impl DataFolder {
         durable::sync(&self.path)
     }
 
-    /// Password hashes and addresses are nobody else's: only the owner may read what was made under another umask. The
-    /// folder itself stays as it is where it holds other things too: it may be everybody's.
+    /// Password hashes and addresses are confidential: only the owner may read them, whatever the umask was. The
+    /// permissions of the folder itself stay if it contains other things too: it may be shared.
     fn close_to_others(&self) -> io::Result<()> {
         let close = |path: &Path| {
             let found = match fs::symlink_metadata(path) {
@@ -113,12 +113,12 @@ impl DataFolder {
                 Err(error) => return Err(error),
             };
             let mode = found.permissions().mode();
-            // A link is whoever's it points to.
+            // A link's permissions are those of its target.
             if found.is_symlink() || mode & 0o077 == 0 {
                 return Ok(());
             }
             match fs::set_permissions(path, Permissions::from_mode(mode & 0o700)) {
-                // Another owner's, or a file system without permissions: those who can reach it were let in by somebody.
+                // Another owner's, or a file system without permissions: access was granted on purpose.
                 Err(error) if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::Unsupported) => {
                     tracing::warn!(path = %path.display(), %error, "others may be able to read it");
                     Ok(())
@@ -143,22 +143,23 @@ impl DataFolder {
         Ok(())
     }
 
-    /// Ends a start: the folder is whole, to the disk, and from now on never made again.
+    /// Ends a start: the folder is complete and flushed to the disk, and from now on never created again.
     pub fn complete(&self) -> Result<(), StackError> {
         if self.temporary.is_none() && self.is_new {
             let file = self.path.join(TABLE);
             if file.exists() {
                 engine::write_out(&file).map_err(|e| self.unusable(e))?;
             }
-            // Not what SQLite has open: to close a file drops all locks that this process has on it, the engine's too.
-            // (https://www.sqlite.org/howtocorrupt.html, 2.2). The other files were synced when they were written.
+            // Not the files that SQLite has open: closing a file drops all locks that this process has on it, the
+            // engine's too. (https://www.sqlite.org/howtocorrupt.html, 2.2). The other files were flushed when they
+            // were written.
             let sync = || durable::sync_below(&self.path.join(S3)).and_then(|()| durable::sync(&self.path));
             sync().map_err(|e| self.unusable(e))?;
         }
         self.note()
     }
 
-    /// Writes down what is there, for the next start to find.
+    /// Writes the manifest for the next start.
     pub fn note(&self) -> Result<(), StackError> {
         if self.temporary.is_some() {
             return Ok(());
@@ -192,17 +193,17 @@ impl DataFolder {
         }
     }
 
-    /// How far each function is in the stream.
+    /// The positions of the functions in the stream.
     pub fn streams_folder(&self) -> PathBuf {
         self.path.join(STREAMS)
     }
 
-    /// Where mail goes that no other folder was named for.
+    /// The default mail folder.
     pub fn mail_folder(&self) -> PathBuf {
         self.path.join(MAIL)
     }
 
-    /// The key that seals cursors, made on first use.
+    /// The key that seals cursors, created on first use.
     pub fn cursor_key(&self) -> Result<[u8; 32], StackError> {
         let file = self.path.join(CURSOR_KEY);
         match fs::read(&file) {
@@ -216,7 +217,7 @@ impl DataFolder {
         }
     }
 
-    /// Whether the sample was loaded, to the end.
+    /// Whether the sample was loaded completely.
     pub fn is_seeded(&self) -> bool {
         self.path.join(SEEDED).exists()
     }

@@ -1,4 +1,4 @@
-//! What a web page in a browser on this machine can do to a stack: nothing but what CORS and a session allow.
+//! What a web page in a browser on this machine can do with a stack: only what CORS and a session allow.
 
 #![allow(clippy::unwrap_used, reason = "a test may unwrap: that is how it fails")]
 
@@ -18,7 +18,7 @@ async fn stack() -> Stack {
     Stack::start(StackOptions { policy, streams: Streams::Off, ..StackOptions::default() }).await.unwrap()
 }
 
-/// A call of the engine as an SDK makes it, or a page that knows how.
+/// A call of the engine as an SDK sends it, or a page that imitates one.
 fn dynamodb(stack: &Stack, operation: &str, body: Value) -> RequestBuilder {
     Client::new()
         .post(&stack.dynamodb)
@@ -38,7 +38,7 @@ fn s3(stack: &Stack) -> RequestBuilder {
     Client::new().get(format!("http://{}/{AUDIT_BUCKET}?list-type=2", stack.s3))
 }
 
-/// It was refused before anything behind the door saw it, and no page may read why.
+/// It was refused by the check in front of the router, and no page may read the answer.
 async fn assert_refused(response: Response, why: &str) {
     let (status, headers) = (response.status(), response.headers().clone());
     let text = response.text().await.unwrap();
@@ -52,7 +52,7 @@ fn allowed(headers: &HeaderMap) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_taken_port_is_told_once() {
+async fn a_port_in_use_is_reported_once() {
     let first = stack().await;
 
     let second = Stack::start(StackOptions { port: first.gateway.port(), ..StackOptions::default() }).await;

@@ -1,4 +1,4 @@
-//! What stands in a data folder survives the worst end a process can have.
+//! A data folder survives kill -9.
 
 #![allow(clippy::unwrap_used, reason = "a test may unwrap: that is how it fails")]
 
@@ -49,7 +49,7 @@ async fn an_order_whose_process_was_killed_before_it_was_projected_is_listed_aft
     let token = post(&http, &format!("{url}/sessions/guest"), "", json!({})).await["token"].clone();
     let token = token.as_str().unwrap().to_owned();
     post(&http, &format!("{url}/cart/items"), &token, json!({"productId": "mug-blue", "quantity": 3})).await;
-    // The provider takes two seconds to answer; the order is committed before it is asked, and listed after.
+    // The provider takes two seconds to answer; the order is committed before the call, and listed after it.
     let checkout =
         http.post(format!("{url}/orders")).bearer_auth(&token).header("idempotency-key", "killed-in-between");
     let checkout = checkout.json(&json!({"payment": {"token": "tok_slow"}}));
@@ -67,7 +67,7 @@ async fn an_order_whose_process_was_killed_before_it_was_projected_is_listed_aft
 
     stack.kill().unwrap();
     stack.wait().unwrap();
-    assert!(checkout.await.unwrap().is_err(), "nobody heard what became of it");
+    assert!(checkout.await.unwrap().is_err(), "the checkout was not answered");
     let (mut stack, url) = start(&data);
 
     let started = Instant::now();
@@ -113,7 +113,7 @@ async fn an_order_is_confirmed_by_mail_within_two_seconds() {
     stack.wait().unwrap();
 }
 
-/// Starts the stack as a user does, and waits for its `ready` line.
+/// Starts the stack like a user does, and waits for its `ready` line.
 fn start(data: &Path) -> (Child, String) {
     let mut stack = Command::new(env!("CARGO_BIN_EXE_local"))
         .args(["--port", "0", "--engine-port", "0", "--s3-port", "0", "--data"])

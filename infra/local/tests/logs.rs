@@ -1,4 +1,4 @@
-//! What the program writes down of its customers, at whatever level: nothing that says who they are or lets anybody in.
+//! The logs of the program contain no personal data and no secrets, at any level.
 
 #![allow(clippy::unwrap_used, reason = "a test may unwrap: that is how it fails")]
 
@@ -21,7 +21,7 @@ const STREET: &str = "88 Bartholomew Crescent";
 const POSTCODE: &str = "QX9 7ZZ";
 const KEY: &str = "a-secret-idempotency-key";
 
-/// The program, however the test ends.
+/// Ends the program, however the test ends.
 struct Run(Child);
 
 impl Drop for Run {
@@ -65,8 +65,8 @@ fn no_level_logs_e_mails_addresses_passwords_tokens_or_hashes() {
         secrets.extend([EMAIL, PASSWORD, NEW_PASSWORD, NAME, STREET, POSTCODE, KEY, "$argon2"].map(str::to_owned));
         secrets.extend([sha256_hex(EMAIL), EMAIL.replace('@', "%40")]);
         for line in log.lines() {
-            let told = secrets.iter().find(|secret| line.contains(secret.as_str()));
-            assert!(told.is_none(), "RUST_LOG={level} logs {told:?}: {line:.2000}");
+            let leaked = secrets.iter().find(|secret| line.contains(secret.as_str()));
+            assert!(leaked.is_none(), "RUST_LOG={level} logs {leaked:?}: {line:.2000}");
         }
         for route in ["/users", "/orders", "/users/me/addresses"] {
             let line = |line: &str| line.contains("request") && line.contains(&format!("route=\"{route}\""));
@@ -75,14 +75,14 @@ fn no_level_logs_e_mails_addresses_passwords_tokens_or_hashes() {
     }
 }
 
-/// Without the colours of a terminal.
+/// Without terminal colours.
 fn plain(line: &str) -> String {
     let mut parts = line.split('\u{1b}');
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |line, part| line + part.split_once('m').map_or(part, |(_, rest)| rest))
 }
 
-/// Registers, logs in, changes a password and buys. Returns what the shop handed out.
+/// Registers, logs in, changes a password and buys. Returns the secrets that the shop issued.
 async fn shop(url: &str) -> Vec<String> {
     let http = Client::new();
     let mut secrets = Vec::new();
@@ -107,7 +107,7 @@ async fn shop(url: &str) -> Vec<String> {
     assert_eq!(call(order).await["state"], "confirmed");
     let cookie = format!("__Host-sid={token}");
     call(http.get(format!("{url}/users/me")).header("cookie", cookie)).await;
-    // The secret of a token, and the name that the table knows its session by.
+    // The secret of a token, and the session's id in the table.
     let parts = secrets.clone();
     secrets.extend(
         parts.iter().filter_map(|token| token.rsplit_once('.')).flat_map(|(_, s)| [s.to_owned(), sha256_hex(s)]),

@@ -1,23 +1,23 @@
-//! The audit log, read: who changed what, one line of JSON each.
+//! Reads the audit log: who changed what, one line of JSON for each change.
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::Value;
 use table::{Bucket, BucketError};
 
-/// Objects that are read at once.
+/// Objects that are read concurrently.
 const CONCURRENCY: usize = 16;
 
 #[derive(Debug, thiserror::Error)]
 pub enum AuditError {
     #[error("the audit log cannot be read")]
     Bucket(#[from] BucketError),
-    #[error("{key} is no entry of an audit log")]
+    #[error("{key} is not an entry of an audit log")]
     Entry { key: String, source: Option<serde_json::Error> },
 }
 
 /// The entries of one UTC day, `yyyy-mm-dd`, oldest first; those of items whose key contains `item`, if it is given.
 ///
-/// Every entry is an object of its own, named by an id that says nothing of time: a day is read as a whole.
+/// Every entry is an object of its own, named by an id that does not sort by time: a day is read as a whole.
 pub async fn entries(log: &Bucket, day: &str, item: Option<&str>) -> Result<Vec<Value>, AuditError> {
     let prefix = format!("{}/", day.replace('-', "/"));
     let (mut entries, mut after) = (Vec::new(), None);

@@ -12,13 +12,13 @@ use std::error::Error;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// What a command comes to: the status it exits with, or why it stopped.
+/// The result of a command: its exit status, or why it stopped.
 pub type Outcome = Result<std::process::ExitCode, Box<dyn Error>>;
 
-/// Exit status of a command that went through, but not everything is well.
+/// Exit status of a command that completed but found problems.
 const NOT_WELL: u8 = 2;
 
-/// Bars go to standard error, and indicatif hides them where that is no terminal.
+/// Progress bars go to standard error, and indicatif hides them if that is not a terminal.
 fn bar(steps: u64, template: &'static str) -> ProgressBar {
     ProgressBar::new(steps).with_style(style(template))
 }

@@ -1,4 +1,4 @@
-//! Records that could not be handled, and another try for them once what kept them from it is mended.
+//! Dead letters: listing them, and replaying their records once the cause is corrected.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 use serde_json::Value;
 
-/// Dead letters read side by side.
+/// Dead letters read concurrently.
 const CONCURRENCY: usize = 8;
 
-/// Longer than any function may take; `cargo lambda watch` builds one when it is first called.
+/// Longer than any function may take; `cargo lambda watch` builds a function at its first call.
 const INVOKE: Duration = Duration::from_secs(5 * 60);
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -23,31 +23,31 @@ pub enum Listed {
     // Its name in the output of `--json`.
     #[serde(rename = "letter")]
     DeadLetter(Summary),
-    /// Something else, or what is left of a dead letter.
+    /// Something else, or an incomplete dead letter.
     Foreign { key: String, why: String },
 }
 
-/// What a list tells of a dead letter.
+/// A dead letter in the list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
     pub key: String,
     pub function: String,
-    /// Why it was given up, in Lambda's words.
+    /// Why it was given up, as Lambda names it.
     pub condition: String,
     pub records: usize,
     /// When it was given up, RFC 3339.
     pub when: String,
-    /// What went wrong, if the writer knew.
+    /// The error, if the writer knew it.
     pub error: Option<String>,
 }
 
-/// What became of a dead letter that was replayed.
+/// The result of replaying a dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replayed {
-    /// Its records are handled, and it is gone.
+    /// Its records are handled, and it is deleted.
     Deleted,
-    /// Its records are handled, and it was to be kept.
+    /// Its records are handled, and it is kept as requested.
     Kept,
 }
 
@@ -56,21 +56,21 @@ pub enum Replayed {
 pub enum ReplayError {
     #[error(transparent)]
     DeadLetters(DeadLetterError),
-    /// As where only what the records were about was kept.
-    #[error("there are no records in it to replay")]
+    /// It only has the metadata of the records.
+    #[error("it has no records to replay")]
     NoRecords(#[source] DeadLetterError),
     #[error("its payload is not a batch of records: {0}")]
     Payload(String),
-    /// Whether its records were handled is not known if the answer was lost.
+    /// If the answer was lost, its records may have been handled.
     #[error("the function could not be called: {0}")]
     Call(String),
     #[error("the function failed: {0}")]
     Failed(String),
-    #[error("the function's answer is not one to a batch of records: {0}")]
+    #[error("the function's answer is not that of a stream consumer: {0}")]
     Answer(String),
-    #[error("the function wants these records again: {}", .0.join(", "))]
+    #[error("the function could not handle these records yet: {}", .0.join(", "))]
     Again(Vec<String>),
-    #[error("the function gave its records up once more; see `show` for why")]
+    #[error("the function gave its records up again; `show` prints the reason")]
     GivenUpAgain,
 }
 
@@ -83,7 +83,7 @@ impl From<DeadLetterError> for ReplayError {
     }
 }
 
-/// Functions, as they can be called.
+/// How to call functions.
 #[derive(Debug, Clone)]
 pub struct Functions(Client);
 
@@ -98,7 +98,7 @@ impl Functions {
             .build();
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(table::http_client())
-            // A call whose answer was lost may have been carried out; whoever replays decides about another.
+            // A call whose answer was lost may have been carried out; the operator decides about another one.
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts);
         if local {
@@ -122,10 +122,10 @@ impl Functions {
     }
 }
 
-/// Every object of the bucket by key; only dead letters of one function if that is asked for.
+/// All objects of the bucket by key, or only the dead letters of one function.
 ///
 /// # Errors
-/// The bucket cannot be read. Objects that are no dead letters are none.
+/// The bucket cannot be read. Objects that are not dead letters are not errors.
 pub async fn list(dead_letters: &DeadLetters, function: Option<&str>) -> Result<Vec<Listed>, DeadLetterError> {
     let (mut listed, mut after) = (Vec::new(), None);
     loop {
@@ -179,10 +179,10 @@ pub async fn show(dead_letters: &DeadLetters, key: &str) -> Result<Value, DeadLe
     Ok(shown)
 }
 
-/// Has a dead letter's function handle its records once more. A dead letter whose records are handled is deleted unless `keep`.
+/// Calls a dead letter's function with its records again. If it handles them, the dead letter is deleted unless `keep`.
 ///
 /// # Errors
-/// The dead letter stays, and why. Replaying it again is safe: functions handle a record once, however often it comes.
+/// Why the dead letter stays. Replaying it again is safe: functions handle a record once, however often it comes.
 pub async fn replay(
     dead_letters: &DeadLetters,
     functions: &Functions,
@@ -192,7 +192,7 @@ pub async fn replay(
     let dead_letter = dead_letters.get(key).await?;
     check_payload(&dead_letter.payload)?;
     functions.handle(dead_letter.function(), &dead_letter.payload).await?;
-    // A function answers that it is done with a record it gave up, and its dead letter may have this very key.
+    // A function also answers success for a record it gave up, and the new dead letter may have this very key.
     match dead_letters.get(key).await {
         Ok(now) if now != dead_letter => return Err(ReplayError::GivenUpAgain),
         Ok(_) if keep => return Ok(Replayed::Kept),
@@ -235,7 +235,7 @@ mod tests {
     fn only_an_answer_that_names_no_record_means_that_all_are_handled() {
         assert!(understand(None, r#"{"batchItemFailures":[]}"#).is_ok());
         let again = understand(None, r#"{"batchItemFailures":[{"itemIdentifier":"100"}]}"#);
-        assert_eq!(again.unwrap_err().to_string(), "the function wants these records again: 100");
+        assert_eq!(again.unwrap_err().to_string(), "the function could not handle these records yet: 100");
         for unclear in ["", "null", "{}", "<html>", r#"{"batchItemFailures":null}"#] {
             assert!(matches!(understand(None, unclear), Err(ReplayError::Answer(_))), "{unclear}");
         }
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_that_is_no_batch_is_not_sent() {
+    fn a_payload_that_is_not_a_batch_is_not_sent() {
         assert!(check_payload(r#"{"Records":[{"eventID":"1"}]}"#).is_ok());
         for useless in ["", "null", "{}", r#"{"Records":[]}"#, r#"{"Records":{}}"#] {
             assert!(matches!(check_payload(useless), Err(ReplayError::Payload(_))), "{useless}");

@@ -1,5 +1,5 @@
-//! Loads products from JSON Lines. The records are foreign data: a bad one is reported and left out, the rest goes in.
-//! Loading a file again is always safe, and completes a load that was interrupted.
+//! Imports products from JSON Lines. The records are untrusted: a bad one is rejected and reported, the others are
+//! imported. Importing a file again is always safe, and completes an interrupted import.
 
 mod format;
 mod intake;
@@ -26,56 +26,56 @@ pub use lines::open;
 pub use record::FIELDS;
 pub use rejects::{Reject, RejectsFile, default_rejects_path};
 
-/// Batches on their way to the table at once: enough to hide the round trip, too few to be throttled for.
+/// Concurrent batches: enough to hide the round trip, too few to be throttled.
 const BATCHES_IN_FLIGHT: usize = 4;
-/// Batches after which the categories seen so far are made known, so that a long load can be browsed while it runs.
+/// Batches after which the categories found so far are created, so that products can be browsed during a long import.
 const BATCHES_BETWEEN_CATEGORIES: usize = 20;
 
-/// What is the same for every record of an import.
+/// Settings for all records of an import.
 #[derive(Debug, Clone)]
 pub struct ImportOptions {
-    /// Whether a line says all there is of its product. Otherwise what it does not say stays as it is.
+    /// Whether fields that are not in a line are cleared. Otherwise they stay unchanged.
     pub replace: bool,
-    /// Whether lines that are as they were at their last import are taken too, over what staff changed since.
+    /// Whether to apply lines that are unchanged since their last import, overwriting later changes by staff.
     pub force: bool,
-    /// Units a new product starts with where its record does not say: 0 to a thousand million.
+    /// Initial stock of a new product whose record has none: 0 to one billion.
     pub default_stock: i64,
-    /// Whom the stock ledger names for the first stock.
+    /// The actor of the first line in the stock ledger.
     pub actor: String,
-    /// The one currency that the shop sells in, where it is known: lines in another are rejected.
+    /// The shop's currency, if known: lines in another are rejected.
     pub currency: Option<Currency>,
-    /// When the products are said to be created and changed.
+    /// The time of creation and change of the products.
     pub now: Timestamp,
 }
 
 impl ImportOptions {
-    /// Lines change what they say, if they are not as they were at their last import; new products have no stock.
+    /// Lines that differ from the last import change the fields they have; new products have no stock.
     pub fn new(actor: &str, now: Timestamp) -> Self {
         Self { replace: false, force: false, default_stock: 0, actor: actor.to_owned(), currency: None, now }
     }
 }
 
-/// What became of an import's records. Its `Display` is the summary an operator reads.
+/// The result of an import. Its `Display` is the summary for the operator.
 #[derive(Debug, Clone, Default)]
 pub struct ImportReport {
     pub created: usize,
     pub updated: usize,
     pub unchanged: usize,
-    /// Lines that did not go in, each of which was reported.
+    /// Rejected lines, each of which was reported.
     pub rejected: usize,
     pub cost: Cost,
     pub elapsed: Duration,
 }
 
-/// How far an import is.
+/// The progress of an import.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress {
-    /// Products that are in the table now, whether or not this import had to write them.
+    /// Products that are in the table now, whether written by this import or before.
     pub products: usize,
     pub rejected: usize,
 }
 
-/// Why an import stopped before its end. What went in stays in.
+/// Why an import stopped before its end. What was imported stays.
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// Every line would be rejected, for one reason. Nothing was written.
@@ -85,21 +85,20 @@ pub enum ImportError {
     Read { line: usize, source: io::Error },
     #[error("the rejected lines cannot be reported")]
     Rejects(#[source] io::Error),
-    #[error("the import stopped; run the same import again, and it loads what is missing")]
+    #[error("the import stopped; run the same import again to complete it")]
     Table(#[from] StoreError),
-    #[error("the import stopped at a description; run the same import again, and it loads what is missing")]
+    #[error("the import stopped at a description; run the same import again to complete it")]
     Descriptions(#[from] DescriptionError),
 }
 
-/// Loads every good record of `input`, a batch of 50 at a time; products that are there are changed to what their line
-/// says, and their stock is left alone. Each record that does not go in is handed to `reject`, in no particular order;
-/// `progress` is called after each batch.
+/// Imports every valid record of `input`, in batches of 50; existing products get the values of their line, and their
+/// stock stays unchanged. Each rejected record is passed to `reject`, in no particular order; `progress` is called
+/// after each batch.
 ///
-/// `input` is text; [`open`] makes it of a plain or a gzip file. It is read without leaving the task.
+/// `input` is text; [`open`] makes it from a plain or a gzip file. Reading it blocks the task.
 ///
 /// # Errors
-/// Bad records are none. Whatever the error, but that the file is of another format, running the import again loads what
-/// is missing.
+/// Bad records are not errors. Unless the file has another format, running the import again completes it.
 pub async fn import(
     table: &Table,
     descriptions: &Descriptions,
@@ -126,7 +125,7 @@ impl fmt::Display for ImportReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { created, updated, unchanged, rejected, cost, elapsed } = self;
         let seconds = elapsed.as_secs_f64();
-        // An empty file takes no time to speak of.
+        // Avoids a division by zero for an empty file.
         let per_second = self.products() as f64 / seconds.max(0.001);
         write!(f, "created {created}, updated {updated}, unchanged {unchanged}, rejected {rejected} ")?;
         write!(f, "in {seconds:.1} s ({per_second:.0} products/s), {:.0} WRU, {:.0} RRU", cost.wru, cost.rru)
@@ -171,7 +170,7 @@ where
     Ok(tally.report)
 }
 
-/// Makes categories known that were not yet, so that each is asked for once however long the load is.
+/// Creates the new categories, each of which is checked only once in an import.
 async fn make_known(
     table: &Table,
     seen: &BTreeSet<CategoryPath>,
@@ -189,7 +188,7 @@ async fn load(
     batch: Vec<Accepted>,
     options: &ImportOptions,
 ) -> Result<Vec<(Place, ImportOutcome)>, ImportError> {
-    // S3 first, then the row: a row never points to what is not there.
+    // S3 first, then the item: an item never points to a missing object.
     let described =
         try_join_all(batch.into_iter().map(|accepted| with_description(descriptions, accepted, options))).await?;
     let (places, records): (Vec<Place>, Vec<ImportRecord>) = described.into_iter().unzip();
@@ -213,7 +212,7 @@ async fn with_description(
     Ok((place, ImportRecord { record, stock: parsed.stock, says }))
 }
 
-/// Counts, and tells the caller.
+/// Counts, and reports the progress.
 struct Tally<J, P> {
     report: ImportReport,
     reject: J,
@@ -237,12 +236,11 @@ where
                 ImportOutcome::Updated | ImportOutcome::Unfinished => self.report.updated += 1,
                 ImportOutcome::Unchanged | ImportOutcome::Exists => self.report.unchanged += 1,
                 ImportOutcome::AttributesRefused => {
-                    let reason =
-                        "attrs: together with those that stay, they are not what a product may have; say all of them";
+                    let reason = "attrs: together with the existing ones they exceed the limits of a product; put all attributes in the line";
                     self.reject(place.rejected(reason))?;
                 }
                 ImportOutcome::Unwritten => {
-                    self.reject(place.rejected("the table did not take it; run the import again"))?;
+                    self.reject(place.rejected("the table did not write it; run the import again"))?;
                 }
             }
         }
@@ -256,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_summary_tells_counts_time_and_cost() {
+    fn the_summary_shows_counts_time_and_cost() {
         let report = ImportReport {
             created: 9_000,
             updated: 20,
@@ -273,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_product_the_table_did_not_take_is_reported_with_its_line() {
+    fn a_product_that_was_not_written_is_reported_with_its_line() {
         let mut rejects = Vec::new();
         let reject = |r: Reject| -> io::Result<()> {
             rejects.push(r);
@@ -286,7 +284,7 @@ mod tests {
 
         let report = tally.report;
         assert_eq!((report.created, report.rejected), (1, 1));
-        let reason = "the table did not take it; run the import again".to_owned();
+        let reason = "the table did not write it; run the import again".to_owned();
         assert_eq!(rejects, [Reject { line: 2, reason, text: "{}".to_owned() }]);
     }
 }

@@ -1,4 +1,4 @@
-//! What an operator does to a running shop, as functions: the command, the local stack and the tests call the same ones.
+//! Operations on a running shop, as functions that the command, the local stack and the tests share.
 
 pub mod admin;
 pub mod audit;

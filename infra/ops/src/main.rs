@@ -15,27 +15,27 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Makes customers staff, and staff customers
+    /// Grants and revokes the role admin
     #[command(after_long_help = admin::HELP)]
     Admin(admin::AdminArgs),
     /// Prints who changed what on one day
     #[command(after_long_help = audit::HELP)]
     Audit(audit::AuditArgs),
-    /// Loads products from a file into the table
+    /// Imports products from a file
     ///
-    /// Loading a file again changes nothing but what is new in it, and completes a load that was interrupted. What a line
-    /// does not say of a product stays as it is, and so does stock.
+    /// Importing a file again changes only what is new in it, and completes an interrupted import. Fields that are not
+    /// in a product's line stay unchanged, and so does stock.
     #[command(after_long_help = import::help())]
     Import(import::ImportArgs),
-    /// Brings the table of an earlier version to what this one expects
+    /// Migrates the table of an earlier version
     #[command(after_long_help = migrate::HELP)]
     Migrate(migrate::MigrateArgs),
-    /// Compares projections, stock and objects with what they follow from, and mends them
+    /// Compares projections, stock and objects with their sources, and repairs them
     ///
-    /// Reports what is wrong, one line each, and mends nothing unless --repair says so.
+    /// Reports each difference in a line, and repairs nothing without --repair.
     #[command(after_long_help = reconcile::HELP)]
     Reconcile(reconcile::ReconcileArgs),
-    /// Records that functions could not handle: lists, shows and replays them
+    /// Lists, shows and replays records that functions could not handle
     #[command(after_long_help = dead_letters::HELP)]
     DeadLetters(dead_letters::DeadLettersArgs),
 }
@@ -45,7 +45,7 @@ async fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Not `Cli::parse`: it exits with 2, which means that something is not well here.
+            // Not `Cli::parse`: it exits with 2, which here means that a command found problems.
             let _ = error.print();
             return if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         }

@@ -1,4 +1,4 @@
-//! The commands that the documents tell people to type: each has to be one that there is.
+//! Checks that the commands in the documents exist and can be run.
 
 use std::{fs, path::Path, process::Command};
 
@@ -13,7 +13,7 @@ fn document(name: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The blocks of a document that are for a shell.
+/// The shell blocks of a document.
 fn blocks(document: &str) -> Vec<String> {
     let mut blocks = Vec::new();
     let mut block: Option<String> = None;
@@ -28,7 +28,7 @@ fn blocks(document: &str) -> Vec<String> {
     blocks
 }
 
-/// Commands of `ops` in a text for a shell, also those that Cargo runs.
+/// The commands of `ops` in a shell text, also with `cargo run`.
 fn of_ops(text: &str) -> impl Iterator<Item = Vec<String>> {
     simple_commands(text).into_iter().filter_map(|words| {
         match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
@@ -41,8 +41,7 @@ fn of_ops(text: &str) -> impl Iterator<Item = Vec<String>> {
     })
 }
 
-/// A shell's text as simple commands, each as its words. What the shell would fill in, `$NAME` and `$(…)`, stays as it is
-/// written, as one word.
+/// A shell text as simple commands, each as its words. Expansions, `$NAME` and `$(…)`, stay unexpanded, as one word.
 fn simple_commands(text: &str) -> Vec<Vec<String>> {
     let (mut commands, mut words, mut word) = (Vec::new(), Vec::new(), String::new());
     let (mut quote, mut depth, mut comment) = (None, 0_u32, false);
@@ -91,9 +90,9 @@ fn every_command_of_ops_in_a_block_can_be_copied() {
     assert!(tried > 8, "{tried}");
 }
 
-/// A text may name a command without saying which shop it is for.
+/// A text may name a command without the options that select the shop.
 #[test]
-fn every_command_of_ops_in_a_text_is_one_that_there_is() {
+fn every_command_of_ops_in_a_text_exists() {
     let mut tried = 0;
     for name in DOCUMENTS {
         let document = document(name);
@@ -115,7 +114,7 @@ fn every_command_of_ops_in_a_text_is_one_that_there_is() {
 }
 
 #[test]
-fn every_block_for_a_shell_is_one_that_a_shell_reads() {
+fn every_shell_block_is_valid_shell() {
     for name in DOCUMENTS {
         for block in blocks(&document(name)) {
             let checked = Command::new("bash").args(["-n", "-c", &block]).output().unwrap();
@@ -125,9 +124,9 @@ fn every_block_for_a_shell_is_one_that_a_shell_reads() {
     }
 }
 
-/// After a restore the table has another name: a command that guessed one would mend the table from before.
+/// After a restore the table has another name: a command with a default would repair the old table.
 #[test]
-fn on_aws_no_command_guesses_the_table() {
+fn on_aws_no_command_has_a_default_table() {
     for command in [
         "ops reconcile --repair --bucket b",
         "ops import catalogue.jsonl --bucket b",
@@ -148,7 +147,7 @@ fn on_aws_no_command_guesses_the_table() {
 }
 
 #[test]
-fn a_shells_text_is_read_as_a_shell_reads_it() {
+fn a_shell_text_is_parsed_as_a_shell_does() {
     let text = "STACK=a # set once\nops import 'a file' --table \"$(output TableName)\" \\\n  --stock 10; echo | cat\n";
 
     assert_eq!(
@@ -162,14 +161,14 @@ fn a_shells_text_is_read_as_a_shell_reads_it() {
     );
 }
 
-/// Runs a text in bash, in a folder of its own.
+/// Runs a text in bash, in a new folder.
 fn bash(folder: &Path, text: &str) -> String {
     let ran = Command::new("bash").current_dir(folder).args(["-c", text]).output().unwrap();
     assert!(ran.status.success(), "{}\n{text}", String::from_utf8_lossy(&ran.stderr));
     String::from_utf8(ran.stdout).unwrap()
 }
 
-/// A line of the manual that begins so, or the function of that name.
+/// A line of the manual that begins like this, or the function with that name.
 fn of_the_manual(beginning: &str) -> String {
     let manual = document("docs/operations.md");
     let from = &manual[manual.find(&format!("\n{beginning}")).expect(beginning) + 1..];
@@ -184,7 +183,7 @@ fn every_later_build_is_for_the_processor_of_the_first_deployment() {
 
     let before_the_first = bash(folder.path(), &text);
     let chosen = bash(folder.path(), &format!("{}ARCHITECTURE=x86_64\nbuild\n", text.trim_end_matches("build\n")));
-    // As `sam deploy --guided` writes it.
+    // In the form that `sam deploy --guided` writes.
     let saved =
         "[default.deploy.parameters]\nparameter_overrides = \"Architecture=\\\"x86_64\\\" TableName=\\\"\\\"\"\n";
     fs::write(folder.path().join("samconfig.toml"), saved).unwrap();
@@ -199,7 +198,7 @@ fn every_later_build_is_for_the_processor_of_the_first_deployment() {
 #[test]
 fn a_bucket_is_emptied_page_by_page() {
     let folder = tempfile::tempdir().unwrap();
-    // Two pages of versions, and what S3 answers of a bucket that is empty.
+    // Two pages of versions, and S3's answer for an empty bucket.
     let aws = r#"aws() {
       case "$2" in
         list-object-versions)
@@ -218,7 +217,7 @@ fn a_bucket_is_emptied_page_by_page() {
 }
 
 #[test]
-fn the_deployment_before_is_the_second_newest_tag() {
+fn the_previous_deployment_is_the_second_newest_tag() {
     let folder = tempfile::tempdir().unwrap();
     let tags = "20260101-120000 20260303-080000 20260202-235959";
     let before = document("docs/operations.md");

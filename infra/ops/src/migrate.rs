@@ -1,9 +1,9 @@
-//! Brings a table of an earlier version to what this one expects. Running it again changes nothing, and completes a
-//! migration that was interrupted: what is done already is seen to be done.
+//! Migrates a table of an earlier version. Running it again changes nothing, and completes an interrupted migration: it
+//! recognises what is done already.
 //!
-//! Categories were once one item that held every path, and nobody counted what was in them. Now each is an item, with the
-//! number of its products. The one item stays as it is, so that the version before can still be run. Categories that were
-//! stored in another spelling than NFC are spelled anew.
+//! Categories used to be one item with every path, without numbers of products. Now each is an item, with the number of
+//! its products. The one item stays unchanged, so that the previous version can still run. Categories that are not
+//! stored in NFC are normalised.
 
 use std::{
     collections::BTreeSet,
@@ -18,36 +18,36 @@ use table::{
     meter::{self, Cost},
 };
 
-/// Products counted side by side: enough to hide the round trip, too few to be throttled for.
+/// Products counted concurrently: enough to hide the round trip, too few to be throttled.
 const CONCURRENCY: usize = 16;
 
-/// Categories that are made known at once.
+/// Categories that are created in one call.
 const CATEGORIES: usize = 1_000;
 
-/// How far a migration is.
+/// The progress of a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// In the plural.
     pub doing: &'static str,
     pub done: usize,
-    /// How many there are, if that is known.
+    /// The total, if known.
     pub of: Option<usize>,
 }
 
-/// What a migration came to. Its `Display` is the summary an operator reads.
+/// The result of a migration. Its `Display` is the summary for the operator.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Report {
-    /// Categories of the one item of before.
+    /// Categories in the old item.
     pub categories: usize,
-    /// Paths in it that are no category of today; nothing can be in them.
+    /// Paths in it that are not valid categories; no product can be in them.
     pub unreadable: Vec<String>,
-    /// Products whose category was stored in another spelling than NFC, in which lists do not find it.
+    /// Products whose category was not stored in NFC, so that lists did not find them.
     pub respelled: u64,
-    /// Products that were looked at.
+    /// Products that were checked.
     pub products: usize,
-    /// Of these, products that were not counted where they are.
+    /// Of these, products that were not counted in their category.
     pub counted: usize,
-    /// Products that do not read back, each with why.
+    /// Malformed products, each with its error.
     pub damaged: Vec<String>,
     pub cost: Cost,
     pub elapsed: Duration,
@@ -56,14 +56,14 @@ pub struct Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { categories, respelled, products, counted, unreadable, damaged, cost, elapsed } = self;
-        write!(f, "categories of before {categories}, products {products}, of which counted anew {counted}, ")?;
-        write!(f, "spelled anew {respelled}, ")?;
-        write!(f, "not readable {} ", unreadable.len() + damaged.len())?;
+        write!(f, "categories of the old item {categories}, products {products}, of these newly counted {counted}, ")?;
+        write!(f, "normalised {respelled}, ")?;
+        write!(f, "malformed {} ", unreadable.len() + damaged.len())?;
         write!(f, "in {:.1} s, {:.0} WRU, {:.0} RRU", elapsed.as_secs_f64(), cost.wru, cost.rru)
     }
 }
 
-/// Whether the table is of a version before and was not migrated to the end yet.
+/// Whether the table is of an earlier version and is not completely migrated.
 ///
 /// # Errors
 /// The table cannot be used.
@@ -71,10 +71,10 @@ pub async fn is_due(table: &Table) -> Result<bool, StoreError> {
     Ok(table.categories_before_get().await?.is_some_and(|before| !before.migrated))
 }
 
-/// Migrates everything that is of before. Customers can go on buying meanwhile, and staff can go on changing products.
+/// Migrates everything of earlier versions. Customers and staff can use the shop meanwhile.
 ///
 /// # Errors
-/// The table cannot be used. What was done stays done; running it again does the rest.
+/// The table cannot be used. Running it again continues from there.
 pub async fn run(table: &Table, now: Timestamp, progress: impl FnMut(Progress)) -> Result<Report, StoreError> {
     let started = Instant::now();
     let (report, costs) = meter::measure(migrate(table, now, progress)).await;
@@ -106,7 +106,7 @@ async fn migrate(table: &Table, now: Timestamp, mut progress: impl FnMut(Progres
     Ok(report)
 }
 
-/// Counts every product in the category that it is in.
+/// Counts every product in its category.
 async fn count_products(
     table: &Table,
     report: &mut Report,
@@ -136,7 +136,7 @@ async fn count_products(
     Ok(())
 }
 
-/// Has every category pass on what it has to the one above it, the deepest first.
+/// Adds the numbers of every category to the one above it, the deepest first.
 async fn pass_up(table: &Table, progress: &mut impl FnMut(Progress)) -> Result<(), StoreError> {
     let mut done = 0;
     for depth in (2..=MAX_CATEGORY_DEPTH).rev() {
@@ -145,7 +145,7 @@ async fn pass_up(table: &Table, progress: &mut impl FnMut(Progress)) -> Result<(
             let page = table.category_counts_by_level(depth, after).await?;
             done += page.items.len();
             let behind = page.items.into_iter().filter(|count| count.is_behind());
-            // By the category above, so that no two write the same one at once.
+            // Grouped by the category above, so that no two writes of it are concurrent.
             let mut families: Vec<BTreeSet<CategoryPath>> = Vec::new();
             let mut last = None;
             for count in behind {

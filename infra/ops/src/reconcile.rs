@@ -1,8 +1,8 @@
-//! Compares what follows from the shop's records with what is there: projections with orders, stock with orders and
-//! ledger, objects with the products that point to them. Mends it if asked to.
+//! Compares derived data with its sources: projections with orders, stock with orders and ledger, objects with the
+//! products that point to them. Repairs differences on request.
 //!
-//! Customers go on buying meanwhile. So whatever looks wrong is looked at once more a little later, and stock that moves
-//! is not judged.
+//! The shop stays open meanwhile. So each difference is checked again a little later, and stock that is changing is not
+//! judged.
 
 mod objects;
 mod orders;
@@ -19,10 +19,10 @@ use stock::StockAudit;
 
 pub use report::{Finding, LookedAt, NotVerified, Outcome, Problem, Report, Skipped, Why};
 
-/// Days that are gone through where nobody says which.
+/// The default number of days.
 const DAYS: i64 = 7;
 
-/// Items looked at side by side: enough to hide the round trip, too few to be throttled for.
+/// Items read concurrently: enough to hide the round trip, too few to be throttled.
 const CONCURRENCY: usize = 16;
 
 /// What can be compared.
@@ -35,18 +35,18 @@ pub enum Check {
 
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The first UTC day on which orders were placed; `None` is six days before today, or where nothing but stock needs
-    /// them, the day the oldest product was created.
+    /// The first UTC day on which orders were placed; `None` is six days before today, or if only stock is compared,
+    /// the day the oldest product was created.
     pub from: Option<Date>,
     /// The last one; `None` is today.
     pub to: Option<Date>,
     /// Empty is everything.
     pub only: Vec<Check>,
-    /// Whether to mend what is wrong.
+    /// Whether to repair what is wrong.
     pub repair: bool,
-    /// What time it is as this begins.
+    /// The time at the start.
     pub now: Timestamp,
-    /// How long to wait at least before looking again at what looked wrong.
+    /// The minimum wait before a difference is checked again.
     pub second_look: Duration,
 }
 
@@ -56,7 +56,7 @@ impl Options {
     }
 }
 
-/// How far it is.
+/// The progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
     /// In the plural.
@@ -68,7 +68,7 @@ pub struct Progress {
     pub of: Option<usize>,
 }
 
-/// Why it stopped before its end. What was mended stays mended, and running it again goes through everything again.
+/// Why it stopped before its end. Repairs stay, and running it again compares everything again.
 #[derive(Debug, thiserror::Error)]
 pub enum ReconcileError {
     #[error("the comparison stopped; run it again")]
@@ -77,10 +77,10 @@ pub enum ReconcileError {
     Objects(#[from] BucketError),
 }
 
-/// Compares, reports, and mends if [`Options::repair`] says so.
+/// Compares, reports, and repairs if [`Options::repair`] is set.
 ///
 /// # Errors
-/// What is wrong with the shop is none, and neither is an item that does not read back: both are in the report.
+/// Differences and malformed items are not errors: they are in the report.
 pub async fn run(
     table: &Table,
     descriptions: &Descriptions,
@@ -91,7 +91,7 @@ pub async fn run(
     let report = Report { repair: options.repair, ..Report::default() };
     let mut run = Run { table, descriptions, options, clock, report, progress: &mut progress };
 
-    // Stock first: whatever happens to an order from here on makes its products' stock no case for judging.
+    // Stock first: the stock of products whose orders change from here on is not judged.
     let mut audit = match options.includes(Check::Stock) {
         true => Some(stock::read(&mut run).await?),
         false => None,
@@ -123,7 +123,7 @@ pub async fn run(
     }
     orders.verify(&mut run).await?;
     if let Some(mut audit) = audit.filter(StockAudit::look_wrong) {
-        // An index may have told late of an order: those that were not seen before are added.
+        // An index may lag: orders that were not in it before are added.
         orders.go_through(&mut run, Some(&mut audit)).await?;
         stock::verify(&mut run, &audit).await?;
         stock::verify_flags(&mut run, &audit).await?;
@@ -132,7 +132,7 @@ pub async fn run(
     Ok(run.report)
 }
 
-/// What every part needs.
+/// Shared by all parts.
 struct Run<'a> {
     table: &'a Table,
     descriptions: &'a Descriptions,
@@ -147,7 +147,7 @@ impl Run<'_> {
         self.clock.now()
     }
 
-    /// Notes an item that does not read back, and goes on; every other error ends the run.
+    /// Reports a malformed item and continues; every other error ends the run.
     fn readable<T>(&mut self, read: Result<T, StoreError>) -> Result<Option<T>, ReconcileError> {
         match read {
             Ok(read) => Ok(Some(read)),
@@ -160,7 +160,7 @@ impl Run<'_> {
     }
 }
 
-/// The time that was passed in, going on.
+/// The time that was passed in, plus the time elapsed since.
 #[derive(Debug, Clone, Copy)]
 struct Clock {
     now: Timestamp,
@@ -177,7 +177,7 @@ fn day_of(at: Timestamp) -> Date {
     at.to_zoned(TimeZone::UTC).date()
 }
 
-/// From the first to the last, both included.
+/// From the first to the last, inclusive.
 fn days(from: Date, to: Date) -> Vec<Date> {
     from.series(1.day()).take_while(|day| *day <= to).collect()
 }

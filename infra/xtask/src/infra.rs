@@ -1,6 +1,6 @@
-//! What is deployed, checked without an account: by the tools of those who made the formats, and by ours.
+//! Checks the deployment without an account, with the tools of the formats' authors and our own.
 //!
-//! The deployment itself is judged by the crate `deployment`, which knows the shop; this crate must not.
+//! The crate `deployment` checks the deployment itself and depends on the shop; this crate must not.
 
 use std::{
     env,
@@ -23,19 +23,19 @@ const SAM_CLI: [&str; 2] = ["aws-sam-cli==1.170.0", "cfn-lint==1.58.0"];
 const CHECKOV: [&str; 1] = ["checkov==3.3.30"];
 const CARGO_LAMBDA: [&str; 1] = ["cargo-lambda==1.9.2"];
 
-/// What tells people which commands of `aws` and `sam` to type.
+/// The documents with commands of `aws` and `sam`.
 const DOCUMENTS: [&str; 3] = ["README.md", "docs/operations.md", "infra/cdk/README.md"];
 
-/// This one, as Lambda calls it.
+/// This machine's architecture, as Lambda names it.
 const MACHINE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Goes by the calls that `RECORD_CALLS` wrote in an earlier run of the end-to-end tests, instead of running them
+    /// Uses the calls that `RECORD_CALLS` wrote in an earlier run of the end-to-end tests, instead of running them
     #[arg(long, value_name = "FILE")]
     calls: Option<PathBuf>,
-    /// Builds the functions as they are deployed. Otherwise they are built faster than they will run: nothing here
-    /// depends on their speed
+    /// Builds the functions as they are deployed. Otherwise they are built with less optimisation, which is faster:
+    /// nothing here depends on their speed
     #[arg(long)]
     optimised: bool,
 }
@@ -76,7 +76,7 @@ pub fn run(options: &Options) -> Outcome<()> {
         None => record(&output.join("calls.jsonl"))?,
     };
     step("SAM and CDK against each other, the code, the controls and the calls; mutations; starts", || {
-        // By the binary, not by the package: then it is built with the features that everything else is built with.
+        // By the binary, not by the package: then it is built with the same features as everything else.
         let program = ["run", "--locked", "--bin", "deployment", "--", "--root"];
         let mut deployment = cargo(&program);
         deployment.arg(root()).arg("--python").arg(tools.sam_cli.join("python"));
@@ -95,9 +95,9 @@ fn step(name: &str, run: impl FnOnce() -> Outcome<()>) -> Outcome<()> {
     Ok(())
 }
 
-/// Runs the end-to-end tests with what every function calls noted.
+/// Runs the end-to-end tests and records every call of the functions.
 fn record(file: &Path) -> Outcome<PathBuf> {
-    // Of this run only: a call that nobody makes any more needs no permission.
+    // From this run only: a call that is not made any more needs no permission.
     match fs::remove_file(file) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
         _ => {}
@@ -109,14 +109,14 @@ fn record(file: &Path) -> Outcome<PathBuf> {
     Ok(file.to_owned())
 }
 
-/// A program of Node.js in the folder of the CDK app.
+/// A Node.js program in the folder of the CDK app.
 fn node(program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.current_dir(root().join("infra/cdk")).args(arguments);
     command
 }
 
-/// Where tools of Python are.
+/// The folder of Python tools.
 struct Tools {
     sam_cli: PathBuf,
     checkov: PathBuf,
@@ -129,7 +129,7 @@ impl Tools {
             Self { sam_cli: python(&SAM_CLI)?, checkov: python(&CHECKOV)?, cargo_lambda: python(&CARGO_LAMBDA)? };
         let folder = root().join("infra/cdk");
         let (lock, done) = (folder.join("package-lock.json"), folder.join("node_modules/installed-package-lock.json"));
-        // A copy of the lock is left behind last, so that one that was cut off, or has changed, is begun again.
+        // The lock file is copied last, so that an installation that was interrupted, or is outdated, is repeated.
         if fs::read(&lock).ok() != fs::read(&done).ok() {
             println!("installing CDK into {}", folder.join("node_modules").display());
             finish(&mut node("npm", &["ci", "--no-audit", "--no-fund", "--loglevel", "error"]))?;
@@ -140,7 +140,7 @@ impl Tools {
 
     fn sam(&self, arguments: &[&str]) -> Command {
         let mut sam = Command::new(self.sam_cli.join("sam"));
-        // No account is asked; SAM wants to know a region all the same.
+        // No account is used; SAM needs a region all the same.
         sam.env("SAM_CLI_TELEMETRY", "0").env("AWS_DEFAULT_REGION", "us-east-1").args(arguments);
         without_this_package(&mut sam);
         sam
@@ -158,14 +158,14 @@ impl Tools {
         build
     }
 
-    /// With cargo-lambda, which SAM looks for there.
+    /// With cargo-lambda on the PATH, where SAM looks for it.
     fn path(&self) -> OsString {
         let others = env::var_os("PATH").unwrap_or_default();
         let all = std::iter::once(self.cargo_lambda.clone()).chain(env::split_paths(&others));
         env::join_paths(all).unwrap_or(others)
     }
 
-    /// Lambda's runtime interface emulator, which SAM CLI brings for its containers.
+    /// Lambda's runtime interface emulator, which SAM CLI includes for its containers.
     fn emulator(&self) -> Outcome<PathBuf> {
         let libraries = fs::read_dir(self.sam_cli.join("../lib"))?;
         let emulator =

@@ -1,13 +1,13 @@
-//! Which crate may reach which. Cargo itself refuses circles; what it cannot know is that the domain stays free of the
-//! outside world, that functions stay apart, and that the trial shares nothing with what it checks.
+//! Checks which crates depend on which. Cargo itself refuses cycles; it does not check that the domain stays free of
+//! I/O, that functions do not depend on each other, and that the replay shares no code with what it checks.
 
 use crate::{Outcome, cargo};
 
-/// What the domain must not know of: the database, the runtime, and HTTP in either direction.
+/// What the domain must not depend on: the database, the runtime, and HTTP in either direction.
 const OUTSIDE_WORLD: [&str; 5] = ["aws-sdk-dynamodb", "tokio", "axum", "lambda_http", "reqwest"];
 const FUNCTIONS: [&str; 7] = ["products", "cart", "orders", "sessions", "sweeper", "notifications", "projections"];
 
-/// Whether `package` reaches `dependency`, through any number of others.
+/// Whether `package` depends on `dependency`, directly or indirectly.
 #[derive(Debug, PartialEq, Eq)]
 struct Rule {
     package: &'static str,
@@ -29,13 +29,13 @@ pub fn run() -> Outcome<()> {
     if broken.is_empty() {
         return Ok(());
     }
-    let how = "see `cargo tree --edges normal -p <package> -i <dependency>` for the way it takes";
+    let how = "see `cargo tree --edges normal -p <package> -i <dependency>` for the path";
     Err(format!("{}; {how}", broken.join(", ")).into())
 }
 
 fn rules() -> Vec<Rule> {
     let mut rules = Vec::new();
-    // The positive controls: with a name misspelled, or `cargo tree` speaking another language, these would fail.
+    // Positive controls: they would fail if a name is misspelled, or if `cargo tree` changes its output.
     for (package, dependency) in [
         ("table", "aws-sdk-dynamodb"),
         ("table", "tokio"),
@@ -87,12 +87,13 @@ fn depends(package: &str, dependency: &str) -> Outcome<bool> {
     answer.ok_or_else(|| format!("`cargo tree -p {package} -i {dependency}` failed: {}", complaint.trim()).into())
 }
 
-/// Cargo prints nothing for what is resolved but not reached by these edges, and fails for what is not resolved at all.
+/// Cargo prints nothing for a package that is resolved but not reached by these edges, and fails for one that is not
+/// resolved.
 fn answer(success: bool, tree: &str, complaint: &str, dependency: &str) -> Option<bool> {
     if success {
         return Some(!tree.trim().is_empty());
     }
-    // With the name, since a misspelled package fails in the same words.
+    // With the name, since a misspelled package fails with the same message.
     complaint.contains(&format!("`{dependency}` did not match any packages")).then_some(false)
 }
 
@@ -101,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_pair_of_functions_is_kept_apart_in_both_directions() {
+    fn every_pair_of_functions_has_a_rule_in_both_directions() {
         let rules = rules();
 
         assert!(rules.contains(&Rule { package: "cart", dependency: "orders", reaches: false }));
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_must_not_be_reached_is_reached_from_elsewhere() {
+    fn every_forbidden_dependency_has_a_positive_control() {
         let rules = rules();
 
         for rule in rules.iter().filter(|rule| !rule.reaches) {
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_told_from_a_failure() {
+    fn an_answer_is_distinguished_from_a_failure() {
         let not_resolved = "error: package ID specification `tokio` did not match any packages";
 
         assert_eq!(answer(true, "tokio v1.54.1\n└── table v0.0.0\n", "", "tokio"), Some(true));

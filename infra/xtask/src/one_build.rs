@@ -1,6 +1,7 @@
-//! Whether every command builds the same crates with the same features, so that none of them builds the AWS SDK again.
+//! Checks that every command builds the same crates with the same features, so that none of them builds the AWS SDK
+//! again.
 //!
-//! `infra/one-build` asks for the features; this finds out which, and writes its manifest.
+//! `infra/one-build` requests the features; this determines them, and writes its manifest.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,18 +15,18 @@ use crate::{Outcome, cargo, root};
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Writes infra/one-build/Cargo.toml anew
+    /// Writes infra/one-build/Cargo.toml
     #[arg(long)]
     write: bool,
 }
 
-/// What people run, beside the tests of the whole workspace: `cargo run` and `cargo build` select every package.
+/// Commands of daily use, besides the tests of the whole workspace: `cargo run` and `cargo build` select every package.
 const COMMANDS: [&[&str]; 4] =
     [&["--workspace"], &["--package", "ops"], &["--package", "local"], &["--package", "xtask"]];
 
 const MANIFEST: &str = "infra/one-build/Cargo.toml";
 
-/// After so many rounds the manifest asks for everything that its own features brought in.
+/// After this many rounds the manifest includes everything that its own features added.
 const ROUNDS: usize = 10;
 
 /// A crate as a command builds it.
@@ -36,13 +37,13 @@ struct Built {
     features: BTreeSet<String>,
 }
 
-/// Crates by name and version, with the features to ask for.
+/// Crates by name and version, with the features to request.
 type Features = BTreeMap<(String, String), BTreeSet<String>>;
 
 /// Checks the manifest, or writes it.
 ///
 /// # Errors
-/// Names the crates that some command builds with other features.
+/// Names the crates that a command builds with other features.
 pub fn run(options: &Options) -> Outcome<()> {
     if options.write {
         write()?;
@@ -57,7 +58,7 @@ pub fn run(options: &Options) -> Outcome<()> {
         .into())
 }
 
-/// Crates that a command builds otherwise than the tests of the whole workspace do.
+/// Crates that a command builds differently from the tests of the whole workspace.
 fn different(how: &[&str]) -> Outcome<BTreeSet<Built>> {
     let all = tree(how, &["--workspace"], "normal,build,dev")?;
     let mut different = BTreeSet::new();
@@ -76,7 +77,7 @@ fn tree(how: &[&str], packages: &[&str], edges: &str) -> Outcome<BTreeSet<Built>
     Ok(String::from_utf8_lossy(&output.stdout).lines().filter_map(parse).collect())
 }
 
-/// `tokio v1.54.1|full,rt (*)`; with a path behind its version it is a package of ours, which has no features.
+/// `tokio v1.54.1|full,rt (*)`; a path after the version marks a package of ours, which has no features.
 fn parse(line: &str) -> Option<Built> {
     let (package, features) = line.trim_end_matches(" (*)").split_once('|')?;
     let mut words = package.split(' ');
@@ -86,7 +87,7 @@ fn parse(line: &str) -> Option<Built> {
     (!ours).then(|| Built { name: name.to_owned(), version: version.to_owned(), features })
 }
 
-/// Begins with nothing, and asks for what differs until nothing does: a feature may bring others with it.
+/// Starts empty, and requests what differs until nothing does: a feature may add others.
 fn write() -> Outcome<()> {
     let (mut target, mut host) = (Features::new(), Features::new());
     for _ in 0..ROUNDS {
@@ -100,11 +101,11 @@ fn write() -> Outcome<()> {
             let same = all.iter().filter(|built| built.name == *name && built.version == *version);
             same.flat_map(|built| built.features.clone()).collect::<BTreeSet<_>>()
         };
-        // Commands may each build a package with other features.
+        // Several commands may each build a package with different features.
         let packages: BTreeSet<_> = different.into_iter().map(|Built { name, version, .. }| (name, version)).collect();
         for package in packages {
             let wanted = union(&package);
-            // What asking for it did not help is built for build scripts and macros, which have features of their own.
+            // Crates that still differ are built for build scripts and macros, which have features of their own.
             if target.get(&package) == Some(&wanted) {
                 host.insert(package.clone(), wanted.clone());
             }
@@ -114,7 +115,7 @@ fn write() -> Outcome<()> {
             *features = union(package);
         }
     }
-    Err(format!("{MANIFEST} comes to no end: features differ after {ROUNDS} rounds").into())
+    Err(format!("{MANIFEST} does not converge: features still differ after {ROUNDS} rounds").into())
 }
 
 fn manifest(target: &Features, host: &Features) -> String {
@@ -152,7 +153,7 @@ workspace = true
     manifest
 }
 
-/// The part of a version that stays the same in all that are compatible with it.
+/// The part of a version that is the same in all compatible ones.
 fn compatible(version: &str) -> &str {
     let parts = if version.starts_with("0.") { 2 } else { 1 };
     let end = version.match_indices('.').nth(parts - 1).map_or(version.len(), |(at, _)| at);
@@ -164,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ops_and_xtask_are_built_with_what_the_tests_are_built_with() {
+    fn ops_and_xtask_are_built_with_the_features_of_the_tests() {
         run(&Options { write: false }).unwrap();
     }
 
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn two_versions_of_a_crate_have_names_of_their_own() {
+    fn two_versions_of_a_crate_have_different_names() {
         let of = |version: &str| (("tower-http".to_owned(), version.to_owned()), BTreeSet::from(["cors".to_owned()]));
 
         let manifest = manifest(&Features::from([of("0.6.11"), of("0.7.0")]), &Features::new());

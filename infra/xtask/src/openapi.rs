@@ -1,5 +1,5 @@
-//! The OpenAPI document of the local stack: whether it is valid, whether the API keeps to it, and whether a client can be
-//! made of it.
+//! Checks the OpenAPI document of the local stack: that it is valid, that the API conforms to it, and that a client can
+//! be generated from it.
 
 use std::{
     fs,
@@ -19,8 +19,8 @@ const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 const ADMIN: (&str, &str) = ("admin@example.com", "correct-horse-battery");
 
-/// Fewer requests than this have not asked every operation for what it takes and refuses.
-const LEAST_CASES: u64 = 2_000;
+/// With fewer requests than this, not every operation was tested with valid and invalid input.
+const MIN_CASES: u64 = 2_000;
 
 /// Runs every check, and stops at the first that fails.
 ///
@@ -60,11 +60,11 @@ pub fn run() -> Outcome<()> {
     Ok(())
 }
 
-/// What runs on Node.js, pinned by infra/openapi/package-lock.json.
+/// A Node.js program, pinned by infra/openapi/package-lock.json.
 fn install() -> Outcome<()> {
     let folder = folder();
     let (lock, done) = (folder.join("package-lock.json"), folder.join("node_modules/.installed"));
-    // Again when the lock is another one than was installed.
+    // Again if the lock file differs from the installed one.
     if fs::read(&done).ok() == Some(fs::read(&lock)?) {
         return Ok(());
     }
@@ -78,7 +78,7 @@ fn install() -> Outcome<()> {
     Ok(())
 }
 
-/// The local stack with its sample catalogue, and nothing limited: schemathesis asks faster than anybody.
+/// The local stack with its sample catalogue and without limits, because schemathesis sends many requests.
 fn start(program: &Path) -> Outcome<(String, Running)> {
     let mut running = Running::start(
         Command::new(program)
@@ -99,7 +99,7 @@ async fn fetch(url: &str) -> Outcome<String> {
     Ok(client.get(url).send().await?.error_for_status()?.text().await?)
 }
 
-/// Every operation, with what the document allows and with what it forbids. What may be found stands in
+/// Tests every operation with input that the document allows and input that it forbids. Accepted findings are in
 /// infra/openapi/schemathesis.toml, each with its reason.
 fn ask(python: &Path, url: &str, report: &Path) -> Outcome<()> {
     let mut schemathesis = Command::new(python.join("schemathesis"));
@@ -111,16 +111,14 @@ fn ask(python: &Path, url: &str, report: &Path) -> Outcome<()> {
         .envs([("SHOP_URL", url), ("ADMIN_EMAIL", ADMIN.0), ("ADMIN_PASSWORD", ADMIN.1), ("PYTHONPATH", ".")])
         .env("NO_PROXY", "127.0.0.1");
     tools::finish(&mut schemathesis)?;
-    let asked = cases(&fs::read_to_string(report)?);
-    match asked >= LEAST_CASES {
+    let requests = cases(&fs::read_to_string(report)?);
+    match requests >= MIN_CASES {
         true => Ok(()),
-        false => {
-            Err(format!("only {asked} requests were made, and {LEAST_CASES} are the least that tell something").into())
-        }
+        false => Err(format!("only {requests} requests were made; at least {MIN_CASES} are needed").into()),
     }
 }
 
-/// How many requests a report tells of.
+/// The number of requests in a report.
 fn cases(report: &str) -> u64 {
     fn interactions(value: &Value) -> u64 {
         match value {
@@ -150,7 +148,7 @@ fn step(name: &str, run: impl FnOnce() -> Outcome<()>) -> Outcome<()> {
 /// A program that npm has installed.
 fn node(program: &str) -> Command {
     let mut command = Command::new(folder().join("node_modules/.bin").join(program));
-    // Redocly CLI would look for a newer version of itself, and report what it is used for.
+    // Otherwise Redocly CLI would look for updates, and send usage data.
     command.current_dir(folder()).env("REDOCLY_TELEMETRY", "off").env("REDOCLY_SUPPRESS_UPDATE_NOTICE", "true");
     command
 }

@@ -1,4 +1,4 @@
-//! Programs that run beside the task, and end with it.
+//! Programs that run during a task, and end with it.
 
 use std::{
     io::{BufRead, BufReader},
@@ -23,7 +23,7 @@ impl Running {
         command.spawn().map(Self).map_err(|e| format!("{program} cannot be started: {e}").into())
     }
 
-    /// The first line it prints. What it prints later is read and dropped: with the pipe closed it would be an error.
+    /// The first line it prints. Later output is read and dropped: with the pipe closed, printing would fail.
     pub fn first_line(&mut self, timeout: Duration) -> Outcome<String> {
         let stdout = self.0.stdout.take().ok_or("the program has no standard output")?;
         let (sender, received) = mpsc::channel();
@@ -42,9 +42,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Asked first, so that it can clean up; the standard library itself can only kill.
-        let asked = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
-        if asked.is_ok_and(|status| status.success()) {
+        // SIGTERM first, so that it can clean up; the standard library itself can only kill.
+        let terminated = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
+        if terminated.is_ok_and(|status| status.success()) {
             for _ in 0..STOP_TIMEOUT.as_millis() / PAUSE.as_millis() {
                 if self.has_ended() {
                     return;
@@ -52,7 +52,7 @@ impl Drop for Running {
                 thread::sleep(PAUSE);
             }
         }
-        // Errors here mean that it has ended, which is all that is wanted.
+        // An error here means that it has ended, as wanted.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -1,4 +1,4 @@
-//! The acceptance trial: a real shop's invoices as orders, and an audit of the table afterwards.
+//! Replays a real shop's invoices as orders, and audits the table afterwards.
 
 mod check;
 mod dump;
@@ -21,12 +21,12 @@ use replay::Replay;
 use report::Report;
 use stack::{Import, Programs, Stack};
 
-/// Units of each product before the first order: more than the whole log sells of any.
+/// Initial stock of each product: more than the whole log sells of any.
 const INITIAL_STOCK: i64 = 1_000_000;
 
 #[derive(Debug, Args)]
 pub struct Options {
-    /// Folder of the catalogue and the order log [default: ../shared/data, seen from the workspace]
+    /// Folder of the catalogue and the order log [default: ../shared/data, relative to the workspace]
     #[arg(long, value_name = "FOLDER")]
     data: Option<PathBuf>,
     /// Orders to place
@@ -37,10 +37,10 @@ pub struct Options {
     concurrency: u16,
 }
 
-/// Runs the trial and prints its summary.
+/// Runs the replay and prints its summary.
 ///
 /// # Errors
-/// Where something could not be tried, and where a check failed.
+/// If a step could not be run, or a check failed.
 pub fn run(options: &Options) -> Outcome<()> {
     let data = options.data.clone().unwrap_or_else(|| root().join("../shared/data"));
     let (products, log) = (data.join("catalog-core.jsonl.gz"), data.join("orders-uci-online-retail.csv.gz"));
@@ -102,7 +102,7 @@ fn every_invoice_was_placed(selection: &Selection, replay: &Replay) -> Check {
 
 /// `1,000,000`.
 fn thousands<N: TryInto<u64>>(number: N) -> String {
-    // What is counted here is never negative.
+    // The numbers here are never negative.
     HumanCount(number.try_into().unwrap_or_default()).to_string()
 }
 

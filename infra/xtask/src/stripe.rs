@@ -1,7 +1,7 @@
-//! The shop's Stripe payments, tried against an imitation of Stripe that runs on this machine: localstripe, and before it
-//! a proxy of our own that adds what localstripe lacks and loses answers when it is told to.
+//! Tests the shop's Stripe payments against a fake of Stripe on this machine: localstripe, behind a proxy of our own
+//! that adds what localstripe lacks, and that loses answers on request.
 //!
-//! What it cannot show is that the real Stripe behaves as the imitation does.
+//! It cannot show that the real Stripe behaves like the fake.
 
 mod localstripe;
 mod proxy;
@@ -17,11 +17,11 @@ use proxy::Proxy;
 use shop::Shop;
 pub use shop::build as build_local_stack;
 
-/// What events are signed with.
+/// The secret that signs events.
 const WEBHOOK_SECRET: &str = "whsec_test";
 const SECRET_KEY: &str = "sk_test_12345";
 
-/// Everything that is running.
+/// All running programs.
 #[derive(Debug)]
 struct World {
     shop: Shop,
@@ -29,10 +29,10 @@ struct World {
     stripe: LocalStripe,
 }
 
-/// Plays every story and prints how each came out.
+/// Runs every scenario and prints its result.
 ///
 /// # Errors
-/// Where something could not be started, and where a story went wrong.
+/// If something could not be started, or a scenario failed.
 pub fn run() -> Outcome<()> {
     let program = shop::build()?;
     let python = localstripe::install()?;
@@ -47,6 +47,6 @@ pub fn run() -> Outcome<()> {
     };
     match tally.failed {
         0 => Ok(()),
-        failed => Err(format!("{failed} of {} stories went wrong", tally.played).into()),
+        failed => Err(format!("{failed} of {} scenarios failed", tally.played).into()),
     }
 }

@@ -1,4 +1,4 @@
-//! Tools that tasks need beside Rust: installed once, pinned, into a folder of their own below `target/tools`.
+//! Tools that tasks need besides Rust: installed once, pinned, into separate folders below `target/tools`.
 
 use std::{
     fs::{self, File},
@@ -8,7 +8,7 @@ use std::{
 
 use crate::{Outcome, root};
 
-/// Packages of Python that are installed together, by `name==version`; the first one names the folder.
+/// Python packages that are installed together, as `name==version`; the first one names the folder.
 ///
 /// Returns the folder of its programs, `python` among them.
 pub fn python(packages: &[&str]) -> Outcome<PathBuf> {
@@ -21,7 +21,7 @@ pub fn python(packages: &[&str]) -> Outcome<PathBuf> {
         finish(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
         let quietly = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
         finish(Command::new(folder.join("bin/python")).args(quietly).args(packages))?;
-        // Last, so that an installation that was cut off is begun again.
+        // Last, so that an interrupted installation is repeated.
         File::create(done)?;
     }
     Ok(folder.join("bin"))
@@ -30,7 +30,7 @@ pub fn python(packages: &[&str]) -> Outcome<PathBuf> {
 /// Runs a command to its end.
 ///
 /// # Errors
-/// It cannot be started, or fails; what it printed stands above.
+/// It cannot be started, or fails; its output is printed above.
 pub fn finish(command: &mut Command) -> Outcome<()> {
     let shown = format!("{command:?}");
     let status = command.stdin(Stdio::null()).status().map_err(|e| format!("{shown}: {e}"))?;

@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_that_is_no_text_is_foreign() {
+    fn an_origin_that_is_not_text_is_foreign() {
         let headers = HeaderMap::from_iter([(header::ORIGIN, HeaderValue::from_bytes(b"https://\xff").unwrap())]);
 
         assert_eq!(page(&headers, &Uri::from_static("/cart"), &[]), Page::Foreign);

@@ -44,7 +44,7 @@ pub const READ_BY_PAGES: [HeaderName; 4] = [header::ETAG, header::LOCATION, head
 
 /// How long a browser keeps the answer to a preflight.
 /// <https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Access-Control-Max-Age>
-pub const PREFLIGHT_KEPT: Duration = Duration::from_mins(10);
+pub const PREFLIGHT_MAX_AGE: Duration = Duration::from_mins(10);
 
 const HEADER_BYTES: usize = 8 * 1024;
 
@@ -116,7 +116,7 @@ async fn observe(State(context): State<Context>, request: Request, next: Next) -
         "request"
     );
     if let Some(metrics) = &context.policy.metrics {
-        metrics.tell_patterns(&costs, context.clock.now());
+        metrics.emit_patterns(&costs, context.clock.now());
     }
     let headers = response.headers_mut();
     context.policy.base_path.put_before_location(headers);
@@ -166,6 +166,6 @@ fn cors(origins: &[String]) -> CorsLayer {
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allow_headers(SENT_BY_PAGES)
-        .max_age(PREFLIGHT_KEPT)
+        .max_age(PREFLIGHT_MAX_AGE)
         .expose_headers(READ_BY_PAGES)
 }

@@ -77,7 +77,7 @@ pub fn variable(name: &str) -> Option<String> {
 /// The Runtime API cannot be reached.
 pub async fn serve(environment: &Environment, routes: OpenApiRouter, context: &Context) -> Result<(), Error> {
     let (router, _): (Router, _) = edge::finish(routes, context);
-    tell_start(environment);
+    log_start(environment);
     lambda_http::run(router).await
 }
 
@@ -96,7 +96,7 @@ where
     A: Serialize + Send,
     F: Future<Output = Result<A, Error>> + Send,
 {
-    tell_start(environment);
+    log_start(environment);
     let handle = &handle;
     let observed = move |event: LambdaEvent<E>| async move {
         let (started, deadline) = (Instant::now(), Deadline::of(&event.context));
@@ -113,14 +113,14 @@ where
             request_id = event.context.request_id,
             "invocation"
         );
-        metrics.tell_patterns(&costs, Timestamp::now());
+        metrics.emit_patterns(&costs, Timestamp::now());
         answer
     };
     lambda_runtime::run(service_fn(observed)).await
 }
 
 /// Logs the names that were read, so that what a template sets can be compared with what is used.
-fn tell_start(environment: &Environment) {
+fn log_start(environment: &Environment) {
     let secrets_version = environment.variable("SECRETS_VERSION");
     tracing::debug!(variables = environment.names_read().join(" "), secrets_version, "started");
 }

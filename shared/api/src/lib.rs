@@ -1,7 +1,8 @@
 //! The HTTP edge that all functions share: requests are parsed into domain types, errors become problem+json answers in
 //! one place, and every answer states its cost.
 //!
-//! A function's `lib.rs` builds a [`utoipa_axum::router::OpenApiRouter`] of its own routes and hands it to [`edge::finish`].
+//! A function's `lib.rs` builds a [`utoipa_axum::router::OpenApiRouter`] of its own routes and hands it to
+//! [`edge::finish`].
 
 mod admin;
 mod base_path;

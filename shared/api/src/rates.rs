@@ -14,8 +14,8 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// Events allowed in each window. The defaults are those of the security design; a deployment may set others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rates {
-    /// Logins in 15 minutes for one account from one address; registrations count too. As many from a device that the
-    /// account knows, and as many changes of a password in one session, each counted by itself.
+    /// Logins in 15 minutes for one account from one address; registrations count too. The same limit holds for each
+    /// device that the account knows, and for password changes in one session, each counted separately.
     pub login_account_address: u32,
     /// Logins an hour for one account from unknown devices, over all addresses. They alone never refuse a login; above
     /// this limit each address has 2 logins in 15 minutes for that account, above five times as many 1.

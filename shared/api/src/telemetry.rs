@@ -1,5 +1,5 @@
-//! What a function tells of itself: one line of log an invocation, and metrics, which CloudWatch takes from lines of their
-//! own in its [embedded metric
+//! Logs and metrics of a function: one log line for each invocation, and metrics, which CloudWatch reads from separate
+//! lines in its [embedded metric
 //! format](https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html).
 
 use std::{
@@ -91,7 +91,7 @@ impl Metrics {
     }
 
     /// `RRU` and `WRU` of each access pattern that consumed any.
-    pub fn tell_patterns(&self, costs: &Costs, now: Timestamp) {
+    pub fn emit_patterns(&self, costs: &Costs, now: Timestamp) {
         if self.of_patterns {
             for (pattern, cost) in &costs.by_pattern {
                 if let Some(line) = pattern_line(&self.table, pattern, cost, now) {

@@ -7,18 +7,18 @@ use crate::{Money, Order, OrderEvent, OrderState, PaymentState, ProviderId, Refu
 pub struct RefundByHand {
     pub id: ProviderId,
     pub amount: Money,
-    /// It was made and came to nothing, as where the customer's account is closed.
+    /// It failed after it was made, for example because the customer's account is closed.
     pub failed: bool,
 }
 
 impl Order {
-    /// The refund of the order that one made by hand became.
+    /// The refund of the order that records one made by hand.
     pub fn refund_by_hand(&self, id: &ProviderId) -> Option<&Refund> {
         self.payment.refunds.iter().find(|r| r.by_hand.as_ref() == Some(id))
     }
 
-    /// Money was given back at the provider: a refund of the order, paid already, that returns no goods and cancels
-    /// nothing. `None` if it is known. Only for an order that is known to be paid.
+    /// Records a refund made at the provider: a paid refund of the order that returns no goods and cancels nothing.
+    /// `None` if it is known already. Only for an order that is known to be paid.
     pub fn refund_recorded(&self, made: &RefundByHand, at: Timestamp) -> Option<TransitionEffects> {
         if self.payment.state != PaymentState::Captured || self.refund_by_hand(&made.id).is_some() {
             return None;
@@ -37,14 +37,15 @@ impl Order {
         Some(order.moved(OrderEvent::RefundRecorded(number), at))
     }
 
-    /// A refund that was made by hand, and recorded, has failed.
+    /// A recorded refund made by hand has failed.
     pub fn refund_by_hand_failed(&self, id: &ProviderId, at: Timestamp) -> Option<TransitionEffects> {
         self.refund_refused(self.refund_by_hand(id)?.number, at)
     }
 
-    /// Whether a cancelled order owes money that no refund of it is for. Its own refund was for all that was left, as far
-    /// as was known; where money was given back by hand beside it, the provider refuses that one as too much, or leaves a
-    /// part. What the provider has refused to pay as things are now is not owed again: asking would change nothing.
+    /// Whether a cancelled order owes money that none of its refunds covers. Its cancellation refunded all that was
+    /// left, as far as was known; if money was also refunded by hand, the provider refuses that refund as too much, or
+    /// a part stays unpaid. What the provider refused in the current state is not owed again: asking again would change
+    /// nothing.
     pub fn owes_rest(&self) -> bool {
         let left = self.refundable();
         let ours = self.payment.refunds.iter().rfind(|r| r.by_hand.is_none());
@@ -58,7 +59,7 @@ impl Order {
             && !was_refused
     }
 
-    /// What is left of a cancelled order's money goes back, if [`Order::owes_rest`].
+    /// Refunds the rest of a cancelled order's money, if [`Order::owes_rest`].
     pub fn refund_rest(&self, at: Timestamp) -> Option<TransitionEffects> {
         if !self.owes_rest() {
             return None;
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refund_by_hand_counts_once_and_moves_nothing_else() {
+    fn a_refund_by_hand_counts_once_and_changes_nothing_else() {
         let order = held().paid("pay_1", NOW).unwrap().order;
 
         let moved = order.refund_recorded(&made("re_1", 5_000), NOW).unwrap();
@@ -133,22 +134,22 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_recorded_of_an_order_that_is_not_known_to_be_paid() {
+    fn no_refund_is_recorded_for_an_order_that_is_not_known_to_be_paid() {
         assert_eq!(held().refund_recorded(&made("re_1", 1), NOW), None);
     }
 
     #[test]
-    fn what_is_left_to_refund_never_goes_below_nothing() {
+    fn what_is_left_to_refund_is_never_negative() {
         let order = held().paid("pay_1", NOW).unwrap().order;
-        let asked = order.refund(&RefundRequest::default(), NOW).unwrap().order;
+        let requested = order.refund(&RefundRequest::default(), NOW).unwrap().order;
 
-        let recorded = asked.refund_recorded(&made("re_1", 100), NOW).unwrap().order;
+        let recorded = requested.refund_recorded(&made("re_1", 100), NOW).unwrap().order;
 
         assert_eq!(recorded.refundable(), usd(0));
     }
 
     #[test]
-    fn a_cancelled_order_owes_what_a_refund_by_hand_kept_its_own_from_paying() {
+    fn a_cancelled_order_owes_what_its_own_refund_could_not_pay_because_of_one_by_hand() {
         let order = held().paid("pay_1", NOW).unwrap().order;
         let Ok(CancelDecision::Refund(cancelled)) = order.cancel(NOW) else { panic!("it can be cancelled") };
         let recorded = cancelled.order.refund_recorded(&made("re_1", 100), NOW).unwrap().order;
@@ -159,7 +160,7 @@ mod tests {
 
         assert!(refused.due_at.is_some() && !recorded.owes_rest());
         assert_eq!(rest.refund_owed().map(|r| (r.number, r.amount)), Some((3, usd(7_197))));
-        assert_eq!((again.refund_rest(NOW), again.due_at), (None, None), "the provider has refused just that");
+        assert_eq!((again.refund_rest(NOW), again.due_at), (None, None), "the provider has refused exactly this");
     }
 
     #[test]
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cancelled_order_owes_what_a_refund_by_hand_did_not_pay_after_all() {
+    fn a_cancelled_order_owes_the_amount_of_a_refund_by_hand_that_failed() {
         let order = held().paid("pay_1", NOW).unwrap().order;
         let recorded = order.refund_recorded(&made("re_1", 100), NOW).unwrap().order;
         let Ok(CancelDecision::Refund(cancelled)) = recorded.cancel(NOW) else { panic!("it can be cancelled") };

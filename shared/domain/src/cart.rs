@@ -2,31 +2,32 @@ use std::collections::BTreeMap;
 
 use crate::{Invalid, Money, OrderId, ProductId, Quantity};
 
-/// Lines a cart can hold. A checkout writes one stock item a line beside three records of its own, and one DynamoDB
-/// transaction holds 100 actions; the rest is kept for what later has to be atomic with an order.
+/// Lines a cart can hold. A checkout writes one stock item for each line and three other items, and a DynamoDB
+/// transaction holds 100 actions; the rest is reserved for what later has to be atomic with an order.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html>
 pub const MAX_LINES: usize = 90;
 
-/// Requests with a key that a cart remembers: as many as a customer with a bad connection may have on their way.
+/// Requests with an idempotency key that a cart remembers: as many as a customer with a bad connection may have in
+/// flight.
 pub const MAX_REMEMBERED: usize = 8;
 
-/// What a customer means to buy. One product is one line, whatever tab or device added it.
+/// What a customer intends to buy. One product is one line, whichever tab or device added it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cart {
-    /// Counts changes; 0 is a cart that was never written.
+    /// The number of changes; 0 is a cart that was never written.
     pub version: u64,
     pub lines: BTreeMap<ProductId, CartLine>,
-    /// The order that emptied it last, so that a checkout repeated under another key finds it.
+    /// The order that last emptied it, so that a checkout repeated under another key finds it.
     pub placed: Option<OrderId>,
-    /// Units that another cart or an order that was given up brought, and for which there was no room. Kept to be shown
-    /// until the cart is bought or emptied.
+    /// Units of a merged cart or of a cancelled order for which there was no room. Shown until the cart is bought or
+    /// emptied.
     pub left_out: BTreeMap<ProductId, Quantity>,
-    /// The requests with a key that were carried out last, oldest first, so that a retry adds nothing twice.
+    /// The last requests with an idempotency key, oldest first, so that a retry adds nothing twice.
     pub remembered: Vec<CartRequest>,
 }
 
-/// A request that changed a cart, as the cart remembers it: 48 bits of the SHA-256 of its key and 32 bits of that of what
-/// it asked for, in hexadecimal, because the cart is one small item.
+/// A request that changed a cart: 48 bits of the SHA-256 of its key and 32 bits of that of its content, in hexadecimal
+/// and shortened because the cart is one small item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CartRequest(String);
 
@@ -34,13 +35,13 @@ impl CartRequest {
     const KEY_DIGITS: usize = 12;
     const PAYLOAD_DIGITS: usize = 8;
 
-    /// Of two SHA-256 in hexadecimal.
+    /// From two SHA-256 digests in hexadecimal.
     pub fn of_digests(key: &str, payload: &str) -> Self {
         let key = key.chars().take(Self::KEY_DIGITS);
         Self(key.chain(payload.chars().take(Self::PAYLOAD_DIGITS)).collect())
     }
 
-    /// As it was stored.
+    /// Reads a stored one.
     pub fn parse(stored: &str) -> Result<Self, Invalid> {
         let whole = stored.len() == Self::KEY_DIGITS + Self::PAYLOAD_DIGITS;
         if whole && stored.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -58,13 +59,13 @@ impl CartRequest {
     }
 }
 
-/// What a cart knows of a request.
+/// What a cart knows about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recalled {
-    /// Nothing: it was not carried out, or so long ago that others took its place.
+    /// Nothing: it was not carried out, or so long ago that newer requests replaced it.
     Unknown,
     CarriedOut,
-    /// Its key was used for something else.
+    /// Its key was used for another request.
     KeyReused,
 }
 
@@ -77,9 +78,9 @@ pub struct CartLine {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CartError {
-    #[error("a cart holds at most {MAX_LINES} products")]
+    #[error("a cart has at most {MAX_LINES} products")]
     Full,
-    #[error("a line holds at most 9999 units")]
+    #[error("a line has at most 9999 units")]
     QuantityOutOfRange,
 }
 
@@ -103,9 +104,9 @@ impl Cart {
         Ok(CartLine { quantity, price_seen: price })
     }
 
-    /// This cart with other lines added: those of a guest's cart at login, or of an order that was given up. Nothing that
-    /// was in it is lost: quantities add up to the most a line may hold, and new lines come in until the cart is full.
-    /// What finds no room is left out, and remembered.
+    /// This cart with other lines added: those of a guest's cart at login, or of an order that was given up. Nothing
+    /// that was in it is lost: quantities add up to at most the maximum of a line, and new lines are added until the
+    /// cart is full. What does not fit is left out, and remembered.
     #[must_use]
     pub fn merge(&self, added: &BTreeMap<ProductId, CartLine>) -> Cart {
         let mut cart = self.clone();
@@ -128,8 +129,8 @@ impl Cart {
         cart
     }
 
-    /// This cart with another one added, as by [`Cart::merge`], with what that one left out before, and with the requests
-    /// that it remembers: what it brings along may be retried here.
+    /// This cart with another one added, as by [`Cart::merge`], including what that one left out before and the
+    /// requests that it remembers: they may be retried on this cart.
     #[must_use]
     pub fn merge_cart(&self, other: &Cart) -> Cart {
         let mut cart = self.merge(&other.lines);
@@ -150,12 +151,12 @@ impl Cart {
         }
     }
 
-    /// Of these lines, the units that this cart does not hold.
+    /// Of these lines, the units that this cart does not have.
     pub fn lacks(&self, lines: &BTreeMap<ProductId, CartLine>) -> BTreeMap<ProductId, CartLine> {
         less(lines, &self.lines)
     }
 
-    /// What stays in the cart when these lines are bought. `None` if it does not hold all of them.
+    /// What stays in the cart when these lines are bought. `None` if it does not have all of them.
     pub fn without(&self, bought: &BTreeMap<ProductId, CartLine>) -> Option<BTreeMap<ProductId, CartLine>> {
         self.lacks(bought).is_empty().then(|| less(&self.lines, bought))
     }
@@ -174,7 +175,7 @@ impl Cart {
     }
 }
 
-/// What is in `lines` beyond `others`.
+/// What `lines` has more than `others`.
 fn less(
     lines: &BTreeMap<ProductId, CartLine>,
     others: &BTreeMap<ProductId, CartLine>,
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cart_tells_what_it_lacks_and_what_stays_of_it() {
+    fn a_cart_knows_what_it_lacks_and_what_stays_in_it() {
         let cart = |lines: &[(&str, i64)]| {
             let lines = lines.iter().map(|(id, units)| (id.parse().unwrap(), line(*units))).collect();
             Cart { version: 1, lines, ..Cart::default() }
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_guests_cart_left_out_is_told_after_a_login_too() {
+    fn what_a_guests_cart_left_out_is_still_shown_after_a_login() {
         let mug: ProductId = "mug".parse().unwrap();
         let guest = Cart { left_out: BTreeMap::from([(mug.clone(), line(2).quantity)]), ..cart_of(1) };
         let ours = Cart { left_out: BTreeMap::from([(mug.clone(), line(3).quantity)]), ..Cart::default() };
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cart_tells_a_retry_from_a_key_that_was_used_for_something_else() {
+    fn a_cart_distinguishes_a_retry_from_a_reused_key() {
         let request = |key: &str, payload: &str| CartRequest::of_digests(&key.repeat(64), &payload.repeat(64));
         let cart = Cart { remembered: vec![request("a", "1")], ..cart_of(1) };
 

@@ -1,4 +1,4 @@
-//! Categories as the shop's staff keep them: what is in them, and how one is renamed.
+//! Categories as the shop's staff manage them: their products, and how one is renamed.
 
 use std::{fmt, str::FromStr};
 
@@ -7,11 +7,11 @@ use uuid::Uuid;
 
 use crate::{CategoryPath, Invalid, MAX_CATEGORY_DEPTH, UserId};
 
-/// A category, with the number of products that are on sale in it.
+/// A category, with the number of products on sale in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Category {
     pub path: CategoryPath,
-    /// Products that are in this category itself.
+    /// Products directly in this category.
     pub own: u64,
     /// Products in the categories below it.
     pub below: u64,
@@ -29,7 +29,7 @@ impl Category {
 }
 
 impl CategoryPath {
-    /// The path without its last level; `None` of a path of one level, and of the empty one.
+    /// The path without its last level; `None` for a path of one level and for the empty one.
     pub fn parent(&self) -> Option<CategoryPath> {
         let (_, above) = self.segments().split_last()?;
         self.levels().nth(above.len().checked_sub(1)?)
@@ -50,7 +50,7 @@ impl CategoryPath {
     }
 }
 
-/// Names a rename: a UUIDv7, so that renames sort by the time they were asked for.
+/// The id of a rename: a UUIDv7, so that renames sort by the time they were requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CategoryRenameId(Uuid);
 
@@ -75,37 +75,36 @@ impl fmt::Display for CategoryRenameId {
     }
 }
 
-/// The work of moving a category, with those below it, to another path: product by product, in the background.
+/// Moving a category, with those below it, to another path: product by product, in the background.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CategoryRename {
     pub id: CategoryRenameId,
     pub from: CategoryPath,
     pub to: CategoryPath,
-    /// The member of staff who asked for it; the products are changed in their name.
+    /// The member of staff who requested it; the changes of the products are recorded under their name.
     pub by: UserId,
-    /// Products that were counted in `from` and below when it was asked for.
+    /// Products counted in `from` and below when it was requested.
     pub expected: u64,
     /// Products moved so far.
     pub moved: u64,
     /// Products that cannot be moved, because their new path would have too many levels.
     pub left: u64,
     pub requested_at: Timestamp,
-    /// When a product was moved last, or the rename was asked for.
+    /// When the last product was moved, or else when the rename was requested.
     pub last_moved_at: Timestamp,
     pub finished_at: Option<Timestamp>,
 }
 
-/// An index shows a change a moment late. After this long without anything to move, nothing is on its way any more.
+/// The index lags by moments. After this long without anything to move, no entry is still missing.
 const QUIET: SignedDuration = SignedDuration::from_secs(10);
 
-/// The numbers of products follow the stream. A rename waits so long for them before it leaves a category of the old
-/// name where it is.
+/// Counts of products lag behind the stream. A rename waits this long for them before it leaves the old category in
+/// place.
 const COUNTED: SignedDuration = SignedDuration::from_mins(15);
 
 impl CategoryRename {
     /// # Errors
-    /// Either path is empty, both are the same, or `to` is one of the categories below `from`, so that it would never
-    /// end.
+    /// Either path is empty, both are the same, or `to` is below `from`, so that the rename would never end.
     pub fn new(
         id: CategoryRenameId,
         from: CategoryPath,
@@ -128,7 +127,7 @@ impl CategoryRename {
         Ok(Self { id, from, to, by, expected, moved: 0, left: 0, requested_at, last_moved_at, finished_at: None })
     }
 
-    /// Products that it has to move, as far as is known: more than were counted if some were added meanwhile.
+    /// Products to move, as far as known: more than were counted at first if some were added meanwhile.
     pub fn total(&self) -> u64 {
         self.expected.max(self.moved + self.left)
     }
@@ -138,12 +137,12 @@ impl CategoryRename {
         now.duration_since(self.last_moved_at) >= QUIET
     }
 
-    /// Whether it is finished at this time even if a category of the old name still counts products.
+    /// Whether it is finished at this time even if the old category still counts products.
     pub fn has_waited(&self, now: Timestamp) -> bool {
         now.duration_since(self.last_moved_at) >= COUNTED
     }
 
-    /// Whether everything below `from`, down to this level, has room below `to`.
+    /// Whether everything below `from`, down to this level, fits below `to`.
     pub fn has_room(&self, deepest: usize) -> bool {
         (deepest + self.to.depth()).saturating_sub(self.from.depth()) <= MAX_CATEGORY_DEPTH
     }
@@ -163,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_is_within_itself_and_what_is_above_it_by_whole_names() {
+    fn a_path_is_within_itself_and_its_ancestors_compared_by_whole_names() {
         assert!(path("Kitchen/Mugs").is_within(&path("Kitchen")));
         assert!(path("Kitchen").is_within(&path("Kitchen")));
         assert!(!path("Kitchen Toys").is_within(&path("Kitchen")));

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::{Email, Invalid, UserId, text, text::text_line};
 
-/// Somebody with an e-mail and a password. A guest is only a [`UserId`]: registering gives that same id credentials.
+/// A person with an e-mail and a password. A guest is only a [`UserId`]: registering adds credentials to that id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Customer {
     pub id: UserId,
@@ -22,13 +22,13 @@ pub enum Role {
 
 text_line!(CustomerName, "name", "name_invalid", 100);
 
-/// A password a customer chose: 8 to 128 characters, none of the common ones, no other rule. It is compared in NFKC, so
-/// that it is the same on a device that composes its letters and on one that does not (NIST SP 800-63B, section
-/// 5.1.1.2). `Debug` hides it.
+/// A password a customer chose: 8 to 128 characters, not a common one, no other rule. It is compared in NFKC, so that
+/// it is the same from devices that compose characters and devices that do not (NIST SP 800-63B, section 5.1.1.2).
+/// `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password {
     normalised: String,
-    /// As it came, if that differs: what hashes of before were made from.
+    /// As it was sent, if that differs: older hashes were made from it.
     raw: Option<String>,
 }
 
@@ -36,7 +36,7 @@ impl Password {
     pub const MIN_CHARS: usize = 8;
     pub const MAX_CHARS: usize = 128;
 
-    /// A password somebody wants to use from now on.
+    /// A password to be set.
     pub fn choose(raw: &str) -> Result<Self, Invalid> {
         let password = Self::read(raw);
         let normalised = &password.normalised;
@@ -44,12 +44,12 @@ impl Password {
             return Err(Invalid::new("password", "password_length", "must be 8 to 128 characters"));
         }
         if COMMON.contains(&normalised.to_lowercase().as_str()) || is_one_character_repeated(normalised) {
-            return Err(Invalid::new("password", "password_common", "is among the first that attackers try"));
+            return Err(Invalid::new("password", "password_common", "is one of the most common passwords"));
         }
         Ok(password)
     }
 
-    /// A password to compare: at most 128 characters, as it was sent or in NFKC.
+    /// A password to compare: at most 128 characters, as sent or in NFKC.
     pub fn attempt(raw: &str) -> Result<Self, Invalid> {
         let password = Self::read(raw);
         let short_enough = |text: &str| text.chars().count() <= Self::MAX_CHARS;
@@ -87,7 +87,7 @@ fn is_one_character_repeated(raw: &str) -> bool {
     chars.next().is_none_or(|first| chars.all(|c| c == first))
 }
 
-/// The common passwords of eight characters or more; shorter ones never get this far.
+/// Common passwords of eight characters or more; shorter ones are refused for their length.
 const COMMON: &[&str] = &[
     "00000000",
     "11111111",
@@ -226,11 +226,11 @@ mod tests {
 
         assert_eq!(chosen.as_bytes(), tried.as_bytes());
         assert_eq!((chosen.bytes_before(), tried.bytes_before()), (None, Some(decomposed.as_bytes())));
-        // Counted as it is hashed: seven letters that came as thirteen characters, and 128 that came as 192.
+        // The length is that of the normalised password: seven characters sent as thirteen, and 128 sent as 192.
         assert!(Password::choose("n\u{303}u\u{308}n\u{303}u\u{308}n\u{303}u\u{308}1").is_err());
         assert!(Password::choose(&"n\u{303}1".repeat(64)).is_ok());
         assert!(Password::choose("ｐａｓｓｗｏｒｄ").is_err());
-        // One from before, of 128 characters that are 256 in NFKC, can still be tried.
+        // An old one, of 128 characters that are 256 in NFKC, can still be entered.
         assert!(Password::attempt(&"ﬁ".repeat(128)).is_ok());
     }
 

@@ -2,11 +2,11 @@ use std::borrow::Cow;
 
 use ammonia::Builder;
 
-/// HTML that shows and does nothing, as a product's description is kept. Doing it twice changes nothing.
+/// HTML without active content, as a product's description is stored. Sanitising twice changes nothing.
 ///
-/// Pictures come by `https:` or from a path relative to the storefront, as a [`Thumbnail`](crate::Thumbnail) does; of any
-/// other the address is dropped. A page that is served by HTTPS does not load one by HTTP, and such a request
-/// shows every network on its way which product is viewed.
+/// Pictures load over `https:` or from a path relative to the storefront, like a [`Thumbnail`](crate::Thumbnail); other
+/// addresses are removed. A page served over HTTPS does not load pictures over HTTP, and such a request would reveal to
+/// every network on its way which product is viewed.
 pub fn sanitise(html: &str) -> String {
     let mut builder = Builder::default();
     builder.attribute_filter(|element, attribute, value| {
@@ -16,12 +16,12 @@ pub fn sanitise(html: &str) -> String {
     builder.clean(html).to_string().trim().to_owned()
 }
 
-/// Plain text as HTML that shows it.
+/// Escapes plain text as HTML.
 pub fn escape(text: &str) -> String {
     ammonia::clean_text(text)
 }
 
-/// Whether an address is `https:` or a relative path. Browsers skip white space in it, read `\` as `/` and fold case.
+/// Whether an address is `https:` or a relative path. Browsers skip white space in it, read `\` as `/` and ignore case.
 fn is_safe_picture(url: &str) -> bool {
     let url: String = url.chars().filter(|c| !c.is_whitespace() && !c.is_control()).collect();
     let url = url.replace('\\', "/").to_ascii_lowercase();

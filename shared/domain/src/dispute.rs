@@ -2,24 +2,24 @@ use jiff::Timestamp;
 
 use crate::{Money, Order, OrderEvent, PaymentState, ProviderId, TransitionEffects};
 
-/// A claim of the customer's bank to get the money of a payment back.
+/// A claim of the customer's bank for the money of a payment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Dispute {
-    /// The provider's own.
+    /// The provider's id.
     pub id: ProviderId,
     pub amount: Money,
-    /// In the provider's words.
+    /// The reason, in the provider's words.
     pub reason: Option<String>,
     pub state: DisputeState,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DisputeState {
-    /// The bank has not decided yet; the provider may want evidence by a certain day.
+    /// The bank has not decided yet; the provider may demand evidence by a deadline.
     Open,
-    /// The shop keeps the money.
+    /// Won: the shop keeps the money.
     Won,
-    /// The customer has it.
+    /// Lost: the customer got the money.
     Lost,
 }
 
@@ -40,17 +40,18 @@ impl DisputeState {
 }
 
 impl Order {
-    /// The disputes that are not decided. A payment may have several: a bank disputes a part of it, and later another.
+    /// The disputes without a decision. A payment may have several: a bank may dispute a part of it, and later another.
     pub fn disputes_open(&self) -> impl Iterator<Item = &Dispute> {
         self.payment.disputes.iter().filter(|d| d.state == DisputeState::Open)
     }
 
-    /// The dispute of this id.
+    /// The dispute with this id.
     pub fn dispute(&self, id: &ProviderId) -> Option<&Dispute> {
         self.payment.disputes.iter().find(|d| d.id == *id)
     }
 
-    /// The customer's bank demands the money back. `None` if that is known. Only for an order that is known to be paid.
+    /// The customer's bank demands the money back. `None` if that is known already. Only for an order that is known to
+    /// be paid.
     pub fn disputed(&self, reported: &Dispute, at: Timestamp) -> Option<TransitionEffects> {
         if self.payment.state != PaymentState::Captured || self.dispute(&reported.id).is_some() {
             return None;
@@ -61,7 +62,7 @@ impl Order {
         Some(order.moved(OrderEvent::Disputed(number), at))
     }
 
-    /// The bank has decided about a dispute that is known. What was decided once stays so.
+    /// The bank has decided a known dispute. The first decision stands.
     pub fn dispute_closed(&self, reported: &Dispute, at: Timestamp) -> Option<TransitionEffects> {
         let mut known = (1..).zip(&self.payment.disputes);
         let (number, _) = known.find(|(_, d)| d.id == reported.id && d.state == DisputeState::Open)?;
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dispute_is_looked_at_at_once_and_then_once_a_day_until_it_is_decided() {
+    fn a_dispute_is_due_at_once_and_then_once_a_day_until_it_is_decided() {
         let order = held().paid("pay_1", NOW).unwrap().order;
         let later = NOW + SignedDuration::from_hours(48);
 
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dispute_told_twice_or_late_changes_nothing() {
+    fn a_dispute_reported_twice_or_late_changes_nothing() {
         let order = held().paid("pay_1", NOW).unwrap().order;
         let disputed = order.disputed(&reported("dp_1", DisputeState::Lost), NOW).unwrap().order;
         let lost = disputed.dispute_closed(&reported("dp_1", DisputeState::Lost), NOW).unwrap().order;

@@ -4,8 +4,7 @@ use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
 use crate::{Invalid, text};
 
-/// An e-mail address that mail can be sent to, in lower case and in ASCII: what makes a customer unique. `Debug` hides it,
-/// so that no log shows it.
+/// An e-mail address in lower case and in ASCII: it identifies a customer. `Debug` hides it, so that no log shows it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Email(String);
 
@@ -14,19 +13,20 @@ const MAX_CHARS: usize = 254;
 const MAX_LOCAL_CHARS: usize = 64;
 
 impl Email {
-    /// The one reading of an e-mail address: registration, login and the mailer use it.
+    /// The one parser of e-mail addresses: registration, login and the mailer use it.
     ///
-    /// Before the `@` is a dot-atom of ASCII (RFC 5322, section 3.4.1): SES sends to nothing else. After it is the name of a
-    /// host with a dot in it. An internationalised one is converted to ASCII as browsers do (UTS 46), so that
-    /// `ann@müller.example` and `ann@xn--mller-kva.example` are one customer. Whether mail arrives shows only when mail is
-    /// sent.
+    /// The part before the `@` is a dot-atom of ASCII (RFC 5322, section 3.4.1): SES sends to nothing else. The part
+    /// after it is a host name with a dot. An internationalised one is converted to ASCII as browsers do (UTS 46), so
+    /// that `ann@müller.example` and `ann@xn--mller-kva.example` are one customer. Whether the mailbox exists shows
+    /// only when mail is sent.
     ///
     /// # Errors
-    /// 422 `email_invalid`, with what is wrong with it.
+    /// 422 `email_invalid`, with the rule that is violated.
     pub fn parse(raw: &str) -> Result<Self, Invalid> {
         let invalid = |reason: &str| Invalid::new("email", "email_invalid", reason);
         let email = raw.trim();
-        // Checked before the conversion, which drops some of them silently. Joiners in a host name are checked by it.
+        // Checked before the conversion, which silently drops some of them. The conversion checks joiners in a host
+        // name.
         let hidden = email.chars().any(|c| c.is_control() || c.is_whitespace())
             || text::invisible(&email.replace(['\u{200c}', '\u{200d}'], "")).is_some();
         if hidden {
@@ -47,14 +47,14 @@ impl Email {
         Ok(Self(email))
     }
 
-    /// One that was stored, under the rules of its time: an account from before is read again, whatever its address is.
+    /// Reads a stored one, which may follow older rules, so that every existing account can be read.
     pub fn stored(email: String) -> Self {
         Self(email)
     }
 
-    /// Every form under which the account of a typed address may be stored. First today's, if there is one; then those of
-    /// before: the domain was kept as it was typed, and almost anything with an `@` in it was an address. Empty where there
-    /// can be no account.
+    /// All forms under which the account of a typed address may be stored: first the current one, if the address is
+    /// valid, then the older ones, which kept the domain as typed and accepted almost anything with an `@`. Empty if no
+    /// account can exist.
     pub fn forms(raw: &str) -> Vec<Self> {
         let today = Self::parse(raw).ok();
         let mut forms: Vec<Self> =
@@ -65,7 +65,7 @@ impl Email {
         forms
     }
 
-    /// With its domain as people write it, if that differs.
+    /// With its internationalised domain in Unicode, if that differs.
     pub fn in_unicode(&self) -> Option<Self> {
         let (local, domain) = self.0.rsplit_once('@')?;
         let (domain, readable) = idna::domain_to_unicode(domain);
@@ -89,8 +89,8 @@ fn is_dot_atom(local: &str) -> bool {
     local.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(atext))
 }
 
-/// The name of a host in ASCII and lower case: letters, digits and hyphens in labels of 1 to 63 characters, at least two of
-/// them, the last one not a number, which would be an IP address.
+/// The host name in ASCII and lower case: at least two labels of 1 to 63 letters, digits and hyphens; the last one is
+/// not a number, which would be an IP address.
 fn host_name(domain: &str) -> Option<String> {
     let ascii =
         Uts46::new().to_ascii(domain.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Verify);
@@ -99,7 +99,7 @@ fn host_name(domain: &str) -> Option<String> {
     (!last.bytes().all(|b| b.is_ascii_digit())).then_some(ascii)
 }
 
-/// How an address was read before there was one strict reading: by its shape only, in lower case.
+/// The old, lax parser: any text of that shape, in lower case.
 fn as_before(raw: &str) -> Option<Email> {
     let email = raw.trim().to_lowercase();
     let plausible = email.len() <= 254
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_never_be_reached_is_no_email() {
+    fn an_address_that_cannot_be_delivered_to_is_refused() {
         for raw in [
             "",
             "ann",
@@ -180,13 +180,13 @@ mod tests {
         {
             assert_eq!(read(raw), read("ann@müller.example"), "{raw}");
         }
-        // The sharp s is a letter of its own (IDNA 2008), and Persian needs the non-joiner.
+        // The sharp s is a separate character (IDNA 2008), and Persian needs the non-joiner.
         assert_eq!(read("ann@straße.example").as_deref(), Some("ann@xn--strae-oqa.example"));
         assert_eq!(read("ann@نامه\u{200c}ای.example").as_deref(), Some("ann@xn--mgba3gch31f060k.example"));
     }
 
     #[test]
-    fn an_email_is_at_most_as_long_as_mail_takes_it() {
+    fn an_email_has_the_maximum_length_of_the_standard() {
         let host = format!("{0}.{0}.{0}", "x".repeat(61));
 
         assert!(read(&format!("{}@{host}", "a".repeat(64))).is_some());
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_of_before_is_looked_for_under_its_form_of_then() {
+    fn an_old_account_is_looked_up_under_its_old_form() {
         let forms =
             |raw: &str| -> Vec<String> { Email::forms(raw).iter().map(|form| form.as_str().to_owned()).collect() };
 

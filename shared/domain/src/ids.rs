@@ -9,7 +9,7 @@ use crate::Invalid;
 /// parts of a key, nor a control character.
 fn check(raw: &str, field: &'static str, min: usize, max: usize) -> Result<(), Invalid> {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    // "." and ".." would be eaten by whoever normalises a URL.
+    // "." and ".." are removed by URL normalisation.
     let is_dots = matches!(raw, "." | "..");
     if (min..=max).contains(&raw.len()) && raw.bytes().all(allowed) && !is_dots {
         return Ok(());
@@ -62,7 +62,7 @@ id!(
 );
 id!(AddressId, "addressId", 1);
 id!(
-    /// Names a session without opening it: the SHA-256 of its secret, in hexadecimal.
+    /// The id of a session, which does not give access to it: the SHA-256 of its secret, in hexadecimal.
     SessionId, "sessionId", 1
 );
 id!(
@@ -71,17 +71,17 @@ id!(
 );
 
 id!(
-    /// The payment provider's own id of something it told.
+    /// The payment provider's id of an event.
     PaymentEventId, "id", 1
 );
 
 id!(
-    /// The payment provider's own id of something it has: a refund made by hand, a dispute.
+    /// The payment provider's id of an object: a refund made by hand, a dispute.
     ProviderId, "id", 1
 );
 
-/// Tells a product from one that had the same id before it was deleted: units of the one never become units of the other.
-/// 48 bits, because it stands in every line of an order.
+/// Distinguishes a product from an earlier one with the same id that was deleted: units of the one never become units
+/// of the other. 48 bits, because every line of an order has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Incarnation(u64);
 
@@ -108,8 +108,8 @@ impl From<Uuid> for Incarnation {
 }
 
 impl ProductId {
-    /// The id of a product to be created: any but the two that would hide behind `/products/featured` and
-    /// `/admin/products/batch`.
+    /// The id of a product to be created: not one of the two that the routes `/products/featured` and
+    /// `/admin/products/batch` would shadow.
     pub fn of_new_product(raw: &str) -> Result<Self, Invalid> {
         match raw {
             "featured" | "batch" => Err(Invalid::new("productId", "id_invalid", "is the name of a route")),
@@ -118,13 +118,13 @@ impl ProductId {
     }
 }
 
-/// An order: a UUIDv7, so that it sorts by the time it was placed and carries that time.
+/// An order's id: a UUIDv7, so that orders sort by the time they were placed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OrderId(Uuid);
 
 impl OrderId {
-    /// When the order was placed, to the millisecond. Its day is part of the customer's order key, so it is taken from
-    /// the id rather than passed beside it.
+    /// When the order was placed, to the millisecond. Its day is part of the key of the customer's list entry, so it is
+    /// derived from the id rather than passed separately.
     pub fn placed_at(&self) -> Timestamp {
         let (seconds, nanos) = self.0.get_timestamp().map_or((0, 0), |t| t.to_unix());
         let (seconds, nanos) = (i64::try_from(seconds).unwrap_or(0), i32::try_from(nanos).unwrap_or(0));
@@ -141,7 +141,7 @@ impl FromStr for OrderId {
 
     fn from_str(raw: &str) -> Result<Self, Invalid> {
         let invalid = || Invalid::new("orderId", "id_invalid", "must be a UUID of version 7");
-        // Only the canonical form: otherwise one order would have several names.
+        // Only the canonical form: otherwise one order would have several ids.
         if raw.len() != 36 || raw.bytes().any(|b| b.is_ascii_uppercase()) {
             return Err(invalid());
         }
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_id_tells_when_the_order_was_placed() {
+    fn an_order_id_contains_the_time_the_order_was_placed() {
         let id: OrderId = "018cc251-f400-7000-8000-000000000000".parse().unwrap();
 
         assert_eq!(id.placed_at().to_string(), "2024-01-01T00:00:00Z");

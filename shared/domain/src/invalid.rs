@@ -1,6 +1,6 @@
-/// A value that broke a rule of the domain, in words a caller can act on.
+/// A value that violates a rule of the domain, described so that a caller can correct it.
 ///
-/// One struct rather than an enum: nobody branches on it, it is only shown. `code` is stable and part of the HTTP
+/// One struct rather than an enum: no caller branches on it, it is only shown. `code` is stable and part of the HTTP
 /// contract; `reason` is for people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {reason}")]

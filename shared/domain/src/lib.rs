@@ -1,7 +1,7 @@
-//! What a shop is, without saying where it runs: products, carts, orders, sessions, money and their rules.
+//! The shop's domain, independent of where it runs: products, carts, orders, sessions, money and their rules.
 //!
-//! Pure on purpose: no clock, no randomness, no network, no storage. Callers pass the time and fresh ids in, so every
-//! rule here can be tested, model-checked and reused by any function.
+//! Pure on purpose: no clock, no randomness, no network, no storage. Callers pass in the time and fresh ids, so every
+//! rule can be tested, model-checked and reused by any function.
 
 mod address;
 mod by_hand;

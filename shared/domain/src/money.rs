@@ -4,8 +4,8 @@ use iso_currency::Currency;
 
 use crate::Invalid;
 
-/// The highest price of one unit, in minor units. 90 lines of 9,999 units at this price stay below 2^53, so every total
-/// survives a JavaScript client.
+/// The highest price of one unit, in minor units. 90 lines of 9,999 units at this price stay below 2^53, so that a
+/// JavaScript client reads every total exactly.
 pub const MAX_PRICE_MINOR: i64 = 10_000_000_000;
 
 /// An amount in integer minor units (cents, pence, yen) of an ISO 4217 currency.
@@ -25,13 +25,13 @@ impl Money {
         Ok(Self { amount_minor, currency })
     }
 
-    /// An amount that is not a price of one unit: a total, a part of one, or what a client expects.
+    /// An amount that is not a price of one unit: a total, a part of one, or an expected total.
     pub fn amount(amount_minor: i64, currency: Currency) -> Self {
         Self { amount_minor, currency }
     }
 
-    /// Reads a decimal such as `12.99` in the currency's own number of decimals: as a JSON number is written, with a digit
-    /// on either side of a point and no zero before another digit.
+    /// Reads a decimal such as `12.99` with the currency's number of decimals, written like a JSON number: a digit on
+    /// both sides of the point and no leading zeros.
     ///
     /// # Errors
     /// More decimals than the currency has are refused, never rounded.
@@ -76,12 +76,12 @@ impl fmt::Display for Money {
     }
 }
 
-/// Reads an ISO 4217 code of money that can be charged: upper case, and none of the `X..` codes that stand for metals,
-/// tests or no currency at all.
+/// Reads an ISO 4217 code of a currency that can be charged: upper case, and none of the `X..` codes for metals, tests
+/// or no currency.
 pub fn parse_currency(code: &str) -> Result<Currency, Invalid> {
     const REAL_X: [&str; 5] = ["XAF", "XCD", "XCG", "XOF", "XPF"];
     let chargeable = code.len() == 3 && (!code.starts_with('X') || REAL_X.contains(&code));
-    // The crate folds case; a contract with one spelling is simpler to rely on.
+    // The crate ignores case; a contract with one spelling is simpler to rely on.
     chargeable
         .then(|| Currency::from_code(code))
         .flatten()

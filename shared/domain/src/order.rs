@@ -10,28 +10,28 @@ use crate::{
 /// How long stock is held for an order whose payment has no outcome yet.
 const HOLD: SignedDuration = SignedDuration::from_mins(15);
 
-/// A customer's purchase: what was bought at which price, and how far it has come.
+/// A customer's purchase: what was bought at which price, and its state.
 ///
-/// What can happen to it is in `transition.rs`: each happening is one entry of `history` and one version.
+/// The events of an order are in `transition.rs`: each adds one entry to `history` and one version.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Order {
     pub id: OrderId,
     pub customer: UserId,
-    /// Placed by a guest: should they log in to an account, it becomes that customer's.
+    /// Placed by a guest: if they log in to an account, the order becomes that customer's.
     pub guest: bool,
     pub state: OrderState,
-    /// The number of entries in `history`. Projections carry it, so that a late one never overwrites a newer.
+    /// The number of entries in `history`. Projections carry it, so that a late one never overwrites a newer one.
     pub version: u64,
-    /// The version of the cart it was placed from, which that checkout emptied.
+    /// The version of the cart it was placed from, which the checkout emptied.
     pub cart_version: u64,
     pub lines: Vec<OrderLine>,
     pub totals: Totals,
     pub payment: Payment,
-    /// When somebody has to look after the order if nothing happens to it before: its hold runs out, the provider has
-    /// to be asked what became of its payment, a refund is still owed, or it is disputed. `None` if nothing is open.
+    /// When the sweeper has to process the order if nothing happens to it before: its hold expires, the provider has to
+    /// be asked for the outcome of its payment, a refund is still owed, or it is disputed. `None` if nothing is open.
     pub due_at: Option<Timestamp>,
     pub ship_to: Option<Address>,
-    /// Everything that happened to the order, oldest first.
+    /// All events of the order, oldest first.
     pub history: Vec<HistoryEntry>,
 }
 
@@ -41,7 +41,8 @@ pub struct OrderLine {
     pub name: String,
     pub quantity: Quantity,
     pub unit_price: Money,
-    /// Of the product whose stock the units were taken from; `None` for stock that was written before there were any.
+    /// The incarnation of the product whose stock the units were taken from; `None` for stock from before incarnations
+    /// existed.
     pub incarnation: Option<Incarnation>,
 }
 
@@ -106,11 +107,11 @@ impl OrderState {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Payment {
     pub state: PaymentState,
-    /// The provider's own id of the payment, once it has told one.
+    /// The provider's id of the payment, once known.
     pub reference: Option<String>,
-    /// What went back, or is on its way back, to the customer; number 1 first.
+    /// The refunds, paid or owed; number 1 first.
     pub refunds: Vec<Refund>,
-    /// What the customer's bank disputes or disputed, in the order it was reported; the first has number 1. Any may be open.
+    /// The disputes of the payment, in the order they were reported; the first has number 1. Any of them may be open.
     pub disputes: Vec<Dispute>,
 }
 
@@ -118,13 +119,13 @@ pub struct Payment {
 pub enum PaymentState {
     /// The provider has not answered yet.
     Pending,
-    /// Its answer was lost: it may have charged.
+    /// The provider's answer was lost: it may have charged.
     Unknown,
     /// The order's total was taken.
     Captured,
     /// The provider refused.
     Declined,
-    /// Nothing was taken, and the provider will not take it any more.
+    /// Nothing was charged, and the provider will not charge it any more.
     Voided,
 }
 
@@ -158,7 +159,7 @@ pub struct HistoryEntry {
     pub at: Timestamp,
 }
 
-/// What can happen to an order.
+/// An event of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OrderEvent {
     Placed,
@@ -166,36 +167,37 @@ pub enum OrderEvent {
     PaymentLost,
     Confirmed,
     Declined,
-    /// Nobody paid while the stock was held.
+    /// It was not paid while the stock was held.
     Expired,
-    /// The customer cancelled before anything was taken.
+    /// The customer cancelled before anything was charged.
     Cancelled,
-    /// The customer left it unpaid, filled the cart anew and bought that: what it held was in their way.
+    /// The customer left it unpaid, filled the cart again and bought that: the old order held the stock.
     Replaced,
-    /// The provider does not take the order's total, whatever it is paid with.
+    /// The provider does not accept the order's total, with any means of payment.
     NotChargeable,
-    /// The provider took the money of an order that had been cancelled; it goes back as this refund.
+    /// The provider charged an order that had been cancelled; this refund returns the money.
     PaidLate(u32),
     Shipped,
     Delivered,
-    /// A refund was decided on; its number. Where it cancels the order it says so itself.
+    /// A refund was decided; its number. The refund itself says whether it cancels the order.
     RefundRequested(u32),
     RefundPaid(u32),
     RefundRefused(u32),
-    /// The guest who placed it logged in to an account, whose order it is now.
+    /// The guest who placed it logged in to an account, and the order became that account's.
     Claimed,
-    /// A refund was made at the provider, not by this shop: it became the refund of this number, and is paid.
+    /// A refund was made at the provider, not by this shop; it was recorded as the refund with this number, and is
+    /// paid.
     RefundRecorded(u32),
     /// The customer's bank demands the money back; the dispute's number.
     Disputed(u32),
     /// The dispute was closed, and the shop keeps the money.
     DisputeWon(u32),
-    /// The dispute was closed, and the customer has the money.
+    /// The dispute was closed, and the customer got the money.
     DisputeLost(u32),
 }
 
 impl OrderEvent {
-    /// One of each kind; where an event has a number it is 1.
+    /// One of each kind; numbers are 1.
     pub const ALL: [OrderEvent; 19] = [
         OrderEvent::Placed,
         OrderEvent::PaymentLost,
@@ -262,12 +264,12 @@ impl OrderEvent {
         }
     }
 
-    /// The number of whatever it is about: a refund or a dispute.
+    /// The number of the refund or dispute it is about.
     pub fn number(self) -> Option<u32> {
         self.refund().or(self.dispute())
     }
 
-    /// Reads what [`OrderEvent::as_str`] and [`OrderEvent::number`] say.
+    /// Reads what [`OrderEvent::as_str`] and [`OrderEvent::number`] write.
     pub fn parse(raw: &str, number: Option<u32>) -> Option<Self> {
         Some(match (raw, number) {
             ("placed", None) => OrderEvent::Placed,
@@ -294,7 +296,7 @@ impl OrderEvent {
     }
 }
 
-/// Everything an order is made of, loaded at the moment of checkout.
+/// All input of a checkout, loaded at that moment.
 #[derive(Debug)]
 pub struct Placement<'a> {
     pub id: OrderId,
@@ -302,13 +304,13 @@ pub struct Placement<'a> {
     /// Whether the customer is a guest.
     pub guest: bool,
     pub cart: &'a Cart,
-    /// The cart's products as they are now; one that is missing is no longer sold.
+    /// The cart's current products; a missing one is no longer sold.
     pub products: &'a [Product],
     /// Of the stock of these products.
     pub incarnations: &'a BTreeMap<ProductId, Incarnation>,
-    /// The currency this shop charges in.
+    /// The currency that this shop charges in.
     pub currency: Currency,
-    /// What the customer was shown, if the client said so.
+    /// The total that the customer was shown, if the client sent it.
     pub expected_total: Option<Money>,
     pub ship_to: Option<Address>,
     pub now: Timestamp,
@@ -318,16 +320,16 @@ pub struct Placement<'a> {
 pub enum PlaceError {
     #[error("the cart is empty")]
     CartEmpty,
-    #[error("the cart holds prices in another currency than the shop charges in")]
+    #[error("the cart has prices in another currency than the shop's")]
     CurrencyMismatch { products: Vec<ProductId> },
     #[error("products of the cart are no longer sold")]
     NotSold { products: Vec<ProductId> },
-    #[error("the total is no longer what the customer was shown")]
+    #[error("the total differs from the one the customer was shown")]
     PriceChanged { total: Money },
 }
 
 impl Order {
-    /// The order a cart becomes, at the prices of now: stock is held for it, and nothing is paid yet.
+    /// Makes an order of a cart, at current prices: its stock is held, and nothing is paid yet.
     pub fn place(placement: Placement<'_>) -> Result<Order, PlaceError> {
         let Placement { id, customer, guest, cart, products, incarnations, currency, expected_total, ship_to, now } =
             placement;
@@ -381,7 +383,7 @@ impl Order {
         })
     }
 
-    /// What was bought, as the lines of a cart, at the prices of then.
+    /// What was bought, as lines of a cart, at the prices of the order.
     pub fn cart_lines(&self) -> BTreeMap<ProductId, CartLine> {
         let line = |l: &OrderLine| (l.product.clone(), CartLine { quantity: l.quantity, price_seen: l.unit_price });
         self.lines.iter().map(line).collect()
@@ -439,7 +441,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_server_charges_its_own_price_not_the_one_seen() {
+    fn checkout_charges_the_current_price_not_the_one_shown() {
         let order = place(&cart(&[("mug", 3)]), &[product("mug", "Mug", 899)], None).unwrap();
 
         assert_eq!(order.totals.total, Money::amount(2_697, Currency::USD));

@@ -4,26 +4,27 @@ use jiff::Timestamp;
 
 use crate::{Invalid, ProductDetails, ProductId, text};
 
-/// Levels of a category path. Each level is one index entry (one WRU) a product, so the depth is bounded.
+/// Maximum levels of a category path. Each level is one index entry (one WRU) for each product, so the depth is
+/// bounded.
 pub const MAX_CATEGORY_DEPTH: usize = 4;
 
 const MAX_SEGMENT_CHARS: usize = 100;
-/// Of a whole path, in UTF-8: it is a key of the table.
+/// Of a whole path, in UTF-8, because it is part of a key of the table.
 const MAX_CATEGORY_BYTES: usize = 1_000;
 
 const MAX_ATTRIBUTES: usize = 32;
 const MAX_ATTRIBUTE_NAME_CHARS: usize = 64;
-/// In UTF-8, names and values together: a product's page stays within one read unit.
+/// In UTF-8, names and values together, so that a product's page stays within one read unit.
 const MAX_ATTRIBUTES_BYTES: usize = 1_536;
 const MAX_STOCK: i64 = 1_000_000_000;
 
-/// What a shop sells. Stock is apart, so that a sale never rewrites the product; so is the description, which can be
-/// large.
+/// What a shop sells. Stock is a separate item, so that a sale never rewrites the product; so is the description, which
+/// can be large.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Product {
     pub id: ProductId,
     pub details: ProductDetails,
-    /// Counts changes, from 1.
+    /// The number of changes, from 1.
     pub version: u64,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
@@ -35,8 +36,8 @@ impl Product {
     }
 }
 
-/// Where a product stands, outermost first: `Apparel`, `Apparel/Shoes`. Empty: in no category, found by price, search
-/// and id only.
+/// The category of a product, outermost level first: `Apparel`, `Apparel/Shoes`. Empty: in no category, found by price,
+/// search and id only.
 ///
 /// Up to four levels of 1 to 100 characters, in NFC, and 1,000 bytes of UTF-8 together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -63,7 +64,7 @@ impl CategoryPath {
             let reason = format!("must have at most {MAX_CATEGORY_DEPTH} levels");
             return Err(Invalid::new("category", "category_invalid", reason));
         }
-        // With what separates the levels it is a sort key, which has 1,024 bytes:
+        // With the separators of the levels it is a sort key, which has at most 1,024 bytes:
         // <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
         if segments.iter().map(String::len).sum::<usize>() > MAX_CATEGORY_BYTES {
             let reason = format!("must be at most {MAX_CATEGORY_BYTES} bytes of UTF-8, all levels together");
@@ -72,28 +73,29 @@ impl CategoryPath {
         Ok(Self(segments))
     }
 
-    /// Reads the joined form, that of `Display`: segments between `/`, in which `%2F` stands for a slash of
-    /// the segment's own and `%25` for a percent sign.
+    /// Reads the joined form, that of `Display`: names between `/`, in which `%2F` stands for a slash within a name and
+    /// `%25` for a percent sign.
     pub fn parse(joined: &str) -> Result<Self, Invalid> {
         Self::new(split(joined))
     }
 
-    /// Reads the joined form of a category that is looked for: one from before may be longer, or have invisible characters.
+    /// Reads the joined form of a category to search for: an old one may be longer, or have invisible characters.
     pub fn sought(joined: &str) -> Result<Self, Invalid> {
         Self::of(split(joined), text::line_sought)
     }
 
-    /// A joined form that was stored, under the rules of its time, in NFC.
+    /// Reads a stored joined form, which may follow older rules, in NFC.
     pub fn stored(joined: &str) -> Self {
         Self::stored_segments(split(joined))
     }
 
-    /// Segments that were stored, under the rules of their time, in NFC.
+    /// Reads stored segments, which may follow older rules, in NFC.
     pub fn stored_segments<S: AsRef<str>>(segments: impl IntoIterator<Item = S>) -> Self {
         Self(segments.into_iter().map(|segment| text::nfc(segment.as_ref())).collect())
     }
 
-    /// A joined form exactly as it was stored: the key of an index that was written before categories were kept in NFC.
+    /// A joined form exactly as it was stored: the key of an index that was written before categories were stored in
+    /// NFC.
     pub fn spelled(joined: &str) -> Self {
         Self(split(joined).collect())
     }
@@ -110,7 +112,7 @@ impl CategoryPath {
         &self.0
     }
 
-    /// This path and the paths above it, outermost first.
+    /// This path and its ancestors, outermost first.
     pub fn levels(&self) -> impl Iterator<Item = CategoryPath> + '_ {
         (1..=self.0.len()).map(|depth| CategoryPath(self.0[..depth].to_vec()))
     }
@@ -130,8 +132,8 @@ impl fmt::Display for CategoryPath {
     }
 }
 
-/// Free-form facts about a product: at most 32 lines of text, named by 1 to 64 characters, in NFC. Together they are at most
-/// 1.5 KiB of UTF-8, so that a product page stays one read unit.
+/// Free-form facts about a product: at most 32 lines of text, named by 1 to 64 characters, in NFC. Together at most 1.5
+/// KiB of UTF-8, so that a product page stays within one read unit.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Attributes(BTreeMap<String, String>);
 
@@ -152,13 +154,13 @@ impl Attributes {
         Ok(attributes)
     }
 
-    /// The same, but values are cut to so many bytes if together they are too long.
+    /// The same, but values are cut to this many bytes if together they are too long.
     pub fn shortened(entries: impl IntoIterator<Item = (String, String)>, bytes: usize) -> Result<Self, Invalid> {
         let mut attributes = Self::visible(entries)?;
         if attributes.bytes() > MAX_ATTRIBUTES_BYTES {
             for value in attributes.0.values_mut() {
                 value.truncate(value.floor_char_boundary(bytes));
-                // Of a joined emoji that is cut, the joiner would be left.
+                // Cutting a joined emoji would leave the joiner.
                 value.truncate(value.trim_end_matches(['\u{200c}', '\u{200d}', '\u{fe0f}']).len());
             }
         }
@@ -184,7 +186,7 @@ impl Attributes {
         self.0.iter().map(|(name, value)| name.len() + value.len()).sum()
     }
 
-    /// Those that were stored, under the rules of their time.
+    /// Reads stored ones, which may follow older rules.
     pub fn stored(entries: BTreeMap<String, String>) -> Self {
         Self(entries)
     }
@@ -212,13 +214,13 @@ impl Quantity {
         self.0
     }
 
-    /// The sum, held at [`Quantity::MAX`]: for merging carts, where refusing would lose a line.
+    /// The sum, capped at [`Quantity::MAX`]: for merging carts, where refusing would lose a line.
     pub fn saturating_add(self, other: Quantity) -> Quantity {
         Quantity((self.0 + other.0).min(Self::MAX.0))
     }
 }
 
-/// A change of stock by an operator: never zero, at most a thousand million units either way.
+/// A change of stock by an operator: never zero, at most one billion units either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StockDelta(i64);
 
@@ -251,7 +253,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_knows_every_level_above_it() {
+    fn a_path_lists_its_ancestors() {
         let path = CategoryPath::new(["Apparel", "Shoes", "Boots"]).unwrap();
 
         let levels: Vec<_> = path.levels().map(|p| p.to_string()).collect();
@@ -260,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_category_is_the_same_whichever_device_typed_it() {
+    fn a_category_is_the_same_in_every_unicode_form() {
         let composed = CategoryPath::parse("Café/Crème").unwrap();
 
         assert_eq!(CategoryPath::new(["Cafe\u{301}", "Cre\u{300}me"]).unwrap(), composed);
@@ -286,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_are_shortened_but_never_made_visible_by_that() {
+    fn shortening_attributes_leaves_no_invisible_character() {
         let many = |value: &str| (0..4).map(|i| (format!("a{i}"), value.to_owned())).collect::<Vec<_>>();
         let (long, family) = ("x".repeat(500), "x".repeat(196) + "👩\u{200d}👩" + &"x".repeat(400));
 

@@ -1,4 +1,4 @@
-//! What a shop says of a product. A field of a product begins here.
+//! The fields of a product that the shop sets.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use iso_currency::Currency;
 
 use crate::{Attributes, CategoryPath, Invalid, Money, parse_currency, text::text_line};
 
-/// What a shop says of a product, but for its id, its stock and its description.
+/// The fields of a product that the shop sets, but for id, stock and description.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProductDetails {
     pub name: ProductName,
@@ -15,7 +15,7 @@ pub struct ProductDetails {
     pub thumbnail: Option<Thumbnail>,
     pub manufacturer: Option<Manufacturer>,
     pub attributes: Attributes,
-    /// Place among the featured products, lowest first; `None` is not featured.
+    /// Rank among the featured products, lowest first; `None` is not featured.
     pub featured_rank: Option<u32>,
 }
 
@@ -45,8 +45,8 @@ impl Thumbnail {
     }
 }
 
-/// Details as they come in, by HTTP or in a line of an import, before any of them is parsed. `None` is a field that is
-/// left out, and `Some(None)` one that is cleared.
+/// Details as they arrive, in an HTTP body or a line of an import, before any of them is parsed. `None` is a field that is
+/// absent, and `Some(None)` one that is cleared.
 #[derive(Debug, Clone, Default)]
 pub struct GivenDetails {
     pub name: Option<String>,
@@ -68,11 +68,11 @@ pub enum GivenPrice {
 pub struct GivenAttributes {
     /// `None` is a value that has no form as one line of text.
     pub entries: BTreeMap<String, Option<String>>,
-    /// What values are cut to, in bytes, where all of them are more than a product may have. `None`: they are refused.
+    /// The bytes that values are cut to if they are too large together. `None`: they are refused.
     pub shortened_to: Option<usize>,
 }
 
-/// Details that are set anew. `None` stays as it is.
+/// Fields to set. `None` stays unchanged.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct DetailsChange {
     pub name: Option<ProductName>,
@@ -93,7 +93,7 @@ pub struct InvalidDetails {
 }
 
 impl ProductDetails {
-    /// Of a product of which nothing else is said.
+    /// With no other field.
     pub fn new(name: ProductName, price: Money) -> Self {
         Self {
             name,
@@ -106,7 +106,7 @@ impl ProductDetails {
         }
     }
 
-    /// Of a whole product: what is left out has its default, but name and price have none.
+    /// The details of a new product. An absent field has its default; name and price have none.
     ///
     /// # Errors
     /// All fields that are refused.
@@ -114,7 +114,7 @@ impl ProductDetails {
         Self::of_change(given.parse()?)
     }
 
-    /// The same, of details that are parsed.
+    /// The same, of parsed fields.
     ///
     /// # Errors
     /// It has no name or no price.
@@ -138,7 +138,7 @@ impl ProductDetails {
         }
     }
 
-    /// A shop sells in one currency: a product in another could not be bought, and stands in the wrong place of a list by
+    /// A shop sells in one currency: a product in another could not be bought, and would be sorted wrongly in a list by
     /// price.
     pub fn is_priced_in(&self, currency: Currency) -> Result<(), Invalid> {
         if self.price.currency() == currency {
@@ -204,7 +204,7 @@ impl GivenAttributes {
 struct Refused(Vec<Invalid>);
 
 impl Refused {
-    /// What a field is parsed to, unless it is left out or refused.
+    /// The parsed field, unless it is absent or refused.
     fn unless<G, T>(&mut self, given: Option<G>, parse: impl FnOnce(G) -> Result<T, Invalid>) -> Option<T> {
         match parse(given?) {
             Ok(parsed) => Some(parsed),
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_of_a_whole_product_has_its_default_but_not_its_name_and_price() {
+    fn an_absent_field_of_a_new_product_has_its_default_but_name_and_price_are_required() {
         let price = Money::price(899, Currency::USD).unwrap();
         let field = |given| ProductDetails::parse(given).unwrap_err().first.field;
 
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn all_details_that_are_refused_are_named_in_the_order_of_their_fields() {
+    fn all_refused_details_are_reported_in_the_order_of_their_fields() {
         let entries = BTreeMap::from([("size".to_owned(), None)]);
         let given = GivenDetails {
             name: Some(String::new()),
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_leaves_what_it_does_not_name_and_clears_what_can_be_missing() {
+    fn a_change_keeps_absent_fields_and_clears_optional_ones() {
         let old = GivenDetails {
             thumbnail: Some(Some("images/mug.svg".to_owned())),
             manufacturer: Some(Some("Potter".to_owned())),

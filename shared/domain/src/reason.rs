@@ -9,7 +9,7 @@ impl Reason {
         text::line(raw, "reason", "reason_invalid", 200).map(Self)
     }
 
-    /// One that was stored, under the rules of its time.
+    /// Reads a stored one, which may follow older rules.
     pub fn stored(text: String) -> Self {
         Self(text)
     }

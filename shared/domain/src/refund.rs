@@ -2,38 +2,39 @@ use std::collections::BTreeMap;
 
 use crate::{Money, Order, OrderState, PaymentState, ProductId, ProviderId, Quantity, Reason};
 
-/// Refunds of one order that staff can have paid or under way. Refused ones do not count: their amount is still to be
-/// refunded.
+/// Refunds of one order that are paid or owed, as far as staff request them. Refused ones do not count: their amount
+/// can be refunded again.
 const MAX_REFUNDS: usize = 100;
 
-/// Refunds that staff can ask for in all, refused ones included: each makes the order's item larger, and an item holds
-/// 400 KB at most. A cancellation is never refused for either limit.
+/// Refunds that staff can request in all, refused ones included: each makes the order's item larger, and an item is
+/// limited to 400 KB. A cancellation is never refused for either limit.
 const MAX_REFUND_ATTEMPTS: usize = 1_000;
 
-/// Money on its way back to a customer. It is decided on first and paid afterwards, under its number, so that asking the
-/// provider again never pays it twice.
+/// Money returned to a customer. It is decided first and paid afterwards, under its number, so that asking the provider
+/// again never pays it twice.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Refund {
     /// From 1, within its order.
     pub number: u32,
     pub amount: Money,
     pub state: RefundState,
-    /// What came back, if the refund is for goods.
+    /// The returned goods, if any.
     pub lines: Vec<ReturnedLine>,
-    /// The order was cancelled with it: nothing of it will be shipped.
+    /// The refund cancels the order: nothing more of it will be shipped.
     pub cancels: bool,
-    /// Why, if staff said so. The customer reads it.
+    /// The reason, if staff gave one. The customer reads it.
     pub reason: Option<Reason>,
-    /// The provider's id of a refund that somebody made there: it is never asked for here. `None` for one of ours.
+    /// The provider's id of a refund that was made there by hand: it is never requested by this shop. `None` for one of
+    /// ours.
     pub by_hand: Option<ProviderId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RefundState {
-    /// Decided on, and owed until the provider says that it was paid.
+    /// Decided, and owed until the provider confirms the payment.
     Requested,
     Paid,
-    /// The provider will not pay it. Its amount can be refunded anew.
+    /// The provider will not pay it. Its amount can be refunded again.
     Refused,
 }
 
@@ -53,7 +54,7 @@ impl RefundState {
     }
 }
 
-/// Units of a line that the customer no longer has.
+/// Returned units of a line.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ReturnedLine {
     pub product: ProductId,
@@ -62,10 +63,10 @@ pub struct ReturnedLine {
     pub restock: bool,
 }
 
-/// What a refund is asked for. Neither amount nor lines is everything that is left.
+/// A request for a refund. Without amount and lines it is everything that is left.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RefundRequest {
-    /// Unless told, what the lines cost.
+    /// By default the price of the lines.
     pub amount: Option<Money>,
     pub lines: Vec<ReturnedLine>,
     pub reason: Option<Reason>,
@@ -77,46 +78,47 @@ pub enum RefundError {
     NothingPaid(OrderState),
     #[error("at most {left} is left to refund")]
     TooMuch { left: Money },
-    #[error("a refund is of more than nothing, and in the order's currency")]
+    #[error("the amount of a refund must be positive and in the order's currency")]
     AmountInvalid,
     #[error("nothing is left to refund")]
     NothingLeft,
-    #[error("an order has at most {MAX_REFUNDS} refunds, and {MAX_REFUND_ATTEMPTS} with those that were refused")]
+    #[error("an order has at most {MAX_REFUNDS} refunds, and {MAX_REFUND_ATTEMPTS} including refused ones")]
     TooMany,
     #[error("at most {left} units of {product} are left to return")]
     TooManyUnits { product: ProductId, left: u32 },
 }
 
 impl Order {
-    /// What was taken and has neither gone back nor is on its way back. What was asked for here and what was given back by
-    /// hand may be more than that together: then the provider pays only one of them.
+    /// What was charged and is neither refunded nor owed as a refund. Requested refunds and refunds by hand may exceed
+    /// the total: then the provider pays only one of them.
     pub fn refundable(&self) -> Money {
         let currency = self.totals.total.currency();
         if self.payment.state != PaymentState::Captured {
             return Money::amount(0, currency);
         }
-        let asked = self.payment.refunds.iter().filter(|r| r.state != RefundState::Refused);
-        let asked: i64 = asked.map(|r| r.amount.amount_minor()).sum();
-        Money::amount((self.totals.total.amount_minor() - asked).max(0), currency)
+        let requested = self.payment.refunds.iter().filter(|r| r.state != RefundState::Refused);
+        let requested: i64 = requested.map(|r| r.amount.amount_minor()).sum();
+        Money::amount((self.totals.total.amount_minor() - requested).max(0), currency)
     }
 
-    /// What has gone back.
+    /// What was refunded and paid.
     pub fn refunded(&self) -> Money {
         let paid = self.payment.refunds.iter().filter(|r| r.state == RefundState::Paid);
         Money::amount(paid.map(|r| r.amount.amount_minor()).sum(), self.totals.total.currency())
     }
 
-    /// The refunds that are owed, the one owed longest first.
+    /// The refunds that are owed, the oldest first.
     pub fn refunds_owed(&self) -> impl Iterator<Item = &Refund> {
         self.payment.refunds.iter().filter(|r| r.state == RefundState::Requested)
     }
 
-    /// The refund that is owed longest.
+    /// The oldest refund that is owed.
     pub fn refund_owed(&self) -> Option<&Refund> {
         self.refunds_owed().next()
     }
 
-    /// Units of each line that were not returned yet. A cancelled order has none: all went back when it was given up.
+    /// Units of each line that were not returned yet. A cancelled order has none: all were returned when it was given
+    /// up.
     pub(crate) fn units_left(&self) -> BTreeMap<&ProductId, u32> {
         if self.state == OrderState::Cancelled {
             return BTreeMap::new();
@@ -130,7 +132,7 @@ impl Order {
         left
     }
 
-    /// Whether staff can ask for one more refund.
+    /// Whether staff can request one more refund.
     pub(crate) fn takes_another_refund(&self) -> Result<(), RefundError> {
         let refunds = &self.payment.refunds;
         let standing = refunds.iter().filter(|r| r.state != RefundState::Refused).count();
@@ -140,8 +142,8 @@ impl Order {
         Ok(())
     }
 
-    /// The refund a request comes to. Before anything was shipped, one of all that is left cancels the order, and what
-    /// was not returned yet goes back on sale.
+    /// The refund that a request results in. Before anything was shipped, a refund of all that is left cancels the
+    /// order and restocks what was not returned yet.
     pub(crate) fn refund_of(&self, request: &RefundRequest) -> Result<Refund, RefundError> {
         if self.payment.state != PaymentState::Captured {
             return Err(RefundError::NothingPaid(self.state));
@@ -183,8 +185,8 @@ impl Order {
         Ok(Refund { number, amount, state, lines, cancels, reason, by_hand: None })
     }
 
-    /// The refund that cancels an order: of `left`, everything that is refundable, with every unit that was not returned
-    /// yet on sale again.
+    /// The refund that cancels an order: of `left`, everything that is refundable; every unit that was not returned yet
+    /// is restocked.
     pub(crate) fn refund_of_rest(&self, left: Money) -> Refund {
         let lines = restocked(self.units_left()).collect();
         let number = self.next_refund();
@@ -200,7 +202,7 @@ impl Order {
 
 fn restocked<'a>(units: BTreeMap<&'a ProductId, u32>) -> impl Iterator<Item = ReturnedLine> + use<'a> {
     units.into_iter().filter_map(|(product, units)| {
-        // Of a line that came back as a whole nothing is left.
+        // Nothing is left of a line that was returned completely.
         let quantity = Quantity::new(units.into()).ok()?;
         Some(ReturnedLine { product: product.clone(), quantity, restock: true })
     })
@@ -228,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn repeated_refunds_never_exceed_what_was_taken() {
+    fn repeated_refunds_never_exceed_what_was_charged() {
         let order = held().paid("pay_1", NOW).unwrap().order;
 
         let once = refund(&order, usd(5_000), vec![]).unwrap();
@@ -241,11 +243,11 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_refund_can_be_asked_for_again() {
+    fn a_refused_refund_can_be_requested_again() {
         let order = held().paid("pay_1", NOW).unwrap().order;
-        let asked = refund(&order, usd(5_000), vec![]).unwrap();
+        let requested = refund(&order, usd(5_000), vec![]).unwrap();
 
-        let refused = asked.refund_refused(1, NOW).unwrap().order;
+        let refused = requested.refund_refused(1, NOW).unwrap().order;
 
         assert_eq!(refused.refundable(), order.totals.total);
         assert_eq!(refund(&refused, None, vec![]).unwrap().refund_owed().unwrap().number, 2);
@@ -281,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refund_that_comes_back_is_owed_to_nobody_and_can_be_made_anew() {
+    fn a_failed_refund_is_not_owed_and_can_be_requested_again() {
         let order = held().paid("pay_1", NOW).unwrap().order;
         let paid = refund(&order, None, vec![]).unwrap().refund_paid(1, NOW).unwrap().order;
 
@@ -306,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn all_of_an_unshipped_order_cancels_it_and_restocks_what_did_not_come_back_before() {
+    fn a_full_refund_of_an_unshipped_order_cancels_it_and_restocks_what_was_not_returned_before() {
         let order = held().paid("pay_1", NOW).unwrap().order;
         let part = refund(&order, None, vec![returned("mug", 1, false)]).unwrap();
 
@@ -318,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn all_of_a_shipped_order_stays_shipped_and_restocks_only_what_is_said() {
+    fn a_full_refund_of_a_shipped_order_keeps_it_shipped_and_restocks_only_the_named_lines() {
         let order = held().paid("pay_1", NOW).unwrap().order.ship(NOW).unwrap().unwrap().order;
 
         let moved = order.refund(&RefundRequest::default(), NOW).unwrap();
@@ -330,16 +332,17 @@ mod tests {
     /// A cent at a time, each paid or refused.
     fn refunded_in_cents(mut order: Order, times: usize, paid: bool) -> Order {
         for _ in 0..times {
-            let asked = refund(&order, usd(1), vec![]).unwrap();
-            let number = asked.refund_owed().unwrap().number;
-            let answered = if paid { asked.refund_paid(number, NOW) } else { asked.refund_refused(number, NOW) };
+            let requested = refund(&order, usd(1), vec![]).unwrap();
+            let number = requested.refund_owed().unwrap().number;
+            let answered =
+                if paid { requested.refund_paid(number, NOW) } else { requested.refund_refused(number, NOW) };
             order = answered.unwrap().order;
         }
         order
     }
 
     #[test]
-    fn a_cancellation_pays_everything_back_however_many_refunds_there_were() {
+    fn a_cancellation_refunds_everything_whatever_the_number_of_refunds() {
         let order = held().paid("pay_1", NOW).unwrap().order;
         let often = refunded_in_cents(order.clone(), MAX_REFUNDS, true);
 
@@ -362,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_that_was_refunded_before_puts_its_units_back_when_it_is_cancelled() {
+    fn cancelling_a_refunded_order_restocks_its_units() {
         let order = held().paid("pay_1", NOW).unwrap().order;
         let mut refunded = refund(&order, usd(100), vec![]).unwrap().refund_paid(1, NOW).unwrap().order;
         refunded.payment.refunds[0].amount = order.totals.total;
@@ -374,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_refunded_that_was_not_paid() {
+    fn an_unpaid_order_cannot_be_refunded() {
         let order = held();
 
         assert_eq!(refund(&order, None, vec![]), Err(RefundError::NothingPaid(OrderState::PendingPayment)));

@@ -2,7 +2,7 @@ use jiff::Timestamp;
 
 use crate::{Invalid, ProductId, UserId, text};
 
-/// What a customer thinks of a product; at most one of each customer.
+/// A customer's review of a product; at most one for each customer and product.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Review {
     pub product: ProductId,
@@ -47,7 +47,7 @@ impl ReviewText {
         Ok(Self(text.to_owned()))
     }
 
-    /// One that was stored, under the rules of its time.
+    /// Reads a stored one, which may follow older rules.
     pub fn stored(text: String) -> Self {
         Self(text)
     }
@@ -57,11 +57,11 @@ impl ReviewText {
     }
 }
 
-/// All reviews of a product, added up.
+/// The sum of all reviews of a product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rating {
     pub reviews: u64,
-    /// The stars of all of them.
+    /// The sum of the stars.
     pub stars: u64,
 }
 

@@ -1,13 +1,13 @@
 use jiff::{SignedDuration, Timestamp};
 
-/// Whose session it is. Only a guest's cart is ever merged at login.
+/// The kind of a session's owner. Only a guest's cart is merged at login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionKind {
     Guest,
     Customer,
 }
 
-/// How long a session lives: until it was idle too long, or has simply become too old.
+/// The expiry of a session: idle and absolute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionLifetime {
     pub idle_expires_at: Timestamp,
@@ -30,7 +30,7 @@ impl SessionLifetime {
         Self { idle_expires_at: now + idle, absolute_expires_at: now + absolute }
     }
 
-    /// For a new secret of the same session: idle from now, and as old as it was.
+    /// For a new secret of the same session: the idle time starts again, the absolute expiry stays.
     pub fn renew(&self, kind: SessionKind, now: Timestamp) -> Self {
         let fresh = Self::start(kind, now);
         let absolute_expires_at = self.absolute_expires_at;

@@ -1,4 +1,4 @@
-//! One line of text for people: what is taken, how it is spelled, and how long it may be.
+//! Single-line text: which characters are accepted, how it is normalised, and its length.
 
 use icu_normalizer::ComposingNormalizerBorrowed;
 use icu_properties::{
@@ -11,7 +11,7 @@ use icu_properties::{
 
 use crate::Invalid;
 
-/// Text in Normalization Form C: what looks the same is the same, whichever device it was typed on.
+/// Text in Normalization Form C: text that looks the same is the same, whichever device it was typed on.
 /// <https://www.unicode.org/reports/tr15/>
 pub(crate) fn nfc(text: &str) -> String {
     ComposingNormalizerBorrowed::new_nfc().normalize(text).into_owned()
@@ -22,8 +22,7 @@ pub(crate) fn nfkc(text: &str) -> String {
     ComposingNormalizerBorrowed::new_nfkc().normalize(text).into_owned()
 }
 
-/// Reads a line of text for people: in NFC, trimmed, 1 to `max` characters, none of them a control character or
-/// [`invisible`].
+/// Reads a line of text: in NFC, trimmed, 1 to `max` characters, none of them a control character or [`invisible`].
 pub(crate) fn line(raw: &str, field: &'static str, code: &'static str, max: usize) -> Result<String, Invalid> {
     let text = bounded(raw, field, code, max)?;
     match unprintable(&text) {
@@ -32,7 +31,7 @@ pub(crate) fn line(raw: &str, field: &'static str, code: &'static str, max: usiz
     }
 }
 
-/// Reads a line that is only looked for: one that was stored before may hold what is [`invisible`].
+/// Reads a line to search for: a stored one may contain [`invisible`] characters.
 pub(crate) fn line_sought(raw: &str, field: &'static str, code: &'static str, max: usize) -> Result<String, Invalid> {
     let text = bounded(raw, field, code, max)?;
     if has_control(&text) {
@@ -59,7 +58,7 @@ fn has_control(text: &str) -> bool {
     text.chars().any(|c| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'))
 }
 
-/// Why a text is not one visible line, if it is not.
+/// Why a text is not one visible line; `None` if it is.
 pub(crate) fn unprintable(text: &str) -> Option<String> {
     if has_control(text) {
         return Some(NO_CONTROL.to_owned());
@@ -70,11 +69,11 @@ pub(crate) fn unprintable(text: &str) -> Option<String> {
 /// The first character that shows nothing and changes nothing that is shown: two texts that differ by it look the same.
 ///
 /// These are the characters with the Unicode property Default_Ignorable_Code_Point (zero width, byte order mark, soft
-/// hyphen, variation selectors, fillers), Bidi_Control or Noncharacter_Code_Point, and the interlinear annotations. Taken
-/// are those that their neighbours need:
+/// hyphen, variation selectors, fillers), Bidi_Control or Noncharacter_Code_Point, and the interlinear annotations.
+/// Accepted are those that their neighbours need:
 ///
-/// - the zero width joiner and non-joiner where IDNA takes them too, in Arabic, Persian and the scripts of India
-///   (RFC 5892, appendix A.1 and A.2), and the joiner between two emoji;
+/// - the zero width joiner and non-joiner where IDNA accepts them too, in Arabic, Persian and the scripts of India (RFC
+///   5892, appendix A.1 and A.2), and the joiner between two emoji;
 /// - a variation selector after an emoji, before U+20E3 in a keycap, or after an ideograph, where it is part of a name.
 pub(crate) fn invisible(text: &str) -> Option<char> {
     if text.is_ascii() {
@@ -108,7 +107,7 @@ fn is_virama(c: char) -> bool {
     CodePointMapData::<CanonicalCombiningClass>::new().get(c) == CanonicalCombiningClass::Virama
 }
 
-/// Whether the letters on both sides would be joined without what is between them.
+/// Whether the letters on both sides would join without the characters between them.
 fn joins(before: &[char], after: &[char]) -> bool {
     let of = |c: &char| CodePointMapData::<JoiningType>::new().get(*c);
     let is_seen = |joining: &JoiningType| *joining != JoiningType::Transparent;
@@ -118,7 +117,8 @@ fn joins(before: &[char], after: &[char]) -> bool {
         && matches!(right, Some(JoiningType::RightJoining | JoiningType::DualJoining))
 }
 
-/// Whether an emoji ends before and another one begins after. Between it and the joiner may be its colour and its form.
+/// Whether an emoji ends before and another one begins after. A skin tone or a variation selector may precede the
+/// joiner.
 fn is_between_emoji(before: &[char], after: &[char]) -> bool {
     let is_modifier = |c: &char| matches!(c, '\u{1f3fb}'..='\u{1f3ff}' | '\u{fe0f}');
     let left = before.iter().rev().find(|c| !is_modifier(c));
@@ -144,7 +144,7 @@ macro_rules! text_line {
                 $crate::text::line(raw, $field, $code, Self::MAX_CHARS).map(Self)
             }
 
-            /// One that was stored, under the rules of its time: whatever it is, it is read again.
+            /// Reads a stored one, which may follow older rules; it never fails.
             pub fn stored(text: String) -> Self {
                 Self(text)
             }
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_as_long_as_its_characters_are_many() {
+    fn the_length_of_a_line_is_counted_in_characters() {
         assert!(line_of(&"न".repeat(40)).is_ok());
         assert_eq!(line_of(&"न".repeat(41)).unwrap_err().reason, "must be at most 40 characters");
         // Forty letters, sent as eighty characters.
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_shows_nothing_is_refused() {
+    fn invisible_characters_are_refused() {
         for raw in [
             "a\u{200b}",
             "\u{feff}a",
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_script_or_an_emoji_needs_is_taken() {
+    fn joiners_that_a_script_or_an_emoji_needs_are_accepted() {
         for raw in [
             // Persian: "I want".
             "می\u{200c}خواهم",

@@ -1,12 +1,12 @@
-//! What can happen to an order, and what each happening does to stock, cart and money.
+//! The events of an order, and the effect of each on stock, cart and money.
 //!
-//! Two kinds of functions. *News* (`paid`, `declined`, `outcome_unknown`, `void`, `refund_paid`, `refund_refused`, and in
-//! `by_hand.rs` and `dispute.rs` what was done at the provider itself) is what a payment provider says; it cannot be
-//! refused, may come late, twice or out of order, and changes nothing when it says nothing new. *Wishes* (`cancel`, `ship`, `deliver`, `refund`) are what customers and staff ask for, and can
-//! be refused.
+//! Two kinds of functions. *Provider results* (`paid`, `declined`, `outcome_unknown`, `void`, `refund_paid`,
+//! `refund_refused`, and in `by_hand.rs` and `dispute.rs` what was done at the provider itself) cannot be refused, may
+//! come late, twice or out of order, and change nothing when they are not new. *Requests* (`cancel`, `ship`, `deliver`,
+//! `refund`) come from customers and staff, and can be refused.
 //!
 //! The provider's answer decides about money; stock and cart follow from the order's own state, so that each unit
-//! returns once whoever is first.
+//! returns once, whichever event comes first.
 
 use std::collections::BTreeMap;
 
@@ -17,42 +17,42 @@ use crate::{
     RefundRequest, RefundState, UserId,
 };
 
-/// How long a request may be at it before somebody else asks the provider in its place: beyond a function's timeout.
+/// How long a request may be running before another asks the provider in its place: longer than a function's timeout.
 const ASK_AFTER: SignedDuration = SignedDuration::from_mins(1);
 
-/// How often an order is looked at while it is disputed.
+/// How often the sweeper looks at an order while it is disputed.
 const DISPUTE_LOOK: SignedDuration = SignedDuration::from_hours(24);
 
-/// An order after something happened to it, and what has to change with it, in the same transaction.
+/// An order after an event, and what has to change with it in the same transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransitionEffects {
     pub order: Order,
-    /// Units that can be sold again.
+    /// Units to restock.
     pub restock: Vec<(ProductId, u32)>,
-    /// Whether what was bought goes back into the customer's cart, beside what is in it by now. Of an order that was
-    /// replaced, only what the cart does not have again.
+    /// Whether what was bought is added to the customer's cart again. Of an order that was replaced, only what the cart
+    /// does not have again.
     pub restore_cart: bool,
 }
 
-/// Why nothing was taken for an order and nothing will be.
+/// Why nothing was charged for an order and nothing will be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum VoidReason {
     Expired,
     CancelledByCustomer,
-    /// The customer fills the cart anew and buys that instead.
+    /// The customer filled the cart again and buys that instead.
     Replaced,
-    /// The provider does not take the order's total, whatever it is paid with.
+    /// The provider does not accept the order's total, with any means of payment.
     NotChargeable,
 }
 
-/// What cancelling takes, from where an order stands.
+/// What cancelling requires in the order's current state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CancelDecision {
-    /// Whether money was taken is not known: ask the provider, and close the payment if it was not.
+    /// It is unknown whether the order was charged: ask the provider, and close the payment if it was not.
     AskProvider,
-    /// It was paid: it is cancelled, and the money owed back.
+    /// It was paid: it is cancelled, and a refund is owed.
     Refund(Box<TransitionEffects>),
-    /// It was cancelled before.
+    /// It was already cancelled.
     Already,
 }
 
@@ -64,7 +64,7 @@ pub struct TransitionError {
 }
 
 impl Order {
-    /// The provider has taken the order's total. If the order was given up meanwhile, the money goes back, if there is any.
+    /// The provider has charged the order's total. If the order was given up meanwhile, the money is refunded.
     pub fn paid(&self, reference: &str, at: Timestamp) -> Option<TransitionEffects> {
         let mut order = match (self.state, self.payment.state) {
             (_, PaymentState::Captured) | (OrderState::Confirmed | OrderState::Shipped | OrderState::Delivered, _) => {
@@ -94,18 +94,18 @@ impl Order {
         Some(TransitionEffects { order, restock: Vec::new(), restore_cart: false })
     }
 
-    /// The provider refused: nothing was taken, so the stock goes back.
+    /// The provider declined: nothing was charged, so the stock is released.
     pub fn declined(&self, at: Timestamp) -> Option<TransitionEffects> {
         self.state.awaits_payment().then(|| self.given_up(OrderEvent::Declined, at))
     }
 
-    /// The provider's answer was lost. The hold stays until the provider was asked: it may have charged.
+    /// The provider's answer was lost. The hold stays until the outcome is known: it may have charged.
     pub fn outcome_unknown(&self, at: Timestamp) -> Option<TransitionEffects> {
-        let news = self.state == OrderState::PendingPayment;
-        news.then(|| self.moved(OrderEvent::PaymentLost, at))
+        let is_new = self.state == OrderState::PendingPayment;
+        is_new.then(|| self.moved(OrderEvent::PaymentLost, at))
     }
 
-    /// The provider has taken nothing and will not any more.
+    /// The provider has charged nothing and will not any more.
     pub fn void(&self, why: VoidReason, at: Timestamp) -> Option<TransitionEffects> {
         let event = match why {
             VoidReason::Expired => OrderEvent::Expired,
@@ -120,13 +120,13 @@ impl Order {
         self.owes(number).then(|| self.moved(OrderEvent::RefundPaid(number), at))
     }
 
-    /// The provider will not pay a refund; or one that it had paid came back, as from an account that was closed.
+    /// The provider will not pay a refund, or a paid one failed later, for example because the account was closed.
     pub fn refund_refused(&self, number: u32, at: Timestamp) -> Option<TransitionEffects> {
         let refund = self.payment.refunds.iter().find(|r| r.number == number)?;
         (refund.state != RefundState::Refused).then(|| self.moved(OrderEvent::RefundRefused(number), at))
     }
 
-    /// A customer does not want it any more.
+    /// The customer or staff cancel it.
     ///
     /// # Errors
     /// It was shipped.
@@ -138,7 +138,7 @@ impl Order {
                 let left = self.refundable();
                 let moved = match left.amount_minor() > 0 {
                     true => self.refunding(self.refund_of_rest(left), at),
-                    // Free of charge, or refunded before: there is nothing to pay back, only units to put back.
+                    // Free of charge, or refunded before: there is nothing to refund, only units to restock.
                     false => self.given_up(OrderEvent::Cancelled, at),
                 };
                 Ok(CancelDecision::Refund(Box::new(moved)))
@@ -149,7 +149,8 @@ impl Order {
         }
     }
 
-    /// The guest who placed it logged in as this customer: it is theirs now. `None` if it is already, or is somebody else's.
+    /// The guest who placed it logged in as this customer: the order becomes theirs. `None` if it is already theirs, or
+    /// somebody else's.
     pub fn claim(&self, guest: &UserId, by: &UserId, at: Timestamp) -> Option<TransitionEffects> {
         (self.customer == *guest && guest != by).then(|| {
             let order = Order { customer: by.clone(), guest: false, ..self.clone() };
@@ -157,7 +158,7 @@ impl Order {
         })
     }
 
-    /// It is on its way. `None` if it was before.
+    /// It was shipped. `None` if it had been already.
     ///
     /// # Errors
     /// It is not confirmed.
@@ -165,7 +166,7 @@ impl Order {
         self.forward(OrderState::Confirmed, OrderState::Shipped, OrderEvent::Shipped, at)
     }
 
-    /// It arrived. `None` if it had before.
+    /// It was delivered. `None` if it had been already.
     ///
     /// # Errors
     /// It is not shipped.
@@ -173,7 +174,7 @@ impl Order {
         self.forward(OrderState::Shipped, OrderState::Delivered, OrderEvent::Delivered, at)
     }
 
-    /// Money is to go back. It is owed from now on, until the provider has paid it.
+    /// A refund is decided. It is owed until the provider has paid it.
     ///
     /// # Errors
     /// There is less to refund, or to return, than the request says.
@@ -183,9 +184,9 @@ impl Order {
         Ok(self.refunding(refund, at))
     }
 
-    /// A refund is owed from now on, and what it restocks is on sale again.
+    /// Records a refund as owed, and restocks what it returns to sale.
     fn refunding(&self, refund: Refund, at: Timestamp) -> TransitionEffects {
-        // One sum a product: a transaction takes each item once.
+        // One sum for each product: a transaction may write an item only once.
         let mut restock = BTreeMap::new();
         for line in refund.lines.iter().filter(|l| l.restock) {
             *restock.entry(line.product.clone()).or_default() += line.quantity.units();
@@ -200,7 +201,7 @@ impl Order {
         }
     }
 
-    /// The order as it was at an earlier version, for an answer that has to be given again.
+    /// The order at an earlier version, to repeat an earlier answer.
     pub fn as_of(&self, version: u64) -> Order {
         let mut order = self.clone();
         let known = usize::try_from(version).unwrap_or(usize::MAX).min(order.history.len());
@@ -232,15 +233,15 @@ impl Order {
         Some(self.as_of(u64::try_from(settled).unwrap_or(u64::MAX).saturating_add(1)))
     }
 
-    /// The index in the history of what first gave the payment an outcome.
+    /// The index in the history of the first outcome of the payment.
     fn first_settlement(&self) -> Option<usize> {
         let open = |event| matches!(event, OrderEvent::Placed | OrderEvent::PaymentLost | OrderEvent::Claimed);
         self.history.iter().position(|t| !open(t.event))
     }
 
-    /// Whether the line items that customers read were projected by an earlier transition, so that only the entry in
-    /// their list of orders changes. Lines never change. The transitions up to the first settlement project them, and the
-    /// one after it repeats that, for a request that ended between its settlement and the projection.
+    /// Whether an earlier transition projected the order's lines, so that only the entry in the customer's list changes.
+    /// Lines never change: the transitions up to the first outcome of the payment project them, and the one after it
+    /// repeats that, in case the request of that outcome ended before its projection.
     pub fn lines_are_projected(&self) -> bool {
         self.first_settlement().is_some_and(|settled| self.history.len() > settled + 2)
     }
@@ -252,12 +253,12 @@ impl Order {
         Some(self.as_of(u64::try_from(at).unwrap_or(u64::MAX).saturating_add(1)))
     }
 
-    /// Units of the shop's stock that are in this order now: held, sold, or returned but not fit to be sold again.
+    /// Units of the shop's stock allocated to this order: held, sold, or returned but unfit to be sold again.
     pub fn units_allocated(&self) -> BTreeMap<ProductId, u32> {
         let mut out = BTreeMap::<_, u32>::new();
         let returned = self.payment.refunds.iter().flat_map(|r| &r.lines);
         if self.state == OrderState::Cancelled {
-            // Giving it up put back what was left: all but what had been returned before and cannot be sold again.
+            // Giving it up restocked the rest: all but what had been returned before and cannot be sold again.
             for line in returned.filter(|l| !l.restock) {
                 *out.entry(line.product.clone()).or_default() += line.quantity.units();
             }
@@ -274,7 +275,7 @@ impl Order {
         out
     }
 
-    /// The last thing that happened.
+    /// The last event.
     pub fn last_event(&self) -> OrderEvent {
         self.history.last().map_or(OrderEvent::Placed, |t| t.event)
     }
@@ -297,7 +298,7 @@ impl Order {
         }
     }
 
-    /// Everything that was held or sold goes back.
+    /// Restocks everything that was held or sold.
     fn given_up(&self, event: OrderEvent, at: Timestamp) -> TransitionEffects {
         let restock = self.units_left().into_iter().filter(|(_, units)| *units > 0);
         let restock = restock.map(|(product, units)| (product.clone(), units)).collect();
@@ -308,7 +309,7 @@ impl Order {
         TransitionEffects { order: self.clone().after(event, at), restock: Vec::new(), restore_cart: false }
     }
 
-    /// The one place that says where an event leads. One entry of history and one version more.
+    /// The one place that applies an event: one more entry of history and one more version.
     fn after(mut self, event: OrderEvent, at: Timestamp) -> Order {
         let cancelled_by = |n: u32| self.payment.refunds.iter().any(|r| r.number == n && r.cancels);
         let (state, payment) = match event {
@@ -385,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn news_heard_twice_changes_nothing() {
+    fn a_provider_result_reported_twice_changes_nothing() {
         let order = held();
         let confirmed = order.paid("pay_1", NOW).unwrap().order;
         let declined = order.declined(NOW).unwrap().order;
@@ -400,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_paid_is_not_given_up_by_late_bad_news() {
+    fn a_paid_order_is_not_given_up_by_a_late_failure() {
         let confirmed = held().paid("pay_1", NOW).unwrap().order;
 
         assert_eq!(confirmed.declined(NOW), None);
@@ -427,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_customer_replaced_holds_nothing() {
+    fn a_replaced_order_holds_no_stock() {
         let replaced = held().void(VoidReason::Replaced, NOW).unwrap();
 
         assert_eq!((units(&replaced), replaced.restore_cart), (4, true));
@@ -436,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn money_that_comes_too_late_goes_back() {
+    fn a_payment_that_comes_too_late_is_refunded() {
         let expired = held().void(VoidReason::Expired, NOW).unwrap().order;
 
         let late = expired.paid("pay_1", NOW).unwrap();
@@ -450,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn a_paid_order_is_cancelled_until_it_is_shipped() {
+    fn a_paid_order_can_be_cancelled_until_it_is_shipped() {
         let confirmed = held().paid("pay_1", NOW).unwrap().order;
         let shipped = confirmed.ship(NOW).unwrap().unwrap().order;
 
@@ -465,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guests_order_becomes_that_of_the_account_they_log_in_to_and_nothing_else_changes() {
+    fn a_guests_order_moves_to_the_account_they_log_in_to_and_is_otherwise_unchanged() {
         let (bob, cat): (UserId, UserId) = ("bob".parse().unwrap(), "cat".parse().unwrap());
         let unknown = held().outcome_unknown(NOW).unwrap().order;
 
@@ -487,11 +488,11 @@ mod tests {
         let order = held();
         let unknown = order.outcome_unknown(NOW).unwrap().order;
         let confirmed = unknown.paid("pay_1", NOW).unwrap().order;
-        let asked = confirmed.refund(&RefundRequest::default(), NOW).unwrap().order;
+        let requested = confirmed.refund(&RefundRequest::default(), NOW).unwrap().order;
         then(order.outcome_unknown(NOW));
         then(unknown.paid("pay_1", NOW));
         then(confirmed.refund(&RefundRequest::default(), NOW).ok());
-        then(asked.refund_paid(1, NOW));
+        then(requested.refund_paid(1, NOW));
         let last = versions.last().unwrap();
 
         for version in &versions {
@@ -503,11 +504,11 @@ mod tests {
         assert_eq!(last.as_first_settled().unwrap().state, OrderState::Confirmed);
         assert_eq!(versions[1].as_first_settled(), None);
         assert_eq!(last.as_refunded(1).unwrap().version, 5);
-        assert_eq!(asked.as_refunded(1), None);
+        assert_eq!(requested.as_refunded(1), None);
     }
 
     #[test]
-    fn lines_are_projected_until_the_transition_after_the_first_settlement() {
+    fn lines_are_projected_up_to_the_transition_after_the_first_outcome() {
         let confirmed = held().paid("pay_1", NOW).unwrap().order;
         let shipped = confirmed.ship(NOW).unwrap().unwrap().order;
         let delivered = shipped.deliver(NOW).unwrap().unwrap().order;
@@ -526,7 +527,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_order_has_of_the_stock_is_what_it_took_and_did_not_give_back() {
+    fn units_allocated_to_an_order_are_those_taken_and_not_restocked() {
         let returned = |product: &str, units, restock| ReturnedLine {
             product: product.parse().unwrap(),
             quantity: Quantity::new(units).unwrap(),

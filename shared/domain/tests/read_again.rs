@@ -1,5 +1,5 @@
-//! What is stored is parsed again when it is read. So whatever a type accepts, it accepts a second time, and it is the
-//! same then: otherwise an item that was written can never be read.
+//! Stored values are parsed again when they are read. So a type has to accept every value that it accepted before,
+//! unchanged: otherwise an item that was written could never be read.
 
 use std::fmt::Debug;
 
@@ -10,8 +10,8 @@ use domain::{
 };
 use proptest::{prelude::*, sample::select};
 
-/// Characters that grow, shrink or change by their neighbours when their case is folded, that combine, that are trimmed or
-/// not, and that separate the parts of something.
+/// Characters that grow, shrink or depend on their neighbours when their case is folded, that combine, that are trimmed
+/// or not, and that are separators.
 const ODD: [&str; 56] = [
     "Ⱥ",
     "Ⱦ",
@@ -51,7 +51,7 @@ const ODD: [&str; 56] = [
     "#",
     "😀",
     "日本",
-    // What one normal form makes of another, and what only its neighbours need.
+    // Characters that one normal form changes into another, and joiners that depend on their neighbours.
     "\u{344}",
     "\u{958}",
     "\u{fb1d}",
@@ -72,7 +72,7 @@ const ODD: [&str; 56] = [
     "。",
 ];
 
-/// Any text, and above all text that some of these types accept.
+/// Any text, biased to text that some of these types accept.
 fn text() -> impl Strategy<Value = String> {
     let odd = || select(&ODD[..]).prop_map(str::to_owned);
     let plain = || "[a-zA-Z0-9._-]{1,12}";
@@ -80,7 +80,7 @@ fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<String>(),
         mixed(0..12),
-        // At the edge of every length there is.
+        // Around every length limit.
         (odd(), select(&[16, 21, 22, 32, 50, 64, 65, 66, 67, 100, 127, 128, 200, 254, 300, 2_000][..]))
             .prop_map(|(odd, bytes)| odd.repeat((bytes / odd.len()).max(1))),
         (odd(), 14_usize..34, mixed(0..2)).prop_map(|(odd, times, end)| format!("{}{end}", odd.repeat(times))),
@@ -135,7 +135,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_accepted_is_visible_and_no_longer_than_it_may_be(raw in text()) {
+    fn accepted_text_is_visible_and_within_its_length(raw in text()) {
         let accepted = [
             (CustomerName::parse(&raw).map(|name| name.as_str().to_owned()), CustomerName::MAX_CHARS),
             (ProductName::parse(&raw).map(|name| name.as_str().to_owned()), ProductName::MAX_CHARS),

@@ -1,4 +1,4 @@
-//! Whatever happens to an order, in whatever order and however often, it agrees with a few counters.
+//! Whatever happens to an order, in any sequence and any number of times, it agrees with a few counters.
 
 #![allow(clippy::unwrap_used, reason = "a test may unwrap: that is how it fails")]
 
@@ -12,7 +12,7 @@ use proptest::{prelude::*, sample::select};
 use testing::{order, product};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
-/// What an order is of: product, units, and the price of one.
+/// The lines of the test order: product, units, and the price of one.
 const BOUGHT: [(&str, u32, i64); 2] = [("mug", 3, 899), ("pan", 1, 4_600)];
 const UNITS: u32 = 4;
 
@@ -31,7 +31,7 @@ enum Happening {
     Void(VoidReason),
     RefundPaid(u32),
     RefundRefused(u32),
-    /// At the provider, by somebody: cents and the provider's id.
+    /// Made at the provider by hand: cents and the provider's id.
     ByHand(i64, &'static str),
     ByHandFailed(&'static str),
     Disputed(&'static str),
@@ -41,7 +41,7 @@ enum Happening {
     Cancel,
     Ship,
     Deliver,
-    /// Cents, and units of a product, with whether they can be sold again.
+    /// Cents, units of a product, and whether they can be sold again.
     Refund(Option<i64>, Vec<(&'static str, u32, bool)>),
 }
 
@@ -53,7 +53,7 @@ impl Happening {
         )
     }
 
-    /// What comes of it; `None` if nothing does, be it because nothing is new or because it is refused.
+    /// Applies the event; `None` if nothing changes, because it is not new or is refused.
     fn moves(&self, order: &Order) -> Option<TransitionEffects> {
         match self {
             Happening::Paid => order.paid("pay_1", NOW),
@@ -135,16 +135,16 @@ enum Standing {
     Refused,
 }
 
-/// What an order comes to, in numbers.
+/// An order, reduced to numbers.
 #[derive(Debug)]
 struct Counters {
     stage: Stage,
     total: i64,
     captured: bool,
     refunds: Vec<(i64, Standing)>,
-    /// Which of them were made at the provider: number and its id.
+    /// Those made at the provider: number and its id.
     by_hand: Vec<(usize, &'static str)>,
-    /// Something happened to them since the newest of ours was refused.
+    /// A refund by hand was made or failed since the newest of ours was refused.
     by_hand_since: bool,
     disputes: Vec<(&'static str, DisputeState)>,
     /// Units the customer has or is to get.
@@ -182,7 +182,8 @@ impl Counters {
         self.disputes.iter().any(|(_, state)| *state == DisputeState::Open)
     }
 
-    /// A refund by hand and ours did not add up to all of a cancelled order, and the provider did not refuse just that.
+    /// A refund by hand and ours did not add up to all of a cancelled order, and the provider did not refuse exactly
+    /// that.
     fn owes_rest(&self) -> bool {
         let owed = self.refunds.iter().any(|(_, is)| *is == Standing::Open);
         let hand = |at: usize| self.by_hand.iter().any(|(number, _)| *number == at + 1);
@@ -192,18 +193,18 @@ impl Counters {
     }
 
     fn left(&self) -> i64 {
-        let asked = self.refunds.iter().filter(|(_, is)| *is != Standing::Refused);
-        if self.captured { (self.total - asked.map(|(cents, _)| cents).sum::<i64>()).max(0) } else { 0 }
+        let requested = self.refunds.iter().filter(|(_, is)| *is != Standing::Refused);
+        if self.captured { (self.total - requested.map(|(cents, _)| cents).sum::<i64>()).max(0) } else { 0 }
     }
 
     fn refunded(&self) -> i64 {
         self.refunds.iter().filter(|(_, is)| *is == Standing::Paid).map(|(cents, _)| cents).sum()
     }
 
-    /// Counts it, and tells whether anything comes of it.
+    /// Counts it, and returns whether it changes anything.
     fn count(&mut self, happening: &Happening) -> bool {
         match happening {
-            // Nothing was taken for what costs nothing, so nothing is late.
+            // An order without charge cannot be charged late.
             Happening::Paid if self.stage == Stage::Cancelled && self.total == 0 => false,
             Happening::Paid if !self.captured => {
                 self.captured = true;
@@ -228,9 +229,9 @@ impl Counters {
                 number.is_some_and(|number| self.answered(number as u32, Standing::Refused))
             }
             Happening::Disputed(id) => {
-                let news = self.captured && self.disputes.iter().all(|(known, _)| known != id);
-                self.disputes.extend(news.then_some((*id, DisputeState::Open)));
-                news
+                let is_new = self.captured && self.disputes.iter().all(|(known, _)| known != id);
+                self.disputes.extend(is_new.then_some((*id, DisputeState::Open)));
+                is_new
             }
             Happening::DisputeClosed(id, state) if *state != DisputeState::Open => {
                 let open = self.disputes.iter_mut().find(|(known, is)| known == id && *is == DisputeState::Open);
@@ -263,7 +264,7 @@ impl Counters {
         true
     }
 
-    /// What was paid may come back; what was refused stays so.
+    /// A paid refund may fail later; a refused one stays refused.
     fn answered(&mut self, number: u32, answer: Standing) -> bool {
         let Some((_, is)) = self.refunds.get_mut(number as usize - 1) else { return false };
         let is_news = *is == Standing::Open || (*is, answer) == (Standing::Paid, Standing::Refused);
@@ -338,14 +339,14 @@ proptest! {
                 let counted = counters.count(&happening);
 
                 prop_assert_eq!(moved.is_some(), counted, "{:?} of {:?}", happening, counters);
-                prop_assert!(time == 0 || !happening.is_news() || moved.is_none(), "{:?} was heard twice", happening);
+                prop_assert!(time == 0 || !happening.is_news() || moved.is_none(), "{:?} was applied twice", happening);
                 let Some(moved) = moved else { continue };
                 prop_assert_eq!(units_back(&moved), counters.back - before.0);
                 let products: BTreeSet<_> = moved.restock.iter().map(|(product, _)| product).collect();
-                prop_assert_eq!(products.len(), moved.restock.len(), "a transaction takes each item once");
+                prop_assert_eq!(products.len(), moved.restock.len(), "a transaction may write an item only once");
                 let given_up = before.1 && counters.stage == Stage::Cancelled;
                 prop_assert_eq!(moved.restore_cart, given_up);
-                prop_assert!(before.1 || !moved.order.state.awaits_payment(), "what was settled is open again");
+                prop_assert!(before.1 || !moved.order.state.awaits_payment(), "a settled payment is open again");
                 prop_assert_eq!(moved.order.version, order.version + 1);
                 versions.push(moved.order);
             }
@@ -362,7 +363,7 @@ proptest! {
         let last = versions.last().unwrap();
         for version in &versions {
             let mut then = last.as_of(version.version);
-            // What it does not take back: the provider's reference, and when the first version was due.
+            // What it does not restore: the provider's reference, and when the first version was due.
             then.payment.reference.clone_from(&version.payment.reference);
             then.due_at = if version.version == 1 { version.due_at } else { then.due_at };
             prop_assert_eq!(&then, version);
@@ -370,7 +371,7 @@ proptest! {
     }
 }
 
-/// A provider that keeps its word. The charge was sent before anything else happens, so what tells of it may come first.
+/// A consistent provider. The charge was sent before any other event, so its events may come first.
 #[derive(Debug, Default)]
 struct Provider {
     captures: u32,
@@ -396,7 +397,7 @@ enum Event {
     WebhookPaid,
     /// Of an attempt before the one that paid, or did not.
     WebhookDeclined,
-    /// The sweeper asks the provider before it gives up.
+    /// The sweeper asks the provider before it gives an order up.
     Expires,
     CustomerCancels,
 }
@@ -410,7 +411,7 @@ impl Event {
                 provider.charges();
                 order.outcome_unknown(NOW)
             }
-            // A webhook tells of a capture, and there is none where the payment was closed first.
+            // A webhook reports a capture; there is none where the payment was closed first.
             Event::WebhookPaid => provider.charges().then(|| order.paid("pay_1", NOW)).flatten(),
             Event::WebhookDeclined => order.declined(NOW),
             Event::Expires if !order.state.awaits_payment() => None,
@@ -420,7 +421,7 @@ impl Event {
                 CancelDecision::Already => None,
                 CancelDecision::Refund(moved) => Some(*moved),
                 CancelDecision::AskProvider if provider.closes() => order.void(VoidReason::CancelledByCustomer, NOW),
-                // What was taken makes an order of it first; cancelling that one is up to the next attempt.
+                // A charged order is confirmed first; cancelling it is up to the next attempt.
                 CancelDecision::AskProvider => order.paid("pay_1", NOW),
             },
         }

@@ -1,6 +1,6 @@
 use domain::{Dispute, Money, OrderId, PaymentEventId, RefundByHand};
 
-/// An event that a provider sends of its own accord.
+/// An event that a provider sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PaymentEvent {
     pub id: PaymentEventId,
@@ -8,11 +8,11 @@ pub struct PaymentEvent {
     pub kind: PaymentEventKind,
 }
 
-/// What an event is subject.
+/// The subject of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventSubject {
     Order(OrderId),
-    /// A payment, by the provider's id of it. What is made by hand at the provider does not carry the order's id.
+    /// A payment, by the provider's id. What is made by hand at the provider does not carry the order's id.
     Payment(String),
 }
 
@@ -30,14 +30,14 @@ pub enum PaymentEventKind {
     RefundRefused {
         number: u32,
     },
-    /// A refund was made in the provider's dashboard, or such a refund failed afterwards.
+    /// A refund was made in the provider's dashboard, or such a refund failed later.
     RefundedByHand(RefundByHand),
     /// The payment has refunds that the event does not list.
     Refunded,
     Disputed(Dispute),
 }
 
-/// Why an event was not believed.
+/// Why an event was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EventRefused {
     #[error("the event is not signed by the provider")]

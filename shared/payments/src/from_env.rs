@@ -2,12 +2,12 @@ use std::{path::Path, sync::Arc};
 
 use crate::{LocalPayments, PaymentProvider, Stripe, StripeConfig};
 
-/// The provider a function's environment names, by `PAYMENT_PROVIDER`:
+/// The provider that a function's environment selects, by `PAYMENT_PROVIDER`:
 ///
-/// - `stripe`: with `STRIPE_SECRET_KEY`, `STRIPE_WEBHOOK_SECRETS` (comma-separated, two while they are being changed) and
+/// - `stripe`: with `STRIPE_SECRET_KEY`, `STRIPE_WEBHOOK_SECRETS` (comma-separated, two during a rotation) and
 ///   optionally `STRIPE_ENDPOINT`;
-/// - `local`: takes test tokens, keeps its ledger in `PAYMENT_LEDGER` if that is set. It gives goods away, so it asks for
-///   a local `DYNAMODB_ENDPOINT` and never faces AWS.
+/// - `local`: accepts test tokens, keeps its ledger in `PAYMENT_LEDGER` if that is set. It gives goods away, so it
+///   requires a local `DYNAMODB_ENDPOINT` and never runs against AWS.
 ///
 /// # Errors
 /// Names the variable that is missing or wrong.

@@ -1,5 +1,5 @@
-//! The seam to payment providers: one trait, because providers are third parties; the local provider that development
-//! and tests pay with; and Stripe.
+//! Payment providers: one trait, because providers are third parties; the local provider for development and tests; and
+//! Stripe.
 
 mod event;
 mod from_env;
@@ -18,16 +18,17 @@ pub use local::{Attempt, Entry, LocalPayments};
 pub use not_chargeable::NotChargeable;
 pub use stripe::{Stripe, StripeConfig};
 
-/// What an order asks a provider to take.
+/// A charge of an order.
 #[derive(Debug, Clone)]
 pub struct Charge {
-    /// Also the provider's idempotency key: an order is charged once, however often it is asked for.
+    /// Also the provider's idempotency key: an order is charged once, however often the charge is requested.
     pub order: OrderId,
     pub amount: Money,
     pub token: PaymentToken,
 }
 
-/// What a provider's own form gave the storefront in exchange for card data, which never gets here. `Debug` hides it.
+/// The token for card data that the provider's form returned to the storefront; card data never gets here. `Debug`
+/// hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PaymentToken(String);
 
@@ -53,29 +54,29 @@ impl fmt::Debug for PaymentToken {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChargeOutcome {
-    /// The money is taken; `reference` is the provider's id of the payment.
+    /// The order is charged; `reference` is the provider's id of the payment.
     Captured { reference: String },
-    /// Nothing was taken.
+    /// Nothing was charged.
     Declined,
-    /// Nothing was taken, and no card could pay it: the provider does not take this amount, as where it is too little in
-    /// the currency that the shop's account is settled in.
+    /// Nothing was charged, and no card could pay it: the provider does not accept this amount, for example because it
+    /// is too small in the settlement currency of the shop's account.
     NotChargeable,
 }
 
-/// What a provider says about an order it is told to give up.
+/// The provider's answer to closing the payment of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CloseOutcome {
-    /// It had taken the money before.
+    /// It had charged the order before.
     Captured { reference: String },
-    /// It has taken nothing, and refuses every charge of this order from now on.
+    /// It has charged nothing, and refuses every charge of this order from now on.
     Closed,
 }
 
-/// Money to give back.
+/// A refund to pay.
 #[derive(Debug, Clone)]
 pub struct RefundCharge {
     pub order: OrderId,
-    /// Of the refund within its order. Order and number are the provider's idempotency key.
+    /// The number of the refund within its order. Order and number are the provider's idempotency key.
     pub number: u32,
     /// The provider's id of the payment.
     pub reference: String,
@@ -89,7 +90,7 @@ pub enum RefundOutcome {
     Refused,
 }
 
-/// The provider's answer did not arrive, or it has not decided yet: anything may have happened. Ask again about the same
+/// The provider's answer did not arrive, or it has not decided yet: the outcome is unknown. Ask again about the same
 /// order before doing anything else.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the payment provider's answer was lost")]
@@ -97,48 +98,48 @@ pub struct OutcomeUnknown;
 
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, OutcomeUnknown>> + Send + 'a>>;
 
-/// A payment provider. Everything it is asked can be asked again with the same effect as once.
+/// A payment provider. Every request can be repeated with the effect of one.
 pub trait PaymentProvider: Send + Sync {
     /// Its name in `/payments/webhooks/{provider}`.
     fn name(&self) -> &'static str;
 
-    /// Whether it can take an amount, whatever it is paid with. Makes no request, so that a checkout can be refused before
-    /// anything is held; [`ChargeOutcome::NotChargeable`] is for what only the provider knows.
+    /// Whether it can charge an amount, with any means of payment. Sends no request, so that a checkout can be refused
+    /// before anything is held; [`ChargeOutcome::NotChargeable`] is for what only the provider knows.
     ///
     /// # Errors
-    /// Why it cannot.
+    /// The reason why not.
     fn chargeable(&self, amount: Money) -> Result<(), NotChargeable>;
 
-    /// Whether it can give an amount back, of a payment that is large enough. There is no least amount.
+    /// Whether it can refund an amount, of a payment that is large enough. There is no minimum.
     ///
     /// # Errors
-    /// Why it cannot.
+    /// The reason why not.
     fn refundable(&self, amount: Money) -> Result<(), NotChargeable>;
 
-    /// Authorises and captures in one. An order is charged at most once, whatever it is asked with; where it was, asking
-    /// again answers so.
+    /// Authorises and captures in one step. An order is charged at most once, with whatever token; if it was charged,
+    /// asking again returns that outcome.
     fn charge<'a>(&'a self, charge: &'a Charge) -> Answer<'a, ChargeOutcome>;
 
-    /// Asks what became of an order's charge and, where nothing was taken, sees to it that nothing will be. `amount` is
-    /// the order's total.
+    /// Asks for the outcome of an order's charge and, if nothing was charged, makes sure that nothing will be. `amount`
+    /// is the order's total.
     fn close(&self, order: OrderId, amount: Money) -> Answer<'_, CloseOutcome>;
 
-    /// Gives money back, once for each number of an order.
+    /// Pays a refund, once for each number of an order.
     fn refund<'a>(&'a self, refund: &'a RefundCharge) -> Answer<'a, RefundOutcome>;
 
-    /// The order that a payment is of, by the provider's id of the payment. `None` is a payment of somebody else than
-    /// this shop: an account may have others.
+    /// The order that a payment belongs to, by the provider's id of the payment. `None` is a payment that is not this
+    /// shop's: an account may have others.
     fn order_of<'a>(&'a self, reference: &'a str) -> Answer<'a, Option<OrderId>>;
 
-    /// The refunds of a payment that were made by hand, oldest first: all that were not asked for here.
+    /// The refunds of a payment that were made by hand, oldest first: all that this shop did not request.
     fn refunds_by_hand<'a>(&'a self, reference: &'a str) -> Answer<'a, Vec<RefundByHand>>;
 
     /// The header that carries the signature of an event.
     fn signature_header(&self) -> &'static str;
 
-    /// Reads an event the provider sent. `None` is one that has nothing to do with orders.
+    /// Reads an event of the provider. `None` is one that has nothing to do with orders.
     ///
     /// # Errors
-    /// It is not signed by the provider, not of the last 300 seconds, or not what the provider sends.
+    /// It is not signed by the provider, older than 300 seconds, or malformed.
     fn event(&self, signature: &str, body: &[u8], now: Timestamp) -> Result<Option<PaymentEvent>, EventRefused>;
 }

@@ -16,20 +16,20 @@ use crate::{
     PaymentEvent, PaymentEventKind, PaymentProvider, RefundCharge, RefundOutcome, signature::Secrets,
 };
 
-/// A provider on this machine, with tokens that stand for what can happen:
+/// A provider on this machine, with tokens for its outcomes:
 ///
-/// | token | what happens |
+/// | token | outcome |
 /// |---|---|
 /// | `tok_visa` | pays |
-/// | `tok_declined`, and any it does not know | declines |
+/// | `tok_declined`, and any unknown token | declines |
 /// | `tok_timeout_paid` | charges, and the answer is lost |
 /// | `tok_timeout_unpaid` | the answer is lost before anything is charged |
 /// | `tok_slow` | pays after 2 seconds |
-/// | `tok_not_chargeable` | the provider does not take the amount |
+/// | `tok_not_chargeable` | the provider does not accept the amount |
 ///
-/// All it did stands in a ledger, in memory or a file of JSON lines, so that a restart forgets no payment. Several
-/// processes may share one file. Its first line says how long the rest of it has been, so that a file that lost its end is
-/// not taken for one in which less was paid; a file that was begun before there was such a line goes on without it.
+/// Everything it did is in a ledger, in memory or a file of JSON lines, so that no payment is forgotten in a restart.
+/// Several processes may share one file. Its first line records the length of the rest, so that a file that lost its
+/// end is not taken for one with fewer payments; a file from before there was such a line continues without it.
 #[derive(Debug)]
 pub struct LocalPayments {
     ledger: Mutex<Ledger>,
@@ -45,17 +45,17 @@ struct Ledger {
     /// Refunds made by hand, and whether each has failed.
     by_hand: BTreeMap<(OrderId, u32), (Entry, bool)>,
     file: Option<File>,
-    /// How much of the file was read.
+    /// How many bytes of the file were read.
     read: u64,
     /// Whether the file has a first line of the kind of [`first_line`].
     is_measured: bool,
 }
 
-/// What a ledger begins with, up to the number.
+/// The first line of a ledger, up to the number.
 const FIRST: &str = r#"{"ledger":"payments","bytes":""#;
 
-/// The first line of a ledger in which so many bytes of entries were written to the end. It is as long for every number,
-/// because it is written over in its place.
+/// The first line of a ledger in which this many bytes of entries were completely written. It has the same length for
+/// every number, because it is overwritten in place.
 fn first_line(bytes: u64) -> String {
     format!("{FIRST}{bytes:020}\"}}\n")
 }
@@ -79,9 +79,9 @@ pub enum Attempt {
     Closed,
     /// With the number of the refund.
     Refunded(u32),
-    /// Past the shop, as in a provider's dashboard. With its number among those of its order.
+    /// Made outside of the shop, as in a provider's dashboard. With its number among those of its order.
     RefundedByHand(u32),
-    /// A refund by hand came to nothing.
+    /// A refund by hand failed.
     ByHandFailed(u32),
 }
 
@@ -92,12 +92,12 @@ impl Default for LocalPayments {
 }
 
 impl LocalPayments {
-    /// Keeps the ledger in a file, and knows what stands in it already.
+    /// Keeps the ledger in a file, and reads what is in it.
     ///
     /// # Errors
     /// The file cannot be read or written, a line is not an entry, or entries are missing at its end.
     pub fn open(path: &Path) -> io::Result<Self> {
-        // Not to append: the first line is written over.
+        // Not opened to append: the first line is overwritten.
         let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
         file.lock()?;
         let mut ledger = Ledger { file: Some(file), ..Ledger::default() };
@@ -109,17 +109,17 @@ impl LocalPayments {
         Ok(Self { ledger: Mutex::new(ledger), ..Self::default() })
     }
 
-    /// What was taken so far, for whoever checks it against the orders.
+    /// What was charged so far, for checking it against the orders.
     pub fn entries(&self) -> Vec<Entry> {
         self.attempts().into_iter().filter(|entry| entry.attempt == Attempt::Captured).collect()
     }
 
-    /// Everything it did, oldest first.
+    /// All entries, oldest first.
     pub fn attempts(&self) -> Vec<Entry> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner).entries.clone()
     }
 
-    /// Gives money back as staff do in a provider's dashboard. `None` if less was taken of the order, or is left.
+    /// Refunds money as staff do in a provider's dashboard. `None` if less of the order was charged, or is left.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -136,7 +136,7 @@ impl LocalPayments {
         })
     }
 
-    /// A refund by hand comes to nothing. `None` if there is none of this number, or it has failed before.
+    /// A refund by hand fails. `None` if there is none with this number, or it has failed before.
     ///
     /// # Errors
     /// The ledger cannot be written.
@@ -187,13 +187,13 @@ impl LocalPayments {
         (body, signature)
     }
 
-    /// Runs with the ledger as it is on file, and writes down what was done.
+    /// Runs with the current ledger of the file, and appends what was done.
     fn with<T>(&self, work: impl FnOnce(&Ledger) -> (T, Option<Entry>)) -> Result<T, OutcomeUnknown> {
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = &ledger.file {
             file.lock().map_err(|_| OutcomeUnknown)?;
         }
-        // A payment that is not in the ledger was not made, as far as anybody can tell later.
+        // A payment that is not in the ledger was not made.
         let done = ledger.catch_up().and_then(|()| {
             let (outcome, entry) = work(&ledger);
             entry.map_or(Ok(()), |entry| ledger.write(entry)).map(|()| outcome)
@@ -253,13 +253,13 @@ fn by_hand_id(order: OrderId, number: u32) -> ProviderId {
     format!("local_{}_{number}", order.as_uuid().simple()).parse().expect("letters and digits")
 }
 
-/// An amount and its currency, as an event has them.
+/// An amount and its currency, as in an event.
 fn written(amount: Money) -> [serde_json::Value; 2] {
     [amount.amount_minor().into(), amount.currency().code().into()]
 }
 
 impl Ledger {
-    /// Reads the first line of a file, or writes it into one that is empty.
+    /// Reads the first line of a file, or writes it to an empty one.
     fn begin(&mut self) -> io::Result<()> {
         let Some(file) = &mut self.file else { return Ok(()) };
         let (length, own) = (file.metadata()?.len(), first_line(0).len() as u64);
@@ -294,12 +294,12 @@ impl Ledger {
         loop {
             line.clear();
             let bytes = reader.read_line(&mut line)?;
-            // The last line of a process that was killed may be half a line: it was never answered for.
+            // The last line of a process that was killed may be incomplete: it was never answered.
             if bytes == 0 || !line.ends_with('\n') {
                 break;
             }
             let entry = serde_json::from_str::<Entry>(&line);
-            entries.push(entry.map_err(|e| invalid(format!("what stands at byte {} is no entry: {e}", self.read)))?);
+            entries.push(entry.map_err(|e| invalid(format!("what is at byte {} is no entry: {e}", self.read)))?);
             self.read += u64::try_from(bytes).unwrap_or_default();
         }
         file.set_len(self.read)?;
@@ -314,7 +314,7 @@ impl Ledger {
             file.sync_data()?;
             self.read += u64::try_from(line.len()).unwrap_or_default();
             if self.is_measured {
-                // Only now, and in no hurry: an older number is true as well.
+                // Only now, and without flushing: an older number is valid as well.
                 let line = first_line(self.read - first_line(0).len() as u64);
                 file.rewind()?;
                 file.write_all(line.as_bytes())?;
@@ -505,7 +505,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_order_is_charged_once_however_often_it_is_asked_for() {
+    async fn an_order_is_charged_once_however_often_it_is_requested() {
         let provider = LocalPayments::default();
 
         let lost = provider.charge(&charge("tok_timeout_paid")).await;
@@ -519,7 +519,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_paid_is_not_in_what_was_taken() {
+    async fn an_unpaid_order_is_not_in_what_was_charged() {
         let provider = LocalPayments::default();
 
         assert_eq!(provider.charge(&charge("tok_declined")).await, Ok(ChargeOutcome::Declined));
@@ -539,7 +539,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refund_is_paid_once_and_never_more_than_was_taken() {
+    async fn a_refund_is_paid_once_and_never_more_than_was_charged() {
         let provider = LocalPayments::default();
         provider.charge(&charge("tok_visa")).await.unwrap();
 
@@ -550,7 +550,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn two_processes_share_a_ledger_and_half_a_line_was_never_written() {
+    async fn two_processes_share_a_ledger_and_ignore_an_incomplete_line() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("payments.jsonl");
         let (one, other) = (LocalPayments::open(&file).unwrap(), LocalPayments::open(&file).unwrap());
@@ -566,7 +566,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refund_by_hand_counts_against_what_was_taken_until_it_fails() {
+    async fn a_refund_by_hand_counts_against_what_was_charged_until_it_fails() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("payments.jsonl");
         let provider = LocalPayments::open(&file).unwrap();
@@ -616,7 +616,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_ledger_that_shrinks_under_a_process_is_not_written_on() {
+    async fn a_ledger_that_shrinks_while_in_use_is_not_written_to() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("payments.jsonl");
         let provider = LocalPayments::open(&file).unwrap();
@@ -628,7 +628,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_ledger_of_before_goes_on_without_a_first_line() {
+    async fn an_old_ledger_continues_without_a_first_line() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("payments.jsonl");
         let provider = LocalPayments::open(&file).unwrap();

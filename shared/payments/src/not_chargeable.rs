@@ -1,15 +1,15 @@
 use domain::{Currency, Money};
 
-/// Why a provider cannot take, or give back, an amount.
+/// Why a provider cannot charge or refund an amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotChargeable {
-    #[error("the payment provider does not take {}", .0.code())]
+    #[error("the payment provider does not accept {}", .0.code())]
     Currency(Currency),
-    #[error("the payment provider takes only multiples of {step}")]
+    #[error("the payment provider accepts only multiples of {step}")]
     NotAMultiple { step: Money },
-    #[error("the payment provider takes at least {minimum}")]
+    #[error("the payment provider accepts at least {minimum}")]
     BelowMinimum { minimum: Money },
-    #[error("the payment provider takes at most {maximum}")]
+    #[error("the payment provider accepts at most {maximum}")]
     AboveMaximum { maximum: Money },
 }
 
@@ -27,7 +27,7 @@ impl NotChargeable {
         }
     }
 
-    /// The amount that a reason is about: what to be a multiple of, the minimum, or the maximum.
+    /// The amount that a reason names: the step, the minimum, or the maximum.
     pub fn bound(self) -> Option<Money> {
         match self {
             Self::Currency(_) => None,

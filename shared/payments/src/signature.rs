@@ -7,10 +7,10 @@ use sha2::Sha256;
 
 use crate::EventRefused;
 
-/// How far the time of a signature may be off, in seconds: a recorded event is worth nothing afterwards.
+/// The maximum age of a signature, in seconds, so that a recorded event cannot be replayed later.
 const TOLERANCE_S: i64 = 300;
 
-/// The secrets that events are signed with: the one in use and, while they are being changed, the other.
+/// The secrets that sign events: the current one and, during a rotation, the other.
 #[derive(Clone)]
 pub struct Secrets(Vec<Vec<u8>>);
 
@@ -25,7 +25,7 @@ impl Secrets {
         Self(secrets.into_iter().map(Into::into).collect())
     }
 
-    /// Reads secrets separated by commas; none is no secret, which believes nothing.
+    /// Reads secrets separated by commas; without any, every event is refused.
     pub fn parse(text: &str) -> Self {
         Self::new(text.split(',').map(str::trim).filter(|secret| !secret.is_empty()))
     }
@@ -33,22 +33,22 @@ impl Secrets {
     /// Signs with the first secret.
     ///
     /// # Panics
-    /// There is none.
+    /// There is no secret.
     pub fn sign(&self, body: &[u8], now: Timestamp) -> String {
         let seconds = now.as_second();
-        let secret = self.0.first().expect("whoever signs has a secret");
+        let secret = self.0.first().expect("there is at least one secret");
         let tag = mac(secret, seconds, body).finalize().into_bytes();
         let hex: String = tag.iter().map(|b| format!("{b:02x}")).collect();
         format!("t={seconds},v1={hex}")
     }
 
-    /// Whether a body is what one of the secrets signed, lately. Compares in constant time.
+    /// Whether one of the secrets signed a body, recently. Compares in constant time.
     ///
     /// # Errors
-    /// It is not.
+    /// The signature is missing, wrong or too old.
     pub fn verify(&self, signature: &str, body: &[u8], now: Timestamp) -> Result<(), EventRefused> {
         let parts = || signature.split(',').filter_map(|part| part.trim().split_once('='));
-        // Two times would leave open which one was signed.
+        // With two times it would be unclear which one was signed.
         let mut times = parts().filter(|(name, _)| *name == "t").map(|(_, value)| value);
         let (time, None) = (times.next().ok_or(EventRefused::Forged)?, times.next()) else {
             return Err(EventRefused::Forged);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_is_believed_for_300_seconds_either_way() {
+    fn a_signature_is_accepted_within_300_seconds_either_way() {
         let secrets = Secrets::new(["whsec_test"]);
         let signature = secrets.sign(b"{}", at(10_000));
 
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn both_secrets_are_believed_while_they_are_being_changed() {
+    fn both_secrets_are_accepted_during_a_rotation() {
         let (old, new) = (Secrets::new(["old"]), Secrets::parse("new, old"));
 
         assert_eq!(new.verify(&old.sign(b"{}", at(0)), b"{}", at(0)), Ok(()));
@@ -127,7 +127,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(10_000))]
         #[test]
-        fn none_of_10_000_mutations_is_believed(at_byte in 0usize..400, bit in 0u8..8, in_body: bool) {
+        fn none_of_10_000_mutations_is_accepted(at_byte in 0usize..400, bit in 0u8..8, in_body: bool) {
             let secrets = Secrets::new(["whsec_test"]);
             let body = br#"{"id":"evt_1","order":"018cc251-f400-7000-8000-000000000000","amount":899,"currency":"USD"}"#;
             let signature = secrets.sign(body, at(1_700_000_000));
@@ -139,7 +139,7 @@ mod tests {
 
             let verdict = secrets.verify(&signature, &body, at(1_700_000_000));
 
-            // Case does not matter to hexadecimal; everything else does.
+            // Hexadecimal ignores case; everything else does not.
             let signed = secrets.sign(&body, at(1_700_000_000));
             let (names, hex) = signed.split_at(signed.len() - 64);
             let same = signature.strip_prefix(names).is_some_and(|rest| rest.eq_ignore_ascii_case(hex));

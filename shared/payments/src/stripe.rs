@@ -1,23 +1,23 @@
 //! Stripe, by its PaymentIntents: <https://docs.stripe.com/api/payment_intents>.
 //!
 //! An order's intent is created from nothing but the order, with the order's id as idempotency key, and confirmed with
-//! the token in a second request. So whoever knows the order finds its intent again, after a lost answer or a crash, by
-//! creating it once more. An intent succeeds at most once, whatever it is confirmed with, and never after it was
-//! cancelled.
+//! the token in a second request. So any caller that has the order finds its intent again, after a lost answer or a
+//! crash, by creating it once more. An intent succeeds at most once, whatever it is confirmed with, and never after it
+//! was cancelled.
 //!
 //! Stripe saves the first answer to a key, an error of its own included, and replays it for a day
-//! (<https://docs.stripe.com/api/idempotent_requests>). So a key whose saved answer is such an error is spent: it never
-//! yields an intent, and the next key is asked with, `<order>.2` and so on ([`keys`]). Charging and closing go through
-//! the same keys in the same order, and what is saved stays so; all of them end at the first key that is not spent, and at
-//! the one intent that is saved there. An intent that Stripe may have made under a spent key takes nothing: only a
-//! confirmation with its id takes money, and the id was never sent. An error that comes first-hand is an answer that was
-//! lost, and not gone on from: whether it is saved is known once it is replayed.
+//! (<https://docs.stripe.com/api/idempotent_requests>). A key whose saved answer is such an error is spent: it never
+//! yields an intent, and the next key is used, `<order>.2` and so on ([`keys`]). Charging and closing try the same keys
+//! in the same order, and a saved answer does not change; so both end at the first key that is not spent, and at the
+//! one intent that is saved there. An intent that Stripe may have made under a spent key charges nothing: only a
+//! confirmation with its id charges, and the id was never sent. An error that was not replayed is a lost answer, and
+//! the next key is not tried: only a replay shows that it was saved.
 //!
-//! A refund takes the money by being made, so before each key the refunds of the payment are looked at: one that was made
+//! A refund pays as soon as it is made, so the refunds of the payment are listed before each key: one that was made
 //! under a spent key is found by the number that it carries.
 //!
-//! A card whose bank wants to ask the customer (3-D Secure) is declined: that is a step in the storefront which this
-//! build does not have. <https://docs.stripe.com/payments/3d-secure>
+//! A card whose bank asks the customer for authentication (3-D Secure) is declined: that needs a step in the storefront
+//! which this build does not have. <https://docs.stripe.com/payments/3d-secure>
 
 mod amount;
 mod api;
@@ -39,11 +39,10 @@ use events::Metadata;
 
 pub use config::StripeConfig;
 
-/// Stripe may forget a key after 24 hours; an hour is for clocks that differ.
+/// Stripe may forget a key after 24 hours; one hour less, for clock differences.
 const KEY_LIFE_S: i64 = 23 * 3_600;
-/// Keys that one thing is asked for with. Each stands for an error of Stripe's own; after so many, nothing is gained by
-/// another.
-const MOST_KEYS: usize = 8;
+/// Keys to try for one request. Each stands for an error of Stripe's own; after this many, another one would not help.
+const MAX_KEYS: usize = 8;
 const INTENTS: &str = "/v1/payment_intents";
 
 /// A Stripe account.
@@ -69,7 +68,7 @@ enum IntentStatus {
     RequiresAction,
     Canceled,
     Succeeded,
-    /// `processing`, and what no intent of ours comes to.
+    /// `processing`, and states that no intent of ours reaches.
     #[serde(other)]
     Undecided,
 }
@@ -104,14 +103,14 @@ struct List<T> {
     data: Vec<T>,
 }
 
-/// The keys that something is asked for with, in the order that everybody goes through them.
+/// The keys of a request, in the order that all callers try them.
 fn keys(first: &str) -> impl Iterator<Item = String> + use<'_> {
-    (1..=MOST_KEYS).map(move |at| if at == 1 { first.to_owned() } else { format!("{first}.{at}") })
+    (1..=MAX_KEYS).map(move |at| if at == 1 { first.to_owned() } else { format!("{first}.{at}") })
 }
 
 impl Stripe {
     /// # Errors
-    /// The key is none, or the machine has no certificates to know Stripe by.
+    /// The key is malformed, or the machine has no root certificates to verify Stripe with.
     pub fn new(config: StripeConfig) -> Result<Self, String> {
         let StripeConfig { secret_key, webhook_secrets, endpoint } = config;
         Ok(Self { api: Api::new(&endpoint, &secret_key)?, webhook_secrets })
@@ -127,12 +126,12 @@ impl Stripe {
             return Ok(ChargeOutcome::NotChargeable);
         };
         let confirm = format!("{INTENTS}/{}/confirm", intent.id);
-        // Without a key: a second confirmation is to meet the intent as it is, not the answer to the first one.
+        // Without a key: a repeated confirmation has to see the current intent, not the answer to the first one.
         let confirmed = connection.post(&confirm, &[("payment_method", charge.token.as_str())], None).await;
         let intent: Intent = match confirmed {
             Ok(intent) => intent,
             Err(Failure::Refused(refusal)) if refusal.is_decline() => return Ok(ChargeOutcome::Declined),
-            // Even a token that is none may meet an intent that succeeded before.
+            // Even with an invalid token, the intent may have succeeded before.
             Err(Failure::Refused(refusal)) if refusal.is_of_state() || refusal.is_of_token() => {
                 look_up(&connection, &intent.id).await?
             }
@@ -160,7 +159,7 @@ impl Stripe {
                 return Ok(CloseOutcome::Closed);
             }
         }
-        // One that never existed is made here, empty: cancelled, it keeps a charge that is still on its way from paying.
+        // An intent that never existed is created here and cancelled, so that a charge still in flight cannot pay.
         match intent_of(&connection, order, amount).await? {
             Some(intent) => cancel(&connection, intent.id).await,
             None => Ok(CloseOutcome::Closed),
@@ -198,7 +197,7 @@ impl Stripe {
     async fn owner(&self, reference: &str) -> Result<Option<OrderId>, OutcomeUnknown> {
         let found = self.api.connect().get::<Intent>(&format!("{INTENTS}/{reference}"), &[]).await;
         match found {
-            // An id that is none of ours is of something else in the account.
+            // An id that is not ours belongs to something else in the account.
             Ok(intent) => Ok(intent.metadata.order_id.and_then(|order| order.parse().ok())),
             Err(Failure::Refused(refusal)) if refusal.is_of_nothing() => Ok(None),
             Err(failure) => Err(failure.lost()),
@@ -208,7 +207,7 @@ impl Stripe {
     async fn made_by_hand(&self, reference: &str) -> Result<Vec<RefundByHand>, OutcomeUnknown> {
         let made = refunds_of(&self.api.connect(), reference).await?;
         let by_hand = made.iter().rev().filter(|made| !made.metadata.names_a_refund());
-        // One that does not read is no reason to lose the others.
+        // An unreadable one must not lose the others.
         Ok(by_hand.filter_map(Refund::by_hand).collect())
     }
 }
@@ -220,7 +219,7 @@ async fn refunds_of(connection: &Connection<'_>, reference: &str) -> Result<Vec<
     Ok(made.data)
 }
 
-/// Asks with one key after the other until one of them is not spent.
+/// Tries one key after the other until one of them is not spent.
 async fn create<T: DeserializeOwned>(
     connection: &Connection<'_>,
     path: &str,
@@ -247,15 +246,15 @@ fn outlived(order: OrderId, now: Timestamp) -> bool {
     now.as_second() - order.placed_at().as_second() > KEY_LIFE_S
 }
 
-/// The order's intent, as it was when it was first created. `None` is an amount that Stripe does not take: there is no
-/// intent, and never will be.
+/// The order's intent, as it was when it was first created. `None` is an amount that Stripe does not accept: there is
+/// no intent, and never will be.
 async fn intent_of(
     connection: &Connection<'_>,
     order: OrderId,
     amount: Money,
 ) -> Result<Option<Intent>, OutcomeUnknown> {
     let Ok(minor) = to_stripe(amount) else {
-        tracing::error!(%order, %amount, "Stripe cannot take this amount to the last unit");
+        tracing::error!(%order, %amount, "Stripe cannot represent this amount exactly");
         return Ok(None);
     };
     let (order, minor, currency) =
@@ -264,20 +263,20 @@ async fn intent_of(
         ("amount", minor.as_str()),
         ("currency", &currency),
         ("metadata[order_id]", &order),
-        // Other methods send the customer away, or take days.
+        // Other payment methods redirect the customer, or take days.
         ("payment_method_types[]", "card"),
     ];
     match create(connection, INTENTS, &form, &order).await {
         Ok(intent) => Ok(Some(intent)),
         Err(Failure::Refused(refusal)) if refusal.is_of_amount() => {
-            tracing::error!(order, %amount, "Stripe does not take this amount");
+            tracing::error!(order, %amount, "Stripe does not accept this amount");
             Ok(None)
         }
         Err(failure) => Err(failure.lost()),
     }
 }
 
-/// All intents of an order placed long enough ago for the search to know them: it lags by a minute.
+/// All intents of an order placed long enough ago for the search index to have them: it lags by a minute.
 /// <https://docs.stripe.com/search>
 async fn search(connection: &Connection<'_>, order: OrderId) -> Result<Vec<Intent>, OutcomeUnknown> {
     let query = format!("metadata['order_id']:'{order}'");
@@ -317,7 +316,7 @@ impl From<CloseOutcome> for ChargeOutcome {
 }
 
 impl Refund {
-    /// A pending one is recorded as well: Stripe counts it against what is left of the payment.
+    /// A pending one is recorded as well: Stripe subtracts it from what is left of the payment.
     fn by_hand(&self) -> Option<RefundByHand> {
         let amount = from_stripe(self.amount, &self.currency)?;
         let failed = matches!(self.status, RefundStatus::Failed | RefundStatus::Canceled);
@@ -328,7 +327,7 @@ impl Refund {
         match self.status {
             RefundStatus::Succeeded => Ok(RefundOutcome::Paid),
             RefundStatus::Failed | RefundStatus::Canceled => Ok(RefundOutcome::Refused),
-            // A pending one may still fail. It stays owed until an event, or asking again, tells.
+            // A pending one may still fail. It stays owed until an event, or asking again, reports the outcome.
             RefundStatus::Pending | RefundStatus::Undecided => Err(OutcomeUnknown),
         }
     }

@@ -3,10 +3,10 @@ use table::{Cause, OrderTransitionError, StoreError, error_chain};
 
 use crate::{Saga, SagaError};
 
-/// Rounds of read and write before an order that others keep moving is left to them.
+/// Rounds of read and write before an order that others keep changing is left to them.
 const ROUNDS: usize = 6;
 
-/// Something a provider said about an order.
+/// A provider's result about an order.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum PaymentUpdate<'a> {
     Paid {
@@ -21,7 +21,7 @@ pub(crate) enum PaymentUpdate<'a> {
     ByHandFailed(&'a ProviderId),
     Disputed(&'a Dispute),
     DisputeClosed(&'a Dispute),
-    /// No update of the provider: what its answers leave owed of a cancelled order.
+    /// Not from the provider: what remains owed of a cancelled order after its answers.
     Rest,
 }
 
@@ -43,18 +43,18 @@ impl PaymentUpdate<'_> {
     }
 }
 
-/// What became of an order that update was about.
+/// The outcome of applying a result to an order.
 pub(crate) enum Applied {
     /// The order took it, and is written.
     Changed(Order),
-    /// It said nothing new.
+    /// It was not new.
     Unchanged(Order),
     /// The event that carried it was handled before.
     Duplicate,
 }
 
 impl Saga {
-    /// Moves an order to where an answer puts it.
+    /// Applies an answer to an order.
     pub(crate) async fn apply(
         &self,
         order: Order,
@@ -67,8 +67,8 @@ impl Saga {
         }
     }
 
-    /// Moves an order to where update puts it, and projects it. PaymentUpdate that is not new changes nothing, but whoever moved the
-    /// order may have died before projecting it.
+    /// Applies a result to an order, and projects it. One that is not new changes nothing, but the order is projected
+    /// all the same, because an earlier run may have failed before that.
     pub(crate) async fn apply_because(
         &self,
         mut order: Order,
@@ -89,7 +89,7 @@ impl Saga {
                 }
                 Err(OrderTransitionError::EventSeen) => return Ok(Applied::Duplicate),
                 Err(OrderTransitionError::Changed | OrderTransitionError::Repeated(_)) => {}
-                // Written or not: the order itself tells.
+                // The write may or may not have happened: reading the order shows it.
                 Err(OrderTransitionError::Store(error @ (StoreError::OutcomeUnknown(_) | StoreError::Busy(_)))) => {
                     last = error.into();
                 }
@@ -100,19 +100,20 @@ impl Saga {
         Err(last)
     }
 
-    /// Reading one's own write is a courtesy: the stream repairs what is missing, so a failure is not the order's.
+    /// Projecting right away lets a caller read its own write. The stream repairs what is missing, so a failure is only
+    /// logged.
     pub async fn project(&self, order: &Order) {
         if order.lines_are_projected() {
             return self.list(order).await;
         }
         if let Err(error) = self.table.order_project(order).await {
-            tracing::warn!(order = %order.id, error = error_chain(&error), "projection left to the stream");
+            tracing::warn!(order = %order.id, error = error_chain(&error), "projecting failed; the stream repairs it");
         }
     }
 
     async fn list(&self, order: &Order) {
         if let Err(error) = self.table.order_list_entry_put(order).await {
-            tracing::warn!(order = %order.id, error = error_chain(&error), "projection left to the stream");
+            tracing::warn!(order = %order.id, error = error_chain(&error), "projecting failed; the stream repairs it");
         }
     }
 }

@@ -8,27 +8,28 @@ use crate::{
     step::within,
 };
 
-/// What became of an event.
+/// The outcome of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventOutcome {
-    /// It was recorded, and the order moved if that was update.
+    /// It was recorded, and changed the order if it was new.
     Applied,
-    /// The same event was heard before.
+    /// The same event was handled before.
     Duplicate,
-    /// It is about an order this shop does not have, or a payment of somebody else.
+    /// It is about an order that this shop does not have, or a payment of another shop.
     Unknown,
-    /// It contradicts the order: another amount or currency, a second payment, or a refund nobody asked for. Nothing
-    /// changed.
+    /// It contradicts the order: another amount or currency, a second payment, or a refund that was not requested.
+    /// Nothing changed.
     Contradicts,
-    /// It is about money that the order does not know to be taken yet: it has to come again afterwards.
+    /// It is about a payment that the order does not have yet: the provider has to send it again later.
     TooEarly,
 }
 
 impl Saga {
-    /// Hears an event that the provider sent and signed: each once, and only where it agrees with the order.
+    /// Handles an event that the provider sent and signed: each once, and only if it agrees with the order.
     ///
     /// # Errors
-    /// The table could not be used, or the provider does not answer whose payment it is; it will send the event again.
+    /// The table could not be used, or the provider does not answer which order the payment belongs to; it will send
+    /// the event again.
     pub async fn handle_event(
         &self,
         event: &PaymentEvent,
@@ -46,14 +47,14 @@ impl Saga {
             PaymentEventKind::RefundedByHand(_) | PaymentEventKind::Refunded | PaymentEventKind::Disputed(_)
         );
         if by_hand && order.payment.state != PaymentState::Captured {
-            tracing::warn!(order = %order.id, event = %event.id, "an event is about money that is not known to be taken");
+            tracing::warn!(order = %order.id, event = %event.id, "an event is about a payment that is not known to be captured");
             return Ok(EventOutcome::TooEarly);
         }
         let order_id = order.id;
         let update = match &event.kind {
             PaymentEventKind::Captured { reference, .. } => PaymentUpdate::Paid { reference },
-            // One attempt was refused, and another may be on its way. Where nobody may be waiting any more it is a reason
-            // for the sweeper to ask.
+            // One attempt was declined, and another may be in flight. If no request waits for it any more, the sweeper
+            // has to ask.
             PaymentEventKind::Declined => {
                 if order.state == OrderState::PaymentUnknown {
                     self.table.order_postpone(&order, now).await?;
@@ -88,7 +89,7 @@ impl Saga {
         }
     }
 
-    /// Events may come in any order: a refund whose failure comes first is recorded, and then has failed.
+    /// Events may come in any order: a refund whose failure is reported first is recorded and then marked as failed.
     async fn handle_refund_by_hand(
         &self,
         order: Order,
@@ -104,7 +105,7 @@ impl Saga {
         self.learn_of(order, event, PaymentUpdate::ByHandFailed(&made.id), now).await
     }
 
-    /// As the provider lists them.
+    /// In the order that the provider lists them.
     pub(crate) async fn learn_by_hand(
         &self,
         mut order: Order,
@@ -129,7 +130,7 @@ impl Saga {
         now: Timestamp,
     ) -> Result<EventOutcome, SagaError> {
         let (state, known) = (reported.state.as_str(), order.dispute(&reported.id).map(|d| d.state));
-        // An event that is late repeats what was logged.
+        // A late event repeats what was logged.
         if known.is_none_or(|known| known != reported.state && reported.state != DisputeState::Open) {
             let reason = reported.reason.as_deref().unwrap_or_default();
             tracing::error!(order = %order.id, dispute = %reported.id, amount = %reported.amount, state, reason, "a payment is disputed");
@@ -141,7 +142,7 @@ impl Saga {
         self.learn_of(order, event, PaymentUpdate::DisputeClosed(reported), now).await
     }
 
-    /// Moves the order where that is update, and records the event either way.
+    /// Changes the order if the event is new to it, and records the event either way.
     async fn learn_of(
         &self,
         order: Order,
@@ -168,7 +169,7 @@ impl Saga {
 fn agrees(order: &Order, event: &PaymentEvent) -> bool {
     let refund = |number| order.payment.refunds.iter().find(|r| r.number == number && r.by_hand.is_none());
     let currency = order.totals.total.currency();
-    // Who pays twice for an order has two payments, and only one of them is the order's.
+    // A customer who pays twice for an order has two payments, and only one of them is the order's.
     let payment = match &event.subject {
         EventSubject::Order(_) => true,
         EventSubject::Payment(reference) => order.payment.reference.as_ref().is_none_or(|known| known == reference),

@@ -1,9 +1,9 @@
-//! The checkout saga's steps that reach outside: each asks the payment provider something, and moves the order to where
-//! the answer puts it. Whoever drives an order on uses them: the request that placed it, its retry, a webhook, a
-//! customer who cancels, staff, and the sweeper.
+//! The steps of the checkout saga that call the payment provider: each sends a request and applies the answer to the
+//! order. All callers that drive an order on use them: the request that placed it, its retry, a webhook, a
+//! cancellation, staff, and the sweeper.
 //!
-//! Every step can be taken again by anybody at any time. What the provider did it did once, under the order's id; what
-//! follows is written on condition of the order's version, and update that is not new changes nothing.
+//! Every step can be repeated by any caller at any time. The provider acts once for each order id; each write is
+//! conditional on the order's version, and a result that is not new changes nothing.
 
 mod apply;
 mod handle_event;
@@ -26,18 +26,18 @@ pub struct Saga {
 
 #[derive(Debug, thiserror::Error)]
 pub enum SagaError {
-    /// Too little time is left to begin anything outside. The order stands where it stood.
-    #[error("too little time is left to ask the payment provider")]
+    /// Too little time is left to start a provider call. The order is unchanged.
+    #[error("too little time is left to call the payment provider")]
     NoTime,
-    /// Others moved the order again and again.
-    #[error("the order would not stand still")]
+    /// Others changed the order again and again.
+    #[error("the order kept changing")]
     Contended,
     #[error("the order is gone")]
     Gone,
-    /// What has to be known first, the payment provider did not answer.
+    /// The payment provider did not answer a question that has to be answered first.
     #[error("the payment provider did not answer")]
     Silent,
-    /// There is something to pay, and nothing was given to pay it with. The provider was not asked.
+    /// There is a total to pay, but no payment token. The provider was not called.
     #[error("the order has to be paid")]
     NoPayment,
     #[error(transparent)]

@@ -8,10 +8,10 @@ use tokio::time::Instant;
 
 use crate::{Saga, SagaError, apply::PaymentUpdate};
 
-/// Below this nothing outside is begun: there must be time to write down what came of it.
+/// Minimum time left to start a provider call: there must be time to record the outcome.
 const MIN_TIME_LEFT: Duration = Duration::from_secs(3);
 
-/// The longest a provider is waited for.
+/// The longest wait for a provider.
 const MAX_PROVIDER_TIME: Duration = Duration::from_secs(10);
 
 /// How long a caller can wait.
@@ -19,16 +19,16 @@ const MAX_PROVIDER_TIME: Duration = Duration::from_secs(10);
 pub struct TimeBudget(Option<Instant>);
 
 impl TimeBudget {
-    /// Until an invocation is cut off. What the caller does before it asks is time gone.
+    /// Until an invocation ends. The time the caller spends before the call counts.
     pub fn until(deadline: Timestamp, now: Timestamp) -> Self {
         let left = Duration::try_from(deadline.duration_since(now)).unwrap_or_default();
         Self(Some(Instant::now() + left))
     }
 
-    /// Nobody cuts this caller off.
+    /// No limit.
     pub const UNLIMITED: TimeBudget = TimeBudget(None);
 
-    /// How long the provider may take, leaving time to write its answer down.
+    /// How long a provider call may take, leaving time to record the answer.
     ///
     /// # Errors
     /// Less than 3 s are left.
@@ -42,13 +42,14 @@ impl TimeBudget {
 }
 
 impl Saga {
-    /// Takes the order's total, and moves the order to where the answer puts it. An order that has an outcome keeps it.
+    /// Charges the order's total, and applies the answer to the order. An order that has an outcome keeps it.
     ///
-    /// A refusal is followed by a second question, which closes the payment: nothing goes back before that.
+    /// A declined charge is followed by a second call, which closes the payment: stock and cart are restored only after
+    /// that.
     ///
     /// # Errors
-    /// [`SagaError::NoTime`] and [`SagaError::NoPayment`] before the provider was asked; afterwards where the table cannot be
-    /// used, or others keep moving the order.
+    /// [`SagaError::NoTime`] and [`SagaError::NoPayment`] before the provider was called; afterwards if the table
+    /// cannot be used, or others keep changing the order.
     pub async fn charge(
         &self,
         order: Order,
@@ -69,18 +70,18 @@ impl Saga {
             Ok(ChargeOutcome::Captured { reference }) => {
                 self.apply(order, PaymentUpdate::Paid { reference }, now).await
             }
-            // This attempt was refused; one before it, whose answer was lost, may still be on its way.
+            // This attempt was declined; an earlier one, whose answer was lost, may still be in flight.
             Ok(ChargeOutcome::Declined) => self.give_up(order, PaymentUpdate::Declined, budget, now).await,
             Ok(ChargeOutcome::NotChargeable) => {
-                tracing::error!(order = %order.id, amount = %order.totals.total, "the payment provider does not take an amount");
+                tracing::error!(order = %order.id, amount = %order.totals.total, "the payment provider does not accept an amount");
                 self.give_up(order, PaymentUpdate::Void(VoidReason::NotChargeable), budget, now).await
             }
             Err(OutcomeUnknown) => self.apply(order, PaymentUpdate::OutcomeUnknown, now).await,
         }
     }
 
-    /// Asks what became of an order's payment and gives the order up where nothing was taken. If the provider does not
-    /// answer the hold stays, and the order is one whose payment is unknown.
+    /// Asks for the outcome of an order's payment and gives the order up if nothing was charged. If the provider does
+    /// not answer, the hold stays and the payment's outcome is unknown.
     ///
     /// # Errors
     /// As [`Saga::charge`].
@@ -100,7 +101,7 @@ impl Saga {
         self.give_up(order, PaymentUpdate::Void(why), budget, now).await
     }
 
-    /// Nothing goes back before the provider has said that nothing was taken, and that nothing will be.
+    /// Stock and cart are restored only once the provider has confirmed that nothing was or will be charged.
     async fn give_up(
         &self,
         order: Order,
@@ -110,7 +111,7 @@ impl Saga {
     ) -> Result<Order, SagaError> {
         let closed = match within(budget, || self.payments.close(order.id, order.totals.total)).await {
             Ok(closed) => closed,
-            // The provider was asked already, by a charge: what it left open is for the sweeper.
+            // A charge was requested already: what it left open is for the sweeper.
             Err(SagaError::NoTime)
                 if matches!(why, PaymentUpdate::Declined | PaymentUpdate::Void(VoidReason::NotChargeable)) =>
             {
@@ -127,15 +128,15 @@ impl Saga {
         self.apply(order, update, now).await
     }
 
-    /// Pays what is owed. A refund that the provider does not answer about stays owed, and keeps none behind it waiting.
-    /// Where one is refused because money was given back by hand meanwhile, a cancelled order pays what is left.
+    /// Pays owed refunds. A refund that the provider does not answer about stays owed, and does not block those after
+    /// it. If one is refused because money was refunded by hand meanwhile, a cancelled order pays what is left.
     ///
     /// # Errors
     /// As [`Saga::charge`].
     pub async fn refund(&self, mut order: Order, budget: TimeBudget, now: Timestamp) -> Result<Order, SagaError> {
         loop {
             order = self.pay_owed(order, budget, now).await?;
-            // It ends: what is left is asked for once, and anew only after another refund by hand.
+            // It terminates: the rest is requested once, and again only after another refund by hand.
             if !order.owes_rest() {
                 return Ok(order);
             }
@@ -151,7 +152,7 @@ impl Saga {
             let update = match within(budget, || self.payments.refund(&refund)).await? {
                 Ok(RefundOutcome::Paid) => PaymentUpdate::RefundPaid(number),
                 Ok(RefundOutcome::Refused) => {
-                    // It may be too much only because of what was given back by hand: that has to be known first.
+                    // It may be too much only because of refunds by hand: look them up first.
                     let made = within(budget, || self.payments.refunds_by_hand(&reference)).await?;
                     let Ok(made) = made else { continue };
                     order = self.learn_by_hand(order, &made, now).await?;
@@ -166,7 +167,7 @@ impl Saga {
     }
 }
 
-/// An answer that takes longer than the caller can wait is lost.
+/// An answer that takes longer than the caller can wait counts as lost.
 pub(crate) async fn within<'a, T>(
     budget: TimeBudget,
     ask: impl FnOnce() -> Answer<'a, T>,
@@ -182,14 +183,14 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn nothing_outside_is_begun_with_less_than_three_seconds_left() {
+    async fn no_provider_call_starts_with_less_than_three_seconds_left() {
         let now = Timestamp::UNIX_EPOCH;
         for ms in (0..15_000).step_by(250) {
             let limit = TimeBudget::until(now + SignedDuration::from_millis(ms), now).for_provider();
 
             match limit {
                 Err(_) => assert!(ms < 3_000, "{ms} ms"),
-                // What is left after waiting is enough to write the answer down.
+                // What is left after waiting is enough to record the answer.
                 Ok(limit) => {
                     assert!(ms >= 3_000 && limit.as_millis() + 2_000 <= u128::try_from(ms).unwrap(), "{ms} ms")
                 }
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn time_that_goes_before_the_provider_is_asked_counts() {
+    async fn time_spent_before_the_provider_call_counts() {
         let now = Timestamp::UNIX_EPOCH;
         let budget = TimeBudget::until(now + SignedDuration::from_secs(10), now);
 

@@ -16,15 +16,15 @@ use crate::{
     change::{Malformed, position},
 };
 
-/// Items worked at side by side. The table answers in milliseconds; this many keep a function of one core busy.
+/// Items handled concurrently. The table answers in milliseconds; this many keep a function of one core busy.
 const CONCURRENCY: usize = 8;
 
-/// With less time left than this no record is begun: what is not done is delivered again.
+/// With less time left than this no further record is started; the rest is delivered again.
 const ENOUGH: Duration = Duration::from_secs(3);
 
-/// A batch of stream records, as an event source mapping hands it over: from one shard, in order.
+/// A batch of stream records, as an event source mapping delivers it: from one shard, in order.
 ///
-/// The records are not read yet, so that one which cannot be read costs only itself.
+/// The records are not parsed yet, so that an unreadable one affects only itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Batch {
     #[serde(rename = "Records")]
@@ -32,7 +32,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// The answer that has all of it delivered again.
+    /// The answer that requests all of it again.
     pub fn again(&self) -> Answer {
         let mut answer = Answer::default();
         answer.batch_item_failures.extend(self.records.first().map(failed));
@@ -40,15 +40,15 @@ impl Batch {
     }
 }
 
-/// Names a record from which on all are to be delivered again.
+/// Names the first record to be delivered again; all after it are delivered again too.
 fn failed(record: &Value) -> DynamoDbBatchItemFailure {
     let mut failure = DynamoDbBatchItemFailure::default();
-    // Of a record without a number nothing can be told but that the batch failed, which an empty id says.
+    // A record without a sequence number cannot be named; an empty id means that the whole batch failed.
     failure.item_identifier = Some(position(record).unwrap_or_default());
     failure
 }
 
-/// Carries out batches for one function.
+/// Processes batches for one function.
 #[derive(Debug, Clone)]
 pub struct Runner {
     function: String,
@@ -60,25 +60,25 @@ impl Runner {
         Self { function: function.to_owned(), dead_letters }
     }
 
-    /// Under the name that the function is deployed by, if it is: dead letters are replayed by calling it so.
+    /// Under the name the function is deployed by, if any: dead letters are replayed by invoking that name.
     pub fn deployed_as(self, name: Option<String>) -> Self {
         Self { function: name.unwrap_or(self.function), ..self }
     }
 
-    /// Hands each record to `handle`: those of one item one after another, different items side by side.
+    /// Passes each record to `handle`: those of one item one after another, different items concurrently.
     ///
-    /// A record that cannot be handled, now or ever, goes to the dead letters with its payload and counts as done. At
-    /// the first one that is to be delivered again no later one is begun any more, and the answer names it, so that
-    /// the mapping goes on from there: everything before it is done. An empty answer means that all are.
+    /// A record that cannot be handled, now or ever, becomes a dead letter with its payload and counts as done. After
+    /// the first record that is to be delivered again no later one is started, and the answer names it, so that the
+    /// mapping continues from there: everything before it is done. An empty answer means that all are done.
     ///
-    /// `deadline` is when Lambda cuts the invocation off.
+    /// `deadline` is when Lambda ends the invocation.
     pub async fn run<H, F>(&self, batch: Batch, deadline: Option<Timestamp>, now: Timestamp, handle: H) -> Answer
     where
         H: Fn(Change) -> F,
         F: Future<Output = Result<(), Failure>>,
     {
         let records = batch.records;
-        // The first record that is not done. Records from here on are not begun.
+        // The first record that is not done. Records from here on are not started.
         let stop = AtomicUsize::new(records.len());
         let began = Instant::now();
         let time = deadline.map(|end| Duration::try_from(end.duration_since(now)).unwrap_or_default());
@@ -111,7 +111,7 @@ impl Runner {
     {
         let number = position(record).unwrap_or_default();
         let handled = match change {
-            // Boxed: eight of them at once are large for a thread's stack.
+            // Boxed: eight of these futures at once are large for a thread's stack.
             Ok(change) => Box::pin(handle(change)).await,
             Err(malformed) => Err(Failure::Never(malformed.to_string().into())),
         };
@@ -159,7 +159,7 @@ fn by_item(records: &[Value]) -> Vec<Vec<(usize, Result<Change, Malformed>)>> {
                 });
                 items[item].push((at, change));
             }
-            // Of no known item, so there is nothing to keep in order with.
+            // The item is unknown, so there is no order to keep.
             Err(_) => items.push(vec![(at, change)]),
         }
     }

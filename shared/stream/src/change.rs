@@ -3,20 +3,20 @@ use jiff::Timestamp;
 use serde_json::Value;
 use table::{StreamImage, keys::Key};
 
-/// One change of one item, as a stream record tells it.
+/// One change of one item, from a stream record.
 #[derive(Debug, Clone)]
 pub struct Change {
-    /// The same however often the record is delivered, and different for every record.
+    /// The same for every delivery of the record, and different for every record.
     pub event_id: String,
-    /// 21 to 40 digits; opaque, only ever handed back.
+    /// 21 to 40 digits; opaque, only returned in answers.
     pub sequence_number: String,
     pub key: Key,
     pub kind: Kind,
-    /// When the item was changed, to the second as AWS tells it.
+    /// When the item was changed, in whole seconds as AWS gives it.
     pub at: Timestamp,
     /// The item before; `None` if there was none.
     pub old: Option<StreamImage>,
-    /// The item after; `None` if there is none any more.
+    /// The item after; `None` if it was deleted.
     pub new: Option<StreamImage>,
 }
 
@@ -25,7 +25,7 @@ pub enum Kind {
     Insert,
     Modify,
     Remove,
-    /// TTL deleted the item: time passed, and nobody did anything.
+    /// TTL deleted the item: it expired, and no request deleted it.
     Expire,
 }
 
@@ -38,7 +38,7 @@ impl Change {
     /// Reads a record of a Lambda event.
     ///
     /// # Errors
-    /// Says what is missing or unreadable.
+    /// Names what is missing or unreadable.
     pub fn parse(record: &Value) -> Result<Self, Malformed> {
         let record: EventRecord = serde::Deserialize::deserialize(record).map_err(|e| Malformed(e.to_string()))?;
         let missing = |what: &str| Malformed(format!("it has no {what}"));
@@ -79,11 +79,11 @@ impl Change {
     }
 }
 
-fn sequence_number(told: Option<String>) -> Option<String> {
-    told.filter(|number| !number.is_empty())
+fn sequence_number(number: Option<String>) -> Option<String> {
+    number.filter(|number| !number.is_empty())
 }
 
-/// Where a record stands, for the answer: of any record, however malformed the rest of it is.
+/// The sequence number of a record, for the answer: of any record, however malformed the rest of it is.
 pub(crate) fn position(record: &Value) -> Option<String> {
     sequence_number(record.pointer("/dynamodb/SequenceNumber")?.as_str().map(str::to_owned))
 }
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deletion_by_ttl_is_told_from_one_by_somebody() {
+    fn a_deletion_by_ttl_is_distinguished_from_one_by_a_request() {
         let kind = |user_identity| Change::parse(&removal(user_identity)).unwrap().kind;
 
         assert_eq!(kind(json!({"type": "Service", "principalId": "dynamodb.amazonaws.com"})), Kind::Expire);
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_lacks_something_says_what() {
+    fn an_incomplete_record_is_refused_with_what_is_missing() {
         let without = |pointer: &str, name: &str| {
             let mut record = removal(Value::Null);
             record.pointer_mut(pointer).and_then(Value::as_object_mut).unwrap().remove(name);
@@ -134,7 +134,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_sequence_number_is_handed_back_as_it_came(number in "[0-9]{1,40}") {
+        fn a_sequence_number_is_returned_unchanged(number in "[0-9]{1,40}") {
             let mut record = removal(Value::Null);
             record["dynamodb"]["SequenceNumber"] = json!(number);
 

@@ -11,12 +11,12 @@ use crate::{Mapping, change::position};
 /// Records that could not be handled, each with its payload: a bucket with an object for each.
 ///
 /// An event source mapping on AWS writes there what it gave up, and so do the local stack's mapping and the functions
-/// themselves, all in the mapping's own form.
+/// themselves, all in the mapping's format.
 /// <https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html>
 #[derive(Debug, Clone)]
 pub struct DeadLetters(Bucket);
 
-/// What is kept of records that were given up.
+/// What is stored of records that were given up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeadLetter {
@@ -26,8 +26,8 @@ pub struct DeadLetter {
     pub timestamp: String,
     #[serde(rename = "DDBStreamBatchInfo")]
     pub batch: BatchInfo,
-    /// The event as the function got it, as JSON text. Whether a mapping writes it as text or as an object AWS does not
-    /// say; both are read.
+    /// The event that the function got, as JSON text. AWS does not document whether a mapping writes text or an object;
+    /// both are read.
     #[serde(deserialize_with = "text_or_object")]
     pub payload: String,
 }
@@ -47,7 +47,7 @@ pub struct RequestContext {
     pub function_arn: String,
     pub condition: String,
     pub approximate_invoke_count: u32,
-    /// What went wrong, if the writer knew: the function itself does, a mapping does not.
+    /// The error, if the writer knew it: the function does, a mapping does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
@@ -65,11 +65,11 @@ pub struct BatchInfo {
 /// Why records were given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
-    /// By the function: they never will be handled.
+    /// By the function: it can never handle them.
     Unprocessable,
-    /// By the mapping: delivered as often as it does.
+    /// By the mapping: after its maximum number of attempts.
     RetryAttemptsExhausted,
-    /// By the mapping: older than it delivers.
+    /// By the mapping: older than its maximum age.
     RecordAgeExceeded,
 }
 
@@ -118,20 +118,20 @@ impl DeadLetter {
         }
     }
 
-    /// Says what went wrong.
+    /// Adds the error.
     pub fn because(mut self, error: impl Into<String>) -> Self {
         self.request_context.error = Some(error.into());
         self
     }
 
-    /// The function it was meant for, by its name.
+    /// The name of the function it was meant for.
     pub fn function(&self) -> &str {
         // arn:aws:lambda:<region>:<account>:function:<name>[:<version>]
         let arn = &self.request_context.function_arn;
         arn.split(':').nth(6).unwrap_or(arn)
     }
 
-    /// Where it is kept: the same records of a function, given up again, take the same place.
+    /// The key of its object: the same records of a function, given up again, get the same key.
     fn key(&self) -> String {
         let BatchInfo { start_sequence_number: start, end_sequence_number: end, .. } = &self.batch;
         let digest = table::keys::sha256_hex(format!("{start} {end} {}", self.payload));
@@ -144,7 +144,7 @@ impl DeadLetters {
         Self(bucket)
     }
 
-    /// Keeps a dead letter, and says under which key.
+    /// Stores a dead letter, and returns its key.
     pub async fn put(&self, dead_letter: &DeadLetter) -> Result<String, DeadLetterError> {
         let key = dead_letter.key();
         let text = serde_json::to_vec_pretty(dead_letter).map_err(DeadLetterError::Malformed)?;
@@ -166,7 +166,7 @@ impl DeadLetters {
         Ok(self.0.delete(key).await?)
     }
 
-    /// Dead letters of records that a mapping gives up.
+    /// The dead letters of records that a mapping gives up.
     pub async fn give_up(
         &self,
         mapping: &Mapping,
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_letter_is_read_whether_its_payload_is_text_or_an_object() {
+    fn a_dead_letter_is_read_whether_its_payload_is_text_or_an_object() {
         let event = json!({"Records": [{"eventID": "1"}]});
 
         let (of_text, of_object) =
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_payload_is_no_letter() {
+    fn an_object_without_a_valid_payload_is_not_a_dead_letter() {
         for wrong in [Value::Null, json!([]), json!(1)] {
             assert!(dead_letter(wrong).is_err());
         }

@@ -1,9 +1,9 @@
-//! What the consumers of the table's stream share: a batch as Lambda hands it over, record by record, and the answer
-//! that tells the event source mapping where to go on.
+//! What the consumers of the table's stream share: processing a batch from Lambda record by record, and the answer that
+//! names the record from which the event source mapping continues.
 //!
-//! DynamoDB delivers each record at least once, those of one item in order, those of one transaction apart. So a
-//! consumer does nothing that must not happen twice without a condition, and takes what an item is from the item's own
-//! version, not from the order in which records come.
+//! DynamoDB delivers each record at least once, those of one item in order, those of one transaction separately. So a
+//! consumer makes every effect that must not happen twice conditional, and takes the state of an item from the item's
+//! version, not from the order in which records arrive.
 
 mod batch;
 mod change;

@@ -10,10 +10,10 @@ use crate::{
     rows::{Item, from_item, s},
 };
 
-/// How many addresses a customer's list shows, and so how many they can have.
-const MOST_ADDRESSES: i32 = 50;
+/// Maximum addresses of a customer; the list shows all of them.
+const MAX_ADDRESSES: i32 = 50;
 
-/// An address as it is stored, on its own and inside an order.
+/// An address as it is stored, as an item and inside an order.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AddressRow {
@@ -28,7 +28,7 @@ pub(crate) struct AddressRow {
     #[serde(skip_serializing_if = "Option::is_none")]
     postal_code: Option<String>,
     country: String,
-    /// Not of addresses from before it was asked for.
+    /// Absent in addresses that are older than the field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     phone: Option<String>,
 }
@@ -70,7 +70,7 @@ impl Table {
             .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
             .expression_attribute_values(":pk", s(keys::user_pk(uid)))
             .expression_attribute_values(":prefix", s(keys::ADDRESS_PREFIX))
-            .limit(MOST_ADDRESSES)
+            .limit(MAX_ADDRESSES)
             .send();
         metered("AP-36", call).await?.items.unwrap_or_default().into_iter().map(address).collect()
     }
@@ -81,15 +81,15 @@ impl Table {
         output.item.map(address).transpose()
     }
 
-    /// AP-38: writes an address, a new one or over one that is there. PutItem, conditional on which. Returns whether
-    /// the condition held.
+    /// AP-38: writes an address, as a new one or replacing an existing one. PutItem, conditional on which of the two.
+    /// Returns whether the condition held.
     pub async fn address_put(&self, uid: &UserId, address: &Address, new: bool) -> Result<bool, StoreError> {
         let condition = if new { NEW } else { EXISTS };
         let call = self.put(address_item(uid, address)).condition_expression(condition).send();
         Ok(write_if("AP-38", call).await?.is_ok())
     }
 
-    /// AP-39: removes an address; orders keep their own copy. DeleteItem. Returns whether it was there.
+    /// AP-39: removes an address; orders keep their own copy. DeleteItem. Returns whether it existed.
     pub async fn address_delete(&self, uid: &UserId, id: &AddressId) -> Result<bool, StoreError> {
         let call = self.delete(keys::address(uid, id)).condition_expression(EXISTS).send();
         Ok(write_if("AP-39", call).await?.is_ok())

@@ -1,4 +1,4 @@
-//! Batches, which may be done in part: what was left out is asked for again, with backoff.
+//! Batches, of which DynamoDB may process a part: the rest is sent again, with backoff.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -11,8 +11,8 @@ use crate::{
 };
 
 impl Table {
-    /// Any number of items by key, 100 a BatchGetItem, unprocessed ones asked for again with backoff. A key that is named
-    /// twice is read once: BatchGetItem refuses doubles.
+    /// Reads any number of items by key, 100 in each BatchGetItem; unprocessed keys are requested again with backoff. A
+    /// repeated key is read once, because BatchGetItem refuses duplicates.
     pub(crate) async fn items_get(
         &self,
         pattern: Pattern,
@@ -45,7 +45,7 @@ impl Table {
         Ok(found)
     }
 
-    /// Writes items, 25 a BatchWriteItem, unprocessed ones again with backoff. Returns what stayed unwritten.
+    /// Writes items, 25 in each BatchWriteItem; unprocessed ones again with backoff. Returns what stayed unwritten.
     pub(crate) async fn items_put(&self, pattern: Pattern, items: Vec<Item>) -> Result<Vec<Item>, StoreError> {
         let mut unwritten = Vec::new();
         for chunk in items.chunks(25) {
@@ -67,12 +67,12 @@ impl Table {
     }
 }
 
-/// Full jitter: anything up to 25 ms doubled with each attempt, at most 1.6 s.
+/// Full jitter: up to 25 ms doubled with each attempt, at most 1.6 s.
 /// <https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>
 pub(crate) async fn backoff(attempt: u32) {
     let most_ms = 25u64 << attempt.min(6);
     let mut random = [0; 8];
-    // Without randomness the wait is the longest: worse for this caller, fine for the table.
+    // Without randomness the wait is the longest one.
     let wait_ms = getrandom::fill(&mut random).map_or(most_ms, |()| u64::from_le_bytes(random) % most_ms);
     tokio::time::sleep(Duration::from_millis(wait_ms)).await;
 }

@@ -12,7 +12,7 @@ pub struct Bucket {
     name: String,
 }
 
-/// An object of a list.
+/// An object in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectEntry {
     pub key: String,
@@ -21,7 +21,7 @@ pub struct ObjectEntry {
     pub written_at: Timestamp,
 }
 
-/// Up to 1,000 objects, and where to go on.
+/// Up to 1,000 objects, and where the next page starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectPage {
     pub objects: Vec<ObjectEntry>,
@@ -56,7 +56,7 @@ impl Bucket {
         Ok(())
     }
 
-    /// The whole object; `None` if there is none.
+    /// The whole object; `None` if it does not exist.
     pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BucketError> {
         let object = match counted(self.client.get_object().bucket(&self.name).key(key).send()).await {
             Ok(object) => object,
@@ -66,7 +66,7 @@ impl Bucket {
         Ok(Some(object.body.collect().await.map_err(|e| self.error(e))?.to_vec()))
     }
 
-    /// Objects whose key begins with `prefix`, by key.
+    /// Objects whose key begins with `prefix`, sorted by key.
     pub async fn list(&self, prefix: &str, after: Option<String>) -> Result<ObjectPage, BucketError> {
         let call = self.client.list_objects_v2().bucket(&self.name).prefix(prefix).set_start_after(after);
         let listed = counted(call.send()).await.map_err(|e| self.error(e))?;
@@ -84,14 +84,14 @@ impl Bucket {
         Ok(ObjectPage { objects, next })
     }
 
-    /// Deletes an object; one that is not there is deleted already.
+    /// Deletes an object. Succeeds if it does not exist.
     pub async fn delete(&self, key: &str) -> Result<(), BucketError> {
         let call = self.client.delete_object().bucket(&self.name).key(key);
         counted(call.send()).await.map_err(|e| self.error(e))?;
         Ok(())
     }
 
-    /// Creates the bucket of a local S3; on AWS the templates do. A bucket that is there already is fine.
+    /// Creates the bucket in a local S3; on AWS the templates do. Succeeds if it exists.
     pub async fn create(&self) -> Result<(), BucketError> {
         if self.client.head_bucket().bucket(&self.name).send().await.is_ok() {
             return Ok(());

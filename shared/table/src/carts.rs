@@ -19,12 +19,12 @@ use crate::{
     transact::Transaction,
 };
 
-/// How long a guest's cart is kept after its last change. A customer's is kept.
-const GUEST_CART_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// How long a guest's cart is kept after its last change. A customer's cart does not expire.
+const GUEST_CART_RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 #[derive(Debug, thiserror::Error)]
 pub enum CartWriteError {
-    /// Somebody else changed the cart first; this is what it is now.
+    /// Another request changed the cart first; this is its current state.
     #[error("the cart was changed meanwhile")]
     Changed(Cart),
     #[error(transparent)]
@@ -99,28 +99,27 @@ fn remembered_value<'a>(requests: impl IntoIterator<Item = &'a CartRequest>) -> 
 
 /// When TTL may delete the cart: a guest's only.
 pub(crate) fn expiry(kind: SessionKind, now: Timestamp) -> Option<i64> {
-    (kind == SessionKind::Guest).then(|| (now + GUEST_CART_KEPT).as_second())
+    (kind == SessionKind::Guest).then(|| (now + GUEST_CART_RETENTION).as_second())
 }
 
-/// Whose cart is written, what it was when it was read, and whether it must still be just that.
+/// A write to a cart: its owner, its state when it was read, and whether it must be unchanged since.
 #[derive(Debug, Clone, Copy)]
 pub struct CartWrite<'a> {
     pub uid: &'a UserId,
     pub kind: SessionKind,
     pub read: &'a Cart,
-    /// Refuse if another tab changed anything since, for a client that said `If-Match`. Otherwise only what the change
-    /// depends on is checked, so that two tabs that add to one cart do not get in each other's way.
+    /// Refuse if anything changed since, for a client that sent `If-Match`. Otherwise only what the change depends on
+    /// is checked, so that two tabs that add to one cart do not conflict.
     pub must_match: bool,
     pub now: Timestamp,
 }
 
 impl Table {
     /// AP-07: adds units to a line, or adds the line. UpdateItem, 1 WRU while the cart is within 1 KB.
-    ///
-    /// The addition happens in the table, so increments of any number of tabs all count. A request with a key is
-    /// remembered by the very write that carries it out, so that of any number of the same one counts. On
-    /// [`CartWriteError::Changed`] decide anew from the cart it carries: the line came or went, or is full, or the request
-    /// was carried out.
+    /// The addition happens in the table, so concurrent increments from several tabs all count. A request with an
+    /// idempotency key is remembered by the same write that carries it out, so that repetitions count once. On
+    /// [`CartWriteError::Changed`] decide again from the cart it contains: the line was added or removed, or is full,
+    /// or the request was carried out.
     pub async fn cart_line_add(
         &self,
         write: CartWrite<'_>,
@@ -163,7 +162,7 @@ impl Table {
         cart_written(call.expression_attribute_names("#product", product.as_str())).await
     }
 
-    /// AP-07: sets one line of a cart. UpdateItem; the last of two tabs wins.
+    /// AP-07: sets one line of a cart. UpdateItem; of two concurrent requests the last one wins.
     pub async fn cart_line_set(
         &self,
         write: CartWrite<'_>,
@@ -182,7 +181,7 @@ impl Table {
         cart_written(call).await
     }
 
-    /// AP-07: takes one line out of a cart that was read with it. UpdateItem.
+    /// AP-07: removes one line from a cart. UpdateItem.
     pub async fn cart_line_remove(&self, write: CartWrite<'_>, product: &ProductId) -> Result<Cart, CartWriteError> {
         let update = "SET version = version + :one REMOVE cartLines.#product";
         let call = self
@@ -191,7 +190,7 @@ impl Table {
         cart_written(call).await
     }
 
-    /// AP-07: replaces all lines of a cart; none empties it, and forgets what was left out of it. UpdateItem.
+    /// AP-07: replaces all lines of a cart; without lines it is emptied, including what was left out of it. UpdateItem.
     pub async fn cart_lines_write(
         &self,
         write: CartWrite<'_>,
@@ -232,7 +231,7 @@ impl Table {
             condition.to_owned()
         };
         let update = match expiry(kind, now) {
-            // A guest's late request may have set one just after they registered.
+            // A late request of the guest may have set it after they registered.
             None if update.contains("REMOVE ") => update.replacen("REMOVE ", "REMOVE expiresAt, ", 1),
             None => format!("{update} REMOVE expiresAt"),
             Some(expires_at) => {
@@ -255,8 +254,8 @@ impl Table {
 }
 
 impl<L: Copy> Transaction<'_, L> {
-    /// Writes the lines of a cart that was merged, if it still is the one that was `read`. `expires_at` is for a guest's
-    /// cart that does not exist yet.
+    /// Writes the lines of a merged cart, if it is still the one that was `read`. `expires_at` is for a new cart of a
+    /// guest.
     pub(crate) fn cart_merged(&mut self, label: L, uid: &UserId, read: &Cart, merged: &Cart, expires_at: Option<i64>) {
         let mut update = "SET cartLines = :lines, version = :next".to_owned();
         let mut written = values([(":lines", lines_value(&merged.lines)), (":next", n(read.version + 1))]);
@@ -282,8 +281,8 @@ impl<L: Copy> Transaction<'_, L> {
     }
 }
 
-/// What an update says besides, so that the cart remembers a request, and only if it does not yet. Nothing in it depends on
-/// which others the cart remembers, so that requests of several tabs do not get in each other's way.
+/// Update and condition that make the cart remember a request, once. They do not depend on the other remembered
+/// requests, so that requests of several tabs do not conflict.
 struct Remembering {
     update: &'static str,
     condition: &'static str,
@@ -294,7 +293,7 @@ impl Remembering {
     fn new(read: &Cart, request: &CartRequest) -> Self {
         let mut values = values([(":request", s(request.as_str())), (":remembered", n(MAX_REMEMBERED))]);
         if read.remembered.len() >= MAX_REMEMBERED {
-            // An index beyond the end of a list adds to it; the oldest makes room.
+            // An index beyond the end of a list appends; the oldest is removed.
             // <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Expressions.UpdateExpressions.html#Expressions.UpdateExpressions.SET.AddingListElements>
             let update = ", remembered[99] = :request REMOVE remembered[0]";
             let condition = "size(remembered) >= :remembered AND NOT contains(remembered, :request)";

@@ -1,7 +1,7 @@
-//! Categories, an item each.
+//! Categories, one item each.
 //!
-//! Those of one level are in one partition, sorted by path. So the children of a category are one Query, whatever is
-//! below them; and the tree is four Queries, merged.
+//! The categories of one level are in one partition, sorted by path. So the children of a category are one Query,
+//! however many categories are below them; and the whole tree is four Queries, merged.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 
@@ -21,23 +21,23 @@ use crate::{
     rows::{Item, n, s},
 };
 
-/// Products of a category itself.
+/// Products directly in a category.
 pub(crate) const OWN: &str = "own";
-/// Products of the categories below it.
+/// Products in the categories below it.
 pub(crate) const BELOW: &str = "below";
 
-/// New categories that are written at once.
+/// New categories that are written concurrently.
 const CONCURRENCY: usize = 16;
 
-/// Categories that one Query reads at most: some 70 KB.
-const MOST_READ: i32 = 1_000;
+/// Maximum categories in one Query: about 70 KB.
+const MAX_READ: i32 = 1_000;
 
-/// Which categories a list has.
+/// Which categories a list contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Shown {
     /// Those with products, in them or below.
     Filled,
-    /// Also those that nothing is in.
+    /// Empty ones too.
     All,
 }
 
@@ -50,7 +50,7 @@ impl Shown {
     }
 }
 
-/// The place of a category in a list: its path.
+/// The position of a category in a list: its path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CategoryPosition(String);
 
@@ -74,8 +74,8 @@ pub enum CategoryDeleteError {
     Store(#[from] StoreError),
 }
 
-/// A number of products on a category's item. It counts up and down and may be late, so that what is below nothing, after
-/// an item was deleted by hand, is nothing.
+/// A number of products on a category's item. It is updated by differences and may lag; a negative number, after an
+/// item was deleted by hand, counts as zero.
 pub(crate) fn count(item: &Item, name: &str) -> Result<u64, StoreError> {
     let number = |raw: &str| raw.parse::<i64>().ok();
     match item.get(name) {
@@ -96,9 +96,9 @@ pub(crate) fn category(item: &Item) -> Result<Category, StoreError> {
 }
 
 impl Table {
-    /// AP-15a: the categories right below one, or the outermost below the empty path, by name. Query of the partition of
-    /// their level, begins_with the path, eventually consistent; read through a cache. Categories that are not shown are
-    /// read all the same.
+    /// AP-15a: the direct children of a category, or the top level for the empty path, by name. Query of the partition
+    /// of their level, begins_with the path, eventually consistent; read through a cache. Categories that are not shown
+    /// are read all the same.
     pub async fn category_list_children(
         &self,
         parent: &CategoryPath,
@@ -115,7 +115,7 @@ impl Table {
     }
 
     /// AP-64: the tree, each category before those below it. A Query on the partition of each level, eventually
-    /// consistent, merged; a level that runs dry while others have more is asked again. Read through a cache.
+    /// consistent, merged; a level that is used up while others have more is queried again. Read through a cache.
     pub async fn category_list_tree(
         &self,
         shown: Shown,
@@ -123,7 +123,7 @@ impl Table {
         after: Option<&CategoryPosition>,
     ) -> Result<Page<Category, CategoryPosition>, StoreError> {
         let levels = (1..=MAX_CATEGORY_DEPTH).map(|depth| Level::new(depth, String::new(), after)).collect();
-        // Half of what is asked for, of each level: a level with most of the categories is asked twice.
+        // Half of the page from each level: a level with most of the categories is queried twice.
         self.category_page("AP-64", levels, shown, limit, limit / 2 + 2).await
     }
 
@@ -150,7 +150,7 @@ impl Table {
         Ok(Page::cut(items, limit, false, CategoryPosition::of))
     }
 
-    /// Reads on until there is something of the level to show, or nothing left of it.
+    /// Reads on until the level has something to show, or is used up.
     async fn level_fill(
         &self,
         pattern: Pattern,
@@ -178,14 +178,14 @@ impl Table {
                 level.after = key_of_item(&item).map(|key| key.sk);
                 level.read.extend(Some(category(&item)?).filter(|category| shown.includes(category)));
             }
-            // Where many are empty, the first that is not may be far away.
-            batch = (batch * 2).min(MOST_READ);
+            // With many empty categories, the first non-empty one may be far away.
+            batch = (batch * 2).min(MAX_READ);
         }
         Ok(())
     }
 
-    /// AP-15b: makes paths known, and the paths above them. BatchGetItem says which are, eventually consistent; an
-    /// UpdateItem for each that is not, which leaves alone what was counted meanwhile.
+    /// AP-15b: creates paths, and the paths above them, if they do not exist. BatchGetItem finds those that do,
+    /// eventually consistent; an UpdateItem for each of the others, which does not overwrite counts written meanwhile.
     pub async fn categories_add(&self, paths: &BTreeSet<CategoryPath>) -> Result<(), StoreError> {
         let levels: BTreeSet<CategoryPath> = paths.iter().flat_map(CategoryPath::levels).collect();
         let found = self.items_get("AP-15", levels.iter().map(keys::category).collect(), false).await?;
@@ -204,7 +204,7 @@ impl Table {
         Ok(())
     }
 
-    /// AP-66a: one category, as it is this moment. GetItem, consistent.
+    /// AP-66a: one category, as of now. GetItem, consistent.
     pub async fn category_get(&self, path: &CategoryPath) -> Result<Option<Category>, StoreError> {
         if path.is_empty() {
             return Ok(None);
@@ -226,8 +226,8 @@ impl Table {
         Ok(!metered("AP-66", call).await?.items().is_empty())
     }
 
-    /// AP-66c: removes a category that nothing is in. Query of the level below, consistent, and DeleteItem, conditional
-    /// on its counts. A product that is being put into it meanwhile brings it back as it is counted.
+    /// AP-66c: removes an empty category. Query of the level below, consistent, and DeleteItem, conditional on its
+    /// counts. A product that is put into it meanwhile creates it again when it is counted.
     pub async fn category_delete(&self, path: &CategoryPath) -> Result<(), CategoryDeleteError> {
         if path.is_empty() {
             return Err(CategoryDeleteError::Unknown);
@@ -253,10 +253,10 @@ impl Table {
     }
 }
 
-/// How far the categories of one level are read.
+/// The reading position within the categories of one level.
 struct Level {
     depth: usize,
-    /// What their sort keys begin with.
+    /// The prefix of their sort keys.
     below: String,
     after: Option<String>,
     read: VecDeque<Category>,

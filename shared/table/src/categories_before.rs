@@ -1,4 +1,4 @@
-//! What is left of the time when all categories were in one item: the migration reads it, and nothing else does.
+//! The old format, in which all categories were in one item. Only the migration reads it.
 
 use std::collections::BTreeSet;
 
@@ -6,20 +6,20 @@ use domain::{CategoryPath, MAX_CATEGORY_DEPTH};
 
 use crate::{StoreError, Table, keys, keys::key_of_item, meter::metered};
 
-/// The categories of the one item.
+/// The categories of that item.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CategoriesBefore {
     pub paths: BTreeSet<CategoryPath>,
-    /// Paths that are stored in another spelling than NFC, as they are stored.
+    /// Stored paths that are not in NFC, as they are stored.
     pub misspelled: Vec<String>,
-    /// Paths that are none.
+    /// Stored paths that are malformed.
     pub unreadable: Vec<String>,
-    /// A migration went through them all, and through the products.
+    /// A migration has processed them all, and the products.
     pub migrated: bool,
 }
 
 impl Table {
-    /// AP-69a: the one item that every category was in, if there is one, and whether it was migrated. BatchGetItem of 2,
+    /// AP-69a: the one item that had every category, if it exists, and whether it was migrated. BatchGetItem of 2,
     /// consistent.
     pub async fn categories_before_get(&self) -> Result<Option<CategoriesBefore>, StoreError> {
         let (before, migrated) = (keys::categories_before(), keys::categories_migrated());
@@ -41,8 +41,8 @@ impl Table {
         Ok(Some(before))
     }
 
-    /// AP-69b: notes that the one item was migrated. PutItem; the item itself stays as it is, so that the version before can
-    /// still be run.
+    /// AP-69b: records that the one item was migrated. PutItem; the item itself stays unchanged, so that the previous
+    /// version can still run.
     pub async fn categories_before_migrated(&self) -> Result<(), StoreError> {
         metered("AP-69", self.put(keys::categories_migrated().into_item()).send()).await?;
         Ok(())

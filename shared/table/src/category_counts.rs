@@ -1,9 +1,9 @@
-//! How many products are in each category.
+//! The number of products in each category.
 //!
-//! Beside each product stands the category that it is counted in, and both it and the category's number change in one
-//! transaction: so no delivery, late, doubled or out of order, counts a product twice. From there a category passes what
-//! it has on to the one above it, and remembers what it has passed: what was counted since is passed on together, so that
-//! the outermost categories are not written for each product.
+//! Beside each product there is an item with the category that it is counted in; that item and the category's number
+//! change in one transaction, so that no delivery, late, repeated or out of order, counts a product twice. Each
+//! category then adds its products to the one above it and records how many it has added: changes since then are added
+//! together, so that the top-level categories are not written for each product.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,18 +21,18 @@ use crate::{
     transact::{AnyCondition, Transaction},
 };
 
-/// What the category above has of a category's products.
+/// How many of a category's products the category above has counted.
 const PASSED_UP: &str = "passedUp";
 
-/// Rounds of read and write before what others keep changing is left to the next delivery.
+/// Rounds of read and write before an item that others keep changing is left to the next delivery.
 const MAX_ROUNDS: u32 = 8;
 
-/// What counting a product came to.
+/// The result of counting a product.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CategoryCounted {
-    /// Whether it was counted elsewhere, or not at all, until now.
+    /// Whether it was counted in another category, or not at all, before.
     pub changed: bool,
-    /// The categories of which a number may not have been passed on yet.
+    /// The categories whose numbers may not have been added to the category above yet.
     pub touched: BTreeSet<CategoryPath>,
 }
 
@@ -40,18 +40,18 @@ pub struct CategoryCounted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CategoryCount {
     pub category: Category,
-    /// What the category above has of it.
+    /// How many of them the category above has counted.
     pub passed_up: u64,
 }
 
 impl CategoryCount {
-    /// Whether it has something to pass on.
+    /// Whether the category above has to be updated.
     pub fn is_behind(&self) -> bool {
         self.category.path.depth() > 1 && self.category.products() != self.passed_up
     }
 }
 
-/// A product's category as the item has it: in the attribute of its deepest level.
+/// A product's category, from the attribute of its deepest level.
 fn stored_category(product: &Item) -> Option<(usize, &String)> {
     let at = |level: usize| product.get(CATEGORY_INDEXES[level].hash)?.as_s().ok().map(|path| (level, path));
     (0..MAX_CATEGORY_DEPTH).rev().find_map(at)
@@ -61,7 +61,8 @@ pub(crate) fn category_of(product: &Item) -> Result<Option<CategoryPath>, StoreE
     Ok(stored_category(product).map(|(_, path)| CategoryPath::stored(path)))
 }
 
-/// The condition that a product's category is what the item had: of a product that is gone, or in none, that it is in none.
+/// The condition that a product's category is still the one that was read; for a product that is deleted or in no
+/// category, that it has none.
 pub(crate) fn same_category(product: Option<&Item>) -> Condition {
     match product.and_then(stored_category) {
         None => Condition::from("attribute_not_exists(category)"),
@@ -75,9 +76,9 @@ pub(crate) fn same_category(product: Option<&Item>) -> Condition {
 }
 
 impl Table {
-    /// AP-65a: counts a product in the category that it is in this moment, or no longer in any. BatchGetItem of the product
-    /// and of where it is counted, consistent; if they differ, a transaction of up to four: the product is still there,
-    /// where it is counted, and the numbers of both categories.
+    /// AP-65a: counts a product in its current category, or in none. BatchGetItem of the product and of the category it
+    /// is counted in, consistent; if they differ, a transaction of up to four: the product is unchanged, the category
+    /// it is counted in, and the numbers of both categories.
     pub async fn product_category_count(&self, id: &ProductId) -> Result<CategoryCounted, StoreError> {
         let (product_key, counted_key) = (keys::product(id), keys::product_category(id));
         let mut touched = BTreeSet::new();
@@ -98,15 +99,15 @@ impl Table {
             counted.iter().for_each(|path| category_add(&mut transaction, path, OWN, -1));
             match transaction.write("AP-65").await? {
                 Ok(()) => return Ok(CategoryCounted { changed: true, touched }),
-                // Moved, or counted by another, meanwhile.
+                // The product was moved, or counted by another delivery, meanwhile.
                 Err(_failed) => backoff(round).await,
             }
         }
         Err(StoreError::Busy("the product's category is being changed".into()))
     }
 
-    /// AP-65b: has categories, and those above them, pass on what they have not passed on yet: for each level a GetItem,
-    /// consistent, and if anything is to be passed on a transaction of two. It may be done again at any time.
+    /// AP-65b: adds the numbers of categories, and of those above them, to the category above each. For each level a
+    /// GetItem, consistent, and if there is a difference a transaction of two. Can be repeated at any time.
     pub async fn categories_settle(&self, paths: BTreeSet<CategoryPath>) -> Result<(), StoreError> {
         let mut by_depth: BTreeMap<usize, BTreeSet<CategoryPath>> = BTreeMap::new();
         for path in paths {
@@ -162,7 +163,7 @@ impl Table {
             category_add(&mut transaction, parent, BELOW, delta);
             match transaction.write("AP-65").await? {
                 Ok(()) => return Ok(()),
-                // Another passed it on meanwhile.
+                // Another delivery added it meanwhile.
                 Err(_failed) => backoff(round).await,
             }
         }
@@ -170,7 +171,7 @@ impl Table {
     }
 }
 
-/// Sets the category that a product is counted in, if it is counted as it was.
+/// Writes the category that a product is counted in, if it is still the one that was read.
 fn count_in(
     transaction: &mut Transaction<'_, AnyCondition>,
     key: keys::Key,

@@ -1,4 +1,4 @@
-//! Categories that are being renamed: what is to be done, how far it is, and each product that is moved.
+//! Renames of categories: the task, its progress, and moving each product.
 
 use domain::{CategoryPath, CategoryRename, CategoryRenameId, Invalid, ProductId, Timestamp, UserId};
 use jiff::SignedDuration;
@@ -19,7 +19,7 @@ use crate::{
     transact::AnyCondition,
 };
 
-/// How long a rename that is finished can be looked up.
+/// How long a finished rename can be looked up.
 const RETENTION: SignedDuration = SignedDuration::from_hours(24 * 90);
 
 /// Rounds of read and write before a product that others keep changing is left to the next pass.
@@ -80,22 +80,22 @@ fn rename(item: Item) -> Result<CategoryRename, StoreError> {
     read().map_err(|e| StoreError::corrupt(format!("{} / {}", row.pk, row.sk), e))
 }
 
-/// The place of a rename in their list.
+/// The position of a rename in the list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CategoryRenamePosition(String);
 
-/// What became of a product of a category that is being renamed.
+/// The result for one product of a renamed category.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moving {
     Moved,
-    /// It is in another category by now, or gone.
+    /// It is in another category by now, or deleted.
     Elsewhere,
-    /// Its new path would have too many levels, or be too long; it stays.
+    /// Its new path would have too many levels, or be too long; it is not moved.
     TooDeep,
 }
 
 impl Table {
-    /// AP-67a: writes down that a category is to be renamed. TransactWriteItems of two: the rename, and that it is open.
+    /// AP-67a: creates a rename. TransactWriteItems of two: the rename, and a marker that it is open.
     pub async fn category_rename_put(&self, rename: &CategoryRename) -> Result<(), StoreError> {
         let mut transaction = self.transaction();
         transaction.put_if(AnyCondition, NEW, rename_item(rename));
@@ -104,7 +104,7 @@ impl Table {
         written.map_err(|_failed| StoreError::Busy("a rename of this id was there".into()))
     }
 
-    /// AP-67b: how far a rename is. GetItem, consistent.
+    /// AP-67b: the state of a rename. GetItem, consistent.
     pub async fn category_rename_get(&self, id: CategoryRenameId) -> Result<Option<CategoryRename>, StoreError> {
         let found = metered("AP-67", self.get(keys::category_rename(id)).consistent_read(true).send()).await?;
         found.item.map(rename).transpose()
@@ -133,8 +133,8 @@ impl Table {
         Ok(Page::cut(items, limit, more, |rename| CategoryRenamePosition(rename.id.to_string())))
     }
 
-    /// AP-67d: the rename that was asked for first of those that are not finished. Query `CATALOG`, begins_with
-    /// `RENAMING#`, and GetItem if there is one, both consistent.
+    /// AP-67d: the oldest rename that is not finished. Query `CATALOG`, begins_with `RENAMING#`, and GetItem if there
+    /// is one, both consistent.
     pub async fn category_rename_first_open(&self) -> Result<Option<CategoryRename>, StoreError> {
         let call = self
             .query()
@@ -151,7 +151,7 @@ impl Table {
         self.category_rename_get(id).await
     }
 
-    /// AP-67e: adds what was moved to how far a rename is. UpdateItem, which two runs at once may do side by side.
+    /// AP-67e: adds moved products to the progress of a rename. UpdateItem; concurrent runs may both add.
     pub async fn category_rename_advance(
         &self,
         id: CategoryRenameId,
@@ -169,8 +169,8 @@ impl Table {
         Ok(())
     }
 
-    /// AP-67f: finishes a rename, with so many products that could not be moved. TransactWriteItems of two: it is finished,
-    /// and no longer open. It can be looked up for 90 days.
+    /// AP-67f: finishes a rename, with the number of products that could not be moved. TransactWriteItems of two: it is
+    /// finished, and no longer open. It can be looked up for 90 days.
     pub async fn category_rename_finish(
         &self,
         id: CategoryRenameId,
@@ -202,9 +202,9 @@ impl Table {
         Ok(page.read(product_of))
     }
 
-    /// AP-68b: moves a product to where a rename has it, if it is still where the rename has it from. GetItem, consistent, and
-    /// UpdateItem of the category alone, conditional on the one that was read: so it takes nothing back that others
-    /// change meanwhile, and done again it changes nothing.
+    /// AP-68b: moves a product to its new category, if it is still in the old one. GetItem, consistent, and UpdateItem
+    /// of the category alone, conditional on the one that was read: so it overwrites no other change, and changes
+    /// nothing when repeated.
     pub async fn product_category_move(
         &self,
         id: &ProductId,

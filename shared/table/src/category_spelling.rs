@@ -2,16 +2,15 @@ use domain::{CategoryPath, MAX_PRICE_MINOR, Timestamp, UserId};
 
 use crate::{PriceRange, ProductWriteError, SortOrder, StoreError, Table};
 
-/// Products that are read at once.
+/// Products read concurrently.
 const BATCH: i32 = 100;
 
 impl Table {
-    /// Writes the products of a category again whose path is stored in another spelling than NFC, so that a list finds them:
-    /// one from before is in the indexes as it was typed. Returns how many; for a path that is in NFC, none, and nothing is
-    /// read.
+    /// Rewrites the products of a category whose stored path is not in NFC, so that lists find them: the indexes have
+    /// the path as it was typed. Returns how many; for a path that is in NFC none, and nothing is read.
     ///
-    /// By AP-03, AP-14 and AP-21. It may be interrupted and run again; a product that is changed meanwhile is spelled
-    /// right by that change.
+    /// By AP-03, AP-14 and AP-21. Can be interrupted and run again; a product that is changed meanwhile is normalised
+    /// by that change.
     pub async fn category_respell(&self, stored: &str, actor: &UserId, now: Timestamp) -> Result<u64, StoreError> {
         if CategoryPath::stored(stored).to_string() == stored {
             return Ok(0);
@@ -25,7 +24,7 @@ impl Table {
                 let Some(found) = self.product_get_consistent(&card.id).await? else { continue };
                 match self.product_put(&found.record.changed(now), found.available, actor).await {
                     Ok(()) => written += 1,
-                    // Every way of writing a product spells its category right.
+                    // Every write of a product normalises its category.
                     Err(ProductWriteError::Changed | ProductWriteError::Unknown | ProductWriteError::Exists) => {}
                     Err(ProductWriteError::Store(error)) => return Err(error),
                 }

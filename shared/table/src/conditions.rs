@@ -1,4 +1,4 @@
-//! Conditions of writes, and what is known where one failed.
+//! Conditions of writes, and their failures.
 
 use std::{error::Error, future::Future};
 
@@ -16,10 +16,10 @@ use crate::{
     rows::{Item, n},
 };
 
-/// The item is not there yet.
+/// The item does not exist yet.
 pub(crate) const NEW: &str = "attribute_not_exists(PK)";
 
-/// The item is there.
+/// The item exists.
 pub(crate) const EXISTS: &str = "attribute_exists(PK)";
 
 /// An expression that must hold for a write to happen, with the values it names.

@@ -14,7 +14,7 @@ use aws_smithy_runtime_api::client::{interceptors::context, orchestrator::Orches
 
 use crate::{Bucket, Descriptions, Table, Transport};
 
-/// Where the table and the description bucket are.
+/// The names of the table and the description bucket, and where they are.
 #[derive(Debug, Clone)]
 pub struct TableConfig {
     pub table: String,
@@ -22,7 +22,7 @@ pub struct TableConfig {
     /// `None` is AWS itself, with the credentials and region of the environment.
     pub endpoints: Option<Endpoints>,
     pub timeouts: Timeouts,
-    /// What the SDK sends with.
+    /// The credentials of the SDK.
     pub transport: Transport,
 }
 
@@ -33,7 +33,7 @@ pub struct Endpoints {
     pub s3: String,
 }
 
-/// How long to wait. The SDK has no operation timeout of its own, so all of them are set here.
+/// Timeouts. The SDK has no operation timeout of its own, so all of them are set here.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
     pub read_attempt: Duration,
@@ -43,8 +43,8 @@ pub struct Timeouts {
 }
 
 impl Timeouts {
-    /// For Lambda, in reach of the table: far below the function's own 20 seconds. An attempt may have to connect first,
-    /// and its handshake of TLS has a fraction of a processor: 0.29 with 512 MB. DynamoDB itself answers in milliseconds.
+    /// For Lambda, near the table: far below the function's own 20 seconds. An attempt may have to connect first, and
+    /// the TLS handshake has a fraction of a processor: 0.29 with 512 MB. DynamoDB itself answers in milliseconds.
     /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>
     pub const LAMBDA: Timeouts = Timeouts {
         read_attempt: Duration::from_secs(1),
@@ -53,7 +53,7 @@ impl Timeouts {
         write_total: Duration::from_secs(9),
     };
 
-    /// For one machine that runs the engine, the functions and their callers at once: a queue is not a failure.
+    /// For one machine that runs the engine, the functions and their callers at once: waiting is not a failure.
     pub const LOCAL: Timeouts = Timeouts {
         read_attempt: Duration::from_secs(30),
         read_total: Duration::from_secs(60),
@@ -71,8 +71,8 @@ impl Timeouts {
 }
 
 /// Keeps the SDK from sending a write again whose answer was lost: it may have happened, and adding to a cart twice is
-/// not adding once. What certainly did not happen is sent again: a request that was throttled, that met a transaction on
-/// its item, or for which there was no connection.
+/// wrong. A request that certainly had no effect is sent again: one that was throttled, that conflicted with a
+/// transaction on its item, or for which there was no connection.
 #[derive(Debug)]
 struct NeverWriteTwice;
 
@@ -100,7 +100,7 @@ pub(crate) fn never_connected(error: &(dyn Error + 'static)) -> bool {
     chain.filter_map(|e| e.downcast_ref::<hyper_util::client::legacy::Error>()).any(|e| e.is_connect())
 }
 
-/// Whether a single write was refused because a transaction had its item at the same moment.
+/// Whether a single write was refused because a transaction was writing its item.
 fn met_a_transaction(error: &OrchestratorError<context::Error>) -> bool {
     let Some(error) = error.as_operation_error() else { return false };
     let put = || error.downcast_ref::<PutItemError>().and_then(|e| e.code());
@@ -109,10 +109,10 @@ fn met_a_transaction(error: &OrchestratorError<context::Error>) -> bool {
     put().or_else(update).or_else(delete) == Some("TransactionConflictException")
 }
 
-/// Attempts at a write. A hot item meets several transactions in a row.
+/// Attempts at a write. A hot item may conflict with several transactions in a row.
 const WRITE_ATTEMPTS: u32 = 6;
 
-/// Three attempts. The SDK's own first wait, up to a second, is longer than a read may take; DynamoDB answers in
+/// Three attempts. The SDK's default first wait, up to a second, is longer than a read may take; DynamoDB answers in
 /// milliseconds, so a short one is enough.
 fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50))
@@ -149,7 +149,7 @@ impl TableConfig {
             .retry_config(retries())
             .timeout_config(self.timeouts.reads());
         if self.endpoints.is_some() {
-            // A local engine checks no signature, but the SDK wants something to sign with.
+            // A local engine checks no signature, but the SDK needs credentials to sign with.
             let credentials = Credentials::new("local", "local", None, None, "local");
             loader = loader.region(Region::from_static("us-east-1")).credentials_provider(credentials);
         }

@@ -14,30 +14,30 @@ use crate::{
     sessions::{session_deletes, session_puts},
 };
 
-/// A session about to be opened. The secret itself never gets here, only its digest.
+/// A session to be opened. The secret itself never gets here, only its digest.
 #[derive(Debug, Clone)]
 pub struct NewSession {
     pub id: SessionId,
     pub uid: UserId,
     pub kind: SessionKind,
-    /// What the customer recognises the session by, from the User-Agent.
+    /// How the customer recognises the session, from the User-Agent.
     pub device: String,
     pub created_at: Timestamp,
     pub lifetime: SessionLifetime,
 }
 
-/// What a login is checked against.
+/// The stored credential of an account.
 #[derive(Clone)]
 pub struct Credential {
     pub uid: UserId,
     /// PHC string: algorithm, parameters, salt and digest.
     pub password_hash: String,
-    /// Logins so far: a change of the password that has not seen the last one does not end its session.
+    /// The number of logins, so that a password change notices a concurrent login, whose session it would not end.
     pub logins: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the e-mail belongs to a customer")]
+#[error("the e-mail is registered already")]
 pub struct EmailTaken;
 
 #[derive(Debug, thiserror::Error)]
@@ -109,7 +109,7 @@ fn customer(item: Item) -> Result<Customer, StoreError> {
 }
 
 impl Table {
-    /// AP-31: who a customer is. GetItem, consistent: roles are checked by it.
+    /// AP-31: a customer's profile. GetItem, consistent, because roles are checked by it.
     pub async fn customer_get(&self, uid: &UserId) -> Result<Option<Customer>, StoreError> {
         let output = metered("AP-31", self.get(keys::profile(uid)).consistent_read(true).send()).await?;
         output.item.map(customer).transpose()
@@ -140,7 +140,7 @@ impl Table {
         Ok((customer, items.into_iter().map(customer_order).collect::<Result<_, _>>()?))
     }
 
-    /// AP-32: what a login is checked against. GetItem, consistent.
+    /// AP-32: the credential of an account. GetItem, consistent.
     pub async fn credential_get(&self, email: &Email) -> Result<Option<Credential>, StoreError> {
         let output = metered("AP-32", self.get(keys::credential(email)).consistent_read(true).send()).await?;
         let Some(item) = output.item else { return Ok(None) };
@@ -152,8 +152,8 @@ impl Table {
         Ok(Some(Credential { uid, password_hash, logins: logins.unwrap_or_default() }))
     }
 
-    /// The credential of an account that may be stored under several forms of its e-mail (see [`Email::forms`]), with the
-    /// one it is under: AP-32 for each form until it is found. All but a few accounts have only one.
+    /// The credential of an account whose e-mail may be stored in several forms (see [`Email::forms`]), with the form
+    /// it is stored under: AP-32 for each form until it is found. Almost all accounts have only one form.
     pub async fn credential_find(&self, forms: &[Email]) -> Result<Option<(Email, Credential)>, StoreError> {
         for email in forms {
             if let Some(credential) = self.credential_get(email).await? {
@@ -163,8 +163,8 @@ impl Table {
         Ok(None)
     }
 
-    /// AP-33: registers a customer and opens their session, in one transaction. With a guest, the customer is the guest's
-    /// uid: cart and orders are theirs already, the guest's token dies, and the cart no longer expires.
+    /// AP-33: registers a customer and opens their session, in one transaction. A guest keeps their uid, and with it
+    /// cart and orders; the guest's token is revoked, and the cart no longer expires.
     pub async fn customer_register(
         &self,
         new: &Customer,
@@ -181,7 +181,7 @@ impl Table {
             session_deletes(&mut transaction, Some(RegisterCondition::Unchanged), uid, id);
             let cart = keys::cart(&new.id);
             match guest.cart.version {
-                // Still none: one that a late request makes meanwhile would go on expiring.
+                // There is still no cart: one that a late request creates meanwhile would keep its expiry.
                 0 => transaction.delete_if(RegisterCondition::Unchanged, NEW, cart),
                 _ => {
                     let keep = "SET version = version + :one REMOVE expiresAt";
@@ -200,7 +200,7 @@ impl Table {
         }
     }
 
-    /// AP-34: changes a customer's name. UpdateItem, conditional on the profile being there. Returns whether it was.
+    /// AP-34: changes a customer's name. UpdateItem, conditional on the profile. Returns whether it existed.
     pub async fn customer_rename(&self, uid: &UserId, name: &CustomerName) -> Result<bool, StoreError> {
         let call = self
             .update(keys::profile(uid))
@@ -212,8 +212,7 @@ impl Table {
         Ok(write_if("AP-34", call).await?.is_ok())
     }
 
-    /// AP-58: makes a customer staff, or no longer. UpdateItem, conditional on the profile being there. Returns whether it
-    /// was.
+    /// AP-58: grants or revokes the admin role. UpdateItem, conditional on the profile. Returns whether it existed.
     pub async fn customer_role_set(&self, uid: &UserId, role: Role) -> Result<bool, StoreError> {
         let call = self
             .update(keys::profile(uid))
@@ -225,8 +224,8 @@ impl Table {
         Ok(write_if("AP-58", call).await?.is_ok())
     }
 
-    /// AP-35: the same password under stronger parameters. UpdateItem, conditional on the hash it replaces. Returns whether
-    /// that was still there.
+    /// AP-35: replaces the hash by one of the same password with stronger parameters. UpdateItem, conditional on the
+    /// old hash. Returns whether it was still the same.
     pub async fn credential_replace(
         &self,
         email: &Email,

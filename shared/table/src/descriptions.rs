@@ -8,10 +8,10 @@ use crate::{
 
 const PREFIX: &str = "descriptions/";
 
-/// Longer descriptions go to S3. Small enough that META and stock stay within the 4 KB of half a read unit.
+/// Longer descriptions are stored in S3. Small enough that META and stock stay within the 4 KB of half a read unit.
 const INLINE_BYTES: usize = 1_024;
 
-/// Where a product's description is.
+/// Where a product's description is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum StoredDescription {
@@ -30,15 +30,15 @@ pub enum StoredDescription {
 
 #[derive(Debug, thiserror::Error)]
 pub enum DescriptionError {
-    /// The object is not what was stored: another length or digest.
+    /// The object differs from what was stored: another length or digest.
     #[error("description object {s3_key} is damaged")]
     Damaged { s3_key: String },
-    #[error("the description store cannot be used")]
+    #[error("the bucket of descriptions cannot be used")]
     Unavailable(#[from] BucketError),
 }
 
 impl StoredDescription {
-    /// Whether both are the same text, wherever each is kept.
+    /// Whether both are the same text, wherever each is stored.
     pub fn says_the_same(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Offloaded { sha256: a, .. }, Self::Offloaded { sha256: b, .. }) => a == b,
@@ -47,11 +47,12 @@ impl StoredDescription {
     }
 }
 
-/// Product descriptions too large for a table item. Objects are immutable: a key names its own content, so a pointer
-/// never sees half of a new text, and a crash between object and pointer leaves an orphan, never a dangling pointer.
+/// Product descriptions too large for a table item. Objects are immutable: the key contains the content's digest, so a
+/// pointer never sees half of a new text, and a crash between object and pointer leaves an orphaned object, never a
+/// dangling pointer.
 ///
-/// A key also names the day it was made, and is never made again on another: what nothing points to two days later,
-/// nothing will.
+/// A key also contains the day it was made, and is not made again on another day: an object that nothing points to two
+/// days later stays orphaned.
 #[derive(Debug, Clone)]
 pub struct Descriptions(Bucket);
 
@@ -64,8 +65,8 @@ impl Descriptions {
         &self.0
     }
 
-    /// AP-02, writing: keeps a description where its size belongs. Up to 1,024 bytes of UTF-8 come back to be written
-    /// with the product; more is in S3 when this returns, so that the product may point to it.
+    /// AP-02, writing: stores a description by its size. Up to 1,024 bytes of UTF-8 are returned, to be written with
+    /// the product; a longer one is in S3 when this returns, so that the product may point to it.
     pub async fn store(
         &self,
         product: &ProductId,
@@ -101,7 +102,7 @@ impl Descriptions {
         self.0.list(PREFIX, after).await
     }
 
-    /// The product an object holds a description of, as its key says.
+    /// The product whose description an object holds, from its key.
     pub fn product_of(s3_key: &str) -> Option<ProductId> {
         s3_key.strip_prefix(PREFIX)?.split('/').next()?.parse().ok()
     }

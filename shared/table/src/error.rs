@@ -7,25 +7,24 @@ use aws_sdk_dynamodb::{
 
 use crate::config::never_connected;
 
-/// The table could not do what was asked, for a reason that has nothing to do with what was asked.
+/// A failure of the table that is unrelated to the request's content.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Throttled, not reached, or in conflict with others for longer than is worth trying. Nothing was written; later it
-    /// may work.
+    /// Throttled, not reached, or in conflict with others for too long. Nothing was written; it may work later.
     #[error("the table is too busy")]
     Busy(#[source] Box<dyn Error + Send + Sync>),
-    /// The answer did not arrive in time. A write may have happened: look before doing it again.
+    /// The answer did not arrive in time. A write may have happened: read before repeating it.
     #[error("the table's answer was lost")]
     OutcomeUnknown(#[source] Box<dyn Error + Send + Sync>),
     /// The table refused or could not be reached: a wrong name, a missing permission, an outage.
     #[error("the table cannot be used")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
-    /// An item is not what this version of the program writes.
+    /// An item does not have the form that this version of the program writes.
     #[error("stored item {key} does not read back")]
     Corrupt { key: String, source: Box<dyn Error + Send + Sync> },
 }
 
-/// An error and what caused it, outermost first, on one line: no `Display` here prints its own source.
+/// An error and its sources, outermost first, on one line: no `Display` here prints its own source.
 pub fn error_chain(error: &dyn Error) -> String {
     let causes = std::iter::successors(error.source(), |&e| e.source());
     causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
@@ -37,7 +36,7 @@ impl StoreError {
     }
 }
 
-/// The service's codes for "slow down" and for "somebody else is at it".
+/// The service's codes for throttling and for conflicts with other requests.
 const BUSY: [&str; 6] = [
     "ThrottlingException",
     "ProvisionedThroughputExceededException",
@@ -52,7 +51,7 @@ where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
     fn from(error: SdkError<E, HttpResponse>) -> Self {
-        // The service failed on its side: it may have written before it did.
+        // The service failed on its side: the write may have happened before.
         let failed = error.raw_response().is_some_and(|response| response.status().is_server_error());
         let busy = error.as_service_error().and_then(|e| e.code()).is_some_and(|code| BUSY.contains(&code));
         let never_sent = matches!(&error, SdkError::DispatchFailure(f) if f.as_connector_error().is_some_and(|e| never_connected(e)));

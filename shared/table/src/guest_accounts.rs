@@ -1,7 +1,7 @@
-//! Guests who logged in: their orders become those of the account.
+//! Guests who logged in: their orders move to the account.
 //!
-//! The login's own transaction writes which account that was. From then on the account reads the guest's orders through
-//! that item, until the stream's consumer has written each of them anew as the account's.
+//! The login's own transaction records the account in an item. From then on the account reads the guest's orders
+//! through that item, until the stream's consumer has rewritten each of them as the account's.
 
 use domain::{Order, OrderId, UserId};
 
@@ -25,23 +25,24 @@ pub(crate) fn account_of(item: &Item) -> Result<UserId, StoreError> {
 }
 
 impl Table {
-    /// AP-59: the account that a guest logged in to. GetItem, consistent: whose an order is depends on it.
+    /// AP-59: the account that a guest logged in to. GetItem, consistent, because the ownership of orders depends on
+    /// it.
     pub async fn guest_account_get(&self, guest: &UserId) -> Result<Option<UserId>, StoreError> {
         let output = metered("AP-59", self.get(keys::guest_account(guest)).consistent_read(true).send()).await?;
         output.item.as_ref().map(account_of).transpose()
     }
 
-    /// Whether an order is this customer's: by itself, or because the guest who placed it logged in to their account.
+    /// Whether an order is this customer's: directly, or because the guest who placed it logged in to their account.
     pub(crate) async fn order_is_of(&self, order: &Order, customer: &UserId) -> Result<bool, StoreError> {
         if order.customer == *customer {
             return Ok(true);
         }
-        // Whether a guest placed it is no matter: orders from before do not say.
+        // Not limited to orders marked as a guest's: older orders have no such mark.
         Ok(self.guest_account_get(&order.customer).await?.as_ref() == Some(customer))
     }
 
-    /// AP-60: the orders in the list of a guest who logged in. Query `USER#guest` begins_with `ORDER#`, consistent, 100 at a
-    /// time until there are no more.
+    /// AP-60: the orders in the list of a guest who logged in. Query `USER#guest` begins_with `ORDER#`, consistent, 100
+    /// at a time until there are no more.
     pub async fn guest_order_ids(&self, guest: &UserId) -> Result<Vec<OrderId>, StoreError> {
         let (mut ids, mut start) = (Vec::new(), None);
         loop {
@@ -65,7 +66,7 @@ impl Table {
         }
     }
 
-    /// AP-61: takes an order out of the list of a guest whose it is no longer. DeleteItem.
+    /// AP-61: removes an order that has moved to an account from the guest's list. DeleteItem.
     pub async fn order_list_entry_delete(&self, guest: &UserId, id: OrderId) -> Result<(), StoreError> {
         metered("AP-61", self.delete(keys::customer_order(guest, id)).send()).await?;
         Ok(())

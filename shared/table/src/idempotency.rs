@@ -12,30 +12,30 @@ use crate::{
     rows,
 };
 
-/// How long a first answer can be asked for again.
+/// How long a first answer can be repeated.
 const RETENTION: SignedDuration = SignedDuration::from_hours(25);
 
-/// How long a request may be on its way before a retry may take over: above the function's own timeout.
+/// How long a request may be running before a retry may take over: longer than the function's own timeout.
 pub const REQUEST_RUNNING: SignedDuration = SignedDuration::from_secs(25);
 
-/// A request that must not be carried out twice: whose, under which key, and what it asked for.
+/// A request that must not be carried out twice: its owner, its key, and a digest of its content.
 #[derive(Debug, Clone)]
 pub struct Idempotency {
     pub customer: UserId,
     pub key: IdempotencyKey,
     /// Method and path template, so that one key on two routes is two requests.
     pub route: &'static str,
-    /// SHA-256 of what was asked, in hexadecimal.
+    /// SHA-256 of the request's content, in hexadecimal.
     pub payload_sha256: String,
 }
 
-/// The same key, seen before.
+/// An earlier request under the same key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PriorRequest {
     pub same_payload: bool,
-    /// What the first request made: an order id, or the whole answer.
+    /// The outcome of the first request: an order id, or the whole answer.
     pub outcome: String,
-    /// Until when the first request may still be at it.
+    /// Until when the first request may still be running.
     pub running_until: Timestamp,
 }
 
@@ -58,12 +58,12 @@ impl Idempotency {
         keys::idempotency(&self.customer, &self.key, self.route)
     }
 
-    /// The record, for the transaction that carries the request out.
+    /// The record, as an action of the transaction that carries the request out.
     pub(crate) fn item(&self, outcome: &str, now: Timestamp) -> rows::Item {
         self.record(outcome, now, Some(now + RETENTION))
     }
 
-    /// The record of a request that may be owed something for days, and must not be taken for a new one then.
+    /// The record of a request whose effects may stay owed for days; it must not expire before.
     pub(crate) fn item_for_good(&self, outcome: &str, now: Timestamp) -> rows::Item {
         self.record(outcome, now, None)
     }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 pub const PK: &str = "PK";
 pub const SK: &str = "SK";
 
-/// Partitions that the price index over the whole catalogue, and the due index, are spread over.
+/// Number of partitions of the price index over the whole catalogue, and of the due index.
 pub const PRICE_SHARDS: u8 = 8;
 pub const DUE_SHARDS: u8 = 8;
 
@@ -25,9 +25,9 @@ pub const FEATURED: &str = "FEATURED";
 /// The stock shard of a product that is not in a flash sale.
 pub const ONLY_STOCK_SHARD: &str = "00";
 
-/// The prefix that a product's page shares: META and stock, but neither ledger nor reviews.
+/// The prefix of what a product's page reads: META and stock, but neither ledger nor reviews.
 pub const PRODUCT_PAGE_PREFIX: &str = "META#";
-/// What a product's page is made of at most: META, the rating, and 100 stock shards.
+/// The maximum items of a product's page: META, the rating, and 100 stock shards.
 pub const PRODUCT_PAGE_ITEMS: i32 = 102;
 pub const REVIEW_PREFIX: &str = "REVIEW#";
 pub const ORDER_PREFIX: &str = "ORDER#";
@@ -43,8 +43,8 @@ pub const CATALOG: &str = "CATALOG";
 pub const CATEGORY_RENAME_PREFIX: &str = "RENAME#";
 pub const CATEGORY_RENAMING_PREFIX: &str = "RENAMING#";
 
-/// Separates the levels of a category's sort key. No name has it, being a control character, and it sorts before all that
-/// names have: so a category's children follow it, before the next category.
+/// Separates the levels of a category's sort key. No name contains it, because it is a control character, and it sorts
+/// before all characters that names contain: so a category's children directly follow it.
 const LEVEL_SEPARATOR: &str = "\u{1f}";
 
 /// The primary key of one item.
@@ -64,7 +64,7 @@ impl Key {
     }
 }
 
-/// The key of an item, if it has one of this table's form.
+/// The key of an item, if it has this table's form.
 pub(crate) fn key_of_item(item: &HashMap<String, AttributeValue>) -> Option<Key> {
     let part = |name| item.get(name)?.as_s().ok().cloned();
     Some(Key { pk: part(PK)?, sk: part(SK)? })
@@ -90,38 +90,38 @@ pub fn review(product: &ProductId, customer: &UserId) -> Key {
     Key::new(product_pk(product), format!("{REVIEW_PREFIX}{customer}"))
 }
 
-/// What was counted of a review.
+/// The stars that were counted of a review.
 pub fn review_counted(product: &ProductId, customer: &UserId) -> Key {
     Key::new(product_pk(product), format!("COUNTED#{customer}"))
 }
 
-/// What the reviews add up to; under META, so that a product's page has it without another read.
+/// The sum of the reviews; below META, so that a product's page reads it without another request.
 pub fn rating(product: &ProductId) -> Key {
     Key::new(product_pk(product), format!("META#{product}#RATING"))
 }
 
-/// Where every category was, in one item, before categories had items of their own. It is read by the migration only.
+/// The one item of the old format that had every category. Only the migration reads it.
 pub fn categories_before() -> Key {
     Key::new(CATALOG, "CATEGORIES")
 }
 
-/// There once a migration has gone through that item, which may be too full to be marked itself.
+/// Exists once the migration has processed that item, which may be too full for a mark of its own.
 pub fn categories_migrated() -> Key {
     Key::new(CATALOG, "CATEGORIES#MIGRATED")
 }
 
-/// The partition of the categories of one level: 1 is the outermost.
+/// The partition of the categories of one level: 1 is the top level.
 pub fn category_pk(depth: usize) -> String {
     format!("CAT#{depth}")
 }
 
-/// A category, in the partition of its level: the children of one category are neighbours, and the four partitions
-/// merged by sort key are the whole tree in the order of its paths.
+/// A category, in the partition of its level: the children of one category are adjacent, and the four partitions merged
+/// by sort key are the whole tree in the order of its paths.
 pub fn category(path: &CategoryPath) -> Key {
     Key::new(category_pk(path.depth()), path.segments().join(LEVEL_SEPARATOR))
 }
 
-/// What the sort keys of the categories below begin with, on every level below; empty for the empty path.
+/// The prefix of the sort keys of all categories below; empty for the empty path.
 pub fn category_below(path: &CategoryPath) -> String {
     path.segments().iter().flat_map(|name| [name, LEVEL_SEPARATOR]).collect()
 }
@@ -140,7 +140,7 @@ pub fn category_rename(id: CategoryRenameId) -> Key {
     Key::new(CATALOG, format!("{CATEGORY_RENAME_PREFIX}{id}"))
 }
 
-/// There as long as the rename is not finished.
+/// Exists as long as the rename is not finished.
 pub fn category_renaming(id: CategoryRenameId) -> Key {
     Key::new(CATALOG, format!("{CATEGORY_RENAMING_PREFIX}{id}"))
 }
@@ -161,7 +161,7 @@ pub fn address(uid: &UserId, id: &AddressId) -> Key {
     Key::new(user_pk(uid), format!("{ADDRESS_PREFIX}{id}"))
 }
 
-/// Under a guest who logged in: whose account that was.
+/// In the partition of a guest who logged in: the account.
 pub fn guest_account(guest: &UserId) -> Key {
     Key::new(user_pk(guest), GUEST_ACCOUNT)
 }
@@ -206,7 +206,7 @@ pub fn rate(scope: &str, window: i64) -> Key {
     Key::new(format!("RATE#{scope}#{window}"), "COUNTER")
 }
 
-/// `version` is the one that the order had with what the notification tells.
+/// `version` is the order's version that the notification is about.
 pub fn notification(order: OrderId, version: u64) -> Key {
     Key::new(format!("NOTIFY#{order}#{version}"), "SENT")
 }
@@ -216,7 +216,7 @@ pub fn state_day(state: OrderState, day: &str) -> String {
     format!("{}#{day}", state.as_str())
 }
 
-/// The hash key of `catalog-price-index`: by the id, so that it never changes.
+/// The hash key of `catalog-price-index`: derived from the id, so that it never changes.
 pub fn price_shard(id: &ProductId) -> String {
     price_shard_name(shard_of(id.as_str(), PRICE_SHARDS))
 }
@@ -247,7 +247,7 @@ pub fn sha256_hex(bytes: impl AsRef<[u8]>) -> String {
 }
 
 fn shard_of(id: &str, shards: u8) -> u8 {
-    // The first byte of a SHA-256 is as good a spread as any, and the same in every program that ever looks.
+    // The first byte of a SHA-256 distributes evenly, and is the same in every program.
     Sha256::digest(id.as_bytes())[0] % shards
 }
 
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_spelled_exactly_so() {
+    fn keys_have_exactly_this_form() {
         let (mug, ann): (ProductId, UserId) = ("mug-1".parse().unwrap(), "ann".parse().unwrap());
         let oid: OrderId = "018cc251-f400-7000-8000-000000000000".parse().unwrap();
         let sid: SessionId = "5e55".parse().unwrap();

@@ -1,7 +1,7 @@
-//! The single-table repository: every access pattern is one method, and this is the only crate that talks to DynamoDB.
+//! The single-table repository: every access pattern is one method, and no other crate calls DynamoDB.
 //!
-//! A method's doc names its access pattern (AP-nn of `docs/access-patterns.md`). A method spells out limit, consistency
-//! and condition, asks for consumed capacity, and returns domain types. There is no Scan, and no way to express one.
+//! A method's doc names its access pattern (AP-nn of `docs/access-patterns.md`). A method sets limit, consistency and
+//! condition, requests consumed capacity, and returns domain types. There is no Scan, and no way to express one.
 
 mod addresses;
 mod batches;
@@ -85,14 +85,14 @@ pub use stock::{MoveKind, StockAdjustError};
 pub use stream_image::{StreamImage, product_of};
 pub use transport::{Transport, http_client};
 
-/// The one table, and how to reach it. Cheap to clone.
+/// Access to the one table. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Table {
-    /// Short timeouts: a read can simply be asked again.
+    /// Short timeouts: a read can simply be repeated.
     reads: Client,
-    /// Longer ones, and no second attempt: a write whose answer is lost has to be looked up.
+    /// Longer timeouts and a single attempt: a write whose answer is lost has to be looked up.
     writes: Client,
-    /// As long, with further attempts: a transaction's token keeps it from happening twice.
+    /// The same timeouts, with retries: a transaction's token keeps it from happening twice.
     transactions: Client,
     name: String,
 }

@@ -1,7 +1,7 @@
-//! What a request costs: the capacity every call of it consumed, added up, as a whole and by access pattern.
+//! The cost of a request: the capacity that its calls consumed, in total and by access pattern.
 //!
 //! The sum is task-local: [`measure`] opens it around a request and every table method adds to it. Outside of
-//! [`measure`] nothing is counted and nothing is lost but the figure.
+//! [`measure`] nothing is counted.
 
 use std::{cell::RefCell, collections::BTreeMap, future::Future, ops::AddAssign};
 
@@ -35,7 +35,7 @@ impl AddAssign for Cost {
 }
 
 impl Cost {
-    /// Each call is a trip to a service and back; some are made at once.
+    /// Number of calls; some are concurrent.
     pub fn round_trips(&self) -> u32 {
         self.dynamodb_calls + self.s3_calls
     }
@@ -44,11 +44,11 @@ impl Cost {
 /// An access pattern by its number in `docs/access-patterns.md`, such as `AP-06`.
 pub type Pattern = &'static str;
 
-/// What some work cost.
+/// The cost of some work.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Costs {
     pub total: Cost,
-    /// The part of it that went to the table. A method that is made of others counts as one pattern, its own.
+    /// The part caused by the table. A method that calls others counts as one pattern, its own.
     pub by_pattern: BTreeMap<Pattern, Cost>,
 }
 
@@ -56,7 +56,7 @@ tokio::task_local! {
     static COSTS: RefCell<Costs>;
 }
 
-/// Runs `work` and says what its table calls cost.
+/// Runs `work` and returns the cost of its table calls.
 pub async fn measure<F: Future>(work: F) -> (F::Output, Costs) {
     COSTS
         .scope(RefCell::default(), async {
@@ -67,7 +67,7 @@ pub async fn measure<F: Future>(work: F) -> (F::Output, Costs) {
 }
 
 pub(crate) fn add(pattern: Option<Pattern>, cost: Cost) {
-    // Not measured: somebody calls the table outside of a request, an operator's command say.
+    // Not measured: the table is used outside of a request, such as by an operator's command.
     let _ = COSTS.try_with(|costs| {
         let mut costs = costs.borrow_mut();
         costs.total += cost;

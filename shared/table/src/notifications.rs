@@ -10,42 +10,41 @@ use crate::{
     rows::{Item, millis, n, s},
 };
 
-/// How long one sender may be at it before another takes over: well beyond what sending takes.
+/// How long one sender's claim lasts before another may take over: much longer than sending takes.
 const SENDING: SignedDuration = SignedDuration::from_mins(1);
 
-/// How long it is remembered that a notification was sent: beyond the age at which any would still be sent.
+/// How long it is recorded that a notification was sent: longer than the age up to which any is sent.
 const RETENTION: SignedDuration = SignedDuration::from_hours(90 * 24);
 
-/// Whose a notification is to send.
+/// The result of claiming a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Claim {
-    /// The caller's, for a minute, and never claimed before.
+    /// Claimed by the caller for a minute, and never before.
     First,
-    /// The caller's, for a minute. It was claimed before, by a delivery that did not get as far as sending it.
+    /// Claimed by the caller for a minute. An earlier delivery claimed it but did not start sending it.
     Again,
     /// It was sent, or given up for good.
     Done,
-    /// Another record's, whose delivery may be at it or may have died over it. A minute after that claim it can be claimed
-    /// again.
+    /// Claimed by another record, whose delivery may be running or may have crashed. A minute after that claim it can
+    /// be claimed again.
     Elsewhere,
 }
 
-/// How long a notification is not sent that limits keep back.
+/// How long a notification that a limit holds back is not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GivenUp {
-    /// No delivery claims it any more.
+    /// No delivery can claim it any more.
     ForGood,
     /// The next delivery claims it as if it were the first.
     UntilReplayed,
 }
 
 impl Table {
-    /// AP-47: claims the notification of what an order became at a version, on behalf of the stream record `record`.
-    /// PutItem, conditional on its being neither sent, nor given up, nor claimed on behalf of another; what it replaces says
+    /// AP-47: claims the notification of an order's version, on behalf of the stream record `record`. PutItem,
+    /// conditional on its being neither sent, nor given up, nor claimed on behalf of another; the replaced item shows
     /// whether it was claimed before.
     ///
-    /// A record is delivered again only once the delivery before has ended, one way or another: what that left claimed is
-    /// nobody's.
+    /// A record is delivered again only once the delivery before has ended, so its earlier claim does not count.
     pub async fn notification_claim(
         &self,
         order: OrderId,
@@ -81,7 +80,7 @@ impl Table {
         })
     }
 
-    /// AP-48a: remembers that a notification was sent. UpdateItem; doing it twice is doing it once.
+    /// AP-48a: records that a notification was sent. UpdateItem, idempotent.
     pub async fn notification_sent(&self, order: OrderId, version: u64, now: Timestamp) -> Result<(), StoreError> {
         let call = self
             .update(keys::notification(order, version))
@@ -92,7 +91,7 @@ impl Table {
         Ok(())
     }
 
-    /// AP-48b: gives up a notification that was claimed and is not to be sent. UpdateItem; doing it twice is doing it once.
+    /// AP-48b: gives up a notification that was claimed and is not to be sent. UpdateItem, idempotent.
     pub async fn notification_give_up(
         &self,
         order: OrderId,

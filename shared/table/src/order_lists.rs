@@ -21,7 +21,7 @@ pub struct CustomerOrder {
     pub state: OrderState,
     pub total: Money,
     pub item_count: u64,
-    /// Of the order this was projected from.
+    /// The version of the order that it was projected from.
     pub version: u64,
 }
 
@@ -37,18 +37,18 @@ impl From<&Order> for CustomerOrder {
     }
 }
 
-/// The place of an order in a customer's list.
+/// The position of an order in a customer's list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OrderPosition(String);
 
-/// The place of an order in an operator's list.
+/// The position of an order in an operator's list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StateDayPosition {
     #[serde(rename = "o")]
     order: String,
 }
 
-/// The place of an order in a day's list: where each state's list has come to, in the order of `SETTLED`.
+/// The position in a day's list: one for each state's list, in the order of `SETTLED`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DayPosition(Vec<StatePosition>);
 
@@ -66,7 +66,7 @@ enum StatePosition {
 const SETTLED: [OrderState; 4] =
     [OrderState::Confirmed, OrderState::Shipped, OrderState::Delivered, OrderState::Cancelled];
 
-/// A place among the orders without an outcome: when the last one shown is due, and how many due then were shown.
+/// The position among the open orders: when the last one shown is due, and how many with that due time were shown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DuePosition {
     #[serde(rename = "d")]
@@ -75,13 +75,13 @@ pub struct DuePosition {
     seen: usize,
 }
 
-/// Orders of another kind that one page of open orders looks past before it ends early.
-const MOST_PASSED_OVER: usize = 1_000;
+/// Maximum orders of other kinds that one page of open orders skips before it ends early.
+const MAX_SKIPPED: usize = 1_000;
 
 /// What can be open about an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Open {
-    /// Its payment has no outcome: one of the two states without.
+    /// Its payment has no outcome: one of the two such states.
     Payment(OrderState),
     /// Its payment has no outcome.
     AnyPayment,
@@ -157,8 +157,8 @@ impl Table {
         Ok(Page::cut(items, limit, more, |o| StateDayPosition { order: o.id.to_string() }))
     }
 
-    /// AP-42: settled orders of every state placed on one UTC day, newest first. A Query on each state's list of the day,
-    /// merged.
+    /// AP-42: settled orders of every state placed on one UTC day, newest first. A Query on each state's list of the
+    /// day, merged.
     pub async fn order_list_by_day(
         &self,
         day: &str,
@@ -183,7 +183,7 @@ impl Table {
         let mut items = Vec::new();
         while items.len() < usize::try_from(limit).unwrap_or(0) {
             let heads = lists.iter().enumerate().filter_map(|(at, (list, _))| Some((list.front()?.id, at)));
-            // Ids begin with the time their order was placed at.
+            // Ids begin with the time their order was placed.
             let Some((id, newest)) = heads.max_by_key(|(id, _)| *id) else { break };
             items.extend(lists[newest].0.pop_front());
             positions[newest] = StatePosition::After(StateDayPosition { order: id.to_string() });
@@ -198,9 +198,9 @@ impl Table {
     }
 
     /// AP-12: orders with something open that are due in a span of time, soonest first. A Query on each due shard, then
-    /// the orders themselves, consistently: the index holds keys only. It may lag behind, so look at an order's state
-    /// before acting on it. At most `limit`. An order that does not read back is logged and left out: it must not keep the
-    /// others from being looked after.
+    /// the orders themselves, consistently: the index holds keys only. It may lag, so check an order's state before
+    /// acting on it. At most `limit`. An order that cannot be read is logged and left out, so that it does not keep the
+    /// others from being processed.
     pub async fn order_list_due(
         &self,
         from: Timestamp,
@@ -209,13 +209,13 @@ impl Table {
     ) -> Result<Vec<Order>, StoreError> {
         let entries = self.due_entries(millis(from), millis(until), limit).await?;
         let mut orders = self.orders_of(&entries).await?;
-        // The index may name an order twice, at the old and at the new time, while it moves.
+        // The index may have an order twice, at the old and at the new time, while it is updated.
         Ok(entries.iter().filter_map(|entry| orders.remove(&entry.order)).collect())
     }
 
-    /// AP-12 for operators: orders with something open of one kind, soonest due first. A page looks past as many orders
-    /// that are open for something else as `MOST_PASSED_OVER` allows; only beyond that it may be short, or empty, and
-    /// still not the last.
+    /// AP-12 for operators: orders with something open of one kind, soonest due first. A page skips at most
+    /// `MAX_SKIPPED` orders that are open for another reason; after that it may be short or even empty without
+    /// being the last one.
     pub async fn order_list_open(
         &self,
         open: Open,
@@ -226,18 +226,19 @@ impl Table {
         let wanted = usize::try_from(limit).unwrap_or(0);
         let (mut found, mut named, mut passed_over) = (Vec::new(), HashSet::new(), 0);
         let more = loop {
-            let asked = position.seen + wanted + 1;
-            let asked_for = i32::try_from(asked).unwrap_or(i32::MAX);
-            let mut entries = self.due_entries(position.due_at, millis(Timestamp::MAX), asked_for).await?;
-            let more = entries.len() >= asked;
-            // Those due in the same millisecond as the last one looked at come first, and so many of them were looked at.
+            let requested = position.seen + wanted + 1;
+            let query_limit = i32::try_from(requested).unwrap_or(i32::MAX);
+            let mut entries = self.due_entries(position.due_at, millis(Timestamp::MAX), query_limit).await?;
+            let more = entries.len() >= requested;
+            // The first ones are due in the same millisecond as the last one of the previous page; those were returned
+            // already.
             let again = entries.iter().take(position.seen).take_while(|entry| entry.due_at == position.due_at).count();
             entries.drain(..again);
             let orders = self.orders_of(&entries).await?;
             for entry in &entries {
                 position = position.past(entry);
                 let order = orders.get(&entry.order).filter(|order| open.is_of(order));
-                // The index may name an order twice, at the old and at the new time, while it moves.
+                // The index may have an order twice, at the old and at the new time, while it is updated.
                 match order.filter(|order| named.insert(order.id)) {
                     Some(order) => found.push((CustomerOrder::from(order), position.clone())),
                     None => passed_over += 1,
@@ -246,7 +247,7 @@ impl Table {
             if !more || found.len() > wanted {
                 break false;
             }
-            if passed_over >= MOST_PASSED_OVER {
+            if passed_over >= MAX_SKIPPED {
                 break true;
             }
         };
@@ -255,8 +256,8 @@ impl Table {
         Ok(Page { items: page.items.into_iter().map(|(order, _)| order).collect(), next })
     }
 
-    /// AP-12: the first entries of the due index in a span of time, in milliseconds, soonest first. What is due in the same
-    /// millisecond stays in the order of the shards and of the index.
+    /// AP-12: the first entries of the due index in a span of time, in milliseconds, soonest first. Entries due in the
+    /// same millisecond stay in the order of the shards and of the index.
     async fn due_entries(&self, from: i64, until: i64, limit: i32) -> Result<Vec<DueEntry>, StoreError> {
         let shard = |shard| {
             let call = self
@@ -278,7 +279,7 @@ impl Table {
         Ok(entries)
     }
 
-    /// AP-12: the orders that entries of the due index name, read consistently. One that does not read back is logged and
+    /// AP-12: the orders that entries of the due index name, read consistently. One that cannot be read is logged and
     /// left out.
     async fn orders_of(&self, entries: &[DueEntry]) -> Result<HashMap<OrderId, Order>, StoreError> {
         let ids: HashSet<OrderId> = entries.iter().map(|entry| entry.order).collect();
@@ -304,7 +305,7 @@ impl DueEntry {
 }
 
 impl DuePosition {
-    /// The place after an entry that follows this one.
+    /// The position after an entry that follows this one.
     fn past(&self, entry: &DueEntry) -> Self {
         let before = if entry.due_at == self.due_at { self.seen } else { 0 };
         Self { due_at: entry.due_at, seen: before + 1 }

@@ -1,4 +1,4 @@
-//! What is kept of an order beside the order itself, and whether it is all there.
+//! The projections of an order, and whether they are complete.
 
 use aws_sdk_dynamodb::types::Select;
 use domain::{Order, OrderId, UserId};
@@ -10,7 +10,7 @@ use crate::{
     rows::{Item, s},
 };
 
-/// What the table holds of an order's projections.
+/// The state of an order's projections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Projection {
     /// The order's version that the entry in the customer's list was made from; `None` if there is no entry.
@@ -20,14 +20,14 @@ pub struct Projection {
 }
 
 impl Projection {
-    /// Whether something of this version of the order is missing. Projections of a later one are not behind.
+    /// Whether a projection of this version of the order is missing. Projections of a later version are not behind.
     pub fn is_behind(&self, order: &Order) -> bool {
         self.listed_version.is_none_or(|listed| listed < order.version) || self.lines < order.lines.len()
     }
 }
 
 impl Table {
-    /// AP-49: how far an order's projections have come. GetItem of the entry in the customer's list and Query `ORDER#oid`
+    /// AP-49: the state of an order's projections. GetItem of the entry in the customer's list and Query `ORDER#oid`
     /// begins_with `ITEM#`, which only counts; both at once, eventually consistent.
     pub async fn order_projection_get(&self, owner: &UserId, id: OrderId) -> Result<Projection, StoreError> {
         let listed = self

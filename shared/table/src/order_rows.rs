@@ -1,4 +1,4 @@
-//! How orders are stored, and how they read back.
+//! The stored form of orders.
 
 use domain::{
     Dispute, DisputeState, HistoryEntry, Incarnation, Invalid, Order, OrderEvent, OrderLine, OrderState, Payment,
@@ -46,12 +46,12 @@ struct OrderRow {
     guest: bool,
     history: Vec<HistoryRow>,
     placed_at: String,
-    /// Only while something is open: what the sweeper finds the order by.
+    /// Only while something is open; the sweeper finds the order by it.
     #[serde(skip_serializing_if = "Option::is_none")]
     due_shard: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     due_at: Option<i64>,
-    /// Only once the payment has an outcome: what operators list orders by.
+    /// Only once the payment has an outcome; operators' lists use it.
     #[serde(skip_serializing_if = "Option::is_none")]
     state_day: Option<String>,
 }
@@ -92,10 +92,10 @@ struct RefundRow {
     cancels: bool,
     #[serde(rename = "l", default, skip_serializing_if = "Vec::is_empty")]
     lines: Vec<ReturnedLineRow>,
-    /// Why, in words.
+    /// The reason, as text.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// The provider's id, of one made there by hand.
+    /// The provider's id, of a refund made there by hand.
     #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
     by_hand: Option<String>,
 }
@@ -124,7 +124,7 @@ struct ReturnedLineRow {
     restock: bool,
 }
 
-/// `by`: who moved it to where it is.
+/// `by`: who made the last change.
 pub(crate) fn order_item(order: &Order, by: &str) -> Item {
     let keys::Key { pk, sk } = keys::order(order.id);
     let Totals { subtotal, discount, shipping, tax, total } = order.totals;
@@ -223,7 +223,7 @@ impl OrderRow {
                 incarnation: row.incarnation.map(Incarnation::from),
             })
         };
-        // Written before disputes had numbers: one was decided before the next began.
+        // Written before disputes had numbers: then one was decided before the next began.
         let mut disputes = 0;
         let transition = |row: HistoryRow| -> Result<HistoryEntry, Invalid> {
             disputes += u32::from(row.event == "disputed");

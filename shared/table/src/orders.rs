@@ -20,7 +20,7 @@ use crate::{
 /// Rounds of reading the cart and writing before an order that is given up is left to the next attempt.
 const MAX_ROUNDS: usize = 8;
 
-/// A product of which less is left than was wanted.
+/// A product with fewer units in stock than requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shortage {
     pub product: ProductId,
@@ -39,14 +39,14 @@ pub enum PlaceOrderError {
     Store(#[from] StoreError),
 }
 
-/// What made a transition happen. Recorded in the transaction that writes it, so that it counts once.
+/// The cause of a transition. Recorded in the transaction that writes it, so that it counts once.
 #[derive(Debug, Clone, Copy)]
 pub enum Cause<'a> {
-    /// A customer's or an operator's request, and the outcome to remember for its repetition.
+    /// A customer's or an operator's request, and the outcome to return when it is repeated.
     Request(&'a Idempotency, &'a str),
-    /// Something a payment provider told.
+    /// An event of a payment provider.
     Event(&'a PaymentEventId),
-    /// An answer that was asked for; asking again answers the same, so nothing is recorded.
+    /// An answer to a request of ours; asking again returns the same, so nothing is recorded.
     Answer,
 }
 
@@ -56,15 +56,15 @@ pub enum OrderTransitionError {
     Changed,
     #[error("the idempotency key was used before")]
     Repeated(PriorRequest),
-    #[error("the event was heard before")]
+    #[error("the event was handled before")]
     EventSeen,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Table {
-    /// AP-08: commits an order. One transaction: every line's stock, the order, the cart at the version that was bought, with
-    /// nothing in it but what `stays`, and the idempotency record. All or nothing, at most 93 actions.
+    /// AP-08: commits an order. One transaction: every line's stock, the order, the cart at the version that was
+    /// bought, reduced to what `stays`, and the idempotency record. All or nothing, at most 93 actions.
     pub async fn order_place(
         &self,
         order: &Order,
@@ -87,7 +87,8 @@ impl Table {
         transaction.put_if(PlaceCondition::Request, NEW, request.item(&order.id.to_string(), now));
 
         let Err(failed) = transaction.write("AP-08").await? else { return Ok(()) };
-        // A repeated key explains everything else: stock and cart are what the first request left.
+        // A repeated key comes first: it explains every other failure, because the first request changed stock and
+        // cart.
         if let Some(prior) = failed.item(PlaceCondition::Request) {
             return Err(PlaceOrderError::Repeated(request.read(prior.clone())?));
         }
@@ -98,7 +99,7 @@ impl Table {
             let stock = PlaceCondition::Stock(&line.product);
             failed.contains(stock).then(|| (line, failed.item(stock)))
         });
-        // What is left of the product that took its place says nothing of the one in the cart.
+        // The stock of the product that replaced it is not that of the one in the cart.
         let replaced = |(line, stock): (&OrderLine, Option<&Item>)| {
             line.incarnation.is_some() && stock.is_some_and(|item| incarnation(item) != line.incarnation)
         };
@@ -114,9 +115,9 @@ impl Table {
         }
     }
 
-    /// AP-40: moves an order on from the version before, with everything that follows from it. PutItem, conditional on
-    /// that version; where stock or the cart go back or the cause is recorded, a transaction with one more action for
-    /// each. What was bought goes into the cart as it is this moment, which is read consistently before.
+    /// AP-40: writes an order's next version, with everything that follows from it. PutItem, conditional on the
+    /// previous version; if units are restocked, the cart is restored or the cause is recorded, a transaction with one
+    /// more action for each. What was bought is added to the cart's current state, which is read consistently before.
     pub async fn order_transition(
         &self,
         moved: &TransitionEffects,
@@ -158,14 +159,14 @@ impl Table {
             if failed.contains(TransitionCondition::Order) {
                 return Err(OrderTransitionError::Changed);
             }
-            // A product that was deleted meanwhile has no stock to return to, and one that was created again under its id
-            // is another; the rest must go back all the same. A cart that was changed meanwhile is read again.
+            // A product that was deleted meanwhile has no stock to return to, and one created again under its id is
+            // another product; the rest is restocked all the same. A cart that was changed meanwhile is read again.
             restock.retain(|(product, _)| !failed.contains(TransitionCondition::Stock(product)));
         }
         Err(StoreError::Busy("the cart kept changing while an order was given up".into()).into())
     }
 
-    /// What was bought, beside what is in the customer's cart by now. A guest who logged in has the account's.
+    /// What was bought, added to the customer's current cart. For a guest who logged in it is the account's cart.
     async fn cart_return(
         &self,
         transaction: &mut Transaction<'_, TransitionCondition<'_>>,
@@ -173,7 +174,7 @@ impl Table {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut wanted = vec![keys::cart(&order.customer)];
-        // Also for one that says nothing of a guest: orders from before do not.
+        // Also for orders without a guest mark: older ones do not have it.
         wanted.push(keys::guest_account(&order.customer));
         let mut found = self.items_get("AP-40", wanted, true).await?;
         let account = found.iter().position(|item| item.get(keys::SK) == Some(&s(keys::GUEST_ACCOUNT)));
@@ -206,8 +207,8 @@ impl Table {
         }
     }
 
-    /// AP-44: remembers an event that changed nothing, so that each is heard once. PutItem, conditional on being new;
-    /// says whether it was.
+    /// AP-44: records an event that changed nothing, so that each is handled once. PutItem, conditional on being new;
+    /// returns whether it was.
     pub async fn payment_event_put(
         &self,
         id: OrderId,
@@ -218,7 +219,7 @@ impl Table {
         Ok(write_if("AP-44", call).await?.is_ok())
     }
 
-    /// AP-45: puts off when somebody looks after an order again, if nothing happened to it meanwhile. UpdateItem.
+    /// AP-45: postpones when the sweeper processes an order again, if nothing happened to it meanwhile. UpdateItem.
     pub async fn order_postpone(&self, order: &Order, due_at: Timestamp) -> Result<(), StoreError> {
         let call = self
             .update(keys::order(order.id))
@@ -233,8 +234,8 @@ impl Table {
     }
 
     /// AP-41: projects an order: its line items, by BatchWriteItem of 25, and the entry in the customer's list, by a
-    /// PutItem that is conditional on being newer. Both at once, so that the customer reads their own write. Repeated and
-    /// late calls change nothing; what a crash leaves out is repaired from the stream.
+    /// PutItem that is conditional on being newer. Both at once, so that the customer reads their own write. Repeated
+    /// and late calls change nothing; what a crash leaves out is repaired from the stream.
     pub async fn order_project(&self, order: &Order) -> Result<(), StoreError> {
         let lines = order.lines.iter().map(|line| {
             let mut item = keys::order_line(order.id, &line.product).into_item();
@@ -266,8 +267,8 @@ impl Table {
         Ok(())
     }
 
-    /// AP-10: an order of this customer, with its lines. Query `ORDER#id`, eventually consistent, and only the owner
-    /// gets an answer. Where nothing is found it is asked for consistently (AP-46): it may have been placed a moment ago.
+    /// AP-10: an order of this customer, with its lines. Query `ORDER#id`, eventually consistent; only the owner gets
+    /// an answer. If nothing is found it is read consistently (AP-46): it may have been placed a moment ago.
     pub async fn order_get(&self, owner: &UserId, id: OrderId) -> Result<Option<Order>, StoreError> {
         let call = self
             .query()
@@ -287,7 +288,7 @@ impl Table {
         }
     }
 
-    /// AP-46: an order of this customer that is about to be moved on. GetItem, consistent.
+    /// AP-46: an order of this customer that is about to be changed. GetItem, consistent.
     pub async fn order_get_consistent(&self, owner: &UserId, id: OrderId) -> Result<Option<Order>, StoreError> {
         match self.order_get_for_shop(id).await? {
             Some(order) if self.order_is_of(&order, owner).await? => Ok(Some(order)),
@@ -295,8 +296,8 @@ impl Table {
         }
     }
 
-    /// AP-46 for the shop itself: its staff, the sweeper and what payment providers tell. GetItem, consistent. Never for a
-    /// customer's request: it does not ask whose order it is.
+    /// AP-46 for the shop itself: its staff, the sweeper and the events of payment providers. GetItem, consistent.
+    /// Never for a customer's request: it does not check the owner.
     pub async fn order_get_for_shop(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
         let output = metered("AP-46", self.get(keys::order(id)).consistent_read(true).send()).await?;
         output.item.map(order).transpose()
@@ -357,7 +358,7 @@ fn event_item(id: OrderId, event: &PaymentEventId, now: Timestamp) -> Item {
 fn heard_before(cause: Cause<'_>, prior: Option<&Item>) -> Result<OrderTransitionError, StoreError> {
     match (cause, prior) {
         (Cause::Request(request, _), Some(prior)) => Ok(OrderTransitionError::Repeated(request.read(prior.clone())?)),
-        // Without the item of before there is nothing to compare with: it is asked for again.
+        // Without the old item there is nothing to compare with: the request is repeated.
         (Cause::Request(..), None) => Err(StoreError::Busy("an idempotency record came and went".into())),
         (Cause::Event(_) | Cause::Answer, _) => Ok(OrderTransitionError::EventSeen),
     }

@@ -5,15 +5,15 @@ pub struct Page<T, P> {
     pub next: Option<P>,
 }
 
-/// How many items a Query is asked for, so that a page of `limit` knows whether another one follows. DynamoDB's
-/// `LastEvaluatedKey` does not say: it is there as well when the last item of the list was the last one asked for.
+/// How many items a Query requests, so that a page of `limit` knows whether another one follows. DynamoDB's
+/// `LastEvaluatedKey` does not say that: it is also present if the last item of the list was the last one requested.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html>
 pub(crate) fn one_more_than(limit: i32) -> i32 {
     limit.saturating_add(1)
 }
 
 impl<T, P> Page<T, P> {
-    /// The page of `limit` of what a Query for [`one_more_than`] so many answered. `more` is whether the answer stopped
+    /// The page of `limit` from the answer to a Query for [`one_more_than`] items. `more` is whether the answer stopped
     /// before the end of the list, as it also does after 1 MB. The next page starts after the last item that is shown.
     pub(crate) fn cut(mut items: Vec<T>, limit: i32, more: bool, position_of: impl FnOnce(&T) -> P) -> Self {
         let limit = usize::try_from(limit).unwrap_or(0);
@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_stopped_early_goes_on_after_its_last_item() {
+    fn after_an_answer_that_stopped_early_the_next_page_starts_at_its_last_item() {
         assert_eq!(cut(2, true), (2, Some(2)));
     }
 }

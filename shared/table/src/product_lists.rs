@@ -13,18 +13,18 @@ use crate::{
     schema::{self, Index},
 };
 
-/// What a list shows of a product.
+/// The fields of a product in a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProductCard {
     pub id: ProductId,
     pub name: String,
     pub price: Money,
     pub thumbnail: Option<String>,
-    /// As of the stream's last word: a moment late, and never what decides about a sale.
+    /// From the stream: a moment late, and never used to decide about a sale.
     pub sold_out: bool,
 }
 
-/// The place of a card in an index.
+/// The position of a card in an index.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CardPosition {
     /// The index' range key: the price in minor units, or the rank.
@@ -34,7 +34,7 @@ pub struct CardPosition {
     pub id: String,
 }
 
-/// One place for each shard of the catalogue's price index.
+/// One position for each shard of the catalogue's price index.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PricePosition(Vec<ShardPosition>);
 
@@ -113,7 +113,7 @@ fn card(item: Item) -> Result<ProductCard, StoreError> {
 
 impl Table {
     /// AP-03: a category's products, and those of the categories below it, by price. One Query on the index of the
-    /// path's level. An empty path has no list.
+    /// path's level. The empty path has no list.
     pub async fn product_list_by_category(
         &self,
         category: &CategoryPath,
@@ -136,8 +136,8 @@ impl Table {
         Ok(page.await?.items)
     }
 
-    /// AP-05: all products by price. A Query on each of the eight shards, merged; a shard that runs dry while others
-    /// still have dearer (cheaper) products is asked again.
+    /// AP-05: all products by price. A Query on each of the eight shards, merged; a shard that is used up while others
+    /// still have further products is queried again.
     pub async fn product_list_by_price(
         &self,
         range: PriceRange,
@@ -150,7 +150,7 @@ impl Table {
             Some(PricePosition(positions)) if positions.len() == shards => positions,
             _ => vec![ShardPosition::Start; shards],
         };
-        // An even spread gives each shard limit / 8; twice that makes asking again rare.
+        // With an even distribution each shard has limit / 8; twice that makes a second Query rare.
         let limit = usize::try_from(limit).unwrap_or(1);
         let batch = i32::try_from(limit.div_ceil(shards) * 2 + 1).unwrap_or(i32::MAX);
         let fetch = async |shard: usize, position: &ShardPosition| {

@@ -1,4 +1,4 @@
-//! How products are stored, and how they read back.
+//! The stored form of products.
 
 use std::collections::BTreeMap;
 
@@ -18,22 +18,22 @@ use crate::{
     stock::{available, incarnation},
 };
 
-/// A product as it is stored: with where its description is.
+/// A product as it is stored, with the place of its description.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProductRecord {
     pub product: Product,
     pub description: Option<StoredDescription>,
-    /// Of what was imported of it last, if anything was. Whoever else changes the product keeps it.
+    /// Of the last import, if there was one. Other writers keep it.
     pub imported: Option<ImportDigest>,
 }
 
-/// Tells whether an import says of a product what the import before said.
+/// Shows whether an import has the same content for a product as the one before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ImportDigest(String);
 
 impl ImportDigest {
-    /// 128 bits of SHA-256, which are enough to tell two versions of a line apart and keep the item small.
+    /// 128 bits of SHA-256, enough to distinguish versions of a line and small in the item.
     pub fn of(said: &str) -> Self {
         let mut digest = keys::sha256_hex(said);
         digest.truncate(32);
@@ -41,7 +41,7 @@ impl ImportDigest {
     }
 }
 
-/// What a product page shows.
+/// The data of a product page.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProductPage {
     pub record: ProductRecord,
@@ -49,7 +49,7 @@ pub struct ProductPage {
     pub available: i64,
     /// Of its stock, if that has one.
     pub incarnation: Option<Incarnation>,
-    /// What customers think of it, as far as it is added up. Carts and checkout do not ask.
+    /// The sum of its reviews so far. Not read for carts and checkout.
     pub rating: Rating,
 }
 
@@ -64,7 +64,7 @@ struct ProductRow {
     name: String,
     price: i64,
     currency: String,
-    /// The path, one attribute a level, each the hash key of that level's index.
+    /// The path, one attribute for each level, each the hash key of that level's index.
     #[serde(skip_serializing_if = "Option::is_none")]
     category: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,7 +93,7 @@ struct ProductRow {
     updated_at: i64,
 }
 
-/// `by`: who writes it. Lists show whether it is sold out; the stream's consumer keeps that right.
+/// `by`: who writes it. Lists show whether it is sold out; the stream's consumer maintains that.
 pub(crate) fn product_item(record: &ProductRecord, sold_out: bool, by: &str) -> Item {
     let ProductRecord { product, description, imported } = record;
     let ProductDetails { name, category, price, thumbnail, manufacturer, attributes, featured_rank } = &product.details;
@@ -167,7 +167,7 @@ impl ProductRecord {
     }
 }
 
-/// Puts META and stock items, in any order, together.
+/// Combines META and stock items, in any order.
 pub(crate) fn product_pages(items: Vec<Item>) -> Result<Vec<ProductPage>, StoreError> {
     let (mut stock, mut ratings) = (BTreeMap::<String, (i64, Option<Incarnation>)>::new(), BTreeMap::new());
     let mut records = Vec::new();

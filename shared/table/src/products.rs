@@ -36,8 +36,8 @@ pub enum ProductCreateOnceError {
 }
 
 impl Table {
-    /// AP-01: a product with its stock. Query `PROD#id`, begins_with `META#`, eventually consistent; consistent as well
-    /// where nothing was found, because it may have been created a moment ago.
+    /// AP-01: a product with its stock. Query `PROD#id`, begins_with `META#`, eventually consistent; if nothing is
+    /// found, again consistently, because it may have been created a moment ago.
     pub async fn product_get(&self, id: &ProductId) -> Result<Option<ProductPage>, StoreError> {
         match self.product_page("AP-01", id, false).await? {
             Some(page) => Ok(Some(page)),
@@ -45,7 +45,7 @@ impl Table {
         }
     }
 
-    /// AP-14: a product with its stock as it is this moment, for whoever is about to change it. As AP-01, consistent.
+    /// AP-14: a product with its current stock, before changing it. As AP-01, consistent.
     pub async fn product_get_consistent(&self, id: &ProductId) -> Result<Option<ProductPage>, StoreError> {
         self.product_page("AP-14", id, true).await
     }
@@ -68,8 +68,8 @@ impl Table {
         product_pages(output.items.unwrap_or_default()).map(|mut pages| pages.pop())
     }
 
-    /// AP-19a: the products of a cart with their stock, to be shown. BatchGetItem, eventually consistent: checkout looks
-    /// again. Products that are not sold are left out.
+    /// AP-19a: the products of a cart with their stock, to be shown. BatchGetItem, eventually consistent: checkout
+    /// reads them again. Products that are not sold are left out.
     pub async fn products_get(&self, ids: &[ProductId]) -> Result<Vec<ProductPage>, StoreError> {
         product_pages(self.items_get("AP-19", product_and_stock(ids), false).await?)
     }
@@ -79,8 +79,8 @@ impl Table {
         product_pages(self.items_get("AP-19", product_and_stock(ids), true).await?)
     }
 
-    /// AP-20: a new product with its first stock. TransactWriteItems: neither can be there without the other. Where a load
-    /// that was interrupted left stock without its product, AP-63 completes it.
+    /// AP-20: creates a product with its first stock. TransactWriteItems: neither can exist without the other. If an
+    /// interrupted import left stock without its product, AP-63 completes it.
     pub async fn product_create(
         &self,
         record: &ProductRecord,
@@ -100,8 +100,8 @@ impl Table {
         self.product_complete(record, stock, actor.as_str()).await?.ok_or(ProductWriteError::Exists)
     }
 
-    /// AP-70: as AP-20, once for each idempotency key, whose record is part of the transaction: its `answer` is what a retry
-    /// gets.
+    /// AP-70: as AP-20, once for each idempotency key, whose record is part of the transaction: its `answer` is what a
+    /// retry gets.
     #[expect(clippy::too_many_arguments, reason = "each is a part of the product, of its ledger or of the record")]
     pub async fn product_create_once(
         &self,
@@ -118,7 +118,7 @@ impl Table {
         transaction.put_if(CreateCondition::Request, NEW, recorded.clone());
         product_puts(&mut transaction, record, stock, actor, move_id);
         let Err(failed) = transaction.write("AP-70").await? else { return Ok(()) };
-        // A repeated key comes first: the product may be there because the first request created it.
+        // A repeated key comes first: the product may exist because the first request created it.
         if let Some(prior) = failed.item(CreateCondition::Request) {
             return Err(ProductCreateOnceError::Repeated(request.read(prior.clone())?));
         }
@@ -129,8 +129,8 @@ impl Table {
         completed.map(drop).ok_or(ProductCreateOnceError::Exists)
     }
 
-    /// AP-21: writes a product over the version it was read at, when so many units were available. PutItem, conditional
-    /// on that version.
+    /// AP-21: writes a product over the version at which it was read, with the stock that was read. PutItem,
+    /// conditional on that version.
     pub async fn product_put(
         &self,
         record: &ProductRecord,
@@ -150,9 +150,9 @@ impl Table {
         }
     }
 
-    /// AP-22: takes a product out of the shop as it was read, with its stock. TransactWriteItems of three, so that no
-    /// stock is left without its product, and a line in the ledger says who took what away. The ledger stays, and so do
-    /// the names in orders.
+    /// AP-22: deletes a product as it was read, with its stock. TransactWriteItems of three, so that no stock is left
+    /// without its product, and a line in the ledger records who removed how much. The ledger stays, and so do the
+    /// names in orders.
     pub async fn product_delete(
         &self,
         page: &ProductPage,
@@ -179,7 +179,7 @@ enum CreateCondition {
     Request,
 }
 
-/// A product, its stock and the first line of its ledger, if it begins with any.
+/// A product, its stock and, if the stock is not zero, the first line of its ledger.
 fn product_puts(
     transaction: &mut Transaction<'_, CreateCondition>,
     record: &ProductRecord,

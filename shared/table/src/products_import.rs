@@ -1,4 +1,4 @@
-//! Products that are loaded, many at a time, and what a load that was interrupted leaves behind.
+//! Import of many products, and completing an import that was interrupted.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -18,17 +18,17 @@ use crate::{
     transact::AnyCondition,
 };
 
-/// A product to load, with the stock it starts with.
+/// A product to import, with its initial stock.
 #[derive(Debug, Clone)]
 pub struct ImportRecord {
-    /// What the product is where there is none yet.
+    /// The product to create if it does not exist yet.
     pub record: ProductRecord,
     pub stock: i64,
-    /// What of `record` is written over a product that is there.
+    /// The fields of `record` that are written over an existing product.
     pub says: Says,
 }
 
-/// What an import says of a product that exists. What it does not say stays as it is.
+/// The fields that an import sets of a product that exists. The others stay unchanged.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Says {
     Everything,
@@ -46,7 +46,7 @@ pub struct Said {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AttributePart {
-    /// All but those that are parts of their own.
+    /// All but those that have fields of their own.
     Others,
     /// The attribute `source`.
     Source,
@@ -54,49 +54,49 @@ pub enum AttributePart {
     License,
 }
 
-/// What an import does with products that are there.
+/// What an import does with existing products.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
-    /// They are left alone.
+    /// They are left unchanged.
     Keep,
-    /// They are changed to what their record says, unless it is the one that was imported last: then whatever was changed
-    /// since, was changed on purpose.
+    /// They are changed to their record, unless the record is the one that was imported last: then later changes of the
+    /// product are intentional and stay.
     Change,
-    /// They are changed to what their record says.
+    /// They are changed to their record.
     ChangeAll,
 }
 
-/// What became of one record.
+/// The result of one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImportOutcome {
     Created,
-    /// The product was there with other content.
+    /// The product existed with other content.
     Updated,
     Unchanged,
-    /// The product was there without its stock, which it has now.
+    /// The product existed without its stock, which it has now.
     Unfinished,
-    /// The product was there, and existing ones are not to be touched.
+    /// The product existed, and existing ones are not to be changed.
     Exists,
-    /// The product was there, and its attributes together with those of the record are none that a product may have.
+    /// The product existed, and its attributes together with those of the record exceed what a product may have.
     AttributesRefused,
-    /// The table took part of it at most; loading it again completes it.
+    /// At most a part of it was written; importing it again completes it.
     Unwritten,
 }
 
-/// Items that are written at once where each has a PutItem of its own, for the sake of its condition.
+/// Concurrent writes where each item needs a PutItem of its own, for its condition.
 const CONCURRENCY: usize = 16;
 
 impl Table {
-    /// AP-13: loads products, any number. BatchGetItem says what is there. Of a product that is not, the stock is written
-    /// first, by a PutItem that is conditional on there being none; then the first line of its ledger and then the product,
-    /// by BatchWriteItem of 25, unprocessed items again with backoff. Stock that is there is never touched, and a product
-    /// that is there has its stock and its line, so loading a file again changes nothing, and completes one that was
-    /// interrupted. A product that is there is changed as `existing` says, by a PutItem that is conditional on the version
-    /// that was read.
+    /// AP-13: imports any number of products. BatchGetItem finds what exists. For a product that does not exist, the
+    /// stock is written first, by a PutItem that is conditional on there being none; then the first line of its ledger
+    /// and then the product, by BatchWriteItem of 25, unprocessed items again with backoff. Existing stock is never
+    /// changed, and an existing product has its stock and its line, so importing a file again changes nothing, and
+    /// completes an interrupted import. An existing product is changed as `existing` says, by a PutItem that is
+    /// conditional on the version that was read.
     ///
-    /// Where somebody else creates a product of the same id meanwhile, the stock decides who was first; what is there then
-    /// is looked at anew, and left alone as any product that was there; so is one that staff changed meanwhile. Where a load
-    /// that was interrupted left stock without its product, AP-63 completes it. Outcomes are in the order of `records`.
+    /// If another writer creates a product of the same id meanwhile, the stock decides which was first; the loser reads
+    /// again and treats the product as an existing one, as it also does with one that staff changed meanwhile. If an
+    /// interrupted import left stock without its product, AP-63 completes it. Outcomes are in the order of `records`.
     pub async fn products_import(
         &self,
         records: &[ImportRecord],
@@ -106,7 +106,7 @@ impl Table {
     ) -> Result<Vec<ImportOutcome>, StoreError> {
         let mut outcomes = vec![ImportOutcome::Unwritten; records.len()];
         let mut open: Vec<usize> = (0..records.len()).collect();
-        // Who comes second to a stock finds it there the second time, and who comes second to its product the third.
+        // Another writer's stock is found in the second round, and another writer's product in the third.
         for _ in 0..3 {
             let round: Vec<_> = open.iter().map(|at| &records[*at]).collect();
             let done = self.products_import_once(&round, existing, actor, now).await?;
@@ -125,7 +125,7 @@ impl Table {
         Ok(outcomes)
     }
 
-    /// `None` for a record whose stock or product somebody else has written meanwhile.
+    /// `None` for a record whose stock or product another writer has written meanwhile.
     async fn products_import_once(
         &self,
         records: &[&ImportRecord],
@@ -153,7 +153,7 @@ impl Table {
         let stocks: Vec<_> = stocks.collect();
         let put: Vec<bool> = stream::iter(stocks).buffered(CONCURRENCY).try_collect().await?;
 
-        // Product after ledger: a product that is there has both the others.
+        // The product after the ledger: an existing product has both other items.
         let ours = || plans.iter().zip(&put).filter(|(_, put)| **put).map(|(plan, _)| plan);
         let pk = |item: &Item| key_of_item(item).map(|key| key.pk);
         let ledger = ours().filter_map(|plan| plan.first_move.clone()).collect();
@@ -175,8 +175,8 @@ impl Table {
         Ok(plans.iter().zip(&put).zip(records).map(outcome).collect())
     }
 
-    /// Writes the change of a product that is there, if one is planned and its stock was `put`. Says whether all of it is
-    /// there now as planned.
+    /// Writes the change of an existing product, if one is planned and its stock was `put`. Returns whether everything
+    /// is now as planned.
     async fn product_over(&self, plan: &Plan, put: bool) -> Result<bool, StoreError> {
         match &plan.product {
             ProductPlan::Over { item, read } if put => {
@@ -187,7 +187,7 @@ impl Table {
         }
     }
 
-    /// The stock of a record, as it is planned. Says whether it is there now, and as planned.
+    /// The planned stock of a record. Returns whether it is now as planned.
     async fn stock_begin(&self, plan: StockPlan, import: &ImportRecord, actor: &str) -> Result<bool, StoreError> {
         match plan {
             StockPlan::New(item) => self.stock_put(item).await,
@@ -196,10 +196,10 @@ impl Table {
         }
     }
 
-    /// AP-63: completes a product of which a load that was interrupted left the stock: the product, the first line of its
-    /// ledger, and, where its stock is to be another by now, the difference as a line of its own, which keeps the ledger
-    /// true whatever the first load may yet write. GetItem, and TransactWriteItems of up to 4, conditional on the stock
-    /// that was read. `None` if there is none, or somebody else was first.
+    /// AP-63: completes a product of which an interrupted import left only the stock: the product, the first line of
+    /// its ledger, and, if its stock is to be different by now, the difference as a further line, which keeps the
+    /// ledger consistent whatever the first import may still write. GetItem, and TransactWriteItems of up to 4,
+    /// conditional on the stock that was read. `None` if there is none, or another writer was first.
     pub async fn product_complete(
         &self,
         record: &ProductRecord,
@@ -233,7 +233,7 @@ impl Table {
             "SET available = :units",
             values([(":units", n(units))]),
         );
-        // Next to the stock that it changes, for those who read the stream.
+        // Directly after the stock it changes, for consumers of the stream.
         if units != seen {
             let difference = units - seen;
             transaction.put(move_item(id, Uuid::now_v7(), MoveKind::Adjusted, difference, "loaded again", actor));
@@ -249,13 +249,13 @@ impl Table {
         Ok(Some(ProductPage { record, available: units, incarnation, rating }))
     }
 
-    /// AP-13: the stock of a new product, if there is none. Says whether it was written.
+    /// AP-13: the stock of a new product, if there is none. Returns whether it was written.
     async fn stock_put(&self, item: Item) -> Result<bool, StoreError> {
         Ok(write_if("AP-13", self.put(item).condition_expression(NEW).send()).await?.is_ok())
     }
 }
 
-/// What is to be written of one record.
+/// The planned writes of one record.
 struct Plan {
     outcome: ImportOutcome,
     stock: StockPlan,
@@ -265,7 +265,7 @@ struct Plan {
 
 enum ProductPlan {
     New(Item),
-    /// In the place of what was read at this version.
+    /// Replaces what was read at this version.
     Over {
         item: Item,
         read: u64,
@@ -276,7 +276,7 @@ enum ProductPlan {
 #[derive(Clone)]
 enum StockPlan {
     New(Item),
-    /// It is there without its product, and is completed with all that belongs to it.
+    /// Only the stock exists; the product is completed with all that belongs to it.
     Orphan,
     There,
 }
@@ -299,7 +299,7 @@ impl Plan {
         let (outcome, product) = match &stored {
             None => (ImportOutcome::Created, ProductPlan::New(product_item(&import.record, sold_out, actor))),
             Some(_) if existing == Existing::Keep && stock.is_some() => (ImportOutcome::Exists, ProductPlan::There),
-            // Begun by a load that was interrupted: what is there stays, and the rest is written.
+            // Started by an interrupted import: what exists stays, and the rest is written.
             Some(_) if existing == Existing::Keep => (ImportOutcome::Unfinished, ProductPlan::There),
             Some(stored) => {
                 let over = |record: &ProductRecord| {
@@ -314,16 +314,16 @@ impl Plan {
                 }
             }
         };
-        // A product without its stock is completed, whatever else is to be done with it.
+        // A product without its stock is completed in any mode.
         let outcome = match outcome {
             ImportOutcome::Unchanged if stock.is_none() => ImportOutcome::Updated,
             outcome => outcome,
         };
         if stock.is_some() {
-            // A product with its stock has its line too.
+            // A product with its stock also has its ledger line.
             return Ok(Self { outcome, stock: StockPlan::There, first_move: None, product });
         }
-        // A new product of nothing needs no line.
+        // A new product without stock needs no ledger line.
         let first_move = (import.stock > 0 || stored.is_some())
             .then(|| move_item(id, first_move(id), MoveKind::Initial, import.stock, "initial", actor));
         let stock = stock_item(id, import.stock, Uuid::now_v7().into(), import.record.product.created_at);
@@ -331,7 +331,7 @@ impl Plan {
     }
 }
 
-/// The id of the ledger's first line, the same whenever it is written: a UUIDv7 of the epoch, from the product's id.
+/// The id of the ledger's first line, the same for every attempt: a UUIDv7 of the epoch, derived from the product's id.
 fn first_move(id: &ProductId) -> Uuid {
     let digest = keys::sha256_hex(id.as_str());
     let mut random = [0; 10];
@@ -339,13 +339,13 @@ fn first_move(id: &ProductId) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(0, &random).into_uuid()
 }
 
-/// What an import makes of a product that is there.
+/// What an import does with an existing product.
 enum Change {
     None,
-    /// It says what is so already, and that it did is to be remembered.
+    /// The product has this content already; only the import is recorded.
     Digest(ProductRecord),
     Content(ProductRecord),
-    /// Its attributes would be none that a product may have.
+    /// Its attributes would exceed what a product may have.
     Refused,
 }
 
@@ -358,14 +358,14 @@ fn changed(stored: &ProductRecord, import: &ImportRecord, existing: Existing, no
         Err(_attributes) => Change::Refused,
         Ok(record) if !same_content(stored, &record) => Change::Content(record.changed(now)),
         Ok(record) if record.imported != stored.imported => {
-            // As it is stored, so that a description which says the same stays where it is.
+            // As it is stored, so that an equal description is not moved.
             Change::Digest(ProductRecord { imported: record.imported, ..stored.clone() })
         }
         Ok(_) => Change::None,
     }
 }
 
-/// The product that is there with what the import says of it, of the same version.
+/// The existing product with the fields of the import, of the same version.
 fn merged(stored: &ProductRecord, import: &ImportRecord) -> Result<ProductRecord, Invalid> {
     let mut merged = import.record.clone();
     let (product, old) = (&mut merged.product, &stored.product);
@@ -383,7 +383,7 @@ fn merged(stored: &ProductRecord, import: &ImportRecord) -> Result<ProductRecord
     Ok(merged)
 }
 
-/// Of each part the attributes that are said, or else the old ones.
+/// Of each part the attributes of the import, if it sets them, otherwise the old ones.
 fn merged_attributes(
     old: &Attributes,
     given: &Attributes,
@@ -404,9 +404,9 @@ fn merged_attributes(
     Attributes::new(kept.chain(new).map(|(name, value)| (name.to_owned(), value.to_owned())))
 }
 
-/// Whether two records say the same of a product, whichever import they are of.
+/// Whether two records set the same fields to the same values, whichever import they are from.
 fn same_content(a: &ProductRecord, b: &ProductRecord) -> bool {
-    // The same text, wherever it was kept.
+    // The same text, wherever it is stored.
     let same_text = match (&a.description, &b.description) {
         (Some(a), Some(b)) => a.says_the_same(b),
         (a, b) => a == b,

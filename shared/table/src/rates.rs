@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 
 use crate::{StoreError, Table, conditions::write_if, keys, meter::metered, rows::n};
 
-/// At most `most` in each window of `window`, for whatever `scope` names.
+/// At most `most` in each window of `window`, for the subject `scope`.
 #[derive(Debug, Clone)]
 pub struct RateLimit {
     pub scope: String,
@@ -34,8 +34,8 @@ impl RateLimit {
 }
 
 impl Table {
-    /// AP-18: counts one event against a limit. UpdateItem, conditional, so that of any number at once exactly `most`
-    /// are allowed.
+    /// AP-18: counts one event against a limit. UpdateItem, conditional, so that of any number of concurrent events
+    /// exactly `most` are allowed.
     pub async fn rate_count(&self, limit: &RateLimit, now: Timestamp) -> Result<RateVerdict, StoreError> {
         let end = limit.window_end(now);
         let counted = self
@@ -45,7 +45,7 @@ impl Table {
             .expression_attribute_names("#count", "count")
             .expression_attribute_values(":one", n(1))
             .expression_attribute_values(":most", n(limit.most))
-            // An hour later than needed: TTL may delete a counter early only if the clocks disagree.
+            // An hour later than needed, in case clocks differ: TTL must not delete a counter early.
             .expression_attribute_values(":end", n(end + 3_600))
             .send();
         Ok(match write_if("AP-18", counted).await? {
@@ -54,8 +54,8 @@ impl Table {
         })
     }
 
-    /// AP-18: counts one event whatever the limit says, and returns how many the window has with it. UpdateItem, so that of
-    /// any number at once each gets a number of its own; for callers that decide by the number.
+    /// AP-18: counts one event whatever the limit, and returns the number of events in the window including it.
+    /// UpdateItem, so that concurrent events get different numbers; for callers that decide by the number.
     pub async fn rate_tally(&self, limit: &RateLimit, now: Timestamp) -> Result<u32, StoreError> {
         let counted = self
             .update(keys::rate(&limit.scope, limit.window_number(now)))
@@ -71,7 +71,7 @@ impl Table {
         count.ok_or_else(|| StoreError::corrupt(format!("RATE#{}", limit.scope), "a counter without a count"))
     }
 
-    /// AP-18: forgets what was counted, after a success that shows the events were the customer's own.
+    /// AP-18: resets a counter, after a success that shows that the events were the customer's own.
     pub async fn rate_reset(&self, limit: &RateLimit, now: Timestamp) -> Result<(), StoreError> {
         metered("AP-18", self.delete(keys::rate(&limit.scope, limit.window_number(now))).send()).await?;
         Ok(())

@@ -1,5 +1,5 @@
-//! What only an operator's `reconcile` asks: everything of an index, a partition after another, and what a product's
-//! stock is made of. Whatever is damaged costs only itself, so lists tell keys alone.
+//! Reads that only an operator's `reconcile` needs: all of an index, partition by partition, and what a product's stock
+//! is made of. A damaged item affects only itself, because lists return keys only.
 
 use domain::{OrderId, OrderState, ProductId, Timestamp};
 use uuid::Uuid;
@@ -21,7 +21,7 @@ use crate::{
 /// Keys of an index that one call reads.
 const KEYS: i32 = 1_000;
 
-/// The place of an entry in a partition of an index, or of the table.
+/// The position of an entry in a partition of an index, or of the table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IndexPosition(Item);
 
@@ -35,22 +35,22 @@ impl IndexPosition {
     }
 }
 
-/// What `reconcile` compares of a product, as it is this moment.
+/// What `reconcile` compares of a product, as of now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProductState {
     pub created_at: Timestamp,
-    /// The object that the product's description is in, if it is in one.
+    /// The object that holds the product's description, if there is one.
     pub description_s3_key: Option<String>,
-    /// `None` if the product has no stock item: whatever was loading it was interrupted.
+    /// `None` if the product has no stock item, because an import was interrupted.
     pub available: Option<i64>,
-    /// What lists say.
+    /// What lists show.
     pub listed_as_sold_out: bool,
 }
 
 /// A line of a product's stock ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StockMove {
-    /// As its id tells; the epoch if the id tells no time, as that of an import's first line.
+    /// From its id; the epoch if the id has no time, as that of an import's first line.
     pub at: Timestamp,
     pub delta: i64,
     pub kind: MoveKind,
@@ -67,7 +67,8 @@ impl Table {
         Ok(page.read(product_of))
     }
 
-    /// AP-12 for `reconcile`: the orders of one of the eight due shards, due whenever. Query due-index, 1,000 keys.
+    /// AP-12 for `reconcile`: the orders of one of the eight due shards, whenever they are due. Query due-index, 1,000
+    /// keys.
     pub async fn order_ids_by_due_shard(
         &self,
         shard: u8,
@@ -110,8 +111,8 @@ impl Table {
         Ok(Page { items, next: output.last_evaluated_key.map(IndexPosition) })
     }
 
-    /// AP-19b for `reconcile`: what is compared of products, any number. BatchGetItem of 2 a product, consistent. Products
-    /// that are not sold are left out; one that does not read back says so itself.
+    /// AP-19b for `reconcile`: what is compared of products, any number. BatchGetItem of 2 for each product,
+    /// consistent. Products that are not sold are left out; one that cannot be read has its own error.
     pub async fn product_states_get(
         &self,
         ids: &[ProductId],
@@ -127,8 +128,8 @@ impl Table {
         Ok(ids.iter().filter_map(state).collect())
     }
 
-    /// AP-50: what operators did to a product's stock, oldest first. Query `PROD#id` begins_with `MOVE#`, consistent, 1,000
-    /// lines at a time until there are no more.
+    /// AP-50: operators' changes of a product's stock, oldest first. Query `PROD#id` begins_with `MOVE#`, consistent,
+    /// 1,000 lines at a time until there are no more.
     pub async fn stock_moves(&self, id: &ProductId) -> Result<Vec<StockMove>, StoreError> {
         let (mut moves, mut after) = (Vec::new(), None);
         loop {
@@ -152,9 +153,9 @@ impl Table {
         }
     }
 
-    /// AP-51: moves a product's stock by `delta` to where ledger and orders say it is, if it still is what it `was`. Says
-    /// whether it was. TransactWriteItems of two: the ledger adds up already, so its line moves nothing, and keeps the
-    /// difference in `corrected`.
+    /// AP-51: corrects a product's stock by `delta` to the sum of ledger and orders, if it is still `was`. Returns
+    /// whether it was. TransactWriteItems of two: the ledger adds up already, so its line has a delta of zero and keeps
+    /// the difference in `corrected`.
     pub async fn stock_correct(&self, id: &ProductId, was: i64, delta: i64, move_id: Uuid) -> Result<bool, StoreError> {
         let mut line = move_item(id, move_id, MoveKind::Reconciled, 0, "reconciled", "ops");
         line.insert("corrected".to_owned(), n(delta));
@@ -221,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_ledger_line_tells_its_time_by_its_id() {
+    fn the_time_of_a_ledger_line_is_in_its_id() {
         let mug: ProductId = "mug".parse().unwrap();
         let id = "018cc251-f400-7000-8000-000000000000".parse().unwrap();
         let line = move_item(&mug, id, MoveKind::Adjusted, -3, "broken", "ann");
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_product_without_its_stock_is_told_from_one_that_is_sold_out() {
+    fn a_product_without_its_stock_is_distinguished_from_one_that_is_sold_out() {
         let mug: ProductId = "mug".parse().unwrap();
         let mut product = keys::product(&mug).into_item();
         product.insert("createdAt".to_owned(), n(0));

@@ -1,8 +1,8 @@
-//! Reviews, and what they add up to.
+//! Reviews, and their sum.
 //!
-//! A review is the customer's own item, written without touching the product. The stream's consumer adds it up: beside
-//! each review stands what was counted of it, and both change in one transaction with the sum, so that no delivery, late,
-//! doubled or out of order, counts a star twice.
+//! A review is the customer's own item, written without changing the product. The stream's consumer adds it up: beside
+//! each review there is an item with the stars that were counted, which changes in one transaction with the sum, so
+//! that no delivery, late, repeated or out of order, counts a star twice.
 
 use std::collections::HashMap;
 
@@ -32,7 +32,7 @@ struct ReviewRow {
     at: i64,
 }
 
-/// The place of a review in a product's list.
+/// The position of a review in a product's list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReviewPosition(String);
 
@@ -68,13 +68,13 @@ pub(crate) fn rating(item: Item) -> Result<Rating, StoreError> {
 }
 
 impl Table {
-    /// AP-54: writes a customer's review of a product, over the one before. PutItem.
+    /// AP-54: writes a customer's review of a product, replacing an earlier one. PutItem.
     pub async fn review_put(&self, review: &Review) -> Result<(), StoreError> {
         metered("AP-54", self.put(review_item(review)).send()).await?;
         Ok(())
     }
 
-    /// AP-55: takes a customer's review away. DeleteItem.
+    /// AP-55: removes a customer's review. DeleteItem.
     pub async fn review_delete(&self, product: &ProductId, customer: &UserId) -> Result<(), StoreError> {
         metered("AP-55", self.delete(keys::review(product, customer)).send()).await?;
         Ok(())
@@ -102,9 +102,9 @@ impl Table {
         Ok(Page::cut(items, limit, more, |r| ReviewPosition(r.customer.to_string())))
     }
 
-    /// AP-57: counts a customer's review as it is this moment, or that it is gone. BatchGetItem of the review and what was
-    /// counted of it, consistent; if they differ, a transaction of three: the review is still so, what was counted, the
-    /// sum. Says whether anything was left to count.
+    /// AP-57: counts a customer's current review, or its removal. BatchGetItem of the review and its counted stars,
+    /// consistent; if they differ, a transaction of three: the review is unchanged, the counted stars, the sum. Returns
+    /// whether there was a difference.
     pub async fn review_count(&self, product: &ProductId, customer: &UserId) -> Result<bool, StoreError> {
         let (review_key, counted_key) = (keys::review(product, customer), keys::review_counted(product, customer));
         let found = self.items_get("AP-57", vec![review_key.clone(), counted_key.clone()], true).await?;
@@ -132,7 +132,7 @@ impl Table {
         counted_as(&mut transaction, counted_key, given, counted);
         transaction.update_if(
             AnyCondition,
-            // A sum that is not there yet begins at nothing; one that takes away was counted before.
+            // A missing sum starts at zero; a subtraction needs a review that was counted before.
             Condition::new("attribute_not_exists(PK) OR reviews >= :none", values([(":none", n(0))])),
             keys::rating(product),
             "ADD reviews :reviews, stars :stars",
@@ -145,7 +145,7 @@ impl Table {
     }
 }
 
-/// Sets what is counted of a review, if it is counted as it was.
+/// Writes the stars that are counted of a review, if they are still the ones that were read.
 fn counted_as(transaction: &mut Transaction<'_, AnyCondition>, key: Key, given: Option<i64>, counted: Option<i64>) {
     let was = |stars| Condition::new("stars = :was", values([(":was", n(stars))]));
     match (given, counted) {

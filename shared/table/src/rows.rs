@@ -1,4 +1,4 @@
-//! Stored shapes that every entity shares, and how they turn into DynamoDB items and back.
+//! Types that all stored entities share, and their conversion to DynamoDB items and back.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::StoreError;
 
-/// Who wrote an item last, for the audit log: a customer's id, `provider`, `shop`, or an operator's command.
+/// Who last wrote an item, for the audit log: a customer's id, `provider`, `shop`, or an operator's command.
 pub(crate) const BY: &str = "writtenBy";
 
 pub(crate) type Item = HashMap<String, AttributeValue>;

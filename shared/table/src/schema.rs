@@ -1,5 +1,5 @@
-//! The one definition of the table: keys, indexes, stream and TTL. The local stack and the tests create from it, and
-//! the deployment templates are compared to it.
+//! The one definition of the table: keys, indexes, stream and TTL. The local stack and the tests create it from here,
+//! and the deployment templates are compared with it.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::{
 /// Epoch seconds after which DynamoDB may delete an item. It takes up to days, so reads check the time themselves.
 pub const TTL_ATTRIBUTE: &str = "expiresAt";
 
-/// What a product card shows, beside the keys and the price that every index has.
+/// The fields of a product card, besides the keys and the price that every index has.
 const CARD: &[&str] = &["name", "currency", "thumbnail", "soldOut"];
 
 /// A global secondary index.
@@ -40,8 +40,8 @@ pub enum RangeType {
 }
 
 /// One index for each level of a category path: a product in `Apparel/Shoes` is an entry of `Apparel` in the first and
-/// of `Apparel/Shoes` in the second, so a parent category is one Query too. DynamoDB keeps them in step by itself; a
-/// level costs one WRU when what the card shows changes.
+/// of `Apparel/Shoes` in the second, so the list of a parent category is one Query too. DynamoDB keeps them in step; a
+/// level costs one WRU when a field of the card changes.
 pub const CATEGORY_INDEXES: [Index; domain::MAX_CATEGORY_DEPTH] = [
     category("category-price-index", "category"),
     category("category-2-price-index", "category2"),
@@ -62,7 +62,7 @@ pub const CATALOG_PRICE: Index = Index {
     include: CARD,
 };
 
-/// Featured products by rank. One partition, so it is read through the cache only.
+/// Featured products by rank. One partition, so it is only read through the cache.
 pub const FEATURED: Index = Index {
     name: "featured-index",
     hash: "featured",
@@ -71,8 +71,8 @@ pub const FEATURED: Index = Index {
     include: &["name", "currency", "thumbnail", "soldOut", "price"],
 };
 
-/// Orders with something open, a payment without an outcome or a refund that is owed, by when somebody has to look after
-/// them.
+/// Orders with something open, a payment without an outcome or an owed refund, by the time at which the sweeper has to
+/// process them.
 pub const DUE: Index =
     Index { name: "due-index", hash: "dueShard", range: "dueAt", range_type: RangeType::Number, include: &[] };
 
@@ -91,7 +91,7 @@ pub fn indexes() -> Vec<Index> {
 }
 
 impl Table {
-    /// Creates the table if it is not there and waits until it can be used. Returns whether it was created.
+    /// Creates the table if it does not exist and waits until it is active. Returns whether it was created.
     ///
     /// For local engines and tests; on AWS the templates create it, with recovery and deletion protection on.
     pub async fn create(&self) -> Result<bool, StoreError> {

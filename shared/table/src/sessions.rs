@@ -12,13 +12,13 @@ use crate::{
     transact::{AnyCondition, Transaction},
 };
 
-/// Sessions a customer can have at once; a login beyond that ends the oldest.
-const MOST_SESSIONS: usize = 10;
+/// Maximum open sessions of a customer; a further login ends the oldest.
+const MAX_SESSIONS: usize = 10;
 
-/// Sessions that one transaction ends beside what else it does: two actions each, of 100.
+/// Sessions that one transaction can end besides its other actions: two actions each, of 100.
 const MAX_ENDED_AT_ONCE: usize = 45;
 
-/// An open session, as the table knows it.
+/// An open session, as stored in the table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SessionRecord {
     pub id: SessionId,
@@ -43,7 +43,7 @@ pub struct SessionSummary {
 
 #[derive(Debug, thiserror::Error)]
 pub enum LoginError {
-    /// The session to be replaced, the cart to be merged or the list of sessions changed meanwhile: read again.
+    /// The replaced session, the merged cart or the list of sessions changed meanwhile: read again.
     #[error("sessions or carts changed meanwhile")]
     Changed,
     /// The password was changed after it had been verified.
@@ -101,13 +101,13 @@ fn session(item: Item) -> Result<SessionRecord, StoreError> {
             },
         })
     };
-    // The key is the digest of a secret, so it is not shown.
+    // The key is derived from a secret, so it is not shown.
     read().map_err(|e| StoreError::corrupt("SESSION#…", e))
 }
 
 impl Table {
-    /// AP-06: the session and the cart of one customer. BatchGetItem, consistent: the token carries the uid, so both
-    /// keys are known at once. A session of somebody else is no session.
+    /// AP-06: the session and the cart of one customer. BatchGetItem, consistent: the token contains the uid, so both
+    /// keys are known. The session of another customer counts as none.
     pub async fn session_and_cart_get(
         &self,
         uid: &UserId,
@@ -119,14 +119,14 @@ impl Table {
         Ok(session.map(|session| SessionWithCart { session, cart }))
     }
 
-    /// AP-23: a session. GetItem, consistent: a revoked one must be seen as revoked at once.
+    /// AP-23: a session. GetItem, consistent: a revoked session must be refused at once.
     pub async fn session_get(&self, uid: &UserId, id: &SessionId) -> Result<Option<SessionRecord>, StoreError> {
         let output = metered("AP-23", self.get(keys::session(id)).consistent_read(true).send()).await?;
         Ok(output.item.map(session).transpose()?.filter(|s| s.uid == *uid))
     }
 
-    /// AP-24: moves the idle expiry. UpdateItem, conditional on the session being there, so that it never raises one
-    /// that was revoked. Returns whether it still was.
+    /// AP-24: moves the idle expiry. UpdateItem, conditional on the session, so that it never recreates a revoked one.
+    /// Returns whether it still existed.
     pub async fn session_touch(&self, id: &SessionId, idle_expires_at: Timestamp) -> Result<bool, StoreError> {
         let call = self
             .update(keys::session(id))
@@ -145,11 +145,11 @@ impl Table {
         written.map_err(|_failed| StoreError::Busy("a fresh session id was taken".into()))
     }
 
-    /// AP-26: opens a customer's session, ending the one it replaces and the oldest beyond ten. A guest's cart comes
-    /// along in the same transaction: it is deleted by the very write that adds it, so it is merged once or not at all.
-    /// Where the guest has orders, an item says whose they are now.
-    /// The credential must still be the one that was verified, so that a password changed meanwhile opens nothing, and
-    /// counts the login, so that a change of the password that did not see it begins anew.
+    /// AP-26: opens a customer's session, and ends the one it replaces and the oldest beyond ten. A guest's cart is
+    /// merged in the same transaction: it is deleted by the write that adds it, so it is merged once or not at all. If
+    /// the guest has orders, an item records the account. The credential must still be the one that was verified, so
+    /// that a password changed meanwhile opens nothing, and counts the login, so that a password change that did not
+    /// see it starts again.
     pub async fn session_login(
         &self,
         new: &NewSession,
@@ -169,17 +169,17 @@ impl Table {
         let mut listed = self.sessions_of("AP-26", &new.uid, new.created_at).await?;
         listed.retain(|s| before.is_none_or(|before| before.session.id != s.id));
         listed.sort_by_key(|s| s.created_at);
-        let surplus = (listed.len() + 1).saturating_sub(MOST_SESSIONS);
+        let surplus = (listed.len() + 1).saturating_sub(MAX_SESSIONS);
         for old in &listed[..surplus] {
             session_deletes(&mut transaction, None, &new.uid, &old.id);
         }
         if let Some(before) = before {
             let SessionRecord { uid, id, .. } = &before.session;
             session_deletes(&mut transaction, Some(LoginCondition::Unchanged), uid, id);
-            // Only a guest's cart and orders come along: a customer who was logged in before keeps theirs.
+            // Only a guest's cart and orders are moved: a customer who was logged in before keeps theirs.
             if before.session.kind == SessionKind::Guest {
                 self.cart_merge(&mut transaction, &new.uid, before).await?;
-                // A cart that was never bought has no orders. None is placed from now on: its cart is gone.
+                // A cart that was never bought has no orders. None is placed from now on, because the cart is deleted.
                 if before.cart.placed.is_some() {
                     transaction.put(guest_account_item(uid, &new.uid));
                 }
@@ -204,7 +204,7 @@ impl Table {
             let merged = ours.merge_cart(&guest.cart);
             transaction.cart_merged(LoginCondition::Unchanged, uid, &ours, &merged, None);
         }
-        // Conditional even where there is nothing to merge: a line added meanwhile must not be left behind.
+        // Conditional even without anything to merge: a line added meanwhile must not be lost.
         let unchanged = match guest.cart.version {
             0 => Condition::from(NEW),
             version => version_is(version),
@@ -213,13 +213,13 @@ impl Table {
         Ok(())
     }
 
-    /// AP-62: a new password. TransactWriteItems: the new hash, on condition of the one that was `verified` and of no login
-    /// since, the end of every session of the customer, and `new`, which is opened under it. So there is no moment at which
-    /// the new password and an old session both work. Each session must still be there: one that was refreshed meanwhile
-    /// has a successor to be found.
+    /// AP-62: sets a new password. TransactWriteItems: the new hash, conditional on the `verified` one and on no login
+    /// since, the end of every session of the customer, and `new`, which is opened under it. So at no moment do the new
+    /// password and an old session both work. Each session must still exist: one that was refreshed meanwhile has a
+    /// successor to be found.
     ///
     /// # Errors
-    /// [`LoginError::Changed`] where sessions were opened or replaced meanwhile: read the credential again.
+    /// [`LoginError::Changed`] if sessions were opened or replaced meanwhile: read the credential again.
     pub async fn password_change(
         &self,
         new: &NewSession,
@@ -253,7 +253,7 @@ impl Table {
         transaction.write("AP-62").await?.map_err(|_failed| LoginError::Changed)
     }
 
-    /// AP-27: a new secret for a session; the old one dies in the same transaction.
+    /// AP-27: rotates the secret of a session; the old one is revoked in the same transaction.
     pub async fn session_replace(&self, new: &NewSession, old: &SessionId) -> Result<(), LoginError> {
         let mut transaction = self.transaction();
         session_puts(&mut transaction, AnyCondition, new);
@@ -305,8 +305,8 @@ impl Table {
         Ok(transaction.write("AP-29").await?.is_ok())
     }
 
-    /// AP-30: ends all of a customer's sessions. Each must still be there: if one was replaced meanwhile, its
-    /// successor is found by listing again, so nothing survives.
+    /// AP-30: ends all of a customer's sessions. Each must still exist: if one was replaced meanwhile, its successor is
+    /// found by listing again, so that none survives.
     pub async fn session_revoke_all(&self, uid: &UserId, now: Timestamp) -> Result<usize, StoreError> {
         let mut ended = 0;
         for _ in 0..20 {
@@ -332,7 +332,7 @@ fn password_is(verified: &Credential) -> Condition {
     Condition::new("passwordHash = :verified", values([(":verified", s(&verified.password_hash))]))
 }
 
-/// The session, if its id is free, and the entry in its customer's list.
+/// Writes a session, if its id is free, and its entry in the customer's list.
 pub(crate) fn session_puts<L: Copy>(transaction: &mut Transaction<'_, L>, free: L, new: &NewSession) {
     let lifetime = new.lifetime;
     let expires_at = lifetime.absolute_expires_at.as_second();
@@ -353,8 +353,8 @@ pub(crate) fn session_puts<L: Copy>(transaction: &mut Transaction<'_, L>, free: 
     transaction.put(rows::to_item(listed));
 }
 
-/// Both items of a session; with a label only if it exists. The condition is on the list entry: its key has the owner in
-/// it, so a foreign session cannot be ended.
+/// Deletes both items of a session; with a label only if it exists. The condition is on the list entry: its key contains
+/// the owner, so a foreign session cannot be ended.
 pub(crate) fn session_deletes<L: Copy>(
     transaction: &mut Transaction<'_, L>,
     exists: Option<L>,

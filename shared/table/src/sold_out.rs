@@ -1,5 +1,5 @@
-//! Whether lists show a product as sold out. Stock is apart from the product so that a sale rewrites neither product nor
-//! index; the flag follows when stock runs out or comes back.
+//! The flag that a product is sold out in lists. Stock is a separate item so that a sale rewrites neither product nor
+//! index; the flag follows when stock is used up or comes back.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::ProductId;
@@ -17,7 +17,7 @@ use crate::{
 /// On the product while it is sold out, and in every index that lists products.
 pub(crate) const SOLD_OUT: &str = "soldOut";
 
-/// What lists show of a product's stock, and what is so.
+/// The flag of a product in lists, and its actual stock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SoldOutFlag {
     pub listed_as_sold_out: bool,
@@ -32,8 +32,8 @@ impl SoldOutFlag {
 }
 
 impl Table {
-    /// AP-52: what lists show of a product's stock, and what is so. Query `PROD#id`, begins_with `META#`, consistent:
-    /// what is found wrong is mended by it. `None` if there is no such product.
+    /// AP-52: a product's flag and its actual stock. Query `PROD#id`, begins_with `META#`, consistent, because
+    /// differences are repaired. `None` if there is no such product.
     pub async fn sold_out_flag_get(&self, id: &ProductId) -> Result<Option<SoldOutFlag>, StoreError> {
         let call = self
             .query()
@@ -53,9 +53,9 @@ impl Table {
         Ok(Some(SoldOutFlag { listed_as_sold_out, available }))
     }
 
-    /// AP-53: has lists show what is so, if it still is so: a transaction of the product's flag and a check of its stock,
-    /// so that no late consumer undoes what a newer one did. Says whether it was.
-    pub async fn stock_sign_set(&self, id: &ProductId, sold_out: bool) -> Result<bool, StoreError> {
+    /// AP-53: sets or removes the flag, if the stock still agrees: a transaction of the product's flag and a check of
+    /// its stock, so that no late consumer undoes what a newer one did. Returns whether it did.
+    pub async fn sold_out_flag_set(&self, id: &ProductId, sold_out: bool) -> Result<bool, StoreError> {
         let (condition, update, flag) = match sold_out {
             true => ("available <= :none", "SET soldOut = :flag, writtenBy = :shop", Some(AttributeValue::Bool(true))),
             false => ("available > :none", "SET writtenBy = :shop REMOVE soldOut", None),

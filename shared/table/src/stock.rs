@@ -29,8 +29,8 @@ enum AdjustCondition {
     Request,
 }
 
-/// The stock that a product begins with. `initial` never changes: an import that was interrupted writes the first line of
-/// the ledger by it.
+/// The initial stock of a product. `initial` never changes: completing an interrupted import writes the first line of
+/// the ledger from it.
 pub(crate) fn stock_item(id: &ProductId, initial: i64, incarnation: Incarnation, created_at: Timestamp) -> Item {
     let mut item = keys::stock(id, keys::ONLY_STOCK_SHARD).into_item();
     item.extend([
@@ -42,7 +42,7 @@ pub(crate) fn stock_item(id: &ProductId, initial: i64, incarnation: Incarnation,
     item
 }
 
-/// Of a stock item. One that was written before there were any has none.
+/// The incarnation of a stock item. One written before incarnations existed has none.
 pub(crate) const INCARNATION: &str = "incarnation";
 
 pub(crate) fn incarnation(item: &Item) -> Option<Incarnation> {
@@ -50,7 +50,7 @@ pub(crate) fn incarnation(item: &Item) -> Option<Incarnation> {
     Some(Incarnation::from(bits))
 }
 
-/// What a stock item began with; of one that does not say, what it has.
+/// The initial stock; for an item that does not record it, the current stock.
 pub(crate) fn initial(item: &Item) -> Result<i64, StoreError> {
     match item.get("initial").and_then(|v| v.as_n().ok()).and_then(|raw| raw.parse().ok()) {
         Some(units) => Ok(units),
@@ -58,8 +58,8 @@ pub(crate) fn initial(item: &Item) -> Result<i64, StoreError> {
     }
 }
 
-/// That a stock item is of the product that a line of an order was sold of, and no later one with the same id. A line from
-/// before there were incarnations is of the stock that was there when its order was placed.
+/// The condition that a stock item is of the product that a line of an order was sold from, not of a later one with the
+/// same id. A line from before incarnations belongs to the stock that existed when its order was placed.
 pub(crate) fn is_of(line: Option<Incarnation>, placed_at: Timestamp) -> Condition {
     match line {
         Some(incarnation) => {
@@ -72,16 +72,16 @@ pub(crate) fn is_of(line: Option<Incarnation>, placed_at: Timestamp) -> Conditio
     }
 }
 
-/// Why the ledger has a line. Stored beside the reason, which is in staff's own words and decides nothing.
+/// The kind of a ledger line. Stored besides the reason, which is free text of staff and decides nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MoveKind {
-    /// What the product was created with.
+    /// The product was created with it.
     Initial,
     /// Staff added or took away.
     Adjusted,
     /// What was left when the product was deleted.
     Deleted,
-    /// `ops reconcile` set the stock right.
+    /// `ops reconcile` corrected the stock.
     Reconciled,
 }
 
@@ -95,7 +95,7 @@ impl MoveKind {
         }
     }
 
-    /// The kind of a line that was read. `None` is one that only a later version of the program knows.
+    /// The kind of a line that was read. `None` is a kind of a later version of the program.
     pub(crate) fn of(item: &Item) -> Option<Self> {
         let text = |name| item.get(name).and_then(|v| v.as_s().ok()).map(String::as_str);
         match text("kind") {
@@ -104,7 +104,7 @@ impl MoveKind {
             Some("deleted") => Some(MoveKind::Deleted),
             Some("reconciled") => Some(MoveKind::Reconciled),
             Some(_) => None,
-            // Written before lines had a kind: the reason was all there is.
+            // Written before lines had a kind: only the reason distinguishes them.
             None => Some(match text("reason") {
                 Some("initial") => MoveKind::Initial,
                 Some("deleted") => MoveKind::Deleted,
@@ -115,7 +115,7 @@ impl MoveKind {
     }
 }
 
-/// A line of the ledger: what an operator did to the stock, and why. Sales are not in it; orders are their record.
+/// A line of the ledger: an operator's change of the stock, and the reason. Sales are not in it; orders record them.
 pub(crate) fn move_item(id: &ProductId, move_id: Uuid, kind: MoveKind, delta: i64, reason: &str, actor: &str) -> Item {
     let mut item = keys::stock_move(id, move_id).into_item();
     item.extend([("delta".to_owned(), n(delta)), ("reason".to_owned(), s(reason)), ("actor".to_owned(), s(actor))]);
@@ -129,8 +129,8 @@ pub(crate) fn available(item: &Item) -> Result<i64, StoreError> {
 }
 
 impl Table {
-    /// AP-16: adds to or takes from a product's stock, with a line in the ledger; once for each idempotency key.
-    /// TransactWriteItems of three. ADD, so that sales and restocks at the same time both count.
+    /// AP-16: adds to or subtracts from a product's stock, with a line in the ledger; once for each idempotency key.
+    /// TransactWriteItems of three. ADD, so that concurrent sales and restocks all count.
     #[expect(clippy::too_many_arguments, reason = "each is one column of the ledger or of the idempotency record")]
     pub async fn stock_adjust(
         &self,
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_staff_write_never_decides_what_a_line_is() {
+    fn the_reason_of_staff_never_decides_the_kind_of_a_line() {
         for kind in ALL {
             for reason in ["initial", "deleted", "reconciled", "adjusted", "broken"] {
                 assert_eq!(MoveKind::of(&line(kind, reason)), Some(kind), "{reason}");
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_before_is_read_by_its_reason_and_one_of_a_later_version_not_at_all() {
+    fn an_old_line_is_read_by_its_reason_and_one_of_a_later_version_is_not_read() {
         let of_before = |reason| {
             let mut line = line(MoveKind::Adjusted, reason);
             line.remove("kind");

@@ -1,4 +1,4 @@
-//! Items as the table's stream shows them: before and after a change.
+//! Items in the table's stream: before and after a change.
 
 use domain::{CategoryPath, Order, ProductId};
 use serde_json::Value;
@@ -13,7 +13,7 @@ use crate::{
     stock::available,
 };
 
-/// What an item was, or has become.
+/// An item before or after a change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamImage(Item);
 
@@ -22,7 +22,7 @@ impl StreamImage {
         Self(item.into())
     }
 
-    /// The item's key; `None` if it has none of this table's form.
+    /// The item's key; `None` if it does not have this table's form.
     pub fn key(&self) -> Option<Key> {
         keys::key_of_item(&self.0)
     }
@@ -37,7 +37,7 @@ impl StreamImage {
         product_record(self.0.clone())
     }
 
-    /// The category that a product is in, if it is in one; the rest of the product is not read.
+    /// The category of a product, if it is in one; nothing else of the product is read.
     pub fn category(&self) -> Result<Option<CategoryPath>, StoreError> {
         category_of(&self.0)
     }
@@ -53,7 +53,7 @@ impl StreamImage {
     }
 }
 
-/// The product whose partition a key is in.
+/// The product that the key's partition belongs to.
 pub fn product_of(key: &Key) -> Option<ProductId> {
     key.pk.strip_prefix("PROD#")?.parse().ok()
 }

@@ -18,28 +18,28 @@ use crate::{
     rows::Item,
 };
 
-/// The service's codes that only mean that other writes are in progress: the same transaction may succeed a moment later.
+/// The service's codes for conflicts with other requests: the same transaction may succeed a moment later.
 fn is_contention(code: &str) -> bool {
     matches!(code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
 }
 
 const MAX_ATTEMPTS: u32 = 8;
 
-/// After this long no other attempt at a transaction in conflict is begun: a caller's own time is running out.
+/// After this long a conflicting transaction is not attempted again: the caller's own time is limited.
 const MAX_CONFLICT: Duration = Duration::from_secs(4);
 
-/// How long a transaction that is in progress is asked about: an attempt that comes 5 seconds after the first one makes
-/// DynamoDB complete it.
+/// How long a transaction in progress is retried: an attempt that comes 5 seconds after the first one makes DynamoDB
+/// complete it.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html#API_TransactWriteItems_Errors>
 const MAX_IN_PROGRESS: Duration = Duration::from_secs(7);
 
-/// Between two questions about a transaction that is in progress.
+/// The wait between two attempts at a transaction in progress.
 const IN_PROGRESS_WAIT: Duration = Duration::from_millis(500);
 
 /// A TransactWriteItems: at most 100 actions on different items, all of them or none.
 ///
-/// An action with a condition has a label, by which the caller learns that the condition failed. `L` is an enum of the
-/// access pattern's conditions, or [`AnyCondition`].
+/// An action with a condition has a label, which the caller gets back if the condition fails. `L` is an enum of the access
+/// pattern's conditions, or [`AnyCondition`].
 pub(crate) struct Transaction<'a, L> {
     table: &'a Table,
     actions: Vec<(Option<L>, TransactWriteItem)>,
@@ -189,11 +189,11 @@ impl<L: Copy> Transaction<'_, L> {
             }
             let failures = || reasons.iter().filter_map(CancellationReason::code).filter(|code| *code != "None");
             if !failures().all(is_contention) {
-                // Too large, or malformed: it never will happen.
+                // Too large, or malformed: it cannot succeed.
                 return Err(StoreError::Unavailable(error.into()));
             }
             if reasons.is_empty() {
-                // In progress under this token: it may yet happen, so the token stays.
+                // In progress under this token: it may still happen, so the token stays.
                 if started.elapsed() > MAX_IN_PROGRESS {
                     return Err(StoreError::OutcomeUnknown(error.into()));
                 }

@@ -1,4 +1,4 @@
-//! The connections under the SDK.
+//! HTTP connections of the SDK.
 
 use std::{
     fmt,
@@ -20,13 +20,13 @@ use aws_smithy_runtime_api::{
 use domain::Timestamp;
 use jiff::SignedDuration;
 
-/// A write does not use a connection that was idle for longer. Lambda freezes an environment between invocations; what
-/// the peer closes meanwhile looks open after the thaw, and a request that is lost on it looks as if it may have arrived.
-/// Peers keep idle connections longer than this.
+/// A write does not use a connection that was idle for longer. Lambda freezes an environment between invocations; a
+/// connection that the peer closes meanwhile looks open afterwards, and a request that is lost on it looks as if it may
+/// have arrived. Peers keep idle connections longer than this.
 const MAX_IDLE: SignedDuration = SignedDuration::from_secs(5);
 
-/// How the SDK's clients reach AWS: makes pools of connections, and knows the wall-clock time, because a monotonic clock
-/// may stand still while an environment is frozen. Cheap to clone.
+/// How the SDK's clients reach AWS: creates connection pools, and uses wall-clock time, because a monotonic clock may
+/// stop while an environment is frozen. Cheap to clone.
 #[derive(Clone)]
 pub struct Transport {
     new_pool: Arc<dyn Fn() -> SharedHttpClient + Send + Sync>,
@@ -61,7 +61,7 @@ impl Transport {
         Self { new_pool: Arc::new(new_pool), wall_clock: Arc::new(wall_clock) }
     }
 
-    /// For requests that may be sent again: connections are kept as long as the peer does.
+    /// For requests that may be repeated: connections are kept as long as the peer keeps them.
     pub fn for_reads(&self) -> SharedHttpClient {
         (self.new_pool)()
     }
@@ -95,12 +95,12 @@ impl fmt::Debug for FreshConnections {
 }
 
 impl FreshConnections {
-    /// The pool that requests of this moment use: another one if the last one was idle for too long. What still runs on
-    /// that one keeps it until it is done.
+    /// The pool for requests of this moment: a new one if the last one was idle for too long. Requests still running on
+    /// the last one keep it until they are done.
     fn current(&self) -> SharedHttpClient {
         let now = (self.transport.wall_clock)();
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        // Negative where the clock was set back: then the age is not known.
+        // Negative if the clock was set back: then the age is unknown.
         let idle = now.duration_since(pool.last_used);
         if idle > MAX_IDLE || idle.is_negative() {
             pool.client = self.transport.for_reads();

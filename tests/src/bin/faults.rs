@@ -16,27 +16,27 @@ use e2e::{
     model, streams,
 };
 
-/// Runs a shop under injected faults: a model of every interleaving, each call of each flow made to fail in turn, seeds of
-/// a whole shop, seeds of what its stream is delivered to, and planted bugs that must be found.
+/// Tests the shop under injected faults: a model of every interleaving, every call of every flow failing in turn,
+/// random runs (seeds) of a whole shop and of its stream's consumers, and planted bugs that must be found.
 #[derive(Parser)]
 #[command(name = "cargo xtask faults")]
 struct Arguments {
-    /// Seeds of whole shops to run.
+    /// Number of seeds of a whole shop.
     #[arg(long, default_value_t = 300)]
     seeds: u64,
     /// The first seed.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// Shops at once.
+    /// Runs at the same time.
     #[arg(long, default_value_t = 4)]
     at_once: usize,
-    /// Seeds a planted bug has until it must be found.
+    /// Seeds within which a planted bug must be found.
     #[arg(long, default_value_t = 60)]
     patience: u64,
-    /// Seeds of a shop's stream to deliver.
+    /// Number of seeds of the stream's consumers.
     #[arg(long, default_value_t = 60)]
     stream_seeds: u64,
-    /// Only the seeds: neither the model, nor the enumeration, nor planted bugs.
+    /// Run only the seeds: no model, no enumeration, no planted bugs.
     #[arg(long)]
     seeds_only: bool,
 }
@@ -55,7 +55,7 @@ async fn main() -> ExitCode {
     if !arguments.seeds_only {
         failed |= !bugs(&arguments).await;
         failed |= !stream_bugs(&arguments).await;
-        // Last: the shops it opens log what the others are made to suffer.
+        // Last: its shops turn on logging, which would print the faults injected by the other parts.
         failed |= !recovery().await;
     }
     println!("\n{} in {} s", if failed { "FAILED" } else { "ok" }, started.elapsed().as_secs());
@@ -90,7 +90,7 @@ fn models() -> bool {
 }
 
 async fn enumeration() -> bool {
-    println!("\nenumeration: each call of each flow suffers each fault it can, before and after");
+    println!("\nenumeration: each call of each flow fails with each fault, before and after its effect");
     let mut tally = Tally::default();
     for flow in Flow::ALL {
         let engine = Engine::start().await;
@@ -109,13 +109,13 @@ async fn enumeration() -> bool {
 async fn seeds(arguments: &Arguments) -> bool {
     let range = arguments.from..arguments.from + arguments.seeds;
     println!(
-        "\nseeds {} to {}: four customers, staff, a provider that tells things, sweeps and jumping time",
+        "\nseeds {} to {}: four customers, staff, a provider that sends events, sweeps and clock jumps",
         range.start,
         range.end - 1
     );
-    let told = AtomicUsize::new(0);
+    let reported = AtomicUsize::new(0);
     let tally = runs::seeds(range, None, arguments.at_once, |done| {
-        if done / 25 > told.swap(done / 25, Ordering::Relaxed) {
+        if done / 25 > reported.swap(done / 25, Ordering::Relaxed) {
             eprintln!("  {done} seeds");
         }
     })
@@ -123,7 +123,7 @@ async fn seeds(arguments: &Arguments) -> bool {
     report(&tally)
 }
 
-/// Every kind of fault is told, so that one that never happens is seen.
+/// Prints every kind of fault, so that one that was never injected is seen.
 fn report(tally: &Tally) -> bool {
     println!("  runs                    {}", tally.runs);
     println!("  orders attempted        {}", tally.attempted);
@@ -144,7 +144,7 @@ fn report(tally: &Tally) -> bool {
 async fn stream_seeds(arguments: &Arguments) -> bool {
     let range = arguments.from..arguments.from + arguments.stream_seeds;
     println!(
-        "\nstreams, seeds {} to {}: four shards that split, batches again, late and twice at once, crashes, poison",
+        "\nstreams, seeds {} to {}: four shards that split; repeated, late and concurrent batches; crashes; poison",
         range.start,
         range.end.saturating_sub(1)
     );
@@ -168,7 +168,7 @@ async fn stream_seeds(arguments: &Arguments) -> bool {
 }
 
 async fn recovery() -> bool {
-    println!("\nwithout the stream, and around objects:");
+    println!("\nrecovery: a lost stream, and crashes around stored objects:");
     let mut all = true;
     for verdict in streams::recovery::all().await {
         all &= verdict.violations.is_empty() && verdict.bug_noticed;

@@ -1,11 +1,11 @@
-//! Planted bugs: what the product would do if it had been written with this mistake or that.
+//! Planted bugs: what the product would do if its code had one of these mistakes.
 
 use domain::Money;
 use payments::{Charge, PaymentToken};
 use serde_json::{Map, Value, json};
 
-/// A mistake the product could have been written with. Most are made on the wire, by changing what the product asks of
-/// the table; the rest in what it asks of the payment provider.
+/// A mistake that the product could have. Most are planted on the wire, by changing the product's requests to the
+/// table; the rest in its requests to the payment provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Bug {
     StockTakenWithoutCondition,
@@ -89,7 +89,9 @@ impl Bug {
             ),
             Bug::TtlOnAHold => ("ttl-on-a-hold", &["hold-can-expire-by-ttl"]),
             Bug::HoldReleasedOnDecline => ("hold-released-on-decline", &["given-up-without-asking"]),
-            Bug::HoldReleasedOnTimeout => ("hold-released-on-timeout", &["given-up-without-asking", "told-but-not-so"]),
+            Bug::HoldReleasedOnTimeout => {
+                ("hold-released-on-timeout", &["given-up-without-asking", "answer-contradicts-order"])
+            }
             Bug::EveryCancellationIsOutOfStock => {
                 ("every-cancellation-is-out-of-stock", &["false-out-of-stock", "refused-but-placed"])
             }
@@ -107,7 +109,9 @@ impl Bug {
             Bug::IdempotencyRecordBeforeTheOrder => {
                 ("idempotency-record-before-the-order", &["record-without-order", "refused-but-placed"])
             }
-            Bug::SignatureNotChecked => ("signature-not-checked", &["paid-is-not-confirmed", "told-but-not-so"]),
+            Bug::SignatureNotChecked => {
+                ("signature-not-checked", &["paid-is-not-confirmed", "answer-contradicts-order"])
+            }
             Bug::AmountOfTheEventNotChecked => ("amount-of-the-event-not-checked", &["paid-is-not-confirmed"]),
             Bug::ReleasedWithoutAsking => {
                 ("released-without-asking", &["given-up-without-asking", "kept-the-money", "paid-is-not-confirmed"])
@@ -129,28 +133,28 @@ impl Bug {
     }
 }
 
-/// A request that the bug sends of its own.
+/// An additional request that the bug sends.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Extra {
     pub operation: &'static str,
     pub body: Value,
-    /// The action of the transaction it stands for: if its condition fails, the transaction is not sent, and the
-    /// product is told that this action failed.
+    /// The action of the transaction that it replaces: if its condition fails, the transaction is not sent, and the
+    /// product gets the answer that this action failed.
     pub stands_for: Option<usize>,
 }
 
 /// What a bug did to a request.
 #[derive(Debug, Default, PartialEq)]
 pub struct Rewrite {
-    /// To be sent before it.
+    /// Requests to send before it.
     pub first: Vec<Extra>,
-    /// Actions taken out of the transaction, by their index in the product's own, ascending.
+    /// Actions removed from the transaction, by their index in the product's own, ascending.
     pub removed: Vec<usize>,
-    /// Whether there was anything to do.
+    /// Whether the request was changed.
     pub acted: bool,
 }
 
-/// Does a bug to a request of the product.
+/// Applies a bug to a request of the product.
 pub fn rewrite(bug: Bug, operation: &str, body: &mut Value) -> Rewrite {
     let before = body.clone();
     let mut rewrite = Rewrite::default();
@@ -216,7 +220,7 @@ pub fn rewrite(bug: Bug, operation: &str, body: &mut Value) -> Rewrite {
     rewrite
 }
 
-/// Does a bug to what the product is answered; `request` is what it asked. Says whether that made a difference.
+/// Applies a bug to the answer that the product gets for `request`. Returns whether that made a difference.
 pub fn rewrite_answer(bug: Bug, operation: &str, request: &Value, answer: &mut Value) -> bool {
     match bug {
         Bug::EveryCancellationIsOutOfStock if places_order(operation, request) => {
@@ -240,7 +244,7 @@ pub fn rewrite_answer(bug: Bug, operation: &str, request: &Value, answer: &mut V
     }
 }
 
-/// What is charged too early by [`Bug::ChargedBeforeCommit`]: the order that a request places.
+/// The charge that [`Bug::ChargedBeforeCommit`] makes too early, of the order that the request places.
 pub fn charge_of(operation: &str, body: &Value) -> Option<Charge> {
     let order = &placed_item(operation, body)?["Item"];
     let minor = order["total"]["N"].as_str()?.parse().ok()?;
@@ -251,7 +255,7 @@ pub fn charge_of(operation: &str, body: &Value) -> Option<Charge> {
     })
 }
 
-/// The reason of an action whose condition failed, with the item it failed on, as the table gives it.
+/// The reason of an action whose condition failed, with the item it failed on, as DynamoDB answers it.
 pub fn condition_failed(old: Option<Value>) -> Value {
     let mut reason = json!({"Code": "ConditionalCheckFailed", "Message": "The conditional request failed"});
     if let Some(old) = old {
@@ -284,7 +288,7 @@ fn is_new_password(write: &Value) -> bool {
     write["UpdateExpression"].as_str().is_some_and(|update| update.contains("passwordHash"))
 }
 
-/// One that is ended: what is opened has an item.
+/// An ended session: an opened one has an item.
 fn is_session(write: &Value) -> bool {
     let (pk, sk) = key(write);
     (pk.starts_with("SESSION#") || sk.starts_with("SESSION#")) && write.get("Item").is_none()
@@ -294,7 +298,7 @@ fn is_guest_account(write: &Value) -> bool {
     key(write).0.starts_with("USER#") && key(write).1 == "ACCOUNT"
 }
 
-/// The condition on which product it is goes; that there is one stays.
+/// Drops the condition on the product's identity, and keeps the one that it exists.
 fn return_to_whatever_is_there(write: &mut Value) {
     if write["UpdateExpression"].as_str().is_some_and(|update| update.starts_with("ADD available")) {
         drop_condition(write);
@@ -314,7 +318,7 @@ fn is_record_of_checkout(write: &Value) -> bool {
     is_record(write) && key(write).1 == "POST /orders"
 }
 
-/// An order that is put as a whole, new or moved on.
+/// A put of a whole order, new or changed.
 fn is_order(write: &Value) -> bool {
     key(write).0.starts_with("ORDER#") && key(write).1 == "STATUS" && write.get("Item").is_some()
 }
@@ -354,7 +358,7 @@ fn placed_item<'a>(operation: &str, body: &'a Value) -> Option<&'a Value> {
     (operation == "TransactWriteItems").then_some(put)
 }
 
-/// The condition goes, and with it the values that nothing else mentions: the table refuses values that are not used.
+/// Removes the condition and the values that only it uses, because DynamoDB refuses unused values.
 pub(crate) fn drop_condition(write: &mut Value) {
     let Some(write) = write.as_object_mut() else { return };
     write.remove("ConditionExpression");
@@ -374,7 +378,7 @@ fn mentions(expression: &str, name: &str) -> bool {
     expression.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, ':' | '#' | '_'))).any(|word| word == name)
 }
 
-/// Only where something is added: what an operator takes away is no restock.
+/// Only if units are added: an operator's withdrawal is no restock.
 fn set_instead_of_add(write: &mut Value) {
     let Some(value) = write["UpdateExpression"].as_str().and_then(|u| u.strip_prefix("ADD available ")) else { return };
     let value = value.to_owned();
@@ -393,7 +397,7 @@ fn expire_with_the_hold(put: &mut Value) {
     }
 }
 
-/// The line of the customer's list that the product writes once the order is there.
+/// The entry of the customer's list that the product writes after the order.
 fn list_entry(order: &Value) -> Option<Value> {
     let id = order["PK"]["S"].as_str()?.strip_prefix("ORDER#")?;
     let customer = order["customer"]["S"].as_str()?;
@@ -407,7 +411,7 @@ fn list_entry(order: &Value) -> Option<Value> {
     Some(Value::Object(entry))
 }
 
-/// Takes writes out of a transaction and says where they stood.
+/// Removes writes from a transaction; their indexes are added to `removed`.
 fn take_out(body: &mut Value, unwanted: fn(&Value) -> bool, removed: &mut Vec<usize>) -> Vec<Value> {
     let Some(actions) = body.get_mut("TransactItems").and_then(Value::as_array_mut) else { return Vec::new() };
     let (mut kept, mut taken) = (Vec::new(), Vec::new());

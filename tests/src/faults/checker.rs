@@ -1,9 +1,9 @@
-//! An independent judge of a run under injected faults.
+//! An independent checker of a run under injected faults.
 //!
-//! It shares no code with the shop: what it knows of items, answers and the lives of orders is written here a second
-//! time, on purpose, so that a mistake in the shop is not repeated by whoever looks for it. It is given what is left
-//! after the run and its healing, and says which rules that breaks. No rule may break in a correct run, whatever
-//! crashed, was lost or was asked again.
+//! It shares no code with the shop: what it knows of items, answers and the states of orders is written here a second
+//! time, so that a mistake in the shop is not repeated in its checker. It is given the evidence that is left after the
+//! run and its recovery, and returns the rules that the evidence breaks. A correct run breaks no rule, whatever
+//! crashed, was lost or was sent again.
 
 mod answers;
 mod history;
@@ -23,22 +23,22 @@ use serde_json::Value;
 
 use items::World;
 
-/// What is left after a run and its healing.
+/// The evidence that is left after a run and its recovery.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence {
     /// Every item of the table; numbers are JSON numbers.
     pub table: Vec<Value>,
     /// Every stream record in order, those of one transaction one after another.
     pub stream: Vec<Change>,
-    /// The payment provider's own book, in order.
+    /// The payment provider's own ledger, in order.
     pub ledger: Vec<Entry>,
     /// The disputes of the provider, as each ended.
     pub disputes: Vec<Dispute>,
     /// Every answer a client got, in order.
-    pub told: Vec<ShopAnswer>,
-    /// Requests whose outcome was not known, though nothing went wrong but that a peer had closed idle connections.
+    pub answers: Vec<ShopAnswer>,
+    /// Requests with an unknown outcome although the only fault was that a peer had closed idle connections.
     pub unavailable: Vec<String>,
-    /// Units of each product before the first record of the stream, or that the product was created with in it.
+    /// Units of each product before the first record of the stream, or with which it was created later.
     pub initial_stock: BTreeMap<String, i64>,
 }
 
@@ -51,7 +51,7 @@ pub struct Change {
     pub new: Option<Value>,
 }
 
-/// One line of the payment provider's book.
+/// One line of the payment provider's ledger.
 #[derive(Debug, Clone)]
 pub struct Entry {
     pub order: String,
@@ -63,7 +63,7 @@ pub struct Entry {
     pub by_hand: Option<String>,
 }
 
-/// What a customer's bank disputes.
+/// A payment that a customer's bank disputes.
 #[derive(Debug, Clone)]
 pub struct Dispute {
     pub order: String,
@@ -80,7 +80,7 @@ pub enum Attempt {
     Closed,
     /// With the number of the refund.
     Refunded(u32),
-    /// At the provider, by somebody.
+    /// By hand, at the provider.
     RefundedByHand,
     ByHandFailed,
 }
@@ -98,7 +98,7 @@ pub struct ShopAnswer {
     /// An order, or a problem.
     pub body: Value,
     pub replayed: bool,
-    /// Asked after the faults had stopped; then requests under one key are asked one after another.
+    /// Sent after the faults had stopped; then requests under one key are sent one after another.
     pub healing: bool,
     /// For `POST /orders`: units of each product in the cart it was asked to buy. A product whose units are not known
     /// for certain is left out.
@@ -124,7 +124,7 @@ pub struct Rule {
     pub proves: &'static str,
     /// What it protects.
     pub protects: &'static str,
-    /// What breaks it, in words.
+    /// Descriptions of what breaks it.
     broken: fn(&World<'_>) -> Vec<String>,
 }
 
@@ -145,47 +145,42 @@ const fn rule(
 
 /// Every rule. The details of each are at its function.
 pub const RULES: [Rule; 28] = [
-    rule("oversold", "S1", "at no moment are more units promised than there are", stock::oversold),
+    rule("oversold", "S1", "more units are never held or sold than there are", stock::oversold),
     rule("stock-does-not-add-up", "S1, S2", "in the end every unit is on sale or in an order", stock::does_not_add_up),
     rule(
         "false-out-of-stock",
         "S1, F2",
-        "nobody is refused units that were there all along",
+        "no one is refused units that were available throughout",
         stock::false_out_of_stock,
     ),
     rule("hold-can-expire-by-ttl", "S3", "TTL never takes a hold, an order or stock", stock::can_expire_by_ttl),
-    rule("charged-without-order", "C3", "the provider knows of no order that the shop lacks", money::without_order),
+    rule("charged-without-order", "C3", "the provider has no charge without an order", money::without_order),
     rule("charged-twice", "P2", "an order is charged once, and its own total", money::charged_twice),
-    rule("paid-is-not-confirmed", "P2, P3", "an order goes on if it was paid, and only then", money::not_confirmed),
-    rule("kept-the-money", "P2, P3", "what was taken for a cancelled order goes back", money::kept),
-    rule(
-        "refunded-too-much",
-        "P2",
-        "what goes back is what the order says, within what was taken",
-        money::refunds_differ,
-    ),
+    rule("paid-is-not-confirmed", "P2, P3", "an order is confirmed exactly if it was paid", money::not_confirmed),
+    rule("kept-the-money", "P2, P3", "what was paid for a cancelled order is refunded", money::kept),
+    rule("refunded-too-much", "P2", "refunds are those of the order, and no more than was paid", money::refunds_differ),
     rule("dispute-unknown", "P2", "the disputes of an order are those of the provider", money::disputes_differ),
-    rule("given-up-without-asking", "P1", "the provider has said no before an order is given up", money::not_asked),
-    rule("two-orders-for-one-key", "C1, C2", "one request, however often sent, is one order", answers::two_orders),
-    rule("answers-differ", "C1", "a repeated request gets the very first answer again", answers::differ),
-    rule("refused-but-placed", "C1", "nobody is refused what was placed for them", answers::refused_but_placed),
-    rule("told-but-not-so", "C1, C3", "what a client was told of an order is so", answers::not_so),
     rule(
-        "record-without-order",
-        "C1, C3",
-        "no request is remembered for an order that is not there",
-        records::no_order,
+        "given-up-without-asking",
+        "P1",
+        "an unpaid order is cancelled only after the provider closed it",
+        money::not_asked,
     ),
-    rule("order-without-record", "C1, C2", "no order is placed without remembering its request", records::no_record),
+    rule("two-orders-for-one-key", "C1, C2", "one request, however often sent, is one order", answers::two_orders),
+    rule("answers-differ", "C1", "a repeated request gets the first answer", answers::differ),
+    rule("refused-but-placed", "C1", "no request is refused whose order was placed", answers::refused_but_placed),
+    rule("answer-contradicts-order", "C1, C3", "what an answer says of an order is true", answers::not_so),
+    rule("record-without-order", "C1, C3", "no idempotency record names a missing order", records::no_order),
+    rule("order-without-record", "C1, C2", "no order is placed without an idempotency record", records::no_record),
     rule("stuck", "C3", "nothing waits for ever", orders::stuck),
-    rule("order-vanished", "C3", "an order that was there stays", orders::vanished),
+    rule("order-vanished", "C3", "no order is ever deleted", orders::vanished),
     rule("totals-wrong", "C6", "an order costs what its lines cost", orders::totals_wrong),
     rule("cart-sold-twice", "K1", "a cart is bought once at each of its versions", orders::cart_sold_twice),
-    rule("history-broken", "P4", "an order stands where its history led it, step by step", history::broken),
-    rule("order-outside-its-list", "T1, T2", "lists and lines catch up with every order", lists::outside),
-    rule("phantom-projection", "T1, T2", "no list and no line shows what no order says", lists::phantom),
-    rule("order-orphaned", "K2", "every order is somebody's who can come back", orders::orphaned),
-    rule("cart-not-given-back", "K1", "what was never paid is in the cart again", orders::cart_kept),
+    rule("history-broken", "P4", "the state of an order follows from its history", history::broken),
+    rule("order-outside-its-list", "T1, T2", "lists and line items have every order", lists::outside),
+    rule("phantom-projection", "T1, T2", "lists and line items show nothing that no order has", lists::phantom),
+    rule("order-orphaned", "K2", "every order can be opened by its customer", orders::orphaned),
+    rule("cart-not-given-back", "K1", "the lines of an unpaid order are in the cart again", orders::cart_kept),
     rule(
         "session-outlives-its-password",
         "N2",
@@ -195,7 +190,7 @@ pub const RULES: [Rule; 28] = [
     rule("unavailable-after-a-pause", "R1", "the first request after a pause is answered", answers::unavailable),
 ];
 
-/// What the evidence contradicts, rule by rule; nothing after a correct run.
+/// The rules that the evidence breaks; none after a correct run.
 pub fn check(evidence: &Evidence) -> Vec<Violation> {
     let world = World::of(evidence);
     let broken = |rule: &Rule| {

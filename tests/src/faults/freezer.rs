@@ -1,4 +1,4 @@
-//! What Lambda does to an environment between invocations.
+//! Freezes an environment between invocations, as Lambda does.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,8 +9,8 @@ use jiff::SignedDuration;
 /// A peer closes connections that were idle for longer.
 const PEER_MAX_IDLE: SignedDuration = SignedDuration::from_secs(5);
 
-/// Counts how often an environment was thawed after a pause that was long enough for its connections to be closed. Cheap
-/// to clone; clones are of the same environment.
+/// Counts how often an environment was thawed after a pause that was long enough for its connections to be closed.
+/// Cheap to clone; clones are of the same environment.
 #[derive(Debug, Clone)]
 pub struct Freezer {
     clock: Clock,
@@ -24,7 +24,7 @@ struct State {
     thaws: usize,
 }
 
-/// An invocation that runs.
+/// A running invocation.
 #[derive(Debug)]
 pub struct Invocation(Freezer);
 

@@ -1,4 +1,4 @@
-//! What goes wrong between the shop and its payment provider.
+//! Faults between the shop and its payment provider.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -18,26 +18,26 @@ use super::{
     plan::{Fault, Plan},
 };
 
-/// What [`LocalPayments`] signs with unless it is told otherwise.
+/// The secret that [`LocalPayments`] signs with by default.
 const SECRET: &str = "whsec_local";
 
-/// The local provider behind a network: a plan says which question or answer gets lost. A planted bug of the product's
-/// dealings with its provider is done here.
+/// The local provider behind a faulty network: a plan says which request or answer is lost. Bugs in the product's use
+/// of its provider are planted here, too.
 pub struct FaultyPayments {
     inner: Arc<LocalPayments>,
     plan: Plan,
     bug: Option<Bug>,
-    /// What the provider took by [`Bug::ChargeUnderAFreshKey`]; its own ledger knows one charge of each order.
+    /// Charges of [`Bug::ChargeUnderAFreshKey`]: the provider's own ledger has one for each order.
     extra: Mutex<Vec<Entry>>,
-    /// What orders cost, as far as this provider was told.
+    /// Totals of the orders that this provider was asked about.
     totals: Totals,
-    /// Orders given up by [`Bug::HoldReleasedOnTimeout`] or [`Bug::HoldReleasedOnDecline`].
+    /// Orders cancelled by [`Bug::HoldReleasedOnTimeout`] or [`Bug::HoldReleasedOnDecline`].
     released: Mutex<HashSet<OrderId>>,
     /// Refunds by hand that [`Bug::RefundByHandPaidAgain`] is to pay once more.
     again: Mutex<Vec<RefundByHand>>,
 }
 
-/// What orders cost, as far as providers of one shop were told. Cheap to clone; clones are the same memory.
+/// Totals of orders that the providers of one shop were asked about. Cheap to clone; clones share the same map.
 #[derive(Debug, Clone, Default)]
 pub struct Totals(Arc<Mutex<HashMap<OrderId, Money>>>);
 
@@ -54,13 +54,13 @@ impl FaultyPayments {
         }
     }
 
-    /// With what the providers of other environments were told.
+    /// Shares the totals with the providers of other environments.
     pub fn knowing(mut self, totals: Totals) -> Self {
         self.totals = totals;
         self
     }
 
-    /// What was taken besides the inner ledger: to be added to it before it is judged.
+    /// Charges that are not in the inner ledger, to be added to it before it is checked.
     pub fn extra_entries(&self) -> Vec<Entry> {
         lock(&self.extra).clone()
     }
@@ -91,7 +91,7 @@ impl FaultyPayments {
         outcome.map(|_| ChargeOutcome::Captured { reference })
     }
 
-    /// A number that no refund of the order had: counted in the ledger, which all environments share.
+    /// The refund under a number that no refund of the order had: counted in the ledger, which all environments share.
     fn fresh(&self, refund: &RefundCharge) -> RefundCharge {
         let order = refund.order.to_string();
         let before = |entry: &&Entry| entry.order == order && matches!(entry.attempt, Attempt::Refunded(_));
@@ -100,7 +100,7 @@ impl FaultyPayments {
         RefundCharge { number: 1_001 + u32::try_from(count).unwrap_or_default(), ..refund.clone() }
     }
 
-    /// What an order costs: as this provider was asked for it, or as it stands in the ledger.
+    /// An order's total, from a request to this provider or from the ledger.
     fn total(&self, order: OrderId) -> Option<Money> {
         if let Some(total) = lock(&self.totals.0).get(&order) {
             return Some(*total);
@@ -123,12 +123,12 @@ impl FaultyPayments {
         event
     }
 
-    /// A refund made by hand is taken for one that the shop owes.
+    /// Pays refunds that were made by hand, as if the shop owed them.
     async fn pay_again(&self, order: OrderId, reference: &str) {
         let again: Vec<_> = lock(&self.again).drain(..).collect();
         for made in again {
             let refund = RefundCharge { order, number: 0, reference: reference.to_owned(), amount: made.amount };
-            // The provider pays nothing that is not left.
+            // The provider refuses more than is left.
             if self.inner.refund(&self.fresh(&refund)).await != Ok(RefundOutcome::Paid) {
                 lock(&self.again).push(made);
             }
@@ -136,7 +136,7 @@ impl FaultyPayments {
     }
 }
 
-/// What is done at the provider by hand, past the shop.
+/// Whether an event is about a refund by hand.
 fn is_by_hand(event: &PaymentEvent) -> bool {
     matches!(event.kind, PaymentEventKind::RefundedByHand(_) | PaymentEventKind::Refunded)
 }
@@ -181,7 +181,7 @@ impl PaymentProvider for FaultyPayments {
     fn close(&self, order: OrderId, amount: Money) -> Answer<'_, CloseOutcome> {
         Box::pin(async move {
             lock(&self.totals.0).insert(order, amount);
-            // Whoever takes a lost answer, or a refusal, for the end of it does not ask afterwards.
+            // With these bugs the product takes a lost answer or a decline for final, and does not close.
             if lock(&self.released).remove(&order) {
                 return Ok(CloseOutcome::Closed);
             }
@@ -195,7 +195,7 @@ impl PaymentProvider for FaultyPayments {
 
     fn refund<'a>(&'a self, refund: &'a RefundCharge) -> Answer<'a, RefundOutcome> {
         Box::pin(async move {
-            // The number is made up when the refund is carried out, as one that is not derived from the order would be.
+            // The number is chosen when the refund is sent, like one that is not derived from the order.
             let ask = async {
                 match self.has(Bug::RefundUnderAFreshKey) {
                     true => self.inner.refund(&self.fresh(refund)).await,
@@ -232,8 +232,8 @@ impl PaymentProvider for FaultyPayments {
     }
 
     fn event(&self, signature: &str, body: &[u8], now: Timestamp) -> Result<Option<PaymentEvent>, EventRefused> {
-        let heard = self.inner.event(signature, body, now);
-        match heard {
+        let parsed = self.inner.event(signature, body, now);
+        match parsed {
             Err(EventRefused::Forged | EventRefused::Stale) if self.has(Bug::SignatureNotChecked) => {
                 self.plan.bug_acted();
                 self.inner.event(&Secrets::new([SECRET]).sign(body, now), body, now)
@@ -253,7 +253,7 @@ impl PaymentProvider for FaultyPayments {
                 Ok(Some(event))
             }
             Ok(Some(event)) if self.has(Bug::AmountOfTheEventNotChecked) => Ok(Some(self.with_the_right_amount(event))),
-            heard => heard,
+            parsed => parsed,
         }
     }
 }
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_question_or_an_answer_is_lost_as_planned() {
+    async fn a_request_or_an_answer_is_lost_as_planned() {
         for (fault, taken) in [
             (Fault::DropBefore, 0),
             (Fault::ServerErrorBefore, 0),
@@ -317,9 +317,9 @@ mod tests {
         provider.close(charge("tok_visa").order, usd(899)).await.unwrap();
         provider.refund(&refund(899)).await.unwrap();
         let (body, signature) = ledger.sends(&captured(899), NOW);
-        let heard = provider.event(&signature, body.as_bytes(), NOW);
+        let parsed = provider.event(&signature, body.as_bytes(), NOW);
 
-        assert_eq!(heard, Ok(Some(captured(899))));
+        assert_eq!(parsed, Ok(Some(captured(899))));
         assert_eq!(plan.log().into_iter().map(|call| call.what).collect::<Vec<_>>(), ["charge", "close", "refund"]);
         assert_eq!(plan.bug_actions(), 0);
     }
@@ -366,7 +366,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_lost_answer_is_taken_for_a_no_and_nobody_is_asked() {
+    async fn a_lost_answer_is_taken_for_a_decline_and_the_provider_is_not_asked() {
         let (ledger, provider) = with(Plan::at(0, Fault::LoseAnswer), Some(Bug::HoldReleasedOnTimeout));
         assert_eq!(provider.charge(&charge("tok_visa")).await, Ok(ChargeOutcome::Declined));
         assert_eq!(ledger.entries().len(), 1);
@@ -379,7 +379,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_forged_or_old_event_is_believed_only_with_the_bug() {
+    async fn a_forged_or_old_event_is_accepted_only_with_the_bug() {
         let (ledger, faithful) = with(Plan::none(), None);
         let gullible = FaultyPayments::new(ledger.clone(), Plan::none(), Some(Bug::SignatureNotChecked));
         let (body, signature) = ledger.sends(&captured(899), NOW);
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_event_of_another_amount_passes_for_the_orders_own_only_with_the_bug() {
+    async fn an_event_with_another_amount_is_accepted_only_with_the_bug() {
         let (ledger, other_environment) = with(Plan::none(), None);
         let gullible = FaultyPayments::new(ledger.clone(), Plan::none(), Some(Bug::AmountOfTheEventNotChecked));
         let (body, signature) = ledger.sends(&captured(1), NOW);

@@ -1,4 +1,4 @@
-//! What goes wrong when.
+//! Which fault happens when.
 
 use std::{
     collections::BTreeMap,
@@ -12,22 +12,23 @@ use std::{
 
 use tokio::sync::watch;
 
-/// What can happen to one call that leaves the environment.
+/// What can go wrong with one call that leaves the environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
-    /// It never arrives, and the caller hears of a timeout or a broken connection.
+    /// The call never arrives, and the caller gets a timeout or a broken connection.
     DropBefore,
-    /// It is carried out, and the caller hears of a timeout or a broken connection.
+    /// The call is carried out, and the caller gets a timeout or a broken connection.
     LoseAnswer,
     /// HTTP 500, and nothing was done.
     ServerErrorBefore,
     /// It is carried out, then HTTP 500.
     ServerErrorAfter,
-    /// Refused for going too fast.
+    /// Refused because there are too many requests.
     Throttle,
-    /// Refused for others being at the same items: for a transaction, some reasons are a conflict and the rest `None`.
+    /// Refused because of other writes to the same items: in a transaction, some reasons are a conflict, the rest
+    /// `None`.
     Conflict,
-    /// A transaction of the same token is under way, says the table.
+    /// The table answers that a transaction with the same token is in progress.
     InProgress,
     /// A read that is not consistent gets an older answer.
     Stale,
@@ -35,14 +36,14 @@ pub enum Fault {
     Doubled,
     /// Only a part of a batch is done.
     Unprocessed,
-    /// Others overtake it.
+    /// Delayed, so that other calls overtake it.
     Delay,
     /// The environment dies before it is sent.
     CrashBefore,
     /// The environment dies after it was carried out.
     CrashAfter,
-    /// Its connection was idle for a while, and the peer had closed it: nothing was done. Never drawn, but the fate of
-    /// every first call after a pause that uses an old connection.
+    /// The peer had closed the idle connection: nothing was done. It is never drawn, but happens to every first call
+    /// after a pause that uses an old connection.
     IdleClosed,
 }
 
@@ -63,7 +64,7 @@ impl Fault {
         Fault::CrashAfter,
     ];
 
-    /// What can happen to any call, whoever is called.
+    /// Faults that a call can have whatever it calls.
     pub const OF_ANY_CALL: &[Fault] = &[
         Fault::DropBefore,
         Fault::LoseAnswer,
@@ -97,8 +98,8 @@ impl Fault {
 /// How long [`Fault::Delay`] holds a call back: many times what the local engine takes to answer.
 const DELAY: Duration = Duration::from_millis(20);
 
-/// What goes wrong when, for everything that leaves one environment: SDK calls and payments are counted together, from
-/// 0. Cheap to clone; clones are the same plan.
+/// Which fault happens when, for all calls of one environment: SDK calls and payments are counted together, from 0.
+/// Cheap to clone; clones are the same plan.
 #[derive(Debug, Clone)]
 pub struct Plan(Arc<Shared>);
 
@@ -128,7 +129,7 @@ pub struct Call {
     pub fault: Option<Fault>,
 }
 
-/// What a plan has in store for one call.
+/// The decision of a plan about one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Turn {
     pub number: usize,
@@ -141,18 +142,18 @@ impl Plan {
         Self::of(Schedule::Never)
     }
 
-    /// The `k`-th call suffers a fault, if it is one that such a call can suffer.
+    /// The `k`-th call has this fault, if such a call can have it.
     pub fn at(k: usize, fault: Fault) -> Self {
         Self::of(Schedule::At(k, fault))
     }
 
-    /// Every call of this name suffers a fault, if it is one that such a call can suffer.
+    /// Every call of this name has this fault, if such a call can have it.
     pub fn on(what: &'static str, fault: Fault) -> Self {
         Self::of(Schedule::On(what, fault))
     }
 
-    /// Each call suffers one of the faults it can, with a probability of `rate`. The same seed has the same in store
-    /// for the same calls in the same order.
+    /// Each call has one of the faults that it can have, with a probability of `rate`. The same seed gives the same
+    /// faults for the same calls in the same order.
     pub fn seeded(seed: u64, rate: f64) -> Self {
         Self::of(Schedule::Seeded { seed, rate })
     }
@@ -167,7 +168,7 @@ impl Plan {
         }))
     }
 
-    /// Nothing goes wrong any more. A crash that happened stays one.
+    /// No more faults happen. An environment that has crashed stays crashed.
     pub fn stop(&self) {
         self.0.stopped.store(true, Ordering::SeqCst);
     }
@@ -191,7 +192,7 @@ impl Plan {
         injected
     }
 
-    /// How many calls went wrong otherwise than by an idle connection.
+    /// How many calls had a fault other than an idle connection.
     pub fn suffered(&self) -> usize {
         self.calls_made().iter().filter(|call| call.fault.is_some_and(|f| f != Fault::IdleClosed)).count()
     }
@@ -200,14 +201,14 @@ impl Plan {
         *self.0.crashed.borrow()
     }
 
-    /// Resolves once a crash was hit. Whoever runs the environment then drops all that runs in it.
+    /// Resolves when a crash has happened. The caller then drops everything that runs in the environment.
     pub async fn crashed(&self) {
         // The sender is in `self`, so that waiting cannot fail.
         let _ = self.0.crashed.subscribe().wait_for(|crashed| *crashed).await;
     }
 
-    /// Makes a turn of the next call. `possible` is what such a call can suffer; nothing else is drawn or counted. A
-    /// crashed environment makes no calls, so that this never returns there.
+    /// Decides on the next call. `possible` are the faults that such a call can have; no others are drawn or counted.
+    /// It never returns in a crashed environment, which makes no calls.
     pub async fn call(&self, what: &str, possible: &[Fault]) -> Turn {
         if self.is_crashed() {
             pending::<()>().await;
@@ -239,7 +240,7 @@ impl Plan {
             Schedule::At(k, fault) => (k == number && possible.contains(&fault)).then_some(fault),
             Schedule::On(name, fault) => (name == what && possible.contains(&fault)).then_some(fault),
             Schedule::Seeded { seed, rate } => {
-                // Of the call's number alone, so that one more call does not shift what the others suffer.
+                // Drawn from the call's number alone, so that one more call does not change the faults of the others.
                 let draw = mix(mix(seed).wrapping_add(number as u64));
                 let unlucky = unit(draw) < rate && !possible.is_empty();
                 unlucky.then(|| possible[(mix(draw) % possible.len() as u64) as usize])
@@ -247,7 +248,8 @@ impl Plan {
         }
     }
 
-    /// Makes a call suffer what its turn says, if it is of [`Fault::OF_ANY_CALL`]; any other is the caller's to do.
+    /// Makes a call with the fault of its turn, if that is one of [`Fault::OF_ANY_CALL`]; others are left to the
+    /// caller.
     pub async fn carry<T, E>(
         &self,
         turn: Turn,
@@ -279,7 +281,7 @@ impl Plan {
         }
     }
 
-    /// The environment dies: the call that did it, and every later one, waits until it is dropped.
+    /// The environment dies: this call and every later one wait until they are dropped.
     async fn crash<T>(&self) -> T {
         self.0.crashed.send_replace(true);
         pending().await
@@ -343,7 +345,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_seed_has_the_same_in_store_every_time_and_another_seed_something_else() {
+    async fn a_seed_gives_the_same_faults_every_time_and_another_seed_gives_others() {
         let (one, again, other) = (Plan::seeded(7, 0.3), Plan::seeded(7, 0.3), Plan::seeded(8, 0.3));
 
         let drawn = faults(&one, 1_000).await;
@@ -357,7 +359,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_suffers_only_what_makes_sense_for_it() {
+    async fn a_call_has_only_faults_that_are_possible_for_it() {
         let plan = Plan::seeded(7, 1.0);
 
         for _ in 0..100 {
@@ -409,7 +411,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_crash_is_told_and_nothing_leaves_the_environment_afterwards() {
+    async fn a_crash_is_reported_and_no_call_leaves_the_environment_afterwards() {
         for fault in [Fault::CrashBefore, Fault::CrashAfter] {
             let plan = Plan::at(0, fault);
             let mut sent = false;

@@ -1,4 +1,4 @@
-//! Runs under faults: seeded ones of a whole shop, and every crash of every step enumerated.
+//! Runs under faults: random ones of a whole shop, from seeds, and enumerated ones with every fault of every call.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -17,7 +17,7 @@ use super::{
     world::{CANCEL, DELIVER, Environment, PLACE, REFUND, SHIP, ShopRequest, Shopper, World},
 };
 
-/// What one run, or many, came to.
+/// The result of one run or of many.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
     pub runs: usize,
@@ -29,7 +29,7 @@ pub struct Tally {
     pub unknown_then_settled: usize,
     pub refunded: usize,
     pub injected: BTreeMap<Fault, usize>,
-    /// With the run each was found in.
+    /// With the run in which each was found.
     pub violations: Vec<(String, Violation)>,
     pub bug_actions: usize,
 }
@@ -118,7 +118,7 @@ impl<'a> Lambda<'a> {
 const SHOPPERS: u64 = 4;
 const RATE: f64 = 0.08;
 
-/// One shop, a few customers at once, everything going wrong at times; then healing, and judgement.
+/// One shop with a few customers at once and random faults; then it recovers and is checked.
 pub async fn seeded(engine: &Engine, seed: u64, bug: Option<Bug>) -> Tally {
     let name = format!("seed-{seed}-{}", bug.map_or("none", Bug::name));
     let world = engine.world(&name, bug).await;
@@ -127,7 +127,7 @@ pub async fn seeded(engine: &Engine, seed: u64, bug: Option<Bug>) -> Tally {
         world.product(id, price, 2 + i64::try_from(dice.roll(5)).expect("a few")).await;
     }
 
-    // To hash passwords takes longer than all the rest: not every shop has accounts.
+    // Hashing passwords takes longer than all the rest, so that not every shop has accounts.
     let accounts = dice.chance(35);
     if accounts {
         world.customer("bob", BOB).await;
@@ -141,15 +141,15 @@ pub async fn seeded(engine: &Engine, seed: u64, bug: Option<Bug>) -> Tally {
         password_change(&world, mix(seed ^ 0x9A55), accounts),
     );
     world.heal(dice.chance(50)).await;
-    judge(&world, &name).await
+    verify(&world, &name).await
 }
 
 const BOB: &str = "bob@example.com";
 
-/// Two loads of one new product at once, and again: somebody's retry, or another file.
+/// Two concurrent imports of one new product, and again: a retry, or another file.
 async fn loader(world: &World, seed: u64) {
     let (mut one, mut other) = (Lambda::new(world, seed, RATE).await, Lambda::new(world, mix(seed), RATE).await);
-    // The second time with other numbers, of which those count that find the product unfinished.
+    // The second time with another stock, which counts if the product is still unfinished.
     for stock in [3, 5] {
         let (one, other) = (one.alive().await, other.alive().await);
         tokio::join!(world.load(one, "jar", 300, stock), world.load(other, "jar", 300, stock));
@@ -157,7 +157,7 @@ async fn loader(world: &World, seed: u64) {
     }
 }
 
-/// A customer with several sessions changes the password, and tries again where no answer came.
+/// A customer with several sessions changes the password, and retries if no answer came.
 async fn password_change(world: &World, seed: u64, accounts: bool) {
     if !accounts {
         return;
@@ -173,8 +173,8 @@ async fn password_change(world: &World, seed: u64, accounts: bool) {
     }
 }
 
-/// Fills the cart and checks out, again and again, as people with bad networks do. A guest with an account may log in to
-/// it between two purchases.
+/// Fills the cart and checks out repeatedly, like a client with a bad network. A guest with an account may log in to it
+/// between two purchases.
 async fn shopper(world: &World, seed: u64, number: u64, account: bool) {
     let mut who = world.shopper(&format!("shopper-{number}")).await;
     let mut dice = Dice(seed);
@@ -196,8 +196,8 @@ async fn shopper(world: &World, seed: u64, number: u64, account: bool) {
             tokio::join!(one, world.send(&other.environment, &twice, false));
         }
         for _ in 0..1 + dice.roll(3) {
-            let told = world.send(lambda.alive().await, &asked, false).await;
-            if told.is_some_and(|t| matches!(t.status, 201 | 402)) && dice.chance(70) {
+            let answer = world.send(lambda.alive().await, &asked, false).await;
+            if answer.is_some_and(|t| matches!(t.status, 201 | 402)) && dice.chance(70) {
                 break;
             }
             if dice.chance(40) {
@@ -210,7 +210,7 @@ async fn shopper(world: &World, seed: u64, number: u64, account: bool) {
         }
         if dice.chance(30) {
             let placed =
-                world.told().into_iter().rfind(|t| t.who == who.uid.to_string() && t.body["orderId"].is_string());
+                world.answers().into_iter().rfind(|t| t.who == who.uid.to_string() && t.body["orderId"].is_string());
             if let Some(order) = placed.and_then(|t| t.body["orderId"].as_str().map(str::to_owned)) {
                 let asked = world.about(&who, CANCEL, &order, Value::Null);
                 for _ in 0..1 + dice.roll(2) {
@@ -221,7 +221,7 @@ async fn shopper(world: &World, seed: u64, number: u64, account: bool) {
     }
 }
 
-/// Ships, delivers and refunds whatever it hears of.
+/// Ships, delivers and refunds orders that are known.
 async fn staff(world: &World, seed: u64) {
     let mut dice = Dice(seed);
     let mut lambda = Lambda::new(world, seed, RATE).await;
@@ -252,7 +252,7 @@ async fn staff(world: &World, seed: u64) {
     }
 }
 
-/// Events early, late, twice and forged; sweeps that overlap; and time that jumps.
+/// Events early, late, twice and forged; overlapping sweeps; and a clock that jumps.
 async fn provider_and_time(world: &World, seed: u64) {
     let mut dice = Dice(seed);
     let (mut lambda, mut other) = (Lambda::new(world, seed, RATE).await, Lambda::new(world, mix(seed), RATE).await);
@@ -300,7 +300,7 @@ async fn provider_and_time(world: &World, seed: u64) {
     }
 }
 
-/// What happens at the provider itself: in its dashboard, or by the customer's bank. Its events come later.
+/// What is done at the provider itself: in its dashboard, or by the customer's bank. Its events are sent later.
 fn by_hand(world: &World, dice: &mut Dice) {
     let payments = world.payments.entries();
     if payments.is_empty() {
@@ -315,17 +315,17 @@ fn by_hand(world: &World, dice: &mut Dice) {
     }
 }
 
-/// Somebody claims that an open order was paid, or pays less than it costs.
+/// A forged event says that an open order was paid, or a signed one that less was paid than it costs.
 async fn claim(world: &World, dice: &mut Dice, environment: &Environment) {
     let paid = world.payments.entries();
-    let open = world.told().into_iter().filter(|t| t.status == 202 && t.route == PLACE);
+    let open = world.answers().into_iter().filter(|t| t.status == 202 && t.route == PLACE);
     let unpaid: Vec<_> = open.filter(|t| paid.iter().all(|entry| t.body["orderId"] != entry.order.as_str())).collect();
     if unpaid.is_empty() {
         return;
     }
-    let told = dice.pick(&unpaid);
-    let order = told.body["orderId"].as_str().expect("an order's id");
-    let total = told.body["total"]["amount"].as_i64().expect("an order's total");
+    let answer = dice.pick(&unpaid);
+    let order = answer.body["orderId"].as_str().expect("an order's id");
+    let total = answer.body["total"]["amount"].as_i64().expect("an order's total");
     let captured = |cents| {
         let amount = Money::amount(cents, Currency::USD);
         world.event(order, PaymentEventKind::Captured { reference: "local_by_nobody".to_owned(), amount })
@@ -336,7 +336,7 @@ async fn claim(world: &World, dice: &mut Dice, environment: &Environment) {
     };
 }
 
-async fn judge(world: &World, name: &str) -> Tally {
+async fn verify(world: &World, name: &str) -> Tally {
     let evidence = world.evidence().await;
     let orders = evidence.table.iter().filter(|item| item["SK"] == "STATUS");
     let happened =
@@ -356,7 +356,7 @@ async fn judge(world: &World, name: &str) -> Tally {
     }
 }
 
-/// Runs seeds, some at a time, and says after each how far it is.
+/// Runs seeds, `at_once` at a time, and calls `progress` after each with the number of runs so far.
 pub async fn seeds(range: std::ops::Range<u64>, bug: Option<Bug>, at_once: usize, progress: impl Fn(usize)) -> Tally {
     let mut tally = Tally::default();
     let all: Vec<u64> = range.collect();
@@ -372,7 +372,7 @@ pub async fn seeds(range: std::ops::Range<u64>, bug: Option<Bug>, at_once: usize
     tally
 }
 
-/// Something a shop does, of which each call is made to fail in turn.
+/// A flow of the shop, of which each call is made to fail in turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
     CheckoutPays,
@@ -403,7 +403,7 @@ impl Flow {
         Flow::SweepOfAGuestsOrderAfterLogin,
     ];
 
-    /// Sets the scene, healthy, and then does the one thing in an environment of which the plan is given.
+    /// Prepares the shop without faults, and then runs the flow in an environment with this plan.
     async fn play(self, world: &World, plan: Plan) {
         world.product("mug", 899, 5).await;
         world.product("pan", 4_600, 5).await;
@@ -474,32 +474,32 @@ async fn buy(world: &World, environment: &Environment, who: &Shopper, token: &st
 
 async fn bought(world: &World, healthy: &Environment, who: &Shopper, token: &str) -> String {
     let asked = world.checkout(who, token);
-    let told = world.send(healthy, &asked, false).await.expect("nothing happens to a healthy environment");
-    told.body["orderId"].as_str().expect("an order").to_owned()
+    let answer = world.send(healthy, &asked, false).await.expect("a healthy environment answers");
+    answer.body["orderId"].as_str().expect("an order").to_owned()
 }
 
 async fn ask(world: &World, environment: &Environment, asked: ShopRequest) {
     world.send(environment, &asked, false).await;
 }
 
-/// What every call of a flow was made to suffer.
+/// The result of making each call of a flow fail.
 #[derive(Debug, Clone, Copy)]
 pub struct Enumerated {
     pub flow: Flow,
-    /// SDK and provider calls of the flow when nothing happens to it.
+    /// SDK and provider calls of the flow without faults.
     pub calls: usize,
-    /// Runs in which a call suffered something, of every kind.
+    /// Runs in which a fault happened.
     pub runs: usize,
 }
 
-/// Makes each call of a flow suffer each fault it can, one a run, and judges what is left after healing: once with the
-/// sweeper alone, and once with clients asking again first.
+/// Gives each call of a flow each fault that it can have, one in each run, and checks the result after recovery: once
+/// by the sweeper alone, and once with clients that retry first.
 pub async fn enumerate(engine: &Engine, flow: Flow, tally: &mut Tally) -> Enumerated {
     let plan = Plan::none();
     let world = engine.world(&format!("{flow:?}-undisturbed"), None).await;
     flow.play(&world, plan.clone()).await;
     world.heal(true).await;
-    tally.add(judge(&world, &format!("{flow:?} undisturbed")).await);
+    tally.add(verify(&world, &format!("{flow:?} undisturbed")).await);
     let calls = plan.calls();
 
     let cases = (0..calls).flat_map(|k| Fault::ALL.iter().flat_map(move |f| [(k, *f, true), (k, *f, false)]));
@@ -513,7 +513,7 @@ pub async fn enumerate(engine: &Engine, flow: Flow, tally: &mut Tally) -> Enumer
                 return None;
             }
             world.heal(clients_ask_first).await;
-            Some(judge(&world, &name).await)
+            Some(verify(&world, &name).await)
         })
         // They wait most of their time: for backoff, and for an answer that does not come.
         .buffer_unordered(16);

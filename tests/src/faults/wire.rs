@@ -1,4 +1,4 @@
-//! What goes wrong between the SDK and the table, below the SDK's own retries and timeouts.
+//! Faults between the SDK and the table, below the SDK's own retries and timeouts.
 
 use std::{
     collections::HashMap,
@@ -31,20 +31,20 @@ use super::{
 const TARGET: &str = "x-amz-target";
 const VERSION: &str = "DynamoDB_20120810.";
 
-/// The HTTP client under the SDK, where things go wrong: each attempt of the SDK is one call of the plan. A planted bug
-/// changes what is sent and what is answered.
+/// The HTTP client under the SDK, which injects the faults: each attempt of the SDK is one call of the plan. A planted
+/// bug changes requests and answers.
 #[derive(Debug, Clone)]
 pub struct FaultyHttp {
     inner: SharedHttpClient,
     wire: Wire,
 }
 
-/// A pool of connections. Those that were open when the environment was frozen are closed after its thaw, and the caller
-/// learns of it only by the next request.
+/// A pool of connections. Those that were open when the environment was frozen are closed after its thaw, which the
+/// caller notices only at the next request.
 #[derive(Debug, Clone)]
 struct Connections {
     freezer: Freezer,
-    /// The thaw after which the pool was used last.
+    /// How many thaws there had been when the pool was last used.
     used: Arc<Mutex<Option<usize>>>,
 }
 
@@ -62,7 +62,7 @@ impl FaultyHttp {
         Self { inner, wire: Wire { plan, earlier: EarlierAnswers::default(), planted: None, connections: None } }
     }
 
-    /// With a bug, if there is one. The provider is whom [`Bug::ChargedBeforeCommit`] charges.
+    /// With a bug, if there is one. [`Bug::ChargedBeforeCommit`] charges this provider.
     pub fn with_bug(mut self, bug: Option<Bug>, provider: Arc<LocalPayments>) -> Self {
         self.wire.planted = bug.map(|bug| (bug, provider));
         self
@@ -74,7 +74,7 @@ impl FaultyHttp {
         self
     }
 
-    /// With the answers that others got before: a stale read is the table's, not the environment's.
+    /// With the answers that other environments got earlier: a stale read may repeat those as well.
     pub fn remembering(mut self, earlier: EarlierAnswers) -> Self {
         self.wire.earlier = earlier;
         self
@@ -88,7 +88,7 @@ impl FaultyHttp {
 impl HttpClient for FaultyHttp {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
         let inner = self.inner.http_connector(settings, components);
-        // At the moment at which the connection is chosen: time may jump before the request is sent.
+        // Decided when the connection is chosen: time may jump before the request is sent.
         let closed = self.wire.connections.as_ref().is_some_and(Connections::are_closed);
         SharedHttpConnector::new(FaultyConnector { inner, wire: self.wire.clone(), closed })
     }
@@ -134,8 +134,7 @@ impl HttpConnector for FaultyConnector {
     }
 }
 
-/// What reads were answered that may be answered so again, though things have changed. Cheap to clone; clones are the
-/// same memory.
+/// Earlier answers of reads, which a stale read may repeat. Cheap to clone; clones share the same map.
 #[derive(Debug, Clone, Default)]
 pub struct EarlierAnswers(Arc<Mutex<HashMap<String, Vec<Value>>>>);
 
@@ -172,7 +171,7 @@ impl EarlierAnswers {
     }
 }
 
-/// A request to DynamoDB, and whom to send it to.
+/// A request to DynamoDB, and the connector that sends it.
 struct Request {
     inner: SharedHttpConnector,
     http: HttpRequest,
@@ -186,7 +185,7 @@ impl Request {
         Self { inner, http, operation, body }
     }
 
-    /// The same for the same question: objects are written in the order of their keys.
+    /// Equal for equal requests: objects are written in the order of their keys.
     fn text(&self) -> String {
         format!("{} {}", self.operation, self.body)
     }
@@ -207,7 +206,7 @@ impl Request {
     async fn send(&self, operation: &str, body: &Value) -> Result<Answer, ConnectorError> {
         let mut http = self.http.try_clone().ok_or_else(|| ConnectorError::user("the body is a stream".into()))?;
         let text = body.to_string();
-        // The signature is not right any more where the body was changed; no local engine looks at it.
+        // If the body was changed, the signature is wrong; no local engine checks it.
         http.headers_mut().insert("content-length", text.len().to_string());
         http.headers_mut().insert(TARGET, format!("{VERSION}{operation}"));
         *http.body_mut() = text.into();
@@ -219,7 +218,7 @@ impl Request {
     }
 }
 
-/// What DynamoDB answers, or could have.
+/// An answer of DynamoDB, or one made up in its form.
 #[derive(Debug)]
 struct Answer {
     status: u16,
@@ -271,12 +270,12 @@ struct Wire {
     connections: Option<Connections>,
 }
 
-/// A request as a bug has it sent.
+/// A request as the bug changed it.
 struct Prepared {
     body: Value,
-    /// Actions the bug took out of the transaction.
+    /// Actions that the bug removed from the transaction.
     removed: Vec<usize>,
-    /// It is not sent at all, for this is answered.
+    /// If it is there, the request is not sent, and this is the answer.
     settled: Option<Answer>,
 }
 
@@ -298,7 +297,7 @@ impl Wire {
     async fn carry(&self, request: Request) -> Result<HttpResponse, ConnectorError> {
         let stale = self.stale(&request);
         let turn = self.plan.call(&request.operation, &possible(&request, stale.is_some())).await;
-        // What the bug does of its own it does whatever happens to the request: it is before it in the product's code.
+        // The bug's own requests are sent whatever happens to this one: they come before it in the product's code.
         let mut prepared = self.prepare(&request).await;
 
         let mut answer = match (turn.fault, stale) {
@@ -331,7 +330,7 @@ impl Wire {
         Ok(answer.into_response())
     }
 
-    /// An older answer: one that was given, or that of an index which has heard of nothing yet.
+    /// An older answer: an earlier one, or the empty one of an index that is not up to date.
     fn stale(&self, request: &Request) -> Option<Value> {
         let nothing = || request.is_of_index().then(|| json!({"Items": [], "Count": 0, "ScannedCount": 0}));
         request.may_be_stale().then(|| self.earlier.of(request).or_else(nothing))?
@@ -353,7 +352,7 @@ impl Wire {
         }
         prepared.removed = rewrite.removed;
         for extra in rewrite.first {
-            // Nobody hears how it went, for the product does not know of it, except where it stands for an action.
+            // The product does not get the answer, except where the request replaces an action of the transaction.
             let answer = request.send(extra.operation, &extra.body).await;
             if let (Ok(answer), Some(action)) = (answer, extra.stands_for)
                 && is_error(&answer, "ConditionalCheckFailedException")
@@ -375,7 +374,7 @@ impl Wire {
         if answer.status == 200 && request.may_be_stale() && prepared.body == request.body {
             self.earlier.remember(request, &answer.json);
         }
-        // The product finds an action by its index: those that were taken out succeeded, as far as it can tell.
+        // The product finds an action by its index: to it, the removed ones succeeded.
         if let Some(reasons) = answer.json.get_mut("CancellationReasons").and_then(Value::as_array_mut) {
             for at in prepared.removed {
                 reasons.insert(at.min(reasons.len()), json!({"Code": "None"}));
@@ -385,12 +384,12 @@ impl Wire {
     }
 }
 
-/// The faults that a request can suffer.
+/// The faults that a request can have.
 fn possible(request: &Request, stale: bool) -> Vec<Fault> {
     let mut possible = Fault::OF_ANY_CALL.to_vec();
     possible.push(Fault::Throttle);
     match request.operation.as_str() {
-        // Twice as likely as the rest: it is what a local engine never does by itself.
+        // Twice as likely as the rest, because no local engine does it by itself.
         "TransactWriteItems" => {
             possible.extend([Fault::Conflict, Fault::InProgress, Fault::Conflict, Fault::InProgress]);
         }
@@ -403,7 +402,7 @@ fn possible(request: &Request, stale: bool) -> Vec<Fault> {
     possible
 }
 
-/// Callers cannot tell the two apart, so both are tried.
+/// Callers have to treat both alike, so both are used.
 fn lost(turn: Turn) -> ConnectorError {
     match turn.number % 2 {
         0 => ConnectorError::timeout("no answer came in time, as planned".into()),
@@ -429,7 +428,7 @@ fn throttled(turn: Turn) -> Answer {
     Answer::error(400, code, "The level of configured throughput was exceeded. Consider slowing down")
 }
 
-/// A transaction is told of at least one conflict and, where it can be, of an action that was not at fault.
+/// A transaction gets at least one conflict and, if it has several actions, at least one without.
 fn conflict(request: &Request, turn: Turn) -> Answer {
     let Some(actions) = request.body["TransactItems"].as_array() else {
         return Answer::error(400, "TransactionConflictException", "Transaction is ongoing for the item");
@@ -449,12 +448,12 @@ fn is_error(answer: &Answer, code: &str) -> bool {
     answer.json["__type"].as_str().is_some_and(|name| name.ends_with(code))
 }
 
-/// The tables of a batch, and what is asked of each.
+/// The tables of a batch, and the requests to each.
 fn tables(body: &Value) -> impl Iterator<Item = (&String, &Value)> {
     body["RequestItems"].as_object().into_iter().flatten()
 }
 
-/// The list in what is asked of one table: of writes, or of keys.
+/// The list in the requests to one table: of writes, or of keys.
 fn wanted(of_table: &mut Value) -> Option<&mut Vec<Value>> {
     match of_table {
         Value::Object(read) => read.get_mut("Keys").and_then(Value::as_array_mut),
@@ -462,7 +461,7 @@ fn wanted(of_table: &mut Value) -> Option<&mut Vec<Value>> {
     }
 }
 
-/// Cuts a batch down to its first half, of one to none of it, and returns the rest.
+/// Cuts a batch down to its first half, rounded down, and returns the rest.
 fn leave_half(body: &mut Value) -> Value {
     let mut left = Map::new();
     let Some(tables) = body.get_mut("RequestItems").and_then(Value::as_object_mut) else { return Value::Object(left) };
@@ -482,7 +481,7 @@ fn leave_half(body: &mut Value) -> Value {
     Value::Object(left)
 }
 
-/// Adds what was left out to what the engine may have left itself.
+/// Adds the requests that were left out to those that the engine may not have processed.
 fn with_unprocessed(operation: &str, mut answer: Answer, left: Value) -> Answer {
     if answer.status != 200 {
         return answer;

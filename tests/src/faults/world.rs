@@ -44,45 +44,45 @@ pub const PLACE: &str = "POST /orders";
 pub const CANCEL: &str = "POST /orders/{orderId}/cancel";
 pub const SHIP: &str = "POST /admin/orders/{orderId}/ship";
 pub const DELIVER: &str = "POST /admin/orders/{orderId}/deliver";
-/// What [`World::change_password`] sets.
+/// The password that [`World::change_password`] sets.
 const NEW_PASSWORD: &str = "staple battery horse";
 
 pub const REFUND: &str = "POST /admin/orders/{orderId}/refund";
 
-/// A run's shop. Everybody in it asks through an [`Environment`].
+/// The shop of a run. Every request goes through an [`Environment`].
 pub struct World {
     engine: Endpoints,
-    /// One for everybody: to make one reads every certificate of the machine.
+    /// Shared, because to make one reads every certificate of the machine.
     http: SharedHttpClient,
     name: String,
     pub clock: Clock,
-    /// As somebody sees it to whom nothing happens.
+    /// Without faults.
     pub table: Table,
     pub payments: Arc<LocalPayments>,
     bug: Option<Bug>,
     earlier: EarlierAnswers,
     totals: Totals,
-    told: Mutex<Vec<ShopAnswer>>,
+    answers: Mutex<Vec<ShopAnswer>>,
     unavailable: Mutex<Vec<String>>,
     asked: Mutex<Vec<ShopRequest>>,
     initial_stock: Mutex<BTreeMap<String, i64>>,
     environments: Mutex<Vec<(Plan, Arc<FaultyPayments>)>>,
     keys: AtomicUsize,
     events: AtomicU64,
-    /// Events of what was done at the provider by hand. It sends them until the end.
+    /// Events of what was done at the provider by hand. They are sent again and again until the end.
     by_hand: Mutex<Vec<PaymentEvent>>,
     disputes: Mutex<Vec<(String, Dispute)>>,
     pub admin: Shopper,
 }
 
-/// Somebody with a session.
+/// A customer or a guest with a session.
 #[derive(Debug, Clone)]
 pub struct Shopper {
     pub uid: UserId,
     token: String,
 }
 
-/// A request that must not happen twice, to be asked again.
+/// A request under an idempotency key, to be retried.
 #[derive(Debug, Clone)]
 pub struct ShopRequest {
     pub who: Shopper,
@@ -126,7 +126,7 @@ impl World {
             bug,
             earlier: EarlierAnswers::default(),
             totals: Totals::default(),
-            told: Mutex::default(),
+            answers: Mutex::default(),
             unavailable: Mutex::default(),
             asked: Mutex::default(),
             initial_stock: Mutex::default(),
@@ -143,7 +143,7 @@ impl World {
         self.environment_with(plan, None).await
     }
 
-    /// One that counts what may happen only so often.
+    /// An environment with rate limits.
     pub async fn environment_with(&self, plan: Plan, rates: Option<Rates>) -> Environment {
         let http = FaultyHttp::new(self.http.clone(), plan.clone())
             .with_bug(self.bug, self.payments.clone())
@@ -173,7 +173,7 @@ impl World {
         let new_pool = move || http.clone().with_connections(freezer.clone()).into_shared();
         let clock = self.clock.clone();
         match self.bug {
-            // As if idle time were measured by a clock that stands still while an environment is frozen.
+            // As if idle time were measured by a clock that stops while an environment is frozen.
             Some(Bug::WritesOnOldConnections) => {
                 let frozen = clock.now();
                 Transport::new(new_pool, move || frozen)
@@ -191,7 +191,7 @@ impl World {
         id
     }
 
-    /// Somebody who has registered, and is logged in.
+    /// A registered customer who is logged in.
     pub async fn customer(&self, uid: &str, email: &str) -> Shopper {
         let password = domain::Password::choose(crate::PASSWORD).expect("a password");
         let hash = sessions::Passwords::default().hash(password).await.expect("there is memory");
@@ -206,7 +206,7 @@ impl World {
         session(&self.table, &self.clock, customer.id).await
     }
 
-    /// Has somebody's password hashed as it once was.
+    /// Replaces a password's hash by an older, weaker one.
     pub async fn weaken_hash(&self, email: &str, hash: &str) {
         let email = Email::parse(email).expect("an e-mail");
         let credential = self.table.credential_get(&email).await.expect("the table answers").expect("it is there");
@@ -219,7 +219,7 @@ impl World {
         self.log_in(environment, guest, email).await.map(|(status, _)| status)
     }
 
-    /// As [`World::login`], with who they are from now on.
+    /// Like [`World::login`], and returns the new session, too.
     pub async fn log_in(
         &self,
         environment: &Environment,
@@ -231,27 +231,26 @@ impl World {
         Some((status, Shopper::of(&answer)))
     }
 
-    /// Changes the password from the one that everybody has to another; the status, and who they are from now on.
+    /// Changes the password from the one that all have to another; the status and the new session.
     pub async fn change_password(&self, environment: &Environment, who: &Shopper) -> Option<(u16, Option<Shopper>)> {
         let body = json!({"currentPassword": crate::PASSWORD, "newPassword": NEW_PASSWORD});
         let (status, answer, _) = self.ask(environment, who, "PATCH", "/users/me", None, &body).await?;
         Some((status, Shopper::of(&answer)))
     }
 
-    /// As if the partition of an order had been read before there was anything in it: a read that lags behind may answer
-    /// so.
+    /// Makes it possible that a stale read finds the partition of an order empty.
     pub fn recall_nothing_of(&self, order: &str) {
         self.earlier.recall_nothing_of(&self.name, order);
     }
 
-    /// Whether somebody's token is still good.
+    /// Whether a token is still valid.
     pub async fn is_open(&self, who: &Shopper) -> bool {
         let token = Token::parse(&who.token).expect("a token");
         let session = self.table.session_get(&who.uid, &token.session_id()).await.expect("the table answers");
         session.is_some_and(|session| session.lifetime.is_live(self.clock.now()))
     }
 
-    /// Whether somebody can log in with the password that [`World::change_password`] sets.
+    /// Whether the password that [`World::change_password`] sets can be used to log in.
     pub async fn new_password_works(&self, environment: &Environment, email: &str) -> bool {
         let stranger = self.shopper("stranger").await;
         let body = json!({"email": email, "password": NEW_PASSWORD});
@@ -259,7 +258,7 @@ impl World {
         answer.is_some_and(|(status, ..)| status == 201)
     }
 
-    /// Loads a product that may be there already, as an import does. `None` if the environment died.
+    /// Imports a product that may exist already. `None` if the environment died.
     pub async fn load(&self, environment: &Environment, id: &str, price: i64, stock: i64) -> Option<bool> {
         let _invocation = environment.freezer.invoke();
         let imports = [ImportRecord { record: record(id, price, self.clock.now()), stock, says: Says::Everything }];
@@ -272,7 +271,7 @@ impl World {
         }
     }
 
-    /// Takes a product out of the shop and puts another one on sale under its id. `None` if the environment died.
+    /// Deletes a product and creates another one under its id. `None` if the environment died.
     pub async fn replace(&self, environment: &Environment, id: &ProductId, price: i64, stock: i64) -> Option<()> {
         let _invocation = environment.freezer.invoke();
         let replaced = async {
@@ -290,7 +289,7 @@ impl World {
         }
     }
 
-    /// Reads something; the status, or `None` if the environment died.
+    /// Reads a path; the status, or `None` if the environment died.
     pub async fn get(&self, environment: &Environment, who: &Shopper, path: &str) -> Option<u16> {
         self.ask(environment, who, "GET", path, None, &Value::Null).await.map(|(status, ..)| status)
     }
@@ -299,7 +298,7 @@ impl World {
         session(&self.table, &self.clock, uid.parse().expect("an id")).await
     }
 
-    /// Somebody whose session goes idle unless it is used, as no guest's does.
+    /// A customer, whose session ends when it is idle, as no guest's does.
     pub async fn logged_in(&self, uid: &str) -> Shopper {
         session_of(&self.table, &self.clock, uid.parse().expect("an id"), SessionKind::Customer).await
     }
@@ -321,7 +320,7 @@ impl World {
         self.ask(environment, who, "POST", "/cart/items", key, &body).await.map(|(status, ..)| status)
     }
 
-    /// What is in somebody's cart, as the table has it.
+    /// A shopper's cart as it is stored.
     pub async fn cart(&self, who: &Shopper) -> BTreeMap<String, i64> {
         let token = Token::parse(&who.token).expect("a token");
         let found = self.table.session_and_cart_get(&who.uid, &token.session_id()).await.expect("the table answers");
@@ -350,17 +349,18 @@ impl World {
         ShopRequest { who: who.clone(), route, path, key, body }
     }
 
-    /// Asks, and remembers what was told. `None` if the environment died.
+    /// Sends a request, and remembers the answer. `None` if the environment died.
     pub async fn send(&self, environment: &Environment, asked: &ShopRequest, healing: bool) -> Option<ShopAnswer> {
         let mut wanted = if asked.route == PLACE { self.cart(&asked.who).await } else { BTreeMap::new() };
         let (status, body, replayed) =
             self.ask(environment, &asked.who, "POST", &asked.path, Some(&asked.key), &asked.body).await?;
         if asked.route == PLACE && status == 409 {
-            // Other requests of the same customer may have changed the cart: only what stayed was wanted for certain.
+            // Other requests of the same customer may have changed the cart: only unchanged lines were wanted for
+            // certain.
             let after = self.cart(&asked.who).await;
             wanted.retain(|product, units| after.get(product) == Some(units));
         }
-        let told = ShopAnswer {
+        let answer = ShopAnswer {
             who: asked.who.uid.to_string(),
             route: asked.route.to_owned(),
             path: asked.path.clone(),
@@ -371,8 +371,8 @@ impl World {
             healing,
             wanted,
         };
-        lock(&self.told).push(told.clone());
-        Some(told)
+        lock(&self.answers).push(answer.clone());
+        Some(answer)
     }
 
     async fn ask(
@@ -399,7 +399,7 @@ impl World {
         Some(answer)
     }
 
-    /// Delivers an event that the provider signed, or that somebody else did.
+    /// Delivers an event with the provider's signature, or with a forged one.
     pub async fn deliver(&self, environment: &Environment, event: &PaymentEvent, forged: bool) -> Option<u16> {
         let (body, signature) = self.payments.sends(event, self.clock.now());
         let signature = if forged { signature.replace("v1=", "v1=00") } else { signature };
@@ -426,7 +426,7 @@ impl World {
         }
     }
 
-    /// The first refund by hand of a payment that has not failed does.
+    /// The first refund by hand of a payment that has not failed yet fails.
     pub fn fail_by_hand(&self, payment: &Entry) {
         let order = payment.order.parse().expect("an order's id");
         let failed = (1..10).find_map(|n| self.payments.fail_by_hand(order, n).expect("the ledger is in memory"));
@@ -435,7 +435,7 @@ impl World {
         }
     }
 
-    /// The customer's bank disputes a payment: another part of it, if it has before.
+    /// The customer's bank disputes a payment; at most two disputes about one payment.
     pub fn dispute(&self, payment: &Entry) {
         let mut disputes = lock(&self.disputes);
         if disputes.iter().filter(|(order, _)| *order == payment.order).count() >= 2 {
@@ -485,20 +485,20 @@ impl World {
         self.clock.advance(SignedDuration::from_secs(seconds));
     }
 
-    pub fn told(&self) -> Vec<ShopAnswer> {
-        lock(&self.told).clone()
+    pub fn answers(&self) -> Vec<ShopAnswer> {
+        lock(&self.answers).clone()
     }
 
     pub fn asked(&self) -> Vec<ShopRequest> {
         lock(&self.asked).clone()
     }
 
-    /// The ids of orders that the provider or a client has heard of.
+    /// The ids of orders that the provider knows or that a client was answered.
     pub fn known_orders(&self) -> Vec<String> {
-        let told = self.told();
-        let told = told.iter().filter_map(|t| t.body["orderId"].as_str().map(str::to_owned));
+        let answers = self.answers();
+        let answered = answers.iter().filter_map(|t| t.body["orderId"].as_str().map(str::to_owned));
         let charged = self.payments.attempts().into_iter().map(|entry| entry.order);
-        told.chain(charged).collect::<BTreeSet<_>>().into_iter().collect()
+        answered.chain(charged).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     pub fn injected(&self) -> BTreeMap<Fault, usize> {
@@ -516,8 +516,8 @@ impl World {
         lock(&self.environments).iter().map(|(plan, _)| plan.bug_actions()).sum()
     }
 
-    /// The faults have stopped. The sweeper alone settles what is open; what clients ask again then hears what became of
-    /// it; and the projections are repaired from the stream, as its consumer will.
+    /// Recovers after the faults have stopped. The sweeper settles what is open; clients retry and get the outcome; and
+    /// the projections are repaired from the stream, as its consumer does it.
     pub async fn heal(&self, clients_ask_first: bool) {
         let healthy = self.environment(Plan::none()).await;
         self.advance(30);
@@ -528,7 +528,7 @@ impl World {
         }
         self.advance(20 * 60);
         self.sweep_all(&healthy).await;
-        // Only what came to something is asked again: anything else would be a new purchase.
+        // Only requests with a record are retried: any other would be a new purchase.
         let recorded = self.recorded().await;
         for asked in self.asked().into_iter().filter(|a| recorded.contains(&(a.who.uid.to_string(), a.key.clone()))) {
             self.send(&healthy, &asked, true).await;
@@ -569,13 +569,13 @@ impl World {
         for _ in 0..20 {
             match self.sweep(healthy).await {
                 Some(swept) if swept.due == 0 => return,
-                // One refund of an order a run, and whatever was put off.
+                // A run pays one refund of an order, and skips orders that were postponed.
                 _ => self.advance(2 * 60 * 60),
             }
         }
     }
 
-    /// Which keys have an idempotency record: customer and key.
+    /// The requests that have an idempotency record: customer and key.
     async fn recorded(&self) -> BTreeSet<(String, String)> {
         let record = |item: &Value| {
             let mut parts = item["PK"].as_str()?.strip_prefix("IDEM#")?.split('#');
@@ -588,7 +588,7 @@ impl World {
         dump::items(&self.engine.dynamodb, &self.name, &self.http).await
     }
 
-    /// Everything the checker judges by.
+    /// The input of the checker.
     pub async fn evidence(&self) -> Evidence {
         let extra = lock(&self.environments).iter().flat_map(|(_, p)| p.extra_entries()).collect::<Vec<_>>();
         let ledger = self.payments.attempts().into_iter().chain(extra).map(|entry| checker::Entry {
@@ -616,7 +616,7 @@ impl World {
             stream: stream::read(&self.engine.dynamodb, &self.name, &self.http).await,
             ledger: ledger.collect(),
             disputes: disputes.collect(),
-            told: self.told(),
+            answers: self.answers(),
             unavailable: lock(&self.unavailable).clone(),
             initial_stock: lock(&self.initial_stock).clone(),
         }
@@ -642,14 +642,14 @@ impl Environment {
 }
 
 impl Shopper {
-    /// Of the answer that opened a session.
+    /// The session that an answer opened.
     fn of(answer: &Value) -> Option<Self> {
         let token = answer["token"].as_str()?;
         Some(Self { uid: Token::parse(token)?.uid().clone(), token: token.to_owned() })
     }
 }
 
-/// A product, new.
+/// A new product.
 fn record(id: &str, price: i64, now: Timestamp) -> ProductRecord {
     let name = ProductName::parse(&format!("The {id}")).expect("a name");
     let details = ProductDetails::new(name, Money::price(price, Currency::USD).expect("a price"));

@@ -1,4 +1,4 @@
-//! Who gets at the order, and what they have to tell it or want of it.
+//! The actors that change the order, and their errands.
 
 use std::sync::Arc;
 
@@ -13,21 +13,21 @@ use super::{Bug, Configuration, world::NOW};
 pub enum Role {
     /// The request that placed the order: charges it.
     Checkout,
-    /// The client's second try: charges again if the first came to nothing yet.
+    /// The client's retry: charges again if there is no outcome yet.
     Retry,
-    /// The provider telling what it did, whenever it likes and in any order.
+    /// The provider's event about what it did, at any time and in any order.
     Webhook(Did),
     /// One run of the sweeper over one order.
     Sweeper,
     /// Cancels.
     Customer,
-    /// Takes one unit back.
+    /// Refunds one unit and restocks it.
     Staff,
     /// Ships.
     Warehouse,
 }
 
-/// What a webhook tells of.
+/// What a webhook reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Did {
     Capture,
@@ -47,7 +47,7 @@ pub struct Actor {
 pub enum Step {
     Asks(Question),
     Reads(Errand),
-    /// It has read this, and something follows from it.
+    /// It has read this order, and has a transition to write.
     Writes(Errand, Arc<Order>),
     Gone,
 }
@@ -55,7 +55,7 @@ pub enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Question {
     Charge,
-    /// What became of the charge; and if nothing was taken, nothing will be, and this is what the order is told.
+    /// Closes the payment: if nothing was taken, nothing will be, and this errand is applied to the order.
     Close(Errand),
     Refund {
         number: u32,
@@ -63,7 +63,7 @@ pub enum Question {
     },
 }
 
-/// What an actor has to tell the order, or wants of it.
+/// What an actor reports to the order or wants to do with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Errand {
     Paid,
@@ -72,7 +72,7 @@ pub enum Errand {
     Void(VoidReason),
     RefundPaid(u32),
     RefundRefused(u32),
-    /// To see what is to be done.
+    /// Reads the order to decide what to do.
     Look,
     Cancel,
     TakeBack,
@@ -93,8 +93,8 @@ impl Actor {
         Self { role, step }
     }
 
-    /// It has begun and is not done.
-    pub fn is_at_it(&self) -> bool {
+    /// Whether it has begun and is not done.
+    pub fn is_at_work(&self) -> bool {
         self.step != Step::Gone && self.step != Self::new(self.role).step
     }
 }
@@ -112,7 +112,7 @@ impl Errand {
         Errand::RefundRefused(2),
     ];
 
-    /// What follows from an order; `None` if nothing is to be written.
+    /// The transition of an order by this errand; `None` if nothing is to be written.
     pub fn moves(self, order: &Order, model: &Configuration) -> Option<TransitionEffects> {
         match self {
             Errand::Paid if model.has(Bug::IgnoresLateMoney) && order.state == OrderState::Cancelled => None,

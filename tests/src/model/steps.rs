@@ -1,5 +1,5 @@
-//! What each does, step by step. Everyone goes the way of the saga: ask the provider, read the order, see what a function
-//! of `domain` makes of it, write that if the order is still the one that was read, and read again if it is not.
+//! The steps of each actor. All follow the saga: ask the provider, read the order, compute the transition with a
+//! function of `domain`, write it if the order has not changed since, and read again if it has.
 
 use std::sync::Arc;
 
@@ -11,24 +11,24 @@ use super::{
     world::{BOUGHT, NOW, World},
 };
 
-/// One step. Numbers are places in the list of actors.
+/// One step. Numbers are indexes into the list of actors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Does its next step, and nothing goes wrong.
+    /// Does its next step, without a fault.
     Steps(usize),
-    /// Asks for money, and gets none. One asked for before, whose answer was lost, may still be on its way.
+    /// Charges and is declined. An earlier charge whose answer was lost may still be on its way.
     IsDeclined(usize),
-    /// Charges or closes, and never hears what became of it: what was asked may arrive later, at once or never.
+    /// Charges or closes and gets no answer: the request may arrive later, at once or never.
     LosesAnswer(usize),
     LostChargeArrives,
     LostCloseArrives,
-    /// Writes, but does not hear that it has, and begins again.
+    /// Writes, gets no answer, and begins again.
     WritesUnaware(usize),
     Vanishes(usize),
 }
 
 impl World {
-    /// What can happen next. The first one of each actor is the one in which nothing goes wrong.
+    /// The actions that are possible next. The first one of each actor is the one without a fault.
     pub fn actions(&self, actions: &mut Vec<Action>) {
         for (who, actor) in self.actors.iter().enumerate() {
             if actor.step == Step::Gone || !self.has_happened(actor.role) {
@@ -43,12 +43,12 @@ impl World {
                     actions.push(Action::LosesAnswer(who));
                 }
                 Step::Asks(Question::Close(_)) => actions.push(Action::LosesAnswer(who)),
-                // A wish that is written unawares is known by its idempotency key, which is written with it.
+                // A request whose answer was lost is recognised by its idempotency key, which was written with it.
                 Step::Writes(errand, _) if errand != Errand::TakeBack => actions.push(Action::WritesUnaware(who)),
                 _ => {}
             }
-            // Whoever has not begun need not vanish: never to begin is the same.
-            if actor.is_at_it() {
+            // An actor that has not begun need not vanish: never to begin is the same.
+            if actor.is_at_work() {
                 actions.push(Action::Vanishes(who));
             }
         }
@@ -60,7 +60,7 @@ impl World {
         }
     }
 
-    /// A webhook is early at most by as much as the answer is late: what it tells of has happened.
+    /// A webhook may come before the answer, but not before what it reports has happened.
     fn has_happened(&self, role: Role) -> bool {
         match role {
             Role::Webhook(Did::Capture) => self.provider.captures > 0,
@@ -111,7 +111,7 @@ impl World {
         }
     }
 
-    /// The provider does what it is asked. Who never hears of a refund leaves it at that, as if they had vanished.
+    /// The provider does what it is asked. To lose its answer about a refund is the same as to vanish.
     fn answer(&mut self, model: &Configuration, question: Question) -> Step {
         Step::Reads(match question {
             Question::Charge if self.provider.charge() => Errand::Paid,
@@ -139,7 +139,7 @@ impl World {
                 None if model.has(Bug::ReleasesUnasked) => Step::Reads(Errand::Void(VoidReason::Expired)),
                 None => Step::Asks(Question::Close(Errand::Void(VoidReason::Expired))),
             },
-            // That an attempt was refused is a reason to ask only where nobody waits for an answer any more.
+            // A declined attempt leads to a close only if no request waits for an answer any more.
             (Role::Webhook(Did::Decline), Errand::Look) if order.state == OrderState::PaymentUnknown => declined(model),
             (Role::Customer, Errand::Cancel) => match order.cancel(NOW) {
                 Ok(CancelDecision::AskProvider) => {
@@ -165,15 +165,15 @@ impl World {
 
     fn wrote(&mut self, role: Role, errand: Errand) -> Step {
         match errand {
-            // What was decided on is paid at once, by whoever decided; the sweeper is for what that leaves.
+            // The actor that requested a refund pays it at once; the sweeper pays what is left.
             Errand::Cancel | Errand::TakeBack => owed(&self.store.order).map_or(Step::Gone, Step::Asks),
             _ => self.done(role, errand),
         }
     }
 
-    /// The errand is run, whether or not there was anything to write.
+    /// The errand is done, whether or not there was anything to write.
     fn done(&mut self, role: Role, errand: Errand) -> Step {
-        self.told |= errand == Errand::Paid;
+        self.capture_applied |= errand == Errand::Paid;
         match (role, errand) {
             (Role::Webhook(Did::Capture), _) => {
                 self.provider.acknowledged = true;
@@ -185,8 +185,8 @@ impl World {
         }
     }
 
-    /// Everybody there is vanishes. What is left is the sweeper, run after run: with nothing going wrong any more, this
-    /// is what becomes of the order. No webhook is needed, but where the provider broke its word: then nobody else knows.
+    /// All actors vanish, and the sweeper runs without faults: this is how the order ends. The webhook is needed only
+    /// if the provider broke its word, because nothing else knows of that payment.
     pub fn heal(&self, model: &Configuration) -> World {
         let mut world = self.clone();
         world.sweep(model);
@@ -197,7 +197,7 @@ impl World {
         world
     }
 
-    /// Sweeps until nothing is due. What is due still after a settlement and every refund stays so for ever.
+    /// Sweeps until nothing is due. An order that is due after its settlement and every refund would be due for ever.
     fn sweep(&mut self, model: &Configuration) {
         for _ in 0..5 {
             if self.store.order.due_at.is_some() {
@@ -213,8 +213,8 @@ impl World {
         }
     }
 
-    /// An action in words.
-    pub fn tells(&self, action: Action) -> String {
+    /// Describes an action.
+    pub fn describe(&self, action: Action) -> String {
         let (who, then) = match action {
             Action::LostChargeArrives => return "the lost charge arrives".to_owned(),
             Action::LostCloseArrives => return "the lost closing arrives".to_owned(),
@@ -234,7 +234,7 @@ impl World {
     }
 }
 
-/// What whoever was refused does: close, so that nothing is taken after the hold is released.
+/// The step after a decline: close, so that nothing is taken after the hold is released.
 fn declined(model: &Configuration) -> Step {
     match model.has(Bug::ReleasesOnDecline) {
         true => Step::Reads(Errand::Declined),

@@ -1,4 +1,4 @@
-//! What is shared: the stored order with its stock and cart, and the provider's ledger.
+//! The shared state: the stored order with its stock and cart, and the provider's ledger.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -7,21 +7,21 @@ use testing::{order, product};
 
 use super::actors::Actor;
 
-/// Time plays no part: everything may happen at any time, however early or late.
+/// Time is not modelled: everything may happen at any time.
 pub const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
-/// Units of the one product there is, and how many of them the order is of.
+/// Units of the only product, and how many of them the order has.
 pub const STOCK: u32 = 3;
 pub const BOUGHT: u32 = 2;
 
-/// One moment.
+/// A state of the model.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct World {
     pub store: Store,
     pub provider: Provider,
     pub actors: Vec<Actor>,
-    /// Somebody who knew of the capture has told the order, and was done.
-    pub told: bool,
+    /// An actor that knew of the capture has applied it to the order.
+    pub capture_applied: bool,
     /// A hold was released although the provider had neither declined nor closed.
     pub released_unasked: bool,
 }
@@ -30,7 +30,7 @@ pub struct World {
 pub struct Store {
     pub order: Arc<Order>,
     pub available: u32,
-    /// What ever came back, to be compared with what there was.
+    /// Units that were ever restocked, to be compared with what the order took; then restored carts.
     pub units_back: u32,
     pub carts_back: u32,
 }
@@ -62,7 +62,7 @@ impl Store {
         self.units_back += units;
     }
 
-    /// Units the order still has, counted from what it says about itself.
+    /// Units that the order still has, according to itself.
     pub fn held_or_sold(&self) -> u32 {
         if self.order.state == OrderState::Cancelled {
             return 0;
@@ -72,16 +72,16 @@ impl Store {
     }
 }
 
-/// The ledger, with what `payments::LocalPayments` makes of it.
+/// The provider's ledger, which behaves like `payments::LocalPayments`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Provider {
     /// How often it took the order's total.
     pub captures: u32,
     pub closed: bool,
-    /// It has refused an attempt, which says nothing about others.
+    /// It has declined an attempt, which says nothing about others.
     pub declined: bool,
     pub refunds: BTreeMap<u32, i64>,
-    /// What nobody waits for any more may still reach it.
+    /// Requests that may still arrive, although their senders no longer wait.
     pub charge_on_its_way: bool,
     pub close_on_its_way: bool,
     /// Its webhook for the capture was answered; until then it is sent again and again.
@@ -110,7 +110,7 @@ impl Provider {
         true
     }
 
-    /// Somebody stops waiting for what they asked. Where its arrival makes no difference, it never arrives.
+    /// A sender no longer waits for its request. If its arrival would make no difference, it never arrives.
     pub fn loses(&mut self, charge: bool) {
         let charges = self.captures == 0 && (!self.closed || self.breaks_its_word);
         self.charge_on_its_way |= charge && charges;
@@ -149,7 +149,7 @@ impl World {
         self.total() * i64::from(self.provider.captures)
     }
 
-    /// Nothing is open, provider and order agree about the money, and nothing is going to be shipped for none.
+    /// Nothing is open, provider and order agree about the money, and no confirmed order is unpaid.
     pub fn is_settled(&self) -> bool {
         let order = &self.store.order;
         let kept =
@@ -164,7 +164,7 @@ impl World {
     }
 }
 
-/// An order of two mugs that nobody has paid yet.
+/// An order of two mugs that is not paid yet.
 fn placed() -> Order {
     order().of(BOUGHT.into(), product("mug", "Mug", 899)).placed_at(NOW).place()
 }

@@ -1,5 +1,5 @@
-//! Planted bugs: what a consumer would do if it had been written with this mistake or that. They are done to what it
-//! asks and is answered, to the event before it sees it, and to its answer; its own code stays clean.
+//! Planted bugs: what a consumer would do if its code had one of these mistakes. They change its requests and their
+//! answers, the event before it gets it, and its answer, so that its own code has no switch for them.
 
 use serde_json::{Value, json};
 use stream::Answer;
@@ -24,13 +24,13 @@ pub enum Bug {
     AuditByArrival,
 }
 
-/// What becomes of a request to the table.
+/// What a bug does to a request to the table.
 #[derive(Debug, PartialEq)]
 pub enum Deed {
     Nothing,
-    /// It is sent as it is now.
+    /// It was changed, and is sent.
     Changed,
-    /// It is not sent: this is answered.
+    /// It is not sent; this is the answer.
     Answered(Value),
 }
 
@@ -60,7 +60,7 @@ impl Bug {
         self.description().1
     }
 
-    /// The judge's rules that may catch it; one is enough.
+    /// The checker's rules that may catch it; one is enough.
     pub fn expected(self) -> &'static [&'static str] {
         self.description().2
     }
@@ -87,7 +87,7 @@ impl Bug {
         }
     }
 
-    /// Does the bug to a request of a consumer.
+    /// Applies the bug to a request of a consumer.
     pub fn ask(self, operation: &str, body: &mut Value) -> Deed {
         let before = body.clone();
         match self {
@@ -103,7 +103,7 @@ impl Bug {
             Bug::RatingCountedTwice if operation == "TransactWriteItems" => {
                 writes(body).filter(|write| key(write).1.starts_with("COUNTED#")).for_each(drop_condition);
             }
-            // What was counted, or passed on, is not remembered: every delivery does it again.
+            // What was counted or passed on is not recorded, so that every delivery does it again.
             Bug::CategoryCountedTwice if operation == "TransactWriteItems" => {
                 forget(body, |write| key(write).1 == "CATEGORY");
             }
@@ -115,8 +115,8 @@ impl Bug {
         if *body == before { Deed::Nothing } else { Deed::Changed }
     }
 
-    /// Does the bug to an event, and says whether that made a difference.
-    pub fn hear(self, records: &mut [Value]) -> bool {
+    /// Applies the bug to an event. Returns whether that made a difference.
+    pub fn alter_event(self, records: &mut [Value]) -> bool {
         let change: fn(&mut Value) -> bool = match self {
             Bug::TtlNotRecognised => {
                 |record| record.as_object_mut().is_some_and(|record| record.remove("userIdentity").is_some())
@@ -128,8 +128,8 @@ impl Bug {
         records.iter_mut().filter_map(|record| change(record).then_some(())).count() > 0
     }
 
-    /// Does the bug to the answer to an event, and says whether that made a difference.
-    pub fn say(self, records: &[Value], answer: &mut Answer) -> bool {
+    /// Applies the bug to the answer to an event. Returns whether that made a difference.
+    pub fn alter_answer(self, records: &[Value], answer: &mut Answer) -> bool {
         let Some(failure) = answer.batch_item_failures.first_mut() else { return false };
         let before = failure.item_identifier.clone();
         let named = |record: Option<&Value>| record.map(|record| sequence(record).to_owned());
@@ -150,18 +150,18 @@ impl Bug {
     }
 }
 
-/// Leaves a write out of a transaction.
+/// Removes writes from a transaction.
 fn forget(body: &mut Value, which: impl Fn(&Value) -> bool) {
     let Some(actions) = body.get_mut("TransactItems").and_then(Value::as_array_mut) else { return };
     actions.retain(|action| !action.as_object().is_some_and(|action| action.values().any(&which)));
 }
 
-/// An order in its customer's list.
+/// Whether a request is about an entry in a customer's list of orders.
 fn is_list_entry(request: &Value) -> bool {
     key(request).0.starts_with("USER#") && key(request).1.starts_with("ORDER#")
 }
 
-/// Has an order that was declined at once look as if its customer had been left waiting.
+/// Makes an order that was declined at once look as if its payment's answer had been lost.
 fn calls_its_payment_lost(record: &mut Value) -> bool {
     let history = &mut record["dynamodb"]["NewImage"]["history"]["L"];
     let Some([first, second, ..]) = history.as_array_mut().map(Vec::as_mut_slice) else { return false };
@@ -172,7 +172,7 @@ fn calls_its_payment_lost(record: &mut Value) -> bool {
     true
 }
 
-/// Has an order that was free look as if it had been paid.
+/// Makes a free order look as if it had been paid.
 fn charges_a_cent(record: &mut Value) -> bool {
     let total = &mut record["dynamodb"]["NewImage"]["total"]["N"];
     if total.as_str() != Some("0") {

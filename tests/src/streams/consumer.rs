@@ -34,7 +34,7 @@ impl Function {
     }
 }
 
-/// Everything around the functions of one run.
+/// What the functions of one run share.
 #[derive(Clone)]
 pub struct Ground {
     pub endpoints: Endpoints,
@@ -65,7 +65,7 @@ enum State {
 }
 
 impl Ground {
-    /// The table and a bucket beside it, through a client of that kind.
+    /// The table and a bucket beside it, through this client.
     async fn connect(&self, http: SharedHttpClient, bucket: &str) -> (Table, Bucket) {
         let config = TableConfig {
             table: self.table.clone(),
@@ -78,7 +78,7 @@ impl Ground {
         (table, descriptions.bucket().beside(bucket))
     }
 
-    /// A bucket of the run, as somebody reaches it to whom nothing happens.
+    /// A bucket of the run, without faults.
     pub async fn bucket(&self, name: &str) -> Bucket {
         self.connect(self.http.clone(), name).await.1
     }
@@ -111,19 +111,19 @@ impl Ground {
 impl Environment {
     /// The function's answer to an event; `None` if the environment died.
     pub async fn invoke(&self, records: &[Value]) -> Option<Answer> {
-        let mut heard = records.to_vec();
+        let mut event = records.to_vec();
         if let Some(planted) = &self.planted
-            && planted.bug.hear(&mut heard)
+            && planted.bug.alter_event(&mut event)
         {
             planted.act();
         }
         let mut answer = tokio::select! {
             biased;
             () = self.plan.crashed() => return None,
-            answer = self.handle(Batch { records: heard }) => answer,
+            answer = self.handle(Batch { records: event }) => answer,
         };
         if let Some(planted) = &self.planted
-            && planted.bug.say(records, &mut answer)
+            && planted.bug.alter_answer(records, &mut answer)
         {
             planted.act();
         }

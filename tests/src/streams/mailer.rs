@@ -1,4 +1,4 @@
-//! Whoever takes the shop's mail.
+//! The mailer of the runs: it records e-mails, and refuses those to one customer.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -8,10 +8,10 @@ use std::sync::{
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use notifications::{Mail, MailError, Mailer, Sending};
 
-use super::judge::SentMail;
+use super::verify::SentMail;
 use crate::faults::plan::{Fault, Plan};
 
-/// Everything that was sent, and whether one customer's mail is still refused. Cheap to clone; clones are the same.
+/// Everything that was sent, and whether one customer's e-mails are still refused. Cheap to clone; clones share it.
 #[derive(Clone)]
 pub struct PostOffice {
     raw: Client,
@@ -22,7 +22,7 @@ pub struct PostOffice {
 }
 
 impl PostOffice {
-    /// `raw` is the table as it is; mail to `refused` is not taken, for now and ever again.
+    /// `raw` reads the table without faults. E-mails to `refused` fail until [`PostOffice::takes_everything`].
     pub fn new(raw: Client, table: &str, refused: &str) -> Self {
         let refuses = Arc::new(AtomicBool::new(true));
         Self { raw, table: table.to_owned(), refused: refused.to_owned(), refuses, sent: Arc::default() }
@@ -36,12 +36,12 @@ impl PostOffice {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// As an environment reaches it, over a network that fails as planned.
+    /// The mailer of one environment, over a network that fails as planned.
     pub fn over(&self, plan: Plan) -> FaultyMailer {
         FaultyMailer { office: self.clone(), plan }
     }
 
-    /// Whether the table says, this moment, that this mail was sent.
+    /// Whether the table has this e-mail marked as sent at this moment.
     async fn is_marked(&self, mail: &str) -> bool {
         let Some((order, version)) = mail.rsplit_once('-') else { return false };
         let call = self

@@ -1,4 +1,4 @@
-//! The stream as Lambda hands it over: read to its end, numbered as AWS numbers it, and with records that no story makes.
+//! The stream in Lambda's form: read to its end, numbered as AWS does, and with additional records.
 
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use local::mapping::Source;
@@ -25,8 +25,8 @@ pub async fn read(endpoint: &str, table: &str, http: &SharedHttpClient) -> Vec<V
     records
 }
 
-/// Numbers records as AWS does, each further than the one before: 21 to 40 digits, which no integer holds and no float
-/// tells apart. The first record is the `from`th; each was made so many seconds after `made_s`.
+/// Numbers records as AWS does, ascending: 21 to 40 digits, which fit into no integer and are not distinct as floats.
+/// The first record is number `from`; they were made five seconds apart, beginning at `made_s`.
 pub fn number(records: &mut [Value], seed: u64, from: usize, made_s: i64) {
     for (at, record) in (from..).zip(records) {
         record["dynamodb"]["SequenceNumber"] = json!(sequence_number(seed, at));
@@ -34,23 +34,23 @@ pub fn number(records: &mut [Value], seed: u64, from: usize, made_s: i64) {
     }
 }
 
-/// A digit more for every 40 records: a longer number is a larger one, and of those as long the place decides.
+/// One digit more for every 40 records: a longer number is a larger one, and among equally long ones `at` decides.
 fn sequence_number(seed: u64, at: usize) -> String {
     let digits = (21 + at / 40).min(40);
     let noise = (0..3).map(|part| format!("{:020}", mix(seed ^ (at * 3 + part) as u64))).collect::<String>();
     format!("{}{at:06}{}", 1 + seed % 9, &noise[..digits - 7])
 }
 
-/// What the fabricated records are of.
+/// The records that were added to the stream.
 #[derive(Debug, Clone, Default)]
 pub struct Fabricated {
-    /// Event ids of an order that TTL deleted, of one that somebody deleted, and of the record that cannot be read.
+    /// Event ids: of an order that TTL deleted, of one that was deleted by hand, and of the record that cannot be read.
     pub by_ttl: String,
     pub by_hand: String,
     pub malformed: String,
 }
 
-/// Adds records of two orders that are cleared away, by TTL and by hand, and one whose body cannot be read.
+/// Adds records of two orders that are deleted, by TTL and by hand, and one whose body cannot be read.
 pub fn fabricate(records: &mut Vec<Value>, dice: &mut Dice) -> Fabricated {
     let last: Vec<Value> = records.iter().rev().filter(|r| is_order(r)).take(12).cloned().collect();
     let fabricated = Fabricated {
@@ -71,7 +71,7 @@ pub fn fabricate(records: &mut Vec<Value>, dice: &mut Dice) -> Fabricated {
     let deleted = removed(dice.pick(&last), &fabricated.by_hand);
     records.extend([expired, deleted]);
 
-    // Of an order of its own, so that nothing waits for it, among the others.
+    // Of another order, so that no record has to wait for it, and at any place.
     let mut malformed = dice.pick(&last).clone();
     malformed["eventID"] = json!(fabricated.malformed);
     malformed["eventName"] = json!("MODIFY");

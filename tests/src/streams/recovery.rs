@@ -1,6 +1,6 @@
-//! What is mended without the stream: after it was lost (T6), and around objects that a product points to (O1, O2).
+//! What is repaired without the stream: after it was lost (T6), and around objects that a product points to (O1, O2).
 //!
-//! Each comes with its planted bug: what the same judge says when that is left out which the product relies on.
+//! Each comes with a planted bug: without the step that the product relies on, the same check has to fail.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,10 +22,10 @@ use crate::{
     },
 };
 
-/// What a trial came to.
+/// The result of a trial.
 #[derive(Debug)]
 pub struct Verdict {
-    /// The id in the list of failures, and what was tried.
+    /// The id in `reliability.md`, and what was tried.
     pub what: String,
     pub violations: Vec<String>,
     /// The planted bug, and whether it was noticed.
@@ -38,7 +38,7 @@ pub async fn all() -> [Verdict; 3] {
     [lost_stream().await, crashes_around_a_pointer().await, collector_and_writer().await]
 }
 
-/// T6: nobody reads the stream for longer than it keeps its records, and the requests had died before they projected.
+/// T6: the stream is not read before its records expire, and the requests died before they wrote their projections.
 pub async fn lost_stream() -> Verdict {
     let shop = Shop::open().await;
     let mug = shop.product("mug").stock(50).create().await;
@@ -53,7 +53,7 @@ pub async fn lost_stream() -> Verdict {
         forget_projections(&shop, shopper, order).await;
     }
 
-    // Planted: a reconcile that looks, and mends nothing.
+    // Planted: a reconcile that repairs nothing.
     run(&shop, &[Check::Orders], false, shop.clock.now()).await;
     let bug_noticed = unlisted(&orders).await.len() == orders.len();
     run(&shop, &[Check::Orders], true, shop.clock.now()).await;
@@ -64,7 +64,7 @@ pub async fn lost_stream() -> Verdict {
     Verdict { what, violations, bug: "reconcile-mends-nothing", bug_noticed }
 }
 
-/// O1: a change of a long description suffers at each of its calls.
+/// O1: each call of a change of a long description fails in turn.
 pub async fn crashes_around_a_pointer() -> Verdict {
     let shop = Shop::open().await;
     let mug = shop.product("mug").described(&long("first")).await.create().await;
@@ -91,7 +91,7 @@ pub async fn crashes_around_a_pointer() -> Verdict {
     }
     violations.extend(dangling(&shop, &mug).await.map(|key| format!("collected: {key}")));
     if suffered < 15 {
-        violations.push(format!("only {suffered} calls suffered"));
+        violations.push(format!("only {suffered} calls failed"));
     }
     // Planted: a pointer whose object was never written.
     let last = shop.stack.descriptions.objects(None).await.expect("S3 answers").objects.pop();
@@ -112,7 +112,7 @@ pub async fn collector_and_writer() -> Verdict {
         let page = table.product_get_consistent(&mug).await.expect("the table answers").expect("a product");
         let mut record = page.record.changed(shop.clock.now());
         record.description = Some(to);
-        table.product_put(&record, page.available, &"ann".parse().expect("an id")).await.expect("nobody else writes");
+        table.product_put(&record, page.available, &"ann".parse().expect("an id")).await.expect("no concurrent change");
     };
     let collect = async |hours| {
         let now = Timestamp::now() + SignedDuration::from_hours(hours);
@@ -129,23 +129,23 @@ pub async fn collector_and_writer() -> Verdict {
     if (young, pointed_to, orphaned) != (0, 0, 1) {
         violations.push(format!("{young} young, {pointed_to} referenced and {orphaned} orphans were collected"));
     }
-    // Planted: a collector that does not go by the age, as one whose clock is a day ahead does not.
+    // Planted: a collector that ignores the age, like one whose clock is a day ahead.
     let unlucky = write("third").await;
     collect(25).await;
     point(unlucky).await;
     let bug_noticed = dangling(&shop, &mug).await.is_some();
-    let what = "O2: an object that somebody is about to point to, or points to, is not collected".to_owned();
+    let what = "O2: an object that a product points to, or is about to, is not collected".to_owned();
     Verdict { what, violations, bug: "orphan-of-any-age", bug_noticed }
 }
 
-/// Compares, without waiting to look again.
+/// Runs `reconcile` without a pause before its second look.
 pub async fn run(shop: &Shop, only: &[Check], repair: bool, now: Timestamp) -> Report {
     let options = Options { from: None, to: None, only: only.to_vec(), repair, now, second_look: Duration::ZERO };
     let report = reconcile::run(&shop.stack.table, &shop.stack.descriptions, &options, |_| {}).await;
     report.unwrap_or_else(|e| panic!("{}", local::error_chain(&e)))
 }
 
-/// Takes away what follows from an order of mugs, past the repository.
+/// Deletes the projections of an order of mugs, without the `table` crate.
 pub async fn forget_projections(shop: &Shop, shopper: &Shopper, order: &str) {
     let (id, mug) = (order.parse().expect("an id"), "mug".parse().expect("an id"));
     for key in [keys::customer_order(&shopper.uid.parse().expect("an id"), id), keys::order_line(id, &mug)] {
@@ -177,7 +177,7 @@ fn long(text: &str) -> String {
     format!("<p>{text}</p>{}", "x".repeat(2_000))
 }
 
-/// `PUT /admin/products/mug/description` in an environment to which the plan happens, until it dies.
+/// `PUT /admin/products/mug/description` in an environment with this plan, until it dies.
 async fn describe_through(shop: &Shop, admin: &Shopper, plan: Plan, text: &str) {
     let config = TableConfig {
         table: shop.stack.table.name().to_owned(),

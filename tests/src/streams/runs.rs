@@ -1,4 +1,4 @@
-//! Seeded runs of a shop's stream: delivered badly, mended, delivered once more, and judged.
+//! Seeded runs of a shop's stream: delivered with faults, repaired, delivered once more, and judged.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -16,9 +16,9 @@ use table::{Bucket, Endpoints, ObjectEntry, TableConfig, Timeouts};
 use super::{
     bugs::Bug,
     consumer::{Environment, Function, Ground},
-    judge::{self, DeadLetter, Evidence},
     mailer::PostOffice,
     records, simulator, story,
+    verify::{self, DeadLetter, Evidence},
     wire::Planted,
 };
 use crate::{
@@ -32,7 +32,7 @@ use crate::{
     },
 };
 
-/// What one run, or many, came to.
+/// The result of one run or of many.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
     pub runs: usize,
@@ -40,16 +40,16 @@ pub struct Tally {
     pub records: usize,
     /// Invocations by a mapping.
     pub deliveries: usize,
-    /// Invocations with what was dealt with before, or at the same time.
+    /// Invocations with records that were delivered before, or at the same time.
     pub redeliveries: usize,
     pub injected: BTreeMap<Fault, usize>,
     pub dead_letters: usize,
-    /// Dead letters that were handled once it was mended what had kept them from it.
+    /// Dead letters that were handled once their cause was removed.
     pub replayed: usize,
     pub mails: usize,
-    /// Mails that were sent twice because nobody could know that they had been sent.
+    /// E-mails that were sent twice because the first time could not be marked.
     pub repeated_in_the_window: usize,
-    /// With the run each was found in.
+    /// With the run in which each was found.
     pub violations: Vec<(String, Violation)>,
     pub bug_actions: usize,
 }
@@ -118,7 +118,7 @@ pub struct Scene {
     /// In the order of commits.
     pub records: Vec<Value>,
     /// Records that the table's stream really has.
-    told: usize,
+    streamed: usize,
     fabricated: records::Fabricated,
     /// When the first record was made, in seconds since the epoch.
     made_s: i64,
@@ -136,9 +136,9 @@ impl Scene {
         story::play(&world, &raw, &mut dice).await;
 
         let mut records = engine.stream(&name).await;
-        let told = records.len();
+        let streamed = records.len();
         let fabricated = records::fabricate(&mut records, &mut dice);
-        // In the night, so that the records are of two days, and none is too old.
+        // Around midnight, so that the records are of two days, and none is too old.
         let (now, midnight) = (world.clock.now(), SignedDuration::from_hours(24));
         let midnight = (now.as_second() / midnight.as_secs() + 1) * midnight.as_secs();
         let made_s = midnight - records.len() as i64 * 5 / 2;
@@ -146,7 +146,7 @@ impl Scene {
         records::number(&mut records, seed, 0, made_s);
 
         let (audit, dead_letters) =
-            (engine.bucket(&format!("audit-{name}")).await, engine.bucket(&format!("letters-{name}")).await);
+            (engine.bucket(&format!("audit-{name}")).await, engine.bucket(&format!("dead-letters-{name}")).await);
         let ground = Ground {
             endpoints: engine.endpoints.clone(),
             http: engine.http.clone(),
@@ -162,7 +162,7 @@ impl Scene {
             world,
             ground,
             records,
-            told,
+            streamed,
             fabricated,
             made_s,
             seed,
@@ -171,9 +171,9 @@ impl Scene {
         }
     }
 
-    /// What is on the table's stream now, in the form and with the numbers it is delivered with.
+    /// The records that the table's stream got since, in the form in which they are delivered.
     async fn written_since(&self, engine: &Engine) -> Vec<Value> {
-        let mut since = engine.stream(&self.ground.table).await.split_off(self.told);
+        let mut since = engine.stream(&self.ground.table).await.split_off(self.streamed);
         records::number(&mut since, self.seed, self.records.len(), self.made_s);
         since
     }
@@ -198,7 +198,7 @@ impl Scene {
         }
     }
 
-    /// The objects of the audit log; what is as long as it was `before` is not read again.
+    /// The objects of the audit log; those that are as long as they were `before` are not read again.
     async fn audit_log(&self, before: &[(String, String)]) -> Vec<(String, String)> {
         let known: HashMap<_, _> = before.iter().map(|(key, text)| ((key.as_str(), text.len() as u64), text)).collect();
         let read = async |object: ObjectEntry| {
@@ -221,7 +221,7 @@ impl Scene {
     }
 }
 
-/// One shop's stream, delivered badly; then everything is mended, and judged.
+/// One shop's stream, delivered with faults; then the causes are removed, dead letters are replayed, and it is judged.
 pub async fn seeded(engine: &Engine, seed: u64, bug: Option<Bug>) -> Tally {
     let scene = Scene::set(engine, seed, bug).await;
     let mut tally = Tally { runs: 1, ..Tally::default() };
@@ -248,7 +248,7 @@ pub async fn seeded(engine: &Engine, seed: u64, bug: Option<Bug>) -> Tally {
     evidence.dead_letters = scene.dead_letters().await;
     tally.dead_letters = evidence.dead_letters.len();
     scene.ground.office.takes_everything();
-    // Whoever died while sending has been waited for.
+    // The claims of deliveries that died while sending have expired.
     scene.world.advance(120);
     let functions = functions(&scene.ground).await;
     for dead_letter in &evidence.dead_letters {
@@ -262,9 +262,9 @@ pub async fn seeded(engine: &Engine, seed: u64, bug: Option<Bug>) -> Tally {
             false => evidence.unreplayed.push(dead_letter.key.clone()),
         }
     }
-    judge(&scene, &mut evidence, &mut tally).await;
+    verify(&scene, &mut evidence, &mut tally).await;
 
-    // Once more from the beginning, and on with what the functions wrote themselves.
+    // The whole stream once more, and then what the functions wrote themselves.
     evidence.written = scene.written_since(engine).await;
     let all: Vec<_> = scene.records.iter().chain(&evidence.written).cloned().collect();
     for (function, healthy) in &functions {
@@ -279,10 +279,10 @@ pub async fn seeded(engine: &Engine, seed: u64, bug: Option<Bug>) -> Tally {
     }
     evidence.written_again = scene.written_since(engine).await.split_off(evidence.written.len());
     evidence.records = all;
-    judge(&scene, &mut evidence, &mut tally).await;
+    verify(&scene, &mut evidence, &mut tally).await;
 
     tally.mails = evidence.mails.len();
-    tally.repeated_in_the_window = judge::repeated_in_the_window(&evidence);
+    tally.repeated_in_the_window = verify::repeated_in_the_window(&evidence);
     tally.bug_actions = scene.ground.planted.as_ref().map_or(0, Planted::acted);
     tally
 }
@@ -299,15 +299,15 @@ async fn handles(healthy: &Environment, records: &[Value]) -> bool {
     healthy.invoke(records).await.is_some_and(|answer| answer.batch_item_failures.is_empty())
 }
 
-async fn judge(scene: &Scene, evidence: &mut Evidence, tally: &mut Tally) {
+async fn verify(scene: &Scene, evidence: &mut Evidence, tally: &mut Tally) {
     evidence.table = scene.world.dump().await;
     evidence.audit = scene.audit_log(&evidence.audit).await;
     evidence.mails = scene.ground.office.sent();
-    let found = judge::judge(evidence).into_iter().map(|violation| (scene.ground.table.clone(), violation));
+    let found = verify::verify(evidence).into_iter().map(|violation| (scene.ground.table.clone(), violation));
     tally.violations.extend(found);
 }
 
-/// Runs seeds, some at a time, and says after each how far it is.
+/// Runs seeds, `at_once` at a time, and calls `progress` after each with the number of runs so far.
 pub async fn seeds(range: std::ops::Range<u64>, bug: Option<Bug>, at_once: usize, progress: impl Fn(usize)) -> Tally {
     let mut tally = Tally::default();
     let all: Vec<u64> = range.collect();

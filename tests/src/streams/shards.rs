@@ -30,7 +30,7 @@ impl Shards {
         Self(shards)
     }
 
-    /// Those that have records to read: a child only once its parent is finished.
+    /// Shards that have records: a child only once its parent is finished.
     pub fn ready(&self) -> Vec<usize> {
         let finished = |shard: usize| self.0[shard].is_empty();
         (0..self.0.len()).filter(|s| !finished(*s) && (*s < PARENTS || finished(family(*s)))).collect()
@@ -47,7 +47,7 @@ pub fn family(shard: usize) -> usize {
     if shard < PARENTS { shard } else { (shard - PARENTS) / 2 }
 }
 
-/// FNV-1a of the partition key: where DynamoDB puts an item is its own affair, but always the same.
+/// FNV-1a of the partition key. DynamoDB's own hash is not known, but it too is the same for all records of an item.
 fn place(record: &Value) -> u64 {
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     mix(key(record).0.bytes().fold(0xcbf2_9ce4_8422_2325, step))

@@ -1,4 +1,4 @@
-//! Delivers the stream to one function: shard by shard, again, late, twice at once, and to environments that die.
+//! Delivers the stream to one function: shard by shard, again, late, concurrently, and to environments that die.
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,9 +12,9 @@ use stream::{Answer, Condition, DeadLetterError, DeadLetters};
 
 use super::{
     consumer::{Environment, Function, Ground},
-    judge::Invocation,
     records::sequence,
     shards::{Shards, family},
+    verify::Invocation,
 };
 use crate::faults::{
     plan::{Fault, Plan, mix},
@@ -23,15 +23,15 @@ use crate::faults::{
 
 const RATE: f64 = 0.08;
 
-/// How often the first record of a batch fails by faults of the network; then they are over for it. A mapping that gives
-/// up after a number of retries can promise nothing about an outage that is longer.
+/// How often a record fails by network faults before they end for it. A mapping that gives up after a number of retries
+/// can promise nothing about a longer outage.
 const OUTAGE: u32 = 3;
 
-/// Between one delivery and the next of the same records: short, as a mapping may be. What a delivery that died left
-/// behind must not keep the next one out until the retries are used up.
+/// The pause before the same records are delivered again. It is short, because what a dead delivery left behind must
+/// not block the next ones until the retries are used up.
 const PAUSE: SignedDuration = SignedDuration::from_secs(1);
 
-/// What became of the stream at one function.
+/// The course of the stream at one function.
 #[derive(Debug, Default)]
 pub struct Course {
     /// In order.
@@ -48,7 +48,7 @@ pub struct Simulator<'a> {
     dice: RefCell<Dice>,
     seed: Cell<u64>,
     environment: RefCell<Environment>,
-    /// Another that runs at the same time, where the mapping thinks the first is dead.
+    /// A second one, for when the mapping takes the first one for dead while it still runs.
     twin: RefCell<Environment>,
     healthy: Environment,
     /// How often a record was the first that failed.
@@ -110,7 +110,7 @@ impl<'a> Simulator<'a> {
         course.into_inner()
     }
 
-    /// As a mapping does, to the end.
+    /// Delivers a batch to the end, as a mapping does.
     async fn deliver(&self, batch: Vec<Value>) {
         let (mapping, clock) = (self.function.mapping(), &self.ground.clock);
         let (mapping, dead_letters) = (&mapping, &self.dead_letters);
@@ -124,10 +124,10 @@ impl<'a> Simulator<'a> {
             dead_letters.give_up(mapping, &records, why, deliveries, clock.now()).await.map(drop)
         };
         let delivered = deliver(mapping, batch, || clock.now(), invoke, wait, give_up);
-        delivered.await.expect("nothing happens to the mapping itself");
+        delivered.await.expect("the mapping itself has no faults");
     }
 
-    /// Delivers once more what was dealt with, all of it or the end of it; nobody asks what came of that.
+    /// Delivers a batch that is done once more, all of it or its end, and ignores the answer.
     async fn again(&self, batch: &[Value]) {
         let from = if self.roll(2) == 0 { 0 } else { self.index(batch.len()) };
         self.invoke(&batch[from..], true).await;
@@ -138,8 +138,8 @@ impl<'a> Simulator<'a> {
         let in_trouble = self.troubles.borrow().get(&first).copied().unwrap_or_default() >= OUTAGE;
         let environment = if in_trouble { self.healthy.clone() } else { self.alive(&self.environment).await };
         let before = environment.suffered();
-        // A notification takes it that a delivery has ended before the next one of its record begins, as it does with any
-        // mapping; projections take nothing of that kind.
+        // Notifications rely on it that a delivery has ended before the next one of its record begins, as with any
+        // mapping; projections do not.
         let twice = !in_trouble && self.function == Function::Projections && self.roll(5) == 0;
         let answer = if twice {
             let twin = self.alive(&self.twin).await;

@@ -1,4 +1,4 @@
-//! A shop's day, undisturbed: everything a consumer of the stream hears of.
+//! A shop's day without faults, with every kind of change that a consumer of the stream can get.
 
 use domain::{
     Address, CategoryPath, Currency, Customer, CustomerName, Email, Money, ProductId, Review, ReviewText, Role, Stars,
@@ -16,10 +16,10 @@ use crate::{
     },
 };
 
-/// Whose mail nobody takes.
+/// The customer to whom no e-mail can be sent.
 pub const UNREACHABLE: &str = "cleo";
 
-/// Customers: id, name, e-mail. Neither of the last two is in anything else of the shop.
+/// Customers: id, name, e-mail. Names and e-mails occur nowhere else in the shop.
 const CUSTOMERS: [(&str, &str, &str); 3] = [
     ("ann", "Annabel Quince", "annabel.q@mail.example"),
     ("bob", "Robert Thistle", "robert.t@mail.example"),
@@ -31,19 +31,19 @@ const TOWN: &str = "Ballyvaughan";
 const PHONE: &str = "+353 65 707 7123";
 const HASH: &str = "argon2-hash-of";
 
-/// What no log may show.
+/// Texts that no log may show.
 pub fn secrets() -> Vec<String> {
     let known = CUSTOMERS.iter().flat_map(|(_, name, email)| [*name, *email]);
     known.chain([HOUSE, TOWN, PHONE, HASH]).map(str::to_owned).collect()
 }
 
-/// Where mail to [`UNREACHABLE`] goes.
+/// The e-mail address of [`UNREACHABLE`].
 pub fn unreachable_address() -> String {
     let address = CUSTOMERS.iter().find(|(uid, ..)| *uid == UNREACHABLE).map(|(_, _, email)| *email);
     address.unwrap_or_default().to_owned()
 }
 
-/// Plays the day out: it is over when no payment is open any more.
+/// Plays the whole day, until no payment is open.
 pub async fn play(world: &World, raw: &aws_sdk_dynamodb::Client, dice: &mut Dice) {
     let healthy = world.environment(Plan::none()).await;
     let mut day = Day { world, healthy, dice, orders: Vec::new() };
@@ -124,7 +124,7 @@ impl Day<'_> {
         }
     }
 
-    /// Whatever can be done to an order; most of it may be refused, for nobody looks at it first.
+    /// Any request about an order; many are refused, because its state is not looked at before.
     async fn follows_up(&mut self) {
         if self.orders.is_empty() {
             return;
@@ -145,15 +145,15 @@ impl Day<'_> {
     }
 
     async fn asks(&self, asked: ShopRequest) -> Value {
-        let told = self.world.send(&self.healthy, &asked, false).await;
-        told.expect("nothing happens to a healthy environment").body
+        let answer = self.world.send(&self.healthy, &asked, false).await;
+        answer.expect("a healthy environment answers").body
     }
 
     async fn stocks(&mut self) {
         let product: ProductId = (*self.dice.pick(&["mug", "pan", "pan", "jar"])).parse().expect("an id");
         let available = self.world.table.product_get_consistent(&product).await.expect("the table answers");
         let Some(available) = available.map(|page| page.available) else { return };
-        // Sold out, if it is not, or back again.
+        // Sells it out, or restocks it.
         let delta = if available > 0 && self.dice.chance(40) { -available } else { 2 };
         let (staff, line) = (&self.world.admin.uid, uuid::Uuid::now_v7());
         let request = Idempotency {
@@ -165,7 +165,7 @@ impl Day<'_> {
         let delta = StockDelta::new(delta).expect("a few units");
         let (table, now) = (&self.world.table, self.world.clock.now());
         let adjusted = table.stock_adjust(&product, delta, "counted", staff, line, "{}", &request, now).await;
-        adjusted.expect("nobody else is at it");
+        adjusted.expect("no concurrent change");
     }
 
     async fn is_reviewed(&mut self) {
@@ -199,7 +199,7 @@ impl Day<'_> {
             let segments = path.split('/').filter(|name| !name.is_empty());
             page.record.product.details.category = CategoryPath::new(segments).expect("a path");
             page.record.product.version += 1;
-            table.product_put(&page.record, page.available, staff).await.expect("nobody else is at it");
+            table.product_put(&page.record, page.available, staff).await.expect("no concurrent change");
         }
     }
 
@@ -212,14 +212,14 @@ impl Day<'_> {
         let mut mug = get("mug").await;
         mug.record.product.details.price = Money::price(999, Currency::USD).expect("a price");
         mug.record.product.version += 1;
-        // As if the last of it had been sold, or more had come, since it was read.
+        // As if it had been sold out, or restocked, since it was read.
         let seen = if self.dice.chance(50) { i64::from(mug.available <= 0) } else { mug.available };
-        table.product_put(&mug.record, seen, staff).await.expect("nobody else is at it");
+        table.product_put(&mug.record, seen, staff).await.expect("no concurrent change");
         let jar = get("jar").await;
-        table.product_delete(&jar, staff, uuid::Uuid::now_v7()).await.expect("nobody else is at it");
+        table.product_delete(&jar, staff, uuid::Uuid::now_v7()).await.expect("no concurrent change");
     }
 
-    /// Payments whose answers were lost are asked about, and those that nobody made run out.
+    /// Sweeps: payments whose answers were lost are asked about, and unpaid orders expire.
     async fn settles(&self) {
         for seconds in [61, 61, 16 * 60, 61] {
             self.world.advance(seconds);

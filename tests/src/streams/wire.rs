@@ -1,4 +1,4 @@
-//! Bugs between a consumer and the SDK's own client.
+//! Plants bugs between a consumer and the SDK's own client.
 
 use std::sync::{
     Arc,
@@ -46,12 +46,12 @@ impl Planted {
     }
 }
 
-/// The HTTP client of a consumer that was written with a bug.
+/// The HTTP client of a consumer with a planted bug.
 #[derive(Debug, Clone)]
 pub struct PlantedHttp {
     inner: SharedHttpClient,
     planted: Planted,
-    /// The audit log as the consumer reaches it, where it writes what it should have written elsewhere.
+    /// The audit log as the consumer reaches it: [`Bug::AuditByArrival`] writes to it under other keys.
     audit: Bucket,
 }
 
@@ -93,7 +93,7 @@ impl Connector {
             Deed::Changed => {
                 self.planted.act();
                 let text = body.to_string();
-                // The signature is not right any more; no local engine looks at it.
+                // The signature is wrong now; no local engine checks it.
                 request.headers_mut().insert("content-length", text.len().to_string());
                 *request.body_mut() = text.into();
             }
@@ -111,7 +111,7 @@ impl Connector {
         let Some(content) = content.filter(|_| audited && self.planted.bug == Bug::AuditByArrival) else {
             return self.inner.call(request).await;
         };
-        // A request of its own, for S3 checks signatures.
+        // A request of its own, because S3 checks signatures.
         let key = format!("arrived/{:06}.jsonl", self.planted.act());
         let put = self.audit.put(&key, content, "application/jsonl").await;
         put.map_err(|e| ConnectorError::io(e.into()))?;

@@ -39,7 +39,7 @@ fn headers(raw: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_mail_shows_what_was_ordered_and_what_it_comes_to() {
+fn every_mail_shows_the_lines_and_the_total() {
     for kind in every_kind() {
         let (text, html) = read(kind);
 
@@ -83,7 +83,7 @@ fn no_mail_shows_the_name_that_its_address_was_registered_under() {
 }
 
 #[test]
-fn nothing_a_stranger_chose_acts_as_a_link() {
+fn no_text_of_a_stranger_acts_as_a_link() {
     let chosen = "locked: http://evil.example or www.evil.example or eve@evil.example, mailto:eve";
     let mut notification = notification(NotificationKind::Placed);
     notification.order.lines[0].name = format!("{chosen} {}", "long ".repeat(30));
@@ -108,23 +108,23 @@ fn nothing_a_stranger_chose_acts_as_a_link() {
 }
 
 #[test]
-fn each_news_says_what_became_of_the_money() {
+fn each_mail_says_what_happens_to_the_money() {
     let says = |kind, sentence: &str| {
         let (text, html) = read(kind);
         assert!(text.contains(sentence) && html.contains(sentence), "{text}");
     };
 
-    says(NotificationKind::Placed, "Your payment has arrived");
+    says(NotificationKind::Placed, "Your payment was received");
     says(
         NotificationKind::Cancelled(Cancelled::Unpaid),
         "did not go through, so your order was cancelled. Nothing was charged",
     );
-    says(NotificationKind::Cancelled(Cancelled::Refunding(usd(122_697))), "$1,226.97 goes back to you");
-    says(NotificationKind::Refunded(usd(123_456)), "We have paid $1,234.56 back to you");
+    says(NotificationKind::Cancelled(Cancelled::Refunding(usd(122_697))), "$1,226.97 will be refunded");
+    says(NotificationKind::Refunded(usd(123_456)), "We have refunded $1,234.56");
 }
 
 #[test]
-fn a_table_of_lines_names_the_price_of_one_and_the_total() {
+fn the_table_of_lines_shows_unit_price_and_total() {
     let (_, html) = read(NotificationKind::Placed);
 
     let column = |name: &str| html.find(&format!(">{name}</th>")).unwrap();
@@ -141,8 +141,8 @@ fn a_mail_about_a_refund_says_what_it_is_for() {
     let mug =
         ReturnedLine { product: "mug".parse().unwrap(), quantity: domain::Quantity::new(2).unwrap(), restock: false };
     let reason = Some(Reason::parse("Both handles were broken, see www.evil.example").unwrap());
-    let says = |order: &Order, wish: RefundRequest| {
-        let refunded = order.refund(&wish, NOW).unwrap().order.refund_paid(1, NOW).unwrap().order;
+    let says = |order: &Order, request: RefundRequest| {
+        let refunded = order.refund(&request, NOW).unwrap().order.refund_paid(1, NOW).unwrap().order;
         let notification = crate::notifications(refunded.version - 1, &refunded, NOW).pop().unwrap();
         let (text, html) = read_notification(&notification);
         assert!(!text.contains("\n\n\n") && !text.contains("www.") && !html.contains("www."), "{text}");
@@ -197,7 +197,7 @@ fn a_mail_is_mime_with_both_parts_and_says_what_it_is() {
 }
 
 #[test]
-fn no_name_begins_a_header_of_its_own() {
+fn no_name_starts_another_header() {
     let from = shop().of_shop("Mugs\r\nBcc: eve@example.com\r\n\r\nBody");
     let mut from = Sender { name: Some("Shop\r\nBcc: eve@example.com".to_owned()), ..from };
 
@@ -207,14 +207,14 @@ fn no_name_begins_a_header_of_its_own() {
 
         assert!(!headers.iter().any(|h| h.to_lowercase().starts_with("bcc")), "{headers:#?}");
         assert!(headers.iter().any(|h| h.starts_with("X-Entity-Ref-ID")), "{headers:#?}");
-        // Once more with letters that have to be encoded.
+        // Again with characters that have to be encoded.
         from.shop.push('é');
         from.name.iter_mut().for_each(|name| name.push('é'));
     }
 }
 
 #[test]
-fn an_address_that_is_none_is_refused_rather_than_guessed() {
+fn an_invalid_address_is_refused() {
     for stored in
         ["x>,<bob@example.com", "ann@example.com,", "<ann@example.com>", "ann@example.com\u{200b}", "ä@example.com"]
     {
@@ -227,7 +227,7 @@ fn an_address_that_is_none_is_refused_rather_than_guessed() {
 }
 
 #[test]
-fn an_address_that_was_stored_with_its_domain_in_unicode_is_written_to_in_ascii() {
+fn a_stored_address_with_a_unicode_domain_is_sent_to_in_ascii() {
     let ann = Customer { email: Email::stored("ann@müller.example".to_owned()), ..ann() };
 
     let mail = compose(&notification(NotificationKind::Placed), &ann, &shop()).unwrap();
@@ -237,7 +237,7 @@ fn an_address_that_was_stored_with_its_domain_in_unicode_is_written_to_in_ascii(
 }
 
 #[test]
-fn a_mail_has_the_id_of_the_version_it_tells_of() {
+fn a_mail_has_the_id_of_the_version_it_is_about() {
     let lost = held().outcome_unknown(NOW).unwrap().order;
     let order = lost.void(VoidReason::Expired, NOW).unwrap().order;
     let notification = &crate::notifications(2, &order, NOW)[0];

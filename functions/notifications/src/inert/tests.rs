@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What mail clients make a link of, looked for in a way of its own: without the rules above.
+/// Finds what mail clients would link, by a check that is independent of the rules above.
 fn link_in(text: &str) -> Option<String> {
     let words = |separators: &'static [char]| {
         text.split(move |c: char| c.is_whitespace() || separators.contains(&c)).filter(|word| !word.is_empty())
@@ -36,7 +36,7 @@ fn hides(c: char) -> bool {
 }
 
 #[test]
-fn what_the_judge_of_these_tests_takes_for_a_link_is_one() {
+fn the_link_check_of_these_tests_finds_links() {
     for link in [
         "see http://evil.example",
         "//evil",
@@ -57,7 +57,7 @@ fn what_the_judge_of_these_tests_takes_for_a_link_is_one() {
 }
 
 #[test]
-fn a_name_stays_readable_and_is_no_link() {
+fn a_name_stays_readable_and_is_not_a_link() {
     let read = |text| inert(text, NAME);
 
     assert_eq!(read("Mug, 1.5 l (2 × 0.75)"), "Mug, 1.5 l (2 × 0.75)");
@@ -90,10 +90,10 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(4_000))]
 
     #[test]
-    fn whatever_it_is_made_of_it_is_bounded_and_no_link(
+    fn any_text_becomes_bounded_and_is_not_a_link(
         text in prop_oneof![
             any::<String>(),
-            // Of what links are made of, with what hides them from a filter.
+            // Parts of links, and characters that hide them from a filter.
             prop::collection::vec(
                 prop_oneof![
                     Just("http"), Just("HTTPS"), Just("://"), Just("/"), Just(":"), Just("."), Just("。"), Just("．"),

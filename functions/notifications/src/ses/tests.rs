@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 
 use super::*;
 
-/// An SES that gives these answers one after the other, and remembers what it was asked.
+/// A fake of SES that gives these answers one after the other, and records its requests.
 #[derive(Default)]
 struct Script {
     answers: Mutex<VecDeque<(u16, Value)>>,
@@ -73,7 +73,7 @@ async fn a_mail_is_sent_raw_to_one_address() {
     ses.send(&mail()).await.unwrap();
 
     let asked = script.asked.lock().unwrap();
-    let [(what, body)] = asked.as_slice() else { panic!("it was asked once") };
+    let [(what, body)] = asked.as_slice() else { panic!("there was one request") };
     assert_eq!(what, "POST /v2/email/outbound-emails");
     assert_eq!(body["FromEmailAddress"], "orders@shop.example");
     assert_eq!(body["Destination"], json!({"ToAddresses": ["ann@example.com"]}));
@@ -83,21 +83,21 @@ async fn a_mail_is_sent_raw_to_one_address() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_mail_itself_is_for_good() {
+async fn an_error_of_the_mail_itself_is_permanent() {
     for code in ["MessageRejected", "BadRequestException"] {
         let (ses, script) = ses([refused(400, code)]).await;
 
         let error = ses.send(&mail()).await.unwrap_err();
 
         assert!(matches!(error, MailError::Refused(_)), "{error:?}");
-        assert_eq!(script.asked.lock().unwrap().len(), 1, "it is not asked again");
+        assert_eq!(script.asked.lock().unwrap().len(), 1, "it is not retried");
         let logged = format!("{error:?} {}", table::error_chain(&error));
         assert!(logged.contains(code) && !logged.contains("example.com"), "{logged}");
     }
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_the_account_is_tried_again_later() {
+async fn an_error_of_the_account_is_retried_later() {
     let codes = [
         (400, "MailFromDomainNotVerifiedException"),
         (400, "AccountSuspendedException"),
@@ -107,7 +107,7 @@ async fn what_is_wrong_with_the_account_is_tried_again_later() {
         (403, "AccessDeniedException"),
     ];
     for (status, code) in codes {
-        // Some of them the SDK itself takes for a passing shortage, and asks again.
+        // The SDK itself treats some of them as throttling, and retries.
         let (ses, _) = ses(vec![refused(status, code); 3]).await;
 
         let error = ses.send(&mail()).await.unwrap_err();
@@ -118,7 +118,7 @@ async fn what_is_wrong_with_the_account_is_tried_again_later() {
 }
 
 #[tokio::test]
-async fn a_busy_ses_is_asked_again_at_once() {
+async fn a_throttled_request_is_retried_at_once() {
     let (ses, script) =
         ses([refused(429, "TooManyRequestsException"), refused(500, "InternalFailure"), accepted()]).await;
 
@@ -128,7 +128,7 @@ async fn a_busy_ses_is_asked_again_at_once() {
 }
 
 #[tokio::test]
-async fn an_ses_that_stays_busy_is_left_alone_after_three_attempts() {
+async fn a_request_that_stays_throttled_is_given_up_after_three_attempts() {
     for (status, code) in [(429, "TooManyRequestsException"), (500, "InternalFailure"), (503, "unavailable")] {
         let (ses, script) = ses(vec![refused(status, code); 3]).await;
 
@@ -143,7 +143,7 @@ async fn an_ses_that_stays_busy_is_left_alone_after_three_attempts() {
 async fn a_lost_answer_is_tried_again_later() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    // Takes every connection, and hangs up.
+    // Accepts every connection, and closes it.
     tokio::spawn(async move { while listener.accept().await.is_ok() {} });
 
     let error = connect(endpoint).await.send(&mail()).await.unwrap_err();
@@ -152,7 +152,7 @@ async fn a_lost_answer_is_tried_again_later() {
 }
 
 #[tokio::test]
-async fn mail_never_crosses_a_network_in_the_clear() {
+async fn mail_is_never_sent_unencrypted_over_a_network() {
     let config = |endpoint: &str| SesConfig {
         http: table::http_client(),
         endpoint: Some(endpoint.to_owned()),

@@ -1,4 +1,5 @@
-//! What routes answer with in common: an error that the edge, an extractor or a header's rule gives, wherever it can.
+//! Shared answers of routes: the errors of the edge, of extractors and of header rules, on every route that can have
+//! them.
 
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, path::Operation};
 
@@ -6,22 +7,22 @@ use super::{Caller, headers::Takes, own};
 
 const CROSS_SITE: &str = "`cross_site_request`";
 
-/// What decides which shared answers a route has.
+/// The properties of a route that decide which shared answers it has.
 pub struct Route {
     pub caller: Caller,
     pub changes_something: bool,
     pub takes: Takes,
 }
 
-/// Adds the answers that handlers do not name, completes those that they name by their status only, and gives each error
-/// its body.
+/// Adds the answers that handlers do not declare, completes those that they declare by status only, and gives each
+/// error its body.
 pub fn complete(operation: &mut Operation, route: &Route) {
     for (status, description) in shared(operation, route) {
         let answer = operation.responses.responses.entry(status.to_owned()).or_insert_with(|| Response::new("").into());
         let Some(answer) = own(answer) else { continue };
         answer.description = match answer.description.is_empty() {
             true => description,
-            // What a handler says of a status comes before what holds everywhere.
+            // What a handler declares for a status comes before what holds everywhere.
             false => format!("{}; {description}", answer.description),
         };
     }
@@ -67,7 +68,7 @@ fn shared(operation: &Operation, route: &Route) -> Vec<(&'static str, String)> {
     }
     let mut unprocessable = Vec::new();
     unprocessable.extend(
-        takes_body.then_some("a field has a value that is refused: `field` names the first one, `errors` lists all"),
+        takes_body.then_some("the value of a field is refused: `field` names the first such field, `errors` lists all"),
     );
     unprocessable.extend(takes.key.then_some("`idempotency_key_reused`: the key was used for another request"));
     if !unprocessable.is_empty() {
@@ -76,11 +77,11 @@ fn shared(operation: &Operation, route: &Route) -> Vec<(&'static str, String)> {
     if named("429") {
         answers.push(("429", "`rate_limited`".to_owned()));
     }
-    answers.push(("431", "`headers_too_large`: they are at most 8 KiB together".to_owned()));
+    answers.push(("431", "`headers_too_large`: the headers are larger than 8 KiB together".to_owned()));
     answers.push(("500", "`internal`".to_owned()));
     answers.push((
         "503",
-        "`busy`: nothing was done, send the request again; `outcome_unknown`: look before you do".to_owned(),
+        "`busy`: nothing was done, send the request again; `outcome_unknown`: read the current state first, or use the same key".to_owned(),
     ));
     answers
 }

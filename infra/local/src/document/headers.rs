@@ -1,4 +1,4 @@
-//! Parameters that several routes take and headers that several answers send, described once each.
+//! Parameters that several routes take and headers that several answers send, each described once.
 
 use api::schema::{ID, text};
 use utoipa::openapi::{
@@ -8,7 +8,7 @@ use utoipa::openapi::{
 
 use super::own;
 
-/// What a route takes beside a body, which decides what it can answer.
+/// The headers and parameters of a route, which decide what it can answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Takes {
     pub path: bool,
@@ -18,7 +18,7 @@ pub struct Takes {
     pub if_match: bool,
 }
 
-/// Gives the headers that handlers name their rules, and adds `If-None-Match` where 304 is an answer.
+/// Completes the headers that handlers declare, and adds `If-None-Match` where 304 is an answer.
 pub fn complete_parameters(operation: &mut Operation) -> Takes {
     if operation.responses.responses.contains_key("304") {
         let parameter = ParameterBuilder::new().name("If-None-Match").parameter_in(ParameterIn::Header).build();
@@ -59,7 +59,9 @@ fn complete_parameter(parameter: &mut Parameter) {
             "The `ETag` that the client has seen, or several: another version is not changed. `*` is any version. A weak \
              tag (`W/`) matches none.",
         ),
-        "If-None-Match" => (text().into(), "The `ETag` that the client has: 304 if nothing has changed."),
+        "If-None-Match" => {
+            (text().into(), "The `ETag` that the client has: the answer is 304 if it is still the current one.")
+        }
         _ => return,
     };
     let more = parameter.description.take().filter(|own| !own.is_empty());
@@ -67,7 +69,7 @@ fn complete_parameter(parameter: &mut Parameter) {
     parameter.schema = Some(schema);
 }
 
-/// Describes the headers that handlers name, and adds those that follow from what a route takes and answers.
+/// Describes the headers that handlers declare, and adds those that follow from what a route takes and answers.
 pub fn complete_answers(operation: &mut Operation, takes: Takes) {
     let reads_again = operation.responses.responses.contains_key("304");
     for (status, answer) in &mut operation.responses.responses {
@@ -89,7 +91,7 @@ pub fn complete_answers(operation: &mut Operation, takes: Takes) {
     }
 }
 
-/// Whether an answer says when to ask again.
+/// Whether an answer has `Retry-After`.
 fn is_to_be_repeated(status: &str, answer: &Response) -> bool {
     let is_busy = |code: &&str| answer.description.contains(*code);
     matches!(status, "429" | "503") || ["`cart_busy`", "`idempotency_in_progress`"].iter().any(is_busy)
@@ -98,19 +100,21 @@ fn is_to_be_repeated(status: &str, answer: &Response) -> bool {
 fn complete_answer(name: &str, header: &mut RefOr<Header>) {
     let Some(header) = own(header) else { return };
     let (schema, description) = match name {
-        "ETag" => (text(), "The version, for `If-Match` and `If-None-Match`: a quoted text to send back as it is."),
-        "Location" => (text().format(Some(SchemaFormat::Custom("uri-reference".to_owned()))), "Where it can be read."),
+        "ETag" => (text(), "The version, for `If-Match` and `If-None-Match`: a quoted text to send back unchanged."),
+        "Location" => {
+            (text().format(Some(SchemaFormat::Custom("uri-reference".to_owned()))), "The path of the resource.")
+        }
         "Retry-After" => (
             ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)),
             "Seconds to wait before the request is sent again.",
         ),
         "Idempotency-Replayed" => (
             text().enum_values(Some(["true"])),
-            "Sent where the answer is that of an earlier request under the same key.",
+            "Sent if the answer repeats that of an earlier request with the same key.",
         ),
         "Set-Cookie" => (
             text(),
-            "For browsers: the session's token as `__Host-sid`, `Secure`, `HttpOnly` and `SameSite=Strict`; emptied where the session has ended. Where a password opened the session, also `__Host-device`.",
+            "For browsers: the session's token as `__Host-sid`, `Secure`, `HttpOnly` and `SameSite=Strict`; empty if the session has ended. If the session was opened with a password, also `__Host-device`.",
         ),
         "WWW-Authenticate" => (text().enum_values(Some(["Bearer"])), "How to send a session's token."),
         _ => return,

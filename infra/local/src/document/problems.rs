@@ -1,9 +1,9 @@
-//! The errors, as one schema for each set of members: a client that has compared `code` knows which members there are.
+//! The errors, with one schema for each set of members: a client that has compared `code` knows which members exist.
 
 use api::codes::CODES;
 use utoipa::openapi::{ArrayBuilder, Components, ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, Type};
 
-/// Codes whose errors have the same further members.
+/// Codes whose errors have the same additional members.
 struct Variant {
     name: &'static str,
     codes: &'static [&'static str],
@@ -96,7 +96,7 @@ const VARIANTS: [Variant; 11] = [
 const REFUSED_FIELD: &str = "FieldProblem";
 const PLAIN: &str = "PlainProblem";
 
-/// Puts `ProblemDetails` and what it is made of in place.
+/// Inserts `ProblemDetails` and the schemas it consists of.
 pub fn describe(components: &mut Components) {
     let mut names = Vec::new();
     let mut add = |name: &'static str, schema: ObjectBuilder| {
@@ -119,7 +119,7 @@ pub fn describe(components: &mut Components) {
 
     let any = names.into_iter().fold(OneOfBuilder::new(), |any, name| any.item(Ref::from_schema_name(name)));
     let any = any
-        .description(Some("An error, RFC 9457. Which members there are beside the five of every error is by `code`."));
+        .description(Some("An error, RFC 9457. Every error has five members; `code` decides which others there are."));
     components.schemas.insert("ProblemDetails".to_owned(), Schema::OneOf(any.build()).into());
 }
 
@@ -131,7 +131,7 @@ fn codes(wanted: impl Fn(&str, bool) -> bool) -> Vec<&'static str> {
     CODES.iter().filter(|code| wanted(code.name, code.of_field)).map(|code| code.name).collect()
 }
 
-/// What every error has.
+/// The members of every error.
 fn problem(codes: &[&'static str]) -> ObjectBuilder {
     let meanings = CODES.iter().filter(|code| codes.contains(&code.name));
     let meanings: Vec<String> = meanings.map(|code| format!("`{}`: {}.", code.name, code.meaning)).collect();
@@ -139,10 +139,13 @@ fn problem(codes: &[&'static str]) -> ObjectBuilder {
     let status = ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(400)).maximum(Some(599));
     ObjectBuilder::new()
         .property("type", text().enum_values(Some(["about:blank"])))
-        .property("title", text().description(Some("The status in words.")))
+        .property("title", text().description(Some("The status as text.")))
         .property("status", status)
-        .property("code", text().enum_values(Some(codes.iter().copied())).description(Some("Stable, for programs.")))
-        .property("detail", text().description(Some("For people; it may change.")))
+        .property(
+            "code",
+            text().enum_values(Some(codes.iter().copied())).description(Some("A stable code, for programs.")),
+        )
+        .property("detail", text().description(Some("A description for people; it may change.")))
         .required("type")
         .required("title")
         .required("status")
@@ -156,16 +159,15 @@ impl Member {
         let named = |name: &str| RefOr::Ref(Ref::from_schema_name(name));
         let units = || ObjectBuilder::new().schema_type(Type::Integer);
         match self {
-            Self::Cart => described("CartResponse", "What the cart is now, where it is the cart that was changed."),
+            Self::Cart => described("CartResponse", "The current cart, if the cart was changed."),
             Self::Errors => ArrayBuilder::new()
                 .items(Ref::from_schema_name("FieldError"))
                 .min_items(Some(1))
-                .description(Some("All fields that are refused, in the order of the request."))
+                .description(Some("All refused fields, in the order of the request."))
                 .into(),
-            Self::Field => ObjectBuilder::new()
-                .schema_type(Type::String)
-                .description(Some("The first field that is refused."))
-                .into(),
+            Self::Field => {
+                ObjectBuilder::new().schema_type(Type::String).description(Some("The first refused field.")).into()
+            }
             Self::Left => OneOfBuilder::new()
                 .item(Ref::from_schema_name("Money"))
                 .item(units().minimum(Some(0)))
@@ -177,12 +179,12 @@ impl Member {
             Self::ProductId => named("ProductId"),
             Self::ProductIds => ArrayBuilder::new()
                 .items(Ref::from_schema_name("ProductId"))
-                .description(Some("The products of the cart that it is about."))
+                .description(Some("The products of the cart that the error is about."))
                 .into(),
             Self::Reason => ObjectBuilder::new()
                 .schema_type(Type::String)
                 .enum_values(Some(payments::NotChargeable::REASONS))
-                .description(Some("Why, where it is known before the payment provider is asked."))
+                .description(Some("The reason, if it is known without calling the payment provider."))
                 .into(),
             Self::Shortages => ArrayBuilder::new()
                 .items(
@@ -192,9 +194,9 @@ impl Member {
                         .required("productId")
                         .required("available"),
                 )
-                .description(Some("The products of the cart of which less is left."))
+                .description(Some("The products of the cart with too few units in stock."))
                 .into(),
-            Self::Units => units().description(Some("Units left of the product.")).into(),
+            Self::Units => units().description(Some("Units of the product in stock.")).into(),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! DynamoDB's HTTP API in front of the engine. The engine has a server of its own, which answers every web page and keeps
-//! its router to itself, so that nothing can stand before it (`dynoxide::server`, dynoxide-rs 3.2); it is not used.
+//! DynamoDB's HTTP API in front of the engine. The engine's own server is not used: it answers every web page and does
+//! not expose its router, so that no check can precede it (`dynoxide::server`, dynoxide-rs 3.2).
 //! <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.LowLevelAPI.html>
 
 use axum::{
@@ -16,13 +16,13 @@ use dynoxide::{
 use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// As much as DynamoDB takes.
+/// DynamoDB's limit.
 const BODY_BYTES: usize = 16 * 1024 * 1024;
 
 const AMZ_JSON: &str = "application/x-amz-json-1.0";
 const JSON: &str = "application/json";
 
-/// Of an item that is deeper than the 32 levels of DynamoDB, which is as deep as anything of a request goes.
+/// The nesting of an item that exceeds DynamoDB's 32 levels, the deepest part of any request.
 const TOO_DEEP: &str = "Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond \
                         supported limit";
 
@@ -60,16 +60,16 @@ fn content_type(headers: &HeaderMap, body: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// Why a call is not answered with what it asked for.
+/// Why a call fails.
 enum Refused {
-    /// It is none that could be carried out; the name of the error says it all.
+    /// It cannot be carried out; the name of the error says why.
     Bare(&'static str),
-    /// It is not signed; as DynamoDB words it.
+    /// It is not signed; in DynamoDB's words.
     Unsigned(String),
     Failed(DynoxideError),
 }
 
-/// Carries a call out, on this thread: the engine does one at a time anyway.
+/// Carries a call out on this thread: the engine handles one at a time anyway.
 fn call(database: &Database, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Result<String, Refused> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     let target = text("x-amz-target").unwrap_or_default();
@@ -80,7 +80,7 @@ fn call(database: &Database, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Res
         query: uri.query().unwrap_or_default(),
         has_date_header: headers.contains_key("x-amz-date") || headers.contains_key(header::DATE),
     };
-    // Whether there is a signature, not whether it is right.
+    // Checks for the presence of a signature, not its correctness.
     if let Some(unsigned) = auth_material::validate(material) {
         return Err(Refused::Unsigned(unsigned));
     }
@@ -90,7 +90,7 @@ fn call(database: &Database, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> Res
 
 type Run = fn(&Database, &str) -> Result<String, Refused>;
 
-/// What carries out an operation, if the engine has it.
+/// The implementation of an operation, if the engine has it.
 fn run(operation: &str) -> Option<Run> {
     macro_rules! operations {
         ($($name:literal => $method:ident,)*) => {
@@ -138,7 +138,7 @@ impl From<DynoxideError> for Refused {
     }
 }
 
-/// Reads a request. What its types refuse begins with the kind of error that DynamoDB answers with.
+/// Reads a request. An error of its types starts with the kind of error that DynamoDB answers with.
 fn read<T: DeserializeOwned>(operation: &str, body: &str) -> Result<T, Refused> {
     let error = match serde_json::from_str(body) {
         Ok(request) => return Ok(request),
@@ -206,7 +206,7 @@ mod tests {
 
     use super::*;
 
-    /// Our server and the engine's own, each on an engine of its own.
+    /// Our server and the engine's own, each with an engine of its own.
     async fn both() -> [String; 2] {
         let (ours, own) =
             (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
@@ -227,7 +227,7 @@ mod tests {
             .body(body.into())
     }
 
-    /// Status, type and body, without what differs from engine to engine.
+    /// Status, type and body, without what differs between engines.
     async fn answer_to(request: RequestBuilder) -> (u16, Option<String>, Value) {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_call_is_refused_as_the_engines_own_server_refuses_it() {
+    async fn invalid_calls_are_refused_as_the_engines_own_server_refuses_them() {
         let urls = both().await;
         fn list(url: &str, kind: &str) -> RequestBuilder {
             Client::new()

@@ -1,5 +1,5 @@
-//! The engine's file, looked at from outside the engine: SQLite's own check says whether it can be read, and the engine's
-//! layout whether a table in it was made to the end.
+//! Checks the engine's file from outside: SQLite's own check shows whether it can be read, and the engine's layout
+//! whether a table in it was created completely.
 
 use std::{fs::File, io::Read, path::Path};
 
@@ -19,7 +19,7 @@ impl From<rusqlite::Error> for Damage {
     }
 }
 
-/// An object that a row points to.
+/// An object that an item points to.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Pointer {
     pub s3_key: String,
@@ -27,9 +27,9 @@ pub struct Pointer {
     pub sha256: String,
 }
 
-/// Makes sure that the file can be read, holds the table with everything that belongs to it, and is as new as what was
-/// delivered of its stream. Returns what the table points to. The engine must not have it open yet: to close it here would
-/// drop the engine's locks.
+/// Checks that the file can be read, has the complete table, and is not older than what was delivered of its stream.
+/// Returns the objects that the table points to. The engine must not have it open yet: closing it here would drop the
+/// engine's locks.
 pub fn check(file: &Path, table: &str, delivered: &[Checkpoint]) -> Result<Vec<Pointer>, Damage> {
     let mut header = [0; 16];
     let read = File::open(file).and_then(|mut file| file.read_exact(&mut header));
@@ -37,7 +37,7 @@ pub fn check(file: &Path, table: &str, delivered: &[Checkpoint]) -> Result<Vec<P
         return Err(Damage("is damaged (it is not a SQLite database)".to_owned()));
     }
     let database = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    // A file that is refused is left as it was found, with what is beside it.
+    // A refused file is left unchanged, with the files beside it.
     database.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
     let verdict: String = database.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if verdict != "ok" {
@@ -48,7 +48,7 @@ pub fn check(file: &Path, table: &str, delivered: &[Checkpoint]) -> Result<Vec<P
     pointers(&database, table)
 }
 
-/// The engine writes a table down first, and then makes what it is kept in, step by step.
+/// The engine records a table first, and then creates its parts, step by step.
 fn is_whole(database: &Connection, table: &str) -> Result<(), Damage> {
     if !exists(database, "_tables")? {
         return Err(Damage("holds no table".to_owned()));
@@ -69,7 +69,7 @@ fn is_whole(database: &Connection, table: &str) -> Result<(), Damage> {
     let places = indexes.map(|index| format!("{table}::gsi::{index}"));
     for place in [table.to_owned()].into_iter().chain(places) {
         if !exists(database, &place)? {
-            return Err(Damage(format!("holds a table that was not made to the end ({place} is not there)")));
+            return Err(Damage(format!("holds a table that was not created completely ({place} is missing)")));
         }
     }
     Ok(())
@@ -80,8 +80,9 @@ fn exists(database: &Connection, name: &str) -> Result<bool, Damage> {
     Ok(database.query_row(found, [name], |row| row.get(0))?)
 }
 
-/// What was delivered of the stream was in the table. If it is not any more, the file is an old copy, or what was written
-/// last is missing: SQLite keeps that in a file of its own until the engine ends, and begins without it if it is removed.
+/// Records that were delivered from the stream were in the table. If they are missing now, the file is an old copy, or
+/// the last writes are missing: SQLite keeps those in a separate file until the engine ends, and starts without it if
+/// it is removed.
 fn is_as_new(database: &Connection, table: &str, delivered: &[Checkpoint]) -> Result<(), Damage> {
     let label = "SELECT stream_label FROM _tables WHERE table_name = ?1";
     let label: Option<String> = database.query_row(label, [table], |row| row.get(0))?;
@@ -99,8 +100,8 @@ fn is_as_new(database: &Connection, table: &str, delivered: &[Checkpoint]) -> Re
     }
 }
 
-/// A sequence number as it stands in the file. What reads the stream takes them as they come; this is the engine's own
-/// side of them: it adds 10^20, for as many digits as on AWS (dynoxide-rs 3.2, `format_sequence_number`).
+/// A sequence number as stored in the file. Consumers of the stream treat it as opaque; this is the engine's format: it
+/// adds 10^20, to have as many digits as on AWS (dynoxide-rs 3.2, `format_sequence_number`).
 fn stored(sequence_number: &str) -> Option<i128> {
     const ADDED: i128 = 10_i128.pow(20);
     let number: i128 = sequence_number.parse().ok()?;
@@ -126,7 +127,7 @@ fn pointers(database: &Connection, table: &str) -> Result<Vec<Pointer>, Damage> 
     Ok(pointers)
 }
 
-/// Moves everything into the file itself, and to the disk.
+/// Moves the write-ahead log into the file, and flushes it to the disk.
 pub fn write_out(file: &Path) -> Result<(), rusqlite::Error> {
     Connection::open(file)?.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }

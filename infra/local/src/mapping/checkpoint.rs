@@ -1,4 +1,4 @@
-//! How far a function is in each shard.
+//! The position of a function in each shard.
 
 use std::{
     fs, io,
@@ -15,17 +15,17 @@ pub struct Checkpoints {
     folder: PathBuf,
 }
 
-/// Everything up to here is handled, given up, or none of the function's business.
+/// Everything up to here is handled, given up, or filtered out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
-    /// ARN of the stream: a table that was made anew has a stream of its own, which begins at its beginning.
+    /// ARN of the stream: a table that was created again has a new stream, which is read from its beginning.
     pub stream: String,
     /// Sequence number of the last record that is done.
     pub done: String,
 }
 
-/// The file: a checkpoint with its checksum, so that a damaged one is not taken for another. Those that were written
-/// before there was a checksum have none.
+/// The file: a checkpoint with its checksum, so that a damaged one is detected. Files that are older than the checksum
+/// have none.
 #[derive(Serialize, Deserialize)]
 struct Checked {
     #[serde(flatten)]
@@ -58,8 +58,8 @@ impl Checkpoints {
         Self { folder: folder.into() }
     }
 
-    /// The checkpoint in a shard, if there is one. What cannot be read counts as none: records come again then, which
-    /// every function must bear anyway. (A data folder is not even opened with a damaged one.)
+    /// The checkpoint in a shard, if there is one. An unreadable one counts as none: then records are delivered again,
+    /// which every function must handle anyway. (A data folder with a damaged one is not even opened.)
     pub async fn get(&self, function: &str, shard: &str) -> Option<Checkpoint> {
         let file = self.file(function, shard);
         on_a_thread(move || match Checkpoint::read(&file) {
@@ -74,7 +74,7 @@ impl Checkpoints {
         })
     }
 
-    /// Keeps the checkpoint over kill -9 and power cuts from when this returns; until then the one before is kept.
+    /// Stores the checkpoint. Once this returns, it survives kill -9 and power cuts; until then the previous one does.
     pub async fn put(&self, function: &str, shard: &str, checkpoint: Checkpoint) -> io::Result<()> {
         let file = self.file(function, shard);
         on_a_thread(move || {
@@ -84,7 +84,7 @@ impl Checkpoints {
         .await
     }
 
-    /// Shards and functions have names of letters, digits, `-`, `_` and `.`, so they are names of files as well.
+    /// Shards and functions have names of letters, digits, `-`, `_` and `.`, so they are valid file names.
     fn file(&self, function: &str, shard: &str) -> PathBuf {
         self.folder.join(function).join(format!("{shard}.json"))
     }
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_checkpoint_of_before_has_no_checksum_and_one_of_now_has_to_have_the_right_one() {
+    fn an_old_checkpoint_has_no_checksum_and_a_new_one_has_to_have_the_right_one() {
         let data = tempfile::tempdir().unwrap();
         let file = data.path().join("shard-1.json");
         let read = |text: &str| {
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_damaged_checkpoint_is_none() {
+    async fn a_damaged_checkpoint_counts_as_none() {
         let data = tempfile::tempdir().unwrap();
         fs::create_dir(data.path().join("mail")).unwrap();
         fs::write(data.path().join("mail/shard-1.json"), "{\"stream").unwrap();

@@ -1,5 +1,5 @@
-//! What an event source mapping does with a batch until every record of it is handled or given up: the rules alone,
-//! without a stream, a clock or a network.
+//! What an event source mapping does with a batch until every record is handled or given up: the rules alone, without a
+//! stream, a clock or a network.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html>
 //! <https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html>
 
@@ -12,12 +12,12 @@ use table::error_chain;
 
 use super::{record::sequence_number, target::InvokeError};
 
-/// What became of a batch.
+/// The result of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Delivered {
-    /// Records that the function has done.
+    /// Records that the function has handled.
     pub handled: usize,
-    /// Records that were given up, to the dead letters.
+    /// Records that were given up, as dead letters.
     pub given_up: usize,
     /// Times the function was called.
     pub invocations: usize,
@@ -34,31 +34,32 @@ impl std::ops::AddAssign for Delivered {
 /// Records that are delivered together.
 struct Part {
     records: Vec<Value>,
-    /// Times they were delivered, however many others with them.
+    /// Times they were delivered, in batches of any size.
     deliveries: u32,
-    /// Deliveries that count as retries: of the same records, and no more.
+    /// Deliveries that count as retries: of exactly the same records.
     retries: u32,
-    /// Times in a row that nobody was there to deliver them to.
+    /// Consecutive times that the function could not be called.
     unreached: u32,
 }
 
-/// Delivers a batch, of one shard and in order, until each record of it is handled or given up. No record is delivered
-/// before those ahead of it are done with.
+/// Delivers a batch, of one shard and in order, until each record is handled or given up. No record is delivered before
+/// those ahead of it are done.
 ///
 /// - A record older than the mapping's `max_age` is given up before the next delivery it would be part of.
-/// - A function error is the failure of every record. So is an answer that names a record which is not there, or none.
-/// - Of the failures that an answer names the earliest counts: what is before it is done.
-/// - The rest is delivered again, at first at once and cut down if the mapping may `bisect`: from the failed record on, or,
-///   if that was the first, in halves. So a record that fails for ever ends up alone. Cutting uses up no retries.
-/// - What can be cut no more is delivered `retries` times more, then given up. Where there was progress the retries begin
-///   anew: another record stands first.
+/// - A function error is the failure of every record. So is an answer that names an unknown record, or none.
+/// - Of the failures that an answer names the earliest counts: the records before it are done.
+/// - The rest is delivered again, at first immediately and split if the mapping may `bisect`: from the failed record
+///   on, or, if that was the first, in halves. So a record that always fails ends up alone. Splitting uses up no
+///   retries.
+/// - A part that cannot be split further is delivered `retries` times more, then given up. After progress the retries
+///   start again, because another record is the first one.
 /// - A function that could not be called at all has not failed: its records wait, until they are too old.
 ///
-/// `wait` is called before each delivery of what was delivered before, as it was, with the times it was so far. `give_up`
-/// is told the records, why, and how often they were delivered.
+/// `wait` is called before a repeated delivery of the same records, with the number of deliveries so far. `give_up`
+/// gets the records, the reason, and how often they were delivered.
 ///
 /// # Errors
-/// Those of `wait` and `give_up`, and then at once: nothing is skipped, so that the batch can be delivered again.
+/// Those of `wait` and `give_up`, immediately: nothing is skipped, so that the batch can be delivered again.
 pub async fn deliver<E, Invoked, Waited, GivenUp>(
     mapping: &Mapping,
     records: Vec<Value>,
@@ -68,13 +69,13 @@ pub async fn deliver<E, Invoked, Waited, GivenUp>(
     give_up: impl Fn(Vec<Value>, Condition, u32) -> GivenUp,
 ) -> Result<Delivered, E>
 where
-    // Not `AsyncFn`: of its futures nobody can say that they are `Send`, which a worker's must be.
+    // Not `AsyncFn`: its futures cannot be declared `Send`, which a worker's must be.
     Invoked: Future<Output = Result<Answer, InvokeError>>,
     Waited: Future<Output = Result<(), E>>,
     GivenUp: Future<Output = Result<(), E>>,
 {
     let mut delivered = Delivered::default();
-    // The next part is the last, so that what a part is cut into takes its place.
+    // The next part is last, so that the parts it is split into take its place.
     let mut parts = vec![Part { records, deliveries: 0, retries: 0, unreached: 0 }];
     while let Some(mut part) = parts.pop() {
         let aged = part.take_older(mapping.max_age, now());
@@ -130,7 +131,7 @@ where
     Ok(delivered)
 }
 
-/// How many records, from the first on, an answer says are done.
+/// How many records, from the first on, are done according to an answer.
 fn records_done(records: &[Value], answer: &Answer) -> usize {
     let place = |id: &str| records.iter().position(|record| sequence_number(record) == Some(id));
     let failed = answer.batch_item_failures.iter().map(|f| f.item_identifier.as_deref().and_then(place).unwrap_or(0));
@@ -138,7 +139,7 @@ fn records_done(records: &[Value], answer: &Answer) -> usize {
 }
 
 impl Part {
-    /// Takes out what is too old. A record that does not say when it was made is of no age.
+    /// Removes records that are too old. A record without a time has no age.
     fn take_older(&mut self, max_age: Duration, now: Timestamp) -> Vec<Value> {
         let max_age = SignedDuration::try_from(max_age).unwrap_or(SignedDuration::MAX);
         let is_old = |record: &mut Value| created_at(record).is_some_and(|at| now.duration_since(at) > max_age);
@@ -172,7 +173,7 @@ mod tests {
     const NO_BISECT: Mapping = Mapping { bisect: false, ..MAPPING };
     const NO_RETRIES: Mapping = Mapping { retries: 0, ..MAPPING };
 
-    /// Records are letters here: a word is a batch.
+    /// Records are single characters here: a word is a batch.
     fn batch(word: &str) -> Vec<Value> {
         word.chars().map(|c| json!({"dynamodb": {"SequenceNumber": c.to_string()}})).collect()
     }
@@ -186,7 +187,7 @@ mod tests {
         serde_json::from_value(json!({"batchItemFailures": failures})).unwrap()
     }
 
-    /// What a batch went through: the deliveries, the dead letters with their reason, the waits, and the sum of it.
+    /// The course of a batch: the deliveries, the dead letters with their reason, the waits, and the sum.
     struct Course {
         deliveries: Vec<String>,
         dead_letters: Vec<String>,
@@ -229,7 +230,7 @@ mod tests {
         }
     }
 
-    /// A function that fails without saying why if there is a bad record.
+    /// A function that fails without naming the bad record.
     fn throws<'a>(bad: &'a str) -> impl Fn(usize, &str) -> Result<Answer, InvokeError> + 'a {
         move |_, word| match word.chars().any(|c| bad.contains(c)) {
             true => Err(InvokeError::TimedOut),
@@ -238,7 +239,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_tells_where_to_go_on() {
+    async fn delivery_continues_where_the_answer_says() {
         // The answer to the first delivery of "abcd", and what is delivered then; without bisect, for clarity.
         let cases: [(&str, Result<Answer, InvokeError>, &[&str]); 10] = [
             ("nothing failed", Ok(failures(&[])), &[]),
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_record_that_fails_for_ever_ends_up_alone_and_holds_nothing_else_up() {
+    async fn a_record_that_always_fails_ends_up_alone_and_does_not_block_others() {
         let named = course(&MAPPING, batch("abcdefgh"), names("d")).await;
         let thrown = course(&MAPPING, batch("abcdefgh"), throws("d")).await;
 
@@ -274,7 +275,7 @@ mod tests {
         assert_eq!(named.dead_letters, ["d RetryAttemptsExhausted 6"]);
         assert_eq!(thrown.dead_letters, ["d RetryAttemptsExhausted 6"]);
         for course in [named, thrown] {
-            assert_eq!(course.waits, [1, 2], "cutting waits for nothing");
+            assert_eq!(course.waits, [1, 2], "splitting does not wait");
             assert_eq!((course.sum.handled, course.sum.given_up), (7, 1));
         }
     }
@@ -292,7 +293,7 @@ mod tests {
 
     #[tokio::test]
     async fn progress_gives_the_next_record_all_its_retries() {
-        // Each delivery gets one record further.
+        // Each delivery handles one more record.
         let one_a_time = |_, word: &str| Ok(word.get(1..2).map_or_else(Answer::default, |id| failures(&[Some(id)])));
 
         let course = course(&NO_BISECT, batch("abcdef"), one_a_time).await;
@@ -340,7 +341,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_function_that_cannot_be_called_uses_up_nothing() {
+    async fn a_function_that_cannot_be_called_uses_up_no_retries() {
         let away = |delivery, _: &str| match delivery {
             1..=9 => Err(InvokeError::NotInvoked { source: "connection refused".into() }),
             _ => Ok(Answer::default()),
@@ -353,7 +354,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_cannot_be_given_up_is_not_skipped() {
+    async fn a_record_that_cannot_become_a_dead_letter_is_not_skipped() {
         let invoked = RefCell::new(vec![]);
 
         let outcome = deliver(
@@ -365,23 +366,23 @@ mod tests {
                 ready(throws("a")(0, &word(&records)))
             },
             |_| ready(Ok(())),
-            |_, _, _| ready(Err("the dead letters are away")),
+            |_, _, _| ready(Err("the dead letters are unavailable")),
         )
         .await;
 
-        assert_eq!(outcome, Err("the dead letters are away"));
+        assert_eq!(outcome, Err("the dead letters are unavailable"));
         assert_eq!(invoked.take(), ["abc", "a"], "nothing behind the failed record was delivered");
     }
 
     proptest! {
-        /// Any poison, however the function tells of it, and any record that fails a few times before it works.
+        /// Poison records, whether the function names them or not, and records that fail a few times before they work.
         #[test]
         fn only_poison_is_given_up_and_the_rest_is_done_in_order(
             kinds in prop::collection::vec(0..6_u32, 0..40),
             styles in prop::collection::vec(any::<bool>(), 1..20),
             retries in 2..6_u32,
         ) {
-            // 0 is poison, 1 fails as often as there are retries at most, the rest works.
+            // 0 is a poison record, 1 fails at most as often as there are retries, the others work.
             let records: Vec<_> =
                 (0..kinds.len()).map(|i| json!({"dynamodb": {"SequenceNumber": format!("{i:030}")}})).collect();
             let place = |record: &Value| sequence_number(record).unwrap().parse::<usize>().unwrap();
@@ -395,7 +396,7 @@ mod tests {
                 Timestamp::now,
                 |records| {
                     *calls.borrow_mut() += 1;
-                    // Now it says which record failed, and now it only fails.
+                    // Sometimes it names the failed record, and sometimes it only fails.
                     let says = styles[*calls.borrow() % styles.len()];
                     let mut worked = vec![];
                     for record in &records {
@@ -423,12 +424,12 @@ mod tests {
 
             let Ok(delivered) = delivered;
             let (good, poison): (Vec<_>, Vec<_>) = (0..kinds.len()).partition(|i| kinds[*i] != 0);
-            prop_assert_eq!(done.take(), good.clone(), "each once and in order, as far as the mapping was told");
+            prop_assert_eq!(done.take(), good.clone(), "each once and in order, according to the answers");
             prop_assert_eq!(dead_letters.take(), poison.iter().map(|i| vec![*i]).collect::<Vec<_>>());
             prop_assert_eq!((delivered.handled, delivered.given_up), (good.len(), poison.len()));
         }
 
-        /// Without bisect as well: whatever happens, each record is handled or given up, once and in order.
+        /// Without bisect as well: each record is handled or given up, once and in order.
         #[test]
         fn every_record_is_accounted_for(
             answers in prop::collection::vec(0..12_usize, 0..60),
@@ -448,7 +449,7 @@ mod tests {
                 |records| {
                     let answer = answers.get(*calls.borrow()).copied().unwrap_or(usize::MAX);
                     *calls.borrow_mut() += 1;
-                    // Nothing is delivered that is behind what is not settled.
+                    // Nothing is delivered that is behind an unfinished record.
                     assert_eq!(sequence_number(&records[0]), Some(&*format!("{:030}", fates.borrow().len())));
                     let done = records.get(..answer).unwrap_or(&records);
                     fates.borrow_mut().extend(done.iter().map(|r| (sequence_number(r).unwrap().to_owned(), true)));

@@ -1,13 +1,13 @@
-//! Which records a function is called for: the filter criteria of an event source mapping.
+//! Decides which records a function is called for: the filter criteria of an event source mapping.
 //! <https://docs.aws.amazon.com/lambda/latest/dg/invocation-eventfiltering.html>
 
 use serde_json::{Map, Number, Value};
 
-/// The patterns of a mapping; a record that fits one of them is delivered.
+/// The patterns of a mapping; a record that matches one of them is delivered.
 #[derive(Debug, Clone)]
 pub struct Filter(Vec<Pattern>);
 
-/// A pattern that says something no mapping understands.
+/// A pattern that is not valid in a mapping.
 #[derive(Debug, thiserror::Error)]
 #[error("the filter {pattern} cannot be read: {reason}")]
 pub struct FilterError {
@@ -15,7 +15,7 @@ pub struct FilterError {
     reason: String,
 }
 
-/// What an object must have, all of it.
+/// The conditions of an object, all of which must hold.
 #[derive(Debug, Clone)]
 struct Pattern(Vec<Part>);
 
@@ -27,7 +27,7 @@ enum Part {
     Either(Vec<Pattern>),
 }
 
-/// What a field may be; one of its rules is enough.
+/// The rules of a field; one that matches is enough.
 #[derive(Debug, Clone)]
 enum Rule {
     Exactly(Value),
@@ -53,7 +53,7 @@ impl Filter {
     /// Reads the patterns of a mapping. Without any, every record is delivered.
     ///
     /// # Errors
-    /// Names the pattern that cannot be read, and what is wrong with it.
+    /// Names the pattern that cannot be read, and its error.
     pub fn parse(patterns: &[&str]) -> Result<Self, FilterError> {
         let one = |text: &&str| {
             let error = |reason: String| FilterError { pattern: (*text).to_owned(), reason };
@@ -71,7 +71,7 @@ impl Filter {
 impl Pattern {
     fn read(pattern: &Value) -> Result<Self, String> {
         let members =
-            pattern.as_object().filter(|o| !o.is_empty()).ok_or("a pattern is an object with something in it")?;
+            pattern.as_object().filter(|o| !o.is_empty()).ok_or("a pattern is an object that is not empty")?;
         let part = |(name, value): (&String, &Value)| match value {
             Value::Array(either) if name == "$or" && either.len() > 1 => {
                 Ok(Part::Either(either.iter().map(Pattern::read).collect::<Result<_, _>>()?))
@@ -81,12 +81,12 @@ impl Pattern {
             Value::Array(rules) if !rules.is_empty() => {
                 Ok(Part::Field(name.clone(), rules.iter().map(Rule::read).collect::<Result<_, _>>()?))
             }
-            _ => Err(format!("what {name:?} may be stands in a list with something in it")),
+            _ => Err(format!("the rules of {name:?} must be a list that is not empty")),
         };
         Ok(Self(members.iter().map(part).collect::<Result<_, _>>()?))
     }
 
-    /// A list fits if something in it does, so that a pattern need not know how many there are.
+    /// A list matches if an element does, so that a pattern does not depend on their number.
     fn fits(&self, value: Option<&Value>) -> bool {
         match value {
             Some(Value::Array(values)) => values.iter().any(|value| self.fits(Some(value))),
@@ -113,7 +113,7 @@ impl Rule {
         };
         let mut members = rule.iter();
         let (Some((name, argument)), None) = (members.next(), members.next()) else {
-            return Err("a rule is one word and what it applies to".to_owned());
+            return Err("a rule is an object with one member".to_owned());
         };
         match (name.as_str(), argument) {
             ("prefix", Value::String(start)) => Ok(Rule::Prefix(start.clone())),
@@ -141,10 +141,10 @@ impl Rule {
         }
     }
 
-    /// Looks at a field's value, or at each of them if it has several.
+    /// Checks a field's value, or each of its values if it has several.
     fn fits(&self, value: Option<&Value>) -> bool {
         let plain: Vec<&Value> = match value {
-            // Rules apply to values only: an object is a way to values, and nothing itself.
+            // Rules apply to values only: an object leads to values, and is not one itself.
             None | Some(Value::Object(_)) => Vec::new(),
             Some(Value::Array(values)) => values.iter().filter(|v| !v.is_object() && !v.is_array()).collect(),
             Some(plain) => vec![plain],
@@ -214,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_is_delivered_if_it_fits_the_pattern() {
+    fn a_record_is_delivered_if_it_matches_the_pattern() {
         let record = json!({
             "eventName": "MODIFY",
             "dynamodb": {
@@ -232,7 +232,7 @@ mod tests {
             (r#"{"eventName":["INSERT","MODIFY"]}"#, true),
             (r#"{"eventName":["modify"]}"#, false),
             (r#"{"eventName":[{"equals-ignore-case":"modify"}]}"#, true),
-            // Everything a pattern names must fit.
+            // Everything that a pattern names must match.
             (
                 r#"{"eventName":["MODIFY"],"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"ORDER#"}]},"SK":{"S":["STATUS"]}}}}"#,
                 true,
@@ -243,7 +243,7 @@ mod tests {
             (r##"{"dynamodb":{"Keys":{"PK":{"S":["PROD#1",{"suffix":"#7"}]}}}}"##, true),
             (r##"{"dynamodb":{"Keys":{"PK":{"S":[{"suffix":"#8"}]}}}}"##, false),
             (r#"{"dynamodb":{"Keys":{"PK":{"S":[{"prefix":""}]}}}}"#, true),
-            // A number of the table is text in a record.
+            // A number in the table is a string in a record.
             (r#"{"dynamodb":{"NewImage":{"total":{"N":["12.50"]}}}}"#, true),
             (r#"{"dynamodb":{"NewImage":{"total":{"N":[{"numeric":["=",12.5]}]}}}}"#, false),
             (r#"{"dynamodb":{"SizeBytes":[{"numeric":[">",0,"<=",512]}]}}"#, true),
@@ -270,7 +270,7 @@ mod tests {
             (r#"{"absent":{"deeper":[{"exists":false}]}}"#, true),
             (r#"{"absent":[{"exists":true}]}"#, false),
             (r#"{"dynamodb":{"OldImage":{"total":{"N":[{"exists":false}]}}}}"#, true),
-            // Only values exist, not the objects on the way to them.
+            // Only values exist, not the objects that contain them.
             (r#"{"dynamodb":{"NewImage":[{"exists":true}]}}"#, false),
             (r#"{"eventName":[{"anything-but":"INSERT"}]}"#, true),
             (r#"{"eventName":[{"anything-but":["INSERT","MODIFY"]}]}"#, false),
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_several_patterns_is_enough_and_none_lets_everything_through() {
+    fn one_matching_pattern_is_enough_and_without_patterns_everything_matches() {
         let record = json!({"eventName": "REMOVE"});
         let (insert, remove) = (r#"{"eventName":["INSERT"]}"#, r#"{"eventName":["REMOVE"]}"#);
 

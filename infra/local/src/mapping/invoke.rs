@@ -1,4 +1,4 @@
-//! The functions of this process over Lambda's Invoke API, for whoever would call them on AWS.
+//! The functions of this process over Lambda's Invoke API, for callers that invoke them on AWS.
 //! <https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html>
 
 use std::sync::Arc;
@@ -16,10 +16,11 @@ use table::error_chain;
 
 use super::{Consumer, target};
 
-/// As much as Lambda takes.
+/// Lambda's limit.
 const EVENT_BYTES: usize = 6 * 1024 * 1024;
 
-/// `POST /2015-03-31/functions/<name>/invocations`. Not part of the shop's own API, so it is in no document of it.
+/// `POST /2015-03-31/functions/<name>/invocations`. Not part of the shop's own API, so it is not in the OpenAPI
+/// document.
 pub fn router(consumers: &[Arc<Consumer>]) -> Router {
     Router::new()
         .route("/2015-03-31/functions/{function}/invocations", post(invoke))
@@ -33,7 +34,7 @@ async fn invoke(
     headers: HeaderMap,
     event: Bytes,
 ) -> Response {
-    // Like the engine's own, the signature is not verified. It is demanded because Lambda demands it.
+    // As in the engine, the signature is not verified. It is required because Lambda requires it.
     let signed = headers.get(header::AUTHORIZATION).is_some_and(|a| a.as_bytes().starts_with(b"AWS4-HMAC-SHA256"));
     if !signed {
         let message = "the request is not signed: call the function with an AWS SDK or the AWS CLI";
@@ -79,7 +80,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_function_is_called_only_by_a_signed_request_and_only_if_there_is_one() {
+    async fn a_function_is_called_only_by_a_signed_request_and_only_if_it_exists() {
         let router = router(&[super::super::tests::consumer()]);
         let status = async |request: Request<Body>| router.clone().oneshot(request).await.unwrap().status().as_u16();
         const SIGNED: Option<&str> = Some("AWS4-HMAC-SHA256 Credential=local/…");

@@ -24,20 +24,20 @@ use super::{
     record::sequence_number,
     source::{Shard, SourceError},
 };
-use crate::told_to_stop;
+use crate::stop_requested;
 
-/// Between two looks at a stream that has nothing new, at first and in the end.
+/// The interval of polling a stream without new records, at first and at most.
 const IDLE: Duration = Duration::from_millis(100);
 const IDLE_LONGEST: Duration = Duration::from_millis(250);
 
-/// Between two deliveries of the same records, and after something that did not work: at first and in the end.
+/// The wait between two deliveries of the same records, and after a failure: at first and at most.
 const AGAIN: Duration = Duration::from_millis(100);
 const AGAIN_LONGEST: Duration = Duration::from_secs(10);
 
-/// Between two looks for the shards that follow those that ended.
+/// The interval of looking for the shards that follow those that ended.
 const SHARDS: Duration = Duration::from_secs(2);
 
-/// Why a batch is not done with.
+/// Why a batch is not done.
 #[derive(Debug, thiserror::Error)]
 enum Undelivered {
     #[error("the stack stops")]
@@ -59,7 +59,7 @@ pub enum DrainError {
 pub async fn follow(consumer: Arc<Consumer>, stopped: watch::Receiver<bool>) {
     let (mut begun, mut finished) = (HashSet::new(), HashSet::new());
     let mut workers = JoinSet::new();
-    let stop = told_to_stop(stopped.clone());
+    let stop = stop_requested(stopped.clone());
     tokio::pin!(stop);
     loop {
         let found = consumer.source.stream().await;
@@ -81,7 +81,7 @@ pub async fn follow(consumer: Arc<Consumer>, stopped: watch::Receiver<bool>) {
                 tracing::warn!(function, error = error_chain(error), "the stream's shards cannot be listed");
             }
         }
-        // Shards come from shards that end: as long as none has, there is nothing to look for.
+        // Shards follow shards that end: as long as none has ended, there is nothing to look for.
         let look_again = found.is_err() || workers.is_empty() || !finished.is_empty();
         tokio::select! {
             () = &mut stop => break,
@@ -94,16 +94,16 @@ pub async fn follow(consumer: Arc<Consumer>, stopped: watch::Receiver<bool>) {
             () = sleep(SHARDS), if look_again => {}
         }
     }
-    // Each finishes what it is at.
+    // Each finishes its current delivery.
     while workers.join_next().await.is_some() {}
 }
 
-/// Delivers what is on the stream now, without waiting for anything.
+/// Delivers what is on the stream now, without waiting.
 pub async fn drain(consumer: &Consumer) -> Result<Delivered, DrainError> {
     let mut delivered = Delivered::default();
     let stream = consumer.source.stream().await?;
     let mut finished = HashSet::new();
-    // Parents first: each round reads the shards that the one before made ready.
+    // Parents first: each round reads the shards that became ready in the one before.
     loop {
         let next = stream.ready(|id| finished.contains(id)).filter(|shard| !finished.contains(&shard.id));
         let next: Vec<Shard> = next.cloned().collect();
@@ -127,24 +127,24 @@ pub async fn drain(consumer: &Consumer) -> Result<Delivered, DrainError> {
     }
 }
 
-/// A function in a shard.
+/// A function's reader of a shard.
 struct Reader<'a> {
     consumer: &'a Consumer,
     stream: String,
     shard: String,
     iterator: Option<String>,
-    /// Sequence number of the last record that was read, whether it passed the filter or not.
+    /// Sequence number of the last record that was read, whether it matched the filter or not.
     read: Option<String>,
-    /// What is to be delivered next, in order: all that passed the filter behind the checkpoint.
+    /// The next records to deliver, in order: all that matched the filter after the checkpoint.
     pending: VecDeque<Value>,
-    /// Since when the first of it waits.
+    /// Since when the first of them waits.
     waits_since: Option<Instant>,
-    /// There will never be anything behind what was read.
+    /// Nothing will ever follow what was read.
     ended: bool,
 }
 
 impl<'a> Reader<'a> {
-    /// Begins behind the checkpoint, or at the oldest record there is.
+    /// Starts after the checkpoint, or at the oldest record.
     async fn open(consumer: &'a Consumer, stream: String, shard: &Shard) -> Self {
         let checkpoint = consumer.checkpoints.get(consumer.mapping.function, &shard.id).await;
         let read = checkpoint.filter(|checkpoint| checkpoint.stream == stream).map(|checkpoint| checkpoint.done);
@@ -196,7 +196,7 @@ impl<'a> Reader<'a> {
             };
             troubles += 1;
             let (function, shard) = (self.consumer.mapping.function, &self.shard);
-            tracing::error!(function, shard, error, "the stream is not delivered; it is tried again");
+            tracing::error!(function, shard, error, "the stream could not be delivered; trying again");
             if pause(again(troubles), &stopped).await.is_err() {
                 return;
             }
@@ -212,7 +212,7 @@ impl<'a> Reader<'a> {
         self.is_full() || (!self.pending.is_empty() && (waited || self.ended))
     }
 
-    /// Reads a page, and says how many records it had.
+    /// Reads a page, and returns its number of records.
     async fn read(&mut self) -> Result<usize, SourceError> {
         let source = &self.consumer.source;
         let page = loop {
@@ -225,14 +225,14 @@ impl<'a> Reader<'a> {
             };
             match page.await {
                 Ok(page) => break page,
-                // Iterators last for fifteen minutes; the next one goes on from where this one was.
+                // Iterators are valid for fifteen minutes; the next one continues where this one was.
                 Err(SourceError::Expired) => {}
                 Err(SourceError::Trimmed) if self.read.is_some() => {
                     let (function, shard) = (self.consumer.mapping.function, &self.shard);
                     tracing::warn!(
                         function,
                         shard,
-                        "records went off the stream before they were delivered: `ops reconcile` finds orders and stock signs they left behind"
+                        "records left the stream before they were delivered; run `ops reconcile` to find orders and sold-out flags that are behind"
                     );
                     self.read = None;
                 }
@@ -247,7 +247,7 @@ impl<'a> Reader<'a> {
         self.iterator = page.next;
         self.pending.extend(page.records.into_iter().filter(|record| self.consumer.filter.fits(record)));
         match self.pending.is_empty() {
-            // Nobody is to be told of these, now or after a restart.
+            // These are not delivered to any function, now or after a restart.
             true if count > 0 => self.keep_checkpoint(self.read.clone()).await,
             true => {}
             false => self.waits_since = self.waits_since.or_else(|| Some(Instant::now())),
@@ -255,7 +255,7 @@ impl<'a> Reader<'a> {
         Ok(count)
     }
 
-    /// Delivers a batch of what was read and keeps the checkpoint behind it. After an error the batch is still pending.
+    /// Delivers a batch of what was read and moves the checkpoint after it. After an error the batch is still pending.
     async fn deliver<E, Waited>(&mut self, wait: impl Fn(u32) -> Waited) -> Result<Delivered, E>
     where
         E: From<DeadLetterError>,
@@ -267,7 +267,7 @@ impl<'a> Reader<'a> {
         let delivered = deliver(
             mapping,
             batch,
-            // The engine dates records by the machine's clock, whatever clock the shop is run by.
+            // The engine dates records by the machine's clock, even if the shop runs on another one.
             Timestamp::now,
             |records| target.invoke(mapping.function, Batch { records }),
             wait,
@@ -282,7 +282,7 @@ impl<'a> Reader<'a> {
         .await?;
         let last = self.pending.drain(..size).next_back();
         let done = match self.pending.is_empty() {
-            // With what the filter left out behind the batch.
+            // Including the records after the batch that the filter left out.
             true => self.read.clone(),
             false => last.as_ref().and_then(sequence_number).map(str::to_owned),
         };
@@ -297,13 +297,13 @@ impl<'a> Reader<'a> {
         let checkpoint = Checkpoint { stream: self.stream.clone(), done };
         let function = self.consumer.mapping.function;
         if let Err(error) = self.consumer.checkpoints.put(function, &self.shard, checkpoint).await {
-            // Nothing is lost: after a restart these records come once more.
+            // Nothing is lost: after a restart these records are delivered again.
             tracing::error!(function, shard = self.shard, %error, "a checkpoint could not be kept");
         }
     }
 }
 
-/// How long to wait before doing something for the nth time again: 100 ms, then twice as long each time, up to 10 s.
+/// The wait before the nth repetition: 100 ms, then twice as long each time, up to 10 s.
 fn again(times: u32) -> Duration {
     AGAIN.saturating_mul(2_u32.saturating_pow(times.saturating_sub(1))).min(AGAIN_LONGEST)
 }
@@ -311,7 +311,7 @@ fn again(times: u32) -> Duration {
 /// Waits, unless the stack stops meanwhile.
 async fn pause(pause: Duration, stopped: &watch::Receiver<bool>) -> Result<(), Undelivered> {
     tokio::select! {
-        () = told_to_stop(stopped.clone()) => Err(Undelivered::Stopped),
+        () = stop_requested(stopped.clone()) => Err(Undelivered::Stopped),
         () = sleep(pause) => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! A record as the stream's API gives it → as Lambda hands it over in an event.
+//! Converts a record of the stream's API to the form in a Lambda event.
 
 use aws_sdk_dynamodbstreams::types::{AttributeValue, Record};
 use serde_json::{Map, Value, json};
@@ -29,33 +29,33 @@ pub fn event_record(record: Record, stream_arn: &str) -> Value {
         ("awsRegion", record.aws_region.map(Value::from)),
         ("dynamodb", change),
         ("eventSourceARN", Some(stream_arn.into())),
-        // Only who is not simply a caller of the API is named: TTL, that is.
+        // Only an identity other than a caller of the API is given: TTL.
         ("userIdentity", user),
     ])
 }
 
-/// Where the record stands in its shard: 21 to 40 digits, compared with nothing but itself.
+/// The position of the record in its shard: 21 to 40 digits, opaque.
 pub fn sequence_number(record: &Value) -> Option<&str> {
     record.pointer("/dynamodb/SequenceNumber")?.as_str().filter(|number| !number.is_empty())
 }
 
-/// What is not there is left out rather than null.
+/// Absent members are left out instead of being null.
 fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
     let members = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Value::Object(members.collect())
 }
 
-/// AWS tells whole seconds; an engine that tells more is not rounded.
+/// AWS gives whole seconds; an engine with more precision is not rounded.
 fn epoch_seconds(seconds: i64, nanos: u32) -> Value {
     match nanos {
         0 => json!(seconds),
-        // An f64 of seconds is good to the microsecond, which is more than "approximate" promises.
+        // An f64 of seconds is exact to the microsecond, more than "approximate" promises.
         _ => json!(seconds as f64 + f64::from(nanos) / 1e9),
     }
 }
 
 fn item(item: std::collections::HashMap<String, AttributeValue>) -> Value {
-    // Attribute values are strings, flags, lists and maps: nothing that JSON has no word for.
+    // Attribute values are strings, booleans, lists and maps, which JSON can represent.
     serde_json::to_value(serde_dynamo::Item::from(item)).unwrap_or_else(|_| Value::Object(Map::new()))
 }
 
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_tells_ttls_deletes_from_others() {
+    fn a_function_distinguishes_deletions_by_ttl_from_others() {
         let by_ttl = Identity::builder().r#type("Service").principal_id("dynamodb.amazonaws.com").build();
         let expired = Record::builder().user_identity(by_ttl);
         let mut record = record();

@@ -20,7 +20,7 @@ pub struct Source {
     table: String,
 }
 
-/// The stream as it is now, with what is left of its shards.
+/// The current stream, with its remaining shards.
 #[derive(Debug, Clone)]
 pub struct Stream {
     pub arn: String,
@@ -30,11 +30,11 @@ pub struct Stream {
 #[derive(Debug, Clone)]
 pub struct Shard {
     pub id: String,
-    /// The shard that this one goes on from; it may be gone already.
+    /// The shard that this one continues; it may be gone already.
     pub parent: Option<String>,
 }
 
-/// Up to 1,000 records or 1 MB, and where the next ones are; a shard that has ended has no next ones.
+/// Up to 1,000 records or 1 MB, and the iterator of the next ones; a shard that has ended has none.
 #[derive(Debug)]
 pub struct Page {
     pub records: Vec<Value>,
@@ -59,7 +59,7 @@ impl Source {
         let config = aws_sdk_dynamodbstreams::Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::from_static("us-east-1"))
-            // A local engine checks no signature, but the SDK wants something to sign with.
+            // A local engine checks no signature, but the SDK needs credentials to sign with.
             .credentials_provider(Credentials::new("local", "local", None, None, "local"))
             .endpoint_url(endpoint)
             .http_client(http)
@@ -89,7 +89,7 @@ impl Source {
         }
     }
 
-    /// An iterator behind a record, or at the oldest one there is.
+    /// An iterator after a record, or at the oldest one.
     pub async fn iterator(&self, stream: &str, shard: &str, after: Option<&str>) -> Result<String, SourceError> {
         let from = match after {
             Some(_) => ShardIteratorType::AfterSequenceNumber,

@@ -31,7 +31,7 @@ pub enum Target {
 #[derive(Clone)]
 pub struct Lambda {
     client: Client<HttpConnector, Full<Bytes>>,
-    /// Without a slash at its end.
+    /// Without a trailing slash.
     endpoint: String,
 }
 
@@ -56,7 +56,7 @@ impl Target {
     /// Functions at an address such as `http://127.0.0.1:9001`.
     ///
     /// # Errors
-    /// It is no such address.
+    /// It is not such an address.
     pub fn lambda(endpoint: &str) -> Result<Self, String> {
         Ok(Target::Lambda(Box::new(Lambda::at(endpoint)?)))
     }
@@ -72,9 +72,9 @@ impl Target {
     }
 }
 
-/// Calls a function in this process; its panic is its failure, as it is in a Lambda.
+/// Calls a function in this process; its panic is its failure, as in Lambda.
 pub async fn call(handler: &Handler, batch: Batch) -> Result<Answer, InvokeError> {
-    // A handler keeps nothing between calls that a panic could leave half done.
+    // A handler keeps no state between calls that a panic could leave inconsistent.
     let answer = AssertUnwindSafe(async { handler(batch).await }).catch_unwind();
     answer.await.map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
@@ -117,10 +117,10 @@ impl Lambda {
     }
 }
 
-/// Lambda's own mark of an error in the function, whose status is 200 all the same.
+/// Lambda's mark of an error in the function, whose status is 200 all the same.
 pub const FUNCTION_ERROR: &str = "x-amz-function-error";
 
-/// An answer that says nothing of failures, or nothing at all, means that there are none.
+/// An answer without failures, or an empty one, means that there are none.
 fn read_answer(body: &[u8]) -> Result<Answer, serde_json::Error> {
     let body = if body.is_empty() { b"null" } else { body };
     match serde_json::from_slice(body)? {
@@ -151,7 +151,7 @@ mod tests {
         Batch { records: vec![json!({"eventID": "1"})] }
     }
 
-    /// A Lambda whose functions answer what they are called.
+    /// A fake of Lambda whose functions answer with their own name.
     async fn lambda() -> Target {
         let functions = post(async |Path(function): Path<String>, body: String| {
             assert_eq!(body, r#"{"Records":[{"eventID":"1"}]}"#);

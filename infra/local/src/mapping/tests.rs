@@ -1,4 +1,4 @@
-//! Mappings on a stack: its engine's stream, its S3 for dead letters, and functions that note what they get.
+//! Mappings in a stack: its engine's stream, its S3 for dead letters, and functions that record what they get.
 
 use std::{path::Path, sync::Arc};
 
@@ -23,10 +23,10 @@ const MAPPING: Mapping = Mapping {
     filters: &[r#"{"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"NOTIFY#"}]}}}}"#],
 };
 
-/// Where nobody listens.
+/// A port that nothing listens on.
 const NOWHERE: &str = "http://127.0.0.1:1";
 
-/// A function named "test" that panics over any record, with no stream to get one from.
+/// A function named "test" that panics over any record, without a stream.
 pub fn consumer() -> Arc<Consumer> {
     let handler: Handler = Arc::new(|batch| {
         async move {
@@ -40,7 +40,7 @@ pub fn consumer() -> Arc<Consumer> {
     Arc::new(Consumer::new(MAPPING, handler, None, source, checkpoints, letters_nowhere()).unwrap())
 }
 
-/// Dead letters of an S3 that is not there.
+/// Dead letters in an S3 that does not exist.
 fn letters_nowhere() -> DeadLetters {
     let config = table::TableConfig {
         table: "none".to_owned(),
@@ -53,23 +53,23 @@ fn letters_nowhere() -> DeadLetters {
     DeadLetters::new(descriptions.bucket().clone())
 }
 
-/// A stack whose table somebody writes to.
+/// A stack whose table a test writes to.
 struct Bench {
     stack: Stack,
     checkpoints: TempDir,
     got: mpsc::UnboundedReceiver<Vec<u64>>,
-    tell: mpsc::UnboundedSender<Vec<u64>>,
+    sent: mpsc::UnboundedSender<Vec<u64>>,
 }
 
 impl Bench {
     async fn start() -> Self {
         let stack = Stack::start(StackOptions { sweep_every: None, streams: Streams::Off, ..StackOptions::default() });
         let stack = stack.await.unwrap_or_else(|e| panic!("{}", table::error_chain(&e)));
-        let (tell, got) = mpsc::unbounded_channel();
-        Self { stack, checkpoints: tempfile::tempdir().unwrap(), got, tell }
+        let (sent, got) = mpsc::unbounded_channel();
+        Self { stack, checkpoints: tempfile::tempdir().unwrap(), got, sent }
     }
 
-    /// Writes items that are told apart by a number.
+    /// Writes items that are distinguished by a number.
     async fn write(&self, numbers: impl IntoIterator<Item = u64>) {
         for number in numbers {
             let order: OrderId = "018cc251-f400-7000-8000-000000000000".parse().unwrap();
@@ -81,13 +81,13 @@ impl Bench {
         self.consumer_with(mapping, self.stack.dead_letters.clone())
     }
 
-    /// A function that says what it got and fails, without a word, over the number 666.
+    /// A function that reports what it got and fails, without a message, over the number 666.
     fn consumer_with(&self, mapping: Mapping, dead_letters: DeadLetters) -> Consumer {
-        let tell = self.tell.clone();
+        let sent = self.sent.clone();
         let handler: Handler = Arc::new(move |batch: Batch| {
             let numbers: Vec<u64> = batch.records.iter().map(number).collect();
             let poisoned = numbers.contains(&666);
-            tell.send(numbers).unwrap();
+            sent.send(numbers).unwrap();
             async move {
                 assert!(!poisoned, "poison");
                 Answer::default()
@@ -104,7 +104,7 @@ impl Bench {
     }
 }
 
-/// 0 if it is no item that the bench wrote.
+/// 0 if it is not an item of these tests.
 fn number(record: &Value) -> u64 {
     let pk = record["dynamodb"]["Keys"]["PK"]["S"].as_str().unwrap();
     pk.rsplit('#').next().and_then(|number| number.parse().ok()).unwrap_or_default()
@@ -126,7 +126,7 @@ async fn what_is_on_the_stream_is_delivered_in_order_and_only_once() {
     assert_eq!(first, Delivered { handled: 7, given_up: 0, invocations: 3 });
     assert_eq!(bench.got(), [vec![1, 2, 3], vec![4, 5, 6], vec![7]]);
 
-    // Another one, as after a restart, goes on from the checkpoint.
+    // Another one, as after a restart, continues from the checkpoint.
     let again = bench.consumer(MAPPING);
     assert_eq!(again.drain().await.unwrap(), Delivered::default());
     bench.write(8..=8).await;
@@ -135,7 +135,7 @@ async fn what_is_on_the_stream_is_delivered_in_order_and_only_once() {
 }
 
 #[tokio::test]
-async fn a_checkpoint_is_behind_what_the_filter_left_out_and_of_its_own_stream_only() {
+async fn a_checkpoint_includes_filtered_records_and_belongs_to_one_stream() {
     let mut bench = Bench::start().await;
     bench.write(1..=2).await;
     let nothing = Mapping { filters: &[r#"{"eventName":["NOTHING"]}"#], ..MAPPING };
@@ -143,11 +143,11 @@ async fn a_checkpoint_is_behind_what_the_filter_left_out_and_of_its_own_stream_o
     assert_eq!(bench.consumer(nothing).drain().await.unwrap(), Delivered::default());
     bench.write(3..=3).await;
     bench.consumer(MAPPING).drain().await.unwrap();
-    assert_eq!(bench.got(), [[3]], "nobody is asked again about what was left out");
+    assert_eq!(bench.got(), [[3]], "what was left out is not delivered again");
 
     let file = only_checkpoint(bench.checkpoints.path());
     let mut checkpoint: Checkpoint = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-    checkpoint.stream = "of a table that is gone".to_owned();
+    checkpoint.stream = "of a deleted table".to_owned();
     std::fs::write(&file, serde_json::to_vec(&checkpoint).unwrap()).unwrap();
     bench.consumer(MAPPING).drain().await.unwrap();
     assert_eq!(bench.got(), [[1, 2, 3]]);
@@ -204,7 +204,7 @@ async fn records_are_delivered_as_they_come_until_the_stack_stops() {
 }
 
 #[tokio::test]
-async fn every_consumer_of_the_shop_takes_what_is_on_its_stream() {
+async fn every_consumer_of_the_shop_handles_its_stream() {
     let stack =
         StackOptions { streams: Streams::Off, sweep_every: None, seed: crate::Seed::Sample, ..Default::default() };
     let stack = Stack::start(stack).await.unwrap_or_else(|e| panic!("{}", table::error_chain(&e)));

@@ -1,5 +1,5 @@
-//! Whether a folder of before is as it was left. What is damaged is refused by its name: to begin with an empty file in its
-//! place would lose the rest of the shop as well, and nobody would notice.
+//! Checks that an existing folder is unchanged since the last run. Damage is refused and named: starting with an empty
+//! file instead would lose the rest of the shop as well, without anybody noticing.
 
 use std::{
     fs, io,
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{BUCKET, StackError, durable, engine, mapping::Checkpoint};
 
-/// `manifest` is none for a folder that was made before there was one.
+/// `manifest` is absent for a folder that was created before there was one.
 pub fn check(data: &DataFolder, manifest: Option<&Whole>, table: Option<&str>) -> Result<(), StackError> {
     let before = || assumed(&data.path).map(|files| Whole { files, cursor_key_sha256: None });
     let assumed = match manifest {
@@ -39,8 +39,8 @@ pub fn check(data: &DataFolder, manifest: Option<&Whole>, table: Option<&str>) -
     objects(data)
 }
 
-/// What a folder without a manifest must hold. The functions were given the stream last, so that where they have been
-/// everything had been made.
+/// What a folder without a manifest must have. Stream delivery started last, so if there are checkpoints everything had
+/// been created.
 fn assumed(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let was_served = !checkpoints(folder)?.is_empty();
     Ok(if was_served { vec![CURSOR_KEY.into(), S3.into()] } else { Vec::new() })
@@ -54,7 +54,7 @@ fn is_there(data: &DataFolder, name: &Path) -> Result<(), StackError> {
         }
         Err(error) => return Err(data.damaged(&name.to_string_lossy(), &error)),
     };
-    // That there is such a file is all it says.
+    // The existence of the file is its only content.
     let may_be_empty = found.is_dir() || name == Path::new(SEEDED);
     match found.len() == 0 && !may_be_empty {
         true => Err(data.refused(&name.to_string_lossy(), "is empty")),
@@ -67,7 +67,7 @@ fn cursor_key(data: &DataFolder, whole: &Whole) -> Result<(), StackError> {
     let key = fs::read(data.path.join(CURSOR_KEY)).map_err(|e| data.damaged(CURSOR_KEY, &e))?;
     match sha256_hex(key) == *digest {
         true => Ok(()),
-        false => Err(data.damaged(CURSOR_KEY, &"it is not the key that was made")),
+        false => Err(data.damaged(CURSOR_KEY, &"it is not the key that was created")),
     }
 }
 
@@ -78,7 +78,7 @@ fn delivered(data: &DataFolder) -> Result<Vec<Checkpoint>, StackError> {
     names.iter().map(read).collect()
 }
 
-/// The text of each product is where the product says, and as it was.
+/// The text of each product is where the product says, and unchanged.
 fn descriptions(data: &DataFolder, pointers: &[engine::Pointer]) -> Result<(), StackError> {
     for engine::Pointer { s3_key, bytes, sha256 } in pointers {
         let name = Path::new(S3).join(BUCKET).join(s3_key);
@@ -92,7 +92,8 @@ fn descriptions(data: &DataFolder, pointers: &[engine::Pointer]) -> Result<(), S
     Ok(())
 }
 
-/// The S3 keeps a checksum beside an object (s3s-fs 0.14, `get_internal_info_path`), which the SDK compares on reading.
+/// The S3 stores a checksum beside an object (s3s-fs 0.14, `get_internal_info_path`), which the SDK compares on
+/// reading.
 fn checksum(data: &DataFolder, s3_key: &str, text: &[u8]) -> Result<(), StackError> {
     let [bucket, object] = [BUCKET, s3_key].map(|part| BASE64_URL_SAFE_NO_PAD.encode(part));
     let name = format!("{S3}/.bucket-{bucket}.object-{object}.internal.json");
@@ -109,7 +110,7 @@ fn checksum(data: &DataFolder, s3_key: &str, text: &[u8]) -> Result<(), StackErr
     }
 }
 
-/// No object of ours is empty, and what the S3 keeps beside them is JSON.
+/// No object of ours is empty, and what the S3 stores beside them is JSON.
 fn objects(data: &DataFolder) -> Result<(), StackError> {
     let folder = data.path.join(S3);
     if !folder.exists() {
@@ -118,7 +119,8 @@ fn objects(data: &DataFolder) -> Result<(), StackError> {
     for path in durable::below(&folder).map_err(|e| data.damaged(S3, &e))? {
         let name = path.strip_prefix(&data.path).unwrap_or(&path);
         let is_in_root = name.parent() == Some(Path::new(S3));
-        // What was being uploaded when the stack was killed; the S3 removes it (s3s-fs 0.14, `clean_old_tmp_files`).
+        // Uploads that were running when the stack was killed; the S3 removes them (s3s-fs 0.14,
+        // `clean_old_tmp_files`).
         if is_in_root && name.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".tmp.")) {
             continue;
         }

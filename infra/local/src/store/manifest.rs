@@ -11,14 +11,14 @@ use crate::durable;
 
 pub const NAME: &str = "manifest.json";
 
-/// The file: a manifest, and the digest of its text, so that a damaged one is not taken for another.
+/// The file: a manifest, and the digest of its text, so that a damaged one is detected.
 #[derive(Serialize, Deserialize)]
 struct Sealed {
     manifest: Manifest,
     sha256: String,
 }
 
-/// What a folder says of itself: that it is being made, or what is in it.
+/// The state of a folder: being created, or complete with this content.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "lowercase")]
 pub enum Manifest {
@@ -29,9 +29,9 @@ pub enum Manifest {
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Whole {
-    /// Names of files and folders that have to be there, from the folder on. Only what the stack never removes.
+    /// Names of files and folders that have to exist, relative to the folder. Only those that the stack never removes.
     pub files: Vec<PathBuf>,
-    /// The key is as random as its digest.
+    /// The digest of the key is as hard to guess as the key.
     pub cursor_key_sha256: Option<String>,
 }
 
@@ -62,7 +62,7 @@ impl Manifest {
 }
 
 impl Whole {
-    /// What is in a folder now.
+    /// The current content of a folder.
     pub fn of(folder: &Path) -> io::Result<Self> {
         let mut files: Vec<PathBuf> = [TABLE, LEDGER, CURSOR_KEY, SEEDED].map(PathBuf::from).to_vec();
         let buckets = entries(&folder.join(S3))?.into_iter().filter(|path| path.is_dir());
@@ -78,7 +78,7 @@ impl Whole {
     }
 }
 
-/// How far the functions are in the stream, a file for each and each shard, named from the folder on.
+/// The positions of the functions in the stream, one file for each function and shard, relative to the folder.
 pub fn checkpoints(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for function in entries(&folder.join(STREAMS))? {
@@ -87,7 +87,7 @@ pub fn checkpoints(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found.iter().filter_map(|file| file.strip_prefix(folder).ok()).map(Path::to_owned).collect())
 }
 
-/// What a folder holds, in order; nothing if it is not there.
+/// The content of a folder, sorted; empty if it does not exist.
 fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,

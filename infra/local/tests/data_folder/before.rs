@@ -1,4 +1,4 @@
-//! Folders that were made before there was a manifest.
+//! Folders that were created before there was a manifest.
 
 use std::{fs, path::Path};
 
@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::run::{Run, buy, call, serves};
 
-/// A folder as a version before would have left it.
+/// A folder as an older version would have left it.
 fn made_before(data: &Path) {
     serves(data).unwrap();
     fs::remove_file(data.join("manifest.json")).unwrap();
@@ -19,7 +19,7 @@ fn made_before(data: &Path) {
 }
 
 #[test]
-fn a_data_folder_of_before_goes_on() {
+fn an_old_data_folder_continues_to_work() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("shop");
     made_before(&data);
@@ -32,17 +32,17 @@ fn a_data_folder_of_before_goes_on() {
         buy(&http, &url).await.unwrap();
         call(http.get(format!("{url}/products/mug-blue"))).await.unwrap()
     });
-    assert_eq!(mug["stock"]["available"], 34, "two orders of three: it was not made again");
+    assert_eq!(mug["stock"]["available"], 34, "two orders of three: it was not created again");
     assert!(run.stop(Signal::TERM).success());
     assert_eq!(fs::read_to_string(data.join("payments.jsonl")).unwrap().lines().count(), 2);
-    // From now on it is held to what it was.
+    // From now on its content is checked.
     fs::remove_file(data.join("payments.jsonl")).unwrap();
     let refused = Run::begin(&data).opens().err().unwrap();
     assert!(refused.contains("payments.jsonl is missing"), "{refused}");
 }
 
 #[test]
-fn a_data_folder_of_before_whose_table_was_never_finished_is_refused() {
+fn an_old_data_folder_with_an_incomplete_table_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("shop");
     made_before(&data);
@@ -54,6 +54,6 @@ fn a_data_folder_of_before_whose_table_was_never_finished_is_refused() {
 
     let refused = Run::begin(&data).opens().err().unwrap();
 
-    assert!(refused.contains("table.db holds a table that was not made to the end"), "{refused}");
+    assert!(refused.contains("table.db holds a table that was not created completely"), "{refused}");
     assert!(refused.contains(&index) && refused.contains("remove the folder"), "{refused}");
 }

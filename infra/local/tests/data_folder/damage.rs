@@ -14,7 +14,7 @@ use crate::run::{Run, buy};
 enum Damage {
     Removed,
     Emptied,
-    /// A third in the middle of it is something else.
+    /// A third in the middle is overwritten.
     Overwritten,
     /// Its last third is missing.
     Cut,
@@ -48,9 +48,9 @@ fn shop(data: &Path, signal: Signal) {
     let database = Connection::open(data.join("table.db")).unwrap();
     let last = "SELECT MAX(CAST(sequence_number AS INTEGER)) FROM _stream_records";
     let last: i64 = database.query_row(last, [], |row| row.get(0)).unwrap();
-    // Whoever leaves SQLite's file last writes it out.
+    // The last process that closes SQLite's file writes the log into it.
     drop(database);
-    // As the stream has it (dynoxide-rs, `format_sequence_number`).
+    // In the stream's format (dynoxide-rs, `format_sequence_number`).
     let last = 10_i128.pow(20) + i128::from(last);
     runtime.block_on(buy(&reqwest::Client::new(), &url)).unwrap();
     for function in ["notifications", "projections"] {
@@ -59,7 +59,7 @@ fn shop(data: &Path, signal: Signal) {
     run.stop(signal);
 }
 
-/// How far a function is.
+/// The position of a function.
 fn done(checkpoints: &Path) -> Option<i128> {
     let files = fs::read_dir(checkpoints).ok()?.map(|entry| entry.unwrap().path());
     let file = files.filter(|file| file.extension().is_some_and(|e| e == "json")).last()?;
@@ -67,12 +67,12 @@ fn done(checkpoints: &Path) -> Option<i128> {
     checkpoint["done"].as_str()?.parse().ok()
 }
 
-/// A copy of links, quick: a start that is refused writes into none of them.
+/// A copy by hard links, which is fast: a start that is refused writes to none of them.
 fn copy(from: &Path, to: &Path) {
     assert!(Command::new("cp").arg("-al").arg(from).arg(to).status().unwrap().success());
 }
 
-/// What the folder holds that must be as it was, named from the folder on: files, and folders that may only be removed.
+/// The files that must be unchanged, and the folders that may only be removed, relative to the folder.
 fn kept(data: &Path) -> Vec<PathBuf> {
     let output = Command::new("find").arg(".").current_dir(data).output().unwrap();
     let names = String::from_utf8(output.stdout).unwrap();
@@ -81,16 +81,16 @@ fn kept(data: &Path) -> Vec<PathBuf> {
     names
         .filter(|name| {
             let text = name.to_str().unwrap();
-            // Found again, sent, or only for a running stack.
+            // Recreated, sent, or only for a running stack.
             if ["lock", "streams", "s3", "table.db-shm"].contains(&text) || text.starts_with("mail") {
                 return false;
             }
-            // The type of an object, which nobody asks for.
+            // The type of an object, which is not used.
             if text.ends_with(".metadata.json") {
                 return false;
             }
-            // Objects that nothing in the table points to may come and go; of those, and of what the S3 keeps beside them,
-            // a few will do.
+            // Objects that the table does not point to may come and go; of those, and of the S3's files beside them, a
+            // few are enough.
             let is_beside = text.starts_with("s3/.") && !text.contains(DESCRIPTIONS);
             if text.starts_with("s3/onetill-audit/") || is_beside {
                 audit += usize::from(data.join(name).is_file());
@@ -101,25 +101,25 @@ fn kept(data: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Whether the damage is one that a start can do without, or cannot see.
+/// Whether a start works in spite of the damage, or cannot detect it.
 fn is_harmless(name: &Path, damage: Damage) -> bool {
     let text = name.to_str().unwrap();
     let (is_audit, is_beside) = (text.starts_with("s3/onetill-audit/"), text.starts_with("s3/."));
     match damage {
-        // Without a manifest it is a folder of before.
+        // Without a manifest it is an old folder.
         Damage::Removed => text == "manifest.json" || is_audit || is_beside,
         Damage::Emptied => text == "seeded",
-        // What is in the audit log is for people. What the S3 keeps beside an object may still be JSON.
+        // The audit log is not read by the shop. The S3's files beside an object may still be JSON.
         Damage::Overwritten => text == "seeded" || is_audit || is_beside && !text.contains(DESCRIPTIONS),
         Damage::Cut => text == "seeded" || is_audit,
     }
 }
 
-/// The bucket `onetill-descriptions` in the name of what the S3 keeps beside its objects. Their checksum is among it.
+/// The bucket `onetill-descriptions` in the names of the S3's files beside its objects. Their checksums are among them.
 const DESCRIPTIONS: &str = "b25ldGlsbC1kZXNjcmlwdGlvbnM";
 
 #[test]
-fn a_damaged_data_folder_is_refused_by_the_name_of_what_is_damaged_and_left_as_it_is() {
+fn a_damaged_data_folder_is_refused_with_the_name_of_the_damaged_file_and_left_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let whole = folder.path().join("whole");
     shop(&whole, Signal::TERM);
@@ -139,11 +139,11 @@ fn a_damaged_data_folder_is_refused_by_the_name_of_what_is_damaged_and_left_as_i
 
             let refused = Run::begin(&data).opens().err().unwrap_or_else(|| panic!("{name:?} {damage:?}: it starts"));
 
-            // What a folder that was removed held is missed first.
+            // If a folder was removed, one of its files is missed first.
             let named = refused.contains(name.to_str().unwrap());
             assert!(named && refused.contains("Restore the whole folder"), "{name:?} {damage:?}: {refused}");
             let (is, was) = (fs::read(data.join(&name)).ok(), fs::read(whole.join(&name)).ok());
-            assert!(is.is_none_or(|is| Some(is) != was), "{name:?} {damage:?}: it was made anew");
+            assert!(is.is_none_or(|is| Some(is) != was), "{name:?} {damage:?}: it was created again");
             fs::remove_dir_all(&data).unwrap();
             fs::remove_file(data.with_extension("stderr")).unwrap();
         }
@@ -153,7 +153,7 @@ fn a_damaged_data_folder_is_refused_by_the_name_of_what_is_damaged_and_left_as_i
 }
 
 #[test]
-fn what_was_written_last_and_is_lost_after_a_kill_is_missed() {
+fn lost_last_writes_are_detected_after_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let killed = folder.path().join("killed");
     shop(&killed, Signal::KILL);
@@ -170,11 +170,7 @@ fn what_was_written_last_and_is_lost_after_a_kill_is_missed() {
         assert!(refused.contains("table.db is older") && refused.contains("table.db-wal"), "{damage:?}: {refused}");
         if damage == Damage::Overwritten {
             let left = fs::read(data.join(log)).unwrap();
-            assert_eq!(
-                left.len(),
-                fs::metadata(killed.join(log)).unwrap().len() as usize,
-                "it is left as it was found"
-            );
+            assert_eq!(left.len(), fs::metadata(killed.join(log)).unwrap().len() as usize, "it is left unchanged");
         }
         fs::remove_dir_all(&data).unwrap();
         fs::remove_file(data.with_extension("stderr")).unwrap();

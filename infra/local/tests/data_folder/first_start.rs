@@ -9,22 +9,22 @@ use rustix::process::Signal;
 
 use crate::run::{Run, serves};
 
-/// When a first start is ended.
+/// When a first start is killed.
 #[derive(Debug, Clone)]
 enum Moment {
     After(Duration),
-    /// As soon as there is such a file or folder.
+    /// As soon as this file or folder exists.
     At(PathBuf),
-    /// As soon as the S3 keeps so many things beside its objects; most of them come while the stream is delivered, when the
-    /// shop is open already.
+    /// As soon as the S3 has this many files beside its objects; most of them come while the stream is delivered, when
+    /// the shop is open already.
     Kept(usize),
 }
 
-/// How often the folder is looked at.
+/// The interval of looking at the folder.
 const LOOK: Duration = Duration::from_micros(100);
 
 #[test]
-fn a_first_start_that_ends_at_any_moment_is_made_again() {
+fn a_first_start_that_is_killed_at_any_moment_is_repeated_by_the_next() {
     let folder = tempfile::tempdir().unwrap();
     let (length, appear) = measure(&folder.path().join("measured"));
     println!("a first start takes {} ms and makes {} files and folders", length.as_millis(), appear.len());
@@ -58,7 +58,7 @@ fn a_first_start_that_ends_at_any_moment_is_made_again() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Ends a first start, and starts again.
+/// Kills a first start, and starts again.
 fn interrupted(data: &Path, moment: &Moment, signal: Signal) -> Result<(), String> {
     let run = Run::begin(data);
     match moment {
@@ -73,8 +73,7 @@ fn interrupted(data: &Path, moment: &Moment, signal: Signal) -> Result<(), Strin
     serves(data)
 }
 
-/// How long a first start takes, and what it makes, in the order in which it does. Of the many objects of the S3 only the
-/// buckets.
+/// How long a first start takes, and what it creates, in that order. Of the many objects of the S3 only the buckets.
 fn measure(data: &Path) -> (Duration, Vec<PathBuf>) {
     let (begun, run) = (Instant::now(), Run::begin(data));
     let mut appeared: Vec<PathBuf> = Vec::new();

@@ -1,4 +1,5 @@
-//! A data folder is whole, made again, or refused. The program is started as a user starts it, and looked at from outside.
+//! A data folder is complete, created again, or refused. The program is started like a user does, and checked from
+//! outside.
 
 #![allow(clippy::unwrap_used, reason = "a test may unwrap: that is how it fails")]
 

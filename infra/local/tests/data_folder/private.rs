@@ -20,7 +20,7 @@ fn only_the_owner_may_read_what_is_in_a_data_folder() {
     assert_eq!(open_to_others(&data), [""; 0]);
 
     run.stop(Signal::TERM);
-    // As a version before, under a usual umask, left it.
+    // As an older version, with a usual umask, left it.
     for path in all(&data) {
         let mode = if path.is_dir() { 0o755 } else { 0o644 };
         fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
@@ -73,7 +73,7 @@ fn all(data: &Path) -> Vec<std::path::PathBuf> {
 }
 
 fn open_to_others(data: &Path) -> Vec<String> {
-    // What is removed while it is looked at is nobody's any more.
+    // A file that is removed meanwhile does not count.
     let mode = |path: &Path| fs::metadata(path).map_or(0, |found| found.permissions().mode() & 0o077);
     all(data).iter().filter(|path| mode(path) != 0).map(|path| path.display().to_string()).collect()
 }

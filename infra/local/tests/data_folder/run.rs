@@ -1,4 +1,4 @@
-//! The program, run on a data folder, and a shopper and an admin who look at what it serves.
+//! Runs the program with a data folder, with a shopper and an admin who check what it serves.
 
 use std::{
     fs::{self, OpenOptions},
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 pub struct Run {
     child: Child,
-    /// The first line of its standard output, once it is there; the end of it, if it ends without one.
+    /// The first line of its standard output, once there is one; empty if it ends without one.
     ready: Receiver<String>,
     errors: PathBuf,
 }
@@ -30,7 +30,7 @@ pub fn command(arguments: &[&str]) -> Command {
 }
 
 impl Run {
-    /// Starts the stack on a folder. What all starts on it write on standard error is in a file beside it.
+    /// Starts the stack with a folder. The standard error of all its starts is in a file beside it.
     pub fn begin(data: &Path) -> Self {
         Self::begin_with(data, &[])
     }
@@ -46,14 +46,14 @@ impl Run {
         std::thread::spawn(move || {
             let mut line = String::new();
             if BufReader::new(stdout).read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
-                // Nobody waits for it any more.
+                // The receiver has stopped waiting.
                 let _ = send.send(line);
             }
         });
         Self { child, ready, errors }
     }
 
-    /// Where it serves, once it does; or what it said on standard error, if it ended instead.
+    /// Its address, once it serves; or its standard error, if it ended instead.
     pub fn opens(mut self) -> Result<(Self, String), String> {
         match self.ready.recv() {
             Ok(line) => {
@@ -67,7 +67,7 @@ impl Run {
         }
     }
 
-    /// Lets it run for so long; false if it serves or ends within that.
+    /// Lets it run for this long; false if it serves or ends earlier.
     pub fn starts_for(&self, time: Duration) -> bool {
         matches!(self.ready.recv_timeout(time), Err(RecvTimeoutError::Timeout))
     }
@@ -78,7 +78,7 @@ impl Run {
     }
 }
 
-/// What a test that fails leaves running.
+/// Ends a process that a failed test leaves running.
 impl Drop for Run {
     fn drop(&mut self) {
         // It has ended already unless the test failed.
@@ -87,12 +87,12 @@ impl Drop for Run {
     }
 }
 
-/// Starts on a folder, and makes sure that the shop is all there: the sample, an admin, checkout. Says what is wrong.
+/// Starts with a folder, and checks that the shop is complete: the sample, an admin, checkout. Returns what is wrong.
 pub fn serves(data: &Path) -> Result<(), String> {
     let (run, url) = Run::begin(data).opens()?;
     let said = fs::read_to_string(data.with_extension("stderr")).unwrap();
     let admin = said.lines().rev().find_map(|line| line.strip_prefix("admin admin@shop.example with password "));
-    let admin = admin.ok_or("nobody knows the admin's password")?;
+    let admin = admin.ok_or("the admin's password was not printed")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let found = runtime.block_on(async {
         let http = Client::new();

@@ -10,10 +10,10 @@ use super::{
 };
 
 pub const HELP: &str = "\
-Staff are customers with the role admin: they register in the shop like anybody, and are then given it here. Every route
-under /admin asks the table for the role, so giving and taking it holds from the next request on. Costs 1 RRU and 1 WRU.
+Staff are customers with the role admin: they register in the shop like everybody else, and get the role here. Every
+route under /admin reads the role from the table, so a change takes effect with the next request. Costs 1 RRU and 1 WRU.
 
-Examples, on AWS with the table's name as the stack tells it, and on the local stack:
+Examples, on AWS with the table's name from the stack's outputs, and on the local stack:
   cargo run -p ops -- admin grant ann@shop.example --table OneTill-Table
   cargo run -p ops -- admin revoke ann@shop.example \\
       --endpoint http://127.0.0.1:8000 --s3-endpoint http://127.0.0.1:9090";
@@ -26,18 +26,18 @@ pub struct AdminArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Makes a customer staff
+    /// Gives a customer the role admin
     Grant(Whom),
-    /// Makes staff a customer again
+    /// Takes the role admin away
     Revoke(Whom),
 }
 
 #[derive(Debug, Args)]
 struct Whom {
-    /// What they registered with
+    /// The e-mail of the customer's account
     #[arg(value_name = "EMAIL")]
     email: String,
-    /// The shop's table; with --endpoint it may be left out
+    /// The shop's table; optional with --endpoint
     #[arg(long, value_name = "NAME", env = "TABLE_NAME", required_unless_present = "endpoint")]
     table: Option<String>,
     #[command(flatten)]
@@ -49,7 +49,7 @@ pub async fn run(args: &AdminArgs) -> Outcome {
         Command::Grant(whom) => (whom, Role::Admin, "is staff"),
         Command::Revoke(whom) => (whom, Role::Customer, "is a customer like any other"),
     };
-    // No object is looked at.
+    // No object is read.
     let (table, _) = whom.endpoints.connect(whom.table.as_deref().unwrap_or(LOCAL_TABLE), "").await;
     admin::set_role(&table, &whom.email, role).await?;
     println!("{} {said}", whom.email);

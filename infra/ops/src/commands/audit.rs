@@ -10,7 +10,7 @@ use table::keys;
 
 use super::{Outcome, shop::EndpointArgs};
 
-/// That of the local stack. On AWS, where bucket names are shared by everybody, there is no default.
+/// The bucket of the local stack. On AWS, where bucket names are global, there is no default.
 const LOCAL_BUCKET: &str = "onetill-audit";
 
 pub const HELP: &str = "\
@@ -19,7 +19,7 @@ Prints who changed which product, stock, order or customer on one day, oldest fi
   who            a user's id, `provider`, `shop`, or the name of an operator's command
   item           the key of what was changed
   action         insert, modify or remove
-  before, after  what differs; what is nobody's business is [redacted]
+  before, after  the changed attributes; confidential values are [redacted]
 
 Example, on the local stack:
   cargo run -p ops -- audit --item PROD#mug-blue \\
@@ -33,7 +33,7 @@ pub struct AuditArgs {
     /// Only changes of items whose key contains this, such as PROD#mug-blue or ORDER#
     #[arg(long, value_name = "TEXT")]
     item: Option<String>,
-    /// The bucket of the audit log; with --endpoint it may be left out
+    /// The bucket of the audit log; optional with --endpoint
     #[arg(long, value_name = "NAME", env = "AUDIT_BUCKET")]
     audit_bucket: Option<String>,
     #[command(flatten)]
@@ -47,7 +47,7 @@ fn parse_day(raw: &str) -> Result<String, String> {
 
 pub async fn run(args: &AuditArgs) -> Outcome {
     let local = args.endpoints.are_local().then_some(LOCAL_BUCKET);
-    let bucket = args.audit_bucket.as_deref().or(local).ok_or("say --audit-bucket, or --endpoint")?;
+    let bucket = args.audit_bucket.as_deref().or(local).ok_or("set --audit-bucket or --endpoint")?;
     let (_, descriptions) = args.endpoints.connect("", bucket).await;
     let day = args.day.clone().unwrap_or_else(|| keys::day(Timestamp::now()));
 
@@ -56,7 +56,7 @@ pub async fn run(args: &AuditArgs) -> Outcome {
     let mut out = io::stdout().lock();
     let printed = entries.iter().try_for_each(|entry| writeln!(out, "{entry}"));
     match printed.and_then(|()| out.flush()) {
-        // Whoever reads has read enough: `| head`.
+        // The reader has closed the pipe: `| head`.
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {}
         printed => printed?,
     }

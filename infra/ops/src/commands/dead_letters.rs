@@ -6,25 +6,27 @@ use stream::DeadLetters;
 
 use super::{NOT_WELL, Outcome, bar, shop::EndpointArgs};
 
-/// Those of the local stack. On AWS, where bucket names are shared by everybody, there is no default for the bucket, and
-/// functions are Lambda's own.
+/// Defaults for the local stack. On AWS, where bucket names are global, the bucket has no default, and functions are
+/// called through Lambda.
 const LOCAL_BUCKET: &str = "onetill-dead-letters";
 const LOCAL_FUNCTIONS: &str = "http://127.0.0.1:9000";
 
 pub const HELP: &str = "\
-A dead letter is one object of a bucket: records of the table's stream that a function could not handle, with their payload,
-and why. The event source mapping writes one when it gives a batch up, a function one for a record it never can handle.
+A dead letter is one object of a bucket: records of the table's stream that a function could not handle, with their
+payload and the reason. The event source mapping writes one when it gives a batch up, a function one for a record that
+it can never handle.
 
   list            one line each: key, function, condition, number of records, when, error; separated by tabs.
                   Conditions are Unprocessable (by the function), RetryAttemptsExhausted and RecordAgeExceeded (by the
-                  mapping). Objects that are no dead letters are listed as such.
-  show KEY        the dead letter, its records as JSON.
-  replay KEY...   has the function handle the records again, once what was wrong is mended. The oldest first, one after
-                  another. If it handles them all the dead letter is deleted, or with --keep kept; otherwise it stays.
+                  mapping). Objects that are not dead letters are listed as such.
+  show KEY        prints the dead letter, its records as JSON.
+  replay KEY...   calls the function with the records again; use it once the cause is corrected. The oldest first, one
+                  after another. If the function handles all records, the dead letter is deleted, or with --keep kept;
+                  otherwise it stays.
 
-A function that gives a record up once more writes a dead letter again and is done with it. On the same day that dead letter has
-the same key, so it stays and is told; on another day, or where the mapping wrote the first, it has a key of its own and
-`list` shows it. Replaying twice, one after the other, does no harm; two at once may send a mail twice.
+A function that gives a record up again writes another dead letter. On the same day it has the same key, so the dead
+letter stays and replay reports it; on another day, or if the mapping wrote the first one, it has a new key, which
+`list` shows. Replaying twice, one after the other, is safe; two replays at the same time may send a mail twice.
 
 Exit status of replay: 0 all were handled; 2 some dead letters stayed; 1 it stopped.
 
@@ -41,10 +43,10 @@ pub struct DeadLettersArgs {
     command: Command,
 }
 
-/// Where the dead letters are.
+/// The bucket of the dead letters.
 #[derive(Debug, Args)]
 struct BucketArgs {
-    /// The bucket of the dead letters; with --endpoint it may be left out
+    /// The bucket of the dead letters; optional with --endpoint
     #[arg(long, value_name = "NAME", env = "DEAD_LETTERS_BUCKET", required_unless_present = "endpoint")]
     dead_letters_bucket: Option<String>,
     #[command(flatten)]
@@ -57,7 +59,7 @@ enum Command {
     List {
         #[command(flatten)]
         bucket: BucketArgs,
-        /// Those of one function only, such as projections
+        /// Only those of this function, such as projections
         #[arg(long, value_name = "NAME")]
         function: Option<String>,
         /// Prints one JSON array instead of lines
@@ -68,10 +70,10 @@ enum Command {
     Show {
         #[command(flatten)]
         bucket: BucketArgs,
-        /// As list tells it
+        /// The key, from `list`
         key: String,
     },
-    /// Has functions handle the records of dead letters again
+    /// Calls functions with the records of dead letters again
     Replay(ReplayArgs),
 }
 
@@ -79,13 +81,13 @@ enum Command {
 struct ReplayArgs {
     #[command(flatten)]
     bucket: BucketArgs,
-    /// As list tells them
+    /// The keys, from `list`
     #[arg(value_name = "KEY", required_unless_present = "all", conflicts_with = "all")]
     keys: Vec<String>,
-    /// Every dead letter
+    /// All dead letters
     #[arg(long)]
     all: bool,
-    /// With --all, those of one function only
+    /// With --all, only those of this function
     #[arg(long, value_name = "NAME", requires = "all")]
     function: Option<String>,
     /// Keeps dead letters whose records were handled
@@ -144,7 +146,7 @@ fn line(listed: &Listed) -> String {
     fields.iter().map(|field| plain(field)).collect::<Vec<_>>().join("\t")
 }
 
-/// Without what would move the cursor or end the line.
+/// Without control characters, which would move the cursor or end the line.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
@@ -158,7 +160,7 @@ async fn replay(args: &ReplayArgs) -> Outcome {
     let bar = bar(keys.len() as u64, "{elapsed} [{wide_bar}] {pos}/{len} dead letters, {eta} left");
     let mut stayed = 0;
     for key in &keys {
-        let told = match dead_letters::replay(&dead_letters, &functions, key, args.keep).await {
+        let outcome = match dead_letters::replay(&dead_letters, &functions, key, args.keep).await {
             Ok(Replayed::Deleted) => "handled, and deleted".to_owned(),
             Ok(Replayed::Kept) => "handled, and kept".to_owned(),
             Err(error) => {
@@ -166,7 +168,7 @@ async fn replay(args: &ReplayArgs) -> Outcome {
                 format!("not handled: {}", plain(&table::error_chain(&error)))
             }
         };
-        bar.suspend(|| println!("{key}: {told}"));
+        bar.suspend(|| println!("{key}: {outcome}"));
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -175,7 +177,7 @@ async fn replay(args: &ReplayArgs) -> Outcome {
     Ok(if stayed == 0 { ExitCode::SUCCESS } else { ExitCode::from(NOT_WELL) })
 }
 
-/// The oldest first: records of one item are best handled in the order in which they came.
+/// The oldest first, to handle the records of one item in their original order.
 async fn all(dead_letters: &DeadLetters, function: Option<&str>) -> Result<Vec<String>, Box<dyn Error>> {
     let mut found = Vec::new();
     for listed in dead_letters::list(dead_letters, function).await? {
@@ -193,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_letter_is_one_line_whatever_is_in_it() {
+    fn a_dead_letter_is_listed_as_one_line_whatever_it_contains() {
         let foreign = Listed::Foreign { key: "a\nb".to_owned(), why: "it\x1b[2J".to_owned() };
 
         assert_eq!(line(&foreign), "a b\tnot a dead letter: it [2J");

@@ -13,18 +13,17 @@ FILE is JSON Lines in UTF-8: each line is one JSON object, such as
   {{\"id\":\"mug-1\",\"name\":\"Mug\",\"price\":\"9.99\",\"currency\":\"USD\",\"category\":[\"Kitchen\",\"Mugs\"],\"stock\":10}}
 
 {FIELDS}
-Texts are kept in NFC. Control characters and invisible ones (zero width, byte order mark, text direction) are refused.
-Other fields are ignored. Lines of more than 1 MiB are rejected, and lines that say a field twice.
+Texts are stored in NFC. Control characters and invisible ones (zero width, byte order mark, text direction) are
+refused. Other fields are ignored. Lines of more than 1 MiB and lines with a repeated field are rejected.
 
-A product that is there is changed to what its line says. What the line does not say stays as it is; null or blank text
-says that there is nothing, and clears it. With --replace a line says all there is of its product, and what it does not
-say is cleared. Stock is never changed.
+An existing product gets the values of the fields in its line. A field that is not in the line stays unchanged; null or
+blank text clears a field. With --replace, fields that are not in the line are cleared too. Stock is never changed.
 
-A line that says what it said when it was last imported changes nothing, so that importing a file again leaves alone
-what staff changed since. --force takes such lines too. A product that staff deleted is created again.
+A line that is the same as in the last import changes nothing, so that importing a file again does not overwrite later
+changes by staff. --force applies such lines too. A product that staff deleted is created again.
 
-Exit status: 0 all lines went in; 1 the import stopped, run it again, or the file is not JSON Lines; 2 some lines were
-rejected, the rest went in.
+Exit status: 0 all lines were imported; 1 the import stopped, run it again, or the file is not JSON Lines; 2 some lines
+were rejected, the others imported.
 
 Example, into the local stack:
   cargo run -p ops -- import catalogue.jsonl.gz --stock 100 \\
@@ -34,24 +33,24 @@ Example, into the local stack:
 
 #[derive(Debug, Args)]
 pub struct ImportArgs {
-    /// JSON Lines, plain or gzip (told by content, not by name)
+    /// JSON Lines, plain or gzip (recognised by content, not by name)
     file: PathBuf,
     #[command(flatten)]
     shop: ShopArgs,
-    /// Units in stock that a new product starts with, where its line does not say
+    /// Initial stock of a new product whose line has no stock
     #[arg(long, value_name = "UNITS", default_value_t = 0, value_parser = parse_stock)]
     stock: i64,
-    /// Clears what a line does not say of a product that is there, instead of leaving it as it is
+    /// Clears the fields of an existing product that are not in its line
     #[arg(long)]
     replace: bool,
-    /// Takes lines that are as they were when they were last imported too, over what staff changed since
+    /// Also applies lines that are unchanged since the last import, overwriting later changes by staff
     #[arg(long)]
     force: bool,
-    /// ISO 4217 code of the currency that the shop sells in: lines in another currency are rejected. Without it, lines in
-    /// any currency are imported, but products in another currency cannot be bought
+    /// ISO 4217 code of the shop's currency: lines in another currency are rejected. Without it, lines in any currency
+    /// are imported, but products in another currency cannot be bought
     #[arg(long, value_name = "CODE", env = "SHOP_CURRENCY", value_parser = parse_currency)]
     currency: Option<Currency>,
-    /// Where to report the lines that did not go in, as JSON Lines [default: FILE without .gz, plus .rejects.jsonl]
+    /// File for the rejected lines, as JSON Lines [default: FILE without .gz, plus .rejects.jsonl]
     #[arg(long, value_name = "PATH")]
     rejects: Option<PathBuf>,
 }
@@ -74,7 +73,7 @@ pub async fn run(args: &ImportArgs) -> Outcome {
 
     let rejects_path = args.rejects.clone().unwrap_or_else(|| import::default_rejects_path(&args.file));
     if rejects_path.canonicalize().ok() == Some(args.file.canonicalize().map_err(unreadable)?) {
-        return Err("--rejects is the file to import; it would be overwritten".into());
+        return Err("--rejects names the file to import, which would be overwritten".into());
     }
     let mut rejects = RejectsFile::new(rejects_path.clone())
         .map_err(|e| format!("{} cannot be written: {e}; see --rejects", rejects_path.display()))?;
@@ -100,7 +99,7 @@ pub async fn run(args: &ImportArgs) -> Outcome {
     match rejects_path {
         None => Ok(ExitCode::SUCCESS),
         Some(path) => {
-            eprintln!("{} lines did not go in; {} says which, and why", report.rejected, path.display());
+            eprintln!("{} lines were rejected; {} lists them with the reasons", report.rejected, path.display());
             Ok(ExitCode::from(NOT_WELL))
         }
     }

@@ -10,17 +10,17 @@ const STEPS: &str = "{elapsed} {msg} [{wide_bar}] {pos}/{len}, {eta} left";
 const NO_STEPS: &str = "{elapsed} {msg} {spinner}";
 
 pub const HELP: &str = "\
-Categories: each becomes an item of its own, with the number of products in it. The item that held all of them stays
-as it is, so that the version before can still be run. Products whose category was stored in another spelling than
-Unicode's NFC are written again, so that lists find them.
+Categories: each becomes an item of its own, with the number of its products. The item that had all of them stays
+unchanged, so that the previous version can still run. Products whose category is not stored in Unicode's NFC are
+written again, so that lists find them.
 
-Run it before a new version is deployed, so that the categories are there when it is, and once more afterwards, for the
-products that were changed in between. Customers can go on buying. Running it again changes nothing, and completes a run
-that was interrupted.
+Run it before a new version is deployed, so that the categories exist by then, and again afterwards, for the products
+that were changed in between. The shop can stay open. Running it again changes nothing, and completes an interrupted
+run.
 
-Reads cost 2 RRU a product; a product that is counted for the first time costs 6 WRU. There is no Scan.
+Reads cost 2 RRU for each product; counting a product for the first time costs 6 WRU. There is no Scan.
 
-Exit status: 0 all of it is done; 2 something does not read back, the rest is done; 1 it stopped, run it again.
+Exit status: 0 everything is migrated; 2 some items are malformed, the others are migrated; 1 it stopped, run it again.
 
 Example, on the local stack, which migrates itself when it starts:
   cargo run -p ops -- migrate --endpoint http://127.0.0.1:8000 --s3-endpoint http://127.0.0.1:9090";
@@ -44,7 +44,7 @@ pub async fn run(args: &MigrateArgs) -> Outcome {
     bar.finish_and_clear();
     let report = outcome.map_err(|e| format!("the migration stopped; run it again: {}", table::error_chain(&e)))?;
 
-    report.unreadable.iter().for_each(|path| println!("{path:?} is no category, and is left out"));
+    report.unreadable.iter().for_each(|path| println!("{path:?} is not a category, and is left out"));
     report.damaged.iter().for_each(|damaged| println!("{damaged}"));
     println!("{report}");
     let is_whole = report.unreadable.is_empty() && report.damaged.is_empty();

@@ -7,29 +7,29 @@ use ops::reconcile::{self, Check, Options, Progress};
 
 use super::{NOT_WELL, Outcome, bar, shop::ShopArgs, style};
 
-/// How long what looks wrong has to stay so: longer than an order's projections, or an index, take to follow.
+/// How long a difference has to persist: longer than an order's projections, or an index, lag behind.
 const SECOND_LOOK: Duration = Duration::from_secs(10);
 
 const STEPS: &str = "{elapsed} {msg} [{wide_bar}] {pos}/{len}, {eta} left";
 const NO_STEPS: &str = "{elapsed} {msg} {spinner}";
 
 pub const HELP: &str = "\
-orders    For each order placed on the days asked for, and each with something open: the entry in the customer's list
-          and the lines are there, as of the order's version. Mended by writing them again.
-stock     For each product on sale: the units available are those of its stock ledger, less those in orders. Mended by
-          setting the stock to that, with a line in the ledger. It takes every order since the oldest product was
-          created, so it is left out, and says so, if --from is later than that; --only stock goes that far back by
-          itself. A product that was sold or restocked within the last minute, or meanwhile, is not judged.
-objects   For each object with a description, older than 24 hours: its product points to it. Mended by deleting it.
-          Objects under names that are no product's are reported, and never deleted.
+orders    For each order placed on the given days, and each open one: the entry in the customer's list and the lines
+          exist, for the order's version. Repaired by writing them again.
+stock     For each product on sale: the units available are those of its stock ledger, less those in orders. Repaired
+          by correcting the stock, with a line in the ledger. This needs every order since the oldest product was
+          created, so it is skipped, with a message, if --from is later than that; with --only stock the default of
+          --from is that day. A product that was sold or restocked within the last minute, or meanwhile, is not judged.
+objects   For each description object older than 24 hours: its product points to it. Repaired by deleting it. Objects
+          whose key names no product are reported, and never deleted.
 
-Customers can go on buying. What looks wrong is looked at again, 10 seconds later at the earliest, before it is
-reported. An item that does not read back is reported, cannot be mended, and keeps nothing else from being looked at.
+The shop can stay open. A difference is checked again, at least 10 seconds later, before it is reported. A malformed
+item is reported and cannot be repaired; everything else is still compared.
 
-Reads cost 2 RRU an order, 2 a product and 1 its ledger; there is no Scan.
+Reads cost 2 RRU for each order, 2 for each product and 1 for its ledger; there is no Scan.
 
-Exit status: 0 nothing is wrong with what was compared, or all of it is mended; 2 something is wrong; 1 it stopped, run
-it again. What was skipped, or not judged, is told and counts as neither.
+Exit status: 0 everything that was compared is correct or repaired; 2 something is wrong; 1 it stopped, run it again.
+What was skipped or not judged is reported and does not change the exit status.
 
 Examples, on the local stack:
   cargo run -p ops -- reconcile --endpoint http://127.0.0.1:8000 --s3-endpoint http://127.0.0.1:9090
@@ -48,10 +48,10 @@ pub struct ReconcileArgs {
     /// The last day [default: today]
     #[arg(long, value_name = "yyyy-mm-dd", value_parser = parse_day)]
     to: Option<Date>,
-    /// Looks at nothing else; may be given more than once
+    /// Compares only this; can be repeated
     #[arg(long, value_name = "WHAT")]
     only: Vec<Only>,
-    /// Mends what is wrong
+    /// Repairs what is wrong
     #[arg(long)]
     repair: bool,
     /// Prints one JSON object instead of lines
@@ -93,7 +93,7 @@ pub async fn run(args: &ReconcileArgs) -> Outcome {
     let show = |Progress { looking_at: what, seen, done, of }: Progress| {
         if looking_at != what {
             looking_at = what;
-            // So that time left is of this part alone.
+            // So that the remaining time is that of this part alone.
             bar.reset();
             bar.set_style(style(if of.is_some() { STEPS } else { NO_STEPS }));
         }

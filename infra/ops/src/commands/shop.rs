@@ -1,25 +1,25 @@
 use clap::Args;
 use table::{Descriptions, Endpoints, Table, TableConfig, Timeouts, Transport};
 
-/// Those of the local stack. On AWS there is no default: a name that happens to exist there may be that of the table from
-/// before a restore, or of another shop.
+/// Defaults for the local stack. On AWS there is no default: an existing table may be the one from before a restore, or
+/// another shop's.
 pub const LOCAL_TABLE: &str = "EcommerceApp";
 const LOCAL_BUCKET: &str = "onetill-descriptions";
 
-/// Which shop a command works on.
+/// The shop that a command works on.
 #[derive(Debug, Args)]
 pub struct ShopArgs {
-    /// The shop's table; with --endpoint it may be left out
+    /// The shop's table; optional with --endpoint
     #[arg(long, value_name = "NAME", env = "TABLE_NAME", required_unless_present = "endpoint")]
     table: Option<String>,
-    /// The bucket for descriptions of more than 1,024 bytes; with --endpoint it may be left out
+    /// The bucket for descriptions of more than 1,024 bytes; optional with --endpoint
     #[arg(long, value_name = "NAME", env = "BUCKET_NAME", required_unless_present = "endpoint")]
     bucket: Option<String>,
     #[command(flatten)]
     endpoints: EndpointArgs,
 }
 
-/// Where it is.
+/// Its endpoints.
 #[derive(Debug, Args)]
 pub struct EndpointArgs {
     /// A local DynamoDB engine instead of AWS
@@ -49,7 +49,8 @@ impl EndpointArgs {
             table: table.to_owned(),
             bucket: bucket.to_owned(),
             endpoints: endpoints.map(|(dynamodb, s3)| Endpoints { dynamodb, s3 }),
-            // Patient on AWS too: an operator's machine may be far from the table, and nobody waits for an answer.
+            // Long timeouts on AWS too: an operator's machine may be far from the table, and no customer waits for an
+            // answer.
             timeouts: Timeouts::LOCAL,
             transport: Transport::default(),
         };

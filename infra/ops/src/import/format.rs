@@ -1,12 +1,12 @@
-//! Whether a file is JSON Lines at all. One that is not would have each of its lines rejected, for a reason that is the
-//! file's and not the line's.
+//! Detects whether a file is JSON Lines at all. Otherwise each line of another format would be rejected, although the
+//! reason is the file's and not the line's.
 
 use super::{ImportError, Reject, record};
 
-/// The code of a line that is longer than what is looked at.
+/// The code of a line that is longer than the limit.
 pub(super) const TOO_LONG: &str = "line_too_long";
 
-/// Lines that are no JSON objects before a file without any is given up.
+/// A file is refused after this many lines without a JSON object.
 const FIRST_LINES: usize = 10;
 
 /// Rejects are held back until a line shows that the file is JSON Lines.
@@ -17,22 +17,22 @@ pub(super) struct FileFormat {
     guess: Option<Guess>,
 }
 
-/// What the first line looks like.
+/// The format that the first line suggests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Guess {
     what: &'static str,
-    /// No file of JSON Lines begins like this, not even a bad one.
+    /// No JSON Lines file begins like this, not even a bad one.
     certain: bool,
 }
 
 impl FileFormat {
-    /// A line was read that is a JSON object. Gives the rejects that were held back.
+    /// A line is a JSON object. Returns the rejects that were held back.
     pub(super) fn is_json_lines(&mut self) -> Vec<Reject> {
         self.is_known = true;
         std::mem::take(&mut self.held)
     }
 
-    /// A line was rejected, by this code. Gives the rejects that need not be held back.
+    /// A line was rejected, with this code. Returns the rejects that need not be held back.
     ///
     /// # Errors
     /// The file is of another format.
@@ -52,7 +52,7 @@ impl FileFormat {
         if given_up { Err(self.error()) } else { Ok(Vec::new()) }
     }
 
-    /// The file ended. Gives the rejects that were held back.
+    /// The file ended. Returns the rejects that were held back.
     ///
     /// # Errors
     /// It is of another format.
@@ -76,28 +76,28 @@ impl FileFormat {
     }
 }
 
-/// Looks at a first line that is no JSON object.
+/// Guesses the format from a first line that is not a JSON object.
 fn guess(line: &[u8]) -> Option<Guess> {
     let certain = |what| Some(Guess { what, certain: true });
     let maybe = |what| Some(Guess { what, certain: false });
     let line = line.trim_ascii();
     match line {
-        [b'P', b'K', 3, 4, ..] => {
-            certain("it is a ZIP archive, as Excel workbooks are; write one JSON object a line, as plain or gzip text")
-        }
+        [b'P', b'K', 3, 4, ..] => certain(
+            "it is a ZIP archive, as Excel workbooks are; write one JSON object per line, as plain or gzip text",
+        ),
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] if line.contains(&0) => certain("it is UTF-16; save it as UTF-8"),
         [b'[', ..] => certain(
             "it is one JSON array; write each product on a line of its own, without brackets around them and commas \
              between them, as `jq -c '.[]' FILE` does",
         ),
-        [b'<', ..] => certain("it is XML or HTML; write one JSON object a line"),
+        [b'<', ..] => certain("it is XML or HTML; write one JSON object per line"),
         _ if line.contains(&b'\r') => {
             certain("its lines end in a carriage return (CR) alone; end each line in LF, or in CR and LF")
         }
-        [b'{'] => maybe("its objects go over several lines; write each on one line, as `jq -c . FILE` does"),
+        [b'{'] => maybe("its objects span several lines; write each on one line, as `jq -c . FILE` does"),
         [b'{', ..] => None,
         _ if line.iter().any(|byte| b",;\t".contains(byte)) => {
-            maybe("it looks like CSV; write one JSON object a line, with the names of the columns as its fields")
+            maybe("it looks like CSV; write one JSON object per line, with the names of the columns as its fields")
         }
         _ => None,
     }
@@ -111,7 +111,7 @@ mod tests {
 
     const GOOD: &str = r#"{"id":"mug","name":"Mug","price":"8.99","currency":"USD"}"#;
 
-    /// How many lines are rejected, or what the file is instead of JSON Lines.
+    /// The number of rejected lines, or the error of the format.
     fn read(file: &[u8]) -> Result<usize, String> {
         let options = ImportOptions::new("ann", Timestamp::UNIX_EPOCH);
         let (mut intake, mut rejects) = (Intake::new(file, &options), 0);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_lines_at_the_beginning_of_json_lines_are_rejected_one_by_one() {
+    fn bad_lines_at_the_start_of_json_lines_are_rejected_one_by_one() {
         for (file, rejected) in [
             (format!("{GOOD}\r\n"), 0),
             (format!("id, name\n{GOOD}\nid, name\n"), 2),

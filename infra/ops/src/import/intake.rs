@@ -12,12 +12,12 @@ use super::{
     record::{self, Parsed},
 };
 
-/// Records a call of the table takes: 100 keys to look up, one BatchGetItem.
+/// Records in one call of the table: 100 keys to read, one BatchGetItem.
 const BATCH: usize = 50;
-/// Characters of a rejected line, and of the reason, that are reported.
+/// Maximum reported characters of a rejected line, and of the reason.
 const TEXT_CHARS: usize = 500;
 
-/// Turns lines into records that can go in, and remembers what the whole file has shown so far.
+/// Turns lines into records to import, and remembers ids and categories of the whole file.
 pub(super) struct Intake<'a, R> {
     lines: Lines<R>,
     options: &'a ImportOptions,
@@ -33,7 +33,7 @@ pub(super) struct Accepted {
     pub(super) parsed: Parsed,
 }
 
-/// Where a record came from, for the case that it does not go in after all.
+/// The line of a record, for rejecting it later.
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) line: usize,
@@ -41,7 +41,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The reason is cut like the text: some quote the value they refuse, which may fill the line.
+    /// The reason is cut like the text, because some quote the refused value, which may be long.
     pub(super) fn rejected(self, reason: &str) -> Reject {
         Reject { line: self.line, reason: beginning(reason.as_bytes()), text: self.text }
     }
@@ -53,8 +53,7 @@ impl<'a, R: BufRead> Intake<'a, R> {
         Self { lines, options, format, seen: HashMap::new(), categories: BTreeSet::new() }
     }
 
-    /// The next records that can go in, 50 but for the last ones; none at the end. Lines that are no such record go to
-    /// `reject`.
+    /// The next records to import, 50 except for the last ones; none at the end. Invalid lines are passed to `reject`.
     ///
     /// # Errors
     /// The file cannot be read, or its first lines show that it is of another format.
@@ -90,7 +89,7 @@ impl<'a, R: BufRead> Intake<'a, R> {
     }
 }
 
-/// Of two lines with one id the first counts: which of them is right, only the file's author knows.
+/// Of two lines with one id the first is imported: only the file's author knows which of them is right.
 fn once(seen: &mut HashMap<ProductId, usize>, parsed: Parsed, place: &Place) -> Result<Parsed, Invalid> {
     match seen.entry(parsed.product.id.clone()) {
         Entry::Vacant(new) => {
@@ -104,7 +103,7 @@ fn once(seen: &mut HashMap<ProductId, usize>, parsed: Parsed, place: &Place) -> 
 }
 
 fn beginning(bytes: &[u8]) -> String {
-    // A character has at most 4 bytes, so this many hold the characters wanted.
+    // A character has at most 4 bytes, so this many bytes contain enough characters.
     let bytes = &bytes[..bytes.len().min(TEXT_CHARS * 4)];
     String::from_utf8_lossy(bytes).chars().take(TEXT_CHARS).collect()
 }
@@ -148,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_second_line_of_an_id_is_rejected_and_the_first_goes_in() {
+    fn the_second_line_of_an_id_is_rejected_and_the_first_is_imported() {
         let file = [line("mug", "Mugs"), line("cup", "Cups"), line("mug", "Cups")].join("\n");
 
         let (batches, rejects) = take_in(file.as_bytes());
@@ -159,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_whose_first_line_was_bad_is_not_taken() {
+    fn an_id_whose_first_line_was_bad_can_be_used_again() {
         let file = [line("mug", ""), line("mug", "Mugs")].join("\n");
 
         let (batches, rejects) = take_in(file.as_bytes());
@@ -190,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn categories_are_those_of_the_records_that_go_in() {
+    fn categories_are_those_of_the_imported_records() {
         let options = ImportOptions::new("ann", Timestamp::UNIX_EPOCH);
         let file = [line("mug", "Mugs"), line("mug", "Cups"), line("jug", "Mugs")].join("\n");
         let mut intake = Intake::new(file.as_bytes(), &options);

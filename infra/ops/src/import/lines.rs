@@ -4,14 +4,14 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::ImportError;
 
-/// The longest line that is looked at, in bytes without its newline.
+/// The longest accepted line, in bytes without its newline.
 pub(super) const MAX_LINE_BYTES: usize = 1 << 20;
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-/// What some spreadsheets put before the first line. It is no part of the JSON.
+/// The byte order mark that some spreadsheets write first. It is not part of the JSON.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The text of a file that is plain or gzip: its first two bytes tell, whatever its name says.
+/// The text of a file that is plain or gzip, recognised by its first two bytes and not by its name.
 pub fn open(mut file: impl Read + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
     let mut magic = Vec::with_capacity(GZIP_MAGIC.len());
     file.by_ref().take(2).read_to_end(&mut magic)?;
@@ -23,7 +23,7 @@ pub fn open(mut file: impl Read + Send + 'static) -> io::Result<Box<dyn BufRead 
     Ok(Box::new(whole))
 }
 
-/// Reads lines that may be anything: blank, endless, not text.
+/// Reads lines of untrusted input: blank, endless, not text.
 pub(super) struct Lines<R> {
     input: R,
     buffer: Vec<u8>,
@@ -33,7 +33,7 @@ pub(super) struct Lines<R> {
 pub(super) struct Line<'a> {
     /// From 1, blank lines included.
     pub(super) number: usize,
-    /// Without the newline; of a line that is too long, its beginning.
+    /// Without the newline; only the beginning if the line is too long.
     pub(super) bytes: &'a [u8],
     pub(super) too_long: bool,
 }
@@ -43,7 +43,7 @@ impl<R: BufRead> Lines<R> {
         Self { input, buffer: Vec::new(), number: 0 }
     }
 
-    /// The next line that is not blank, `None` at the end. Never holds more than [`MAX_LINE_BYTES`] and one of a line.
+    /// The next line that is not blank, `None` at the end. Buffers at most [`MAX_LINE_BYTES`] and one more byte.
     pub(super) fn read(&mut self) -> Result<Option<Line<'_>>, ImportError> {
         let too_long = loop {
             let line = self.number + 1;
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_is_no_part_of_the_first_line() {
+    fn a_byte_order_mark_is_not_part_of_the_first_line() {
         assert_eq!(lines(&b"\xef\xbb\xbf{}\n"[..]), [(1, "{}".to_owned(), false)]);
     }
 

@@ -15,24 +15,24 @@ pub const FIELDS: &str = "  id            1 to 64 characters of A-Z a-z 0-9 . _ 
   name          1 to 200 characters
   price         text in the currency's own decimals, such as \"12.99\"; not \".5\", \"12.\" or \"007.50\"
   currency      ISO 4217 code, such as \"USD\"
-  description   HTML, up to 1 MiB; what could run as script is taken out   (optional)
+  description   HTML, up to 1 MiB; scripts are removed                     (optional)
   category      array, outermost first, up to 4 levels of 100 characters   (optional)
   thumbnail     https: URL, or a path relative to the storefront           (optional)
   manufacturer  1 to 100 characters                                        (optional)
-  attrs         object of strings, numbers and booleans: 32, named by 1 to
-                64 characters, of 1.5 KiB of UTF-8 together, so that a page
-                is one read unit; where they are more, values are cut to
-                200 bytes                                                  (optional)
-  source, license   kept as attributes                                     (optional)
-  featuredRank  place among the featured products, lowest first            (optional)
-  stock         units the product starts with, instead of --stock          (optional)";
+  attrs         object of at most 32 strings, numbers and booleans, named
+                by 1 to 64 characters, of 1.5 KiB of UTF-8 together, so that
+                a page is one read unit; values are cut to 200 bytes if they
+                are larger together                                        (optional)
+  source, license   stored as attributes                                   (optional)
+  featuredRank  rank among the featured products, lowest first             (optional)
+  stock         initial units of a new product, instead of --stock         (optional)";
 
-/// The code of a line that is no JSON object, whatever else it is.
+/// The code of a line that is not a JSON object.
 pub(super) const NO_OBJECT: &str = "line_is_no_object";
 
-/// More than any shop's page shows; a product's description comes whole with every request for it.
+/// More than any shop's page shows; a description is always sent as a whole.
 const MAX_DESCRIPTION_BYTES: usize = 1 << 20;
-/// What a value is cut to where a product's attributes are more than it may have.
+/// Values are cut to this if a product's attributes are too large together.
 const SHORTENED_BYTES: usize = 200;
 
 #[derive(Debug)]
@@ -41,14 +41,14 @@ pub(super) struct Parsed {
     /// Sanitised HTML.
     pub(super) description: Option<String>,
     pub(super) stock: i64,
-    /// What the line says. What it does not say has its default in `product`, for a product that is new.
+    /// The fields that are in the line. The others have defaults in `product`, for a new product.
     pub(super) said: Said,
     pub(super) digest: ImportDigest,
 }
 
 type Fields = Map<String, Value>;
 
-/// Reads one line. Fields it does not know are ignored; `null` and blank text say that there is nothing.
+/// Reads one line. Unknown fields are ignored; `null` and blank text clear a field.
 ///
 /// Goes through untyped JSON, so that the reason can name the field: serde names only the column.
 pub(super) fn parse(line: &[u8], options: &ImportOptions) -> Result<Parsed, Invalid> {
@@ -65,7 +65,7 @@ pub(super) fn parse(line: &[u8], options: &ImportOptions) -> Result<Parsed, Inva
     Ok(Parsed { product: Product::new(id, details, options.now), description, stock, said, digest })
 }
 
-/// The details that a line says, if only that there is nothing.
+/// The details that are in a line, cleared ones included.
 fn given(fields: &Fields) -> Result<GivenDetails, Invalid> {
     Ok(GivenDetails {
         name: Some(required(fields, "name")?.to_owned()),
@@ -87,7 +87,7 @@ fn in_this_format(invalid: Invalid) -> Invalid {
 }
 
 fn said(fields: &Fields, change: DetailsChange) -> Said {
-    // Attributes of these names say the same as the fields.
+    // Attributes of these names are equivalent to the fields.
     let in_attributes = |name| fields.get("attrs").and_then(Value::as_object).is_some_and(|all| all.contains_key(name));
     let mut attributes = BTreeSet::new();
     attributes.extend(fields.contains_key("attrs").then_some(AttributePart::Others));
@@ -98,8 +98,8 @@ fn said(fields: &Fields, change: DetailsChange) -> Said {
     Said { details, attributes, description: fields.contains_key("description") }
 }
 
-/// Of all that a line says of a product which is there, in whatever order and spelling, and of how it is taken. It is
-/// stored, so what a line was digested to by an earlier version of the program it is digested to by this one.
+/// The digest of a line's content and of the import's settings; order and formatting of the fields do not matter. It is
+/// stored with the product, so a line keeps its digest when a field is added that it does not have.
 fn digest(
     fields: &Fields,
     details: &ProductDetails,
@@ -107,7 +107,7 @@ fn digest(
     options: &ImportOptions,
 ) -> Result<ImportDigest, Invalid> {
     let ProductDetails { name, category, price, thumbnail, manufacturer, attributes, featured_rank } = details;
-    // The text as it came: what is taken out of it may change with the version of the program.
+    // The original text: sanitising may change with the version of the program.
     let description = text(fields, "description")?;
     let parts = [
         ("Category", said.details.category.is_some()),
@@ -148,15 +148,15 @@ fn no_object(reason: impl Into<String>) -> Invalid {
 fn not_an_object(unreadable: Unreadable) -> Invalid {
     match unreadable {
         Unreadable::NoJson(error) => {
-            // The parser's own words for the place end in "at line 1 column 7", of a text that is always one line.
+            // The parser's message ends in "at line 1 column 7"; the text is always one line.
             let message = error.to_string();
             let words = message.split(" at line ").next().unwrap_or_default();
             let what = if error.is_eof() { "it ends too early" } else { words };
             no_object(format!("is not a JSON object: {what}, at byte {}", error.column()))
         }
-        // Nothing else can be wrong with an object of anything.
+        // An object of any values has no other error.
         Unreadable::Mismatch(mismatch) => match mismatch.field() {
-            Some(field) => invalid("line", format!("says {field} twice")),
+            Some(field) => invalid("line", format!("has {field} twice")),
             None => no_object("is JSON, but not an object: it must begin with { and end with }"),
         },
     }
@@ -180,7 +180,7 @@ fn whole_number<T: TryFrom<i64>>(fields: &Fields, field: &'static str) -> Result
     number.map(Some).ok_or_else(|| invalid(field, "must be a whole number in range"))
 }
 
-/// `None` if the line does not have the field.
+/// `None` if the field is not in the line.
 fn said_in<T>(
     fields: &Fields,
     field: &'static str,
@@ -212,7 +212,7 @@ fn description(fields: &Fields) -> Result<Option<String>, Invalid> {
     Ok(Some(clean).filter(|clean| !clean.trim().is_empty()))
 }
 
-/// The record's own attributes, and where it came from. Long ones are shortened, but only if they have to be.
+/// The record's attributes, with source and license. Values are shortened only if they are too large together.
 fn attributes(fields: &Fields) -> Result<GivenAttributes, Invalid> {
     let mut entries: BTreeMap<String, Option<String>> = match fields.get("attrs") {
         None | Some(Value::Null) => BTreeMap::new(),
@@ -229,7 +229,7 @@ fn attributes(fields: &Fields) -> Result<GivenAttributes, Invalid> {
     Ok(GivenAttributes { entries, shortened_to: Some(SHORTENED_BYTES) })
 }
 
-/// What has no one-line form is left out.
+/// Nested values are left out.
 fn rendered(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -250,7 +250,7 @@ mod tests {
         ImportOptions { default_stock: 5, ..options }
     }
 
-    /// A good record, but for one field.
+    /// A valid record with one field changed.
     fn with(field: &str, value: Value) -> Result<Parsed, Invalid> {
         let mut record = json!({ "id": "mug", "name": "Mug", "price": "8.99", "currency": "USD" });
         record[field] = value;
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_null_or_blank_has_its_default() {
+    fn missing_null_and_blank_fields_have_their_defaults() {
         for value in [Value::Null, json!(""), json!(" ")] {
             let Parsed { product, description, stock, .. } = with("thumbnail", value.clone()).unwrap();
             let details = product.details;
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_object_says_where() {
+    fn an_error_of_a_line_names_the_position() {
         let reason = |line: &[u8]| parse(line, &options()).unwrap_err().to_string();
 
         assert_eq!(reason(b"{\"id\": \xff}"), "line: is not UTF-8 at byte 8");
@@ -359,15 +359,15 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_a_line_says_twice_is_refused_at_any_depth() {
+    fn a_repeated_field_is_refused_at_any_depth() {
         let reason = |line: &str| parse(line.as_bytes(), &options()).unwrap_err().to_string();
 
-        assert_eq!(reason(r#"{"id":"mug","price":"1.00","price":"9.00"}"#), "line: says price twice");
-        assert_eq!(reason(r#"{"id":"mug","attrs":{"a":1,"a":2}}"#), "line: says attrs.a twice");
+        assert_eq!(reason(r#"{"id":"mug","price":"1.00","price":"9.00"}"#), "line: has price twice");
+        assert_eq!(reason(r#"{"id":"mug","attrs":{"a":1,"a":2}}"#), "line: has attrs.a twice");
     }
 
     #[test]
-    fn a_digest_is_of_what_is_said_and_not_of_how_it_is_written() {
+    fn a_digest_depends_on_the_content_and_not_on_the_formatting() {
         let digest = |line: &str| parse(line.as_bytes(), &options()).unwrap().digest;
         let line = r#"{"id":"mug","name":"Mug","price":"8.90","currency":"USD","attrs":{"a":1,"b":2}}"#;
 
@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn long_attributes_are_shortened_only_where_they_are_too_much() {
+    fn long_attributes_are_shortened_only_if_they_are_too_large_together() {
         let fits = attributes_of(json!({ "a": "x".repeat(1_000) }));
         // 3 bytes each: 200 is in the middle of the 67th.
         let shortened = attributes_of(json!({ "a": "€".repeat(1_000), "b": "short" }));

@@ -6,7 +6,7 @@ use std::{
 
 use serde::Serialize;
 
-/// A line that did not go in.
+/// A rejected line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Reject {
     /// From 1.
@@ -16,14 +16,14 @@ pub struct Reject {
     pub text: String,
 }
 
-/// Rejects as JSON Lines, in a file that is there only if there are any.
+/// Rejects as JSON Lines, in a file that is created with the first one.
 #[derive(Debug)]
 pub struct RejectsFile {
     path: PathBuf,
     file: Option<BufWriter<File>>,
 }
 
-/// Beside the input: `catalogue.jsonl.gz` has its rejects in `catalogue.jsonl.rejects.jsonl`.
+/// Next to the input: the rejects of `catalogue.jsonl.gz` are in `catalogue.jsonl.rejects.jsonl`.
 pub fn default_rejects_path(input: &Path) -> PathBuf {
     let compressed = input.extension().is_some_and(|extension| extension == "gz");
     let plain = if compressed { input.with_extension("") } else { input.to_owned() };
@@ -33,7 +33,7 @@ pub fn default_rejects_path(input: &Path) -> PathBuf {
 }
 
 impl RejectsFile {
-    /// Removes what an earlier import left at `path`, so that what is there afterwards is of this one.
+    /// Removes the file of an earlier import at `path`, so that its content is always that of this one.
     pub fn new(path: PathBuf) -> io::Result<Self> {
         match fs::remove_file(&path) {
             Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
@@ -51,7 +51,7 @@ impl RejectsFile {
         file.write_all(b"\n")
     }
 
-    /// Where the rejects are, if there were any.
+    /// The path of the rejects, if there were any.
     pub fn finish(self) -> io::Result<Option<PathBuf>> {
         let Some(mut file) = self.file else { return Ok(None) };
         file.flush()?;
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rejects_stand_beside_the_input() {
+    fn rejects_are_next_to_the_input() {
         let default = |input: &str| default_rejects_path(Path::new(input)).to_string_lossy().into_owned();
 
         assert_eq!(default("a/catalogue.jsonl.gz"), "a/catalogue.jsonl.rejects.jsonl");
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clean_import_leaves_no_rejects_not_even_old_ones() {
+    fn an_import_without_rejects_removes_the_old_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rejects.jsonl");
         fs::write(&path, "old").unwrap();

@@ -4,16 +4,16 @@ use table::{BucketError, Descriptions, ObjectEntry};
 
 use super::{Outcome, Problem, Progress, ReconcileError, Run, distinct};
 
-/// A younger object may be one whose product is about to point to it.
+/// A younger object may belong to a product that is being written.
 const OLD_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
-/// An object that nothing points to at first sight.
+/// An object that nothing pointed to in the first check.
 pub(super) struct Candidate {
     product: ProductId,
     object: ObjectEntry,
 }
 
-/// Looks at every object, and returns those old enough that nothing points to.
+/// Reads all objects, and returns those old enough that nothing points to.
 pub(super) async fn candidates(run: &mut Run<'_>) -> Result<Vec<Candidate>, ReconcileError> {
     let (mut candidates, mut after) = (Vec::new(), None);
     loop {
@@ -29,7 +29,7 @@ pub(super) async fn candidates(run: &mut Run<'_>) -> Result<Vec<Candidate>, Reco
             }
         }
         candidates.extend(unreferenced(run, old).await?);
-        // How many there are S3 does not say.
+        // S3 does not return their number.
         let seen = run.report.looked_at.objects;
         (run.progress)(Progress { looking_at: "objects", seen, done: seen, of: None });
         after = page.next;
@@ -39,10 +39,10 @@ pub(super) async fn candidates(run: &mut Run<'_>) -> Result<Vec<Candidate>, Reco
     }
 }
 
-/// Looks again, and deletes what nothing points to.
+/// Checks again, and deletes what nothing points to.
 ///
-/// A key names the day it was made, and is made on no other. So nothing points to an object this old that did not
-/// before, and there is no moment between looking and deleting in which something could.
+/// A key contains the day it was made, and is not made on another. So no new pointer to an object this old can appear,
+/// not even between the check and the deletion.
 pub(super) async fn verify(run: &mut Run<'_>, candidates: Vec<Candidate>) -> Result<(), ReconcileError> {
     let of = candidates.len();
     for (done, candidate) in candidates.into_iter().enumerate() {
@@ -68,7 +68,7 @@ pub(super) async fn verify(run: &mut Run<'_>, candidates: Vec<Candidate>) -> Res
     Ok(())
 }
 
-/// Those whose product, read this moment, does not point to them. Where a product does not read back, nobody knows.
+/// Those whose product, read just now, does not point to them. A malformed product is undecided.
 async fn unreferenced(run: &mut Run<'_>, candidates: Vec<Candidate>) -> Result<Vec<Candidate>, ReconcileError> {
     let products = distinct(candidates.iter().map(|candidate| candidate.product.clone()));
     let (mut unknown, mut referenced) = (Vec::new(), Vec::new());
@@ -82,7 +82,7 @@ async fn unreferenced(run: &mut Run<'_>, candidates: Vec<Candidate>) -> Result<V
     Ok(candidates.into_iter().filter(is_free).collect())
 }
 
-/// The object as it is now, if it still is.
+/// The current object, if it still exists.
 async fn again(descriptions: &Descriptions, key: &str) -> Result<Option<ObjectEntry>, BucketError> {
     let page = descriptions.bucket().list(key, None).await?;
     Ok(page.objects.into_iter().find(|object| object.key == key))
@@ -98,7 +98,7 @@ fn product_of(key: &str) -> Option<ProductId> {
     Descriptions::product_of(key)
 }
 
-/// Whether nobody is about to point to it any more. Of an object without a time of its own nobody knows.
+/// Whether it is too old for a product to be written that points to it. Without a time this is unknown.
 fn is_old(written_at: Timestamp, now: Timestamp) -> bool {
     written_at != Timestamp::UNIX_EPOCH && now.duration_since(written_at) >= OLD_AFTER
 }

@@ -9,7 +9,7 @@ use super::{
     CONCURRENCY, Check, DAYS, Options, Outcome, Problem, Progress, ReconcileError, Run, day_of, days, stock::StockAudit,
 };
 
-/// Orders of some days and all open ones, each looked at once.
+/// Orders of some days and all open ones, each read once.
 pub(super) struct Orders {
     from: Date,
     to: Date,
@@ -18,11 +18,11 @@ pub(super) struct Orders {
     /// Whether their projections are compared too.
     project: bool,
     seen: HashSet<OrderId>,
-    /// Whose projections were behind when first looked at.
+    /// Those whose projections were behind in the first check.
     behind: Vec<OrderId>,
 }
 
-/// Orders that one step of going through them looks at.
+/// The orders of one step.
 enum Step {
     /// Those with something open, whenever they were placed.
     Open,
@@ -38,7 +38,7 @@ impl Orders {
         let project = options.includes(Check::Orders);
         let last_days = today.saturating_sub((DAYS - 1).days());
         let from = options.from.unwrap_or(if project { last_days } else { oldest_product.unwrap_or(today) });
-        // A function's clock may be ahead: tomorrow's orders begin a little before midnight.
+        // A function's clock may be ahead: orders of tomorrow can exist a little before midnight.
         let tomorrow = today.saturating_add(1.day());
         let to_the_last = options.to.is_none_or(|to| to >= today);
         let to = options.to.unwrap_or(tomorrow).min(tomorrow);
@@ -46,7 +46,7 @@ impl Orders {
         Self { from, to, to_the_last, project, seen: HashSet::new(), behind: Vec::new() }
     }
 
-    /// Whether every order there is since that day is among them.
+    /// Whether all orders since that day are included.
     pub(super) fn are_all_since(&self, day: Date) -> bool {
         self.to_the_last && self.from <= day
     }
@@ -55,7 +55,7 @@ impl Orders {
         !self.behind.is_empty()
     }
 
-    /// Looks at the orders that were not looked at before. Open ones come first and the states in the order they follow
+    /// Reads the orders that were not read before. Open ones come first and the states in the order they follow
     /// each other, so that one that moves on meanwhile is not missed.
     pub(super) async fn go_through(
         &mut self,
@@ -63,7 +63,7 @@ impl Orders {
         mut audit: Option<&mut StockAudit>,
     ) -> Result<(), ReconcileError> {
         let days = days(self.from, self.to);
-        // Tomorrow is no day of the report.
+        // Tomorrow does not count as a day in the report.
         run.report.looked_at.days = days.iter().filter(|day| **day <= day_of(run.options.now)).count();
         let steps: Vec<_> = std::iter::once(Step::Open).chain(days.into_iter().map(Step::Day)).collect();
         let (table, project) = (run.table, self.project);
@@ -90,7 +90,7 @@ impl Orders {
                             self.behind.push(id);
                         }
                     }
-                    // Orders are never deleted; an index that knows one earlier than the table would be news.
+                    // Orders are never deleted, and an index never has one before the table does.
                     Some(None) => {}
                     None => Self::miss(&mut audit),
                 }
@@ -100,7 +100,7 @@ impl Orders {
         Ok(())
     }
 
-    /// Looks again at what was behind, and mends it.
+    /// Checks again what was behind, and repairs it.
     pub(super) async fn verify(&mut self, run: &mut Run<'_>) -> Result<(), ReconcileError> {
         for id in std::mem::take(&mut self.behind) {
             let looked = look(run.table, id, true).await.1;
@@ -122,7 +122,7 @@ impl Orders {
         Progress { looking_at: "orders", seen: self.seen.len(), done, of: Some(of) }
     }
 
-    /// What an order that does not read back took is not known.
+    /// The units in a malformed order are unknown.
     fn miss(audit: &mut Option<&mut StockAudit>) {
         if let Some(audit) = audit.as_deref_mut() {
             audit.orders_unreadable = true;
@@ -148,7 +148,7 @@ impl Step {
     }
 }
 
-/// Every entry of a list, however many pages it has.
+/// All entries of a list, over all its pages.
 pub(super) async fn all<T>(
     page: impl AsyncFn(Option<IndexPosition>) -> Result<Page<T, IndexPosition>, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
@@ -165,7 +165,7 @@ pub(super) async fn all<T>(
 
 struct Looked {
     order: Result<Option<Order>, StoreError>,
-    /// Unless nobody asked, or there is no order to ask about.
+    /// Skipped if not requested, or without an order.
     projection: Option<Result<Projection, StoreError>>,
 }
 
@@ -184,10 +184,10 @@ async fn mend(table: &Table, order: &Order) -> Result<Outcome, ReconcileError> {
 }
 
 fn problem(order: &Order, projection: Projection) -> Problem {
-    let spelled = |key: keys::Key| format!("{} / {}", key.pk, key.sk);
+    let shown = |key: keys::Key| format!("{} / {}", key.pk, key.sk);
     Problem::OrderBehind {
-        key: spelled(keys::order(order.id)),
-        entry_key: spelled(keys::customer_order(&order.customer, order.id)),
+        key: shown(keys::order(order.id)),
+        entry_key: shown(keys::customer_order(&order.customer, order.id)),
         version: order.version,
         listed_version: projection.listed_version,
         lines: order.lines.len(),

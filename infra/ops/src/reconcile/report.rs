@@ -5,30 +5,30 @@ use jiff::civil::Date;
 use serde::Serialize;
 use table::{StoreError, error_chain};
 
-/// What a comparison came to. Its `Display` is the summary; findings have their own.
+/// The result of a comparison. Its `Display` is the summary; findings have their own.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Report {
-    /// Whether what was wrong was to be mended.
+    /// Whether repairs were requested.
     pub repair: bool,
     pub looked_at: LookedAt,
     pub findings: Vec<Finding>,
-    /// Products whose stock looked wrong, but may not be.
+    /// Products whose stock differs, but may be correct.
     pub not_judged: Vec<NotVerified>,
     pub skipped: Vec<Skipped>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct LookedAt {
-    /// Days whose settled orders were looked at.
+    /// Days whose settled orders were read.
     pub days: usize,
     pub orders: usize,
-    /// Whose stock was compared.
+    /// Products whose stock was compared.
     pub products: usize,
     pub objects: usize,
 }
 
-/// Something that is wrong, and what became of it. Its `Display` is one line.
+/// A difference, and the result of its repair. Its `Display` is one line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
     #[serde(flatten)]
@@ -48,18 +48,18 @@ pub enum Problem {
         version: u64,
         listed_version: Option<u64>,
         lines: usize,
-        /// Line items that are there.
+        /// Existing line items.
         listed_lines: usize,
     },
-    /// Units that can be sold are not those that were supplied, less those in orders.
+    /// The available units differ from those supplied, less those in orders.
     StockWrong { key: String, available: i64, expected: i64, supplied: i64, in_orders: i64 },
-    /// Lists say of a product's stock the contrary of what is so.
+    /// Lists show a product as sold out that is not, or the reverse.
     SignWrong { key: String, sold_out: bool },
     /// An object that no product points to.
     ObjectOrphaned { key: String, bytes: u64, written_at: Timestamp },
-    /// An object that is no product's description.
+    /// An object that is not a product's description.
     ObjectForeign { key: String },
-    /// An item that does not read back.
+    /// A malformed item.
     Damaged { key: String, error: String },
 }
 
@@ -68,13 +68,13 @@ pub enum Problem {
 pub enum Outcome {
     Reported,
     Mended,
-    /// It was to be mended, and could not be.
+    /// A repair was requested but not possible.
     Unmended {
         reason: String,
     },
 }
 
-/// A product whose stock looked wrong, but may not be.
+/// A product whose stock differs, but may be correct.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NotVerified {
     pub product: String,
@@ -84,22 +84,22 @@ pub struct NotVerified {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Why {
-    /// It was sold, returned or restocked just before or meanwhile.
+    /// It was sold, returned or restocked shortly before or meanwhile.
     Moving,
-    /// A product of the same id was deleted before, and left its ledger and its orders.
+    /// An earlier product with the same id was deleted, and its ledger and orders remain.
     CreatedAgain,
 }
 
-/// Something that was asked for and not done.
+/// Something that was requested and not done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "check", rename_all = "camelCase")]
 pub enum Skipped {
-    /// Not every order since the first product was looked at, and any can have taken stock.
+    /// Not all orders since the first product were read, and any of them may have taken stock.
     Stock { from: Date },
 }
 
 impl Report {
-    /// Whether nothing is wrong any more.
+    /// Whether no difference is left.
     pub fn is_clean(&self) -> bool {
         self.findings.iter().all(|finding| finding.outcome == Outcome::Mended)
     }
@@ -108,7 +108,8 @@ impl Report {
         self.findings.push(Finding { problem, outcome });
     }
 
-    /// Each damaged item counts once, however often it is come by. Nobody knows what it should be, so it stays.
+    /// Each malformed item counts once, however often it is read. It is not repaired, because its correct content is
+    /// unknown.
     pub(super) fn add_damaged(&mut self, error: &StoreError) {
         let key = match error {
             StoreError::Corrupt { key, .. } => key.clone(),
@@ -119,7 +120,7 @@ impl Report {
             return;
         }
         let outcome = match self.repair {
-            true => Outcome::unmended("nobody knows what it should be"),
+            true => Outcome::unmended("its correct content is unknown"),
             false => Outcome::Reported,
         };
         self.add(Problem::Damaged { key, error: error_chain(error) }, outcome);
@@ -135,13 +136,13 @@ impl Outcome {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let LookedAt { days, orders, products, objects } = self.looked_at;
-        write!(f, "looked at {orders} orders ({days} days, and open ones), stock of {products} products, ")?;
+        write!(f, "checked {orders} orders ({days} days, and open ones), stock of {products} products, ")?;
         write!(f, "{objects} objects: ")?;
-        let mended = self.findings.iter().filter(|finding| finding.outcome == Outcome::Mended).count();
+        let repaired = self.findings.iter().filter(|finding| finding.outcome == Outcome::Mended).count();
         match self.findings.len() {
             0 if self.skipped.is_empty() && self.not_judged.is_empty() => write!(f, "nothing is wrong"),
             0 => write!(f, "nothing is wrong with what was compared"),
-            wrong if self.repair => write!(f, "findings: {wrong}, mended: {mended}"),
+            wrong if self.repair => write!(f, "findings: {wrong}, repaired: {repaired}"),
             wrong => write!(f, "findings: {wrong}"),
         }
     }
@@ -152,8 +153,8 @@ impl fmt::Display for Finding {
         write!(f, "{}", self.problem)?;
         match &self.outcome {
             Outcome::Reported => Ok(()),
-            Outcome::Mended => write!(f, "; mended"),
-            Outcome::Unmended { reason } => write!(f, "; not mended: {reason}"),
+            Outcome::Mended => write!(f, "; repaired"),
+            Outcome::Unmended { reason } => write!(f, "; not repaired: {reason}"),
         }
     }
 }
@@ -167,14 +168,14 @@ impl fmt::Display for Problem {
                     Some(listed) => write!(f, "is at {listed}")?,
                     None => write!(f, "is missing")?,
                 }
-                write!(f, "; {listed_lines} of {lines} lines are there")
+                write!(f, "; {listed_lines} of {lines} lines exist")
             }
             Problem::StockWrong { key, available, expected, supplied, in_orders } => {
                 write!(f, "{key}: {available} available instead of {expected} ")?;
                 write!(f, "({supplied} supplied, {in_orders} in orders)")
             }
-            Problem::SignWrong { key, sold_out: true } => write!(f, "{key}: sold out, and lists do not say so"),
-            Problem::SignWrong { key, sold_out: false } => write!(f, "{key}: lists say sold out, and it is not"),
+            Problem::SignWrong { key, sold_out: true } => write!(f, "{key}: sold out, but lists do not show it"),
+            Problem::SignWrong { key, sold_out: false } => write!(f, "{key}: lists show it as sold out, but it is not"),
             Problem::ObjectOrphaned { key, bytes, written_at } => {
                 write!(f, "{key}: no product points to it ({bytes} bytes of {written_at:.0})")
             }
@@ -187,8 +188,8 @@ impl fmt::Display for Problem {
 impl fmt::Display for NotVerified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why = match self.why {
-            Why::Moving => "its stock is moving; run it again when less is going on",
-            Why::CreatedAgain => "it was deleted and created again, and its ledger and orders are of both",
+            Why::Moving => "its stock is changing; run it again at a quieter time",
+            Why::CreatedAgain => "it was deleted and created again, and its ledger and orders belong to both products",
         };
         write!(f, "PROD#{}: not judged: {why}", self.product)
     }
@@ -197,8 +198,8 @@ impl fmt::Display for NotVerified {
 impl fmt::Display for Skipped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Skipped::Stock { from } = self;
-        write!(f, "stock was not compared: that takes every order since the first product; say --from {from}, ")?;
-        write!(f, "or nothing but --only stock")
+        write!(f, "stock was not compared: that needs every order since the first product; use --from {from}, ")?;
+        write!(f, "or --only stock")
     }
 }
 
@@ -239,20 +240,20 @@ mod tests {
 
         assert_eq!(
             behind(Outcome::Mended).to_string(),
-            "ORDER#1 / STATUS: at version 2, but USER#ann / ORDER#2024-01-01#1 is missing; 1 of 3 lines are there; mended"
+            "ORDER#1 / STATUS: at version 2, but USER#ann / ORDER#2024-01-01#1 is missing; 1 of 3 lines exist; repaired"
         );
         assert_eq!(
             lines,
             [
                 "ORDER#2 / STATUS: stored item ORDER#2 / STATUS does not read back: two\\nlines; \
-                 not mended: nobody knows what it should be",
+                 not repaired: its correct content is unknown",
                 "PROD#mug / META#mug#STOCK#00: 5 available instead of 7 (9 supplied, 2 in orders)",
             ]
         );
     }
 
     #[test]
-    fn a_report_is_clean_when_all_that_was_wrong_is_mended() {
+    fn a_report_is_clean_when_every_difference_is_repaired() {
         let with = |outcomes: Vec<Outcome>| Report {
             repair: true,
             findings: outcomes.into_iter().map(behind).collect(),
@@ -263,7 +264,7 @@ mod tests {
         assert!(with(vec![Outcome::Mended, Outcome::Mended]).is_clean());
         assert!(!with(vec![Outcome::Mended, Outcome::unmended("busy")]).is_clean());
         assert!(!with(vec![Outcome::Reported]).is_clean());
-        assert!(with(vec![Outcome::Mended]).to_string().ends_with("findings: 1, mended: 1"));
+        assert!(with(vec![Outcome::Mended]).to_string().ends_with("findings: 1, repaired: 1"));
     }
 
     #[test]

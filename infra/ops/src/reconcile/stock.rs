@@ -8,19 +8,19 @@ use uuid::Uuid;
 
 use super::{CONCURRENCY, NotVerified, Outcome, Problem, Progress, ReconcileError, Run, Why, day_of, orders::all};
 
-/// What happened this shortly before stock was read may be in the reading or not: clocks differ, and a function may be
-/// at it for a while after it looked at its own.
+/// A change this shortly before stock was read may be included or not: clocks differ, and a function may write some
+/// time after it read its own clock.
 const SETTLED_AFTER: SignedDuration = SignedDuration::from_secs(60);
 
 /// Products that one call reads: 100 keys, one BatchGetItem.
 const BATCH: usize = 50;
 
-/// Every product's stock as it was when first read, and what it should be.
+/// Every product's stock as it was in the first check, and its expected value.
 pub(super) struct StockAudit {
     /// Before the first product was read.
     read_at: Timestamp,
     products: BTreeMap<ProductId, StockSnapshot>,
-    /// Whether some order does not read back, so that what it took is not known.
+    /// Whether an order is malformed, so that its units are unknown.
     pub(super) orders_unreadable: bool,
 }
 
@@ -28,11 +28,11 @@ pub(super) struct StockAudit {
 struct StockSnapshot {
     available: i64,
     created_at: Timestamp,
-    /// Lists say the contrary of what is so.
+    /// The sold-out flag in lists is wrong.
     flag_wrong: bool,
-    /// What operators put in, less what they took out; `None` as long as the ledger was not read.
+    /// The sum of the ledger; `None` until it was read.
     supplied: Option<i64>,
-    /// What is in orders.
+    /// Units in orders.
     out: i64,
     why_not: Option<Why>,
 }
@@ -57,7 +57,7 @@ impl StockAudit {
         self.products.values().map(|snapshot| snapshot.created_at).min().map(day_of)
     }
 
-    /// Counts what an order has of its products.
+    /// Adds an order's units to its products.
     pub(super) fn take(&mut self, order: &Order) {
         let out = order.units_allocated();
         let moving = order.history.iter().any(|happened| self.is_recent(happened.at));
@@ -77,7 +77,7 @@ impl StockAudit {
         let moving = moves.iter().any(|line| self.is_recent(line.at));
         let Some(snapshot) = self.products.get_mut(id) else { return };
         snapshot.supplied = Some(moves.iter().map(|line| line.delta).sum());
-        // The ledger of a product that was deleted stays, and goes on under one that is created with the same id.
+        // The ledger of a deleted product stays, and continues under a new product with the same id.
         let (first, later): (Vec<_>, Vec<_>) = moves.iter().partition(|line| line.kind == MoveKind::Initial);
         let of_another =
             |line: &&&StockMove| line.kind == MoveKind::Deleted || line.at + SETTLED_AFTER < snapshot.created_at;
@@ -92,7 +92,7 @@ impl StockAudit {
         at > self.read_at - SETTLED_AFTER
     }
 
-    /// Whether any product's stock is not what it should be, or lists say the contrary of it.
+    /// Whether any product's stock, or its flag in lists, is wrong.
     pub(super) fn look_wrong(&self) -> bool {
         self.wrong().next().is_some() || self.products.values().any(|snapshot| snapshot.flag_wrong)
     }
@@ -105,7 +105,7 @@ impl StockAudit {
 }
 
 impl StockSnapshot {
-    /// The units that should be available, if the ledger tells.
+    /// The expected number of available units, if the ledger was read.
     fn expected(&self) -> Option<i64> {
         Some(self.supplied? - self.out)
     }
@@ -120,7 +120,7 @@ pub(super) async fn read(run: &mut Run<'_>) -> Result<StockAudit, ReconcileError
     for id in try_join_all((0..keys::PRICE_SHARDS).map(shard)).await?.into_iter().flatten() {
         ids.extend(run.readable(id)?);
     }
-    // An index may tell of a product twice while its price changes.
+    // An index may have a product twice while its price changes.
     ids.sort_unstable();
     ids.dedup();
     let batches = stream::iter(ids.chunks(BATCH)).map(|batch| table.product_states_get(batch));
@@ -138,7 +138,7 @@ pub(super) async fn read(run: &mut Run<'_>) -> Result<StockAudit, ReconcileError
     Ok(audit)
 }
 
-/// Reads the ledger of every product. One that does not read back is no ground to verify on.
+/// Reads the ledger of every product. A product with a malformed ledger is not judged.
 pub(super) async fn add_ledgers(run: &mut Run<'_>, audit: &mut StockAudit) -> Result<(), ReconcileError> {
     let (table, ids) = (run.table, audit.products.keys().cloned().collect::<Vec<_>>());
     let ledgers = stream::iter(&ids).map(async |id| (id, table.stock_moves(id).await));
@@ -155,7 +155,7 @@ pub(super) async fn add_ledgers(run: &mut Run<'_>, audit: &mut StockAudit) -> Re
     Ok(())
 }
 
-/// Looks again at the stock that is not what it should be, and mends it.
+/// Checks wrong stock again, and repairs it.
 pub(super) async fn verify(run: &mut Run<'_>, audit: &StockAudit) -> Result<(), ReconcileError> {
     let wrong: Vec<_> = audit.wrong().collect();
     let ids: Vec<_> = wrong.iter().map(|(id, _)| (*id).clone()).collect();
@@ -191,15 +191,15 @@ pub(super) async fn verify(run: &mut Run<'_>, audit: &StockAudit) -> Result<(), 
     Ok(())
 }
 
-/// Looks again at what lists say of stock, and has them say what is so. The stream's consumer does that within moments,
-/// unless it missed the record.
+/// Checks wrong sold-out flags again, and corrects them. The stream's consumer does that within moments, unless it
+/// missed the record.
 pub(super) async fn verify_flags(run: &mut Run<'_>, audit: &StockAudit) -> Result<(), ReconcileError> {
     for (id, _) in audit.products.iter().filter(|(_, snapshot)| snapshot.flag_wrong) {
         let Some(sign) = run.table.sold_out_flag_get(id).await?.filter(|sign| sign.is_wrong()) else { continue };
         let sold_out = sign.available <= 0;
         let outcome = match run.options.repair {
             false => Outcome::Reported,
-            true if run.table.stock_sign_set(id, sold_out).await? => Outcome::Mended,
+            true if run.table.sold_out_flag_set(id, sold_out).await? => Outcome::Mended,
             true => Outcome::unmended("the stock was changed meanwhile; run it again"),
         };
         let key = keys::product(id);
@@ -216,12 +216,12 @@ async fn mend(
     expected: i64,
 ) -> Result<Outcome, ReconcileError> {
     if expected < 0 {
-        return Ok(Outcome::unmended("stock cannot be less than nothing: more was sold than there ever was"));
+        return Ok(Outcome::unmended("stock cannot be negative: more was sold than was ever supplied"));
     }
     if audit.orders_unreadable {
-        return Ok(Outcome::unmended("an order does not read back, and what it took may be what is missing"));
+        return Ok(Outcome::unmended("an order is malformed, and may have the missing units"));
     }
-    // Of the clock that was passed in, as the ledger's other lines are.
+    // From the clock that was passed in, like the ledger's other lines.
     let now = run.now().as_duration();
     let seconds = u64::try_from(now.as_secs()).unwrap_or_default();
     let at = uuid::Timestamp::from_unix_time(seconds, now.subsec_nanos().unsigned_abs(), 0, 0);
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn stock_that_is_what_its_ledger_says_is_right() {
+    fn stock_that_agrees_with_its_ledger_is_correct() {
         let mut audit = audit();
 
         audit.supply(
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn stock_that_is_not_is_wrong_and_is_not_judged_while_it_moves() {
+    fn stock_that_differs_is_wrong_and_is_not_judged_while_it_changes() {
         let (mut at_rest, mut moving) = (audit(), audit());
 
         at_rest.supply(&mug(), &[line("2024-03-01T11:59:00Z", 9, MoveKind::Initial)]);
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_product_without_ledger_and_stock_is_fine_and_one_whose_ledger_was_not_read_is_no_case() {
+    fn a_product_without_ledger_and_stock_is_correct_and_one_whose_ledger_was_not_read_is_not_judged() {
         let mut audit = audit();
         assert_eq!(wrong(&audit), []);
 

@@ -1,4 +1,4 @@
-//! Whether every unit and every penny is where the invoices say. Shares nothing with the shop: what it knows of the
+//! Checks that every unit and every penny is where the invoices say. Shares no code with the shop: what it knows of the
 //! table's items is written here and in `dump` a second time, on purpose.
 
 use std::{collections::BTreeMap, fmt};
@@ -9,7 +9,7 @@ use super::{
     pounds, thousands,
 };
 
-/// Contradictions that are shown of each check; one fault often makes thousands.
+/// Maximum contradictions shown for each check; one fault often causes thousands.
 const SHOWN: usize = 5;
 
 /// A claim, and what contradicts it.
@@ -19,12 +19,12 @@ pub struct Check {
     contradictions: Vec<String>,
 }
 
-/// What must be in the table after the replay.
+/// The expected content of the table after the replay.
 #[derive(Debug, Clone, Copy)]
 pub struct Expected<'a> {
     pub invoices: &'a [Invoice],
     pub products: usize,
-    /// Of each product, before the first order.
+    /// The initial stock of each product.
     pub stock: i64,
 }
 
@@ -173,7 +173,7 @@ fn every_order_is_in_its_customers_list(dump: &Dump) -> Check {
     Check::new(format!("each of the {orders} orders is in its customer's list, once"), contradictions)
 }
 
-/// By product. A cancelled order has given back what it took.
+/// Units by product. A cancelled order has released its units.
 fn units_sold(dump: &Dump) -> BTreeMap<&str, i64> {
     let mut sold: BTreeMap<&str, i64> = BTreeMap::new();
     let orders = dump.orders.values().filter(|order| order.state != "cancelled");
@@ -195,7 +195,7 @@ mod tests {
         vec![Invoice { number: "1".to_owned(), customer: "17850".to_owned(), lines: vec![line] }]
     }
 
-    /// The table after that invoice, of a shop that began with 10 of each of two products.
+    /// The table after that invoice, of a shop that started with 10 of each of two products.
     fn dump() -> Dump {
         let order = Order {
             customer: "ann".to_owned(),
@@ -212,7 +212,7 @@ mod tests {
         }
     }
 
-    /// Which of the seven checks fail after a fault.
+    /// The checks that fail after a fault, of the seven.
     fn broken_by(fault: impl FnOnce(&mut Dump)) -> Vec<usize> {
         let (mut dump, invoices) = (dump(), invoices());
         fault(&mut dump);
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_in_order_passes_every_check() {
+    fn a_correct_table_passes_every_check() {
         assert!(broken_by(|_| {}).is_empty());
     }
 

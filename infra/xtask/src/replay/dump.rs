@@ -1,4 +1,4 @@
-//! The table as the engine holds it, read without a line of the shop's own code.
+//! The table in the engine, read without any of the shop's own code.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -13,10 +13,10 @@ use crate::{Outcome, with_sources};
 
 type Item = HashMap<String, AttributeValue>;
 
-/// What the audit needs of every item.
+/// The data that the audit needs of all items.
 #[derive(Debug, Default)]
 pub struct Dump {
-    /// Units left, by product.
+    /// Stock, by product.
     pub stock: BTreeMap<String, i64>,
     /// By order id.
     pub orders: BTreeMap<String, Order>,
@@ -44,8 +44,8 @@ pub struct OrderLine {
 }
 
 impl Dump {
-    /// Reads the whole table. The product never scans; this is an auditor's copy, for which nothing else would do: what
-    /// is asked for by key is only ever what somebody expects to be there.
+    /// Reads the whole table. The product never scans; this is an auditor's copy, which needs a scan: reading by key
+    /// only finds what is expected to exist.
     pub async fn read(endpoint: &str, table: &str) -> Outcome<Self> {
         let mut pages = client(endpoint).scan().table_name(table).consistent_read(true).into_paginator().send();
         let mut dump = Self::default();
@@ -82,7 +82,7 @@ impl Dump {
 
 fn client(endpoint: &str) -> Client {
     let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    // A local engine checks no signature, but the SDK wants something to sign with.
+    // A local engine checks no signature, but the SDK needs credentials to sign with.
     let credentials = Credentials::new("local", "local", None, None, "local");
     let config = Builder::new()
         .behavior_version(BehaviorVersion::v2026_01_12())
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn items_are_told_apart_by_their_keys() {
+    fn items_are_distinguished_by_their_keys() {
         let mut stock = key("PROD#mug", "META#mug#STOCK#00");
         stock.insert("available".to_owned(), n(7));
         let mut status = key("ORDER#1", "STATUS");
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_without_what_it_must_have_is_an_error() {
+    fn an_item_without_a_required_attribute_is_an_error() {
         assert!(Dump::default().take(&key("ORDER#1", "STATUS")).is_err());
         assert!(Dump::default().take(&key("PROD#mug", "META#mug#STOCK#00")).is_err());
         assert!(Dump::default().take(&key("USER#ann", "ORDER#1")).is_err());

@@ -1,4 +1,4 @@
-//! From the rows of a real shop's order log to orders that can be placed here.
+//! Converts the rows of a real shop's order log to orders that can be placed here.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::Outcome;
 
-/// What a cart holds, as the HTTP contract has it.
+/// The limits of a cart in the HTTP contract.
 const MAX_LINES: usize = 90;
 const MAX_UNITS: i64 = 9_999;
 
@@ -38,7 +38,7 @@ pub struct Line {
     pub price_pence: i64,
 }
 
-/// The first reason that keeps an invoice from being an order here, in the order they are looked for.
+/// Why an invoice cannot be an order here; the first reason in this order counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ineligible {
     CancelledOrAdjustment,
@@ -50,14 +50,14 @@ pub enum Ineligible {
     Unpriced,
 }
 
-/// The invoices to replay, and what was passed over before enough were found.
+/// The invoices to replay, and the ones skipped before there were enough.
 #[derive(Debug, Default)]
 pub struct Selection {
     pub invoices: Vec<Invoice>,
     pub ineligible: BTreeMap<Ineligible, usize>,
 }
 
-/// What the trial needs to know of the products, read from the file rather than from the shop.
+/// The data of products that the replay needs, read from the file rather than from the shop.
 #[derive(Debug, Default)]
 pub struct Catalogue {
     /// All of them, from whatever source.
@@ -93,7 +93,7 @@ struct Draft {
 struct Row {
     code: String,
     units: i64,
-    /// Whether the log has a price for it that somebody could have paid.
+    /// Whether the log has a positive price for it.
     priced: bool,
 }
 
@@ -229,7 +229,7 @@ fn drafts(mut lines: impl Iterator<Item = io::Result<String>>) -> Outcome<Vec<Dr
     Ok(drafts)
 }
 
-/// Pence from `12`, `12.5` or `12.50`, by digits alone: a float would be right almost always.
+/// Pence from `12`, `12.5` or `12.50`, by digits alone: a float would not always be exact.
 fn parse_pence(decimal: &str) -> Result<i64, String> {
     let invalid = || format!("{decimal:?} is not a number of pence");
     let (pounds, fraction) = decimal.split_once('.').unwrap_or((decimal, "0"));

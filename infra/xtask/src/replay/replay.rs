@@ -1,4 +1,4 @@
-//! Invoices as orders, through HTTP and nothing else.
+//! Places invoices as orders, through HTTP only.
 
 use std::{
     collections::HashMap,
@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use super::invoices::Invoice;
 use crate::{Outcome, with_sources};
 
-/// Far above what a busy machine takes; an answer that does not come is a failure, not a hang.
+/// Far more than a busy machine takes; a missing answer is a failure, not a hang.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What the replay did and what that took.
+/// The result and the cost of the replay.
 #[derive(Debug, Default)]
 pub struct Replay {
     pub placed: usize,
@@ -28,7 +28,7 @@ pub struct Replay {
     /// How long each checkout took to answer.
     pub checkout_times: Vec<Duration>,
     pub elapsed: Duration,
-    /// What was not answered as it should be, with the invoice and the answer.
+    /// Unexpected answers, each with its invoice.
     pub failures: Vec<String>,
 }
 
@@ -39,9 +39,10 @@ pub struct Capacity {
     pub wru: f64,
 }
 
-/// Places every invoice as an order. `concurrency` customers shop at a time, each of them one invoice after the other.
+/// Places every invoice as an order. `concurrency` customers shop at the same time, each of them one invoice after the
+/// other.
 pub async fn replay(url: &str, invoices: &[Invoice], concurrency: usize) -> Outcome<Replay> {
-    // Loopback needs no proxy, whatever the environment says.
+    // Loopback needs no proxy, whatever the environment sets.
     let client = Client::builder().timeout(TIMEOUT).no_proxy().build()?;
     let shop = Shop { client, url };
     let style = ProgressStyle::with_template("{elapsed} [{wide_bar}] {pos}/{len} orders, {eta} left")?;
@@ -112,7 +113,8 @@ impl Shop<'_> {
         for invoice in invoices {
             if let Err(error) = self.buy(&token, invoice, &mut replay).await {
                 replay.failures.push(format!("invoice {}: {error}", invoice.number));
-                // What is left in the cart would be bought with the next invoice. If this fails too, so will that.
+                // What is left in the cart would be bought with the next invoice. If this fails too, that one will also
+                // fail.
                 let _ = answer(self.request(Method::DELETE, "/cart", &token), StatusCode::OK).await;
             }
             bar.inc(1);
@@ -154,7 +156,7 @@ impl Shop<'_> {
     }
 }
 
-/// Made of the invoice's number, and as long as a key has to be.
+/// Derived from the invoice's number, and as long as a key has to be.
 fn idempotency_key(invoice: &str) -> String {
     let number = format!("invoice-{invoice}-");
     format!("{number:0<20}")

@@ -9,7 +9,7 @@ use super::{
     thousands,
 };
 
-/// The trial on one screen; its `Display` is all of it.
+/// The report on one screen; its `Display` is all of it.
 pub struct Report<'a> {
     pub first: Import,
     pub again: Import,

@@ -1,4 +1,4 @@
-//! The programs under trial: built as a developer builds them, and run as processes of their own.
+//! The tested programs: built as a developer builds them, and run as separate processes.
 
 use std::{
     io::{BufRead, BufReader},
@@ -18,7 +18,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 const BUCKET: &str = "onetill-descriptions";
 
-/// Where the two programs are.
+/// The paths of the two programs.
 #[derive(Debug)]
 pub struct Programs {
     pub local: PathBuf,
@@ -35,7 +35,7 @@ pub struct Stack {
     _running: Running,
 }
 
-/// What an import said of itself.
+/// The summary that an import prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Import {
     pub created: u64,
@@ -48,7 +48,7 @@ pub struct Import {
 }
 
 impl Programs {
-    /// Builds both, and asks cargo where they are: the target folder can be configured to be anywhere.
+    /// Builds both, and gets their paths from cargo, because the target folder can be configured.
     pub fn build() -> Outcome<Self> {
         let arguments = ["build", "--bin", "local", "--bin", "ops", "--message-format=json-render-diagnostics"];
         let output = cargo(&arguments).stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
@@ -84,8 +84,8 @@ impl Stack {
         let stdout = stdout.ok_or("the local stack has no standard output")?;
 
         let (sender, received) = mpsc::channel();
-        // A thread, so that a stack that says nothing cannot keep the trial waiting for ever. It reads on to the end:
-        // with the pipe closed, whatever the stack printed later would be an error to it.
+        // In a thread, so that a stack that prints nothing cannot block the replay for ever. It reads to the end: with
+        // the pipe closed, later output of the stack would fail.
         thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 let _ = sender.send(line);
@@ -99,14 +99,14 @@ impl Stack {
         Ok(Self { url, dynamodb, table, s3, _running: running })
     }
 
-    /// Runs the import command, shows what it says, and returns that.
+    /// Runs the import command, prints its summary, and returns it.
     pub fn import(&self, ops: &Path, catalogue: &Path, initial_stock: i64) -> Outcome<Import> {
         let output = Command::new(ops)
             .arg("import")
             .arg(catalogue)
             .args(["--endpoint", &self.dynamodb, "--s3-endpoint", &self.s3])
             .args(["--table", &self.table, "--bucket", BUCKET, "--stock", &initial_stock.to_string()])
-            // Not beside the data, which may be read-only.
+            // Not next to the data, which may be read-only.
             .arg("--rejects")
             .arg(ops.with_file_name("trial.rejects.jsonl"))
             .stdin(Stdio::null())
@@ -115,7 +115,7 @@ impl Stack {
             .map_err(|e| format!("{} cannot be started: {e}", ops.display()))?;
         let said = String::from_utf8_lossy(&output.stdout);
         print!("{said}");
-        // 2 is an import with rejected lines; it is the checks that judge those.
+        // 2 is an import with rejected lines, which the checks judge.
         if !matches!(output.status.code(), Some(0 | 2)) {
             return Err(format!("the import failed ({})", output.status).into());
         }
@@ -156,9 +156,9 @@ struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Asked first, so that it removes its temporary folder; the standard library itself can only kill.
-        let asked = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
-        if asked.is_ok_and(|status| status.success()) {
+        // SIGTERM first, so that it removes its temporary folder; the standard library itself can only kill.
+        let terminated = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
+        if terminated.is_ok_and(|status| status.success()) {
             let pause = Duration::from_millis(100);
             for _ in 0..STOP_TIMEOUT.as_millis() / pause.as_millis() {
                 if !matches!(self.0.try_wait(), Ok(None)) {
@@ -167,7 +167,7 @@ impl Drop for Running {
                 thread::sleep(pause);
             }
         }
-        // Errors here mean that it has ended, which is all that is wanted.
+        // An error here means that it has ended, as wanted.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn the_program_is_told_from_the_library_of_the_same_name() {
+    fn the_program_is_distinguished_from_the_library_of_the_same_name() {
         let messages = r#"{"reason":"compiler-artifact","target":{"name":"local"},"executable":null}
 {"reason":"compiler-artifact","target":{"name":"local"},"executable":"/target/debug/local"}
 {"reason":"build-finished","success":true}"#;

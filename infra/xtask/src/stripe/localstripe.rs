@@ -1,5 +1,5 @@
-//! localstripe, <https://github.com/adrienverge/localstripe>: an imitation of Stripe's API that keeps everything in
-//! memory. It sends an event a second after it happened, and does not repeat it.
+//! localstripe, <https://github.com/adrienverge/localstripe>: a fake of Stripe's API that keeps everything in memory.
+//! It sends an event a second after it happened, and does not repeat it.
 
 use std::{
     fs::File,
@@ -23,9 +23,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Copy)]
 pub enum Card {
     Pays,
-    /// The one that localstripe declines where it is not kept for a customer; 4000000000000002 would pay there.
+    /// localstripe declines this one if it is not attached to a customer; 4000000000000002 would pay.
     Declines,
-    /// Asks the customer first, by 3-D Secure.
+    /// Requires authentication by the customer (3-D Secure).
     AsksTheCustomer,
 }
 
@@ -39,12 +39,12 @@ impl Card {
     }
 }
 
-/// Installs localstripe into `target/tools` unless it is there, and returns the Python that can run it.
+/// Installs localstripe into `target/tools` if it is missing, and returns the Python that runs it.
 pub fn install() -> Outcome<PathBuf> {
     Ok(tools::python(&[PACKAGE])?.join("python"))
 }
 
-/// A running localstripe without anything in it; dropping it stops it.
+/// A running, empty localstripe; dropping it stops it.
 #[derive(Debug)]
 pub struct LocalStripe {
     pub url: String,
@@ -55,7 +55,7 @@ pub struct LocalStripe {
 impl LocalStripe {
     /// Starts it, and waits until it listens.
     pub fn start(python: &Path) -> Outcome<Self> {
-        // It cannot be told to pick a port itself. It listens on both families.
+        // It cannot pick a port itself. It listens on IPv4 and IPv6.
         let port = TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0))?.local_addr()?.port();
         let log = root().join("target/tools/localstripe.log");
         let output = File::create(&log)?;
@@ -77,14 +77,14 @@ impl LocalStripe {
         Ok(Self { url: format!("http://127.0.0.1:{port}"), client, _running: running })
     }
 
-    /// Tells it where its events go.
-    pub async fn tells(&self, webhook: &str) -> Outcome<()> {
+    /// Sets the URL that its events are sent to.
+    pub async fn set_webhook(&self, webhook: &str) -> Outcome<()> {
         let body = json!({ "url": webhook, "secret": WEBHOOK_SECRET });
         let response = self.client.post(format!("{}/_config/webhooks/shop", self.url)).json(&body).send().await?;
         Ok(response.error_for_status().map(drop)?)
     }
 
-    /// A payment method for this card, as a storefront's form would make it.
+    /// A payment method for this card, as a storefront's form would create it.
     pub async fn method(&self, card: Card) -> Outcome<String> {
         let details = json!({ "number": card.number(), "exp_month": 12, "exp_year": 2040, "cvc": "123" });
         let body = json!({ "type": "card", "card": details });
@@ -106,7 +106,7 @@ impl LocalStripe {
         Ok(refunds["data"].as_array().cloned().unwrap_or_default())
     }
 
-    /// A refund as somebody makes it in Stripe's dashboard: with nothing of the shop's on it.
+    /// A refund as made in Stripe's dashboard: without any data of the shop.
     pub async fn refunds_by_hand(&self, intent: &str, cents: i64) -> Outcome<Value> {
         let body = json!({ "payment_intent": intent, "amount": cents });
         self.ask(self.client.post(format!("{}/v1/refunds", self.url)).json(&body)).await

@@ -1,5 +1,5 @@
-//! What stands before localstripe: idempotency keys with the answers saved under them, the confirmation with a payment
-//! method and the codes of errors, all of which Stripe has and localstripe has not; and a way to lose answers, and to fail.
+//! The proxy in front of localstripe. It adds what Stripe has and localstripe lacks: idempotency keys with saved
+//! answers, confirmation with a payment method, and error codes; and it can lose answers, or fail.
 
 use std::{
     collections::HashMap,
@@ -38,13 +38,13 @@ pub enum Ask {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lost {
-    /// The request never got there.
+    /// The request never arrived.
     Before,
     /// It was carried out.
     After,
-    /// It was answered with an error of Stripe's own, and nothing was done. Under a key, that is the answer from then on.
+    /// It was answered with an error of Stripe's own, and nothing was done. With a key, that is the saved answer.
     FailedBefore,
-    /// As before, and it was carried out.
+    /// As before, but it was carried out.
     FailedAfter,
 }
 
@@ -61,7 +61,7 @@ struct Imitation {
     localstripe: String,
     client: Client,
     losing: Mutex<Option<(Ask, Lost)>>,
-    /// Held while a request is carried out: two with the same key, at the same time, are one.
+    /// Held while a request is carried out, so that two concurrent ones with the same key are one.
     answered: tokio::sync::Mutex<HashMap<String, Answered>>,
 }
 
@@ -76,7 +76,7 @@ struct Answered {
 #[derive(Debug, Clone)]
 struct Answer {
     status: StatusCode,
-    /// It was saved under the key of an earlier request.
+    /// It was saved for an earlier request with the same key.
     replayed: bool,
     body: Value,
 }
@@ -101,7 +101,7 @@ impl Proxy {
         *self.imitation.losing.lock().unwrap_or_else(PoisonError::into_inner) = Some((ask, lost));
     }
 
-    /// Whether there still is an answer to lose. There is none any more afterwards.
+    /// Whether an answer was still to be lost. Cancels that.
     pub fn lost_nothing(&self) -> bool {
         self.imitation.losing.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
     }
@@ -144,7 +144,7 @@ fn cut_off() -> Response {
 }
 
 impl Imitation {
-    /// Whether, and how, the answer to this request is to be lost; it is the only one.
+    /// How the answer to this request is to be lost, if it is; only one is.
     fn loses(&self, method: &Method, path: &str) -> Option<Lost> {
         let ask = match path {
             _ if method != Method::POST => return None,
@@ -177,7 +177,7 @@ impl Imitation {
             _ => self.act(method, path, form.clone()).await?,
         };
         let answer = if losing == Some(Lost::FailedAfter) { failed() } else { carried_out };
-        // What was never carried out is not remembered, and an error of Stripe's own is:
+        // A request that was not carried out is not saved, but an error of Stripe's own is:
         // <https://docs.stripe.com/api/idempotent_requests>.
         let unsaved = [StatusCode::BAD_REQUEST, StatusCode::CONFLICT, StatusCode::TOO_MANY_REQUESTS];
         if let Some(key) = key.filter(|_| !unsaved.contains(&answer.status)) {
@@ -195,7 +195,7 @@ impl Imitation {
         }
     }
 
-    /// localstripe confirms only with the method that the intent has, and checks neither it nor the state properly.
+    /// localstripe confirms only with the method that the intent has, and does not check it or the state properly.
     async fn confirm(&self, intent: &str, form: &Bytes) -> reqwest::Result<Answer> {
         let path = format!("/v1/payment_intents/{intent}");
         let found = self.forward(&Method::GET, &path, Bytes::new()).await?;
@@ -242,7 +242,7 @@ fn failed() -> Answer {
     Answer { status: StatusCode::INTERNAL_SERVER_ERROR, replayed: false, body: json!({ "error": error }) }
 }
 
-/// localstripe refuses to cancel what it cannot cancel, but does not say why.
+/// localstripe refuses to cancel what it cannot cancel, but gives no code.
 fn of_state(answer: Answer) -> Answer {
     match answer.status {
         StatusCode::BAD_REQUEST => refused(json!({ "code": UNEXPECTED_STATE })),

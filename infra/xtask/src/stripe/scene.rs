@@ -1,4 +1,4 @@
-//! What the stories are told with: who shops, and what the shop and Stripe say of an order afterwards.
+//! Steps of the scenarios: customers, and checks of an order in the shop and at Stripe.
 
 use serde_json::Value;
 
@@ -10,24 +10,24 @@ use super::{
 };
 use crate::Outcome;
 
-/// Of each checkout: every story has a customer of its own.
+/// For each checkout: every scenario has its own customer.
 pub const KEY: &str = "story-of-this-checkout";
 
 pub struct Scene<'a> {
     pub world: &'a World,
     pub product: &'a str,
-    /// Has the product in the cart, and looks at the stock.
+    /// Adds the product to the cart, and reads the stock.
     pub onlooker: Visitor<'a>,
 }
 
-/// A guest with something in the cart.
+/// A guest with a product in the cart.
 pub struct Shopper<'a> {
     pub guest: Visitor<'a>,
-    /// Units that were left before.
+    /// The stock before.
     pub before: i64,
 }
 
-/// An order as the shop told of it.
+/// An order from the shop's answer.
 pub struct Order {
     pub id: String,
     pub state: String,
@@ -56,7 +56,7 @@ impl<'a> Scene<'a> {
         Ok(Shopper { guest, before: self.onlooker.available().await? })
     }
 
-    /// Buys with a card that pays; nothing goes wrong.
+    /// Buys with a card that pays, without any fault.
     pub async fn buys(&self, shopper: &Shopper<'_>) -> Outcome<Order> {
         let method = self.world.stripe.method(Card::Pays).await?;
         let order = Order::read(&shopper.guest.checks_out(KEY, &method).await?.expect(201)?)?;
@@ -78,7 +78,7 @@ impl<'a> Scene<'a> {
         check(!self.world.proxy.lost_nothing(), || "the request whose answer was to be lost was never made".to_owned())
     }
 
-    /// Units of the purchase that are gone from the stock.
+    /// Checks that the units of the purchase were taken from the stock.
     pub async fn left(&self, shopper: &Shopper<'_>, units: i64) -> Outcome<()> {
         let left = self.onlooker.available().await?;
         check(left == shopper.before - units, || format!("{left} units left, of {} and {units} sold", shopper.before))
@@ -92,7 +92,7 @@ impl<'a> Scene<'a> {
         intents.into_iter().next().ok_or_else(|| "no intent".into())
     }
 
-    /// That the order's total was taken, once: the intent and the amount.
+    /// Checks that the order's total was charged once: returns the intent and the amount.
     pub async fn taken(&self, order: &Order) -> Outcome<(String, i64)> {
         let intent = self.intent(&order.id, "succeeded").await?;
         let (amount, currency) = (&intent["amount"], intent["currency"].as_str().unwrap_or_default());
@@ -101,7 +101,7 @@ impl<'a> Scene<'a> {
         Ok((intent["id"].as_str().unwrap_or_default().to_owned(), order.cents()?))
     }
 
-    /// That the order's total was taken once, whatever other intents there are of it.
+    /// Checks that the order's total was charged once, whatever other intents it has.
     pub async fn taken_once(&self, order: &Order) -> Outcome<()> {
         let intents = self.world.stripe.intents(&order.id).await?;
         let taken: Vec<_> = intents.iter().filter(|intent| intent["status"] == "succeeded").collect();
@@ -110,14 +110,14 @@ impl<'a> Scene<'a> {
         })
     }
 
-    /// That nothing was taken for the order, whatever intents there are of it.
+    /// Checks that nothing was charged for the order, whatever intents it has.
     pub async fn taken_never(&self, order: &Order) -> Outcome<()> {
         let intents = self.world.stripe.intents(&order.id).await?;
         let taken = intents.iter().filter(|intent| intent["status"] == "succeeded").count();
         check(taken == 0, || format!("order {} was taken {taken} times", order.id))
     }
 
-    /// That Stripe made these refunds of the order, numbered from 1, and no others.
+    /// Checks that Stripe has these refunds of the order, numbered from 1, and no others.
     pub async fn gave_back(&self, order: &Order, cents: &[i64]) -> Outcome<String> {
         let (intent, _) = self.taken(order).await?;
         let refunds = self.world.stripe.refunds(&intent).await?;

@@ -1,4 +1,4 @@
-//! The local stack, paid through Stripe, and how customers and staff use it.
+//! The local stack with Stripe payments, and its use by customers and staff.
 
 use std::{
     path::{Path, PathBuf},
@@ -13,13 +13,13 @@ use super::{SECRET_KEY, WEBHOOK_SECRET};
 use crate::{Outcome, cargo, process::Running, with_sources};
 
 const START_TIMEOUT: Duration = Duration::from_secs(60);
-/// Above what the shop waits for a provider.
+/// Longer than the shop waits for a provider.
 const TIMEOUT: Duration = Duration::from_secs(30);
 const ADMIN: (&str, &str) = ("admin@example.com", "correct-horse-battery");
 /// Units in each purchase.
 pub const UNITS: i64 = 2;
 
-/// Builds the local stack, and asks cargo where it is.
+/// Builds the local stack, and gets its path from cargo.
 pub fn build() -> Outcome<PathBuf> {
     let arguments = ["build", "--bin", "local", "--message-format=json-render-diagnostics"];
     let output = cargo(&arguments).stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
@@ -43,7 +43,7 @@ pub struct Shop {
     _running: Running,
 }
 
-/// What the shop answers.
+/// An answer of the shop.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
@@ -73,7 +73,7 @@ impl Shop {
             Command::new(program)
                 .args(["--port", "0", "--engine-port", "0", "--s3-port", "0", "--data", "memory", "--seed", "sample"])
                 .args(["--payments", "stripe", "--currency", "USD"])
-                // Of every answer that is lost on purpose it would warn.
+                // It would warn about every answer that is lost on purpose.
                 .env("RUST_LOG", "error")
                 .envs([("STRIPE_SECRET_KEY", SECRET_KEY), ("STRIPE_ENDPOINT", stripe)])
                 .envs([
@@ -105,7 +105,7 @@ impl Shop {
         Ok(Visitor { shop: self, token })
     }
 
-    /// A product with enough left for every story.
+    /// A product with enough stock for every scenario.
     pub async fn product(&self) -> Outcome<String> {
         let page = self.send(Method::GET, "/products", &[], None).await?.expect(200)?;
         for card in page["items"].as_array().into_iter().flatten() {
@@ -118,7 +118,7 @@ impl Shop {
         Err("no sample product has enough stock".into())
     }
 
-    /// Sends an event as if it were Stripe.
+    /// Sends an event as Stripe would.
     pub async fn hears(&self, event: &Value, signature: &str) -> Outcome<Answer> {
         self.send(Method::POST, "/payments/webhooks/stripe", &[("stripe-signature", signature)], Some(event)).await
     }
@@ -150,7 +150,7 @@ impl Visitor<'_> {
         self.posts("/cart/items", "not-needed-for-this", &line).await?.expect(200).map(drop)
     }
 
-    /// Units that can be bought of what was added. The product's own page may be a few seconds old; a cart never is.
+    /// Units in stock of the product in the cart. The product's own page may be a few seconds old; a cart never is.
     pub async fn available(&self) -> Outcome<i64> {
         let cart = self.gets("/cart").await?;
         cart["items"][0]["available"].as_i64().ok_or_else(|| format!("nothing in the cart {cart}").into())
@@ -164,7 +164,7 @@ impl Visitor<'_> {
         self.posts(&format!("/orders/{order}/cancel"), key, &json!({})).await
     }
 
-    /// As an admin; no amount is all that is left.
+    /// As an admin; without an amount it is all that is left.
     pub async fn refunds(&self, order: &str, key: &str, amount: Option<&Value>) -> Outcome<Answer> {
         let body = amount.map_or_else(|| json!({}), |amount| json!({ "amount": amount }));
         self.posts(&format!("/admin/orders/{order}/refund"), key, &body).await

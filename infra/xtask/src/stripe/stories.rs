@@ -1,4 +1,4 @@
-//! What is played, and what must have come of it: at the shop, and at Stripe.
+//! The scenarios, and what must result from them in the shop and at Stripe.
 
 use std::{
     fmt::Write,
@@ -18,13 +18,13 @@ use super::{
 };
 use crate::Outcome;
 
-/// What an error of Stripe's own may cost at most.
+/// The maximum time that an error of Stripe's own may cost.
 const A_MINUTE: Duration = Duration::from_secs(60);
 
-/// Events come a second after what they tell of.
+/// Events come a second after what they report.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How many stories were played, and how many went wrong.
+/// The number of scenarios, and of failed ones.
 #[derive(Debug, Default)]
 pub struct Tally {
     pub played: usize,
@@ -44,9 +44,9 @@ impl Tally {
     }
 }
 
-/// Plays all stories, and prints a line of each.
+/// Runs all scenarios, and prints a line for each.
 pub async fn play(world: &World) -> Outcome<Tally> {
-    world.stripe.tells(&format!("{}/payments/webhooks/stripe", world.shop.url)).await?;
+    world.stripe.set_webhook(&format!("{}/payments/webhooks/stripe", world.shop.url)).await?;
     let product = world.shop.product().await?;
     let onlooker = world.shop.guest().await?;
     onlooker.adds(&product).await?;
@@ -54,16 +54,16 @@ pub async fn play(world: &World) -> Outcome<Tally> {
     let mut tally = Tally::default();
     tally.note("a card that pays: 201, and one intent succeeded", scene.pays().await);
     let declined = scene.does_not_pay(Card::Declines).await;
-    tally.note("a card that declines: 402, its intent cancelled, and the stock back", declined);
+    tally.note("a card that declines: 402, its intent cancelled, and the stock released", declined);
     let asking = scene.does_not_pay(Card::AsksTheCustomer).await;
     tally.note("a card that asks the customer: 402, and its intent cancelled", asking);
-    tally.note("a token that is none: 402, and nothing taken", scene.has_no_token().await);
+    tally.note("an invalid token: 402, and nothing charged", scene.has_no_token().await);
     tally.note("refunds of a part and of the rest: Stripe's add up", scene.refunds().await);
     tally.note("a refund's answer lost: 202, and paid once when asked again", scene.loses_a_refund().await);
-    tally.note("a charge's answer lost: 202, and the event confirms the order", scene.is_told().await);
+    tally.note("a charge's answer lost: 202, and the event confirms the order", scene.learns_from_event().await);
     tally.note("a charge's answer lost, the same key again: 201, and paid once", scene.asks_again().await);
-    tally.note("a lost charge that took nothing, cancelled: it never will", scene.cancels_unpaid().await);
-    tally.note("a lost charge that took the money, cancelled: it goes back", scene.cancels_paid().await);
+    tally.note("a lost charge without payment, cancelled: it never pays", scene.cancels_unpaid().await);
+    tally.note("a lost charge with payment, cancelled: it is refunded", scene.cancels_paid().await);
     tally.note(
         "an intent's creation failed at Stripe, the same key again: 201, and paid once",
         scene.fails_to_create().await,
@@ -106,7 +106,7 @@ impl Scene<'_> {
     async fn declined(&self, shopper: &Shopper<'_>, problem: &Value) -> Outcome<String> {
         check(problem["code"] == "payment_declined", || format!("not payment_declined but {problem}"))?;
         let order = problem["orderId"].as_str().ok_or("the problem does not name the order")?;
-        // Nothing went back before the payment was closed.
+        // Stock is released only after the payment was closed.
         self.intent(order, "canceled").await?;
         self.left(shopper, 0).await?;
         Ok(format!("{order}, {} units left as before", shopper.before))
@@ -124,7 +124,7 @@ impl Scene<'_> {
         self.gave_back(&order, &[order.cents()? / 3]).await?;
         let after = admin.refunds(&order.id, "story-of-all-the-rest", None).await?.expect(200)?;
 
-        // All of an order that was not shipped cancels it.
+        // A full refund of an order that was not shipped cancels it.
         Order::read(&after)?.is("cancelled")?;
         self.left(&shopper, 0).await?;
         let rest = order.cents()? - order.cents()? / 3;
@@ -145,7 +145,7 @@ impl Scene<'_> {
         self.gave_back(&order, &[order.cents()?]).await
     }
 
-    async fn is_told(&self) -> Outcome<String> {
+    async fn learns_from_event(&self) -> Outcome<String> {
         let shopper = self.shopper().await?;
         let method = self.world.stripe.method(Card::Pays).await?;
         let order = self.loses(&shopper, &method, Ask::Confirm, Lost::After).await?;
@@ -297,8 +297,8 @@ impl Scene<'_> {
 
         for event in [refunded, created] {
             let signature = signature(&event, WEBHOOK_SECRET, now);
-            let heard = self.world.shop.hears(&event, &signature).await?.expect(200)?;
-            check(heard["outcome"] == "applied", || format!("not applied but {heard}"))?;
+            let answer = self.world.shop.hears(&event, &signature).await?.expect(200)?;
+            check(answer["outcome"] == "applied", || format!("not applied but {answer}"))?;
         }
 
         let after = shopper.guest.order(&order.id).await?;
@@ -329,10 +329,10 @@ impl Scene<'_> {
             let problem = hears(&paid, secret, time).await?.expect(400)?;
             check(problem["code"] == "event_refused", || format!("not event_refused but {problem}"))?;
         }
-        // The same way, an event that is signed as it should be gets through.
-        let heard = hears(&other, WEBHOOK_SECRET, now).await?.expect(200)?;
+        // Sent the same way, a correctly signed event is accepted.
+        let answer = hears(&other, WEBHOOK_SECRET, now).await?.expect(200)?;
 
-        check(heard["outcome"] == "ignored", || format!("not ignored but {heard}"))?;
+        check(answer["outcome"] == "ignored", || format!("not ignored but {answer}"))?;
         Order::read(&shopper.guest.order(&order.id).await?)?.is("payment_unknown")?;
         self.left(&shopper, UNITS).await?;
         Ok(format!("{} waits for its payment, 3 events refused", order.id))

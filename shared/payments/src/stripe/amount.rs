@@ -1,19 +1,19 @@
-//! Amounts in Stripe's smallest unit, which for some currencies is not the minor unit of ISO 4217, and which of them
-//! Stripe takes. <https://docs.stripe.com/currencies#zero-decimal>
+//! Amounts in Stripe's smallest unit, which for some currencies is not the minor unit of ISO 4217, and which amounts
+//! Stripe accepts. <https://docs.stripe.com/currencies#zero-decimal>
 
 use domain::{Currency, Money};
 
 use crate::NotChargeable;
 
-/// How Stripe writes an amount of a currency.
+/// How Stripe represents an amount of a currency.
 enum Written {
     /// In minor units.
     Alike,
-    /// In minor units, and only whole tens of them.
+    /// In minor units, and only multiples of ten.
     InTens,
-    /// Stripe still writes two decimals that the currency no longer has.
+    /// Stripe still uses two decimals that the currency no longer has.
     Hundredfold,
-    /// Stripe writes none of the decimals that the currency has on paper.
+    /// Stripe uses no decimals, although the currency formally has some.
     Whole,
 }
 
@@ -24,15 +24,15 @@ fn written(currency: Currency) -> Option<Written> {
         "BIF" | "CLP" | "DJF" | "GNF" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "VND" | "VUV" | "XAF" | "XOF"
         | "XPF" => Some(Written::Alike),
         "BHD" | "JOD" | "KWD" | "OMR" | "TND" => Some(Written::InTens),
-        // Whatever else has not two decimals is not in Stripe's list, and a guess could charge a hundredfold.
+        // Any other currency without two decimals is not in Stripe's list, and a guess could charge a hundredfold.
         _ => (currency.exponent() == Some(2)).then_some(Written::Alike),
     }
 }
 
-/// In Stripe's unit; nothing is rounded. Holds for refunds too, which have no least amount.
+/// In Stripe's unit; nothing is rounded. Used for refunds too, which have no minimum.
 ///
 /// # Errors
-/// Stripe cannot take this amount to the last minor unit, or does not take the currency.
+/// Stripe cannot represent this amount exactly, or does not accept the currency.
 pub fn to_stripe(money: Money) -> Result<i64, NotChargeable> {
     let (amount, currency) = (money.amount_minor(), money.currency());
     let multiple_of = |step: i64| {
@@ -50,7 +50,7 @@ pub fn to_stripe(money: Money) -> Result<i64, NotChargeable> {
     }
 }
 
-/// In Stripe's unit, as [`to_stripe`], where a card can pay it.
+/// In Stripe's unit, as [`to_stripe`], if a card can pay it.
 ///
 /// # Errors
 /// As [`to_stripe`], and less than the minimum or more than the maximum of the currency.
@@ -73,8 +73,8 @@ fn above_maximum(currency: Currency) -> NotChargeable {
     maximum.map_or(NotChargeable::Currency(currency), |maximum| NotChargeable::AboveMaximum { maximum })
 }
 
-/// The least that a card can pay in a currency, in Stripe's unit. It is the minimum of an account that is settled in this
-/// currency; where another is converted to, the minimum depends on the rate, and only Stripe knows it.
+/// The minimum that a card can pay in a currency, in Stripe's unit, for an account that is settled in this currency.
+/// Where the amount is converted, the minimum depends on the rate, and only Stripe knows it.
 /// <https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>
 fn least(currency: Currency) -> i64 {
     match currency.code() {
@@ -88,7 +88,7 @@ fn least(currency: Currency) -> i64 {
         "MXN" | "THB" => 1_000,
         "CZK" => 1_500,
         "HUF" => 17_500,
-        // Of which Stripe names no minimum: one unit, and a whole one where Stripe writes decimals that are none.
+        // Stripe names no minimum: one unit, or a whole one where Stripe uses decimals that the currency does not have.
         _ => match written(currency) {
             Some(Written::InTens) => 10,
             Some(Written::Hundredfold) => 100,
@@ -97,7 +97,7 @@ fn least(currency: Currency) -> i64 {
     }
 }
 
-/// The most that a card can pay, in Stripe's unit: as many digits as Stripe reads.
+/// The maximum that a card can pay, in Stripe's unit: the number of digits is limited.
 /// <https://docs.stripe.com/currencies#minimum-and-maximum-charge-amounts>
 fn most(currency: Currency) -> i64 {
     let digits = match currency.code() {
@@ -108,7 +108,7 @@ fn most(currency: Currency) -> i64 {
         _ => 8,
     };
     let most = 10_i64.pow(digits) - 1;
-    // The largest amount that can be written is a bound that can be charged.
+    // The largest amount that can be represented; it can be charged.
     match written(currency) {
         Some(Written::InTens) => most - most % 10,
         Some(Written::Hundredfold) => most - most % 100,
@@ -116,7 +116,7 @@ fn most(currency: Currency) -> i64 {
     }
 }
 
-/// Of an amount and a currency code in lower case, as Stripe's objects have them.
+/// From an amount and a currency code in lower case, as Stripe's objects have them.
 pub fn from_stripe(amount: i64, currency: &str) -> Option<Money> {
     from_units(amount, domain::parse_currency(&currency.to_ascii_uppercase()).ok()?)
 }
@@ -151,7 +151,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_can_be_charged_can_be_written_and_given_back_and_is_within_its_bounds(
+        fn a_chargeable_amount_can_be_sent_and_refunded_and_is_within_its_limits(
             currency in select(currencies()),
             minor in prop_oneof![-200..20_000_i64, 0..domain::MAX_PRICE_MINOR, any::<i64>()],
         ) {
@@ -161,9 +161,9 @@ mod tests {
                 Ok(units) => {
                     prop_assert_eq!(to_stripe(money), Ok(units));
                     prop_assert_eq!(from_stripe(units, &currency.code().to_ascii_lowercase()), Some(money));
-                    prop_assert!(minor > 0, "nothing, and less, is no charge");
+                    prop_assert!(minor > 0, "only a positive amount can be charged");
                 }
-                // The bound that is named can be paid.
+                // The limit that is named can be paid.
                 Err(NotChargeable::BelowMinimum { minimum }) => {
                     prop_assert!(chargeable(minimum).is_ok() && minor < minimum.amount_minor());
                 }
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn an_amount_is_charged_from_its_minimum_to_as_many_digits_as_stripe_reads() {
+    fn an_amount_is_chargeable_from_its_minimum_to_its_maximum() {
         let takes = |amount, code| chargeable(money(amount, code)).is_ok();
 
         for (least, most, code) in [
@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(refused(30, "USD"), NotChargeable::BelowMinimum { minimum: money(50, "USD") });
         assert_eq!(refused(1_234, "KWD"), NotChargeable::NotAMultiple { step: money(10, "KWD") });
         assert_eq!(refused(1_000, "IQD").reason(), "currency_not_taken");
-        assert_eq!(sent(1, "USD"), Some(1), "a refund has no least amount");
+        assert_eq!(sent(1, "USD"), Some(1), "a refund has no minimum");
     }
 
     #[test]
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stripe_cannot_take_to_the_last_unit_is_not_sent() {
+    fn an_amount_that_stripe_cannot_represent_exactly_is_not_sent() {
         assert_eq!(sent(5_124, "KWD"), None);
         assert_eq!(sent(1_250, "MGA"), None);
         assert_eq!(sent(1_000, "IQD"), None);

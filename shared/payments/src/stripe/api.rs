@@ -1,4 +1,4 @@
-//! Requests to Stripe's API, and what its answers mean before anybody knows what was asked.
+//! Requests to Stripe's API, and what its answers mean independent of the request.
 
 use std::{error::Error, fmt, time::Duration};
 
@@ -13,22 +13,22 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::OutcomeUnknown;
 
-/// What requests and answers look like, whatever the account's default is. <https://docs.stripe.com/api/versioning>
+/// The API version of requests and answers, whatever the account's default is. <https://docs.stripe.com/api/versioning>
 const STRIPE_VERSION: &str = "2026-04-22.dahlia";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// A confirmation waits for the customer's bank.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(8);
-/// Far above any answer asked for here.
+/// Far more than any answer needs.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 
-/// On an answer that Stripe saved under an idempotency key.
+/// Set on an answer that Stripe saved under an idempotency key.
 const REPLAYED: &str = "idempotent-replayed";
 
 type Broken = Box<dyn Error + Send + Sync>;
 type Connector = HttpsConnector<HttpConnector>;
 type Form<'a> = &'a [(&'a str, &'a str)];
 
-/// Where the API is and how to get in.
+/// The address and the credentials of the API.
 #[derive(Clone)]
 pub struct Api {
     endpoint: String,
@@ -42,19 +42,19 @@ impl fmt::Debug for Api {
     }
 }
 
-/// Why there is no answer to work with.
+/// Why there is no usable answer.
 #[derive(Debug)]
 pub enum Failure {
     /// Stripe understood the request and did nothing.
     Refused(Refusal),
-    /// Stripe may have done it, or may yet.
+    /// Unknown: Stripe may have done it, or may do it later.
     Lost,
     /// An error of Stripe's own that it saved under the idempotency key: the same key gets it again for a day, whatever
-    /// Stripe did or did not do. <https://docs.stripe.com/api/idempotent_requests>
+    /// Stripe did. <https://docs.stripe.com/api/idempotent_requests>
     Saved,
 }
 
-/// What Stripe says of a request it refuses. <https://docs.stripe.com/api/errors>
+/// Stripe's error object of a refused request. <https://docs.stripe.com/api/errors>
 #[derive(Debug, Default, Deserialize)]
 pub struct Refusal {
     #[serde(skip)]
@@ -70,35 +70,35 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// The intent is no longer, or not yet, where the request could move it.
+    /// The intent is not in a state in which the request could change it.
     pub fn is_of_state(&self) -> bool {
         self.code == "payment_intent_unexpected_state"
     }
 
-    /// There is no such thing in this account.
+    /// The object does not exist in this account.
     pub fn is_of_nothing(&self) -> bool {
         self.code == "resource_missing"
     }
 
-    /// The bank says no.
+    /// The bank declined.
     pub fn is_decline(&self) -> bool {
         self.status == StatusCode::PAYMENT_REQUIRED || self.kind == "card_error"
     }
 
-    /// The token is not, or no longer, one that can pay.
+    /// The token cannot pay, or no longer.
     pub fn is_of_token(&self) -> bool {
-        // A token that paid before has neither a code nor a parameter to be known by.
+        // Stripe gives neither a code nor a parameter for a token that was used before.
         let used = self.status == StatusCode::BAD_REQUEST && self.message.contains("may not be used again");
         used || self.param == "payment_method"
     }
 
-    /// Too little, too much, or a currency that Stripe does not take: it never will.
+    /// Too little, too much, or a currency that Stripe does not accept: it never will.
     pub fn is_of_amount(&self) -> bool {
         let of_amount = matches!(self.code.as_str(), "amount_too_small" | "amount_too_large");
         of_amount || matches!(self.param.as_str(), "amount" | "currency")
     }
 
-    /// The payment has no such amount left to give back.
+    /// The payment has less than this amount left to refund.
     pub fn is_of_refund(&self) -> bool {
         let codes = ["charge_already_refunded", "charge_disputed", "charge_not_refundable", "refund_disputed_payment"];
         codes.contains(&self.code.as_str()) || self.is_of_amount()
@@ -106,13 +106,13 @@ impl Refusal {
 }
 
 impl Failure {
-    /// For a refusal that no request of ours should meet, such as one of a wrong key. It must not cost the customer the
-    /// goods held for them, so it counts as no answer, and is told to whoever can mend it.
+    /// For a refusal that requests of ours should never get, such as one for a wrong key. It must not cost the customer
+    /// the goods held for them, so it counts as no answer, and is logged for the operator.
     pub fn lost(self) -> OutcomeUnknown {
         if let Self::Refused(refusal) = self {
             // The message may quote what was sent.
             let Refusal { status, kind, code, param, message: _ } = refusal;
-            tracing::error!(%status, kind, code, param, "Stripe refuses a request for reasons of ours");
+            tracing::error!(%status, kind, code, param, "Stripe refuses a request because of the shop's configuration or a defect");
         }
         OutcomeUnknown
     }
@@ -120,7 +120,7 @@ impl Failure {
 
 impl Api {
     /// # Errors
-    /// The key cannot be in a header, or the machine has no certificates.
+    /// The key cannot be in a header, or the machine has no root certificates.
     pub fn new(endpoint: &str, secret_key: &str) -> Result<Self, String> {
         let authorization = HeaderValue::try_from(format!("Bearer {secret_key}"));
         let mut authorization = authorization.map_err(|_| "STRIPE_SECRET_KEY is not a key")?;
@@ -129,26 +129,26 @@ impl Api {
         let mut http = HttpConnector::new();
         http.set_connect_timeout(Some(CONNECT_TIMEOUT));
         http.set_nodelay(true);
-        // The connector above it tells HTTPS from HTTP.
+        // The connector above it distinguishes HTTPS from HTTP.
         http.enforce_http(false);
-        // The system's certificates, as the AWS SDK takes them in the same process: Lambda's provided.al2023 has them,
-        // and Amazon keeps them current where a list in the binary would age.
+        // The system's certificates, which the AWS SDK uses in the same process: Lambda's provided.al2023 has them, and
+        // Amazon keeps them current, while a list in the binary would become outdated.
         let tls = HttpsConnectorBuilder::new()
             .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
-            .map_err(|e| format!("no certificates to know Stripe by: {e}"))?;
+            .map_err(|e| format!("no root certificates to verify Stripe with: {e}"))?;
         let connector = tls.https_or_http().enable_http1().wrap_connector(http);
         Ok(Self { endpoint: endpoint.trim_end_matches('/').to_owned(), authorization, connector })
     }
 
-    /// For one question, whose requests share a connection. None is kept longer: after the environment was frozen it
-    /// would be dead, which looks the same as an answer that was lost.
+    /// For one operation, whose requests share a connection. Connections are not kept longer: after the environment was
+    /// frozen one would be dead, which looks the same as a lost answer.
     pub fn connect(&self) -> Connection<'_> {
         let client = Client::builder(TokioExecutor::new()).retry_canceled_requests(false).build(self.connector.clone());
         Connection { api: self, client }
     }
 }
 
-/// Requests one after the other, each of them made once.
+/// Sends requests one after the other, each of them once.
 pub struct Connection<'a> {
     api: &'a Api,
     client: Client<Connector, String>,
@@ -161,7 +161,7 @@ impl Connection<'_> {
         self.send(Method::GET, &path, String::new(), None).await
     }
 
-    /// With an idempotency key, the first answer to it is the answer for at least 24 hours, an error of Stripe's own
+    /// With an idempotency key, the first answer to it is repeated for at least 24 hours, an error of Stripe's own
     /// included: see [`Failure::Saved`].
     pub async fn post<T: DeserializeOwned>(&self, path: &str, form: Form<'_>, key: Option<&str>) -> Result<T, Failure> {
         self.send(Method::POST, path, encoded(form), key).await
@@ -189,11 +189,11 @@ impl Connection<'_> {
         let (status, replayed, body) = match answer {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
-                tracing::warn!(%method, error = chain(error.as_ref()), "no answer of Stripe");
+                tracing::warn!(%method, error = chain(error.as_ref()), "no answer from Stripe");
                 return Err(Failure::Lost);
             }
             Err(_) => {
-                tracing::warn!(%method, "no answer of Stripe in time");
+                tracing::warn!(%method, "no answer from Stripe in time");
                 return Err(Failure::Lost);
             }
         };
@@ -203,7 +203,7 @@ impl Connection<'_> {
         read(status, &body)
     }
 
-    /// The status, whether it is one that was saved, and the body.
+    /// The status, whether the answer was replayed, and the body.
     async fn exchange(&self, request: Request<String>) -> Result<(StatusCode, bool, Vec<u8>), Broken> {
         let response = self.client.request(request).await?;
         let status = response.status();
@@ -223,13 +223,13 @@ fn read<T: DeserializeOwned>(status: StatusCode, body: &[u8]) -> Result<T, Failu
         error: Refusal,
     }
     let lost = || {
-        tracing::warn!(%status, "not an answer of Stripe to go by");
+        tracing::warn!(%status, "an unusable answer from Stripe");
         Failure::Lost
     };
     if status.is_success() {
         return serde_json::from_slice(body).map_err(|_| lost());
     }
-    // Both of these are about timing, not about the request: the same key in use at the same moment, and too many.
+    // Both of these are about timing, not about the request: the same key in use concurrently, and too many requests.
     if matches!(status, StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS) || !status.is_client_error() {
         return Err(lost());
     }

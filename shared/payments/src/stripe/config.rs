@@ -16,8 +16,8 @@ impl fmt::Debug for StripeConfig {
 }
 
 impl StripeConfig {
-    /// From `STRIPE_SECRET_KEY`, `STRIPE_WEBHOOK_SECRETS` (comma-separated, at least one) and, if it is not Stripe's
-    /// own, `STRIPE_ENDPOINT`.
+    /// From `STRIPE_SECRET_KEY`, `STRIPE_WEBHOOK_SECRETS` (comma-separated, at least one) and optionally
+    /// `STRIPE_ENDPOINT`.
     ///
     /// # Errors
     /// Names the variable that is missing or wrong.

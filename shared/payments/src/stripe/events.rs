@@ -1,5 +1,5 @@
-//! What Stripe sends to a webhook: <https://docs.stripe.com/api/events/types>. Typed down to what is used of it;
-//! fields beside that come and go with the webhook's API version.
+//! Stripe's webhook events: <https://docs.stripe.com/api/events/types>. Only the members that are used are typed;
+//! others come and go with the webhook's API version.
 
 use domain::{Dispute, DisputeState, OrderId, RefundByHand};
 use serde::Deserialize;
@@ -26,7 +26,7 @@ struct Data {
 struct Intent {
     id: String,
     amount: i64,
-    /// What was taken of it; localstripe leaves it out.
+    /// What was charged; localstripe omits it.
     amount_received: Option<i64>,
     currency: String,
     #[serde(default, deserialize_with = "nullable")]
@@ -47,7 +47,7 @@ struct Refund {
     metadata: Metadata,
 }
 
-/// <https://docs.stripe.com/api/charges/object>. Its list of refunds is left out since API version 2022-11-15:
+/// <https://docs.stripe.com/api/charges/object>. Its list of refunds is omitted since API version 2022-11-15:
 /// <https://docs.stripe.com/upgrades#2022-11-15>.
 #[derive(Deserialize)]
 struct Charge {
@@ -80,12 +80,12 @@ enum DisputeStatus {
     Prevented,
     /// The payment was refunded, of old API versions.
     ChargeRefunded,
-    /// It waits for an answer of the shop, or for the bank.
+    /// Waiting for evidence of the shop, or for the bank.
     #[serde(other)]
     Undecided,
 }
 
-/// What this shop wrote on its objects. The account may have others.
+/// What this shop wrote on its objects. The account may have objects of others.
 #[derive(Debug, Deserialize, Default)]
 pub struct Metadata {
     pub order_id: Option<String>,
@@ -93,22 +93,22 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// Whether it is on a refund that was asked for here. One that is made in Stripe's dashboard carries no number of ours.
+    /// Whether it is on a refund that this shop requested. One made in Stripe's dashboard has no number of ours.
     pub fn names_a_refund(&self) -> bool {
         self.order_id.is_some() && self.refund.is_some()
     }
 }
 
-/// Reads an event whose signature was verified. `None` has nothing to do with this shop's orders, or says nothing yet.
+/// Reads an event whose signature was verified. `None` has nothing to do with this shop's orders, or no result yet.
 ///
 /// # Errors
-/// It is of a kind that concerns orders, and does not read as one.
+/// It is of a kind that concerns orders, and is malformed.
 pub fn read(body: &[u8]) -> Result<Option<PaymentEvent>, EventRefused> {
     let event: Event = serde_json::from_slice(body).map_err(|_| EventRefused::Malformed)?;
     let subject = match event.r#type.as_str() {
         "payment_intent.succeeded" => captured(event.data.object)?,
         "payment_intent.payment_failed" => declined(event.data.object)?,
-        // Stripe tells of a refund under several names; which one says what stands in its status.
+        // Stripe reports refunds in events of several names; the result is in the refund's status.
         "refund.created" | "refund.updated" | "refund.failed" | "charge.refund.updated" => refunded(event.data.object)?,
         "charge.refunded" => charge_refunded(event.data.object)?,
         // As with refunds, the status decides and not the name of the event: events may come in any order.
@@ -157,7 +157,7 @@ fn refunded(object: Value) -> Result<Parsed, EventRefused> {
     Ok(Some((EventSubject::Order(order), kind)))
 }
 
-/// A pending one counts as well: Stripe takes it off what is left of the payment, and sends an event if it fails.
+/// A pending one counts as well: Stripe subtracts it from what is left of the payment, and sends an event if it fails.
 fn refunded_by_hand(refund: Refund) -> Result<Parsed, EventRefused> {
     let Some(subject) = payment(refund.payment_intent)? else { return Ok(None) };
     let amount = from_stripe(refund.amount, &refund.currency).ok_or(EventRefused::Malformed)?;
@@ -189,7 +189,7 @@ fn disputed(object: Value) -> Result<Parsed, EventRefused> {
     Ok(Some((subject, PaymentEventKind::Disputed(Dispute { id, amount, reason, state }))))
 }
 
-/// What is made by hand carries the id of the payment, and nothing of ours. Without an intent it is no payment of ours.
+/// What is made by hand has the id of the payment, and nothing of ours. Without an intent it is not a payment of ours.
 fn payment(intent: Option<String>) -> Result<Option<EventSubject>, EventRefused> {
     let Some(intent) = intent else { return Ok(None) };
     // It becomes part of a path.
@@ -202,7 +202,7 @@ fn parse<T: serde::de::DeserializeOwned>(object: Value) -> Result<T, EventRefuse
     T::deserialize(object).map_err(|_| EventRefused::Malformed)
 }
 
-/// Stripe's own types say that some members may be `null`: then they count as left out.
+/// Stripe's own types allow `null` for some members: it counts as absent.
 pub(super) fn nullable<'de, D, T>(member: D) -> Result<T, D::Error>
 where
     D: serde::Deserializer<'de>,
@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_of_this_shop_is_ignored() {
+    fn events_of_other_shops_are_ignored() {
         let without_intent =
             json!({"id": "re_1", "amount": 5, "currency": "usd", "status": "succeeded", "metadata": {}});
         let charge = json!({"id": "ch_1", "payment_intent": null});
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_read_as_an_event_is_refused() {
+    fn a_malformed_event_is_refused() {
         let malformed = Err(EventRefused::Malformed);
 
         assert_eq!(parsed("payment_intent.succeeded", paid_intent(json!({"order_id": "1"}))), malformed);

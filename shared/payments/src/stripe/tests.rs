@@ -12,9 +12,9 @@ use tokio::net::TcpListener;
 use super::*;
 use crate::PaymentToken;
 
-/// A Stripe that gives these answers one after the other, and remembers what it was asked. The first answer to a key is
-/// the answer for good, an error of Stripe's own included, but for what was refused before anything was done:
-/// <https://docs.stripe.com/api/idempotent_requests>.
+/// A fake of Stripe that gives these answers one after the other, and records its requests. The first answer to a key
+/// is repeated for every later request with it, an error of Stripe's own included, except refusals before anything was
+/// done: <https://docs.stripe.com/api/idempotent_requests>.
 #[derive(Default)]
 struct Script {
     answers: Mutex<VecDeque<(u16, Value)>>,
@@ -106,7 +106,7 @@ fn captured<T: From<CloseOutcome>>() -> Result<T, OutcomeUnknown> {
 }
 
 #[tokio::test]
-async fn an_intent_is_made_of_the_order_alone_and_confirmed_with_the_token() {
+async fn an_intent_depends_only_on_the_order_and_is_confirmed_with_the_token() {
     let (stripe, script) = stripe([intent("requires_payment_method"), intent("succeeded")]).await;
     let charge = charge(0);
 
@@ -123,7 +123,7 @@ async fn an_intent_is_made_of_the_order_alone_and_confirmed_with_the_token() {
 }
 
 #[tokio::test]
-async fn what_a_confirmation_is_answered_decides_about_the_money() {
+async fn the_answer_to_a_confirmation_decides_the_outcome() {
     let made = || intent("requires_payment_method");
     let no_token = || refusal(400, json!({"code": "resource_missing", "param": "payment_method"}));
     let used_token = || {
@@ -156,7 +156,7 @@ async fn what_a_confirmation_is_answered_decides_about_the_money() {
 }
 
 #[tokio::test]
-async fn an_amount_stripe_does_not_take_is_not_called_a_declined_card_and_its_order_is_closed() {
+async fn an_amount_stripe_does_not_accept_is_not_reported_as_declined_and_its_order_is_closed() {
     let too_small = || refusal(400, json!({"code": "amount_too_small", "param": "amount"}));
     let (stripe, _) = stripe([too_small(), too_small()]).await;
 
@@ -169,7 +169,7 @@ fn failure() -> (u16, Value) {
 }
 
 #[tokio::test]
-async fn an_error_that_stripe_replays_is_gone_on_from_under_the_next_key() {
+async fn after_an_error_that_stripe_replays_the_next_key_is_tried() {
     let made = || intent("requires_payment_method");
     let (stripe, script) = stripe([failure(), made(), intent("succeeded"), of_state(), intent("succeeded")]).await;
     let charge = charge(0);
@@ -180,21 +180,17 @@ async fn an_error_that_stripe_replays_is_gone_on_from_under_the_next_key() {
     let again = stripe.charge(&charge).await;
     let closed = stripe.close(charge.order, charge.amount).await;
 
-    assert_eq!(
-        (first_hand, asked_once),
-        (Err(OutcomeUnknown), 1),
-        "an error that is not replayed is an answer that was lost"
-    );
+    assert_eq!((first_hand, asked_once), (Err(OutcomeUnknown), 1), "an error that is not replayed is a lost answer");
     assert_eq!((again, closed), (captured(), captured()));
     let asked = script.asked.lock().unwrap();
     let keys: Vec<_> = asked.iter().filter_map(|asked| asked.key.clone()).collect();
     assert_eq!(keys, [key(1), key(1), key(2), key(1), key(2)]);
     let bodies: Vec<_> = asked.iter().filter(|asked| asked.key.is_some()).map(|asked| &asked.body).collect();
-    assert!(bodies.windows(2).all(|two| two[0] == two[1]), "the same is asked for under every key");
+    assert!(bodies.windows(2).all(|two| two[0] == two[1]), "the request is the same under every key");
 }
 
 #[tokio::test]
-async fn whoever_closes_first_keeps_a_charge_from_paying_under_another_key() {
+async fn closing_first_keeps_a_charge_from_paying_under_another_key() {
     let made = || intent("requires_payment_method");
     let answers = [failure(), made(), intent("canceled"), of_state(), intent("canceled")];
     let (stripe, script) = stripe(answers).await;
@@ -209,7 +205,7 @@ async fn whoever_closes_first_keeps_a_charge_from_paying_under_another_key() {
 }
 
 #[tokio::test]
-async fn after_eight_keys_nothing_is_gained_by_another() {
+async fn after_eight_keys_no_further_one_is_tried() {
     let (stripe, script) = stripe((0..8).map(|_| failure())).await;
     let charge = charge(0);
 
@@ -223,7 +219,7 @@ async fn after_eight_keys_nothing_is_gained_by_another() {
 }
 
 #[tokio::test]
-async fn a_refund_whose_error_is_replayed_is_looked_for_before_the_next_key() {
+async fn a_refund_whose_error_is_replayed_is_searched_for_before_the_next_key() {
     let list = |made: Value| (200, json!({"data": made}));
     let refund = refund();
     let metadata = json!({"order_id": refund.order.to_string(), "refund": "2"});
@@ -243,7 +239,7 @@ async fn a_refund_whose_error_is_replayed_is_looked_for_before_the_next_key() {
 }
 
 #[tokio::test]
-async fn a_payment_is_of_the_order_it_carries_or_of_somebody_else() {
+async fn a_payment_belongs_to_the_order_it_names_or_to_another_shop() {
     let order = order(0);
     let found = |metadata: Value| (200, json!({"id": "pi_1", "status": "succeeded", "metadata": metadata}));
     for (answer, owner) in [
@@ -272,12 +268,12 @@ async fn refunds_by_hand_are_those_without_a_number_of_ours() {
 
     let by_hand = stripe.refunds_by_hand("pi_1").await.unwrap();
 
-    let told: Vec<_> = by_hand.iter().map(|made| (made.id.as_str(), made.failed)).collect();
-    assert_eq!(told, [("re_1", false), ("re_3", true)]);
+    let found: Vec<_> = by_hand.iter().map(|made| (made.id.as_str(), made.failed)).collect();
+    assert_eq!(found, [("re_1", false), ("re_3", true)]);
 }
 
 #[tokio::test]
-async fn stripe_is_not_asked_for_what_it_cannot_take() {
+async fn no_request_is_sent_for_an_amount_that_stripe_cannot_accept() {
     let stripe = Stripe::new(config(&[]).unwrap()).unwrap();
 
     assert_eq!(stripe.chargeable(usd(49)).unwrap_err().reason(), "below_minimum");
@@ -355,7 +351,7 @@ async fn a_refund_that_was_made_before_is_not_made_again() {
 }
 
 #[tokio::test]
-async fn what_is_left_of_a_payment_bounds_its_refunds() {
+async fn refunds_are_limited_to_what_is_left_of_a_payment() {
     for (answer, outcome) in [
         (refusal(400, json!({"code": "charge_already_refunded"})), Ok(RefundOutcome::Refused)),
         (refusal(400, json!({"type": "invalid_request_error", "param": "amount"})), Ok(RefundOutcome::Refused)),
@@ -370,7 +366,7 @@ async fn what_is_left_of_a_payment_bounds_its_refunds() {
 }
 
 #[tokio::test]
-async fn nobody_to_connect_to_is_an_answer_that_was_lost() {
+async fn a_failed_connection_is_an_unknown_outcome() {
     let stripe = Stripe::new(config(&[("STRIPE_ENDPOINT", "http://127.0.0.1:1")]).unwrap()).unwrap();
 
     assert_eq!(stripe.charge(&charge(0)).await, Err(OutcomeUnknown));

@@ -1,4 +1,4 @@
-//! Against a server of sockets: what an SDK client does with connections is not to be believed of a fake.
+//! Against a server with real sockets: a fake would not show what an SDK client does with connections.
 
 use std::{
     sync::{
@@ -95,7 +95,7 @@ async fn a_write_does_not_use_a_connection_that_was_idle_for_long_by_the_wall_cl
     clock.fetch_add(4, Ordering::SeqCst);
     write(&table).await.unwrap();
     let at_work = server.connections();
-    // As if frozen in between: no monotonic clock has moved.
+    // As if frozen in between: no monotonic clock has advanced.
     clock.fetch_add(60, Ordering::SeqCst);
     write(&table).await.unwrap();
     let after_a_pause = server.connections();
@@ -106,7 +106,7 @@ async fn a_write_does_not_use_a_connection_that_was_idle_for_long_by_the_wall_cl
 }
 
 #[tokio::test]
-async fn a_write_for_which_there_is_no_connection_is_tried_again_and_was_not_made() {
+async fn a_write_without_a_connection_is_retried_and_is_known_not_to_have_happened() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -118,7 +118,7 @@ async fn a_write_for_which_there_is_no_connection_is_tried_again_and_was_not_mad
 }
 
 #[tokio::test]
-async fn a_write_that_met_a_transaction_is_sent_again() {
+async fn a_write_that_conflicts_with_a_transaction_is_sent_again() {
     const CONFLICT: &str = r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionConflictException","message":"Transaction is ongoing for the item"}"#;
     let twice_in_conflict = |request| match request {
         0 | 1 => (StatusCode::try_from(400).unwrap(), CONFLICT),
@@ -133,22 +133,22 @@ async fn a_write_that_met_a_transaction_is_sent_again() {
 }
 
 #[tokio::test]
-async fn connections_that_were_opened_at_the_start_serve_the_first_requests() {
+async fn connections_opened_at_the_start_serve_the_first_requests() {
     let (server, clock) = (Server::start(done).await, Arc::default());
     let table = table_at(&server.endpoint, &clock).await;
 
     table.open_connections().await;
     let opened = server.connections();
-    let asked = server.requests();
+    let requests = server.requests();
     let read = table.customer_get(&"ann".parse().unwrap()).await;
     write(&table).await.unwrap();
 
     assert!(read.is_ok(), "{read:?}");
     assert!((2..=9).contains(&opened), "{opened}");
-    assert_eq!(server.connections(), opened, "the first read and the first write connected anew");
+    assert_eq!(server.connections(), opened, "the first read and the first write opened a new connection");
     assert!(
-        asked.iter().all(|request| request.starts_with("GET / ") && !request.contains("x-amz-target")),
-        "{asked:?}"
+        requests.iter().all(|request| request.starts_with("GET / ") && !request.contains("x-amz-target")),
+        "{requests:?}"
     );
 }
 
@@ -160,9 +160,9 @@ fn a_read_has_time_to_connect_twice() {
     assert!(read_total >= 2 * read_attempt);
 }
 
-/// DynamoDB completes a transaction that hangs with the first attempt that comes 5 seconds after it.
+/// DynamoDB completes a stuck transaction at the first attempt that comes 5 seconds after it.
 #[tokio::test]
-async fn a_transaction_in_progress_is_asked_for_under_its_token_until_dynamodb_completes_it() {
+async fn a_transaction_in_progress_is_retried_under_its_token_until_dynamodb_completes_it() {
     const IN_PROGRESS: &str =
         r#"{"__type":"com.amazonaws.dynamodb.v20120810#TransactionInProgressException","Message":"in progress"}"#;
     static FIRST: OnceLock<Instant> = OnceLock::new();
@@ -185,9 +185,9 @@ async fn a_transaction_in_progress_is_asked_for_under_its_token_until_dynamodb_c
     assert!(tokens.len() > 2 && tokens.iter().all(|token| *token == tokens[0]), "{tokens:?}");
 }
 
-/// To repeat a request that the role does not allow is of no use.
+/// Repeating a request that the role does not allow is useless.
 #[tokio::test]
-async fn what_a_role_does_not_allow_is_not_a_table_that_is_busy() {
+async fn a_missing_permission_is_not_reported_as_a_busy_table() {
     const DENIED: &str = r#"{"__type":"com.amazon.coral.service#AccessDeniedException","Message":"User is not authorized to perform: dynamodb:UpdateItem"}"#;
     let denied = |_| (StatusCode::try_from(400).unwrap(), DENIED);
     let (server, clock) = (Server::start(denied).await, Arc::default());

@@ -67,7 +67,7 @@ fn every_bug_has_a_name_of_its_own_and_a_rule_that_catches_it() {
 }
 
 #[test]
-fn a_condition_goes_with_the_values_only_it_used() {
+fn a_condition_is_removed_with_the_values_that_only_it_used() {
     let (taken, actions) = done_to(Bug::StockTakenWithoutCondition, place());
     assert!(taken.acted);
     assert_eq!(actions[0]["Update"].get("ConditionExpression"), None);
@@ -80,7 +80,7 @@ fn a_condition_goes_with_the_values_only_it_used() {
 }
 
 #[test]
-fn a_bug_leaves_alone_what_it_is_not_about() {
+fn a_bug_does_not_change_other_requests() {
     for (bug, body) in [
         (Bug::StockTakenWithoutCondition, decline()),
         (Bug::RestockSetsInsteadOfAdds, place()),
@@ -107,7 +107,7 @@ fn a_restock_sets_and_a_hold_expires() {
 }
 
 #[test]
-fn what_leaves_the_transaction_is_sent_before_it_or_not_at_all() {
+fn writes_removed_from_a_transaction_are_sent_before_it_or_dropped() {
     let (outside, actions) = done_to(Bug::StockReturnedOutsideTheTransaction, decline());
     assert_eq!((outside.removed, actions.as_array().unwrap().len()), (vec![1], 2));
     assert_eq!(outside.first[0].operation, "UpdateItem");

@@ -1,17 +1,17 @@
-//! The life of an order, told a second time.
+//! The states of an order and their transitions, written a second time without the shop's code.
 
 use std::collections::BTreeMap;
 
 use super::items::{Event, Order, World, list, order_of};
 
-/// Where an order stands after its first `version` events. `None` where one of them cannot follow the one before.
+/// The state of an order after its first `version` events; `None` if one of them cannot follow the one before.
 pub fn state_at<'a>(order: &Order<'a>, version: usize) -> Option<&'a str> {
     let events = order.history.get(..version)?;
     events.iter().try_fold(("", false), |stands, event| step(stands, event, order)).map(|(state, _)| state)
 }
 
-/// From state and whether it was paid to the same after an event. A one-off event cannot happen twice, because no event
-/// leads back to a state that it is allowed in.
+/// State and whether it was paid, after one more event. A one-off event cannot happen twice, because no event leads
+/// back to a state that it is allowed in.
 fn step<'a>((state, paid): (&'a str, bool), event: &Event<'a>, order: &Order<'_>) -> Option<(&'a str, bool)> {
     let cancels = || order.refunds.iter().any(|refund| Some(refund.number) == event.number && refund.cancels);
     Some(match (event.name, state) {
@@ -30,15 +30,15 @@ fn step<'a>((state, paid): (&'a str, bool), event: &Event<'a>, order: &Order<'_>
         ("refund_requested", _) if paid && !cancels() => (state, paid),
         ("refund_paid" | "refund_refused" | "refund_recorded", _) if paid => (state, paid),
         ("disputed" | "dispute_won" | "dispute_lost", _) if paid => (state, paid),
-        // Whose it is changes nothing of where it stands; it happens once, because it is no guest's any more.
+        // A claim changes whose order it is, not its state.
         ("claimed", "") => return None,
         ("claimed", _) => (state, paid),
         _ => return None,
     })
 }
 
-/// P4: an order's version counts its history, its state and its refunds are where the history leads, every event can
-/// follow the one before (so what happens once is there once), and no event is ever taken back.
+/// P4: an order's version is the length of its history, its state and its refunds follow from the history, every event
+/// may follow the one before (so that a one-off event is there once), and no event is ever removed.
 pub fn broken(world: &World<'_>) -> Vec<String> {
     let mut found = Vec::new();
     for (id, order) in &world.orders {
@@ -74,7 +74,7 @@ fn refunds_stored<'a>(order: &Order<'a>) -> BTreeMap<i64, &'a str> {
     order.refunds.iter().map(|refund| (refund.number, refund.state)).collect()
 }
 
-/// As its history tells, by number: each begins as the next, and is decided at most once, afterwards.
+/// The disputes according to the history: numbered consecutively, and each decided at most once, after it was opened.
 fn disputes_happened<'a>(order: &Order<'a>) -> Option<Vec<&'a str>> {
     let mut disputes = Vec::new();
     for event in &order.history {
@@ -98,8 +98,8 @@ fn disputes_happened<'a>(order: &Order<'a>) -> Option<Vec<&'a str>> {
     Some(disputes)
 }
 
-/// As its history tells: each is asked for once, and answered at most once, afterwards. One that was made by hand is paid
-/// when it is recorded, and may fail then.
+/// The refunds according to the history: each is requested once, and then paid or refused at most once. One that was
+/// made by hand is paid when it is recorded, and may fail later.
 fn refunds_happened<'a>(order: &Order<'a>) -> Option<BTreeMap<i64, &'a str>> {
     let by_hand = |number| order.refunds.iter().any(|r| r.number == number && r.by_hand.is_some());
     let mut refunds = BTreeMap::new();

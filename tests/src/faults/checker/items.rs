@@ -1,4 +1,4 @@
-//! How the shop's items read, in the checker's own words. What is missing reads as nothing, and breaks a rule by that.
+//! The checker's own parser of the shop's items. A missing attribute reads as an empty value, which then breaks a rule.
 
 use std::collections::BTreeMap;
 
@@ -48,18 +48,18 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Who placed an order: it may be somebody else's by now, if that was a guest.
+    /// Who placed an order. If that was a guest, it may be a customer's by now.
     pub fn placed_by(&self, id: &str) -> &'a str {
         let stored = || self.orders.get(id).map_or("", |order| order.customer);
         self.placed_by.get(id).copied().unwrap_or_else(stored)
     }
 
-    /// Whether what is somebody's is a customer's, by themselves or through the account that the guest logged in to.
+    /// Whether `somebody` is this customer, directly or as the guest who logged in to that account.
     pub fn is_one(&self, somebody: &str, customer: &str) -> bool {
         somebody == customer || self.accounts.get(somebody) == Some(&customer)
     }
 
-    /// The images of everything that ever stood at a key: the table's and the stream's.
+    /// Every image of every item, in the table and in the stream.
     pub fn images(&self) -> impl Iterator<Item = (&'a str, &'a str, &'a Value)> + use<'a> {
         let table = self.evidence.table.iter().map(|item| (text(item, "PK"), text(item, "SK"), item));
         let of_change = |c: &'a super::Change| {
@@ -80,7 +80,7 @@ impl<'a> Book<'a> {
         self.entries.iter().copied().filter(|entry| entry.attempt == Attempt::Captured)
     }
 
-    /// With their numbers.
+    /// Refunds by the shop, with their numbers.
     pub fn refunded(&self) -> impl Iterator<Item = (i64, &'a Entry)> + use<'a, '_> {
         self.entries.iter().filter_map(|entry| match entry.attempt {
             Attempt::Refunded(number) => Some((number.into(), *entry)),
@@ -88,7 +88,7 @@ impl<'a> Book<'a> {
         })
     }
 
-    /// By the provider's id, those that were made by hand and did not fail.
+    /// Refunds made by hand that did not fail, by the provider's id.
     pub fn refunded_by_hand(&self) -> BTreeMap<&'a str, &'a Entry> {
         let mut made = BTreeMap::new();
         for entry in &self.entries {
@@ -101,12 +101,13 @@ impl<'a> Book<'a> {
         made
     }
 
-    /// Whether it will refuse every charge. That it refused one says nothing of another that is still on its way.
+    /// Whether the provider refuses every further charge. One declined charge does not exclude another that is on its
+    /// way.
     pub fn said_no(&self) -> bool {
         self.entries.iter().any(|entry| entry.attempt == Attempt::Closed)
     }
 
-    /// What was taken and did not go back.
+    /// The amount that was captured and not refunded.
     pub fn kept(&self) -> i64 {
         let taken: i64 = self.captured().map(|entry| entry.amount).sum();
         let by_hand: i64 = self.refunded_by_hand().values().map(|entry| entry.amount).sum();
@@ -114,7 +115,7 @@ impl<'a> Book<'a> {
     }
 }
 
-/// An order's own item.
+/// The item of an order.
 pub struct Order<'a> {
     pub item: &'a Value,
     pub customer: &'a str,
@@ -129,12 +130,12 @@ pub struct Order<'a> {
     pub history: Vec<Event<'a>>,
 }
 
-/// A product under an id; a later one with the same id is another.
+/// Id and incarnation: a later product with the same id is another product.
 pub type Product<'a> = (&'a str, i64);
 
 pub struct Line<'a> {
     pub product: &'a str,
-    /// Tells it from products of the same id; 0 where there is none.
+    /// Distinguishes products with the same id; 0 if there is none.
     pub incarnation: i64,
     pub units: i64,
     pub price: i64,
@@ -147,7 +148,7 @@ pub struct Refund<'a> {
     pub state: &'a str,
     /// The order was cancelled with it.
     pub cancels: bool,
-    /// The provider's id of one that was made there by hand.
+    /// The provider's id, if the refund was made by hand.
     pub by_hand: Option<&'a str>,
     pub lines: Vec<Returned<'a>>,
 }
@@ -161,7 +162,7 @@ pub struct Returned<'a> {
 
 pub struct Event<'a> {
     pub name: &'a str,
-    /// Of the refund or the dispute it is about.
+    /// Number of the refund or the dispute.
     pub number: Option<i64>,
 }
 
@@ -208,7 +209,7 @@ impl<'a> Order<'a> {
         matches!(self.state, "pending_payment" | "payment_unknown")
     }
 
-    /// Whether it goes on because it was paid.
+    /// Whether it was paid and is not cancelled.
     pub fn is_sold(&self) -> bool {
         matches!(self.state, "confirmed" | "shipped" | "delivered")
     }
@@ -219,9 +220,9 @@ impl<'a> Order<'a> {
 
     /// Units of each product that are not on sale because of this order.
     ///
-    /// An order that stands accounts for what was bought, except what came back to be sold again. A cancelled one has
-    /// put everything back, except what a refund had written off (`r` = false). Units are returned when a refund is
-    /// decided on, so it does not matter what became of its money.
+    /// An order that is not cancelled keeps the units it bought, except restocked ones. A cancelled one has restocked
+    /// everything, except what a refund wrote off (`r` = false). Units are restocked when a refund is requested,
+    /// whether or not it is paid.
     pub fn units_gone(&self) -> BTreeMap<Product<'a>, i64> {
         let mut gone: BTreeMap<Product<'_>, i64> = BTreeMap::new();
         let returned = self.refunds.iter().flat_map(|refund| &refund.lines);
@@ -239,18 +240,18 @@ impl<'a> Order<'a> {
     }
 }
 
-/// The order whose own item a key is of.
+/// The order whose item has this key.
 pub fn order_of<'a>(pk: &'a str, sk: &str) -> Option<&'a str> {
     pk.strip_prefix("ORDER#").filter(|_| sk == "STATUS")
 }
 
-/// The product whose stock a key is of.
+/// The product whose stock has this key.
 pub fn stock_of<'a>(pk: &'a str, sk: &str) -> Option<&'a str> {
     let product = pk.strip_prefix("PROD#")?;
     (sk.strip_prefix("META#")?.strip_prefix(product)? == "#STOCK#00").then_some(product)
 }
 
-/// The product whose stock ledger a key is of.
+/// The product whose ledger line has this key.
 pub fn move_of<'a>(pk: &'a str, sk: &str) -> Option<&'a str> {
     pk.strip_prefix("PROD#").filter(|_| sk.starts_with("MOVE#"))
 }

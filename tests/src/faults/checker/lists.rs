@@ -1,4 +1,4 @@
-//! Projections: the customer's list and the lines, which the stream repairs.
+//! Projections: the lists of customers' orders and the items of order lines, which the stream repairs.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::items::{Order, World, number, text};
 
-/// T1, T2: after healing every order is in its customer's list as it stands, and each of its lines has its item.
+/// T1, T2: after recovery every order is in its customer's list with its current values, and each of its lines has its
+/// item.
 pub fn outside(world: &World<'_>) -> Vec<String> {
     let items = world.evidence.table.iter().map(|item| ((text(item, "PK"), text(item, "SK")), item));
     let items: BTreeMap<_, _> = items.collect();
@@ -34,7 +35,7 @@ pub fn outside(world: &World<'_>) -> Vec<String> {
     found
 }
 
-/// T1, T2: every entry of a list and every line item is that of an order.
+/// T1, T2: every entry of a list and every line item belongs to an order.
 pub fn phantom(world: &World<'_>) -> Vec<String> {
     let stray = world.evidence.table.iter().filter(|item| {
         let (pk, sk) = (text(item, "PK"), text(item, "SK"));
@@ -52,7 +53,7 @@ pub fn phantom(world: &World<'_>) -> Vec<String> {
     stray.map(|item| format!("{} / {}", text(item, "PK"), text(item, "SK"))).collect()
 }
 
-/// Where an order is in its customer's list.
+/// The key of an order's entry in its customer's list.
 fn entry_key(id: &str, order: &Order<'_>) -> (String, String) {
     let day = text(order.item, "placedAt").get(..10).unwrap_or_default();
     (format!("USER#{}", order.customer), format!("ORDER#{day}#{id}"))

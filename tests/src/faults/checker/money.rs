@@ -1,8 +1,8 @@
-//! Money: what the provider's book says against what the orders say.
+//! Money: compares the payment provider's ledger with the orders.
 
 use super::items::{Book, Order, World};
 
-/// C3: the order is written before the provider is asked, so every order in the provider's book is in the table.
+/// C3: an order is written before the provider is asked, so that every order in the provider's ledger is in the table.
 pub fn without_order(world: &World<'_>) -> Vec<String> {
     let unknown = world.books.keys().filter(|order| !world.orders.contains_key(*order));
     unknown.map(|order| format!("the provider knows of order {order}")).collect()
@@ -26,8 +26,8 @@ pub fn charged_twice(world: &World<'_>) -> Vec<String> {
     found
 }
 
-/// P2, P3: money that was taken and not wholly given back belongs to an order that goes on, and no order of more than
-/// nothing goes on without.
+/// P2, P3: an order has money that was captured and not fully refunded only if it is confirmed and not cancelled, and
+/// no order that costs something is confirmed without a capture.
 pub fn not_confirmed(world: &World<'_>) -> Vec<String> {
     let mut found = Vec::new();
     for (id, order) in &world.orders {
@@ -44,14 +44,14 @@ pub fn not_confirmed(world: &World<'_>) -> Vec<String> {
     found
 }
 
-/// P2, P3: the provider's book balances to nothing for a cancelled order.
+/// P2, P3: for a cancelled order, the refunds in the provider's ledger equal the captures.
 pub fn kept(world: &World<'_>) -> Vec<String> {
     let cancelled = orders_with_books(world).filter(|(_, order, book)| order.is_cancelled() && book.kept() != 0);
     cancelled.map(|(id, _, book)| format!("order {id} is cancelled, and {} were kept", book.kept())).collect()
 }
 
-/// P2: never more goes back than was taken; the refunds an order calls paid are those in the provider's book, number by
-/// number, and id by id where they were made by hand, in both directions.
+/// P2: never more is refunded than was captured. The paid refunds of an order are those in the provider's ledger, by
+/// number, or by id if they were made by hand.
 pub fn refunds_differ(world: &World<'_>) -> Vec<String> {
     let mut found = Vec::new();
     for (id, book) in &world.books {
@@ -67,22 +67,22 @@ pub fn refunds_differ(world: &World<'_>) -> Vec<String> {
         let made: Vec<_> = made.into_iter().map(|(id, entry)| (id, entry.amount)).collect();
         by_hand.sort_unstable();
         if by_hand != made {
-            found.push(format!("order {id} says {by_hand:?} were given back by hand, the provider {made:?}"));
+            found.push(format!("order {id} says {by_hand:?} were refunded by hand, the provider {made:?}"));
         }
         let refunds = refunds.into_iter();
-        let mut told: Vec<_> = refunds.map(|refund| (refund.number, refund.amount, order.currency)).collect();
+        let mut recorded: Vec<_> = refunds.map(|refund| (refund.number, refund.amount, order.currency)).collect();
         let book = world.books.get(id).into_iter().flat_map(Book::refunded);
         let mut paid: Vec<_> = book.map(|(number, e)| (number, e.amount, e.currency.as_str())).collect();
-        told.sort_unstable();
+        recorded.sort_unstable();
         paid.sort_unstable();
-        if told != paid {
-            found.push(format!("order {id} says {told:?} were paid back, the provider {paid:?}"));
+        if recorded != paid {
+            found.push(format!("order {id} says {recorded:?} were refunded, the provider {paid:?}"));
         }
     }
     found
 }
 
-/// P2: a dispute is on its order, and stands there as at the provider; an order names no other.
+/// P2: an order has the disputes of the provider in their states, and no others.
 pub fn disputes_differ(world: &World<'_>) -> Vec<String> {
     let mut found = Vec::new();
     for (id, order) in &world.orders {
@@ -98,8 +98,8 @@ pub fn disputes_differ(world: &World<'_>) -> Vec<String> {
     found
 }
 
-/// P1: an order is given up as declined, expired or cancelled before it was paid only when the provider has refused its
-/// charge or has closed it for good. (A closed order's late charge is declined without a line of its own.)
+/// P1: an order that was not paid is declined, expired or cancelled only if the provider has closed it. (A late charge
+/// of a closed order is declined without a ledger line.)
 pub fn not_asked(world: &World<'_>) -> Vec<String> {
     let mut found = Vec::new();
     for (id, order) in &world.orders {
@@ -112,7 +112,7 @@ pub fn not_asked(world: &World<'_>) -> Vec<String> {
         if let Some((_, event)) = given_up
             && !world.books.get(id).is_some_and(Book::said_no)
         {
-            found.push(format!("order {id} is {}, and the provider never said no", event.name));
+            found.push(format!("order {id} is {}, and the provider never closed it", event.name));
         }
     }
     found

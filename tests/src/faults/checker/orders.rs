@@ -1,4 +1,4 @@
-//! Orders by themselves.
+//! Rules about orders and the carts they came from.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,8 +9,7 @@ use super::{
     items::{Order, World, number, order_of, text},
 };
 
-/// C3: after healing no payment and no refund is open, and no order is due, but for those with an open dispute,
-/// which are.
+/// C3: after recovery no payment and no refund is open, and exactly the orders with an open dispute are due.
 pub fn stuck(world: &World<'_>) -> Vec<String> {
     let mut found = Vec::new();
     for (id, order) in &world.orders {
@@ -32,7 +31,7 @@ pub fn stuck(world: &World<'_>) -> Vec<String> {
 pub fn vanished(world: &World<'_>) -> Vec<String> {
     let seen = world.evidence.stream.iter().filter_map(|change| order_of(&change.pk, &change.sk));
     let gone: BTreeSet<_> = seen.filter(|id| !world.orders.contains_key(id)).collect();
-    gone.into_iter().map(|id| format!("order {id} was there")).collect()
+    gone.into_iter().map(|id| format!("order {id} is gone")).collect()
 }
 
 /// C6: total and number of items are those of the lines; nothing is added or taken off while the shop has no rules for
@@ -69,28 +68,28 @@ pub fn cart_sold_twice(world: &World<'_>) -> Vec<String> {
         .collect()
 }
 
-/// K2: somebody can get at every order: a customer who had a session has one still, or a profile to log in with. A guest
-/// who logged in has neither.
+/// K2: every order can be reached by its customer, who has another session after one ended, or a profile to log in
+/// with. A guest who logged in has neither.
 pub fn orphaned(world: &World<'_>) -> Vec<String> {
-    let (mut somebody, mut left) = (BTreeSet::new(), BTreeSet::new());
+    let (mut present, mut left) = (BTreeSet::new(), BTreeSet::new());
     for item in &world.evidence.table {
         let (pk, sk) = (text(item, "PK"), text(item, "SK"));
-        somebody.extend(pk.strip_prefix("USER#").filter(|_| sk == "PROFILE" || sk.starts_with("SESSION#")));
+        present.extend(pk.strip_prefix("USER#").filter(|_| sk == "PROFILE" || sk.starts_with("SESSION#")));
     }
     for change in world.evidence.stream.iter().filter(|change| change.new.is_none()) {
         left.extend(change.pk.strip_prefix("USER#").filter(|_| change.sk.starts_with("SESSION#")));
     }
-    let gone = |customer: &str| left.contains(customer) && !somebody.contains(customer);
+    let gone = |customer: &str| left.contains(customer) && !present.contains(customer);
     let orphans = world.orders.iter().filter(|(_, order)| gone(order.customer));
-    orphans.map(|(id, order)| format!("order {id} is of {}, who cannot come back", order.customer)).collect()
+    orphans.map(|(id, order)| format!("order {id} is of {}, who can no longer open it", order.customer)).collect()
 }
 
-/// Records of one transaction stand this close together in the stream.
+/// Records of one transaction are closer together than this in the stream.
 const TRANSACTION: usize = 100;
 
-/// K1: what was bought and never paid is in its customer's cart again, beside what is there by then. A line holds 9,999
-/// units, and a cart 90 lines; what finds no room is named in `leftOut`. Of an order that was replaced the customer has
-/// filled in a part again: with that, it is all there.
+/// K1: the lines of an order that was cancelled unpaid are in its customer's cart again, added to what is there. A line
+/// holds 9,999 units, and a cart 90 lines; units that do not fit are in `leftOut`. Of a replaced order the customer has
+/// added some units again already: those count.
 pub fn cart_kept(world: &World<'_>) -> Vec<String> {
     let stream = &world.evidence.stream;
     let mut found = Vec::new();
@@ -104,7 +103,7 @@ pub fn cart_kept(world: &World<'_>) -> Vec<String> {
         }
         let near = &stream[at.saturating_sub(TRANSACTION)..stream.len().min(at + TRANSACTION)];
         if !near.iter().any(|change| gives_back(world, change, &after)) {
-            found.push(format!("order {id} was given up, and {} did not get the cart back", after.customer));
+            found.push(format!("order {id} was cancelled, and {} did not get the cart back", after.customer));
         }
     }
     found

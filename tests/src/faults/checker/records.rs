@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::items::{CHECKOUT, World, order_of, text};
 
-/// That a customer's request under a key made an order.
+/// A customer's request under a key placed this order.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub struct Record<'a> {
     pub customer: &'a str,
@@ -21,18 +21,18 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Those in the table.
+/// The records in the table.
 pub fn kept<'a>(world: &World<'a>) -> impl Iterator<Item = Record<'a>> + use<'a> {
     let items = world.evidence.table.iter();
     items.filter_map(|item| Record::of(text(item, "PK"), text(item, "SK"), item))
 }
 
-/// Those, and what the stream shows of others that were overwritten or have expired.
+/// The records in the table, and those in the stream that were overwritten or have expired.
 pub fn ever<'a>(world: &World<'a>) -> BTreeSet<Record<'a>> {
     world.images().filter_map(|(pk, sk, image)| Record::of(pk, sk, image)).collect()
 }
 
-/// C1, C3: a record is written together with its order, so the order is there, and is that customer's.
+/// C1, C3: a record is written together with its order, so the order exists and is that customer's.
 pub fn no_order(world: &World<'_>) -> Vec<String> {
     let is_theirs = |record: &Record<'_>| {
         let order = world.orders.get(record.order);
@@ -43,11 +43,11 @@ pub fn no_order(world: &World<'_>) -> Vec<String> {
     orphans.map(|Record { customer, key, order }| format!("{customer} {key}: order {order}")).collect()
 }
 
-/// C1, C2: an order is written together with its record, so the stream shows one for every order that it shows being
-/// placed; without it a retry would buy again.
+/// C1, C2: an order is written together with its record, so the stream shows a record of every order that was placed;
+/// without it a retry would buy again.
 pub fn no_record(world: &World<'_>) -> Vec<String> {
     let recorded: BTreeSet<_> = ever(world).into_iter().map(|record| record.order).collect();
     let placed = world.evidence.stream.iter().filter(|change| change.old.is_none());
     let placed = placed.filter_map(|change| order_of(&change.pk, &change.sk));
-    placed.filter(|id| !recorded.contains(id)).map(|id| format!("order {id} is of no request")).collect()
+    placed.filter(|id| !recorded.contains(id)).map(|id| format!("order {id} has no record")).collect()
 }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::items::{World, text};
 
-/// N2: once a new password is stored, no session from before it lives. In the stream the new hash comes before the
-/// session that is opened with it.
+/// N2: once a new password is stored, no older session is valid. In the stream the new hash comes before the session
+/// that is opened with it.
 pub fn outlive_a_password(world: &World<'_>) -> Vec<String> {
     let mut open: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut doomed = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! Units: none sold twice, none lost, none refused that was there.
+//! Units of stock: none is sold twice, none is lost, and none is refused that was available.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use super::{
     items::{CHECKOUT, Order, Product, World, list, move_of, number, order_of, stock_of, text},
 };
 
-/// Every product's units, as the stream told of them.
+/// Every product's units, as the stream shows them.
 #[derive(Default)]
 pub struct StockAudit<'a> {
     products: BTreeMap<Product<'a>, StockSnapshot>,
@@ -17,9 +17,9 @@ pub struct StockAudit<'a> {
     gone_by: BTreeMap<&'a str, BTreeMap<Product<'a>, i64>>,
     /// The product that has an id, at this point of the stream.
     current: BTreeMap<&'a str, i64>,
-    /// Products whose first ledger line is still to come, and says what is known already.
+    /// Products whose first ledger line is still to come; it repeats the initial units.
     opening: BTreeSet<Product<'a>>,
-    /// What contradicted S1 first, of each product.
+    /// The first violation of S1 by each product.
     oversold: BTreeMap<&'a str, String>,
 }
 
@@ -28,11 +28,11 @@ struct StockSnapshot {
     available: i64,
     /// The fewest that were available at any moment.
     least: i64,
-    /// In all orders together.
+    /// Units in all orders together.
     gone: i64,
     /// Initial units and those of the ledger.
     supplied: i64,
-    /// The product was deleted, and its units with it: nothing adds up any more, and nothing has to.
+    /// The product was deleted with its units, so that its sums are not checked any more.
     deleted: bool,
 }
 
@@ -56,15 +56,15 @@ impl<'a> StockAudit<'a> {
 
         for (at, change) in evidence.stream.iter().enumerate() {
             let touched = audit.take(change, at);
-            // Stock and its ledger line change in one transaction: between the two there is no moment to judge.
+            // Stock and its ledger line change in one transaction: nothing is checked between their two records.
             if evidence.stream.get(at + 1).is_none_or(|next| !are_one_move(change, next)) {
-                touched.into_iter().for_each(|product| audit.judge(product, at));
+                touched.into_iter().for_each(|product| audit.verify(product, at));
             }
         }
         audit
     }
 
-    /// Which products it touches.
+    /// Applies a change, and returns the products that it touches.
     fn take(&mut self, change: &'a Change, at: usize) -> Vec<Product<'a>> {
         let Change { pk, sk, old, new } = change;
         if let Some(product) = stock_of(pk, sk) {
@@ -114,7 +114,7 @@ impl<'a> StockAudit<'a> {
         vec![of]
     }
 
-    fn judge(&mut self, product: Product<'a>, at: usize) {
+    fn verify(&mut self, product: Product<'a>, at: usize) {
         let Some(StockSnapshot { available, gone, supplied, deleted, .. }) = self.products.get(&product) else {
             return;
         };
@@ -132,7 +132,7 @@ impl<'a> StockAudit<'a> {
     }
 }
 
-/// A product's stock and the line of its ledger, next to each other.
+/// Whether the two are a change of a product's stock and the line of its ledger.
 fn are_one_move(one: &Change, other: &Change) -> bool {
     let is_stock = |change: &Change| stock_of(&change.pk, &change.sk).is_some();
     let is_move = |change: &Change| move_of(&change.pk, &change.sk).is_some();
@@ -142,12 +142,12 @@ fn are_one_move(one: &Change, other: &Change) -> bool {
 /// S1: at every prefix of the stream, available ≥ 0 and available + held + sold ≤ initial + moved by the ledger.
 ///
 /// At most, not exactly: between the records of one transaction units are in neither place, because stock comes before
-/// the order where it is taken and after it where it is given back.
+/// the order where it is taken and after it where it is restocked.
 pub fn oversold(world: &World<'_>) -> Vec<String> {
     world.audit.oversold.values().cloned().collect()
 }
 
-/// S1, S2: in the end, what the table has and what its orders keep is exactly what there ever was.
+/// S1, S2: at the end, the available units and those of the orders are exactly the supplied ones.
 pub fn does_not_add_up(world: &World<'_>) -> Vec<String> {
     let mut sums: BTreeMap<Product<'_>, (i64, i64)> = BTreeMap::new();
     for item in &world.evidence.table {
@@ -172,25 +172,25 @@ pub fn does_not_add_up(world: &World<'_>) -> Vec<String> {
         .collect()
 }
 
-/// S1, F2: who was told that stock is short was told a number below what they wanted, and there was a moment with less.
+/// S1, F2: an answer `out_of_stock` names fewer units than were wanted, and at some moment there were fewer.
 pub fn false_out_of_stock(world: &World<'_>) -> Vec<String> {
     let mut found = Vec::new();
-    let refused = world.evidence.told.iter().filter(|told| told.route == CHECKOUT && told.status == 409);
-    for told in refused.filter(|told| text(&told.body, "code") == "out_of_stock") {
-        for named in list(&told.body, "products") {
+    let refused = world.evidence.answers.iter().filter(|answer| answer.route == CHECKOUT && answer.status == 409);
+    for answer in refused.filter(|answer| text(&answer.body, "code") == "out_of_stock") {
+        for named in list(&answer.body, "products") {
             let (product, available) = (text(named, "productId"), number(named, "available"));
-            let Some(wanted) = told.wanted.get(product) else { continue };
+            let Some(wanted) = answer.wanted.get(product) else { continue };
             let least = world.audit.least(product);
             if available >= *wanted || least >= *wanted {
-                let super::ShopAnswer { who, key, .. } = told;
-                found.push(format!("{who} {key}: {wanted} of {product}, told {available}, never less than {least}"));
+                let super::ShopAnswer { who, key, .. } = answer;
+                found.push(format!("{who} {key}: {wanted} of {product}, answered {available}, never below {least}"));
             }
         }
     }
     found
 }
 
-/// S3: nothing of an order and no stock ever carries the attribute that TTL deletes by.
+/// S3: no item of an order and no stock ever has the attribute that TTL deletes by.
 pub fn can_expire_by_ttl(world: &World<'_>) -> Vec<String> {
     let lasting = world.images().filter(|(pk, sk, _)| pk.starts_with("ORDER#") || stock_of(pk, sk).is_some());
     let expiring = lasting.filter(|(_, _, image)| image.get("expiresAt").is_some());

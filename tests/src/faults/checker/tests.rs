@@ -1,4 +1,4 @@
-//! A small correct world passes, and every rule finds the world that was tampered with for it.
+//! A small correct world breaks no rule, and every rule finds the worlds that were changed to break it.
 
 mod correct;
 
@@ -23,8 +23,8 @@ fn without(evidence: &mut Evidence, pk: &str, sk: &str) {
     evidence.table.retain(|item| item["PK"] != pk || item["SK"] != sk);
 }
 
-fn told<'e>(evidence: &'e mut Evidence, key: &str, status: u16) -> &'e mut ShopAnswer {
-    evidence.told.iter_mut().find(|told| told.key == key && told.status == status).expect("it was told")
+fn answer_to<'e>(evidence: &'e mut Evidence, key: &str, status: u16) -> &'e mut ShopAnswer {
+    evidence.answers.iter_mut().find(|answer| answer.key == key && answer.status == status).expect("an answer")
 }
 
 /// One more order like `o1`, under this key of ann's.
@@ -37,7 +37,7 @@ fn o1_again(run: &mut Run, key: &str) {
     run.provider("o11", Attempt::Captured, 6_398);
 }
 
-/// Goes on with a run.
+/// Continues a run.
 fn goes_on(evidence: &mut Evidence, with: impl FnOnce(&mut Run)) {
     let mut run = Run(std::mem::take(evidence));
     with(&mut run);
@@ -50,10 +50,10 @@ fn entry<'e>(e: &'e mut Evidence, order: &str, attempt: Attempt) -> &'e mut Entr
 
 type Tampering = fn(&mut Evidence);
 
-/// What somebody may do to the correct world, and the rule that finds it.
+/// Changes to the correct world, and the rule that finds each.
 const TAMPERED: &[(&str, Tampering)] = &[
     ("oversold", |e| {
-        // A sale that took nothing, made good later.
+        // A sale that reduces the stock only later.
         let at =
             e.stream.iter().position(|c| c.pk == "PROD#mug" && c.new.as_ref().is_some_and(|n| n["available"] == 8));
         e.stream.remove(at.expect("o1 took two mugs"));
@@ -73,11 +73,11 @@ const TAMPERED: &[(&str, Tampering)] = &[
     ("stock-does-not-add-up", |e| item(e, "PROD#mug", "META#mug#STOCK#00")["available"] = json!(10)),
     ("stock-does-not-add-up", |e| status(e, "o5")["refunds"][0]["l"][0]["r"] = json!(true)),
     ("stock-does-not-add-up", |e| without(e, "PROD#cup", "META#cup#STOCK#00")),
-    ("false-out-of-stock", |e| _ = told(e, "k9", 409).wanted.insert("mug".to_owned(), 8)),
+    ("false-out-of-stock", |e| _ = answer_to(e, "k9", 409).wanted.insert("mug".to_owned(), 8)),
     ("false-out-of-stock", |e| {
-        let told = told(e, "k5", 409);
-        told.body["products"][0]["productId"] = json!("cup");
-        told.wanted = BTreeMap::from([("cup".to_owned(), 0)]);
+        let refused = answer_to(e, "k5", 409);
+        refused.body["products"][0]["productId"] = json!("cup");
+        refused.wanted = BTreeMap::from([("cup".to_owned(), 0)]);
     }),
     ("hold-can-expire-by-ttl", |e| status(e, "o1")["expiresAt"] = json!(1)),
     ("hold-can-expire-by-ttl", |e| item(e, "PROD#mug", "META#mug#STOCK#00")["expiresAt"] = json!(1)),
@@ -102,7 +102,7 @@ const TAMPERED: &[(&str, Tampering)] = &[
         entry(e, "o5", Attempt::Refunded(2)).amount += 5;
         status(e, "o5")["refunds"][1]["a"] = json!(1_803);
     }),
-    // The shop missed it, or its failure, or paid it once more.
+    // The shop missed the refund by hand, or its failure, or paid it once more.
     ("refunded-too-much", |e| status(e, "o9")["refunds"][0]["s"] = json!("refused")),
     ("refunded-too-much", |e| status(e, "o9")["refunds"][1]["s"] = json!("paid")),
     ("refunded-too-much", |e| goes_on(e, |run| run.provider("o9", Attempt::Refunded(1), 100))),
@@ -114,32 +114,32 @@ const TAMPERED: &[(&str, Tampering)] = &[
     ("given-up-without-asking", |e| e.ledger.retain(|entry| entry.order != "o2")),
     ("given-up-without-asking", |e| e.ledger.retain(|entry| entry.order != "o3")),
     ("given-up-without-asking", |e| e.ledger.retain(|entry| entry.order != "o4")),
-    ("two-orders-for-one-key", |e| told(e, "k1", 202).body["orderId"] = json!("o11")),
-    ("two-orders-for-one-key", |e| told(e, "k2", 402).body["orderId"] = json!("o3")),
-    // The record was overwritten, and nobody was told of the first order.
+    ("two-orders-for-one-key", |e| answer_to(e, "k1", 202).body["orderId"] = json!("o11")),
+    ("two-orders-for-one-key", |e| answer_to(e, "k2", 402).body["orderId"] = json!("o3")),
+    // The record was overwritten, and no answer names the first order.
     ("two-orders-for-one-key", |e| {
-        e.told.retain(|told| told.key != "k1");
+        e.answers.retain(|answer| answer.key != "k1");
         goes_on(e, |run| o1_again(run, "k1"));
     }),
-    ("answers-differ", |e| told(e, "k1", 201).body["version"] = json!(2)),
+    ("answers-differ", |e| answer_to(e, "k1", 201).body["version"] = json!(2)),
     ("answers-differ", |e| {
-        let mut other = told(e, "k2", 402).clone();
+        let mut other = answer_to(e, "k2", 402).clone();
         (other.status, other.body) = (409, problem(409, "order_cancelled", Some("o2")));
-        e.told.push(other);
+        e.answers.push(other);
     }),
     ("refused-but-placed", |e| {
-        let mut last = told(e, "k5", 201).clone();
+        let mut last = answer_to(e, "k5", 201).clone();
         (last.status, last.body) = (409, problem(409, "cart_empty", None));
-        e.told.push(last);
+        e.answers.push(last);
     }),
-    ("told-but-not-so", |e| told(e, "k1", 201).body["total"]["amount"] = json!(6_399)),
-    ("told-but-not-so", |e| told(e, "k1", 201).body["items"][0]["quantity"] = json!(1)),
-    ("told-but-not-so", |e| told(e, "k1", 201).body["orderId"] = json!("o12")),
-    ("told-but-not-so", |e| told(e, "k1", 201).who = "bob".to_owned()),
-    ("told-but-not-so", |e| told(e, "k1", 201).body["version"] = json!(4)),
-    ("told-but-not-so", |e| told(e, "k1", 202).body["state"] = json!("shipped")),
-    ("told-but-not-so", |e| told(e, "k2", 402).body["orderId"] = json!("o1")),
-    ("told-but-not-so", |e| _ = e.ledger.remove(0)),
+    ("answer-contradicts-order", |e| answer_to(e, "k1", 201).body["total"]["amount"] = json!(6_399)),
+    ("answer-contradicts-order", |e| answer_to(e, "k1", 201).body["items"][0]["quantity"] = json!(1)),
+    ("answer-contradicts-order", |e| answer_to(e, "k1", 201).body["orderId"] = json!("o12")),
+    ("answer-contradicts-order", |e| answer_to(e, "k1", 201).who = "bob".to_owned()),
+    ("answer-contradicts-order", |e| answer_to(e, "k1", 201).body["version"] = json!(4)),
+    ("answer-contradicts-order", |e| answer_to(e, "k1", 202).body["state"] = json!("shipped")),
+    ("answer-contradicts-order", |e| answer_to(e, "k2", 402).body["orderId"] = json!("o1")),
+    ("answer-contradicts-order", |e| _ = e.ledger.remove(0)),
     ("record-without-order", |e| without(e, "ORDER#o1", "STATUS")),
     ("record-without-order", |e| status(e, "o1")["customer"] = json!("bob")),
     ("order-without-record", |e| {
@@ -158,10 +158,10 @@ const TAMPERED: &[(&str, Tampering)] = &[
     ("cart-not-given-back", |e| e.stream.retain(|change| change.sk != "CART")),
     ("cart-not-given-back", |e| {
         let back = e.stream.iter_mut().rfind(|change| change.pk == "USER#eve" && change.sk == "CART");
-        let cart = back.expect("o10 was given up").new.as_mut().expect("a cart");
+        let cart = back.expect("o10 was cancelled").new.as_mut().expect("a cart");
         cart["cartLines"]["cup"]["q"] = json!(0);
     }),
-    // A guest logged in elsewhere, and nothing says where.
+    // A guest's session ended by a login, and no item says to which account.
     ("order-orphaned", |e| {
         goes_on(e, |run| run.writes(json!({"PK": "USER#ann", "SK": "SESSION#s1"})));
         without(e, "USER#ann", "SESSION#s1");
@@ -219,14 +219,14 @@ fn a_correct_world_breaks_no_rule() {
 }
 
 #[test]
-fn what_a_correct_run_may_also_do_breaks_no_rule() {
+fn other_correct_runs_break_no_rule() {
     let others: &[Tampering] = &[
         |e| goes_on(e, |run| o1_again(run, "k10")),
         // Another key took over the order that the first one left unpaid.
         |e| {
-            let mut again = told(e, "k1", 201).clone();
+            let mut again = answer_to(e, "k1", 201).clone();
             again.key = "k11".to_owned();
-            e.told.push(again);
+            e.answers.push(again);
             goes_on(e, |run| run.remembers("ann", "k11", "o1"));
         },
         // The stream was read from after the products were created, and a restock was called initial.
@@ -251,12 +251,12 @@ fn what_a_correct_run_may_also_do_breaks_no_rule() {
             let cart = Some(json!({"PK": "USER#ann", "SK": "CART", "version": 2, "cartLines": {}, "expiresAt": 1}));
             e.stream.push(Change { pk: "USER#ann".to_owned(), sk: "CART".to_owned(), old: cart, new: None });
         },
-        // The record of a key expired, and whoever asked again was refused.
+        // The record of a key expired, and a retry was refused.
         |e| {
             without(e, "IDEM#cat#k5", "POST /orders");
-            e.told.retain(|told| told.key != "k5" || told.status != 201);
+            e.answers.retain(|answer| answer.key != "k5" || answer.status != 201);
             let refused = problem(409, "cart_empty", None);
-            goes_on(e, |run| run.told("cat", "k5", 409, refused).healing = true);
+            goes_on(e, |run| run.answered("cat", "k5", 409, refused).healing = true);
         },
         // Refunded bit by bit, then cancelled: there is nothing left to pay back.
         |e| {
@@ -295,14 +295,14 @@ fn what_a_correct_run_may_also_do_breaks_no_rule() {
 }
 
 #[test]
-fn every_rule_finds_what_was_done_for_it() {
+fn every_rule_finds_the_worlds_changed_to_break_it() {
     for (at, (rule, tamper)) in TAMPERED.iter().enumerate() {
         let mut evidence = correct();
 
         tamper(&mut evidence);
 
         let broken = rules_broken(&evidence);
-        assert!(broken.contains(rule), "tampering {at} should break {rule}, broke {broken:?}");
+        assert!(broken.contains(rule), "change {at} should break {rule}, broke {broken:?}");
     }
 }
 
@@ -311,6 +311,6 @@ fn no_rule_is_without_a_world_that_breaks_it() {
     let tampered: BTreeSet<_> = TAMPERED.iter().map(|(rule, _)| *rule).collect();
     let rules: BTreeSet<_> = RULES.iter().map(|rule| rule.name).collect();
 
-    assert_eq!(rules, tampered, "add a tampered world for the rule, or the rule");
+    assert_eq!(rules, tampered, "add a changed world for the rule, or the rule");
     assert_eq!(rules.len(), RULES.len(), "two rules have one name");
 }

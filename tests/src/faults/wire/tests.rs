@@ -12,7 +12,7 @@ use super::*;
 
 const ORDER: &str = "018cc251-f400-7000-8000-000000000000";
 
-/// Stands in for DynamoDB: keeps what it was asked and answers what it was told to, else `{}`.
+/// Stands in for DynamoDB: records its requests and gives prepared answers, then `{}`.
 #[derive(Debug, Clone, Default)]
 struct Engine {
     asked: Arc<Mutex<Vec<(String, Value)>>>,
@@ -191,7 +191,7 @@ async fn a_conflict_names_some_actions_and_not_all() {
 }
 
 #[tokio::test]
-async fn a_single_write_can_meet_a_transaction_and_a_transaction_itself() {
+async fn a_single_write_can_conflict_and_a_transaction_can_be_in_progress() {
     let client = Engine::default().client(&Plan::at(0, Fault::Conflict), None);
     let error = client.put_item().table_name("Shop").set_item(Some(item("A", "B"))).send().await.unwrap_err();
     assert!(error.as_service_error().unwrap().is_transaction_conflict_exception());
@@ -202,7 +202,7 @@ async fn a_single_write_can_meet_a_transaction_and_a_transaction_itself() {
 }
 
 #[tokio::test]
-async fn a_stale_read_answers_what_was_answered_before_and_a_consistent_one_never_does() {
+async fn a_stale_read_repeats_an_earlier_answer_and_a_consistent_one_never_does() {
     let version = |n: u32| (200, json!({"Item": {"v": {"N": n.to_string()}}}));
     let engine = Engine::answering([version(1), version(2), version(3), version(4), version(5)]);
     let plan = Plan::at(3, Fault::Stale);
@@ -222,7 +222,7 @@ async fn a_stale_read_answers_what_was_answered_before_and_a_consistent_one_neve
 }
 
 #[tokio::test]
-async fn an_index_that_was_never_asked_is_empty_when_stale_and_a_table_is_not() {
+async fn a_stale_index_that_was_never_read_is_empty_and_a_table_is_not() {
     let found = json!({"Items": [{"PK": {"S": "A"}}], "Count": 1, "ScannedCount": 1});
     for (index, expected) in [(Some("due-index"), 0), (None, 1)] {
         let engine = Engine::answering([(200, found.clone())]);
@@ -236,11 +236,11 @@ async fn an_index_that_was_never_asked_is_empty_when_stale_and_a_table_is_not() 
 }
 
 #[tokio::test]
-async fn two_spellings_of_one_question_are_the_same_question() {
+async fn two_spellings_of_one_request_are_the_same_request() {
     let engine = Engine::answering([(200, json!({"Item": {"v": {"N": "1"}}})), (200, json!({}))]);
     let earlier = EarlierAnswers::default();
     let http = |plan: Plan| FaultyHttp::new(SharedHttpClient::new(engine.clone()), plan).remembering(earlier.clone());
-    // The SDK writes maps in no order: sixteen questions of one key would differ if their text was compared.
+    // The SDK writes maps in no order: sixteen requests for one key would differ if their text was compared.
     get(&engine.client_of(http(Plan::none()), None), false).await;
     for _ in 0..16 {
         let plan = Plan::at(0, Fault::Stale);
@@ -317,7 +317,7 @@ async fn requests_to_s3_are_calls_too() {
 }
 
 #[tokio::test]
-async fn an_action_that_a_bug_took_out_leaves_the_indexes_as_they_were() {
+async fn an_action_removed_by_a_bug_does_not_shift_the_indexes() {
     let cancelled = Answer::cancelled(vec![bugs::condition_failed(None)]);
     let engine = Engine::answering([(200, json!({})), (400, cancelled.json)]);
     let plan = Plan::none();
@@ -332,7 +332,7 @@ async fn an_action_that_a_bug_took_out_leaves_the_indexes_as_they_were() {
 }
 
 #[tokio::test]
-async fn a_record_that_is_there_already_ends_the_checkout_with_what_it_says() {
+async fn an_existing_record_ends_the_checkout_with_its_outcome() {
     let mut failed = Answer::error(400, "ConditionalCheckFailedException", "The conditional request failed");
     failed.json["Item"] = json!({"outcome": {"S": "earlier"}});
     let engine = Engine::answering([(400, failed.json)]);
@@ -352,7 +352,7 @@ async fn a_record_that_is_there_already_ends_the_checkout_with_what_it_says() {
 }
 
 #[tokio::test]
-async fn what_a_bug_does_first_is_done_even_if_the_transaction_never_arrives() {
+async fn a_bugs_own_request_is_sent_even_if_the_transaction_never_arrives() {
     let (engine, ledger) = (Engine::default(), Arc::new(LocalPayments::default()));
     let http = |bug| {
         let plan = Plan::at(0, Fault::DropBefore);

@@ -86,7 +86,7 @@ fn ninety_lines_fit_and_ninety_one_do_not() {
     let rows = |count: usize| -> Vec<String> { (0..count).map(|i| format!("1,7,code{i},1,1.00")).collect() };
     let check = |count| only(&rows(count).iter().map(String::as_str).collect::<Vec<_>>());
 
-    // These codes are unknown, which is looked for after the number of lines.
+    // These codes are unknown, which is checked after the number of lines.
     assert_eq!(check(90), Err(Ineligible::UnknownCode));
     assert_eq!(check(91), Err(Ineligible::TooManyLines));
 }
@@ -98,7 +98,7 @@ fn a_quantity_of_9999_fits() {
 }
 
 #[test]
-fn a_log_of_another_shape_is_refused() {
+fn a_log_in_another_format_is_refused() {
     assert!(drafts(text("a,b,c\n1,2,3")).is_err());
     assert!(drafts(text(&format!("{HEADER}\n1,2010,7,UK,\"71053,B\",1,0.85"))).is_err());
     assert!(drafts(text(&format!("{HEADER}\n1,2010,7,UK,71053,one,0.85"))).is_err());

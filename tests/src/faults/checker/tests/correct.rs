@@ -1,4 +1,4 @@
-//! A small run that everything can be wrong with, and nothing is.
+//! A small correct run in which every rule has something to check.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ impl Run {
         self.writes(json!({"PK": pk, "SK": "POST /orders", "payloadSha256": "00", "outcome": order, "expiresAt": 2}));
     }
 
-    /// The order as it stands, with its projections.
+    /// Writes an order with its projections.
     pub fn settles(&mut self, order: &Value) {
         self.writes(order.clone());
         let part = |name: &str| order[name].as_str().expect("orders have these").to_owned();
@@ -56,7 +56,7 @@ impl Run {
         self.writes(entry);
     }
 
-    /// What an order had is in its customer's cart again.
+    /// Puts the lines of an order back into its customer's cart.
     pub fn gives_back(&mut self, order: &Value) {
         let pk = format!("USER#{}", order["customer"].as_str().expect("orders have a customer"));
         let before = self.0.table.iter().find(|item| item["PK"] == *pk && item["SK"] == "CART").cloned();
@@ -74,7 +74,7 @@ impl Run {
         self.0.ledger.push(Entry { order, attempt, amount, currency, by_hand: None });
     }
 
-    /// Somebody does something at the provider, to a refund of this id.
+    /// Something is done by hand at the provider, to the refund with this id.
     pub fn by_hand(&mut self, order: &str, id: &str, attempt: Attempt, amount: i64) {
         self.provider(order, attempt, amount);
         self.0.ledger.last_mut().expect("it was just written").by_hand = Some(id.to_owned());
@@ -84,9 +84,9 @@ impl Run {
         self.0.disputes.push(Dispute { order: order.to_owned(), id: id.to_owned(), state });
     }
 
-    pub fn told(&mut self, who: &str, key: &str, status: u16, body: Value) -> &mut ShopAnswer {
+    pub fn answered(&mut self, who: &str, key: &str, status: u16, body: Value) -> &mut ShopAnswer {
         let (who, key, route) = (who.to_owned(), key.to_owned(), "POST /orders".to_owned());
-        self.0.told.push(ShopAnswer {
+        self.0.answers.push(ShopAnswer {
             who,
             key,
             path: "/orders".to_owned(),
@@ -95,7 +95,7 @@ impl Run {
             body,
             ..ShopAnswer::default()
         });
-        self.0.told.last_mut().expect("it was just told")
+        self.0.answers.last_mut().expect("it was just added")
     }
 }
 
@@ -111,7 +111,7 @@ pub fn order(id: &str, customer: &str, lines: Lines<'_>, state: &str, events: &[
         None => json!({"s": event, "t": 1}),
     };
     let history: Vec<_> = events.iter().map(event).collect();
-    // Each order of these tests is of its customer's next cart: their ids end in digits.
+    // The number in an order's id is the version of the cart that it bought.
     let cart: i64 = id.trim_start_matches('o').parse().expect("a number");
     json!({
         "PK": format!("ORDER#{id}"), "SK": "STATUS", "customer": customer, "state": state, "version": history.len(),
@@ -121,7 +121,7 @@ pub fn order(id: &str, customer: &str, lines: Lines<'_>, state: &str, events: &[
     })
 }
 
-/// What a client is told of an order's item.
+/// The answer for an order's item.
 fn shown(order: &Value) -> Value {
     let usd = |amount: i64| json!({"amount": amount, "currency": "USD"});
     let number = |of: &Value| of.as_i64().expect("a number");
@@ -142,7 +142,7 @@ pub fn problem(status: u16, code: &str, order: Option<&str>) -> Value {
     problem
 }
 
-/// Ten mugs and five pans; ten orders that came to everything that orders can come to; crashes and lost answers.
+/// Ten mugs and five pans; ten orders with every outcome that an order can have; crashes and lost answers.
 pub fn correct() -> Evidence {
     let mut run = Run::default();
     run.0.initial_stock = BTreeMap::from([("mug".to_owned(), 10), ("pan".to_owned(), 5)]);
@@ -153,7 +153,7 @@ pub fn correct() -> Evidence {
     run.stock("cup", 3);
     run.moves("cup", 3, "initial");
 
-    // o1 crashed after its payment; the retry found it unknown, then paid, and told so twice.
+    // o1 crashed after its payment; a retry answered that it is unknown, and two later ones that it is paid.
     let lines: Lines<'_> = &[("mug", 2, 899), ("pan", 1, 4_600)];
     let begun = order("o1", "ann", lines, "pending_payment", &["placed"], json!([]));
     run.stock("mug", 8);
@@ -165,10 +165,10 @@ pub fn correct() -> Evidence {
     run.settles(&unknown);
     let paid = order("o1", "ann", lines, "confirmed", &["placed", "payment_lost", "confirmed"], json!([]));
     run.settles(&paid);
-    run.told("ann", "k1", 503, problem(503, "outcome_unknown", None));
-    run.told("ann", "k1", 202, shown(&unknown));
-    run.told("ann", "k1", 201, shown(&paid));
-    run.told("ann", "k1", 201, shown(&paid)).healing = true;
+    run.answered("ann", "k1", 503, problem(503, "outcome_unknown", None));
+    run.answered("ann", "k1", 202, shown(&unknown));
+    run.answered("ann", "k1", 201, shown(&paid));
+    run.answered("ann", "k1", 201, shown(&paid)).healing = true;
 
     // o2 was declined, o3 expired, and o4 was cancelled before it was paid.
     for (id, key, event, attempt) in [
@@ -189,19 +189,19 @@ pub fn correct() -> Evidence {
         run.stock("mug", 8);
         run.gives_back(&given_up);
     }
-    run.told("bob", "k2", 402, problem(402, "payment_declined", Some("o2"))).healing = true;
-    run.told("bob", "k3", 402, problem(402, "payment_expired", Some("o3"))).healing = true;
-    run.told("bob", "k4", 409, problem(409, "order_cancelled", Some("o4"))).healing = true;
+    run.answered("bob", "k2", 402, problem(402, "payment_declined", Some("o2"))).healing = true;
+    run.answered("bob", "k3", 402, problem(402, "payment_expired", Some("o3"))).healing = true;
+    run.answered("bob", "k4", 409, problem(409, "order_cancelled", Some("o4"))).healing = true;
 
-    // Somebody saw no mugs then, and was not refused any more when they came back; somebody else gave up.
+    // cat was refused while no mugs were left, and bought some later; dan gave up.
     let short = |available: i64| {
         let mut short = problem(409, "out_of_stock", None);
         short["products"] = json!([{"productId": "mug", "available": available}]);
         short
     };
-    run.told("cat", "k5", 409, short(0)).wanted = BTreeMap::from([("mug".to_owned(), 3)]);
-    run.told("dan", "k9", 409, short(8)).wanted = BTreeMap::from([("mug".to_owned(), 9)]);
-    run.told("dan", "k9", 409, problem(409, "cart_empty", Some("o9"))).healing = true;
+    run.answered("cat", "k5", 409, short(0)).wanted = BTreeMap::from([("mug".to_owned(), 3)]);
+    run.answered("dan", "k9", 409, short(8)).wanted = BTreeMap::from([("mug".to_owned(), 9)]);
+    run.answered("dan", "k9", 409, problem(409, "cart_empty", Some("o9"))).healing = true;
 
     // o5 was paid for; one of its mugs was written off, then the rest of it was cancelled.
     let (first, second) = (
@@ -215,14 +215,14 @@ pub fn correct() -> Evidence {
     run.provider("o5", Attempt::Captured, 2_697);
     let paid = order("o5", "cat", lines, "confirmed", &["placed", "confirmed"], json!([]));
     run.settles(&paid);
-    run.told("cat", "k5", 201, shown(&paid)).healing = true;
+    run.answered("cat", "k5", 201, shown(&paid)).healing = true;
     run.provider("o5", Attempt::Refunded(1), 899);
     run.provider("o5", Attempt::Refunded(2), 1_798);
     let events = ["placed", "confirmed", "refund_requested 1", "refund_paid 1", "refund_requested 2", "refund_paid 2"];
     run.settles(&order("o5", "cat", lines, "cancelled", &events, json!([first, second])));
     run.stock("mug", 7);
 
-    // o6 was declined, and its money came all the same.
+    // o6 was declined, and its payment arrived later.
     let late = json!([{"n": 1, "a": 4_600, "s": "paid", "c": true}]);
     let lines: Lines<'_> = &[("pan", 1, 4_600)];
     run.stock("pan", 3);
@@ -253,7 +253,7 @@ pub fn correct() -> Evidence {
     run.settles(&order("o8", "eve", lines, "delivered", &events, back));
     run.stock("pan", 3);
 
-    // o9 was refunded by hand, twice, of which once in vain; its bank disputed it twice at once, and lost the second one.
+    // o9 was refunded by hand twice, and one refund failed; it was disputed twice, and the second dispute was won.
     let by_hand = |n: u32, a: i64, s: &str, id: &str| json!({"n": n, "a": a, "s": s, "c": false, "h": id});
     let refunds = json!([by_hand(1, 100, "paid", "re_1"), by_hand(2, 200, "refused", "re_2")]);
     let events = [
@@ -280,7 +280,7 @@ pub fn correct() -> Evidence {
     (disputed["dueAt"], disputed["dueShard"]) = (json!(1), json!("DUE#1"));
     run.settles(&disputed);
 
-    // o10 costs what the provider does not take.
+    // The provider does not charge o10's amount.
     run.stock("cup", 1);
     run.writes(order("o10", "eve", &[("cup", 1, 1)], "pending_payment", &["placed"], json!([])));
     run.remembers("eve", "k14", "o10");
@@ -289,9 +289,9 @@ pub fn correct() -> Evidence {
     run.settles(&given_up);
     run.stock("cup", 2);
     run.gives_back(&given_up);
-    run.told("eve", "k14", 422, problem(422, "amount_not_chargeable", Some("o10"))).healing = true;
+    run.answered("eve", "k14", 422, problem(422, "amount_not_chargeable", Some("o10"))).healing = true;
 
-    // Stock came, and a broken pan was taken out.
+    // Stock was added, and a broken pan was removed.
     run.stock("mug", 11);
     run.moves("mug", 4, "restock");
     run.stock("pan", 1);

@@ -5,25 +5,25 @@ use serde_json::Value;
 use super::{DeadLetter, Evidence, Invocation};
 use crate::streams::records::{event_id, key, sequence};
 
-/// Whether a function can never handle a record: none can read the malformed one, and nobody takes one customer's mail.
+/// Whether a function can never handle a record: none can read the malformed one, and no e-mail reaches one customer.
 fn is_poison(evidence: &Evidence, function: &str, record: &Value) -> bool {
     let image = |name: &str| record["dynamodb"][name]["customer"]["S"] == evidence.unreachable.as_str();
     let unreachable = key(record).1 == "STATUS" && (image("NewImage") || image("OldImage"));
     event_id(record) == evidence.malformed || (function == "notifications" && unreachable)
 }
 
-/// T3: a fault that passes costs no record, nor does a poison that it is delivered with.
+/// T3: neither a temporary fault nor a poison record in the same batch turns another record into a dead letter.
 pub fn healthy_given_up(evidence: &Evidence) -> Vec<String> {
-    let of_letter = |dead_letter: &DeadLetter| {
+    let of_dead_letter = |dead_letter: &DeadLetter| {
         let healthy = dead_letter.records.iter().filter(|record| !is_poison(evidence, &dead_letter.function, record));
         healthy
             .map(|record| format!("{} {:?} in {}", event_id(record), key(record), dead_letter.key))
             .collect::<Vec<_>>()
     };
-    evidence.dead_letters.iter().flat_map(of_letter).collect()
+    evidence.dead_letters.iter().flat_map(of_dead_letter).collect()
 }
 
-/// T3: the record that cannot be read is in one dead letter of each function, and nothing else is in it.
+/// T3: the record that cannot be read is in one dead letter of each function, alone.
 pub fn malformed_not_kept(evidence: &Evidence) -> Vec<String> {
     let of_function = |function: &String| {
         let has =
@@ -38,10 +38,10 @@ pub fn malformed_not_kept(evidence: &Evidence) -> Vec<String> {
     evidence.courses.keys().filter_map(of_function).collect()
 }
 
-/// T3, T4: a record to which nothing ever happened, and that is no poison, is never named.
+/// T3, T4: an answer names no record that had no fault and is no poison.
 ///
-/// Whoever a fault hits may leave behind what keeps the next one from a record, such as a claim, for a while; so only
-/// records count that were never in an invocation that was disturbed.
+/// What a fault left behind, such as a claim, may block a record for a while; so only records count that were never in
+/// a disturbed invocation.
 pub fn without_cause(evidence: &Evidence) -> Vec<String> {
     let records: HashMap<&str, &Value> = evidence.records.iter().map(|record| (sequence(record), record)).collect();
     let mut found = Vec::new();
@@ -62,7 +62,7 @@ pub fn without_cause(evidence: &Evidence) -> Vec<String> {
     found
 }
 
-/// T4, T7: whatever an answer names was in the batch, to the letter.
+/// T4, T7: what an answer names was in the batch, with exactly this number.
 pub fn names_nothing(evidence: &Evidence) -> Vec<String> {
     let unknown = |invocation: &Invocation| {
         let unknown = invocation.answer.iter().flatten().filter(|named| !invocation.records.contains(named));
@@ -71,13 +71,13 @@ pub fn names_nothing(evidence: &Evidence) -> Vec<String> {
     evidence.courses.values().flatten().flat_map(unknown).collect()
 }
 
-/// T4: one record is enough, for the mapping goes on from the first.
+/// T4: one record is enough, because the mapping continues from the first.
 pub fn names_many(evidence: &Evidence) -> Vec<String> {
     let answers = evidence.courses.values().flatten().filter_map(|invocation| invocation.answer.as_ref());
     answers.filter(|answer| answer.len() > 1).map(|answer| format!("{answer:?}")).collect()
 }
 
-/// T3, T4: of each item the records are first handled in the order of what happened, except those that were given up.
+/// T3, T4: the records of each item are first handled in the order of commits, except those that were given up.
 pub fn order_broken(evidence: &Evidence) -> Vec<String> {
     let mut found = Vec::new();
     for (function, course) in &evidence.courses {
@@ -96,7 +96,7 @@ pub fn order_broken(evidence: &Evidence) -> Vec<String> {
             let before = last.insert(key(record), *now);
             if before.is_some_and(|before| before > *now) {
                 found.push(format!(
-                    "{function}: {} of {:?} came before the one before it",
+                    "{function}: {} of {:?} was handled before the one before it",
                     sequence(record),
                     key(record)
                 ));
@@ -106,7 +106,7 @@ pub fn order_broken(evidence: &Evidence) -> Vec<String> {
     found
 }
 
-/// Records that an invocation was told to have done: all before the first that its answer names.
+/// How many records an answer reports as done: all before the first that it names.
 fn done(invocation: &Invocation) -> usize {
     let Some(named) = &invocation.answer else { return 0 };
     let place = |named: &String| invocation.records.iter().position(|record| record == named).unwrap_or_default();

@@ -5,13 +5,13 @@ use serde_json::Value;
 use super::{Evidence, number, text};
 use crate::streams::records::key;
 
-/// What a mail says, in a word of its subject, and to whom.
+/// A required e-mail: its recipient, and a word of its subject.
 struct Called<'a> {
     to: &'a str,
     word: &'static str,
 }
 
-/// Every mail that the orders of registered customers call for, by its id.
+/// Every e-mail that the orders of registered customers require, by its id.
 fn called_for(evidence: &Evidence) -> BTreeMap<String, Called<'_>> {
     let profile = |item: &'_ Value| text(item, "SK") == "PROFILE";
     let profiles = evidence.table.iter().filter(|item| profile(item));
@@ -30,8 +30,8 @@ fn called_for(evidence: &Evidence) -> BTreeMap<String, Called<'_>> {
     called
 }
 
-/// What has to be mailed of an event, and to whom nothing may be: of an order that no money was taken for nothing is, but
-/// that it came to nothing after its customer was answered to wait.
+/// The word of the e-mail that an event requires. An order for which no money was taken requires none, except that it
+/// is cancelled after its customer was answered to wait.
 fn word(order: &Value, past: &[Value], event: &Value) -> Option<&'static str> {
     let had = |name: &str| past.iter().any(|earlier| text(earlier, "s") == name);
     let took_money = number(order, "total") > 0 && (had("confirmed") || had("paid_late"));
@@ -50,7 +50,7 @@ fn word(order: &Value, past: &[Value], event: &Value) -> Option<&'static str> {
     }
 }
 
-/// T1, T3: after the poison was mended, every mail was sent, whatever was lost or given up on the way.
+/// T1, T3: after the dead letters are replayed, every required e-mail was sent, whatever was lost or given up before.
 pub fn missing(evidence: &Evidence) -> Vec<String> {
     let sent: BTreeSet<_> = evidence.mails.iter().map(|mail| mail.id.as_str()).collect();
     let called = called_for(evidence);
@@ -58,7 +58,7 @@ pub fn missing(evidence: &Evidence) -> Vec<String> {
     missing.map(|(id, called)| format!("{id}, that it is {}", called.word)).collect()
 }
 
-/// T1: no mail is sent whose mark was in the table, and no mark is taken away.
+/// T1: no e-mail is sent that is marked as sent in the table, and no mark is removed.
 pub fn repeated(evidence: &Evidence) -> Vec<String> {
     let again = evidence.mails.iter().filter(|mail| mail.marked).map(|mail| format!("{} was sent before", mail.id));
     let forgotten = evidence.written.iter().filter(|record| {
@@ -69,11 +69,11 @@ pub fn repeated(evidence: &Evidence) -> Vec<String> {
     again.chain(forgotten.map(|record| format!("{} was forgotten", key(record).0))).collect()
 }
 
-/// T5: every mail is called for by its order's history, says so, and goes to the order's customer.
+/// T5: every e-mail is required by its order's history, says so, and goes to the order's customer.
 pub fn of_nothing(evidence: &Evidence) -> Vec<String> {
     let called = called_for(evidence);
     let wrong = evidence.mails.iter().filter_map(|mail| match called.get(&mail.id) {
-        None => Some(format!("{} is not called for", mail.id)),
+        None => Some(format!("{} is not required", mail.id)),
         Some(called) if called.to != mail.to => Some(format!("{} went to {}", mail.id, mail.to)),
         Some(called) if !mail.subject.contains(called.word) => {
             Some(format!("{} says {:?}, not that it is {}", mail.id, mail.subject, called.word))
@@ -83,8 +83,8 @@ pub fn of_nothing(evidence: &Evidence) -> Vec<String> {
     wrong.collect()
 }
 
-/// Mails that came again before anybody could know that they had been sent: a crash, or an answer that was lost, between
-/// sending and marking. That is allowed, and counted.
+/// E-mails that were sent again because of a crash or a lost answer between sending and marking. That is allowed, and
+/// counted.
 pub fn repeated_in_the_window(evidence: &Evidence) -> usize {
     let different: BTreeSet<_> = evidence.mails.iter().map(|mail| mail.id.as_str()).collect();
     let marked = evidence.mails.iter().filter(|mail| mail.marked).count();

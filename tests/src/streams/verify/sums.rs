@@ -2,22 +2,22 @@ use std::collections::BTreeMap;
 
 use super::{Evidence, number, text};
 
-/// T1, T2: the sum beside a product is that of its reviews, whatever was counted, changed or taken away meanwhile.
+/// T1, T2: the stored rating of a product is the sum of its reviews, whatever was added, changed or deleted before.
 pub fn rating_wrong(evidence: &Evidence) -> Vec<String> {
-    // By product: reviews and stars, as they are and as the sum has them.
+    // By product: reviews and stars, as counted here and as stored.
     let mut sums: BTreeMap<&str, [(i64, i64); 2]> = BTreeMap::new();
     for item in &evidence.table {
         let Some(product) = text(item, "PK").strip_prefix("PROD#") else { continue };
         let sk = text(item, "SK");
-        let [given, told] = sums.entry(product).or_default();
+        let [given, stored] = sums.entry(product).or_default();
         if sk.starts_with("REVIEW#") {
             *given = (given.0 + 1, given.1 + number(item, "stars"));
         } else if sk.ends_with("#RATING") {
-            *told = (number(item, "reviews"), number(item, "stars"));
+            *stored = (number(item, "reviews"), number(item, "stars"));
         }
     }
-    let wrong = sums.into_iter().filter(|(_, [given, told])| given != told);
-    wrong.map(|(product, [given, told])| format!("{product} has {given:?}, and is said to have {told:?}")).collect()
+    let wrong = sums.into_iter().filter(|(_, [given, stored])| given != stored);
+    wrong.map(|(product, [given, stored])| format!("{product} has {given:?}, but stored is {stored:?}")).collect()
 }
 
 /// T1, T2: a product is marked as sold out if no unit of it is left, and only then.
@@ -40,9 +40,9 @@ pub fn sold_out_flag_wrong(evidence: &Evidence) -> Vec<String> {
     wrong.map(|(product, marked)| format!("{product} with {} units: {marked}", units(product))).collect()
 }
 
-/// T1, T2: a category's numbers are those of the products in it, and in those below it, wherever they have been before.
+/// T1, T2: a category's numbers are those of the products in it and below it, wherever they were before.
 pub fn category_count_wrong(evidence: &Evidence) -> Vec<String> {
-    // By the names of its path: products in it and below it, as they are and as the category has them.
+    // By the names of its path: products in it and below it, as counted here and as stored.
     let mut numbers: BTreeMap<Vec<String>, [(i64, i64); 2]> = BTreeMap::new();
     for item in &evidence.table {
         let (pk, sk) = (text(item, "PK"), text(item, "SK"));
@@ -59,6 +59,6 @@ pub fn category_count_wrong(evidence: &Evidence) -> Vec<String> {
             numbers.entry(names).or_default()[0].0 += 1;
         }
     }
-    let wrong = numbers.into_iter().filter(|(_, [are, told])| are != told);
-    wrong.map(|(names, [are, told])| format!("{} has {are:?}, and is said to have {told:?}", names.join("/"))).collect()
+    let wrong = numbers.into_iter().filter(|(_, [are, stored])| are != stored);
+    wrong.map(|(names, [are, stored])| format!("{} has {are:?}, but stored is {stored:?}", names.join("/"))).collect()
 }

@@ -1,8 +1,8 @@
-//! An independent judge of what the functions behind the stream made of it.
+//! An independent checker of what the stream's consumers did.
 //!
-//! Like the checker of whole shops it shares no code with the shop: what an order's history calls for, what is audited
-//! and what adds up to what is written here a second time. No rule may break in a correct run, however often and late
-//! records were delivered, and whatever crashed over them.
+//! Like the checker of whole shops it shares no code with the shop: which e-mails an order's history requires, what is
+//! audited and what adds up is written here a second time. A correct run breaks no rule, however often and late records
+//! were delivered, and whatever crashed.
 
 mod audit;
 mod deliveries;
@@ -22,27 +22,27 @@ use crate::faults::checker::{self, Violation};
 pub struct Evidence {
     /// Every item of the table; numbers are JSON numbers.
     pub table: Vec<Value>,
-    /// Every record that the functions had, in the order of commits, as Lambda hands it over.
+    /// Every record for the functions, in the order of commits, in Lambda's form.
     pub records: Vec<Value>,
     /// Records of what the functions themselves wrote.
     pub written: Vec<Value>,
-    /// Records of what they wrote when they got the whole stream once more.
+    /// Records of what they wrote when the whole stream was delivered once more.
     pub written_again: Vec<Value>,
     /// The objects of the audit log, by key.
     pub audit: Vec<(String, String)>,
-    /// Every mail that somebody took, in order.
+    /// Every e-mail that was sent, in order.
     pub mails: Vec<SentMail>,
-    /// What was given up while everything went wrong.
+    /// Dead letters that were written under faults.
     pub dead_letters: Vec<DeadLetter>,
-    /// What still could not be handled when nothing went wrong any more.
+    /// What could not be handled after the faults had stopped.
     pub unreplayed: Vec<String>,
-    /// What each function was called with, in order, while everything went wrong.
+    /// The invocations of each function under faults, in order.
     pub courses: BTreeMap<String, Vec<Invocation>>,
     /// Texts that no log may show.
     pub secrets: Vec<String>,
-    /// The customer whose mail nobody took.
+    /// The customer to whom no e-mail could be sent.
     pub unreachable: String,
-    /// Event ids of the record that TTL made and of the one that cannot be read.
+    /// Event ids of the record of a deletion by TTL and of the one that cannot be read.
     pub by_ttl: String,
     pub malformed: String,
 }
@@ -53,7 +53,7 @@ pub struct SentMail {
     pub id: String,
     pub to: String,
     pub subject: String,
-    /// The table said, when the mail was taken, that it had been sent.
+    /// When it was sent, the table had it marked as sent already.
     pub marked: bool,
 }
 
@@ -74,7 +74,7 @@ pub struct Invocation {
     pub answer: Option<Vec<String>>,
     /// A fault happened meanwhile, or another environment had the same records.
     pub disturbed: bool,
-    /// Not by the mapping, that had done with these records or was about to.
+    /// An additional delivery, not by the mapping.
     pub repeated: bool,
 }
 
@@ -85,7 +85,7 @@ pub struct Rule {
     pub proves: &'static str,
     /// What it protects.
     pub protects: &'static str,
-    /// What breaks it, in words.
+    /// Descriptions of what breaks it.
     broken: fn(&Evidence) -> Vec<String>,
 }
 
@@ -103,30 +103,35 @@ const PROJECTIONS: [&str; 2] = ["order-outside-its-list", "phantom-projection"];
 
 /// Every rule but those two. The details of each are at its function.
 pub const RULES: [Rule; 18] = [
-    rule("mail-missing", "T1, T3", "customers are told what happens to their orders", mails::missing),
-    rule("mail-repeated", "T1", "what is remembered as told is not told again", mails::repeated),
-    rule("mail-of-nothing", "T5", "nobody is told what did not happen, or what happened to others", mails::of_nothing),
-    rule("audit-missing", "T1, T3", "every change somebody may answer for is in the log", audit::missing),
-    rule("audit-repeated", "T1", "and only once", audit::repeated),
-    rule("audit-of-ttl", "T5", "time that passes is nobody's deed", audit::of_ttl),
-    rule("audit-tells-secrets", "T1", "the log shows nobody's name, address or password", audit::tells_secrets),
+    rule("mail-missing", "T1, T3", "customers are mailed what happens to their orders", mails::missing),
+    rule("mail-repeated", "T1", "an e-mail that is marked as sent is not sent again", mails::repeated),
+    rule("mail-of-nothing", "T5", "no e-mail says what did not happen, or goes to others", mails::of_nothing),
+    rule("audit-missing", "T1, T3", "every change to be audited is in the log", audit::missing),
+    rule("audit-repeated", "T1", "no change is in the log twice", audit::repeated),
+    rule("audit-of-ttl", "T5", "deletions by TTL are not in the log", audit::of_ttl),
+    rule("audit-shows-secrets", "T1", "the log shows no name, address or password", audit::shows_secrets),
     rule("rating-wrong", "T1, T2", "a product's rating is what its reviews add up to", sums::rating_wrong),
-    rule("sold-out-flag-wrong", "T1, T2", "lists say of stock what is so", sums::sold_out_flag_wrong),
-    rule("category-count-wrong", "T1, T2", "a category has the products that are in it", sums::category_count_wrong),
-    rule("healthy-record-given-up", "T3", "only what can never work is given up", deliveries::healthy_given_up),
-    rule("malformed-not-kept", "T3", "what cannot be read is kept, once and alone", deliveries::malformed_not_kept),
+    rule("sold-out-flag-wrong", "T1, T2", "lists show what is sold out", sums::sold_out_flag_wrong),
+    rule("category-count-wrong", "T1, T2", "a category counts the products that are in it", sums::category_count_wrong),
+    rule("healthy-record-given-up", "T3", "only poison records become dead letters", deliveries::healthy_given_up),
+    rule(
+        "malformed-not-kept",
+        "T3",
+        "an unreadable record becomes one dead letter, alone",
+        deliveries::malformed_not_kept,
+    ),
     rule("failed-without-cause", "T3, T4", "an answer names what failed, and nothing else", deliveries::without_cause),
     rule("answer-names-nothing", "T4, T7", "an answer names a record of its batch", deliveries::names_nothing),
     rule("answer-names-many", "T4", "an answer names the first record that failed, alone", deliveries::names_many),
-    rule("order-broken", "T3, T4", "what happened to an item is handled in that order", deliveries::order_broken),
-    rule("replay-failed", "T3", "once all is well, everything can be handled", |e| e.unreplayed.clone()),
-    rule("written-again", "T1", "a stream that was handled changes nothing when it comes again", |e| {
+    rule("order-broken", "T3, T4", "the records of an item are handled in order", deliveries::order_broken),
+    rule("replay-failed", "T3", "after the faults, everything can be handled", |e| e.unreplayed.clone()),
+    rule("written-again", "T1", "a handled stream changes nothing when it is delivered again", |e| {
         e.written_again.iter().map(|record| format!("{:?}", super::records::key(record))).collect()
     }),
 ];
 
-/// What the evidence contradicts, rule by rule; nothing after a correct run.
-pub fn judge(evidence: &Evidence) -> Vec<Violation> {
+/// The rules that the evidence breaks; none after a correct run.
+pub fn verify(evidence: &Evidence) -> Vec<Violation> {
     let broken = |rule: &Rule| {
         let name = rule.name;
         (rule.broken)(evidence).into_iter().map(move |detail| Violation { rule: name, detail })

@@ -1,4 +1,4 @@
-//! The judge itself, on evidence made by hand: nothing of a correct run, and each rule of what breaks it.
+//! The checker on evidence made by hand: a correct run breaks no rule, and each rule finds what breaks it.
 
 use serde_json::json;
 
@@ -27,7 +27,7 @@ fn invocation(records: &[usize], answer: Option<&[usize]>) -> Invocation {
     }
 }
 
-/// An order that ann paid, as its record and its mail tell it, and a mug with one review, in a category.
+/// An order that ann paid, with its record and its e-mail, and a mug with one review, in a category.
 fn correct() -> Evidence {
     let order = json!({
         "PK": "ORDER#o1", "SK": "STATUS", "customer": "ann", "state": "confirmed", "version": 2, "total": 899,
@@ -91,11 +91,11 @@ fn correct() -> Evidence {
 
 #[test]
 fn a_correct_run_breaks_no_rule() {
-    assert_eq!(judge(&correct()), []);
+    assert_eq!(verify(&correct()), []);
 }
 
 #[test]
-fn each_rule_is_broken_by_what_it_is_there_for() {
+fn each_rule_finds_what_breaks_it() {
     type Change = fn(&mut Evidence);
     let cases: [(&str, Change); 31] = [
         ("mail-missing", |e| e.mails.clear()),
@@ -117,7 +117,7 @@ fn each_rule_is_broken_by_what_it_is_there_for() {
             e.mails[0].subject = "Your order is cancelled".to_owned();
         }),
         ("mail-of-nothing", |e| e.table[0]["total"] = json!(0)),
-        // Its customer was left waiting, and gets no mail.
+        // Its customer was answered to wait, and gets no e-mail.
         ("mail-missing", |e| {
             e.table[0]["history"] = json!([{"s": "placed"}, {"s": "payment_lost"}, {"s": "expired"}]);
             e.mails.clear();
@@ -136,7 +136,7 @@ fn each_rule_is_broken_by_what_it_is_there_for() {
             e.records[0]["eventName"] = json!("REMOVE");
             e.records[0]["userIdentity"] = json!({"type": "Service", "principalId": "dynamodb.amazonaws.com"});
         }),
-        ("audit-tells-secrets", |e| e.audit[0].1 = e.audit[0].1.replace("[redacted]", "ann@mail.example")),
+        ("audit-shows-secrets", |e| e.audit[0].1 = e.audit[0].1.replace("[redacted]", "ann@mail.example")),
         ("rating-wrong", |e| e.table[6]["stars"] = json!(8)),
         ("sold-out-flag-wrong", |e| e.table[5]["available"] = json!(1)),
         ("category-count-wrong", |e| e.table[10]["own"] = json!(2)),
@@ -145,7 +145,7 @@ fn each_rule_is_broken_by_what_it_is_there_for() {
         ("healthy-record-given-up", |e| e.dead_letters[0].records.push(record("e1", 1, "ORDER#o1", "STATUS"))),
         ("malformed-not-kept", |e| e.dead_letters.clear()),
         ("malformed-not-kept", |e| e.dead_letters.extend(e.dead_letters.clone())),
-        // Delivered for the first time, with nothing happening to it.
+        // Delivered for the first time, without a fault.
         ("failed-without-cause", |e| {
             e.courses
                 .insert("projections".to_owned(), vec![invocation(&[1], Some(&[1])), invocation(&[1, 2], Some(&[]))]);
@@ -169,7 +169,7 @@ fn each_rule_is_broken_by_what_it_is_there_for() {
 
         change(&mut evidence);
 
-        let found = judge(&evidence);
+        let found = verify(&evidence);
         assert!(found.iter().any(|violation| violation.rule == rule), "{rule}: {found:?}");
     }
 }
@@ -184,10 +184,10 @@ fn every_rule_has_a_case() {
 }
 
 #[test]
-fn a_mail_that_came_again_before_its_mark_is_counted_and_no_more() {
+fn a_mail_sent_again_before_it_was_marked_is_counted_and_breaks_no_rule() {
     let mut evidence = correct();
     evidence.mails.push(evidence.mails[0].clone());
 
-    assert_eq!(judge(&evidence), []);
+    assert_eq!(verify(&evidence), []);
     assert_eq!(repeated_in_the_window(&evidence), 1);
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Evidence, text};
 use crate::streams::records::{event_id, key};
 
-/// Whether somebody may have to answer for a change of such an item.
+/// Whether a change of such an item is audited.
 fn is_audited(record: &Value) -> bool {
     if changes_nothing(record) {
         return false;
@@ -26,8 +26,8 @@ fn is_audited(record: &Value) -> bool {
     }
 }
 
-/// Written again as it was: a login only counts itself on the credential, and an engine may tell of writes that change
-/// nothing at all.
+/// Written again unchanged: a login only counts itself on the credential, and an engine may emit records of writes that
+/// change nothing at all.
 fn changes_nothing(record: &Value) -> bool {
     let image = |name: &str| {
         let mut image = record["dynamodb"][name].as_object().cloned().unwrap_or_default();
@@ -74,7 +74,7 @@ fn lines(evidence: &Evidence) -> Vec<(&str, Value)> {
     all
 }
 
-/// T1, T3: every change has a line, in the object of its day and event, that says of which item it was.
+/// T1, T3: every change has a line that names its event, in the object of its day and event.
 pub fn missing(evidence: &Evidence) -> Vec<String> {
     let lines = lines(evidence);
     let logged: BTreeSet<_> = lines.iter().map(|(object, line)| (*object, text(line, "eventId"))).collect();
@@ -100,7 +100,7 @@ pub fn repeated(evidence: &Evidence) -> Vec<String> {
     wrong
 }
 
-/// T5: what TTL took away has no line.
+/// T5: what TTL deleted has no line.
 pub fn of_ttl(evidence: &Evidence) -> Vec<String> {
     let by_ttl: BTreeSet<_> = evidence.records.iter().filter(|r| is_by_ttl(r)).map(event_id).collect();
     let lines = lines(evidence);
@@ -108,10 +108,10 @@ pub fn of_ttl(evidence: &Evidence) -> Vec<String> {
     wrong.map(|(object, _)| (*object).to_owned()).collect()
 }
 
-/// Whoever reads the log learns nobody's e-mail, name, address or password.
-pub fn tells_secrets(evidence: &Evidence) -> Vec<String> {
-    let told = |text: &str| evidence.secrets.iter().any(|secret| text.contains(secret.as_str()));
-    evidence.audit.iter().filter(|(_, text)| told(text)).map(|(object, _)| object.clone()).collect()
+/// T1: the log shows no customer's e-mail, name, address or password.
+pub fn shows_secrets(evidence: &Evidence) -> Vec<String> {
+    let shows = |text: &str| evidence.secrets.iter().any(|secret| text.contains(secret.as_str()));
+    evidence.audit.iter().filter(|(_, text)| shows(text)).map(|(object, _)| object.clone()).collect()
 }
 
 #[cfg(test)]
