@@ -10,8 +10,7 @@ use std::collections::BTreeMap;
 use domain::{Order, OrderId, Placement};
 use e2e::{Shop, Shopper};
 use serde_json::{Value, json};
-use table::Idempotency;
-use table::keys::sha256_hex;
+use table::{Idempotency, keys::sha256_hex};
 
 /// Places an order without paying it, like a checkout that crashes before it pays.
 pub async fn hold(shop: &Shop, shopper: &Shopper, token: &str, key: &str) -> Order {

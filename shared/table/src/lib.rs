@@ -73,7 +73,7 @@ pub use order_projections::Projection;
 pub use orders::{Cause, OrderTransitionError, PlaceOrderError, Shortage};
 pub use page::Page;
 pub use product_lists::{CardPosition, PricePosition, PriceRange, ProductCard, SortOrder};
-pub use product_rows::{ImportDigest, ProductPage, ProductRecord};
+pub use product_rows::{ImportDigest, PRODUCT_ATTRIBUTES, ProductPage, ProductRecord};
 pub use products::{ProductCreateOnceError, ProductWriteError};
 pub use products_import::{AttributePart, Existing, ImportOutcome, ImportRecord, Said, Says};
 pub use rates::{RateLimit, RateVerdict};

@@ -53,6 +53,33 @@ pub struct ProductPage {
     pub rating: Rating,
 }
 
+/// The attributes of a product's item that the audit log may show: all but its keys.
+pub const PRODUCT_ATTRIBUTES: &[&str] = &[
+    "id",
+    "name",
+    "price",
+    "currency",
+    "category",
+    "category2",
+    "category3",
+    "category4",
+    "featured",
+    "featuredRank",
+    "thumbnail",
+    "manufacturer",
+    "attributes",
+    "description",
+    "descriptionS3Key",
+    "descriptionBytes",
+    "descriptionSha256",
+    "importDigest",
+    "soldOut",
+    "version",
+    "createdAt",
+    "updatedAt",
+    "writtenBy",
+];
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ProductRow {
@@ -191,4 +218,36 @@ pub(crate) fn product_pages(items: Vec<Item>) -> Result<Vec<ProductPage>, StoreE
         ProductPage { record, available, incarnation, rating: ratings.get(&pk).copied().unwrap_or_default() }
     };
     Ok(records.into_iter().map(page).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_attribute_of_a_product_is_listed_for_the_audit_log() {
+        let details = ProductDetails {
+            name: ProductName::parse("Mug").unwrap(),
+            category: CategoryPath::parse("Home/Kitchen/Mugs/Blue").unwrap(),
+            price: rows::money(899, "USD").unwrap(),
+            thumbnail: Thumbnail::parse("images/mug.svg").ok(),
+            manufacturer: Manufacturer::parse("Potter").ok(),
+            attributes: Attributes::new([("size".to_owned(), "9".to_owned())]).unwrap(),
+            featured_rank: Some(1),
+        };
+        let record = ProductRecord {
+            product: Product::new("mug".parse().unwrap(), details, Timestamp::UNIX_EPOCH),
+            description: None,
+            imported: Some(ImportDigest::of("mug")),
+        };
+
+        let item = product_item(&record, true, "ann");
+
+        let keys = [keys::PK, keys::SK, "priceShard"];
+        let found: BTreeSet<_> = item.keys().map(String::as_str).filter(|name| !keys.contains(name)).collect();
+        let listed = PRODUCT_ATTRIBUTES.iter().copied().filter(|name| !name.starts_with("description"));
+        assert_eq!(found, listed.collect());
+    }
 }
