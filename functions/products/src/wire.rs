@@ -5,12 +5,11 @@ use api::{
     wire::{Money, timestamp},
 };
 use domain::{
-    DetailsChange, GivenAttributes, GivenDetails, GivenPrice, Gtin, Product, ProductDetails, ProductId, StockDelta,
-    Timestamp,
+    DetailsChange, GivenAttributes, GivenDetails, GivenPrice, Product, ProductDetails, ProductId, StockDelta, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use table::{ProductCard, ProductPage};
-use utoipa::{ToSchema, openapi::ObjectBuilder};
+use utoipa::ToSchema;
 
 /// A product to create.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
@@ -37,9 +36,6 @@ pub struct CreateProductRequest {
     /// 1 to 100 characters.
     #[schema(value_type = Option<schema::Manufacturer>)]
     pub manufacturer: Option<String>,
-    /// The number on the product's barcode (EAN, UPC).
-    #[schema(schema_with = gtin)]
-    pub gtin: Option<String>,
     /// At most 32 strings, numbers or booleans, named by 1 to 64 characters. Names and values have at most 1,536 bytes
     /// of UTF-8 together, so that a product's page stays within one read unit.
     #[serde(default)]
@@ -69,8 +65,6 @@ pub struct ReplaceProductRequest {
     pub thumbnail: Option<String>,
     #[schema(value_type = Option<schema::Manufacturer>)]
     pub manufacturer: Option<String>,
-    #[schema(schema_with = gtin)]
-    pub gtin: Option<String>,
     #[serde(default)]
     #[schema(value_type = schema::Attributes)]
     pub attributes: BTreeMap<String, serde_json::Value>,
@@ -94,18 +88,11 @@ pub struct PatchProductRequest {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<schema::Manufacturer>)]
     pub manufacturer: Option<Option<String>>,
-    #[serde(default, deserialize_with = "given")]
-    #[schema(schema_with = gtin)]
-    pub gtin: Option<Option<String>>,
     #[schema(value_type = Option<schema::Attributes>)]
     pub attributes: Option<BTreeMap<String, serde_json::Value>>,
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<schema::FeaturedRank>)]
     pub featured_rank: Option<Option<u32>>,
-}
-
-fn gtin() -> ObjectBuilder {
-    schema::text().min_length(Some(8)).max_length(Some(Gtin::MAX_DIGITS)).pattern(Some("^[0-9]+$"))
 }
 
 /// Distinguishes `null` from left out.
@@ -128,9 +115,6 @@ pub struct ProductResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
     pub manufacturer: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = String, required = false)]
-    pub gtin: Option<String>,
     pub attributes: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = u32, required = false)]
@@ -198,7 +182,6 @@ impl CreateProductRequest {
             price: Some(price(&self.price)),
             thumbnail: Some(self.thumbnail.clone()),
             manufacturer: Some(self.manufacturer.clone()),
-            gtin: Some(self.gtin.clone()),
             attributes: Some(attributes(&self.attributes)),
             featured_rank: Some(self.featured_rank),
         };
@@ -220,7 +203,6 @@ impl ReplaceProductRequest {
             price: Some(price(&self.price)),
             thumbnail: Some(self.thumbnail.clone()),
             manufacturer: Some(self.manufacturer.clone()),
-            gtin: Some(self.gtin.clone()),
             attributes: Some(attributes(&self.attributes)),
             featured_rank: Some(self.featured_rank),
         })?)
@@ -235,7 +217,6 @@ impl PatchProductRequest {
             price: self.price.as_ref().map(price),
             thumbnail: self.thumbnail.clone(),
             manufacturer: self.manufacturer.clone(),
-            gtin: self.gtin.clone(),
             attributes: self.attributes.as_ref().map(attributes),
             featured_rank: self.featured_rank,
         };
@@ -261,7 +242,7 @@ fn attributes(given: &BTreeMap<String, serde_json::Value>) -> GivenAttributes {
 impl From<&ProductPage> for ProductResponse {
     fn from(page: &ProductPage) -> Self {
         let product = &page.record.product;
-        let ProductDetails { name, category, price, thumbnail, manufacturer, gtin, attributes, featured_rank } =
+        let ProductDetails { name, category, price, thumbnail, manufacturer, attributes, featured_rank } =
             &product.details;
         Self {
             product_id: product.id.to_string(),
@@ -270,7 +251,6 @@ impl From<&ProductPage> for ProductResponse {
             price: (*price).into(),
             thumbnail: thumbnail.as_ref().map(|t| t.as_str().to_owned()),
             manufacturer: manufacturer.as_ref().map(|m| m.as_str().to_owned()),
-            gtin: gtin.as_ref().map(|g| g.as_str().to_owned()),
             attributes: attributes.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
             featured_rank: *featured_rank,
             has_description: page.record.description.is_some(),

@@ -45,7 +45,6 @@ pub const CODES: &[Code] = &[
     code("event_contradicts", "the event contradicts the order it is about"),
     code("event_malformed", "the event cannot be read"),
     code("event_refused", "the event's signature is invalid or too old"),
-    of_field("gtin_invalid", "the number is not 8, 12, 13 or 14 digits with a valid check digit"),
     code("guest", "a guest has to register first"),
     code("header_duplicated", "a header was sent more than once"),
     code("headers_too_large", "the headers are larger than 8 KiB together"),

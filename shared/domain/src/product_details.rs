@@ -14,7 +14,6 @@ pub struct ProductDetails {
     pub price: Money,
     pub thumbnail: Option<Thumbnail>,
     pub manufacturer: Option<Manufacturer>,
-    pub gtin: Option<Gtin>,
     pub attributes: Attributes,
     /// Rank among the featured products, lowest first; `None` is not featured.
     pub featured_rank: Option<u32>,
@@ -46,38 +45,6 @@ impl Thumbnail {
     }
 }
 
-/// The number on a product's barcode (EAN, UPC): 8, 12, 13 or 14 digits, the last of which checks the others.
-/// <https://www.gs1.org/services/how-calculate-check-digit-manually>
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gtin(String);
-
-impl Gtin {
-    pub const MAX_DIGITS: usize = 14;
-
-    pub fn parse(raw: &str) -> Result<Self, Invalid> {
-        let digits: Option<Vec<u32>> = raw.chars().map(|c| c.to_digit(10)).collect();
-        let checked = |digits: &Vec<u32>| {
-            // From the right the weights are 1, 3, 1, 3 and so on.
-            let weighted = digits.iter().rev().zip([1, 3].into_iter().cycle()).map(|(digit, weight)| digit * weight);
-            matches!(digits.len(), 8 | 12 | 13 | Self::MAX_DIGITS) && weighted.sum::<u32>().is_multiple_of(10)
-        };
-        match digits.is_some_and(|digits| checked(&digits)) {
-            true => Ok(Self(raw.to_owned())),
-            false => {
-                Err(Invalid::new("gtin", "gtin_invalid", "must be 8, 12, 13 or 14 digits with a valid check digit"))
-            }
-        }
-    }
-
-    pub fn stored(digits: String) -> Self {
-        Self(digits)
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 /// Details as they arrive, in an HTTP body or a line of an import, before any of them is parsed. `None` is a field that is
 /// absent, and `Some(None)` one that is cleared.
 #[derive(Debug, Clone, Default)]
@@ -87,7 +54,6 @@ pub struct GivenDetails {
     pub price: Option<GivenPrice>,
     pub thumbnail: Option<Option<String>>,
     pub manufacturer: Option<Option<String>>,
-    pub gtin: Option<Option<String>>,
     pub attributes: Option<GivenAttributes>,
     pub featured_rank: Option<Option<u32>>,
 }
@@ -114,7 +80,6 @@ pub struct DetailsChange {
     pub price: Option<Money>,
     pub thumbnail: Option<Option<Thumbnail>>,
     pub manufacturer: Option<Option<Manufacturer>>,
-    pub gtin: Option<Option<Gtin>>,
     pub attributes: Option<Attributes>,
     pub featured_rank: Option<Option<u32>>,
 }
@@ -136,7 +101,6 @@ impl ProductDetails {
             price,
             thumbnail: None,
             manufacturer: None,
-            gtin: None,
             attributes: Attributes::default(),
             featured_rank: None,
         }
@@ -162,14 +126,13 @@ impl ProductDetails {
     }
 
     pub fn changed(self, change: DetailsChange) -> Self {
-        let DetailsChange { name, category, price, thumbnail, manufacturer, gtin, attributes, featured_rank } = change;
+        let DetailsChange { name, category, price, thumbnail, manufacturer, attributes, featured_rank } = change;
         Self {
             name: name.unwrap_or(self.name),
             category: category.unwrap_or(self.category),
             price: price.unwrap_or(self.price),
             thumbnail: thumbnail.unwrap_or(self.thumbnail),
             manufacturer: manufacturer.unwrap_or(self.manufacturer),
-            gtin: gtin.unwrap_or(self.gtin),
             attributes: attributes.unwrap_or(self.attributes),
             featured_rank: featured_rank.unwrap_or(self.featured_rank),
         }
@@ -190,7 +153,7 @@ impl GivenDetails {
     /// # Errors
     /// All fields that are refused.
     pub fn parse(self) -> Result<DetailsChange, InvalidDetails> {
-        let Self { name, category, price, thumbnail, manufacturer, gtin, attributes, featured_rank } = self;
+        let Self { name, category, price, thumbnail, manufacturer, attributes, featured_rank } = self;
         let mut refused = Refused(Vec::new());
         let change = DetailsChange {
             name: refused.unless(name, |raw| ProductName::parse(&raw)),
@@ -198,7 +161,6 @@ impl GivenDetails {
             price: refused.unless(price, GivenPrice::parse),
             thumbnail: refused.unless(thumbnail, |raw| raw.as_deref().map(Thumbnail::parse).transpose()),
             manufacturer: refused.unless(manufacturer, |raw| raw.as_deref().map(Manufacturer::parse).transpose()),
-            gtin: refused.unless(gtin, |raw| raw.as_deref().map(Gtin::parse).transpose()),
             attributes: refused.unless(attributes, GivenAttributes::parse),
             featured_rank,
         };
@@ -291,7 +253,6 @@ mod tests {
             price: minor(899, "XXX"),
             thumbnail: Some(Some("javascript:alert(1)".to_owned())),
             manufacturer: Some(Some("x".repeat(101))),
-            gtin: Some(Some("4006381333932".to_owned())),
             attributes: Some(GivenAttributes { entries, shortened_to: None }),
             featured_rank: Some(None),
         };
@@ -300,7 +261,7 @@ mod tests {
 
         assert_eq!((first.field, first.code), ("name", "name_invalid"));
         let others: Vec<_> = others.iter().map(|invalid| invalid.field).collect();
-        assert_eq!(others, ["category", "price.currency", "thumbnail", "manufacturer", "gtin", "attributes"]);
+        assert_eq!(others, ["category", "price.currency", "thumbnail", "manufacturer", "attributes"]);
     }
 
     #[test]
@@ -328,15 +289,5 @@ mod tests {
         }
         assert!(Thumbnail::parse("images/mug.svg").is_ok());
         assert!(Thumbnail::parse("https://cdn.example/mug.svg?w=200").is_ok());
-    }
-
-    #[test]
-    fn a_gtin_has_a_valid_check_digit() {
-        for valid in ["4006381333931", "96385074", "036000291452", "00012345600012"] {
-            assert!(Gtin::parse(valid).is_ok(), "{valid}");
-        }
-        for invalid in ["", "4006381333932", "400638133393", "4006381333931 ", "٤006381333931"] {
-            assert!(Gtin::parse(invalid).is_err(), "{invalid}");
-        }
     }
 }

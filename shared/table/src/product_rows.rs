@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    Attributes, CategoryPath, Gtin, Incarnation, Invalid, Manufacturer, Product, ProductDetails, ProductName, Rating,
+    Attributes, CategoryPath, Incarnation, Invalid, Manufacturer, Product, ProductDetails, ProductName, Rating,
     Thumbnail, Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -67,7 +67,6 @@ pub const PRODUCT_ATTRIBUTES: &[&str] = &[
     "featuredRank",
     "thumbnail",
     "manufacturer",
-    "gtin",
     "attributes",
     "description",
     "descriptionS3Key",
@@ -110,8 +109,6 @@ struct ProductRow {
     thumbnail: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     manufacturer: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    gtin: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     attributes: BTreeMap<String, String>,
     #[serde(flatten)]
@@ -126,8 +123,7 @@ struct ProductRow {
 /// `by`: who writes it. Lists show whether it is sold out; the stream's consumer maintains that.
 pub(crate) fn product_item(record: &ProductRecord, sold_out: bool, by: &str) -> Item {
     let ProductRecord { product, description, imported } = record;
-    let ProductDetails { name, category, price, thumbnail, manufacturer, gtin, attributes, featured_rank } =
-        &product.details;
+    let ProductDetails { name, category, price, thumbnail, manufacturer, attributes, featured_rank } = &product.details;
     let keys::Key { pk, sk } = keys::product(&product.id);
     let mut levels = category.levels().map(|l| l.to_string());
     let mut item = rows::to_item(ProductRow {
@@ -146,7 +142,6 @@ pub(crate) fn product_item(record: &ProductRecord, sold_out: bool, by: &str) -> 
         featured_rank: *featured_rank,
         thumbnail: thumbnail.as_ref().map(|t| t.as_str().to_owned()),
         manufacturer: manufacturer.as_ref().map(|m| m.as_str().to_owned()),
-        gtin: gtin.as_ref().map(|g| g.as_str().to_owned()),
         attributes: attributes.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
         description: description.clone(),
         import_digest: imported.clone(),
@@ -180,7 +175,6 @@ impl ProductRow {
                 price: rows::money(self.price, &self.currency)?,
                 thumbnail: self.thumbnail.as_deref().map(Thumbnail::parse).transpose()?,
                 manufacturer: self.manufacturer.map(Manufacturer::stored),
-                gtin: self.gtin.map(Gtin::stored),
                 attributes: Attributes::stored(self.attributes),
                 featured_rank: self.featured_rank,
             },
@@ -240,7 +234,6 @@ mod tests {
             price: rows::money(899, "USD").unwrap(),
             thumbnail: Thumbnail::parse("images/mug.svg").ok(),
             manufacturer: Manufacturer::parse("Potter").ok(),
-            gtin: Gtin::parse("4006381333931").ok(),
             attributes: Attributes::new([("size".to_owned(), "9".to_owned())]).unwrap(),
             featured_rank: Some(1),
         };

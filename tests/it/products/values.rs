@@ -166,20 +166,3 @@ async fn a_product_and_a_category_older_than_their_validation_are_still_shown() 
     ann.checks_out().await.expect(201);
     admin.patch("/admin/products/old", json!({"price": usd(900)})).await.expect(200);
 }
-
-#[tokio::test]
-async fn a_gtin_is_stored_and_cleared_and_needs_its_check_digit() {
-    let shop = Shop::open().await;
-    let (admin, ann) = (shop.admin().await, shop.customer().await);
-    let mut product = mug();
-    product["gtin"] = json!("4006381333931");
-    admin.post("/admin/products", product).await.expect(201);
-
-    let created = ann.get("/products/mug").await.expect(200).json();
-    let refused = admin.patch("/admin/products/mug", json!({"gtin": "4006381333932"})).await.expect(422);
-    let renamed = admin.patch("/admin/products/mug", json!({"name": "Cup"})).await.expect(200).json();
-    let cleared = admin.patch("/admin/products/mug", json!({"gtin": null})).await.expect(200).json();
-
-    assert_eq!((&created["gtin"], refused.code().as_str()), (&json!("4006381333931"), "gtin_invalid"));
-    assert_eq!((&renamed["gtin"], cleared.get("gtin")), (&json!("4006381333931"), None));
-}

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use api::strict::{self, Unreadable};
 use domain::{
-    DetailsChange, GivenAttributes, GivenDetails, GivenPrice, Gtin, Invalid, Manufacturer, Product, ProductDetails,
+    DetailsChange, GivenAttributes, GivenDetails, GivenPrice, Invalid, Manufacturer, Product, ProductDetails,
     ProductId, StockDelta, Thumbnail,
 };
 use serde_json::{Map, Value, json};
@@ -19,7 +19,6 @@ pub const FIELDS: &str = "  id            1 to 64 characters of A-Z a-z 0-9 . _ 
   category      array, outermost first, up to 4 levels of 100 characters   (optional)
   thumbnail     https: URL, or a path relative to the storefront           (optional)
   manufacturer  1 to 100 characters                                        (optional)
-  gtin          the number on the product's barcode, with its check digit  (optional)
   attrs         object of at most 32 strings, numbers and booleans, named
                 by 1 to 64 characters, of 1.5 KiB of UTF-8 together, so that
                 a page is one read unit; values are cut to 200 bytes if they
@@ -74,7 +73,6 @@ fn given(fields: &Fields) -> Result<GivenDetails, Invalid> {
         price: Some(price(fields)?),
         thumbnail: said_in(fields, "thumbnail", owned_text)?,
         manufacturer: said_in(fields, "manufacturer", owned_text)?,
-        gtin: said_in(fields, "gtin", owned_text)?,
         attributes: Some(attributes(fields)?),
         featured_rank: said_in(fields, "featuredRank", whole_number)?,
     })
@@ -108,7 +106,7 @@ fn digest(
     said: &Said,
     options: &ImportOptions,
 ) -> Result<ImportDigest, Invalid> {
-    let ProductDetails { name, category, price, thumbnail, manufacturer, gtin, attributes, featured_rank } = details;
+    let ProductDetails { name, category, price, thumbnail, manufacturer, attributes, featured_rank } = details;
     // The original text: sanitising may change with the version of the program.
     let description = text(fields, "description")?;
     let parts = [
@@ -128,11 +126,6 @@ fn digest(
         [thumbnail.as_ref().map(Thumbnail::as_str), manufacturer.as_ref().map(Manufacturer::as_str)],
         [featured_rank, attributes, description],
     ]);
-    // Not in the text of a line without it, whose digest is stored.
-    let text = match said.details.gtin {
-        None => text,
-        Some(_) => json!([text, ["Gtin", gtin.as_ref().map(Gtin::as_str)]]),
-    };
     Ok(ImportDigest::of(&text.to_string()))
 }
 
@@ -336,7 +329,6 @@ mod tests {
             ("category", depth, "category: must have at most 4 levels"),
             ("thumbnail", json!("javascript:alert(1)"), "thumbnail: must be an https: URL or a relative path"),
             ("manufacturer", json!("x".repeat(101)), "manufacturer: must be at most 100 characters"),
-            ("gtin", json!("4006381333932"), "gtin: must be 8, 12, 13 or 14 digits with a valid check digit"),
             ("description", json!(1), "description: must be a string"),
             ("description", json!("&".repeat(300_000)), "description: must be at most 1048576 bytes"),
             ("attrs", json!([]), "attrs: must be an object"),
@@ -411,17 +403,6 @@ mod tests {
         assert_eq!(digest(short, false), "ca6164ee69f83fcae8914496a1f8cce3");
         assert_eq!(digest(&whole, false), "4ed1b1db112cf7f43c505b50aca5903f");
         assert_eq!(digest(&whole, true), "4dabf6ccf434e8d63fda65757eb80e30");
-    }
-
-    #[test]
-    fn a_gtin_is_read_and_is_part_of_the_digest() {
-        let gtin = |value| with("gtin", value).unwrap();
-        let (given, cleared, absent) =
-            (gtin(json!("4006381333931")), gtin(Value::Null), with("stock", json!(1)).unwrap());
-
-        assert_eq!(given.product.details.gtin, Gtin::parse("4006381333931").ok());
-        assert_eq!((cleared.product.details.gtin, absent.said.details.gtin), (None, None));
-        assert!(given.digest != cleared.digest && cleared.digest != absent.digest);
     }
 
     #[test]
