@@ -338,6 +338,7 @@ async fn order(shop: &Shop, read: &SessionWithCart, ids: &[ProductId], uid: &Use
         products: &products,
         incarnations: &incarnations,
         currency: Currency::USD,
+        adjustments: &[],
         expected_total: None,
         ship_to: Some(address("home")),
         now: shop.clock.now(),

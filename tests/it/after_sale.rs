@@ -1,9 +1,15 @@
 //! Orders after they are placed: cancelled, shipped, delivered, refunded.
 
-use domain::ProductId;
+use domain::{
+    ProductId,
+    pricing::{Adjustment, AdjustmentKind, AppliesTo},
+};
 use e2e::{Answer, Shop, Shopper, usd};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::join;
+
+use crate::orders::hold_adjusted;
 
 #[tokio::test]
 async fn a_paid_order_is_cancelled_refunded_and_back_in_stock() {
@@ -151,6 +157,44 @@ async fn a_refund_says_which_lines_came_back_and_why() {
     assert_eq!((&rest["refunds"][1]["lines"], rest["refunds"][1].get("reason")), (&second, None));
     assert_eq!(ann.get(&format!("/orders/{order}")).await.json()["refunds"][0], first);
     assert_eq!(refused.expect(422).code(), "reason_invalid");
+}
+
+#[tokio::test]
+async fn a_refund_of_a_discounted_line_is_of_what_was_paid_for_it() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").priced(899).stock(10).create().await;
+    let (ann, bob, admin) = (shop.customer().await, shop.customer().await, shop.admin().await);
+    ann.adds(&mug, 3).await.expect(200);
+    bob.adds(&mug, 1).await.expect(200);
+    let discount = Adjustment { kind: AdjustmentKind::Discount, amount_minor: 697, applies_to: AppliesTo::Order };
+    let order = hold_adjusted(&shop, &ann, "tok_visa", "a-discounted-order", &[discount]).await.id;
+    shop.clock.advance(SignedDuration::from_secs(25));
+    let refund = async |key: &str| {
+        let one = json!({"lines": [{"productId": "mug", "quantity": 1, "restock": true}]});
+        admin.post_once(&format!("/admin/orders/{order}/refund"), key, one).await.expect(200).json()
+    };
+
+    let paid = ann.pays_with("tok_visa", "a-discounted-order").await.expect(201).json();
+    refund("the-first-came-back").await;
+    refund("the-second-came-back").await;
+    let all = refund("the-third-came-back").await;
+    let full_price = id(&bob.checks_out().await.expect(201));
+
+    assert_eq!(
+        (&paid["discount"], &paid["total"], &paid["items"][0]["lineTotal"]),
+        (&usd(697), &usd(2_000), &usd(2_697))
+    );
+    let amounts: Vec<_> = all["refunds"].as_array().unwrap().iter().map(|refund| &refund["amount"]).collect();
+    assert_eq!(amounts, [&usd(666), &usd(667), &usd(667)]);
+    assert_eq!(all["state"], "cancelled");
+    assert_eq!(taken_and_returned(&shop), (2_899, 2_000));
+    let items = shop.dump().await;
+    let allocated = |order: &str| {
+        let stored =
+            items.iter().find(|item| item["PK"] == format!("ORDER#{order}") && item["SK"] == "STATUS").unwrap();
+        stored["lines"][0].get("a").cloned()
+    };
+    assert_eq!((allocated(&order.to_string()), allocated(&full_price)), (Some(json!(2_000)), None));
 }
 
 #[tokio::test]

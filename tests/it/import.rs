@@ -183,7 +183,7 @@ async fn attributes_that_are_too_large_together_with_kept_ones_are_rejected() {
     let (report, rejects) = load(&shop, with("source").as_bytes()).await;
 
     assert_eq!(counts(&report.expect("the import went through")), (0, 0, 0, 1));
-    assert!(rejects[0].reason.starts_with("attrs: together with those that stay"), "{rejects:?}");
+    assert!(rejects[0].reason.starts_with("attrs: together with the existing ones"), "{rejects:?}");
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod cross_site;
 mod customers;
 mod dead_letters;
 mod disputes;
+mod documents;
 mod environments;
 mod events;
 mod faults;

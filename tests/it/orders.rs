@@ -7,13 +7,24 @@ mod retries;
 
 use std::collections::BTreeMap;
 
-use domain::{Order, OrderId, Placement};
+use domain::{Order, OrderId, Placement, pricing::Adjustment};
 use e2e::{Shop, Shopper};
 use serde_json::{Value, json};
 use table::{Idempotency, keys::sha256_hex};
 
 /// Places an order without paying it, like a checkout that crashes before it pays.
 pub async fn hold(shop: &Shop, shopper: &Shopper, token: &str, key: &str) -> Order {
+    hold_adjusted(shop, shopper, token, key, &[]).await
+}
+
+/// The same of an order whose price is adjusted, which no route does yet.
+pub async fn hold_adjusted(
+    shop: &Shop,
+    shopper: &Shopper,
+    token: &str,
+    key: &str,
+    adjustments: &[Adjustment],
+) -> Order {
     let cart = cart_of(shop, shopper).await;
     let ids: Vec<_> = cart.lines.keys().cloned().collect();
     let pages = shop.stack.table.products_get(&ids).await.unwrap();
@@ -29,6 +40,7 @@ pub async fn hold(shop: &Shop, shopper: &Shopper, token: &str, key: &str) -> Ord
         products: &products,
         incarnations: &incarnations,
         currency: products[0].details.price.currency(),
+        adjustments,
         expected_total: None,
         ship_to: None,
         now: shop.clock.now(),

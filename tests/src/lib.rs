@@ -14,10 +14,11 @@ pub mod streams;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use api::{Clock, Policy};
+use api::Policy;
 use domain::{Currency, Email, Password, ProductId, Timestamp};
 use futures::{StreamExt as _, stream};
 use local::{AdminAccount, Stack, StackOptions, Streams};
+use runtime::Clock;
 use sweeper::SweepReport;
 use table::Transport;
 

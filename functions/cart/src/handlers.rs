@@ -10,7 +10,7 @@ use http::{HeaderValue, StatusCode, header};
 use table::{CartWrite, CartWriteError};
 
 use crate::{
-    State,
+    state::State,
     wire::{AddItemRequest, CartResponse, SetQuantityRequest, ids},
 };
 

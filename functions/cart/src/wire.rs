@@ -1,5 +1,5 @@
 use api::{schema, wire::Money};
-use domain::{Cart, Currency, ProductId, Quantity};
+use domain::{Cart, Currency, ProductId, Quantity, pricing};
 use serde::{Deserialize, Serialize};
 use table::ProductPage;
 use utoipa::ToSchema;
@@ -69,16 +69,15 @@ pub struct CartItemResponse {
 impl CartResponse {
     /// `products` are the cart's products that are still sold, in their current state.
     pub fn new(cart: &Cart, products: &[ProductPage], currency: Currency) -> Self {
-        let mut subtotal = 0;
+        let mut priced = Vec::new();
         let items = cart
             .lines
             .iter()
             .map(|(id, line)| {
                 let page = products.iter().find(|p| p.record.product.id == *id);
                 let price = page.map_or(line.price_seen, |p| p.record.product.details.price);
-                let total = price.amount_minor() * i64::from(line.quantity.units());
                 if page.is_some() && price.currency() == currency {
-                    subtotal += total;
+                    priced.push(pricing::Line { product: id, quantity: line.quantity, unit_price: price });
                 }
                 let available = page.map_or(0, |p| p.available);
                 CartItemResponse {
@@ -88,7 +87,7 @@ impl CartResponse {
                     unit_price: price.into(),
                     price_when_added: line.price_seen.into(),
                     price_changed: price != line.price_seen,
-                    line_total: domain::Money::amount(total, price.currency()).into(),
+                    line_total: pricing::units_at(price, line.quantity).into(),
                     available,
                     status: match page {
                         None => "not_sold",
@@ -105,7 +104,8 @@ impl CartResponse {
             quantity: units.units(),
         };
         let left_out = cart.left_out.iter().map(left_out).collect();
-        Self { version: cart.version, items, left_out, subtotal: domain::Money::amount(subtotal, currency).into() }
+        let subtotal = pricing::price(&priced, &[], currency).totals.subtotal.into();
+        Self { version: cart.version, items, left_out, subtotal }
     }
 }
 

@@ -131,7 +131,7 @@ impl<'a> OrderEmail<'a> {
             name: inert(&line.name, inert::NAME),
             quantity: line.quantity.units(),
             price: shown(line.unit_price),
-            total: shown(line.total()),
+            total: shown(line.subtotal()),
         };
         let off = Money::amount(-totals.discount.amount_minor(), totals.discount.currency());
         let sums =

@@ -42,8 +42,8 @@ mod testing;
 
 use std::{sync::Arc, time::Duration};
 
-use api::Clock;
 use domain::{Customer, Email, Order, OrderId, Timestamp};
+use runtime::Clock;
 use stream::{Answer, Batch, Change, DeadLetters, Failure, Kind, Mapping, Runner};
 use table::{Claim, GivenUp, StoreError, Table, error_chain, keys};
 

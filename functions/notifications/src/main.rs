@@ -1,14 +1,14 @@
 //! The notifications Lambda: start-up only. An event source mapping on the table's stream invokes it.
 
-use api::{Clock, telemetry::Metrics};
 use lambda_runtime::Error;
 use notifications::{State, limits_from_env, mailer_from_env, sender_from_env};
+use runtime::{Clock, telemetry::Metrics};
 use stream::{Batch, DeadLetters};
 use table::TableConfig;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let environment = api::lambda::start().await?;
+    let environment = runtime::start().await?;
     let var = |name: &str| environment.variable(name);
     let config = TableConfig::from_env(var)?;
     let dead_letters = var("DEAD_LETTERS_BUCKET")
@@ -22,5 +22,5 @@ async fn main() -> Result<(), Error> {
     let state = State::new(table, mailer, shop, dead_letters, Clock::System);
     let state = &state.limited(Some(limits)).deployed_as(name);
     let notify = |batch: Batch, deadline| async move { Ok(notifications::handle(state, batch, deadline).await) };
-    api::lambda::serve_events(&environment, &metrics, notify).await
+    runtime::serve_events(&environment, &metrics, notify).await
 }

@@ -10,7 +10,8 @@ use table::{CustomerOrder, DayPosition, DuePosition, Open, keys};
 use utoipa::IntoParams;
 
 use crate::{
-    State, answer,
+    answer,
+    state::State,
     wire::{OrderListResponse, OrderResponse, OrderSummaryResponse},
 };
 

@@ -4,7 +4,7 @@ use api::Problem;
 use domain::{Money, TransitionEffects};
 use payments::NotChargeable;
 
-use crate::State;
+use crate::state::State;
 
 impl State {
     /// Checks that a checkout of this total can be paid. A total of zero needs no provider.

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use domain::{Order, OrderEvent};
 use http::{HeaderValue, StatusCode, header};
 
-use crate::{State, idempotent::OrderTarget, wire::OrderResponse};
+use crate::{state::State, target::OrderTarget, wire::OrderResponse};
 
 /// The answer to a checkout: the payment's outcome, or 202 if it has none yet.
 pub fn checkout(order: &Order) -> Response {

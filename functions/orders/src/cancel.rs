@@ -6,10 +6,11 @@ use domain::{CancelDecision, Order, OrderId, VoidReason};
 use saga::TimeBudget;
 
 use crate::{
-    State,
     fulfilment::state_conflict,
-    idempotent::{self, Decision, OrderTarget},
-    saga_problem,
+    idempotent::{self, Decision},
+    problems::saga_problem,
+    state::State,
+    target::OrderTarget,
     wire::OrderResponse,
 };
 

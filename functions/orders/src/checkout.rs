@@ -20,7 +20,9 @@ use table::{
 };
 
 use crate::{
-    State, answer, payment_missing, saga_problem,
+    answer,
+    problems::{payment_missing, saga_problem},
+    state::State,
     wire::{OrderResponse, PlaceOrderRequest},
 };
 
@@ -123,6 +125,7 @@ async fn order(context: &Context, session: &Session, cart: &Cart, asked: &Checko
         products: &products,
         incarnations: &incarnations,
         currency: context.policy.currency,
+        adjustments: &[],
         expected_total: asked.expected_total,
         ship_to,
         now: context.clock.now(),

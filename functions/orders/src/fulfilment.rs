@@ -5,8 +5,9 @@ use axum::{extract::State as Extract, response::Response};
 use domain::{OrderId, TransitionEffects, TransitionError};
 
 use crate::{
-    State,
-    idempotent::{self, Decision, OrderTarget},
+    idempotent::{self, Decision},
+    state::State,
+    target::OrderTarget,
     wire::OrderResponse,
 };
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::{
-    State,
+    state::State,
     wire::{OrderListResponse, OrderResponse, OrderSummaryResponse},
 };
 

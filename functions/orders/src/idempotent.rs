@@ -2,12 +2,11 @@
 
 use api::{Problem, idempotency};
 use axum::response::Response;
-use domain::{Order, OrderEvent, OrderId, TransitionEffects, UserId};
+use domain::{Order, OrderEvent, OrderId, TransitionEffects};
 use http::StatusCode;
-use saga::TimeBudget;
 use table::{Cause, Idempotency, IdempotencyPutError, OrderTransitionError, PriorRequest, StoreError};
 
-use crate::{State, answer, saga_problem};
+use crate::{answer, problems::saga_problem, state::State, target::OrderTarget};
 
 /// Rounds of read, decide and write before an order that others keep changing is left to them.
 const ROUNDS: usize = 6;
@@ -17,26 +16,6 @@ pub enum Decision {
     Move(Box<TransitionEffects>),
     /// The order is in the requested state already.
     Nothing,
-}
-
-/// The order of a request, and its time budget.
-pub struct OrderTarget {
-    pub order: OrderId,
-    /// The customer it must belong to; `None` for the shop's staff, who may change any order.
-    pub owner: Option<UserId>,
-    pub budget: TimeBudget,
-}
-
-impl OrderTarget {
-    /// The current order.
-    pub async fn load(&self, state: &State) -> Result<Order, Problem> {
-        let table = &state.context.table;
-        let found = match &self.owner {
-            Some(owner) => table.order_get_consistent(owner, self.order).await?,
-            None => table.order_get_for_shop(self.order).await?,
-        };
-        found.ok_or_else(|| Problem::not_found("order"))
-    }
 }
 
 /// Carries a request out, or repeats the first answer. `decide` is pure.

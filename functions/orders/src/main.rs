@@ -2,7 +2,7 @@
 
 #[tokio::main]
 async fn main() -> Result<(), lambda_http::Error> {
-    let environment = api::lambda::start().await?;
+    let environment = runtime::start().await?;
     let (context, _) = api::lambda::context(&environment).await?;
     let payments = payments::from_env(|name| environment.variable(name))?;
     let state = orders::State::new(context.clone(), payments);

@@ -7,8 +7,9 @@ use http::StatusCode;
 use serde::Serialize;
 
 use crate::{
-    State,
-    idempotent::{self, Decision, OrderTarget},
+    idempotent::{self, Decision},
+    state::State,
+    target::OrderTarget,
     wire::{OrderResponse, RefundOrderRequest, ReturnedLineRequest},
 };
 

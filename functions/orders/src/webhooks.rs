@@ -11,7 +11,7 @@ use saga::EventOutcome;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{State, saga_problem};
+use crate::{problems::saga_problem, state::State};
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HeardResponse {

@@ -338,7 +338,7 @@ impl From<&OrderLine> for OrderItemResponse {
             name: line.name.clone(),
             quantity: line.quantity.units(),
             unit_price: line.unit_price.into(),
-            line_total: line.total().into(),
+            line_total: line.subtotal().into(),
         }
     }
 }

@@ -1,20 +1,19 @@
 //! Changes of products by the shop's staff.
 
-use std::collections::BTreeSet;
-
 use api::{Admin, IfMatch, Json, PathId, Problem, RequestKey, idempotency};
 use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
 };
-use domain::{CategoryPath, Product, ProductDetails, ProductId, Rating, sanitise};
+use domain::{ProductId, Rating};
 use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
-use table::{PriorRequest, ProductCreateOnceError, ProductPage, ProductRecord, ProductWriteError, StoredDescription};
+use table::{PriorRequest, ProductCreateOnceError, ProductPage, ProductRecord, ProductWriteError};
 
 use crate::{
-    State,
     catalog::{etag, first_etag},
+    record::{read, remember_category, stored_description, write, write_problem},
+    state::State,
     wire::{CreateProductRequest, PatchProductRequest, ProductResponse, ReplaceProductRequest},
 };
 
@@ -175,72 +174,4 @@ pub async fn delete(
         }
     }
     Err(Problem::busy("the product keeps being sold or changed; send the request again"))
-}
-
-/// The current product, if it has the version that the client saw.
-pub async fn read(state: &State, id: &ProductId, if_match: &IfMatch) -> Result<ProductPage, Problem> {
-    let page = state.context.table.product_get_consistent(id).await?.ok_or_else(|| Problem::not_found("product"))?;
-    if if_match.allows(page.record.product.version) { Ok(page) } else { Err(version_mismatch()) }
-}
-
-/// Writes the next version of a product.
-pub async fn write(
-    state: &State,
-    admin: &Admin,
-    page: ProductPage,
-    details: ProductDetails,
-    description: Option<StoredDescription>,
-) -> Result<impl IntoResponse + use<>, Problem> {
-    if details.category != page.record.product.details.category {
-        remember_category(state, &details.category).await?;
-    }
-    let product = Product { details, ..page.record.product.clone() };
-    let imported = page.record.imported.clone();
-    let record = ProductRecord { product, description, imported }.changed(state.context.clock.now());
-    state.context.table.product_put(&record, page.available, &admin.uid).await.map_err(write_problem)?;
-    state.forget(&record.product.id).await;
-    Ok(answer(&ProductPage { record, ..page }))
-}
-
-async fn stored_description(
-    state: &State,
-    id: &ProductId,
-    html: Option<String>,
-) -> Result<Option<StoredDescription>, Problem> {
-    match html.map(|html| sanitise(&html)).filter(|html| !html.is_empty()) {
-        Some(html) => Ok(Some(state.descriptions.store(id, html, state.context.clock.now()).await?)),
-        None => Ok(None),
-    }
-}
-
-/// Creates a category before its first product, so that no product is in a category that staff cannot see.
-async fn remember_category(state: &State, path: &CategoryPath) -> Result<(), Problem> {
-    Ok(state.context.table.categories_add(&BTreeSet::from([path.clone()])).await?)
-}
-
-pub fn write_problem(error: ProductWriteError) -> Problem {
-    match error {
-        ProductWriteError::Exists => Problem::conflict("product_exists", error.to_string()),
-        ProductWriteError::Unknown => Problem::not_found("product"),
-        ProductWriteError::Changed => version_mismatch(),
-        ProductWriteError::Store(error) => error.into(),
-    }
-}
-
-fn version_mismatch() -> Problem {
-    let detail = "the product was changed meanwhile; read it again";
-    Problem::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", detail)
-}
-
-fn answer(page: &ProductPage) -> impl IntoResponse + use<> {
-    ([(header::ETAG, etag(page))], axum::Json(ProductResponse::from(page)))
-}
-
-impl State {
-    /// An answer in this environment's cache must not outlive its own write. Other environments see the change when
-    /// their copy expires.
-    pub async fn forget(&self, id: &ProductId) {
-        self.products.forget(id).await;
-        self.featured.forget(&()).await;
-    }
 }

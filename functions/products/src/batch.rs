@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use table::{Existing, ImportOutcome, ImportRecord, ProductRecord, Says};
 use utoipa::ToSchema;
 
-use crate::{State, wire::CreateProductRequest};
+use crate::{state::State, wire::CreateProductRequest};
 
 const MAX_ITEMS: usize = 100;
 

@@ -15,7 +15,7 @@ use table::{PriceRange, ProductPage, SortOrder};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    State,
+    state::State,
     wire::{ProductCardResponse, ProductListResponse, ProductResponse},
 };
 

@@ -7,25 +7,17 @@ use axum::{Json, extract::State as Extract, response::IntoResponse};
 use domain::{Category, CategoryPath};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use table::{CategoryDeleteError, CategoryPosition, Page, Shown, StoreError, Table};
+use table::{CategoryDeleteError, Shown, StoreError, Table};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{State, catalog::public};
+use crate::{
+    catalog::public,
+    category_page::{CategoryPage, CategoryPageKey},
+    state::State,
+};
 
 /// Default page size: most shops show all categories at once.
 const LIMIT: i64 = 100;
-
-/// A page of categories from the table.
-pub type Categories = Page<Category, CategoryPosition>;
-
-/// Which page of which list.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct List {
-    /// `None` is the whole tree.
-    parent: Option<CategoryPath>,
-    limit: i32,
-    after: Option<CategoryPosition>,
-}
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -150,7 +142,7 @@ pub async fn remove(
 }
 
 /// The requested page, and the name of its list, which its cursors are bound to.
-fn wanted(state: &State, route: &str, params: &CategoryListParams) -> Result<(List, String), Problem> {
+fn wanted(state: &State, route: &str, params: &CategoryListParams) -> Result<(CategoryPageKey, String), Problem> {
     let limit = page_limit(params.limit.or(Some(LIMIT)))?;
     let parent = match params.parent.as_deref() {
         None => None,
@@ -160,17 +152,17 @@ fn wanted(state: &State, route: &str, params: &CategoryListParams) -> Result<(Li
     let name = format!("{route} {:?}", parent.as_ref().map(CategoryPath::to_string));
     let (cursors, now) = (&state.context.cursors, state.context.clock.now());
     let after = params.cursor.as_deref().map(|cursor| cursors.open(cursor, &name, now)).transpose()?;
-    Ok((List { parent, limit, after }, name))
+    Ok((CategoryPageKey { parent, limit, after }, name))
 }
 
-async fn read(table: &Table, list: &List, shown: Shown) -> Result<Categories, StoreError> {
+async fn read(table: &Table, list: &CategoryPageKey, shown: Shown) -> Result<CategoryPage, StoreError> {
     match &list.parent {
         Some(parent) => table.category_list_children(parent, shown, list.limit, list.after.as_ref()).await,
         None => table.category_list_tree(shown, list.limit, list.after.as_ref()).await,
     }
 }
 
-fn response(state: &State, page: &Categories, name: &str) -> CategoryListResponse {
+fn response(state: &State, page: &CategoryPage, name: &str) -> CategoryListResponse {
     let seal = |position| state.context.cursors.seal(position, name, state.context.clock.now());
     CategoryListResponse {
         items: page.items.iter().map(CategoryResponse::from).collect(),

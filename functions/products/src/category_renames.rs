@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use table::Table;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::State;
+use crate::state::State;
 
 const ROUTE: &str = "/admin/categories/renames";
 

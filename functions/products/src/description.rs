@@ -8,7 +8,7 @@ use domain::{ProductId, sanitise};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use table::StoredDescription;
 
-use crate::{State, admin, catalog};
+use crate::{catalog, record, state::State};
 
 /// A description opened on its own may not run scripts or load anything but pictures.
 const SANDBOX: [(HeaderName, HeaderValue); 1] =
@@ -68,7 +68,7 @@ pub async fn put(
         .map_err(|_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "a description is at most 1 MiB"))?;
     let text = str::from_utf8(&body).map_err(|_| Problem::bad_request("body_invalid", "the text is not UTF-8"))?;
 
-    let page = admin::read(&state, &id, &if_match).await?;
+    let page = record::read(&state, &id, &if_match).await?;
     let html = read(text);
     // Sanitising can make it longer: an ampersand becomes five characters of HTML.
     if html.len() > api::edge::LARGE_BODY_BYTES {
@@ -80,7 +80,7 @@ pub async fn put(
         false => Some(state.descriptions.store(&id, html, state.context.clock.now()).await?),
     };
     let details = page.record.product.details.clone();
-    admin::write(&state, &admin, page, details, description).await
+    record::write(&state, &admin, page, details, description).await
 }
 
 fn tag(stored: &StoredDescription, version: u64) -> String {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use table::StockAdjustError;
 use utoipa::ToSchema;
 
-use crate::State;
+use crate::state::State;
 
 const ROUTE: &str = "POST /admin/products/{productId}/stock";
 

@@ -16,10 +16,10 @@ mod stock;
 
 use std::{sync::Arc, time::Duration};
 
-use api::Clock;
 use categories::Touched;
 use domain::Timestamp;
 use futures::{FutureExt as _, future::join_all};
+use runtime::Clock;
 use stream::{Answer, Batch, Change, DeadLetters, Failure, Mapping, Runner};
 use table::{Bucket, Table};
 use tokio::sync::Mutex;

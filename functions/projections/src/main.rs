@@ -1,14 +1,14 @@
 //! The projections Lambda: start-up only. An event source mapping on the table's stream invokes it.
 
-use api::{Clock, telemetry::Metrics};
 use lambda_runtime::Error;
 use projections::State;
+use runtime::{Clock, telemetry::Metrics};
 use stream::{Batch, DeadLetters};
 use table::TableConfig;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let environment = api::lambda::start().await?;
+    let environment = runtime::start().await?;
     let var = |name: &str| environment.variable(name);
     let config = TableConfig::from_env(var)?;
     let audit = var("AUDIT_BUCKET").ok_or("AUDIT_BUCKET is not set: the bucket of the audit log")?;
@@ -20,5 +20,5 @@ async fn main() -> Result<(), Error> {
     let name = var("AWS_LAMBDA_FUNCTION_NAME");
     let state = &State::new(table, descriptions.bucket().beside(audit), dead_letters, Clock::System).deployed_as(name);
     let handle = |batch: Batch, deadline| async move { Ok(projections::handle(state, batch, deadline).await) };
-    api::lambda::serve_events(&environment, &metrics, handle).await
+    runtime::serve_events(&environment, &metrics, handle).await
 }

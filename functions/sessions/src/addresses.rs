@@ -9,7 +9,7 @@ use domain::{Address, AddressId};
 use http::{HeaderValue, StatusCode, header};
 
 use crate::{
-    State,
+    state::State,
     wire::{AddressListResponse, AddressRequest, AddressResponse},
 };
 

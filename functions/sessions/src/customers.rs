@@ -13,9 +13,9 @@ use http::StatusCode;
 use table::{Credential, LoginError, RegisterError, StoreError};
 
 use crate::{
-    State,
     passwords::Verdict,
     sessions::{MAX_ATTEMPTS, issue, opened_by_password},
+    state::State,
     wire::{ChangeCustomerRequest, CustomerResponse, RegisterRequest, TokenResponse},
 };
 

@@ -4,31 +4,13 @@ mod addresses;
 mod customers;
 mod passwords;
 mod sessions;
+mod state;
 mod wire;
 
-use api::Context;
-use axum::extract::FromRef;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use passwords::Passwords;
-
-#[derive(Clone)]
-pub struct State {
-    context: Context,
-    passwords: Passwords,
-}
-
-impl State {
-    pub fn new(context: Context) -> Self {
-        Self { context, passwords: Passwords::default() }
-    }
-}
-
-impl FromRef<State> for Context {
-    fn from_ref(state: &State) -> Self {
-        state.context.clone()
-    }
-}
+pub use state::State;
 
 pub fn router(state: State) -> OpenApiRouter {
     OpenApiRouter::new()

@@ -13,8 +13,8 @@ use http::StatusCode;
 use table::{Credential, LoginError, NewSession, SessionWithCart, StoreError, error_chain};
 
 use crate::{
-    State,
     passwords::Verdict,
+    state::State,
     wire::{LoginRequest, SessionListResponse, SessionResponse, TokenResponse},
 };
 

@@ -6,10 +6,10 @@
 
 mod renames;
 
-use api::Clock;
 use domain::{Order, OrderState, Timestamp, VoidReason};
 use futures::{StreamExt, stream};
 use jiff::SignedDuration;
+use runtime::Clock;
 use saga::{Saga, SagaError, TimeBudget};
 use serde::Serialize;
 use table::{StoreError, error_chain};

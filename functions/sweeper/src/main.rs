@@ -1,7 +1,7 @@
 //! The sweeper Lambda: start-up only. The content of the schedule's event is ignored.
 
-use api::{Clock, telemetry::Metrics};
 use lambda_runtime::Error;
+use runtime::{Clock, telemetry::Metrics};
 use saga::Saga;
 use serde_json::Value;
 use sweeper::State;
@@ -9,7 +9,7 @@ use table::TableConfig;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let environment = api::lambda::start().await?;
+    let environment = runtime::start().await?;
     let var = |name: &str| environment.variable(name);
     let (table, _) = TableConfig::from_env(var)?.connect().await;
     let metrics = Metrics::from_env(table.name(), var)?;
@@ -21,5 +21,5 @@ async fn main() -> Result<(), Error> {
         metrics.emit(&swept.metrics(), Clock::System.now());
         Ok(swept)
     };
-    api::lambda::serve_events(&environment, &metrics, sweep).await
+    runtime::serve_events(&environment, &metrics, sweep).await
 }

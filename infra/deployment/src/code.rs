@@ -3,10 +3,11 @@
 
 use std::sync::Arc;
 
-use api::{Clock, Context, Cursors, Policy, edge};
+use api::{Context, Cursors, Policy, edge};
 use notifications::MAPPING as NOTIFICATIONS;
 use payments::LocalPayments;
 use projections::MAPPING as PROJECTIONS;
+use runtime::Clock;
 use serde_json::{Value, json};
 use stream::Mapping;
 use table::{

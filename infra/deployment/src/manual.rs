@@ -111,19 +111,16 @@ fn settings_that_the_documents_give_to_cdk_are_the_apps() {
 #[test]
 fn files_and_headings_that_the_documents_lead_to_are_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    for name in [
-        "README.md",
-        "CONTRIBUTING.md",
-        "ARCHITECTURE.md",
-        "docs/operations.md",
-        "docs/costs.md",
-        "infra/cdk/README.md",
-    ] {
-        let text = file(name);
+    let mut documents = markdown(&root, &["docs", "docs/adr"]);
+    documents.push("infra/cdk/README.md".to_owned());
+    assert!(documents.len() > 30, "{documents:?}");
+    for name in documents {
+        let text = file(&name);
         let links = text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link);
         for link in links.filter(|link| !link.contains("://")) {
             let (path, heading) = link.split_once('#').unwrap_or((link, ""));
-            let target = if path.is_empty() { root.join(name) } else { root.join(name).with_file_name("").join(path) };
+            let target =
+                if path.is_empty() { root.join(&name) } else { root.join(&name).with_file_name("").join(path) };
             assert!(target.exists(), "{name} leads to {link}");
             if !heading.is_empty() {
                 let headings = fs::read_to_string(&target).unwrap();
@@ -131,6 +128,15 @@ fn files_and_headings_that_the_documents_lead_to_are_there() {
             }
         }
     }
+}
+
+/// The Markdown files of the root and of these folders.
+fn markdown(root: &Path, folders: &[&str]) -> Vec<String> {
+    let files = [""].iter().chain(folders).flat_map(|folder| {
+        let entries = fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.extension().is_some_and(|end| end == "md"))
+    });
+    files.map(|path| path.strip_prefix(root).unwrap().to_str().unwrap().to_owned()).collect()
 }
 
 /// What GitHub calls a heading in a link.

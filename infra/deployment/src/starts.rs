@@ -340,7 +340,7 @@ fn check_log(function: &str, log: &str) -> Outcome<()> {
         return Err("only the first invocation is a cold start".into());
     }
     // Each pattern that the lines name and that consumed something is a metric.
-    let is_metric = |line: &&Value| line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == api::telemetry::NAMESPACE;
+    let is_metric = |line: &&Value| line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == runtime::telemetry::NAMESPACE;
     let metrics: Vec<_> = lines.iter().filter(is_metric).collect();
     let unit = |line: &Value, name: &str| line[name].as_f64().unwrap_or_default();
     for (field, metric) in [("rru", "RRU"), ("wru", "WRU")] {

@@ -1,8 +1,8 @@
 use std::io;
 
-use api::Clock;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::{Customer, CustomerName, Email, Invalid, Password, Role, UserId};
+use runtime::Clock;
 use table::{RegisterError, Table};
 
 use crate::StackError;
@@ -50,7 +50,7 @@ pub async fn ensure(
 ) -> Result<AdminOutcome, StackError> {
     let failed = |e: &Invalid| StackError::start("admin account", e);
     let made = given.is_none();
-    let secret = BASE64_URL_SAFE_NO_PAD.encode(api::clock::random::<12>());
+    let secret = BASE64_URL_SAFE_NO_PAD.encode(runtime::random::<12>());
     let account = match given {
         Some(account) => account,
         None => AdminAccount {

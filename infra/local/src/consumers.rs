@@ -2,9 +2,9 @@
 
 use std::{path::Path, sync::Arc};
 
-use api::Clock;
 use futures::FutureExt as _;
 use notifications::{MailFolder, MailLimits, Sender};
+use runtime::Clock;
 use stream::DeadLetters;
 use table::{Bucket, Table};
 

@@ -11,7 +11,7 @@ pub use file::{Pointer, check, write_out};
 use crate::{
     StackError,
     door::{Pages, guarded},
-    gateway, stop_requested,
+    serve, stop_requested,
 };
 
 /// How often expired items are deleted. AWS takes up to days, so nothing may rely on it.
@@ -58,6 +58,6 @@ pub fn serve(
             () = stop_requested(sweep_stopped) => {}
         }
     });
-    gateway::serve("DynamoDB engine", listener, guarded(api::router(database), Pages::Refused), stopped, servers);
+    serve::router("DynamoDB engine", listener, guarded(api::router(database), Pages::Refused), stopped, servers);
     Ok(())
 }

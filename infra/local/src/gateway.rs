@@ -1,4 +1,4 @@
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use api::{Context, Problem, edge};
 use axum::{
@@ -11,7 +11,6 @@ use axum::{
 use http::header;
 use payments::PaymentProvider;
 use table::Descriptions;
-use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use utoipa::openapi::Server;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -20,7 +19,7 @@ use crate::{
     door::{Pages, guarded},
     function,
     mapping::{self, Consumer},
-    pictures, sample, stop_requested,
+    pictures, sample,
 };
 
 const PAGE: &str = include_str!("../assets/index.html");
@@ -80,21 +79,4 @@ async fn picture(Path(name): Path<String>) -> Result<impl IntoResponse, Problem>
     let product = name.strip_suffix(".svg").and_then(sample::product).ok_or_else(|| Problem::not_found("picture"))?;
     let headers = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=3600")];
     Ok((headers, pictures::draw(&product)))
-}
-
-/// Serves a router until the stack stops; `what` names it in logs.
-pub fn serve(
-    what: &'static str,
-    listener: TcpListener,
-    router: Router,
-    stopped: watch::Receiver<bool>,
-    servers: &mut JoinSet<()>,
-) {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    servers.spawn(async move {
-        let served = axum::serve(listener, service).with_graceful_shutdown(stop_requested(stopped)).await;
-        if let Err(error) = served {
-            tracing::error!(%error, "the {what} ended");
-        }
-    });
 }

@@ -15,15 +15,17 @@ mod pictures;
 mod s3;
 mod sample;
 mod schedule;
+mod serve;
 mod store;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use api::{Clock, Context, Cursors, Policy};
+use api::{Context, Cursors, Policy};
 use consumers::{Dependencies, consumers};
 use mapping::{Checkpoints, Consumer, Delivered, DrainError, Source};
 use notifications::MailLimits;
 use payments::{LocalPayments, PaymentProvider};
+use runtime::Clock;
 use saga::Saga;
 use stream::DeadLetters;
 use table::{Descriptions, Endpoints, StoreError, Table, TableConfig, Timeouts, Transport, http_client};

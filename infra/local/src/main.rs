@@ -7,12 +7,13 @@ use std::{
     sync::Arc,
 };
 
-use api::{BasePath, Policy, rates::Rates, telemetry};
+use api::{BasePath, Policy, rates::Rates};
 use clap::{Parser, ValueEnum};
 use domain::{Email, Password};
 use local::{AdminAccount, Seed, Stack, StackOptions, Streams, error_chain};
 use notifications::MailLimits;
 use payments::{PaymentProvider, Stripe, StripeConfig};
+use runtime::telemetry;
 use rustix::fs::Mode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::{Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
@@ -130,7 +131,7 @@ impl Arguments {
         };
         let provider: Option<Arc<dyn PaymentProvider>> = match self.payments {
             PaymentsArgument::Local => None,
-            PaymentsArgument::Stripe => Some(Arc::new(Stripe::new(StripeConfig::from_env(api::lambda::variable)?)?)),
+            PaymentsArgument::Stripe => Some(Arc::new(Stripe::new(StripeConfig::from_env(runtime::variable)?)?)),
         };
         Ok(StackOptions {
             port: self.port,
@@ -244,15 +245,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn readme_has_every_flag_in_its_table_of_settings() {
-        let readme = include_str!("../../../README.md");
+    fn the_documented_settings_have_every_flag() {
+        let document = include_str!("../../../docs/local-stack.md");
         let command = Arguments::command();
         let flags = command.get_arguments().filter_map(|argument| argument.get_long());
 
         for flag in flags.filter(|flag| !matches!(*flag, "help" | "version")) {
-            let row = readme.lines().find(|line| line.starts_with(&format!("| `--{flag}`")));
+            let row = document.lines().find(|line| line.starts_with(&format!("| `--{flag}`")));
 
-            assert!(row.is_some(), "--{flag} is missing in the settings of README.md");
+            assert!(row.is_some(), "--{flag} is missing in the settings of docs/local-stack.md");
         }
     }
 

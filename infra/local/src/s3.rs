@@ -23,7 +23,7 @@ use tower::ServiceExt as _;
 use crate::{
     StackError,
     door::{Pages, guarded},
-    gateway,
+    serve,
 };
 
 /// Serves an S3 that keeps its objects as files below `folder`.
@@ -64,7 +64,7 @@ pub fn serve(
             }
         }
     };
-    gateway::serve("S3", listener, guarded(Router::new().fallback(answer), Pages::Refused), stopped, servers);
+    serve::router("S3", listener, guarded(Router::new().fallback(answer), Pages::Refused), stopped, servers);
     Ok(())
 }
 

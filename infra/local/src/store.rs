@@ -209,7 +209,7 @@ impl DataFolder {
         match fs::read(&file) {
             Ok(bytes) => bytes.try_into().map_err(|_| self.damaged(CURSOR_KEY, &"it is not 32 bytes")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let key: [u8; 32] = api::clock::random();
+                let key: [u8; 32] = runtime::random();
                 durable::write(&file, &key).map_err(|e| self.unusable(e))?;
                 Ok(key)
             }

@@ -6,7 +6,14 @@ use clap::Parser;
 
 use crate::Cli;
 
-const DOCUMENTS: [&str; 3] = ["README.md", "docs/operations.md", "infra/cdk/README.md"];
+const DOCUMENTS: [&str; 6] = [
+    "README.md",
+    "docs/importing.md",
+    "docs/local-stack.md",
+    "docs/operations.md",
+    "docs/tour.md",
+    "infra/cdk/README.md",
+];
 
 fn document(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name);

@@ -6,6 +6,7 @@
 
 mod objects;
 mod orders;
+mod pages;
 mod report;
 mod stock;
 

@@ -24,7 +24,14 @@ const CHECKOV: [&str; 1] = ["checkov==3.3.30"];
 const CARGO_LAMBDA: [&str; 1] = ["cargo-lambda==1.9.2"];
 
 /// The documents with commands of `aws` and `sam`.
-const DOCUMENTS: [&str; 3] = ["README.md", "docs/operations.md", "infra/cdk/README.md"];
+const DOCUMENTS: [&str; 6] = [
+    "README.md",
+    "docs/importing.md",
+    "docs/local-stack.md",
+    "docs/operations.md",
+    "docs/tour.md",
+    "infra/cdk/README.md",
+];
 
 /// This machine's architecture, as Lambda names it.
 const MACHINE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };

@@ -6,6 +6,8 @@ use crate::{Outcome, cargo};
 /// What the domain must not depend on: the database, the runtime, and HTTP in either direction.
 const OUTSIDE_WORLD: [&str; 5] = ["aws-sdk-dynamodb", "tokio", "axum", "lambda_http", "reqwest"];
 const FUNCTIONS: [&str; 7] = ["products", "cart", "orders", "sessions", "sweeper", "notifications", "projections"];
+/// Those that a schedule or the table's stream invokes, which need no HTTP server.
+const EVENT_FUNCTIONS: [&str; 3] = ["sweeper", "notifications", "projections"];
 
 /// Whether `package` depends on `dependency`, directly or indirectly.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,7 +45,8 @@ fn rules() -> Vec<Rule> {
         ("api", "lambda_http"),
         ("xtask", "reqwest"),
         ("local", "api"),
-        ("api", "table"),
+        ("api", "runtime"),
+        ("runtime", "table"),
         ("saga", "table"),
         ("saga", "payments"),
         ("table", "domain"),
@@ -71,11 +74,17 @@ fn rules() -> Vec<Rule> {
         ("api", "payments"),
         ("saga", "api"),
         ("stream", "api"),
+        ("runtime", "api"),
         ("notifications", "payments"),
         ("projections", "payments"),
     ] {
         rules.push(Rule { package, dependency, reaches: false });
     }
+    let without_http = ["runtime"].into_iter().chain(EVENT_FUNCTIONS);
+    for package in without_http {
+        rules.extend(["axum", "lambda_http"].map(|dependency| Rule { package, dependency, reaches: false }));
+    }
+    rules.extend(EVENT_FUNCTIONS.map(|package| Rule { package, dependency: "runtime", reaches: true }));
     rules.extend(["domain", "table", "api"].map(|dependency| Rule { package: "xtask", dependency, reaches: false }));
     rules
 }

@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
 use domain::Currency;
+use runtime::{Clock, telemetry::Metrics};
 use table::Table;
 
-use crate::{BasePath, Clock, Cursors, rates::Rates, telemetry::Metrics};
+use crate::{BasePath, Cursors, rates::Rates};
 
 /// What every function needs. Cheap to clone; a function's state holds it.
 #[derive(Debug, Clone)]

@@ -5,10 +5,11 @@ use chacha20poly1305::{
 };
 use domain::Timestamp;
 use jiff::SignedDuration;
+use runtime::random;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Problem, clock::random};
+use crate::Problem;
 
 /// How long a cursor can be used.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(24);

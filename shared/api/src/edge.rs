@@ -14,6 +14,7 @@ use axum::{
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use lambda_http::request::RequestContext;
+use runtime::telemetry;
 use table::meter::{self, Cost};
 use tower_http::{
     catch_panic::CatchPanicLayer,
@@ -22,7 +23,7 @@ use tower_http::{
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{Context, Problem, base_path, cross_site, idempotency, telemetry};
+use crate::{Context, Problem, base_path, cross_site, idempotency};
 
 /// The largest body that a route accepts unless it sets another limit.
 pub const BODY_BYTES: usize = 64 * 1024;

@@ -3,9 +3,10 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::Email;
 use http::{HeaderMap, HeaderValue, header, request::Parts};
 use jiff::SignedDuration;
+use runtime::random;
 use table::keys::sha256_hex;
 
-use crate::{Context, Problem, clock::random, session::cookie};
+use crate::{Context, Problem, session::cookie};
 
 const COOKIE: &str = "__Host-device";
 

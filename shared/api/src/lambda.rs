@@ -1,32 +1,14 @@
-//! Start-up of a function, the same for each of them, and how it serves.
+//! Start-up of the functions that answer requests, and how they serve.
 
-use std::{future::Future, sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use axum::Router;
-use domain::Timestamp;
-use lambda_http::{Error, LambdaEvent, lambda_runtime, service_fn};
-use serde::{Serialize, de::DeserializeOwned};
-use table::{Descriptions, TableConfig, meter};
-use tracing_subscriber::{Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use lambda_http::Error;
+use runtime::{Clock, Environment, log_start, telemetry::Metrics};
+use table::{Descriptions, TableConfig};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{
-    BasePath, Clock, Context, Cursors, Deadline, Environment, Policy, edge,
-    rates::Rates,
-    telemetry::{self, Metrics},
-};
-
-/// Initializes a function: logs as JSON on standard output, at `RUST_LOG` or `info` (see [`telemetry::log_filter`]),
-/// and reads the environment with the secrets it names.
-///
-/// # Errors
-/// Names the secret that cannot be read.
-pub async fn start() -> Result<Environment, Error> {
-    let json = tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false);
-    let lines = json.with_span_list(false).with_target(false).without_time();
-    tracing_subscriber::registry().with(lines.with_filter(telemetry::log_filter("info"))).init();
-    Ok(Environment::load().await?)
-}
+use crate::{BasePath, Context, Cursors, Policy, edge, rates::Rates};
 
 /// Creates the clients and, on AWS, opens the connections to the table.
 ///
@@ -66,11 +48,6 @@ pub async fn context(environment: &Environment) -> Result<(Context, Descriptions
     Ok((context, descriptions))
 }
 
-/// A variable of the process; an empty one counts as unset.
-pub fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
 /// Serves routes to Lambda until the environment ends.
 ///
 /// # Errors
@@ -79,48 +56,4 @@ pub async fn serve(environment: &Environment, routes: OpenApiRouter, context: &C
     let (router, _): (Router, _) = edge::finish(routes, context);
     log_start(environment);
     lambda_http::run(router).await
-}
-
-/// Serves events, of the stream or of a schedule, until the environment ends. `handle` gets an event and the time at
-/// which Lambda ends its invocation.
-///
-/// # Errors
-/// The Runtime API cannot be reached.
-pub async fn serve_events<E, A, F>(
-    environment: &Environment,
-    metrics: &Metrics,
-    handle: impl Fn(E, Option<Timestamp>) -> F + Send + Sync,
-) -> Result<(), Error>
-where
-    E: DeserializeOwned + Send,
-    A: Serialize + Send,
-    F: Future<Output = Result<A, Error>> + Send,
-{
-    log_start(environment);
-    let handle = &handle;
-    let observed = move |event: LambdaEvent<E>| async move {
-        let (started, deadline) = (Instant::now(), Deadline::of(&event.context));
-        let (answer, costs) = meter::measure(handle(event.payload, deadline)).await;
-        let cost = costs.total;
-        tracing::info!(
-            ok = answer.is_ok(),
-            ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-            rru = cost.rru,
-            wru = cost.wru,
-            round_trips = cost.round_trips(),
-            patterns = telemetry::patterns(&costs),
-            cold_start = telemetry::is_cold_start(),
-            request_id = event.context.request_id,
-            "invocation"
-        );
-        metrics.emit_patterns(&costs, Timestamp::now());
-        answer
-    };
-    lambda_runtime::run(service_fn(observed)).await
-}
-
-/// Logs the names that were read, so that what a template sets can be compared with what is used.
-fn log_start(environment: &Environment) {
-    let secrets_version = environment.variable("SECRETS_VERSION");
-    tracing::debug!(variables = environment.names_read().join(" "), secrets_version, "started");
 }

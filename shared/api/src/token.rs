@@ -2,9 +2,8 @@
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::{SessionId, UserId};
+use runtime::random;
 use table::keys::sha256_hex;
-
-use crate::clock::random;
 
 /// A token as the client has it. Not `Debug`, so that it cannot end up in a log.
 #[derive(Clone)]

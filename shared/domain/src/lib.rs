@@ -15,6 +15,7 @@ mod ids;
 mod invalid;
 mod money;
 mod order;
+pub mod pricing;
 mod product;
 mod product_details;
 mod reason;
@@ -45,9 +46,7 @@ pub use invalid::Invalid;
 pub use iso_currency::Currency;
 pub use jiff::Timestamp;
 pub use money::{MAX_PRICE_MINOR, Money, parse_currency};
-pub use order::{
-    HistoryEntry, Order, OrderEvent, OrderLine, OrderState, Payment, PaymentState, PlaceError, Placement, Totals,
-};
+pub use order::{HistoryEntry, Order, OrderEvent, OrderLine, OrderState, Payment, PaymentState, PlaceError, Placement};
 pub use product::{Attributes, CategoryPath, MAX_CATEGORY_DEPTH, Product, Quantity, StockDelta};
 pub use product_details::*;
 pub use reason::Reason;

@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     Address, Cart, CartLine, Dispute, Incarnation, Money, OrderId, Product, ProductId, Quantity, Refund, UserId,
+    pricing::{self, Adjustment, Pricing, Totals},
 };
 
 /// How long stock is held for an order whose payment has no outcome yet.
@@ -41,26 +42,22 @@ pub struct OrderLine {
     pub name: String,
     pub quantity: Quantity,
     pub unit_price: Money,
+    /// What the customer pays for all units, with their share of the order's adjustments. A refund of goods reads it.
+    pub allocated: Money,
     /// The incarnation of the product whose stock the units were taken from; `None` for stock from before incarnations
     /// existed.
     pub incarnation: Option<Incarnation>,
 }
 
 impl OrderLine {
-    pub fn total(&self) -> Money {
-        let amount = self.unit_price.amount_minor() * i64::from(self.quantity.units());
-        Money::amount(amount, self.unit_price.currency())
+    /// Before adjustments.
+    pub fn subtotal(&self) -> Money {
+        pricing::units_at(self.unit_price, self.quantity)
     }
-}
 
-/// All in the order's one currency; `total = subtotal - discount + shipping + tax`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Totals {
-    pub subtotal: Money,
-    pub discount: Money,
-    pub shipping: Money,
-    pub tax: Money,
-    pub total: Money,
+    fn unadjusted(&self) -> pricing::Line<'_> {
+        pricing::Line { product: &self.product, quantity: self.quantity, unit_price: self.unit_price }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -310,6 +307,8 @@ pub struct Placement<'a> {
     pub incarnations: &'a BTreeMap<ProductId, Incarnation>,
     /// The currency that this shop charges in.
     pub currency: Currency,
+    /// What is added to the price of the goods, or taken off; none until the shop has rules for them.
+    pub adjustments: &'a [Adjustment],
     /// The total that the customer was shown, if the client sent it.
     pub expected_total: Option<Money>,
     pub ship_to: Option<Address>,
@@ -331,8 +330,19 @@ pub enum PlaceError {
 impl Order {
     /// Makes an order of a cart, at current prices: its stock is held, and nothing is paid yet.
     pub fn place(placement: Placement<'_>) -> Result<Order, PlaceError> {
-        let Placement { id, customer, guest, cart, products, incarnations, currency, expected_total, ship_to, now } =
-            placement;
+        let Placement {
+            id,
+            customer,
+            guest,
+            cart,
+            products,
+            incarnations,
+            currency,
+            adjustments,
+            expected_total,
+            ship_to,
+            now,
+        } = placement;
         if cart.lines.is_empty() {
             return Err(PlaceError::CartEmpty);
         }
@@ -347,6 +357,7 @@ impl Order {
                     name: product.details.name.as_str().to_owned(),
                     quantity: line.quantity,
                     unit_price: product.details.price,
+                    allocated: pricing::units_at(product.details.price, line.quantity),
                     incarnation: incarnations.get(id).copied(),
                 }),
             }
@@ -358,9 +369,13 @@ impl Order {
             return Err(PlaceError::CurrencyMismatch { products: foreign });
         }
 
-        let totals = Totals::of(&lines, currency);
+        let priced: Vec<_> = lines.iter().map(OrderLine::unadjusted).collect();
+        let Pricing { totals, allocations } = pricing::price(&priced, adjustments, currency);
         if expected_total.is_some_and(|expected| expected != totals.total) {
             return Err(PlaceError::PriceChanged { total: totals.total });
+        }
+        for (line, allocated) in lines.iter_mut().zip(allocations) {
+            line.allocated = allocated;
         }
         Ok(Order {
             id,
@@ -398,15 +413,6 @@ impl Order {
     }
 }
 
-impl Totals {
-    /// Discounts, shipping and tax are zero until the shop has rules for them; their place in the total is fixed.
-    fn of(lines: &[OrderLine], currency: Currency) -> Self {
-        let zero = Money::amount(0, currency);
-        let subtotal = Money::amount(lines.iter().map(|l| l.total().amount_minor()).sum(), currency);
-        Self { subtotal, discount: zero, shipping: zero, tax: zero, total: subtotal }
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -429,6 +435,7 @@ pub(crate) mod tests {
             products,
             incarnations: &BTreeMap::new(),
             currency: Currency::USD,
+            adjustments: &[],
             expected_total: expected.map(|amount| Money::amount(amount, Currency::USD)),
             ship_to: None,
             now: Timestamp::UNIX_EPOCH,

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
-use crate::{Money, Order, OrderState, PaymentState, ProductId, ProviderId, Quantity, Reason};
+use crate::{
+    Money, Order, OrderState, PaymentState, ProductId, ProviderId, Quantity, Reason, pricing::refund_of_units,
+};
 
 /// Refunds of one order that are paid or owed, as far as staff request them. Refused ones do not count: their amount
 /// can be refunded again.
@@ -66,7 +68,7 @@ pub struct ReturnedLine {
 /// A request for a refund. Without amount and lines it is everything that is left.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RefundRequest {
-    /// By default the price of the lines.
+    /// By default what was paid for the units of the lines.
     pub amount: Option<Money>,
     pub lines: Vec<ReturnedLine>,
     pub reason: Option<Reason>,
@@ -155,9 +157,10 @@ impl Order {
             let after = left.checked_sub(line.quantity.units());
             let after = after.ok_or_else(|| RefundError::TooManyUnits { product: line.product.clone(), left })?;
             units_left.insert(&line.product, after);
-            let price =
-                self.lines.iter().find(|l| l.product == line.product).map_or(0, |l| l.unit_price.amount_minor());
-            worth += price * i64::from(line.quantity.units());
+            worth += self.lines.iter().find(|l| l.product == line.product).map_or(0, |bought| {
+                let returned = bought.quantity.units().saturating_sub(left);
+                refund_of_units(bought.allocated, bought.quantity, returned, line.quantity.units()).amount_minor()
+            });
         }
 
         let left = self.refundable();
@@ -269,6 +272,18 @@ mod tests {
             refund(&order, None, vec![returned("cup", 1, true)]),
             Err(RefundError::TooManyUnits { product: "cup".parse().unwrap(), left: 0 })
         );
+    }
+
+    #[test]
+    fn units_of_a_discounted_line_are_worth_what_was_paid_for_them() {
+        let mut order = held().paid("pay_1", NOW).unwrap().order;
+        order.lines[0].allocated = usd(2_327).unwrap();
+
+        let first = refund(&order, None, vec![returned("mug", 1, true), returned("mug", 1, false)]).unwrap();
+        let last = refund(&first, None, vec![returned("mug", 1, true)]).unwrap();
+
+        let amounts: Vec<_> = last.payment.refunds.iter().map(|refund| refund.amount.amount_minor()).collect();
+        assert_eq!(amounts, [1_551, 776]);
     }
 
     #[test]

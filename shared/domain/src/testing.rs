@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use domain::{
     Address, Cart, CartLine, Currency, Money, Order, Placement, Product, ProductDetails, ProductName, Quantity,
-    Timestamp,
+    Timestamp, pricing::Adjustment,
 };
 
 /// A new product of which only the name and a price in cents are said.
 pub fn product(id: &str, name: &str, cents: i64) -> Product {
-    let price = Money::price(cents, Currency::USD).expect("a price");
+    product_priced(id, name, Money::price(cents, Currency::USD).expect("a price"))
+}
+
+pub fn product_priced(id: &str, name: &str, price: Money) -> Product {
     let details = ProductDetails::new(ProductName::parse(name).expect("a name"), price);
     Product::new(id.parse().expect("an id"), details, Timestamp::UNIX_EPOCH)
 }
@@ -18,12 +21,19 @@ pub fn product(id: &str, name: &str, cents: i64) -> Product {
 pub struct OrderBuilder {
     bought: Vec<(Product, i64)>,
     guest: bool,
+    adjustments: Vec<Adjustment>,
     ship_to: Option<Address>,
     now: Timestamp,
 }
 
 pub fn order() -> OrderBuilder {
-    OrderBuilder { bought: Vec::new(), guest: false, ship_to: None, now: Timestamp::UNIX_EPOCH }
+    OrderBuilder {
+        bought: Vec::new(),
+        guest: false,
+        adjustments: Vec::new(),
+        ship_to: None,
+        now: Timestamp::UNIX_EPOCH,
+    }
 }
 
 impl OrderBuilder {
@@ -37,6 +47,11 @@ impl OrderBuilder {
         self
     }
 
+    pub fn adjusted(mut self, adjustment: Adjustment) -> Self {
+        self.adjustments.push(adjustment);
+        self
+    }
+
     pub fn to(mut self, address: Address) -> Self {
         self.ship_to = Some(address);
         self
@@ -47,8 +62,9 @@ impl OrderBuilder {
         self
     }
 
-    /// The order, placed and not paid.
+    /// The order, placed and not paid, in the currency of its first product.
     pub fn place(self) -> Order {
+        let currency = self.bought.first().map_or(Currency::USD, |(product, _)| product.details.price.currency());
         let line = |(product, units): &(Product, i64)| {
             let quantity = Quantity::new(*units).expect("a quantity");
             (product.id.clone(), CartLine { quantity, price_seen: product.details.price })
@@ -62,7 +78,8 @@ impl OrderBuilder {
             cart: &cart,
             products: &products,
             incarnations: &BTreeMap::new(),
-            currency: Currency::USD,
+            currency,
+            adjustments: &self.adjustments,
             expected_total: None,
             ship_to: self.ship_to,
             now: self.now,

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{
     CancelDecision, Currency, Dispute, DisputeState, Money, Order, OrderState, Quantity, RefundByHand, RefundRequest,
     ReturnedLine, Timestamp, TransitionEffects, VoidReason,
+    pricing::{Adjustment, AdjustmentKind, AppliesTo},
 };
 use proptest::{prelude::*, sample::select};
 use testing::{order, product};
@@ -16,11 +17,36 @@ const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 const BOUGHT: [(&str, u32, i64); 2] = [("mug", 3, 899), ("pan", 1, 4_600)];
 const UNITS: u32 = 4;
 
-fn held(free: bool) -> Order {
-    let bought = BOUGHT.iter().fold(order(), |order, (id, units, cents)| {
-        order.of((*units).into(), product(id, id, if free { 0 } else { *cents }))
-    });
-    bought.place()
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Price {
+    Full,
+    /// Ten dollars less.
+    Discounted,
+    Free,
+}
+
+impl Price {
+    /// What was paid for the first so many units of a product, by hand: of the ten dollars, 3.70 are the mugs' and 6.30
+    /// the pan's.
+    fn paid_for(self, product: &str, units: u32) -> i64 {
+        let paid: &[i64] = match (self, product) {
+            (Price::Full, "mug") => &[0, 899, 1_798, 2_697],
+            (Price::Full, _) => &[0, 4_600],
+            (Price::Discounted, "mug") => &[0, 775, 1_551, 2_327],
+            (Price::Discounted, _) => &[0, 3_970],
+            (Price::Free, _) => &[0; 4],
+        };
+        paid[units as usize]
+    }
+}
+
+fn held(priced: Price) -> Order {
+    let price = |cents| if priced == Price::Free { 0 } else { cents };
+    let bought = BOUGHT
+        .iter()
+        .fold(order(), |order, (id, units, cents)| order.of((*units).into(), product(id, id, price(*cents))));
+    let discount = Adjustment { kind: AdjustmentKind::Discount, amount_minor: 1_000, applies_to: AppliesTo::Order };
+    if priced == Price::Discounted { bought.adjusted(discount).place() } else { bought.place() }
 }
 
 #[derive(Debug, Clone)]
@@ -139,6 +165,7 @@ enum Standing {
 #[derive(Debug)]
 struct Counters {
     stage: Stage,
+    priced: Price,
     total: i64,
     captured: bool,
     refunds: Vec<(i64, Standing)>,
@@ -154,10 +181,11 @@ struct Counters {
 }
 
 impl Counters {
-    fn of(order: &Order) -> Self {
+    fn of(priced: Price) -> Self {
         Self {
             stage: Stage::Held,
-            total: order.totals.total.amount_minor(),
+            priced,
+            total: BOUGHT.iter().map(|(id, units, _)| priced.paid_for(id, *units)).sum(),
             captured: false,
             refunds: Vec::new(),
             by_hand: Vec::new(),
@@ -283,10 +311,12 @@ impl Counters {
     fn refund(&mut self, cents: Option<i64>, lines: &[(&'static str, u32, bool)]) -> bool {
         let (mut out, mut worth, left) = (self.out.clone(), 0, self.left());
         for (product, units, _) in lines {
-            let Some(fewer) = out.get(product).and_then(|has| has.checked_sub(*units)) else { return false };
+            let Some(has) = out.get(product).copied() else { return false };
+            let Some(fewer) = has.checked_sub(*units) else { return false };
             out.insert(product, fewer);
-            let price = BOUGHT.iter().find(|(id, ..)| id == product).unwrap().2;
-            worth += if self.total == 0 { 0 } else { price * i64::from(*units) };
+            let bought = BOUGHT.iter().find(|(id, ..)| id == product).unwrap().1;
+            let paid_for_returned = |left: u32| self.priced.paid_for(product, bought - left);
+            worth += paid_for_returned(fewer) - paid_for_returned(has);
         }
         let cents = cents.unwrap_or(if lines.is_empty() { left } else { worth });
         if !(1..=left).contains(&cents) {
@@ -324,11 +354,12 @@ proptest! {
 
     #[test]
     fn an_order_agrees_with_its_counters_whatever_happens(
-        free in prop::bool::weighted(0.1),
+        priced in prop_oneof![6 => Just(Price::Full), 3 => Just(Price::Discounted), 1 => Just(Price::Free)],
         happenings in prop::collection::vec((happening(), 1..=2), 0..24),
     ) {
-        let mut versions = vec![held(free)];
-        let mut counters = Counters::of(&versions[0]);
+        let mut versions = vec![held(priced)];
+        let mut counters = Counters::of(priced);
+        prop_assert_eq!(versions[0].totals.total.amount_minor(), counters.total);
 
         for (happening, times) in happenings {
             for time in 0..times {
@@ -448,7 +479,7 @@ fn six_events_in_any_order_and_each_twice_take_money_once_and_account_for_it() {
     for events in &orders {
         let each_twice: Vec<_> = events.iter().flat_map(|event| [*event; 2]).collect();
         for events in [each_twice, events.repeat(2)] {
-            let (mut order, mut provider, mut back, mut carts) = (held(false), Provider::default(), 0, 0);
+            let (mut order, mut provider, mut back, mut carts) = (held(Price::Full), Provider::default(), 0, 0);
             for event in &events {
                 let moved = event.moves(&order, &mut provider);
                 back += moved.as_ref().map_or(0, units_back);

@@ -43,6 +43,9 @@ mod stock;
 mod stream_image;
 mod transact;
 mod transport;
+#[cfg(test)]
+#[path = "../../../docs/examples/wishes.rs"]
+mod wishes_example;
 
 use aws_sdk_dynamodb::{
     Client,

@@ -2,7 +2,8 @@
 
 use domain::{
     Dispute, DisputeState, HistoryEntry, Incarnation, Invalid, Order, OrderEvent, OrderLine, OrderState, Payment,
-    PaymentState, Quantity, Reason, Refund, RefundState, ReturnedLine, Totals,
+    PaymentState, Quantity, Reason, Refund, RefundState, ReturnedLine,
+    pricing::{Totals, units_at},
 };
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +66,10 @@ struct OrderLineRow {
     quantity: i64,
     #[serde(rename = "p")]
     unit_price: i64,
+    /// Only where it is not the price of the units: orders without adjustments, and those of before there were any, have
+    /// none. So the item stays as large as it was.
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    allocated: Option<i64>,
     #[serde(rename = "i", skip_serializing_if = "Option::is_none")]
     incarnation: Option<u64>,
 }
@@ -168,6 +173,7 @@ impl From<&OrderLine> for OrderLineRow {
             name: line.name.clone(),
             quantity: line.quantity.units().into(),
             unit_price: line.unit_price.amount_minor(),
+            allocated: Some(line.allocated).filter(|paid| *paid != line.subtotal()).map(|paid| paid.amount_minor()),
             incarnation: line.incarnation.map(Incarnation::as_u64),
         }
     }
@@ -214,12 +220,13 @@ impl OrderRow {
     fn into_order(self) -> Result<Order, Invalid> {
         let amount = |minor| rows::money(minor, &self.currency);
         let line = |row: OrderLineRow| -> Result<OrderLine, Invalid> {
-            let quantity = Quantity::new(row.quantity)?;
+            let (quantity, unit_price) = (Quantity::new(row.quantity)?, amount(row.unit_price)?);
             Ok(OrderLine {
                 product: row.product.parse()?,
                 name: row.name,
                 quantity,
-                unit_price: amount(row.unit_price)?,
+                unit_price,
+                allocated: row.allocated.map(amount).transpose()?.unwrap_or(units_at(unit_price, quantity)),
                 incarnation: row.incarnation.map(Incarnation::from),
             })
         };

@@ -1,5 +1,9 @@
 //! Lists of products, by category, by price and by rank.
 
+#[cfg(test)]
+#[path = "../../../docs/examples/manufacturers.rs"]
+mod manufacturers_example;
+
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use domain::{CategoryPath, Invalid, Money, ProductId};
 use serde::{Deserialize, Serialize};

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use api::Clock;
 use domain::Timestamp;
 use jiff::SignedDuration;
+use runtime::Clock;
 
 /// A peer closes connections that were idle for longer.
 const PEER_MAX_IDLE: SignedDuration = SignedDuration::from_secs(5);

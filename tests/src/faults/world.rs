@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use api::{Clock, Context, Cursors, Policy, edge, rates::Rates, token::Token};
+use api::{Context, Cursors, Policy, edge, rates::Rates, token::Token};
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use axum::{Router, body::Body, extract::Request};
 use domain::{
@@ -19,6 +19,7 @@ use domain::{SessionKind, SessionLifetime, Timestamp};
 use http_body_util::BodyExt;
 use jiff::SignedDuration;
 use payments::{Entry, EventSubject, LocalPayments, PaymentEvent, PaymentEventKind, PaymentProvider};
+use runtime::Clock;
 use saga::Saga;
 use serde_json::{Value, json};
 use sweeper::SweepReport;

@@ -1,9 +1,9 @@
 //! The functions that the stream is delivered to, each in a Lambda environment of its own.
 
-use api::Clock;
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use local::BUCKET;
 use notifications::Sender;
+use runtime::Clock;
 use serde_json::Value;
 use stream::{Answer, Batch, DeadLetters, Mapping};
 use table::{Bucket, Endpoints, Table, TableConfig, Timeouts};

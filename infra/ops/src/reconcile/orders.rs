@@ -3,10 +3,11 @@ use std::collections::HashSet;
 use domain::{Order, OrderId, OrderState};
 use futures::{StreamExt, future::try_join_all, stream};
 use jiff::{ToSpan, civil::Date};
-use table::{IndexPosition, Page, Projection, StoreError, Table, keys};
+use table::{Projection, StoreError, Table, keys};
 
 use super::{
-    CONCURRENCY, Check, DAYS, Options, Outcome, Problem, Progress, ReconcileError, Run, day_of, days, stock::StockAudit,
+    CONCURRENCY, Check, DAYS, Options, Outcome, Problem, Progress, ReconcileError, Run, day_of, days, pages::all,
+    stock::StockAudit,
 };
 
 /// Orders of some days and all open ones, each read once.
@@ -145,21 +146,6 @@ impl Step {
             }
         };
         Ok(lists.into_iter().flatten().collect())
-    }
-}
-
-/// All entries of a list, over all its pages.
-pub(super) async fn all<T>(
-    page: impl AsyncFn(Option<IndexPosition>) -> Result<Page<T, IndexPosition>, StoreError>,
-) -> Result<Vec<T>, StoreError> {
-    let (mut items, mut after) = (Vec::new(), None);
-    loop {
-        let read = page(after).await?;
-        items.extend(read.items);
-        after = read.next;
-        if after.is_none() {
-            return Ok(items);
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, civil::Date};
 use table::{MoveKind, ProductState, StockMove, keys};
 use uuid::Uuid;
 
-use super::{CONCURRENCY, NotVerified, Outcome, Problem, Progress, ReconcileError, Run, Why, day_of, orders::all};
+use super::{CONCURRENCY, NotVerified, Outcome, Problem, Progress, ReconcileError, Run, Why, day_of, pages::all};
 
 /// A change this shortly before stock was read may be included or not: clocks differ, and a function may write some
 /// time after it read its own clock.

@@ -139,6 +139,8 @@ pub struct Line<'a> {
     pub incarnation: i64,
     pub units: i64,
     pub price: i64,
+    /// What was paid for all its units: their price, where nothing else is stored.
+    pub paid: i64,
 }
 
 pub struct Refund<'a> {
@@ -173,6 +175,7 @@ impl<'a> Order<'a> {
             incarnation: number(l, "i"),
             units: number(l, "q"),
             price: number(l, "p"),
+            paid: l["a"].as_i64().unwrap_or(number(l, "q") * number(l, "p")),
         };
         let returned = |l: &'a Value| Returned {
             product: text(l, "id"),

@@ -43,8 +43,10 @@ pub fn totals_wrong(world: &World<'_>) -> Vec<String> {
         let cost: i64 = order.lines.iter().map(|line| line.units * line.price).sum();
         let units: i64 = order.lines.iter().map(|line| line.units).sum();
         let total = of("subtotal") - of("discount") + of("shipping") + of("tax");
-        if order.lines.is_empty() || [order.total, of("subtotal"), total] != [cost; 3] {
-            found.push(format!("order {id}: lines of {cost}, {total} by its parts, a total of {}", order.total));
+        let paid: i64 = order.lines.iter().map(|line| line.paid).sum();
+        if order.lines.is_empty() || [order.total, of("subtotal"), total, paid] != [cost; 4] {
+            let parts = format!("{total} by its parts, {paid} allocated to lines");
+            found.push(format!("order {id}: lines of {cost}, {parts}, a total of {}", order.total));
         }
         if of("itemCount") != units {
             found.push(format!("order {id}: {units} units, {} items", of("itemCount")));

@@ -153,6 +153,7 @@ const TAMPERED: &[(&str, Tampering)] = &[
     ("order-vanished", |e| without(e, "ORDER#o4", "STATUS")),
     ("totals-wrong", |e| status(e, "o1")["total"] = json!(6_399)),
     ("totals-wrong", |e| status(e, "o1")["tax"] = json!(1)),
+    ("totals-wrong", |e| status(e, "o1")["lines"][0]["a"] = json!(1)),
     ("totals-wrong", |e| status(e, "o1")["itemCount"] = json!(2)),
     ("cart-sold-twice", |e| status(e, "o6")["cartVersion"] = json!(1)),
     ("cart-not-given-back", |e| e.stream.retain(|change| change.sk != "CART")),

@@ -40,7 +40,7 @@ fn word(order: &Value, past: &[Value], event: &Value) -> Option<&'static str> {
         "shipped" if took_money => Some("on its way"),
         "delivered" if took_money => Some("arrived"),
         "declined" | "expired" if had("payment_lost") => Some("cancelled"),
-        "refund_paid" | "refund_recorded" => Some("paid back"),
+        "refund_paid" | "refund_recorded" => Some("refunded"),
         "refund_requested" => {
             let of_event = |refund: &&Value| number(refund, "n") == number(event, "n");
             let refund = order["refunds"].as_array().into_iter().flatten().find(of_event);

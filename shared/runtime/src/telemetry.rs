@@ -22,7 +22,7 @@ use tracing_subscriber::{
 pub const NAMESPACE: &str = "OneTill";
 
 /// The crates of this workspace that log.
-const OWN_CRATES: [&str; 15] = [
+const OWN_CRATES: [&str; 16] = [
     "api",
     "cart",
     "domain",
@@ -33,6 +33,7 @@ const OWN_CRATES: [&str; 15] = [
     "payments",
     "products",
     "projections",
+    "runtime",
     "saga",
     "sessions",
     "stream",

@@ -59,13 +59,18 @@ impl Environment {
     pub fn variable(&self, name: &str) -> Option<String> {
         self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
         let member = || self.secrets.get(name).filter(|value| !value.is_empty()).cloned();
-        crate::lambda::variable(name).or_else(member)
+        variable(name).or_else(member)
     }
 
     /// The names that were read so far, set or not.
     pub fn names_read(&self) -> Vec<String> {
         self.read.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
+}
+
+/// A variable of the process; an empty one counts as unset.
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// The members of a secret. Its error never contains a value.

@@ -1,0 +1,30 @@
+use std::sync::Arc;
+
+use api::{Context, Deadline};
+use axum::extract::FromRef;
+use payments::PaymentProvider;
+use saga::{Saga, TimeBudget};
+
+#[derive(Clone)]
+pub struct State {
+    pub(crate) context: Context,
+    pub(crate) saga: Saga,
+}
+
+impl State {
+    pub fn new(context: Context, payments: Arc<dyn PaymentProvider>) -> Self {
+        let saga = Saga::new(context.table.clone(), payments);
+        Self { context, saga }
+    }
+
+    /// How long a request can wait for the payment provider.
+    pub(crate) fn budget(&self, deadline: Deadline) -> TimeBudget {
+        deadline.0.map_or(TimeBudget::UNLIMITED, |deadline| TimeBudget::until(deadline, self.context.clock.now()))
+    }
+}
+
+impl FromRef<State> for Context {
+    fn from_ref(state: &State) -> Self {
+        state.context.clone()
+    }
+}
