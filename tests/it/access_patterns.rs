@@ -6,8 +6,8 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     Address, AddressId, CartLine, CategoryPath, CategoryRename, CategoryRenameId, CountryCode, Currency, Money, Order,
-    OrderId, OrderState, PaymentEventId, Placement, Product, ProductId, Quantity, RefundRequest, Review, ReviewText,
-    Role, SessionKind, SessionLifetime, Stars, StockDelta, Timestamp, UserId,
+    OrderId, OrderState, PaymentEventId, Placement, Product, ProductDetails, ProductId, Quantity, RefundRequest,
+    Review, ReviewText, Role, SessionKind, SessionLifetime, Stars, StockDelta, Timestamp, UserId,
 };
 use e2e::{Shop, engine_counts_like_aws};
 use jiff::SignedDuration;
@@ -392,11 +392,13 @@ fn renamed(product: &Product, id: &str) -> Product {
 }
 
 fn repriced(product: &Product) -> Product {
-    Product { price: Money::price(777, Currency::USD).unwrap(), ..product.clone() }
+    let details = ProductDetails { price: Money::price(777, Currency::USD).unwrap(), ..product.details.clone() };
+    Product { details, ..product.clone() }
 }
 
-fn record(product: Product) -> table::ProductRecord {
-    table::ProductRecord { product: Product { featured_rank: None, ..product }, description: None, imported: None }
+fn record(mut product: Product) -> table::ProductRecord {
+    product.details.featured_rank = None;
+    table::ProductRecord { product, description: None, imported: None }
 }
 
 /// The checklist, by pattern.

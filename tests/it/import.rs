@@ -247,7 +247,11 @@ async fn an_import_never_writes_over_what_staff_change_at_the_same_time() {
         let ((report, rejects), renamed) = tokio::join!(load(&shop, file.as_bytes()), renames);
 
         let (report, after) = (report.expect("a good line"), product(&shop).await);
-        assert_eq!((report.updated, rejects.len(), after.price.amount_minor()), (1, 0, 900 + round), "{report}");
+        assert_eq!(
+            (report.updated, rejects.len(), after.details.price.amount_minor()),
+            (1, 0, 900 + round),
+            "{report}"
+        );
         // Staff who write second get a 412; no change is lost silently.
         let changes = 1 + u64::from(renamed.status() == 200);
         assert!(matches!(renamed.status(), 200 | 412), "{}", renamed.status());

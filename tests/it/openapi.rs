@@ -144,8 +144,11 @@ async fn every_text_and_number_that_a_client_sends_has_a_limit() {
     for (of, schema) in schemas.iter().filter(|(name, _)| name.ends_with("Request")) {
         for (name, field) in schema["properties"].as_object().into_iter().flatten() {
             let types = [&field["type"], &field["type"][0]];
-            let is_bare = ["string", "integer"].iter().any(|t| types.contains(&&json!(t)));
-            assert!(!is_bare || unlimited.contains(&name.as_str()), "{of}.{name}: give it a type of api::schema");
+            let is = |kind| types.contains(&&json!(kind));
+            let has_no = |limit: &str| field.get(limit).is_none();
+            let is_bare = is("string") && has_no("maxLength") || is("integer") && has_no("maximum");
+            let how = "give it a type of api::schema, or a limit of its own";
+            assert!(!is_bare || unlimited.contains(&name.as_str()), "{of}.{name}: {how}");
         }
     }
 }

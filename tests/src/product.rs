@@ -1,4 +1,4 @@
-use domain::{Attributes, CategoryPath, Currency, Money, Product, ProductId, ProductName, Thumbnail, UserId};
+use domain::{CategoryPath, Currency, Money, Product, ProductDetails, ProductId, ProductName, Thumbnail, UserId};
 use table::ProductRecord;
 
 use crate::Shop;
@@ -13,30 +13,22 @@ pub struct ProductBuilder<'a> {
 impl<'a> ProductBuilder<'a> {
     pub(crate) fn new(shop: &'a Shop, id: &str) -> Self {
         let now = shop.clock.now();
-        let product = Product {
-            id: id.parse().expect("an id"),
-            name: ProductName::parse(&format!("The {id}")).expect("a name"),
-            category: CategoryPath::default(),
-            price: Money::price(899, Currency::USD).expect("a price"),
-            thumbnail: Thumbnail::parse(&format!("images/{id}.svg")).ok(),
-            manufacturer: None,
-            attributes: Attributes::default(),
-            featured_rank: None,
-            version: 1,
-            created_at: now,
-            updated_at: now,
-        };
+        let name = ProductName::parse(&format!("The {id}")).expect("a name");
+        let price = Money::price(899, Currency::USD).expect("a price");
+        let thumbnail = Thumbnail::parse(&format!("images/{id}.svg")).ok();
+        let details = ProductDetails { thumbnail, ..ProductDetails::new(name, price) };
+        let product = Product::new(id.parse().expect("an id"), details, now);
         Self { shop, record: ProductRecord { product, description: None, imported: None }, stock: 100 }
     }
 
     /// In cents.
     pub fn priced(mut self, cents: i64) -> Self {
-        self.record.product.price = Money::price(cents, Currency::USD).expect("a price");
+        self.record.product.details.price = Money::price(cents, Currency::USD).expect("a price");
         self
     }
 
     pub fn priced_in(mut self, minor: i64, currency: Currency) -> Self {
-        self.record.product.price = Money::price(minor, currency).expect("a price");
+        self.record.product.details.price = Money::price(minor, currency).expect("a price");
         self
     }
 
@@ -47,18 +39,18 @@ impl<'a> ProductBuilder<'a> {
 
     /// `Kitchen/Mugs`.
     pub fn in_category(mut self, path: &str) -> Self {
-        self.record.product.category = CategoryPath::parse(path).expect("a path");
+        self.record.product.details.category = CategoryPath::parse(path).expect("a path");
         self
     }
 
     /// Not normalised, as an earlier version stored it.
     pub fn spelled_in_category(mut self, path: &str) -> Self {
-        self.record.product.category = CategoryPath::spelled(path);
+        self.record.product.details.category = CategoryPath::spelled(path);
         self
     }
 
     pub fn featured(mut self, rank: u32) -> Self {
-        self.record.product.featured_rank = Some(rank);
+        self.record.product.details.featured_rank = Some(rank);
         self
     }
 
@@ -73,7 +65,7 @@ impl<'a> ProductBuilder<'a> {
         let id = self.record.product.id.clone();
         let actor: UserId = "staff".parse().expect("an id");
         let table = &self.shop.stack.table;
-        table.categories_add(&[self.record.product.category.clone()].into()).await.expect("the table answers");
+        table.categories_add(&[self.record.product.details.category.clone()].into()).await.expect("the table answers");
         let created = table.product_create(&self.record, self.stock, &actor, uuid::Uuid::now_v7()).await;
         created.expect("the product is new");
         id

@@ -251,7 +251,7 @@ async fn mismatch(context: &Context, cart: &Cart) -> Result<Response, Problem> {
 /// The current price of a product, in the shop's own currency.
 async fn price(context: &Context, product: &ProductId) -> Result<Money, Problem> {
     let page = context.table.product_get(product).await?.ok_or_else(|| Problem::not_found("product"))?;
-    let price = page.record.product.price;
+    let price = page.record.product.details.price;
     if price.currency() != context.policy.currency {
         let detail = format!("this shop charges in {}", context.policy.currency.code());
         return Err(Problem::new(codes::CurrencyMismatch, detail));

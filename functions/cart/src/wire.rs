@@ -75,14 +75,14 @@ impl CartResponse {
             .iter()
             .map(|(id, line)| {
                 let page = products.iter().find(|p| p.record.product.id == *id);
-                let price = page.map_or(line.price_seen, |p| p.record.product.price);
+                let price = page.map_or(line.price_seen, |p| p.record.product.details.price);
                 if page.is_some() && price.currency() == currency {
                     priced.push(pricing::Line { product: id, quantity: line.quantity, unit_price: price });
                 }
                 let available = page.map_or(0, |p| p.available);
                 CartItemResponse {
                     product_id: id.to_string(),
-                    name: page.map_or_else(|| id.to_string(), |p| p.record.product.name.as_str().to_owned()),
+                    name: page.map_or_else(|| id.to_string(), |p| p.record.product.details.name.as_str().to_owned()),
                     quantity: line.quantity.units(),
                     unit_price: price.into(),
                     price_when_added: line.price_seen.into(),

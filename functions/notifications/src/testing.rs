@@ -1,11 +1,7 @@
 //! An order and a sender for the tests of this crate.
 
-use std::collections::BTreeMap;
-
-use domain::{
-    Address, Attributes, Cart, CartLine, CategoryPath, CountryCode, Currency, Customer, CustomerName, Email, Money,
-    Order, Placement, Product, ProductName, Quantity, Role, Timestamp,
-};
+use domain::{Address, CountryCode, Currency, Customer, CustomerName, Email, Money, Order, Role, Timestamp};
+use testing::{order, product};
 
 use crate::Sender;
 
@@ -13,39 +9,8 @@ pub const NOW: Timestamp = Timestamp::constant(1_700_000_000, 0);
 
 /// Three mugs at 8.99 and one pan at 1,200.00, placed and not paid.
 pub fn held() -> Order {
-    let products = [product("mug", "Mug & <Saucer>", 899), product("pan", "Pan", 120_000)];
-    let line = |units| CartLine { quantity: Quantity::new(units).unwrap(), price_seen: usd(1) };
-    let lines = BTreeMap::from([("mug".parse().unwrap(), line(3)), ("pan".parse().unwrap(), line(1))]);
-    Order::place(Placement {
-        id: "018cc251-f400-7000-8000-000000000000".parse().unwrap(),
-        customer: &"ann".parse().unwrap(),
-        guest: false,
-        cart: &Cart { version: 4, lines, ..Cart::default() },
-        products: &products,
-        incarnations: &BTreeMap::new(),
-        currency: Currency::USD,
-        adjustments: &[],
-        expected_total: None,
-        ship_to: Some(address()),
-        now: NOW,
-    })
-    .unwrap()
-}
-
-fn product(id: &str, name: &str, price: i64) -> Product {
-    Product {
-        id: id.parse().unwrap(),
-        name: ProductName::parse(name).unwrap(),
-        category: CategoryPath::default(),
-        price: usd(price),
-        thumbnail: None,
-        manufacturer: None,
-        attributes: Attributes::default(),
-        featured_rank: None,
-        version: 1,
-        created_at: NOW,
-        updated_at: NOW,
-    }
+    let (mug, pan) = (product("mug", "Mug & <Saucer>", 899), product("pan", "Pan", 120_000));
+    order().of(3, mug).of(1, pan).to(address()).placed_at(NOW).place()
 }
 
 fn address() -> Address {

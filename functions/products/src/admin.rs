@@ -37,7 +37,7 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     let (table, clock) = (&state.context.table, &state.context.clock);
     let (product, available) = request.product(|| clock.uuid_v7().into(), clock.now())?;
-    product.is_priced_in(state.context.policy.currency)?;
+    product.details.is_priced_in(state.context.policy.currency)?;
     let once = key.map(|key| key.request(&admin.uid, &request));
     // Checked before a description is stored that would belong to no product.
     if let Some(once) = &once
@@ -48,7 +48,7 @@ pub async fn create(
     let id = product.id.clone();
     let description = stored_description(&state, &id, request.description).await?;
 
-    remember_category(&state, &product.category).await?;
+    remember_category(&state, &product.details.category).await?;
     let record = ProductRecord { product, description, imported: None };
     let move_id = clock.uuid_v7();
     let page = ProductPage { record, available, incarnation: Some(move_id.into()), rating: Rating::default() };
@@ -111,10 +111,10 @@ pub async fn replace(
     Json(request): Json<ReplaceProductRequest>,
 ) -> Result<impl IntoResponse, Problem> {
     let page = read(&state, &id, &if_match).await?;
-    let product = request.replacing(&page.record.product)?;
-    product.is_priced_in(state.context.policy.currency)?;
+    let details = request.details()?;
+    details.is_priced_in(state.context.policy.currency)?;
     let description = stored_description(&state, &id, request.description).await?;
-    write(&state, &admin, page, product, description).await
+    write(&state, &admin, page, details, description).await
 }
 
 /// Changes the fields of a product that the body names, and leaves the others.
@@ -134,13 +134,14 @@ pub async fn patch(
     Json(request): Json<PatchProductRequest>,
 ) -> Result<impl IntoResponse, Problem> {
     let page = read(&state, &id, &if_match).await?;
-    let product = request.changing(&page.record.product)?;
+    let old = &page.record.product.details;
+    let details = old.clone().changed(request.change()?);
     // A product from before, in another currency, keeps it until its price is changed.
-    if product.price != page.record.product.price {
-        product.is_priced_in(state.context.policy.currency)?;
+    if details.price != old.price {
+        details.is_priced_in(state.context.policy.currency)?;
     }
     let description = page.record.description.clone();
-    write(&state, &admin, page, product, description).await
+    write(&state, &admin, page, details, description).await
 }
 
 /// Deletes a product. Orders keep their copy of it.

@@ -110,7 +110,7 @@ pub async fn create_batch(
         items.push(outcome);
     }
 
-    let paths: BTreeSet<_> = records.iter().map(|r| r.record.product.category.clone()).collect();
+    let paths: BTreeSet<_> = records.iter().map(|r| r.record.product.details.category.clone()).collect();
     let (table, now) = (&state.context.table, state.context.clock.now());
     table.categories_add(&paths).await?;
     let outcomes = table.products_import(&records, Existing::Keep, admin.uid.as_str(), now).await?;
@@ -137,7 +137,7 @@ fn read(
 ) -> Result<(domain::Product, Option<String>, i64), Refused> {
     let request: CreateProductRequest = strict::from_value(value)?;
     let (product, stock) = request.product(fresh_id, state.context.clock.now())?;
-    product.is_priced_in(state.context.policy.currency).map_err(Invalids::from)?;
+    product.details.is_priced_in(state.context.policy.currency).map_err(Invalids::from)?;
     let html = request.description.as_deref().map(sanitise).filter(|html| !html.is_empty());
     Ok((product, html, stock))
 }

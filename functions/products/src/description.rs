@@ -79,8 +79,8 @@ pub async fn put(
         true => None,
         false => Some(state.descriptions.store(&id, html, state.context.clock.now()).await?),
     };
-    let product = page.record.product.clone();
-    record::write(&state, &admin, page, product, description).await
+    let details = page.record.product.details.clone();
+    record::write(&state, &admin, page, details, description).await
 }
 
 fn tag(stored: &StoredDescription, version: u64) -> String {

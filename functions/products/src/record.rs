@@ -7,7 +7,7 @@ use api::{
     codes::{self, Code},
 };
 use axum::response::IntoResponse;
-use domain::{CategoryPath, Product, ProductId, sanitise};
+use domain::{CategoryPath, Product, ProductDetails, ProductId, sanitise};
 use http::header;
 use table::{ProductPage, ProductRecord, ProductWriteError, StoredDescription};
 
@@ -28,12 +28,13 @@ pub async fn write(
     state: &State,
     admin: &Admin,
     page: ProductPage,
-    product: Product,
+    details: ProductDetails,
     description: Option<StoredDescription>,
 ) -> Result<impl IntoResponse + use<>, Problem> {
-    if product.category != page.record.product.category {
-        remember_category(state, &product.category).await?;
+    if details.category != page.record.product.details.category {
+        remember_category(state, &details.category).await?;
     }
+    let product = Product { details, ..page.record.product.clone() };
     let imported = page.record.imported.clone();
     let record = ProductRecord { product, description, imported }.changed(state.context.clock.now());
     state.context.table.product_put(&record, page.available, &admin.uid).await.map_err(write_problem)?;

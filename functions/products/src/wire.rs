@@ -5,7 +5,7 @@ use api::{
     wire::{Money, timestamp},
 };
 use domain::{
-    Attributes, CategoryPath, Invalid, Manufacturer, Product, ProductId, ProductName, StockDelta, Thumbnail, Timestamp,
+    DetailsChange, GivenAttributes, GivenDetails, GivenPrice, Product, ProductDetails, ProductId, StockDelta, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use table::{ProductCard, ProductPage};
@@ -174,124 +174,83 @@ impl Listed for ProductCardResponse {
 impl CreateProductRequest {
     /// The product, and its initial stock.
     pub fn product(&self, fresh_id: impl FnOnce() -> ProductId, now: Timestamp) -> Result<(Product, i64), Invalids> {
-        let (id, name, category, price, thumbnail, manufacturer, attributes, stock) = (
+        let given = GivenDetails {
+            name: Some(self.name.clone()),
+            category: Some(self.category.clone()),
+            price: Some(price(&self.price)),
+            thumbnail: Some(self.thumbnail.clone()),
+            manufacturer: Some(self.manufacturer.clone()),
+            attributes: Some(attributes(&self.attributes)),
+            featured_rank: Some(self.featured_rank),
+        };
+        let (id, details, stock) = (
             self.product_id.as_deref().map(ProductId::of_new_product).transpose(),
-            ProductName::parse(&self.name),
-            CategoryPath::new(&self.category),
-            self.price.price(),
-            self.thumbnail.as_deref().map(Thumbnail::parse).transpose(),
-            self.manufacturer.as_deref().map(Manufacturer::parse).transpose(),
-            attributes(&self.attributes),
+            ProductDetails::parse(given),
             StockDelta::initial(self.stock),
         )
             .all()?;
-        let product = Product {
-            id: id.unwrap_or_else(fresh_id),
-            name,
-            category,
-            price,
-            thumbnail,
-            manufacturer,
-            attributes,
-            featured_rank: self.featured_rank,
-            version: 1,
-            created_at: now,
-            updated_at: now,
-        };
-        Ok((product, stock))
+        Ok((Product::new(id.unwrap_or_else(fresh_id), details, now), stock))
     }
 }
 
 impl ReplaceProductRequest {
-    /// The product that replaces `old`, of the same version.
-    pub fn replacing(&self, old: &Product) -> Result<Product, Invalids> {
-        let (name, category, price, thumbnail, manufacturer, attributes) = (
-            ProductName::parse(&self.name),
-            CategoryPath::new(&self.category),
-            self.price.price(),
-            self.thumbnail.as_deref().map(Thumbnail::parse).transpose(),
-            self.manufacturer.as_deref().map(Manufacturer::parse).transpose(),
-            attributes(&self.attributes),
-        )
-            .all()?;
-        Ok(Product {
-            id: old.id.clone(),
-            name,
-            category,
-            price,
-            thumbnail,
-            manufacturer,
-            attributes,
-            featured_rank: self.featured_rank,
-            version: old.version,
-            created_at: old.created_at,
-            updated_at: old.updated_at,
-        })
+    pub fn details(&self) -> Result<ProductDetails, Invalids> {
+        Ok(ProductDetails::parse(GivenDetails {
+            name: Some(self.name.clone()),
+            category: Some(self.category.clone()),
+            price: Some(price(&self.price)),
+            thumbnail: Some(self.thumbnail.clone()),
+            manufacturer: Some(self.manufacturer.clone()),
+            attributes: Some(attributes(&self.attributes)),
+            featured_rank: Some(self.featured_rank),
+        })?)
     }
 }
 
 impl PatchProductRequest {
-    /// `old` with the changes, of the same version.
-    pub fn changing(&self, old: &Product) -> Result<Product, Invalids> {
-        let (name, category, price, thumbnail, manufacturer, attributes) = (
-            self.name.as_deref().map(ProductName::parse).transpose(),
-            self.category.as_ref().map(CategoryPath::new).transpose(),
-            self.price.as_ref().map(Money::price).transpose(),
-            cleared_or(&self.thumbnail, Thumbnail::parse),
-            cleared_or(&self.manufacturer, Manufacturer::parse),
-            self.attributes.as_ref().map(attributes).transpose(),
-        )
-            .all()?;
-        let old = old.clone();
-        Ok(Product {
-            name: name.unwrap_or(old.name),
-            category: category.unwrap_or(old.category),
-            price: price.unwrap_or(old.price),
-            thumbnail: thumbnail.unwrap_or(old.thumbnail),
-            manufacturer: manufacturer.unwrap_or(old.manufacturer),
-            attributes: attributes.unwrap_or(old.attributes),
-            featured_rank: self.featured_rank.unwrap_or(old.featured_rank),
-            ..old
-        })
+    pub fn change(&self) -> Result<DetailsChange, Invalids> {
+        let given = GivenDetails {
+            name: self.name.clone(),
+            category: self.category.clone(),
+            price: self.price.as_ref().map(price),
+            thumbnail: self.thumbnail.clone(),
+            manufacturer: self.manufacturer.clone(),
+            attributes: self.attributes.as_ref().map(attributes),
+            featured_rank: self.featured_rank,
+        };
+        Ok(given.parse()?)
     }
 }
 
-/// An optional field in a request: absent, `null`, or a value.
-fn cleared_or<T>(
-    given: &Option<Option<String>>,
-    parse: impl Fn(&str) -> Result<T, Invalid>,
-) -> Result<Option<Option<T>>, Invalid> {
-    given.as_ref().map(|value| value.as_deref().map(parse).transpose()).transpose()
+fn price(given: &Money) -> GivenPrice {
+    GivenPrice::Minor { amount: given.amount, currency: given.currency.clone() }
 }
 
-fn attributes(given: &BTreeMap<String, serde_json::Value>) -> Result<Attributes, Invalid> {
-    let text = |(name, value): (&String, &serde_json::Value)| {
-        let text = match value {
-            serde_json::Value::String(text) => text.clone(),
-            serde_json::Value::Number(number) => number.to_string(),
-            serde_json::Value::Bool(flag) => flag.to_string(),
-            _ => {
-                let reason = format!("{name} must be a string, a number or a boolean");
-                return Err(Invalid::new("attributes", "attributes_invalid", reason));
-            }
-        };
-        Ok((name.clone(), text))
+fn attributes(given: &BTreeMap<String, serde_json::Value>) -> GivenAttributes {
+    let text = |value: &serde_json::Value| match value {
+        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        serde_json::Value::Bool(flag) => Some(flag.to_string()),
+        serde_json::Value::Null | serde_json::Value::Array(_) | serde_json::Value::Object(_) => None,
     };
-    Attributes::new(given.iter().map(text).collect::<Result<Vec<_>, _>>()?)
+    let entries = given.iter().map(|(name, value)| (name.clone(), text(value))).collect();
+    GivenAttributes { entries, shortened_to: None }
 }
 
 impl From<&ProductPage> for ProductResponse {
     fn from(page: &ProductPage) -> Self {
         let product = &page.record.product;
+        let ProductDetails { name, category, price, thumbnail, manufacturer, attributes, featured_rank } =
+            &product.details;
         Self {
             product_id: product.id.to_string(),
-            name: product.name.as_str().to_owned(),
-            category: product.category.segments().to_vec(),
-            price: product.price.into(),
-            thumbnail: product.thumbnail.as_ref().map(|t| t.as_str().to_owned()),
-            manufacturer: product.manufacturer.as_ref().map(|m| m.as_str().to_owned()),
-            attributes: product.attributes.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
-            featured_rank: product.featured_rank,
+            name: name.as_str().to_owned(),
+            category: category.segments().to_vec(),
+            price: (*price).into(),
+            thumbnail: thumbnail.as_ref().map(|t| t.as_str().to_owned()),
+            manufacturer: manufacturer.as_ref().map(|m| m.as_str().to_owned()),
+            attributes: attributes.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+            featured_rank: *featured_rank,
             has_description: page.record.description.is_some(),
             stock: StockResponse { available: page.available, in_stock: page.available > 0 },
             rating: RatingResponse { reviews: page.rating.reviews, average_tenths: page.rating.average_tenths() },

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use stream::{Change, Failure, Kind};
 use table::{
-    Bucket,
+    Bucket, PRODUCT_ATTRIBUTES,
     keys::{self, Entity, sha256_hex},
 };
 
@@ -24,34 +24,7 @@ struct Audited {
     shown: &'static [&'static str],
 }
 
-const PRODUCT: Audited = Audited {
-    entity: "product",
-    shown: &[
-        "id",
-        "name",
-        "price",
-        "currency",
-        "category",
-        "category2",
-        "category3",
-        "category4",
-        "featured",
-        "featuredRank",
-        "thumbnail",
-        "manufacturer",
-        "attributes",
-        "description",
-        "descriptionS3Key",
-        "descriptionBytes",
-        "descriptionSha256",
-        "importDigest",
-        "soldOut",
-        "version",
-        "createdAt",
-        "updatedAt",
-        "writtenBy",
-    ],
-};
+const PRODUCT: Audited = Audited { entity: "product", shown: PRODUCT_ATTRIBUTES };
 const STOCK_MOVE: Audited = Audited { entity: "stock_move", shown: &["delta", "kind", "reason", "actor", "corrected"] };
 const REVIEW: Audited = Audited { entity: "review", shown: &["stars", "at"] };
 const ORDER: Audited = Audited {

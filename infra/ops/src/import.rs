@@ -23,6 +23,7 @@ use table::{
 
 use intake::{Accepted, Intake, Place};
 pub use lines::open;
+pub use record::FIELDS;
 pub use rejects::{Reject, RejectsFile, default_rejects_path};
 
 /// Concurrent batches: enough to hide the round trip, too few to be throttled.
@@ -207,7 +208,7 @@ async fn with_description(
         None => None,
     };
     let record = ProductRecord { product: parsed.product, description, imported: Some(parsed.digest) };
-    let says = if options.replace { Says::Everything } else { Says::Only(parsed.says) };
+    let says = if options.replace { Says::Everything } else { Says::Only(Box::new(parsed.said)) };
     Ok((place, ImportRecord { record, stock: parsed.stock, says }))
 }
 

@@ -25,7 +25,7 @@ enum Command {
     ///
     /// Importing a file again changes only what is new in it, and completes an interrupted import. Fields that are not
     /// in a product's line stay unchanged, and so does stock.
-    #[command(after_long_help = import::HELP)]
+    #[command(after_long_help = import::help())]
     Import(import::ImportArgs),
     /// Migrates the table of an earlier version
     #[command(after_long_help = migrate::HELP)]

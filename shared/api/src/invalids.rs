@@ -1,4 +1,4 @@
-use domain::Invalid;
+use domain::{Invalid, InvalidDetails};
 
 use crate::{Problem, codes::Code, wire::FieldError};
 
@@ -133,6 +133,12 @@ impl InvalidField {
 impl From<Invalid> for Invalids {
     fn from(Invalid { field, code, reason }: Invalid) -> Self {
         Self { first: InvalidField { path: field.to_owned(), code, reason }, others: Vec::new() }
+    }
+}
+
+impl From<InvalidDetails> for Invalids {
+    fn from(InvalidDetails { first, others }: InvalidDetails) -> Self {
+        Self::joined(std::iter::once(first).chain(others).map(Self::from).collect())
     }
 }
 

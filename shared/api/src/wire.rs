@@ -17,13 +17,7 @@ pub struct Money {
 }
 
 impl Money {
-    /// As the price of one unit, in the field `price`.
-    pub fn price(&self) -> Result<domain::Money, Invalids> {
-        let currency = self.currency().map_err(|invalid| invalid.within("price"))?;
-        Ok(domain::Money::price(self.amount, currency)?)
-    }
-
-    /// As any other amount, in this field.
+    /// As an amount, in this field.
     pub fn total(&self, field: &str) -> Result<domain::Money, Invalids> {
         let currency = self.currency().map_err(|invalid| invalid.within(field))?;
         Ok(domain::Money::amount(self.amount, currency))

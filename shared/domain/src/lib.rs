@@ -17,12 +17,19 @@ mod money;
 mod order;
 pub mod pricing;
 mod product;
+mod product_details;
 mod reason;
 mod refund;
 mod review;
 mod session;
+#[cfg(test)]
+pub mod testing;
 mod text;
 mod transition;
+
+// For the fixtures, whose file is part of two crates.
+#[cfg(test)]
+extern crate self as domain;
 
 pub use address::{Address, CountryCode, Phone};
 pub use by_hand::RefundByHand;
@@ -40,9 +47,8 @@ pub use iso_currency::Currency;
 pub use jiff::Timestamp;
 pub use money::{MAX_PRICE_MINOR, Money, parse_currency};
 pub use order::{HistoryEntry, Order, OrderEvent, OrderLine, OrderState, Payment, PaymentState, PlaceError, Placement};
-pub use product::{
-    Attributes, CategoryPath, MAX_CATEGORY_DEPTH, Manufacturer, Product, ProductName, Quantity, StockDelta, Thumbnail,
-};
+pub use product::{Attributes, CategoryPath, MAX_CATEGORY_DEPTH, Product, Quantity, StockDelta};
+pub use product_details::*;
 pub use reason::Reason;
 pub use refund::{Refund, RefundError, RefundRequest, RefundState, ReturnedLine};
 pub use review::{Rating, Review, ReviewText, Stars};

@@ -351,13 +351,13 @@ impl Order {
         for (id, line) in &cart.lines {
             match products.iter().find(|p| p.id == *id) {
                 None => not_sold.push(id.clone()),
-                Some(product) if product.price.currency() != currency => foreign.push(id.clone()),
+                Some(product) if product.details.price.currency() != currency => foreign.push(id.clone()),
                 Some(product) => lines.push(OrderLine {
                     product: id.clone(),
-                    name: product.name.as_str().to_owned(),
+                    name: product.details.name.as_str().to_owned(),
                     quantity: line.quantity,
-                    unit_price: product.price,
-                    allocated: pricing::units_at(product.price, line.quantity),
+                    unit_price: product.details.price,
+                    allocated: pricing::units_at(product.details.price, line.quantity),
                     incarnation: incarnations.get(id).copied(),
                 }),
             }
@@ -416,23 +416,7 @@ impl Order {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::{Attributes, CategoryPath, ProductName};
-
-    fn product(id: &str, price: i64, currency: Currency) -> Product {
-        Product {
-            id: id.parse().unwrap(),
-            name: ProductName::parse("Mug").unwrap(),
-            category: CategoryPath::default(),
-            price: Money::price(price, currency).unwrap(),
-            thumbnail: None,
-            manufacturer: None,
-            attributes: Attributes::default(),
-            featured_rank: None,
-            version: 1,
-            created_at: Timestamp::UNIX_EPOCH,
-            updated_at: Timestamp::UNIX_EPOCH,
-        }
-    }
+    use crate::testing::{order, product};
 
     fn cart(lines: &[(&str, i64)]) -> Cart {
         let price_seen = Money::price(1, Currency::USD).unwrap();
@@ -458,27 +442,27 @@ pub(crate) mod tests {
         })
     }
 
-    /// Three mugs at 8.99 and one pan at 46.00, placed and not paid.
+    /// Three mugs at 8.99 and one pan at 46.00, placed by a guest and not paid.
     pub(crate) fn held() -> Order {
-        let products = [product("mug", 899, Currency::USD), product("pan", 4_600, Currency::USD)];
-        place(&cart(&[("mug", 3), ("pan", 1)]), &products, None).unwrap()
+        order().of(3, product("mug", "Mug", 899)).of(1, product("pan", "Pan", 4_600)).by_a_guest().place()
     }
 
     #[test]
     fn checkout_charges_the_current_price_not_the_one_shown() {
-        let order = place(&cart(&[("mug", 3)]), &[product("mug", 899, Currency::USD)], None).unwrap();
+        let order = place(&cart(&[("mug", 3)]), &[product("mug", "Mug", 899)], None).unwrap();
 
         assert_eq!(order.totals.total, Money::amount(2_697, Currency::USD));
     }
 
     #[test]
     fn checkout_refuses_what_the_customer_did_not_agree_to() {
-        let mug = [product("mug", 899, Currency::USD)];
+        let mug = [product("mug", "Mug", 899)];
 
         assert_eq!(place(&cart(&[]), &mug, None), Err(PlaceError::CartEmpty));
         assert!(matches!(place(&cart(&[("mug", 1)]), &mug, Some(898)), Err(PlaceError::PriceChanged { .. })));
         assert!(matches!(place(&cart(&[("gone", 1)]), &mug, None), Err(PlaceError::NotSold { .. })));
-        let pounds = [product("mug", 899, Currency::GBP)];
+        let mut pounds = mug;
+        pounds[0].details.price = Money::price(899, Currency::GBP).unwrap();
         assert!(matches!(place(&cart(&[("mug", 1)]), &pounds, None), Err(PlaceError::CurrencyMismatch { .. })));
     }
 

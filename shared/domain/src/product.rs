@@ -1,12 +1,8 @@
 use std::{collections::BTreeMap, fmt};
 
-use iso_currency::Currency;
 use jiff::Timestamp;
 
-use crate::{
-    Invalid, Money, ProductId,
-    text::{self, text_line},
-};
+use crate::{Invalid, ProductDetails, ProductId, text};
 
 /// Maximum levels of a category path. Each level is one index entry (one WRU) for each product, so the depth is
 /// bounded.
@@ -27,14 +23,7 @@ const MAX_STOCK: i64 = 1_000_000_000;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Product {
     pub id: ProductId,
-    pub name: ProductName,
-    pub category: CategoryPath,
-    pub price: Money,
-    pub thumbnail: Option<Thumbnail>,
-    pub manufacturer: Option<Manufacturer>,
-    pub attributes: Attributes,
-    /// Rank among the featured products, lowest first; `None` is not featured.
-    pub featured_rank: Option<u32>,
+    pub details: ProductDetails,
     /// The number of changes, from 1.
     pub version: u64,
     pub created_at: Timestamp,
@@ -42,40 +31,8 @@ pub struct Product {
 }
 
 impl Product {
-    /// A shop sells in one currency: a product in another could not be bought, and would be sorted wrongly in a list by
-    /// price.
-    pub fn is_priced_in(&self, currency: Currency) -> Result<(), Invalid> {
-        if self.price.currency() == currency {
-            return Ok(());
-        }
-        let reason = format!("must be in {}, the currency that this shop sells in", currency.code());
-        Err(Invalid::new("price", "currency_mismatch", reason))
-    }
-}
-
-text_line!(ProductName, "name", "name_invalid", 200);
-text_line!(Manufacturer, "manufacturer", "manufacturer_invalid", 100);
-
-/// A picture of the product: an `https:` URL, or a path relative to the storefront.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Thumbnail(String);
-
-impl Thumbnail {
-    pub fn parse(raw: &str) -> Result<Self, Invalid> {
-        let invalid = |reason| Invalid::new("thumbnail", "thumbnail_invalid", reason);
-        let safe = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b'\'' | b'<' | b'>' | b'\\' | b'`');
-        if raw.is_empty() || raw.len() > 300 || !raw.bytes().all(safe) {
-            return Err(invalid("must be 1 to 300 printable ASCII characters without quotes or angle brackets"));
-        }
-        let relative = !raw.contains(':') && !raw.starts_with("//");
-        if !relative && !raw.starts_with("https://") {
-            return Err(invalid("must be an https: URL or a relative path"));
-        }
-        Ok(Self(raw.to_owned()))
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
+    pub fn new(id: ProductId, details: ProductDetails, now: Timestamp) -> Self {
+        Self { id, details, version: 1, created_at: now, updated_at: now }
     }
 }
 
@@ -339,15 +296,6 @@ mod tests {
         assert!(Attributes::shortened(many(&long), 200).unwrap().iter().all(|(_, value)| value.len() == 200));
         assert!(Attributes::shortened(many(&family), 203).unwrap().iter().all(|(_, value)| value.ends_with("👩")));
         assert!(Attributes::shortened(many(&format!("{long}\0")), 200).is_err());
-    }
-
-    #[test]
-    fn a_thumbnail_cannot_carry_script() {
-        for raw in ["javascript:alert(1)", "http://plain.example/a.png", "//evil.example/a.png", "a\"onerror=", ""] {
-            assert!(Thumbnail::parse(raw).is_err(), "{raw}");
-        }
-        assert!(Thumbnail::parse("images/mug.svg").is_ok());
-        assert!(Thumbnail::parse("https://cdn.example/mug.svg?w=200").is_ok());
     }
 
     #[test]

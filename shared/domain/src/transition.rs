@@ -229,9 +229,21 @@ impl Order {
 
     /// The order as it was when its payment first had an outcome, for a repeated checkout. `None` while it has none.
     pub fn as_first_settled(&self) -> Option<Order> {
-        let open = |event| matches!(event, OrderEvent::Placed | OrderEvent::PaymentLost | OrderEvent::Claimed);
-        let settled = self.history.iter().position(|t| !open(t.event))?;
+        let settled = self.first_settlement()?;
         Some(self.as_of(u64::try_from(settled).unwrap_or(u64::MAX).saturating_add(1)))
+    }
+
+    /// The index in the history of the first outcome of the payment.
+    fn first_settlement(&self) -> Option<usize> {
+        let open = |event| matches!(event, OrderEvent::Placed | OrderEvent::PaymentLost | OrderEvent::Claimed);
+        self.history.iter().position(|t| !open(t.event))
+    }
+
+    /// Whether an earlier transition projected the order's lines, so that only the entry in the customer's list changes.
+    /// Lines never change: the transitions up to the first outcome of the payment project them, and the one after it
+    /// repeats that, in case the request of that outcome ended before its projection.
+    pub fn lines_are_projected(&self) -> bool {
+        self.first_settlement().is_some_and(|settled| self.history.len() > settled + 2)
     }
 
     /// The order as it was once the provider had answered about a refund. `None` while it is owed.
@@ -493,6 +505,25 @@ mod tests {
         assert_eq!(versions[1].as_first_settled(), None);
         assert_eq!(last.as_refunded(1).unwrap().version, 5);
         assert_eq!(requested.as_refunded(1), None);
+    }
+
+    #[test]
+    fn lines_are_projected_up_to_the_transition_after_the_first_outcome() {
+        let confirmed = held().paid("pay_1", NOW).unwrap().order;
+        let shipped = confirmed.ship(NOW).unwrap().unwrap().order;
+        let delivered = shipped.deliver(NOW).unwrap().unwrap().order;
+        let unknown = held().outcome_unknown(NOW).unwrap().order;
+        let paid_later = unknown.paid("pay_1", NOW).unwrap().order;
+        let expired = unknown.void(VoidReason::Expired, NOW).unwrap().order;
+        let paid_late = expired.paid("pay_1", NOW).unwrap().order;
+        let refunded = paid_late.refund_paid(1, NOW).unwrap().order;
+
+        for order in [held(), confirmed, shipped, unknown, paid_later, expired, paid_late] {
+            assert!(!order.lines_are_projected(), "{:?}", order.history);
+        }
+        for order in [delivered, refunded] {
+            assert!(order.lines_are_projected(), "{:?}", order.history);
+        }
     }
 
     #[test]

@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Attributes, Cart, CartLine, CategoryPath, Currency, Money, Order, OrderState, Placement, Product, ProductId,
-    ProductName, Quantity, RefundError, RefundRequest, ReturnedLine, Timestamp,
+    Currency, Money, Order, OrderState, ProductId, Quantity, RefundError, RefundRequest, ReturnedLine, Timestamp,
     pricing::{Adjustment, AdjustmentKind, AppliesTo},
 };
 use proptest::{collection::vec, prelude::*, sample::select};
+use testing::{OrderBuilder, order, product_priced};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 /// With 2, 0 and 3 digits.
@@ -47,42 +47,12 @@ fn bought() -> impl Strategy<Value = Bought> {
 }
 
 fn place(bought: &Bought) -> Order {
-    let price = |minor| Money::price(minor, bought.currency).unwrap();
-    let products: Vec<_> = bought
-        .lines
-        .iter()
-        .enumerate()
-        .map(|(line, (_, minor))| Product {
-            id: id(line),
-            name: ProductName::parse("Mug").unwrap(),
-            category: CategoryPath::default(),
-            price: price(*minor),
-            thumbnail: None,
-            manufacturer: None,
-            attributes: Attributes::default(),
-            featured_rank: None,
-            version: 1,
-            created_at: NOW,
-            updated_at: NOW,
-        })
-        .collect();
-    let lines = bought.lines.iter().enumerate().map(|(line, (units, minor))| {
-        (id(line), CartLine { quantity: Quantity::new(*units).unwrap(), price_seen: price(*minor) })
-    });
-    Order::place(Placement {
-        id: "018cc251-f400-7000-8000-000000000000".parse().unwrap(),
-        customer: &"ann".parse().unwrap(),
-        guest: false,
-        cart: &Cart { version: 1, lines: lines.collect(), ..Cart::default() },
-        products: &products,
-        incarnations: &BTreeMap::new(),
-        currency: bought.currency,
-        adjustments: &bought.adjustments,
-        expected_total: None,
-        ship_to: None,
-        now: NOW,
-    })
-    .unwrap()
+    let mut placed = order();
+    for (line, (units, minor)) in bought.lines.iter().enumerate() {
+        let price = Money::price(*minor, bought.currency).unwrap();
+        placed = placed.of(*units, product_priced(id(line).as_str(), "Mug", price));
+    }
+    bought.adjustments.iter().cloned().fold(placed, OrderBuilder::adjusted).place()
 }
 
 /// Takes units back in the order of `picks` until none are left, each time some of one line. Units that nothing was paid

@@ -5,12 +5,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    Attributes, CancelDecision, Cart, CartLine, CategoryPath, Currency, Dispute, DisputeState, Money, Order,
-    OrderState, Placement, Product, ProductName, Quantity, RefundByHand, RefundRequest, ReturnedLine, Timestamp,
-    TransitionEffects, VoidReason,
+    CancelDecision, Currency, Dispute, DisputeState, Money, Order, OrderState, Quantity, RefundByHand, RefundRequest,
+    ReturnedLine, Timestamp, TransitionEffects, VoidReason,
     pricing::{Adjustment, AdjustmentKind, AppliesTo},
 };
 use proptest::{prelude::*, sample::select};
+use testing::{order, product};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 /// The lines of the test order: product, units, and the price of one.
@@ -41,39 +41,12 @@ impl Price {
 }
 
 fn held(priced: Price) -> Order {
-    let price = |cents| Money::price(if priced == Price::Free { 0 } else { cents }, Currency::USD).unwrap();
+    let price = |cents| if priced == Price::Free { 0 } else { cents };
+    let bought = BOUGHT
+        .iter()
+        .fold(order(), |order, (id, units, cents)| order.of((*units).into(), product(id, id, price(*cents))));
     let discount = Adjustment { kind: AdjustmentKind::Discount, amount_minor: 1_000, applies_to: AppliesTo::Order };
-    let products = BOUGHT.map(|(id, _, cents)| Product {
-        id: id.parse().unwrap(),
-        name: ProductName::parse(id).unwrap(),
-        category: CategoryPath::default(),
-        price: price(cents),
-        thumbnail: None,
-        manufacturer: None,
-        attributes: Attributes::default(),
-        featured_rank: None,
-        version: 1,
-        created_at: NOW,
-        updated_at: NOW,
-    });
-    let lines = BOUGHT.map(|(id, units, cents)| {
-        (id.parse().unwrap(), CartLine { quantity: Quantity::new(units.into()).unwrap(), price_seen: price(cents) })
-    });
-    let cart = Cart { version: 1, lines: BTreeMap::from(lines), ..Cart::default() };
-    Order::place(Placement {
-        id: "018cc251-f400-7000-8000-000000000000".parse().unwrap(),
-        customer: &"ann".parse().unwrap(),
-        guest: false,
-        cart: &cart,
-        products: &products,
-        incarnations: &BTreeMap::new(),
-        currency: Currency::USD,
-        adjustments: if priced == Price::Discounted { std::slice::from_ref(&discount) } else { &[] },
-        expected_total: None,
-        ship_to: None,
-        now: NOW,
-    })
-    .unwrap()
+    if priced == Price::Discounted { bought.adjusted(discount).place() } else { bought.place() }
 }
 
 #[derive(Debug, Clone)]

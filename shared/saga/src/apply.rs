@@ -103,8 +103,7 @@ impl Saga {
     /// Projecting right away lets a caller read its own write. The stream repairs what is missing, so a failure is only
     /// logged.
     pub async fn project(&self, order: &Order) {
-        // Lines never change: the first outcome of the payment projects them.
-        if order.version > 3 {
+        if order.lines_are_projected() {
             return self.list(order).await;
         }
         if let Err(error) = self.table.order_project(order).await {

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     StoreError, Table,
-    conditions::{EXISTS, NEW},
+    conditions::{EXISTS, NEW, write_if},
     keys,
     meter::metered,
     rows,
@@ -86,20 +86,12 @@ impl Table {
     pub async fn address_put(&self, uid: &UserId, address: &Address, new: bool) -> Result<bool, StoreError> {
         let condition = if new { NEW } else { EXISTS };
         let call = self.put(address_item(uid, address)).condition_expression(condition).send();
-        match metered("AP-38", call).await {
-            Ok(_) => Ok(true),
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(false),
-            Err(e) => Err(e.into()),
-        }
+        Ok(write_if("AP-38", call).await?.is_ok())
     }
 
     /// AP-39: removes an address; orders keep their own copy. DeleteItem. Returns whether it existed.
     pub async fn address_delete(&self, uid: &UserId, id: &AddressId) -> Result<bool, StoreError> {
         let call = self.delete(keys::address(uid, id)).condition_expression(EXISTS).send();
-        match metered("AP-39", call).await {
-            Ok(_) => Ok(true),
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(false),
-            Err(e) => Err(e.into()),
-        }
+        Ok(write_if("AP-39", call).await?.is_ok())
     }
 }

@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::{
-    operation::update_item::{UpdateItemError, builders::UpdateItemFluentBuilder},
-    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem},
+    operation::update_item::builders::UpdateItemFluentBuilder,
+    types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure},
 };
 use domain::{
     Cart, CartLine, CartRequest, Invalid, MAX_LINES, MAX_REMEMBERED, ProductId, Quantity, SessionKind, Timestamp,
@@ -13,12 +13,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     StoreError, Table,
-    conditions::NEW,
-    keys,
-    meter::metered,
-    rows,
+    conditions::{Condition, NEW, values, version_is, write_if},
+    keys, rows,
     rows::{Item, n, s},
-    transact::values,
+    transact::Transaction,
 };
 
 /// How long a guest's cart is kept after its last change. A customer's cart does not expire.
@@ -247,15 +245,18 @@ impl Table {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
     }
 
-    /// The action of a transaction that writes the lines of a merged cart, if it is still the one that was `read`.
-    /// `expires_at` is for a new cart of a guest.
-    pub(crate) fn cart_merged(
-        &self,
-        uid: &UserId,
-        read: &Cart,
-        merged: &Cart,
-        expires_at: Option<i64>,
-    ) -> TransactWriteItem {
+    /// The items that AP-06 reads besides the session.
+    pub(crate) fn cart_of(items: &mut Vec<Item>, uid: &UserId) -> Option<Item> {
+        let pk = s(keys::user_pk(uid));
+        let found = items.iter().position(|item| item.get(keys::PK) == Some(&pk))?;
+        Some(items.swap_remove(found))
+    }
+}
+
+impl<L: Copy> Transaction<'_, L> {
+    /// Writes the lines of a merged cart, if it is still the one that was `read`. `expires_at` is for a new cart of a
+    /// guest.
+    pub(crate) fn cart_merged(&mut self, label: L, uid: &UserId, read: &Cart, merged: &Cart, expires_at: Option<i64>) {
         let mut update = "SET cartLines = :lines, version = :next".to_owned();
         let mut written = values([(":lines", lines_value(&merged.lines)), (":next", n(read.version + 1))]);
         if !merged.left_out.is_empty() {
@@ -272,21 +273,11 @@ impl Table {
                     update += ", expiresAt = :ttl";
                     written.insert(":ttl".to_owned(), n(expires_at));
                 }
-                NEW
+                Condition::from(NEW)
             }
-            version => {
-                written.insert(":read".to_owned(), n(version));
-                "version = :read"
-            }
+            version => version_is(version),
         };
-        self.transact_update(keys::cart(uid), &update, condition, written)
-    }
-
-    /// The items that AP-06 reads besides the session.
-    pub(crate) fn cart_of(items: &mut Vec<Item>, uid: &UserId) -> Option<Item> {
-        let pk = s(keys::user_pk(uid));
-        let found = items.iter().position(|item| item.get(keys::PK) == Some(&pk))?;
-        Some(items.swap_remove(found))
+        self.update_if(label, condition, keys::cart(uid), &update, written);
     }
 }
 
@@ -318,13 +309,8 @@ impl Remembering {
 }
 
 async fn cart_written(call: UpdateItemFluentBuilder) -> Result<Cart, CartWriteError> {
-    match metered("AP-07", call.send()).await {
+    match write_if("AP-07", call.send()).await? {
         Ok(output) => Ok(cart(output.attributes)?),
-        Err(e) => match e.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                Err(CartWriteError::Changed(cart(failed.item.clone())?))
-            }
-            _ => Err(StoreError::from(e).into()),
-        },
+        Err(failed) => Err(CartWriteError::Changed(cart(failed.item)?)),
     }
 }

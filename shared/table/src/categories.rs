@@ -5,13 +5,15 @@
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 
-use aws_sdk_dynamodb::{operation::delete_item::DeleteItemError, types::ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use domain::{Category, CategoryPath, MAX_CATEGORY_DEPTH};
 use futures::{StreamExt as _, TryStreamExt as _, future::try_join_all, stream};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Page, StoreError, Table, keys,
+    Page, StoreError, Table,
+    conditions::{ConditionFailed, write_if},
+    keys,
     keys::key_of_item,
     meter::{Pattern, metered},
     page::one_more_than,
@@ -243,15 +245,10 @@ impl Table {
             .expression_attribute_values(":none", n(0))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send();
-        match metered("AP-66", call).await {
+        match write_if("AP-66", call).await? {
             Ok(_) => Ok(()),
-            Err(e) => match e.as_service_error() {
-                Some(DeleteItemError::ConditionalCheckFailedException(failed)) => Err(match failed.item() {
-                    None => CategoryDeleteError::Unknown,
-                    Some(_) => CategoryDeleteError::NotEmpty,
-                }),
-                _ => Err(StoreError::from(e).into()),
-            },
+            Err(ConditionFailed { item: None }) => Err(CategoryDeleteError::Unknown),
+            Err(ConditionFailed { item: Some(_) }) => Err(CategoryDeleteError::NotEmpty),
         }
     }
 }

@@ -7,19 +7,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
 use domain::{Category, CategoryPath, MAX_CATEGORY_DEPTH, ProductId};
 
 use crate::{
     IndexPosition, Page, StoreError, Table,
     batches::backoff,
     categories::{BELOW, OWN, category, count},
-    conditions::{EXISTS, NEW},
+    conditions::{Condition, EXISTS, NEW, values},
     keys::{self, key_of_item},
     meter::metered,
     rows::{Item, n, s},
     schema::CATEGORY_INDEXES,
-    transact::{TransactError, values},
+    transact::{AnyCondition, Transaction},
 };
 
 /// How many of a category's products the category above has counted.
@@ -64,14 +63,14 @@ pub(crate) fn category_of(product: &Item) -> Result<Option<CategoryPath>, StoreE
 
 /// The condition that a product's category is still the one that was read; for a product that is deleted or in no
 /// category, that it has none.
-pub(crate) fn same_category(product: Option<&Item>) -> (String, Item) {
+pub(crate) fn same_category(product: Option<&Item>) -> Condition {
     match product.and_then(stored_category) {
-        None => ("attribute_not_exists(category)".to_owned(), Item::new()),
+        None => Condition::from("attribute_not_exists(category)"),
         Some((level, path)) => {
             let is = format!("{} = :category", CATEGORY_INDEXES[level].hash);
             let no_deeper =
                 CATEGORY_INDEXES.get(level + 1).map(|index| format!(" AND attribute_not_exists({})", index.hash));
-            (is + &no_deeper.unwrap_or_default(), values([(":category", s(path))]))
+            Condition::new(is + &no_deeper.unwrap_or_default(), values([(":category", s(path))]))
         }
     }
 }
@@ -93,49 +92,18 @@ impl Table {
             if given == counted {
                 return Ok(CategoryCounted { changed: false, touched });
             }
-            let (still, bound) = same_category(product);
-            let mut actions = vec![
-                self.transact_check(product_key.clone(), &still, bound),
-                self.counted_in(counted_key.clone(), given.as_ref(), counted.as_ref()),
-            ];
-            actions.extend(given.iter().map(|path| self.category_add(path, OWN, 1)));
-            actions.extend(counted.iter().map(|path| self.category_add(path, OWN, -1)));
-            match self.transact("AP-65", actions).await {
+            let mut transaction = self.transaction();
+            transaction.check(AnyCondition, same_category(product), product_key.clone());
+            count_in(&mut transaction, counted_key.clone(), given.as_ref(), counted.as_ref());
+            given.iter().for_each(|path| category_add(&mut transaction, path, OWN, 1));
+            counted.iter().for_each(|path| category_add(&mut transaction, path, OWN, -1));
+            match transaction.write("AP-65").await? {
                 Ok(()) => return Ok(CategoryCounted { changed: true, touched }),
                 // The product was moved, or counted by another delivery, meanwhile.
-                Err(TransactError::Canceled(_)) => backoff(round).await,
-                Err(TransactError::Store(error)) => return Err(error),
+                Err(_failed) => backoff(round).await,
             }
         }
         Err(StoreError::Busy("the product's category is being changed".into()))
-    }
-
-    fn counted_in(
-        &self,
-        key: keys::Key,
-        given: Option<&CategoryPath>,
-        counted: Option<&CategoryPath>,
-    ) -> TransactWriteItem {
-        let was = |path: &CategoryPath| values([(":was", s(path.to_string()))]);
-        match (given, counted) {
-            (None, None) => self.transact_check(key, NEW, Item::new()),
-            (None, Some(counted)) => self.transact_delete(key, Some("category = :was"), was(counted)),
-            (Some(given), None) => {
-                let mut item = key.into_item();
-                item.insert("category".to_owned(), s(given.to_string()));
-                self.transact_put(item, Some(NEW))
-            }
-            (Some(given), Some(counted)) => {
-                let mut values = was(counted);
-                values.insert(":now".to_owned(), s(given.to_string()));
-                self.transact_update(key, "SET category = :now", "category = :was", values)
-            }
-        }
-    }
-
-    fn category_add(&self, path: &CategoryPath, number: &str, delta: i64) -> TransactWriteItem {
-        let update = format!("ADD {number} :delta");
-        self.transact_upsert(keys::category(path), &update, values([(":delta", n(delta))]))
     }
 
     /// AP-65b: adds the numbers of categories, and of those above them, to the category above each. For each level a
@@ -185,27 +153,49 @@ impl Table {
                 return Ok(());
             }
             let delta = i64::try_from(has).unwrap_or(i64::MAX) - i64::try_from(passed).unwrap_or(i64::MAX);
-            let mut bound = values([(":has", n(has))]);
-            let condition = match item.get(PASSED_UP) {
-                None => format!("{EXISTS} AND attribute_not_exists({PASSED_UP})"),
-                Some(passed) => {
-                    bound.insert(":passed".to_owned(), passed.clone());
-                    format!("{PASSED_UP} = :passed")
-                }
+            let same = match item.get(PASSED_UP) {
+                None => Condition::new(format!("{EXISTS} AND attribute_not_exists({PASSED_UP})"), Item::new()),
+                Some(passed) => Condition::new(format!("{PASSED_UP} = :passed"), values([(":passed", passed.clone())])),
             };
-            let actions = vec![
-                self.transact_update(keys::category(path), &format!("SET {PASSED_UP} = :has"), &condition, bound),
-                self.category_add(parent, BELOW, delta),
-            ];
-            match self.transact("AP-65", actions).await {
+            let mut transaction = self.transaction();
+            let update = format!("SET {PASSED_UP} = :has");
+            transaction.update_if(AnyCondition, same, keys::category(path), &update, values([(":has", n(has))]));
+            category_add(&mut transaction, parent, BELOW, delta);
+            match transaction.write("AP-65").await? {
                 Ok(()) => return Ok(()),
                 // Another delivery added it meanwhile.
-                Err(TransactError::Canceled(_)) => backoff(round).await,
-                Err(TransactError::Store(error)) => return Err(error),
+                Err(_failed) => backoff(round).await,
             }
         }
         Err(StoreError::Busy("the category is being counted".into()))
     }
+}
+
+/// Writes the category that a product is counted in, if it is still the one that was read.
+fn count_in(
+    transaction: &mut Transaction<'_, AnyCondition>,
+    key: keys::Key,
+    given: Option<&CategoryPath>,
+    counted: Option<&CategoryPath>,
+) {
+    let was = |path: &CategoryPath| Condition::new("category = :was", values([(":was", s(path.to_string()))]));
+    match (given, counted) {
+        (None, None) => transaction.check(AnyCondition, NEW, key),
+        (None, Some(counted)) => transaction.delete_if(AnyCondition, was(counted), key),
+        (Some(given), None) => {
+            let mut item = key.into_item();
+            item.insert("category".to_owned(), s(given.to_string()));
+            transaction.put_if(AnyCondition, NEW, item);
+        }
+        (Some(given), Some(counted)) => {
+            let now = values([(":now", s(given.to_string()))]);
+            transaction.update_if(AnyCondition, was(counted), key, "SET category = :now", now);
+        }
+    }
+}
+
+fn category_add(transaction: &mut Transaction<'_, AnyCondition>, path: &CategoryPath, number: &str, delta: i64) {
+    transaction.update(keys::category(path), &format!("ADD {number} :delta"), values([(":delta", n(delta))]));
 }
 
 fn counted_category(item: &Item) -> Result<CategoryPath, StoreError> {

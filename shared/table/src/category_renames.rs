@@ -1,6 +1,5 @@
 //! Renames of categories: the task, its progress, and moving each product.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use domain::{CategoryPath, CategoryRename, CategoryRenameId, Invalid, ProductId, Timestamp, UserId};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -9,7 +8,7 @@ use crate::{
     IndexPosition, Page, StoreError, Table,
     batches::backoff,
     category_counts::{category_of, same_category},
-    conditions::{EXISTS, NEW},
+    conditions::{Condition, EXISTS, NEW, values, write_if},
     keys::{self, Key, key_of_item},
     meter::metered,
     page::one_more_than,
@@ -17,7 +16,7 @@ use crate::{
     rows::{BY, Item, from_item, millis, n, s},
     schema::{CATEGORY_INDEXES, TTL_ATTRIBUTE},
     stream_image::product_of,
-    transact::{TransactError, values},
+    transact::AnyCondition,
 };
 
 /// How long a finished rename can be looked up.
@@ -98,15 +97,11 @@ pub enum Moving {
 impl Table {
     /// AP-67a: creates a rename. TransactWriteItems of two: the rename, and a marker that it is open.
     pub async fn category_rename_put(&self, rename: &CategoryRename) -> Result<(), StoreError> {
-        let actions = vec![
-            self.transact_put(rename_item(rename), Some(NEW)),
-            self.transact_put(keys::category_renaming(rename.id).into_item(), None),
-        ];
-        match self.transact("AP-67", actions).await {
-            Ok(()) => Ok(()),
-            Err(TransactError::Canceled(_)) => Err(StoreError::Busy("a rename of this id was there".into())),
-            Err(TransactError::Store(error)) => Err(error),
-        }
+        let mut transaction = self.transaction();
+        transaction.put_if(AnyCondition, NEW, rename_item(rename));
+        transaction.put(keys::category_renaming(rename.id).into_item());
+        let written = transaction.write("AP-67").await?;
+        written.map_err(|_failed| StoreError::Busy("a rename of this id was there".into()))
     }
 
     /// AP-67b: the state of a rename. GetItem, consistent.
@@ -185,20 +180,13 @@ impl Table {
         let finished =
             values([(":now", n(millis(now))), (":left", n(left)), (":expires", n((now + RETENTION).as_second()))]);
         let update = format!("SET finishedAt = :now, leftProducts = :left, {TTL_ATTRIBUTE} = :expires");
-        let actions = vec![
-            self.transact_update(
-                keys::category_rename(id),
-                &update,
-                &format!("{EXISTS} AND attribute_not_exists(finishedAt)"),
-                finished,
-            ),
-            self.transact_delete(keys::category_renaming(id), None, Item::new()),
-        ];
-        match self.transact("AP-67", actions).await {
-            // Another run finished it.
-            Ok(()) | Err(TransactError::Canceled(_)) => Ok(()),
-            Err(TransactError::Store(error)) => Err(error),
-        }
+        let open = Condition::new(format!("{EXISTS} AND attribute_not_exists(finishedAt)"), Item::new());
+        let mut transaction = self.transaction();
+        transaction.update_if(AnyCondition, open, keys::category_rename(id), &update, finished);
+        transaction.delete(keys::category_renaming(id));
+        // If a condition fails, another run finished it.
+        let (Ok(()) | Err(_)) = transaction.write("AP-67").await?;
+        Ok(())
     }
 
     /// AP-68a: the products of a category and those below it. Query on the index of the path's level, 1,000 keys.
@@ -232,7 +220,7 @@ impl Table {
                 Ok(None) => return Ok(Moving::Elsewhere),
                 Err(Invalid { .. }) => return Ok(Moving::TooDeep),
             };
-            let (same, mut bound) = same_category(Some(&product));
+            let Condition { expression: same, values: mut bound } = same_category(Some(&product));
             bound.extend(values([(":one", n(1)), (":now", n(millis(now))), (":by", s(rename.by.as_str()))]));
             let mut set = format!("SET version = version + :one, updatedAt = :now, {BY} = :by");
             let mut remove = Vec::new();
@@ -255,12 +243,9 @@ impl Table {
                 .condition_expression(same)
                 .set_expression_attribute_values(Some(bound))
                 .send();
-            match metered("AP-68", call).await {
+            match write_if("AP-68", call).await? {
                 Ok(_) => return Ok(Moving::Moved),
-                Err(e) if matches!(e.as_service_error(), Some(UpdateItemError::ConditionalCheckFailedException(_))) => {
-                    backoff(round).await;
-                }
-                Err(e) => return Err(e.into()),
+                Err(_failed) => backoff(round).await,
             }
         }
         Err(StoreError::Busy("the product's category is being changed".into()))

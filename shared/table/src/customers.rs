@@ -4,14 +4,14 @@ use domain::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    CustomerOrder, SessionWithCart, StoreError, Table,
-    conditions::{EXISTS, NEW},
+    CustomerOrder, SessionRecord, SessionWithCart, StoreError, Table,
+    conditions::{EXISTS, NEW, values, write_if},
     keys,
     meter::metered,
     order_rows::customer_order,
     rows,
     rows::{Item, from_item, millis, n, s},
-    transact::{TransactError, condition_failed, values},
+    sessions::{session_deletes, session_puts},
 };
 
 /// A session to be opened. The secret itself never gets here, only its digest.
@@ -49,6 +49,14 @@ pub enum RegisterError {
     Changed,
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Conditions of AP-33.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RegisterCondition {
+    EmailFree,
+    /// The guest's session and cart, and fresh ids.
+    Unchanged,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -164,29 +172,31 @@ impl Table {
         session: Option<&NewSession>,
         guest: Option<&SessionWithCart>,
     ) -> Result<(), RegisterError> {
-        let mut actions = vec![
-            self.transact_put(credential_item(&new.email, &new.id, password_hash), Some(NEW)),
-            self.transact_put(customer_item(new), Some(NEW)),
-        ];
+        let mut transaction = self.transaction();
+        let credential = credential_item(&new.email, &new.id, password_hash);
+        transaction.put_if(RegisterCondition::EmailFree, NEW, credential);
+        transaction.put_if(RegisterCondition::Unchanged, NEW, customer_item(new));
         if let Some(guest) = guest {
-            actions.extend(self.session_deletes(&guest.session.uid, &guest.session.id, Some(EXISTS)));
-            actions.push(match guest.cart.version {
+            let SessionRecord { uid, id, .. } = &guest.session;
+            session_deletes(&mut transaction, Some(RegisterCondition::Unchanged), uid, id);
+            let cart = keys::cart(&new.id);
+            match guest.cart.version {
                 // There is still no cart: one that a late request creates meanwhile would keep its expiry.
-                0 => self.transact_delete(keys::cart(&new.id), Some(NEW), Item::new()),
+                0 => transaction.delete_if(RegisterCondition::Unchanged, NEW, cart),
                 _ => {
                     let keep = "SET version = version + :one REMOVE expiresAt";
-                    self.transact_update(keys::cart(&new.id), keep, EXISTS, values([(":one", n(1))]))
+                    let one = values([(":one", n(1))]);
+                    transaction.update_if(RegisterCondition::Unchanged, EXISTS, cart, keep, one);
                 }
-            });
-        }
-        actions.extend(session.into_iter().flat_map(|s| self.session_puts(s)));
-        match self.transact("AP-33", actions).await {
-            Ok(()) => Ok(()),
-            Err(TransactError::Canceled(reasons)) if reasons.first().is_some_and(condition_failed) => {
-                Err(EmailTaken.into())
             }
-            Err(TransactError::Canceled(_)) => Err(RegisterError::Changed),
-            Err(TransactError::Store(error)) => Err(error.into()),
+        }
+        if let Some(session) = session {
+            session_puts(&mut transaction, RegisterCondition::Unchanged, session);
+        }
+        match transaction.write("AP-33").await? {
+            Ok(()) => Ok(()),
+            Err(failed) if failed.contains(RegisterCondition::EmailFree) => Err(EmailTaken.into()),
+            Err(_failed) => Err(RegisterError::Changed),
         }
     }
 
@@ -199,11 +209,7 @@ impl Table {
             .expression_attribute_names("#name", "name")
             .expression_attribute_values(":name", s(name.as_str()))
             .send();
-        match metered("AP-34", call).await {
-            Ok(_) => Ok(true),
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(false),
-            Err(e) => Err(e.into()),
-        }
+        Ok(write_if("AP-34", call).await?.is_ok())
     }
 
     /// AP-58: grants or revokes the admin role. UpdateItem, conditional on the profile. Returns whether it existed.
@@ -215,11 +221,7 @@ impl Table {
             .expression_attribute_names("#role", "role")
             .expression_attribute_values(":role", s(role_name(role)))
             .send();
-        match metered("AP-58", call).await {
-            Ok(_) => Ok(true),
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(false),
-            Err(e) => Err(e.into()),
-        }
+        Ok(write_if("AP-58", call).await?.is_ok())
     }
 
     /// AP-35: replaces the hash by one of the same password with stronger parameters. UpdateItem, conditional on the
@@ -237,11 +239,7 @@ impl Table {
             .expression_attribute_values(":new", s(password_hash))
             .expression_attribute_values(":read", s(&read.password_hash))
             .send();
-        match metered("AP-35", call).await {
-            Ok(_) => Ok(true),
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(false),
-            Err(e) => Err(e.into()),
-        }
+        Ok(write_if("AP-35", call).await?.is_ok())
     }
 }
 

@@ -2,9 +2,15 @@ use domain::{IdempotencyKey, Timestamp, UserId};
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
-use aws_sdk_dynamodb::{operation::put_item::PutItemError, types::ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 
-use crate::{StoreError, Table, conditions::NEW, keys, meter::metered, rows};
+use crate::{
+    StoreError, Table,
+    conditions::{NEW, write_if},
+    keys,
+    meter::metered,
+    rows,
+};
 
 /// How long a first answer can be repeated.
 const RETENTION: SignedDuration = SignedDuration::from_hours(25);
@@ -106,16 +112,9 @@ impl Table {
             .condition_expression(NEW)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send();
-        let error = match metered("AP-43", call).await {
-            Ok(_) => return Ok(()),
-            Err(error) => error,
-        };
-        match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(failed)) => {
-                let prior = request.read(failed.item.clone().unwrap_or_default())?;
-                Err(IdempotencyPutError::Repeated(prior))
-            }
-            _ => Err(StoreError::from(error).into()),
+        match write_if("AP-43", call).await? {
+            Ok(_) => Ok(()),
+            Err(failed) => Err(IdempotencyPutError::Repeated(request.read(failed.item.unwrap_or_default())?)),
         }
     }
 

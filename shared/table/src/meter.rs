@@ -78,15 +78,22 @@ pub(crate) fn add(pattern: Option<Pattern>, cost: Cost) {
 }
 
 /// Awaits one DynamoDB call and counts it for its access pattern, whether or not it succeeds.
-pub(crate) async fn metered<O: Metered, E>(pattern: Pattern, call: impl Future<Output = Result<O, E>>) -> Result<O, E> {
-    let result = call.await;
-    let mut cost = Cost { dynamodb_calls: 1, ..Cost::default() };
-    if let Ok(output) = &result {
-        let units = output.capacity().filter_map(|c| c.capacity_units()).sum();
-        if O::WRITES { cost.wru = units } else { cost.rru = units }
+pub(crate) fn metered<O: Metered, E>(
+    pattern: Pattern,
+    call: impl Future<Output = Result<O, E>>,
+) -> impl Future<Output = Result<O, E>> {
+    // The SDK's futures have kilobytes, and each function that awaits this one would hold them by value.
+    let call = Box::pin(call);
+    async move {
+        let result = call.await;
+        let mut cost = Cost { dynamodb_calls: 1, ..Cost::default() };
+        if let Ok(output) = &result {
+            let units = output.capacity().filter_map(|c| c.capacity_units()).sum();
+            if O::WRITES { cost.wru = units } else { cost.rru = units }
+        }
+        add(Some(pattern), cost);
+        result
     }
-    add(Some(pattern), cost);
-    result
 }
 
 pub(crate) trait Metered {

@@ -1,12 +1,11 @@
-use aws_sdk_dynamodb::{
-    operation::put_item::PutItemError,
-    types::{ReturnValue, ReturnValuesOnConditionCheckFailure},
-};
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use domain::{OrderId, Timestamp};
 use jiff::SignedDuration;
 
 use crate::{
-    StoreError, Table, keys,
+    StoreError, Table,
+    conditions::write_if,
+    keys,
     meter::metered,
     rows::{Item, millis, n, s},
 };
@@ -69,20 +68,16 @@ impl Table {
             .return_values(ReturnValue::AllOld)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send();
-        let error = match metered("AP-47", call).await {
+        Ok(match write_if("AP-47", call).await? {
             Ok(claimed) => {
                 let before = claimed.attributes.is_some_and(|item| item.contains_key("claimedBy"));
-                return Ok(if before { Claim::Again } else { Claim::First });
+                if before { Claim::Again } else { Claim::First }
             }
-            Err(error) => error,
-        };
-        match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+            Err(failed) => {
                 let ended = |item: &Item| item.contains_key("sentAt") || item.contains_key("droppedAt");
-                Ok(if failed.item.as_ref().is_some_and(ended) { Claim::Done } else { Claim::Elsewhere })
+                if failed.item.as_ref().is_some_and(ended) { Claim::Done } else { Claim::Elsewhere }
             }
-            _ => Err(error.into()),
-        }
+        })
     }
 
     /// AP-48a: records that a notification was sent. UpdateItem, idempotent.

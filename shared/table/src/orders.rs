@@ -1,9 +1,5 @@
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::{
-    operation::{put_item::PutItemError, update_item::UpdateItemError},
-    types::{CancellationReason, TransactWriteItem},
-};
 use domain::{
     CartLine, Order, OrderEvent, OrderId, OrderLine, PaymentEventId, ProductId, SessionKind, Timestamp,
     TransitionEffects, UserId,
@@ -11,14 +7,14 @@ use domain::{
 
 use crate::{
     Idempotency, PriorRequest, StoreError, Table, carts,
-    conditions::NEW,
+    conditions::{Condition, ConditionFailed, NEW, values, version_is, write_if},
     guest_accounts::account_of,
     keys,
     meter::metered,
     order_rows::{customer_order_item, order, order_item},
     rows::{Item, millis, n, s},
     stock::{available, incarnation, is_of},
-    transact::{TransactError, condition_failed, values},
+    transact::Transaction,
 };
 
 /// Rounds of reading the cart and writing before an order that is given up is left to the next attempt.
@@ -76,46 +72,42 @@ impl Table {
         request: &Idempotency,
         now: Timestamp,
     ) -> Result<(), PlaceOrderError> {
-        let mut actions: Vec<_> = order.lines.iter().map(|line| self.stock_take(order, line)).collect();
-        actions.push(self.transact_put(order_item(order, order.customer.as_str()), Some(NEW)));
-        actions.push(self.transact_update(
+        let mut transaction = self.transaction();
+        for line in &order.lines {
+            stock_take(&mut transaction, order, line);
+        }
+        transaction.put_if(PlaceCondition::Order, NEW, order_item(order, order.customer.as_str()));
+        transaction.update_if(
+            PlaceCondition::Cart,
+            version_is(order.cart_version),
             keys::cart(&order.customer),
             "SET cartLines = :stays, placed = :order, version = version + :one REMOVE leftOut",
-            "version = :read",
-            values([
-                (":stays", carts::lines_value(stays)),
-                (":order", s(order.id.to_string())),
-                (":one", n(1)),
-                (":read", n(order.cart_version)),
-            ]),
-        ));
-        actions.push(self.transact_put(request.item(&order.id.to_string(), now), Some(NEW)));
+            values([(":stays", carts::lines_value(stays)), (":order", s(order.id.to_string())), (":one", n(1))]),
+        );
+        transaction.put_if(PlaceCondition::Request, NEW, request.item(&order.id.to_string(), now));
 
-        let reasons = match self.transact("AP-08", actions).await {
-            Ok(()) => return Ok(()),
-            Err(TransactError::Store(error)) => return Err(error.into()),
-            Err(TransactError::Canceled(reasons)) => reasons,
-        };
+        let Err(failed) = transaction.write("AP-08").await? else { return Ok(()) };
         // A repeated key comes first: it explains every other failure, because the first request changed stock and
         // cart.
-        let lines = order.lines.len();
-        if let Some(prior) = reasons.get(lines + 2).filter(|r| condition_failed(r)).and_then(|r| r.item.clone()) {
-            return Err(PlaceOrderError::Repeated(request.read(prior)?));
+        if let Some(prior) = failed.item(PlaceCondition::Request) {
+            return Err(PlaceOrderError::Repeated(request.read(prior.clone())?));
         }
-        if reasons.get(lines + 1).is_some_and(condition_failed) {
+        if failed.contains(PlaceCondition::Cart) {
             return Err(PlaceOrderError::CartChanged);
         }
-        let short = order.lines.iter().zip(&reasons).filter(|(_, reason)| condition_failed(reason));
+        let short = order.lines.iter().filter_map(|line| {
+            let stock = PlaceCondition::Stock(&line.product);
+            failed.contains(stock).then(|| (line, failed.item(stock)))
+        });
         // The stock of the product that replaced it is not that of the one in the cart.
-        let replaced = |(line, reason): (&OrderLine, &CancellationReason)| {
-            line.incarnation.is_some() && reason.item.as_ref().is_some_and(|item| incarnation(item) != line.incarnation)
+        let replaced = |(line, stock): (&OrderLine, Option<&Item>)| {
+            line.incarnation.is_some() && stock.is_some_and(|item| incarnation(item) != line.incarnation)
         };
         if short.clone().any(replaced) {
             return Err(StoreError::Busy("a product was deleted and created again while it was bought".into()).into());
         }
-        let shortages = short.map(|(line, reason)| {
-            let available = reason.item.as_ref().map_or(Ok(0), available)?;
-            Ok(Shortage { product: line.product.clone(), available })
+        let shortages = short.map(|(line, stock)| {
+            Ok(Shortage { product: line.product.clone(), available: stock.map_or(Ok(0), available)? })
         });
         match shortages.collect::<Result<Vec<_>, StoreError>>()? {
             none if none.is_empty() => Err(StoreError::Busy("an order id was taken".into()).into()),
@@ -134,8 +126,8 @@ impl Table {
     ) -> Result<(), OrderTransitionError> {
         let order = &moved.order;
         let recorded = match cause {
-            Cause::Request(request, outcome) => Some(self.transact_put(request.item_for_good(outcome, now), Some(NEW))),
-            Cause::Event(event) => Some(self.transact_put(event_item(order.id, event, now), Some(NEW))),
+            Cause::Request(request, outcome) => Some(request.item_for_good(outcome, now)),
+            Cause::Event(event) => Some(event_item(order.id, event, now)),
             Cause::Answer => None,
         };
         let by = match cause {
@@ -147,60 +139,40 @@ impl Table {
             return self.order_put(order, by).await;
         }
 
-        let mut put = self.transact_put(order_item(order, by), Some("version = :read"));
-        if let Some(put) = put.put.as_mut() {
-            put.expression_attribute_values = Some(values([(":read", n(order.version - 1))]));
-        }
-        let must = 1 + usize::from(recorded.is_some());
-        let mut stock: Vec<_> =
-            moved.restock.iter().map(|(product, units)| self.stock_return(order, product, *units)).collect();
+        let mut restock: Vec<_> = moved.restock.iter().collect();
         for _ in 0..MAX_ROUNDS {
-            let mut actions = vec![put.clone()];
-            actions.extend(recorded.clone());
-            actions.extend(stock.iter().cloned());
+            let mut transaction = self.transaction();
+            transaction.put_if(TransitionCondition::Order, version_is(order.version - 1), order_item(order, by));
+            if let Some(record) = &recorded {
+                transaction.put_if(TransitionCondition::Cause, NEW, record.clone());
+            }
+            for (product, units) in &restock {
+                stock_return(&mut transaction, order, product, *units);
+            }
             if moved.restore_cart {
-                actions.push(self.cart_return(order, now).await?);
+                self.cart_return(&mut transaction, order, now).await?;
             }
-            let reasons = match self.transact("AP-40", actions).await {
-                Ok(()) => return Ok(()),
-                Err(TransactError::Store(error)) => return Err(error.into()),
-                Err(TransactError::Canceled(reasons)) => reasons,
-            };
-            let failed = |at: usize| reasons.get(at).is_none_or(condition_failed);
-            if must > 1 && failed(1) {
-                return Err(heard_before(cause, reasons.get(1))?);
+            let Err(failed) = transaction.write("AP-40").await? else { return Ok(()) };
+            if failed.contains(TransitionCondition::Cause) {
+                return Err(heard_before(cause, failed.item(TransitionCondition::Cause))?);
             }
-            if failed(0) {
+            if failed.contains(TransitionCondition::Order) {
                 return Err(OrderTransitionError::Changed);
             }
             // A product that was deleted meanwhile has no stock to return to, and one created again under its id is
             // another product; the rest is restocked all the same. A cart that was changed meanwhile is read again.
-            let mut reasons = reasons.iter().skip(must);
-            stock.retain(|_| !reasons.next().is_some_and(condition_failed));
+            restock.retain(|(product, _)| !failed.contains(TransitionCondition::Stock(product)));
         }
         Err(StoreError::Busy("the cart kept changing while an order was given up".into()).into())
     }
 
-    fn stock_take(&self, order: &Order, line: &OrderLine) -> TransactWriteItem {
-        let (is_of, mut used) = is_of(line.incarnation, order.placed_at());
-        used.extend(values([(":units", n(line.quantity.units()))]));
-        self.transact_update(
-            keys::stock(&line.product, keys::ONLY_STOCK_SHARD),
-            "SET available = available - :units",
-            &format!("available >= :units AND {is_of}"),
-            used,
-        )
-    }
-
-    fn stock_return(&self, order: &Order, product: &ProductId, units: u32) -> TransactWriteItem {
-        let line = order.lines.iter().find(|line| line.product == *product);
-        let (is_of, mut used) = is_of(line.and_then(|line| line.incarnation), order.placed_at());
-        used.extend(values([(":units", n(units))]));
-        self.transact_update(keys::stock(product, keys::ONLY_STOCK_SHARD), "ADD available :units", is_of, used)
-    }
-
     /// What was bought, added to the customer's current cart. For a guest who logged in it is the account's cart.
-    async fn cart_return(&self, order: &Order, now: Timestamp) -> Result<TransactWriteItem, StoreError> {
+    async fn cart_return(
+        &self,
+        transaction: &mut Transaction<'_, TransitionCondition<'_>>,
+        order: &Order,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let mut wanted = vec![keys::cart(&order.customer)];
         // Also for orders without a guest mark: older ones do not have it.
         wanted.push(keys::guest_account(&order.customer));
@@ -218,7 +190,9 @@ impl Table {
         let cart = carts::cart(cart)?;
         let bought = order.cart_lines();
         let back = if order.last_event() == OrderEvent::Replaced { cart.lacks(&bought) } else { bought };
-        Ok(self.cart_merged(&uid, &cart, &cart.merge(&back), carts::expiry(kind, now)))
+        let expires_at = carts::expiry(kind, now);
+        transaction.cart_merged(TransitionCondition::Cart, &uid, &cart, &cart.merge(&back), expires_at);
+        Ok(())
     }
 
     async fn order_put(&self, order: &Order, by: &str) -> Result<(), OrderTransitionError> {
@@ -227,12 +201,9 @@ impl Table {
             .condition_expression("version = :read")
             .expression_attribute_values(":read", n(order.version - 1))
             .send();
-        match metered("AP-40", call).await {
+        match write_if("AP-40", call).await? {
             Ok(_) => Ok(()),
-            Err(e) if matches!(e.as_service_error(), Some(PutItemError::ConditionalCheckFailedException(_))) => {
-                Err(OrderTransitionError::Changed)
-            }
-            Err(e) => Err(StoreError::from(e).into()),
+            Err(_failed) => Err(OrderTransitionError::Changed),
         }
     }
 
@@ -244,13 +215,8 @@ impl Table {
         event: &PaymentEventId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        match metered("AP-44", self.put(event_item(id, event, now)).condition_expression(NEW).send()).await {
-            Ok(_) => Ok(true),
-            Err(e) if matches!(e.as_service_error(), Some(PutItemError::ConditionalCheckFailedException(_))) => {
-                Ok(false)
-            }
-            Err(e) => Err(e.into()),
-        }
+        let call = self.put(event_item(id, event, now)).condition_expression(NEW).send();
+        Ok(write_if("AP-44", call).await?.is_ok())
     }
 
     /// AP-45: postpones when the sweeper processes an order again, if nothing happened to it meanwhile. UpdateItem.
@@ -263,12 +229,8 @@ impl Table {
             .expression_attribute_values(":later", n(millis(due_at)))
             .expression_attribute_values(":read", n(order.version))
             .send();
-        match metered("AP-45", call).await {
-            Err(e) if !matches!(e.as_service_error(), Some(UpdateItemError::ConditionalCheckFailedException(_))) => {
-                Err(e.into())
-            }
-            _ => Ok(()),
-        }
+        let (Ok(_) | Err(ConditionFailed { .. })) = write_if("AP-45", call).await?;
+        Ok(())
     }
 
     /// AP-41: projects an order: its line items, by BatchWriteItem of 25, and the entry in the customer's list, by a
@@ -301,12 +263,8 @@ impl Table {
             .condition_expression("attribute_not_exists(PK) OR version < :version")
             .expression_attribute_values(":version", n(order.version))
             .send();
-        match metered("AP-41", call).await {
-            Err(e) if !matches!(e.as_service_error(), Some(PutItemError::ConditionalCheckFailedException(_))) => {
-                Err(e.into())
-            }
-            _ => Ok(()),
-        }
+        let (Ok(_) | Err(ConditionFailed { .. })) = write_if("AP-41", call).await?;
+        Ok(())
     }
 
     /// AP-10: an order of this customer, with its lines. Query `ORDER#id`, eventually consistent; only the owner gets
@@ -346,16 +304,60 @@ impl Table {
     }
 }
 
+/// Conditions of AP-08.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PlaceCondition<'a> {
+    Stock(&'a ProductId),
+    Order,
+    Cart,
+    Request,
+}
+
+fn stock_take<'a>(transaction: &mut Transaction<'_, PlaceCondition<'a>>, order: &Order, line: &'a OrderLine) {
+    let units = values([(":units", n(line.quantity.units()))]);
+    transaction.update_if(
+        PlaceCondition::Stock(&line.product),
+        Condition::new("available >= :units", units.clone()).and(is_of(line.incarnation, order.placed_at())),
+        keys::stock(&line.product, keys::ONLY_STOCK_SHARD),
+        "SET available = available - :units",
+        units,
+    );
+}
+
+/// Conditions of AP-40.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TransitionCondition<'a> {
+    Order,
+    Cause,
+    Stock(&'a ProductId),
+    Cart,
+}
+
+fn stock_return<'a>(
+    transaction: &mut Transaction<'_, TransitionCondition<'a>>,
+    order: &Order,
+    product: &'a ProductId,
+    units: u32,
+) {
+    let line = order.lines.iter().find(|line| line.product == *product);
+    transaction.update_if(
+        TransitionCondition::Stock(product),
+        is_of(line.and_then(|line| line.incarnation), order.placed_at()),
+        keys::stock(product, keys::ONLY_STOCK_SHARD),
+        "ADD available :units",
+        values([(":units", n(units))]),
+    );
+}
+
 fn event_item(id: OrderId, event: &PaymentEventId, now: Timestamp) -> Item {
     let mut item = keys::payment_event(id, event).into_item();
     item.insert("heardAt".to_owned(), n(millis(now)));
     item
 }
 
-fn heard_before(cause: Cause<'_>, reason: Option<&CancellationReason>) -> Result<OrderTransitionError, StoreError> {
-    let prior = reason.and_then(|r| r.item.clone());
+fn heard_before(cause: Cause<'_>, prior: Option<&Item>) -> Result<OrderTransitionError, StoreError> {
     match (cause, prior) {
-        (Cause::Request(request, _), Some(prior)) => Ok(OrderTransitionError::Repeated(request.read(prior)?)),
+        (Cause::Request(request, _), Some(prior)) => Ok(OrderTransitionError::Repeated(request.read(prior.clone())?)),
         // Without the old item there is nothing to compare with: the request is repeated.
         (Cause::Request(..), None) => Err(StoreError::Busy("an idempotency record came and went".into())),
         (Cause::Event(_) | Cause::Answer, _) => Ok(OrderTransitionError::EventSeen),

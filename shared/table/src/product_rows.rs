@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    Attributes, CategoryPath, Incarnation, Invalid, Manufacturer, Product, ProductName, Rating, Thumbnail, Timestamp,
+    Attributes, CategoryPath, Incarnation, Invalid, Manufacturer, Product, ProductDetails, ProductName, Rating,
+    Thumbnail, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +53,33 @@ pub struct ProductPage {
     pub rating: Rating,
 }
 
+/// The attributes of a product's item that the audit log may show: all but its keys.
+pub const PRODUCT_ATTRIBUTES: &[&str] = &[
+    "id",
+    "name",
+    "price",
+    "currency",
+    "category",
+    "category2",
+    "category3",
+    "category4",
+    "featured",
+    "featuredRank",
+    "thumbnail",
+    "manufacturer",
+    "attributes",
+    "description",
+    "descriptionS3Key",
+    "descriptionBytes",
+    "descriptionSha256",
+    "importDigest",
+    "soldOut",
+    "version",
+    "createdAt",
+    "updatedAt",
+    "writtenBy",
+];
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ProductRow {
@@ -95,25 +123,26 @@ struct ProductRow {
 /// `by`: who writes it. Lists show whether it is sold out; the stream's consumer maintains that.
 pub(crate) fn product_item(record: &ProductRecord, sold_out: bool, by: &str) -> Item {
     let ProductRecord { product, description, imported } = record;
+    let ProductDetails { name, category, price, thumbnail, manufacturer, attributes, featured_rank } = &product.details;
     let keys::Key { pk, sk } = keys::product(&product.id);
-    let mut levels = product.category.levels().map(|l| l.to_string());
+    let mut levels = category.levels().map(|l| l.to_string());
     let mut item = rows::to_item(ProductRow {
         pk,
         sk,
         id: product.id.to_string(),
-        name: product.name.as_str().to_owned(),
-        price: product.price.amount_minor(),
-        currency: product.price.currency().code().to_owned(),
+        name: name.as_str().to_owned(),
+        price: price.amount_minor(),
+        currency: price.currency().code().to_owned(),
         category: levels.next(),
         category2: levels.next(),
         category3: levels.next(),
         category4: levels.next(),
         price_shard: keys::price_shard(&product.id),
-        featured: product.featured_rank.map(|_| keys::FEATURED.to_owned()),
-        featured_rank: product.featured_rank,
-        thumbnail: product.thumbnail.as_ref().map(|t| t.as_str().to_owned()),
-        manufacturer: product.manufacturer.as_ref().map(|m| m.as_str().to_owned()),
-        attributes: product.attributes.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
+        featured: featured_rank.map(|_| keys::FEATURED.to_owned()),
+        featured_rank: *featured_rank,
+        thumbnail: thumbnail.as_ref().map(|t| t.as_str().to_owned()),
+        manufacturer: manufacturer.as_ref().map(|m| m.as_str().to_owned()),
+        attributes: attributes.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect(),
         description: description.clone(),
         import_digest: imported.clone(),
         version: product.version,
@@ -140,13 +169,15 @@ impl ProductRow {
         let path = [self.category4, self.category3, self.category2, self.category].into_iter().flatten().next();
         Ok(Product {
             id: self.id.parse()?,
-            name: ProductName::stored(self.name),
-            category: path.as_deref().map(CategoryPath::stored).unwrap_or_default(),
-            price: rows::money(self.price, &self.currency)?,
-            thumbnail: self.thumbnail.as_deref().map(Thumbnail::parse).transpose()?,
-            manufacturer: self.manufacturer.map(Manufacturer::stored),
-            attributes: Attributes::stored(self.attributes),
-            featured_rank: self.featured_rank,
+            details: ProductDetails {
+                name: ProductName::stored(self.name),
+                category: path.as_deref().map(CategoryPath::stored).unwrap_or_default(),
+                price: rows::money(self.price, &self.currency)?,
+                thumbnail: self.thumbnail.as_deref().map(Thumbnail::parse).transpose()?,
+                manufacturer: self.manufacturer.map(Manufacturer::stored),
+                attributes: Attributes::stored(self.attributes),
+                featured_rank: self.featured_rank,
+            },
             version: self.version,
             created_at: rows::from_millis(self.created_at)?,
             updated_at: rows::from_millis(self.updated_at)?,
@@ -187,4 +218,36 @@ pub(crate) fn product_pages(items: Vec<Item>) -> Result<Vec<ProductPage>, StoreE
         ProductPage { record, available, incarnation, rating: ratings.get(&pk).copied().unwrap_or_default() }
     };
     Ok(records.into_iter().map(page).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_attribute_of_a_product_is_listed_for_the_audit_log() {
+        let details = ProductDetails {
+            name: ProductName::parse("Mug").unwrap(),
+            category: CategoryPath::parse("Home/Kitchen/Mugs/Blue").unwrap(),
+            price: rows::money(899, "USD").unwrap(),
+            thumbnail: Thumbnail::parse("images/mug.svg").ok(),
+            manufacturer: Manufacturer::parse("Potter").ok(),
+            attributes: Attributes::new([("size".to_owned(), "9".to_owned())]).unwrap(),
+            featured_rank: Some(1),
+        };
+        let record = ProductRecord {
+            product: Product::new("mug".parse().unwrap(), details, Timestamp::UNIX_EPOCH),
+            description: None,
+            imported: Some(ImportDigest::of("mug")),
+        };
+
+        let item = product_item(&record, true, "ann");
+
+        let keys = [keys::PK, keys::SK, "priceShard"];
+        let found: BTreeSet<_> = item.keys().map(String::as_str).filter(|name| !keys.contains(name)).collect();
+        let listed = PRODUCT_ATTRIBUTES.iter().copied().filter(|name| !name.starts_with("description"));
+        assert_eq!(found, listed.collect());
+    }
 }

@@ -1,19 +1,16 @@
-use aws_sdk_dynamodb::{
-    operation::put_item::PutItemError,
-    types::{ReturnValuesOnConditionCheckFailure, TransactWriteItem},
-};
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use domain::{ProductId, Timestamp, UserId};
 use uuid::Uuid;
 
 use crate::{
     Idempotency, PriorRequest, ProductPage, ProductRecord, StoreError, Table,
-    conditions::NEW,
+    conditions::{Condition, ConditionFailed, NEW, values, version_is, write_if},
     keys,
     meter::{Pattern, metered},
     product_rows::{product_item, product_pages},
     rows::{n, s},
     stock::{MoveKind, move_item, stock_item},
-    transact::{TransactError, condition_failed, values},
+    transact::{AnyCondition, Transaction},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -91,15 +88,13 @@ impl Table {
         actor: &UserId,
         move_id: Uuid,
     ) -> Result<ProductPage, ProductWriteError> {
-        let reasons = match self.transact("AP-20", self.product_puts(record, stock, actor, move_id)).await {
-            Ok(()) => {
-                let (record, incarnation, rating) = (record.clone(), Some(move_id.into()), Default::default());
-                return Ok(ProductPage { record, available: stock, incarnation, rating });
-            }
-            Err(TransactError::Store(error)) => return Err(error.into()),
-            Err(TransactError::Canceled(reasons)) => reasons,
+        let mut transaction = self.transaction();
+        product_puts(&mut transaction, record, stock, actor, move_id);
+        let Err(failed) = transaction.write("AP-20").await? else {
+            let (record, incarnation, rating) = (record.clone(), Some(move_id.into()), Default::default());
+            return Ok(ProductPage { record, available: stock, incarnation, rating });
         };
-        if reasons.first().is_some_and(condition_failed) {
+        if failed.contains(CreateCondition::Product) {
             return Err(ProductWriteError::Exists);
         }
         self.product_complete(record, stock, actor.as_str()).await?.ok_or(ProductWriteError::Exists)
@@ -118,43 +113,20 @@ impl Table {
         answer: &str,
         now: Timestamp,
     ) -> Result<(), ProductCreateOnceError> {
-        let recorded = self.transact_put(request.item(answer, now), Some(NEW));
-        let mut actions = vec![recorded.clone()];
-        actions.extend(self.product_puts(record, stock, actor, move_id));
-        let reasons = match self.transact("AP-70", actions).await {
-            Ok(()) => return Ok(()),
-            Err(TransactError::Store(error)) => return Err(error.into()),
-            Err(TransactError::Canceled(reasons)) => reasons,
-        };
+        let recorded = request.item(answer, now);
+        let mut transaction = self.transaction();
+        transaction.put_if(CreateCondition::Request, NEW, recorded.clone());
+        product_puts(&mut transaction, record, stock, actor, move_id);
+        let Err(failed) = transaction.write("AP-70").await? else { return Ok(()) };
         // A repeated key comes first: the product may exist because the first request created it.
-        if let Some(prior) = reasons.first().filter(|r| condition_failed(r)).and_then(|r| r.item.clone()) {
-            return Err(ProductCreateOnceError::Repeated(request.read(prior)?));
+        if let Some(prior) = failed.item(CreateCondition::Request) {
+            return Err(ProductCreateOnceError::Repeated(request.read(prior.clone())?));
         }
-        if reasons.get(1).is_some_and(condition_failed) {
+        if failed.contains(CreateCondition::Product) {
             return Err(ProductCreateOnceError::Exists);
         }
-        let completed = self.product_complete_with(record, stock, actor.as_str(), vec![recorded]).await?;
+        let completed = self.product_complete_with(record, stock, actor.as_str(), Some(recorded)).await?;
         completed.map(drop).ok_or(ProductCreateOnceError::Exists)
-    }
-
-    /// A product, its stock and, if the stock is not zero, the first line of its ledger.
-    fn product_puts(
-        &self,
-        record: &ProductRecord,
-        stock: i64,
-        actor: &UserId,
-        move_id: Uuid,
-    ) -> Vec<TransactWriteItem> {
-        let id = &record.product.id;
-        let mut actions = vec![
-            self.transact_put(product_item(record, stock <= 0, actor.as_str()), Some(NEW)),
-            self.transact_put(stock_item(id, stock, move_id.into(), record.product.created_at), Some(NEW)),
-        ];
-        if stock > 0 {
-            let first = move_item(id, move_id, MoveKind::Initial, stock, "initial", actor.as_str());
-            actions.push(self.transact_put(first, None));
-        }
-        actions
     }
 
     /// AP-21: writes a product over the version at which it was read, with the stock that was read. PutItem,
@@ -171,15 +143,10 @@ impl Table {
             .expression_attribute_values(":read", n(record.product.version - 1))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send();
-        match metered("AP-21", call).await {
+        match write_if("AP-21", call).await? {
             Ok(_) => Ok(()),
-            Err(e) => match e.as_service_error() {
-                Some(PutItemError::ConditionalCheckFailedException(failed)) => {
-                    let gone = failed.item().is_none();
-                    Err(if gone { ProductWriteError::Unknown } else { ProductWriteError::Changed })
-                }
-                _ => Err(StoreError::from(e).into()),
-            },
+            Err(ConditionFailed { item: None }) => Err(ProductWriteError::Unknown),
+            Err(ConditionFailed { item: Some(_) }) => Err(ProductWriteError::Changed),
         }
     }
 
@@ -194,20 +161,38 @@ impl Table {
     ) -> Result<(), ProductWriteError> {
         let (product, available) = (&page.record.product, page.available);
         let id = &product.id;
-        let actions = vec![
-            self.transact_delete(keys::product(id), Some("version = :read"), values([(":read", n(product.version))])),
-            self.transact_delete(
-                keys::stock(id, keys::ONLY_STOCK_SHARD),
-                Some("available = :read OR attribute_not_exists(PK)"),
-                values([(":read", n(available))]),
-            ),
-            self.transact_put(move_item(id, move_id, MoveKind::Deleted, -available, "deleted", actor.as_str()), None),
-        ];
-        match self.transact("AP-22", actions).await {
-            Ok(()) => Ok(()),
-            Err(TransactError::Canceled(_)) => Err(ProductWriteError::Changed),
-            Err(TransactError::Store(error)) => Err(error.into()),
-        }
+        let same_stock =
+            Condition::new("available = :read OR attribute_not_exists(PK)", values([(":read", n(available))]));
+        let mut transaction = self.transaction();
+        transaction.delete_if(AnyCondition, version_is(product.version), keys::product(id));
+        transaction.delete_if(AnyCondition, same_stock, keys::stock(id, keys::ONLY_STOCK_SHARD));
+        transaction.put(move_item(id, move_id, MoveKind::Deleted, -available, "deleted", actor.as_str()));
+        transaction.write("AP-22").await?.map_err(|_failed| ProductWriteError::Changed)
+    }
+}
+
+/// Conditions of AP-20 and AP-70.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CreateCondition {
+    Product,
+    Stock,
+    Request,
+}
+
+/// A product, its stock and, if the stock is not zero, the first line of its ledger.
+fn product_puts(
+    transaction: &mut Transaction<'_, CreateCondition>,
+    record: &ProductRecord,
+    stock: i64,
+    actor: &UserId,
+    move_id: Uuid,
+) {
+    let id = &record.product.id;
+    transaction.put_if(CreateCondition::Product, NEW, product_item(record, stock <= 0, actor.as_str()));
+    let first_stock = stock_item(id, stock, move_id.into(), record.product.created_at);
+    transaction.put_if(CreateCondition::Stock, NEW, first_stock);
+    if stock > 0 {
+        transaction.put(move_item(id, move_id, MoveKind::Initial, stock, "initial", actor.as_str()));
     }
 }
 

@@ -2,25 +2,20 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use aws_sdk_dynamodb::{
-    error::SdkError,
-    operation::put_item::{PutItemError, PutItemOutput},
-    types::TransactWriteItem,
-};
-use domain::{Attributes, Invalid, ProductId, Timestamp};
+use domain::{Attributes, DetailsChange, Invalid, ProductId, Timestamp};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use uuid::Uuid;
 
 use crate::{
     ProductPage, ProductRecord, StoreError, Table,
-    conditions::NEW,
+    conditions::{Condition, NEW, values, write_if},
     keys,
     keys::{Key, key_of_item},
     meter::metered,
     product_rows::{product_item, product_record},
     rows::{Item, n},
     stock::{MoveKind, available, incarnation, initial, is_of, move_item, stock_item},
-    transact::{TransactError, values},
+    transact::AnyCondition,
 };
 
 /// A product to import, with its initial stock.
@@ -33,22 +28,26 @@ pub struct ImportRecord {
     pub says: Says,
 }
 
-/// The fields of a product that an import sets, besides id, name and price. The others stay unchanged.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The fields that an import sets of a product that exists. The others stay unchanged.
+#[derive(Debug, Clone, PartialEq)]
 pub enum Says {
     Everything,
-    Only(BTreeSet<Part>),
+    Only(Box<Said>),
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Said {
+    /// All but the attributes.
+    pub details: DetailsChange,
+    /// The attributes that are taken from the import's record.
+    pub attributes: BTreeSet<AttributePart>,
+    pub description: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
-    Category,
-    Thumbnail,
-    Manufacturer,
-    FeaturedRank,
-    Description,
+pub enum AttributePart {
     /// All but those that have fields of their own.
-    Attributes,
+    Others,
     /// The attribute `source`.
     Source,
     /// The attribute `license`.
@@ -182,7 +181,7 @@ impl Table {
         match &plan.product {
             ProductPlan::Over { item, read } if put => {
                 let call = self.put(item.clone()).condition_expression("version = :read");
-                written(metered("AP-13", call.expression_attribute_values(":read", n(*read)).send()).await)
+                Ok(write_if("AP-13", call.expression_attribute_values(":read", n(*read)).send()).await?.is_ok())
             }
             ProductPlan::Over { .. } | ProductPlan::New(_) | ProductPlan::There => Ok(put),
         }
@@ -207,16 +206,16 @@ impl Table {
         units: i64,
         actor: &str,
     ) -> Result<Option<ProductPage>, StoreError> {
-        self.product_complete_with(record, units, actor, Vec::new()).await
+        self.product_complete_with(record, units, actor, None).await
     }
 
-    /// AP-63, with further actions in the same transaction.
+    /// AP-63, with the record of the request in the same transaction.
     pub(crate) async fn product_complete_with(
         &self,
         record: &ProductRecord,
         units: i64,
         actor: &str,
-        further: Vec<TransactWriteItem>,
+        request: Option<Item>,
     ) -> Result<Option<ProductPage>, StoreError> {
         let product = &record.product;
         let id = &product.id;
@@ -224,50 +223,35 @@ impl Table {
         let found = metered("AP-63", self.get(key).consistent_read(true).send()).await?;
         let Some(stock) = found.item else { return Ok(None) };
         let (incarnation, seen) = (incarnation(&stock), available(&stock)?);
-        let (of_that_stock, mut bound) = is_of(incarnation, product.created_at);
-        bound.extend(values([(":units", n(units)), (":seen", n(seen))]));
-        let line =
-            |move_id, kind, delta, reason| self.transact_put(move_item(id, move_id, kind, delta, reason, actor), None);
-        let mut actions = vec![
-            self.transact_put(product_item(record, units <= 0, actor), Some(NEW)),
-            self.transact_update(
-                keys::stock(id, keys::ONLY_STOCK_SHARD),
-                "SET available = :units",
-                &format!("available = :seen AND {of_that_stock}"),
-                bound,
-            ),
-        ];
+        let same_stock = Condition::new("available = :seen", values([(":seen", n(seen))]));
+        let mut transaction = self.transaction();
+        transaction.put_if(AnyCondition, NEW, product_item(record, units <= 0, actor));
+        transaction.update_if(
+            AnyCondition,
+            same_stock.and(is_of(incarnation, product.created_at)),
+            keys::stock(id, keys::ONLY_STOCK_SHARD),
+            "SET available = :units",
+            values([(":units", n(units))]),
+        );
         // Directly after the stock it changes, for consumers of the stream.
         if units != seen {
-            actions.push(line(Uuid::now_v7(), MoveKind::Adjusted, units - seen, "loaded again"));
+            let difference = units - seen;
+            transaction.put(move_item(id, Uuid::now_v7(), MoveKind::Adjusted, difference, "loaded again", actor));
         }
-        actions.push(line(first_move(id), MoveKind::Initial, initial(&stock)?, "initial"));
-        actions.extend(further);
-        match self.transact("AP-63", actions).await {
-            Ok(()) => {
-                let (record, rating) = (record.clone(), Default::default());
-                Ok(Some(ProductPage { record, available: units, incarnation, rating }))
-            }
-            Err(TransactError::Canceled(_)) => Ok(None),
-            Err(TransactError::Store(error)) => Err(error),
+        transaction.put(move_item(id, first_move(id), MoveKind::Initial, initial(&stock)?, "initial", actor));
+        if let Some(request) = request {
+            transaction.put_if(AnyCondition, NEW, request);
         }
+        if transaction.write("AP-63").await?.is_err() {
+            return Ok(None);
+        }
+        let (record, rating) = (record.clone(), Default::default());
+        Ok(Some(ProductPage { record, available: units, incarnation, rating }))
     }
 
     /// AP-13: the stock of a new product, if there is none. Returns whether it was written.
     async fn stock_put(&self, item: Item) -> Result<bool, StoreError> {
-        written(metered("AP-13", self.put(item).condition_expression(NEW).send()).await)
-    }
-}
-
-/// Whether an item was written, or its condition failed.
-fn written<R>(put: Result<PutItemOutput, SdkError<PutItemError, R>>) -> Result<bool, StoreError>
-where
-    StoreError: From<SdkError<PutItemError, R>>,
-{
-    match put {
-        Ok(_) => Ok(true),
-        Err(e) if matches!(e.as_service_error(), Some(PutItemError::ConditionalCheckFailedException(_))) => Ok(false),
-        Err(e) => Err(e.into()),
+        Ok(write_if("AP-13", self.put(item).condition_expression(NEW).send()).await?.is_ok())
     }
 }
 
@@ -388,37 +372,36 @@ fn merged(stored: &ProductRecord, import: &ImportRecord) -> Result<ProductRecord
     product.version = old.version;
     product.created_at = old.created_at;
     product.updated_at = old.updated_at;
-    let Says::Only(parts) = &import.says else { return Ok(merged) };
+    let Says::Only(said) = &import.says else { return Ok(merged) };
 
-    let stays = |part: Part| !parts.contains(&part);
-    if stays(Part::Category) {
-        product.category = old.category.clone();
-    }
-    if stays(Part::Thumbnail) {
-        product.thumbnail = old.thumbnail.clone();
-    }
-    if stays(Part::Manufacturer) {
-        product.manufacturer = old.manufacturer.clone();
-    }
-    if stays(Part::FeaturedRank) {
-        product.featured_rank = old.featured_rank;
-    }
-    if stays(Part::Description) {
+    let given = std::mem::take(&mut product.details.attributes);
+    product.details = old.details.clone().changed(said.details.clone());
+    product.details.attributes = merged_attributes(&old.details.attributes, &given, &said.attributes)?;
+    if !said.description {
         merged.description = stored.description.clone();
     }
-    let part = |name: &str| match name {
-        "source" => Part::Source,
-        "license" => Part::License,
-        _ => Part::Attributes,
-    };
-    if [Part::Attributes, Part::Source, Part::License].into_iter().all(stays) {
-        product.attributes = old.attributes.clone();
-        return Ok(merged);
-    }
-    let kept = old.attributes.iter().filter(|(name, _)| stays(part(name)));
-    let said = product.attributes.iter().filter(|(name, _)| !stays(part(name)));
-    product.attributes = Attributes::new(kept.chain(said).map(|(name, value)| (name.to_owned(), value.to_owned())))?;
     Ok(merged)
+}
+
+/// Of each part the attributes of the import, if it sets them, otherwise the old ones.
+fn merged_attributes(
+    old: &Attributes,
+    given: &Attributes,
+    said: &BTreeSet<AttributePart>,
+) -> Result<Attributes, Invalid> {
+    if said.is_empty() {
+        return Ok(old.clone());
+    }
+    let is_said = |name: &str| {
+        said.contains(match name {
+            "source" => &AttributePart::Source,
+            "license" => &AttributePart::License,
+            _ => &AttributePart::Others,
+        })
+    };
+    let kept = old.iter().filter(|(name, _)| !is_said(name));
+    let new = given.iter().filter(|(name, _)| is_said(name));
+    Attributes::new(kept.chain(new).map(|(name, value)| (name.to_owned(), value.to_owned())))
 }
 
 /// Whether two records set the same fields to the same values, whichever import they are from.

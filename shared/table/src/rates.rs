@@ -1,8 +1,8 @@
-use aws_sdk_dynamodb::{operation::update_item::UpdateItemError, types::ReturnValue};
+use aws_sdk_dynamodb::types::ReturnValue;
 use domain::Timestamp;
 use jiff::SignedDuration;
 
-use crate::{StoreError, Table, keys, meter::metered, rows::n};
+use crate::{StoreError, Table, conditions::write_if, keys, meter::metered, rows::n};
 
 /// At most `most` in each window of `window`, for the subject `scope`.
 #[derive(Debug, Clone)]
@@ -48,13 +48,10 @@ impl Table {
             // An hour later than needed, in case clocks differ: TTL must not delete a counter early.
             .expression_attribute_values(":end", n(end + 3_600))
             .send();
-        match metered("AP-18", counted).await {
-            Ok(_) => Ok(RateVerdict::Allowed),
-            Err(e) if matches!(e.as_service_error(), Some(UpdateItemError::ConditionalCheckFailedException(_))) => {
-                Ok(RateVerdict::Limited { retry_after: limit.retry_after(now) })
-            }
-            Err(e) => Err(e.into()),
-        }
+        Ok(match write_if("AP-18", counted).await? {
+            Ok(_) => RateVerdict::Allowed,
+            Err(_full) => RateVerdict::Limited { retry_after: limit.retry_after(now) },
+        })
     }
 
     /// AP-18: counts one event whatever the limit, and returns the number of events in the window including it.

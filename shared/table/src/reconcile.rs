@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     Page, StoreError, Table,
-    conditions::NEW,
+    conditions::{Condition, NEW, values},
     keys::{self, Key, key_of_item},
     meter::{Pattern, metered},
     rows,
@@ -15,7 +15,7 @@ use crate::{
     sold_out::SOLD_OUT,
     stock::{MoveKind, available, move_item},
     stream_image::product_of,
-    transact::{TransactError, condition_failed, values},
+    transact::AnyCondition,
 };
 
 /// Keys of an index that one call reads.
@@ -159,21 +159,16 @@ impl Table {
     pub async fn stock_correct(&self, id: &ProductId, was: i64, delta: i64, move_id: Uuid) -> Result<bool, StoreError> {
         let mut line = move_item(id, move_id, MoveKind::Reconciled, 0, "reconciled", "ops");
         line.insert("corrected".to_owned(), n(delta));
-        let actions = vec![
-            self.transact_update(
-                keys::stock(id, keys::ONLY_STOCK_SHARD),
-                "ADD available :delta",
-                "available = :was",
-                values([(":delta", n(delta)), (":was", n(was))]),
-            ),
-            self.transact_put(line, Some(NEW)),
-        ];
-        match self.transact("AP-51", actions).await {
-            Ok(()) => Ok(true),
-            Err(TransactError::Canceled(reasons)) if reasons.iter().any(condition_failed) => Ok(false),
-            Err(TransactError::Canceled(_)) => Err(StoreError::Busy("the stock is being changed".into())),
-            Err(TransactError::Store(error)) => Err(error),
-        }
+        let mut transaction = self.transaction();
+        transaction.update_if(
+            AnyCondition,
+            Condition::new("available = :was", values([(":was", n(was))])),
+            keys::stock(id, keys::ONLY_STOCK_SHARD),
+            "ADD available :delta",
+            values([(":delta", n(delta))]),
+        );
+        transaction.put_if(AnyCondition, NEW, line);
+        Ok(transaction.write("AP-51").await?.is_ok())
     }
 }
 

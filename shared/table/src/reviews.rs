@@ -6,18 +6,18 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::TransactWriteItem;
 use domain::{Invalid, ProductId, Rating, Review, ReviewText, Stars, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Page, StoreError, Table,
+    conditions::{Condition, NEW, values},
     keys::{self, Key},
     meter::metered,
     page::one_more_than,
     rows,
     rows::{Item, from_item, millis, n, s},
-    transact::{TransactError, values},
+    transact::{AnyCondition, Transaction},
 };
 
 #[derive(Serialize, Deserialize)]
@@ -121,40 +121,39 @@ impl Table {
             return Ok(false);
         }
 
-        let still = |key: Key, stars: Option<i64>| match stars {
-            Some(stars) => self.transact_check(key, "stars = :stars", values([(":stars", n(stars))])),
-            None => self.transact_check(key, crate::conditions::NEW, Item::new()),
+        let still_given = match given {
+            Some(stars) => Condition::new("stars = :stars", values([(":stars", n(stars))])),
+            None => Condition::from(NEW),
         };
         let reviews = i64::from(given.is_some()) - i64::from(counted.is_some());
         let more_stars = given.unwrap_or_default() - counted.unwrap_or_default();
-        let actions = vec![
-            still(review_key, given),
-            self.counted_as(counted_key, given, counted),
-            self.transact_update(
-                keys::rating(product),
-                "ADD reviews :reviews, stars :stars",
-                // A missing sum starts at zero; a subtraction needs a review that was counted before.
-                "attribute_not_exists(PK) OR reviews >= :none",
-                values([(":reviews", n(reviews)), (":stars", n(more_stars)), (":none", n(0))]),
-            ),
-        ];
-        match self.transact("AP-57", actions).await {
+        let mut transaction = self.transaction();
+        transaction.check(AnyCondition, still_given, review_key);
+        counted_as(&mut transaction, counted_key, given, counted);
+        transaction.update_if(
+            AnyCondition,
+            // A missing sum starts at zero; a subtraction needs a review that was counted before.
+            Condition::new("attribute_not_exists(PK) OR reviews >= :none", values([(":none", n(0))])),
+            keys::rating(product),
+            "ADD reviews :reviews, stars :stars",
+            values([(":reviews", n(reviews)), (":stars", n(more_stars))]),
+        );
+        match transaction.write("AP-57").await? {
             Ok(()) => Ok(true),
-            Err(TransactError::Canceled(_)) => Err(StoreError::Busy("the review is being changed".into())),
-            Err(TransactError::Store(error)) => Err(error),
+            Err(_failed) => Err(StoreError::Busy("the review is being changed".into())),
         }
     }
+}
 
-    fn counted_as(&self, key: Key, given: Option<i64>, counted: Option<i64>) -> TransactWriteItem {
-        let was = |stars| values([(":was", n(stars))]);
-        match (given, counted) {
-            (None, counted) => self.transact_delete(key, Some("stars = :was"), was(counted.unwrap_or_default())),
-            (Some(given), None) => self.transact_put(with_stars(key, given), Some(crate::conditions::NEW)),
-            (Some(given), Some(counted)) => {
-                let mut values = was(counted);
-                values.insert(":now".to_owned(), n(given));
-                self.transact_update(key, "SET stars = :now", "stars = :was", values)
-            }
+/// Writes the stars that are counted of a review, if they are still the ones that were read.
+fn counted_as(transaction: &mut Transaction<'_, AnyCondition>, key: Key, given: Option<i64>, counted: Option<i64>) {
+    let was = |stars| Condition::new("stars = :was", values([(":was", n(stars))]));
+    match (given, counted) {
+        (None, counted) => transaction.delete_if(AnyCondition, was(counted.unwrap_or_default()), key),
+        (Some(given), None) => transaction.put_if(AnyCondition, NEW, with_stars(key, given)),
+        (Some(given), Some(counted)) => {
+            let now = values([(":now", n(given))]);
+            transaction.update_if(AnyCondition, was(counted), key, "SET stars = :now", now);
         }
     }
 }

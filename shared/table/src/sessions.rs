@@ -1,16 +1,15 @@
-use aws_sdk_dynamodb::types::TransactWriteItem;
 use domain::{Cart, Email, Invalid, SessionId, SessionKind, SessionLifetime, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Credential, NewSession, StoreError, Table, carts,
-    conditions::{EXISTS, NEW},
+    conditions::{Condition, EXISTS, NEW, values, version_is, write_if},
     guest_accounts::guest_account_item,
     keys,
     meter::{Pattern, metered},
     rows,
     rows::{Item, from_item, millis, n, s},
-    transact::{TransactError, condition_failed, values},
+    transact::{AnyCondition, Transaction},
 };
 
 /// Maximum open sessions of a customer; a further login ends the oldest.
@@ -52,6 +51,15 @@ pub enum LoginError {
     CredentialChanged,
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Conditions of AP-26.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LoginCondition {
+    /// It is the one that was verified.
+    Credential,
+    /// The session to be replaced, the carts, and the fresh id.
+    Unchanged,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -126,20 +134,15 @@ impl Table {
             .condition_expression(EXISTS)
             .expression_attribute_values(":later", n(millis(idle_expires_at)))
             .send();
-        match metered("AP-24", call).await {
-            Ok(_) => Ok(true),
-            Err(e) if e.as_service_error().is_some_and(|e| e.is_conditional_check_failed_exception()) => Ok(false),
-            Err(e) => Err(e.into()),
-        }
+        Ok(write_if("AP-24", call).await?.is_ok())
     }
 
     /// AP-25: opens a guest's session. TransactWriteItems: session and list entry.
     pub async fn session_open_guest(&self, new: &NewSession) -> Result<(), StoreError> {
-        match self.transact("AP-25", self.session_puts(new)).await {
-            Ok(()) => Ok(()),
-            Err(TransactError::Store(error)) => Err(error),
-            Err(TransactError::Canceled(_)) => Err(StoreError::Busy("a fresh session id was taken".into())),
-        }
+        let mut transaction = self.transaction();
+        session_puts(&mut transaction, AnyCondition, new);
+        let written = transaction.write("AP-25").await?;
+        written.map_err(|_failed| StoreError::Busy("a fresh session id was taken".into()))
     }
 
     /// AP-26: opens a customer's session, and ends the one it replaces and the oldest beyond ten. A guest's cart is
@@ -154,55 +157,60 @@ impl Table {
         before: Option<&SessionWithCart>,
     ) -> Result<(), LoginError> {
         let (email, credential) = verified;
-        let mut actions = vec![self.transact_update(
+        let mut transaction = self.transaction();
+        transaction.update_if(
+            LoginCondition::Credential,
+            password_is(credential),
             keys::credential(email),
             "ADD logins :one",
-            "passwordHash = :verified",
-            values([(":verified", s(&credential.password_hash)), (":one", n(1))]),
-        )];
-        actions.extend(self.session_puts(new));
+            values([(":one", n(1))]),
+        );
+        session_puts(&mut transaction, LoginCondition::Unchanged, new);
         let mut listed = self.sessions_of("AP-26", &new.uid, new.created_at).await?;
         listed.retain(|s| before.is_none_or(|before| before.session.id != s.id));
         listed.sort_by_key(|s| s.created_at);
         let surplus = (listed.len() + 1).saturating_sub(MAX_SESSIONS);
         for old in &listed[..surplus] {
-            actions.extend(self.session_deletes(&new.uid, &old.id, None));
+            session_deletes(&mut transaction, None, &new.uid, &old.id);
         }
         if let Some(before) = before {
-            actions.extend(self.session_deletes(&before.session.uid, &before.session.id, Some(EXISTS)));
+            let SessionRecord { uid, id, .. } = &before.session;
+            session_deletes(&mut transaction, Some(LoginCondition::Unchanged), uid, id);
             // Only a guest's cart and orders are moved: a customer who was logged in before keeps theirs.
             if before.session.kind == SessionKind::Guest {
-                actions.extend(self.cart_merge(&new.uid, before).await?);
+                self.cart_merge(&mut transaction, &new.uid, before).await?;
                 // A cart that was never bought has no orders. None is placed from now on, because the cart is deleted.
                 if before.cart.placed.is_some() {
-                    actions.push(self.transact_put(guest_account_item(&before.session.uid, &new.uid), None));
+                    transaction.put(guest_account_item(uid, &new.uid));
                 }
             }
         }
-        match self.transact("AP-26", actions).await {
+        match transaction.write("AP-26").await? {
             Ok(()) => Ok(()),
-            Err(TransactError::Canceled(reasons)) if reasons.first().is_some_and(condition_failed) => {
-                Err(LoginError::CredentialChanged)
-            }
-            Err(TransactError::Canceled(_)) => Err(LoginError::Changed),
-            Err(TransactError::Store(error)) => Err(error.into()),
+            Err(failed) if failed.contains(LoginCondition::Credential) => Err(LoginError::CredentialChanged),
+            Err(_failed) => Err(LoginError::Changed),
         }
     }
 
-    async fn cart_merge(&self, uid: &UserId, guest: &SessionWithCart) -> Result<Vec<TransactWriteItem>, StoreError> {
-        // Conditional even without anything to merge: a line added meanwhile must not be lost.
-        let guest_cart = keys::cart(&guest.session.uid);
-        let gone = match guest.cart.version {
-            0 => self.transact_delete(guest_cart, Some(NEW), Item::new()),
-            version => self.transact_delete(guest_cart, Some("version = :read"), values([(":read", n(version))])),
-        };
-        if guest.cart.lines.is_empty() && guest.cart.left_out.is_empty() {
-            return Ok(vec![gone]);
+    async fn cart_merge(
+        &self,
+        transaction: &mut Transaction<'_, LoginCondition>,
+        uid: &UserId,
+        guest: &SessionWithCart,
+    ) -> Result<(), StoreError> {
+        if !guest.cart.lines.is_empty() || !guest.cart.left_out.is_empty() {
+            let output = metered("AP-26", self.get(keys::cart(uid)).consistent_read(true).send()).await?;
+            let ours = carts::cart(output.item)?;
+            let merged = ours.merge_cart(&guest.cart);
+            transaction.cart_merged(LoginCondition::Unchanged, uid, &ours, &merged, None);
         }
-        let output = metered("AP-26", self.get(keys::cart(uid)).consistent_read(true).send()).await?;
-        let ours = carts::cart(output.item)?;
-        let merged = ours.merge_cart(&guest.cart);
-        Ok(vec![self.cart_merged(uid, &ours, &merged, None), gone])
+        // Conditional even without anything to merge: a line added meanwhile must not be lost.
+        let unchanged = match guest.cart.version {
+            0 => Condition::from(NEW),
+            version => version_is(version),
+        };
+        transaction.delete_if(LoginCondition::Unchanged, unchanged, keys::cart(&guest.session.uid));
+        Ok(())
     }
 
     /// AP-62: sets a new password. TransactWriteItems: the new hash, conditional on the `verified` one and on no login
@@ -224,39 +232,33 @@ impl Table {
         // A transaction holds 100 actions. There are hardly ever more than ten sessions; the oldest may end beforehand.
         while listed.len() > MAX_ENDED_AT_ONCE {
             let oldest: Vec<_> = listed.drain(..MAX_ENDED_AT_ONCE).collect();
-            let deletes = oldest.iter().flat_map(|s| self.session_deletes(&new.uid, &s.id, Some(EXISTS)));
-            match self.transact("AP-62", deletes.collect()).await {
-                Ok(()) => {}
-                Err(TransactError::Canceled(_)) => return Err(LoginError::Changed),
-                Err(TransactError::Store(error)) => return Err(error.into()),
-            }
+            let mut transaction = self.transaction();
+            oldest.iter().for_each(|s| session_deletes(&mut transaction, Some(AnyCondition), &new.uid, &s.id));
+            transaction.write("AP-62").await?.map_err(|_failed| LoginError::Changed)?;
         }
-        let (condition, seen) = match credential.logins {
-            0 => ("passwordHash = :verified AND attribute_not_exists(logins)", Item::new()),
-            logins => ("passwordHash = :verified AND logins = :logins", values([(":logins", n(logins))])),
+        let no_login_since = match credential.logins {
+            0 => Condition::from("attribute_not_exists(logins)"),
+            logins => Condition::new("logins = :logins", values([(":logins", n(logins))])),
         };
-        let mut used = values([(":verified", s(&credential.password_hash)), (":new", s(password_hash))]);
-        used.extend(seen);
-        let mut actions =
-            vec![self.transact_update(keys::credential(email), "SET passwordHash = :new", condition, used)];
-        actions.extend(listed.iter().flat_map(|s| self.session_deletes(&new.uid, &s.id, Some(EXISTS))));
-        actions.extend(self.session_puts(new));
-        match self.transact("AP-62", actions).await {
-            Ok(()) => Ok(()),
-            Err(TransactError::Canceled(_)) => Err(LoginError::Changed),
-            Err(TransactError::Store(error)) => Err(error.into()),
-        }
+        let mut transaction = self.transaction();
+        transaction.update_if(
+            AnyCondition,
+            password_is(credential).and(no_login_since),
+            keys::credential(email),
+            "SET passwordHash = :new",
+            values([(":new", s(password_hash))]),
+        );
+        listed.iter().for_each(|s| session_deletes(&mut transaction, Some(AnyCondition), &new.uid, &s.id));
+        session_puts(&mut transaction, AnyCondition, new);
+        transaction.write("AP-62").await?.map_err(|_failed| LoginError::Changed)
     }
 
     /// AP-27: rotates the secret of a session; the old one is revoked in the same transaction.
     pub async fn session_replace(&self, new: &NewSession, old: &SessionId) -> Result<(), LoginError> {
-        let mut actions = self.session_puts(new);
-        actions.extend(self.session_deletes(&new.uid, old, Some(EXISTS)));
-        match self.transact("AP-27", actions).await {
-            Ok(()) => Ok(()),
-            Err(TransactError::Canceled(_)) => Err(LoginError::Changed),
-            Err(TransactError::Store(error)) => Err(error.into()),
-        }
+        let mut transaction = self.transaction();
+        session_puts(&mut transaction, AnyCondition, new);
+        session_deletes(&mut transaction, Some(AnyCondition), &new.uid, old);
+        transaction.write("AP-27").await?.map_err(|_failed| LoginError::Changed)
     }
 
     /// AP-28: a customer's sessions. Query, consistent, at most 10 and a few that expired.
@@ -298,11 +300,9 @@ impl Table {
     /// AP-29: ends one of a customer's sessions. TransactWriteItems: session and list entry. Returns whether it was
     /// theirs and open.
     pub async fn session_revoke(&self, uid: &UserId, id: &SessionId) -> Result<bool, StoreError> {
-        match self.transact("AP-29", self.session_deletes(uid, id, Some(EXISTS)).into()).await {
-            Ok(()) => Ok(true),
-            Err(TransactError::Canceled(_)) => Ok(false),
-            Err(TransactError::Store(error)) => Err(error),
-        }
+        let mut transaction = self.transaction();
+        session_deletes(&mut transaction, Some(AnyCondition), uid, id);
+        Ok(transaction.write("AP-29").await?.is_ok())
     }
 
     /// AP-30: ends all of a customer's sessions. Each must still exist: if one was replaced meanwhile, its successor is
@@ -316,46 +316,55 @@ impl Table {
             }
             // 50 sessions are 100 actions, as many as a transaction holds.
             for chunk in sessions.chunks(50) {
-                let deletes = chunk.iter().flat_map(|s| self.session_deletes(uid, &s.id, Some(EXISTS)));
-                match self.transact("AP-30", deletes.collect()).await {
+                let mut transaction = self.transaction();
+                chunk.iter().for_each(|s| session_deletes(&mut transaction, Some(AnyCondition), uid, &s.id));
+                match transaction.write("AP-30").await? {
                     Ok(()) => ended += chunk.len(),
-                    Err(TransactError::Canceled(_)) => break,
-                    Err(TransactError::Store(error)) => return Err(error),
+                    Err(_failed) => break,
                 }
             }
         }
         Err(StoreError::Busy("sessions kept changing while they were ended".into()))
     }
+}
 
-    pub(crate) fn session_puts(&self, new: &NewSession) -> Vec<TransactWriteItem> {
-        let lifetime = new.lifetime;
-        let expires_at = lifetime.absolute_expires_at.as_second();
-        let keys::Key { pk, sk } = keys::session(&new.id);
-        let session = SessionRow {
-            pk,
-            sk,
-            uid: new.uid.to_string(),
-            guest: new.kind == SessionKind::Guest,
-            idle_expires_at: millis(lifetime.idle_expires_at),
-            absolute_expires_at: millis(lifetime.absolute_expires_at),
-            expires_at,
-        };
-        let keys::Key { pk, sk } = keys::session_listed(&new.uid, &new.id);
-        let device = new.device.clone();
-        let listed = SessionListedRow { pk, sk, device, created_at: millis(new.created_at), expires_at };
-        vec![self.transact_put(rows::to_item(session), Some(NEW)), self.transact_put(rows::to_item(listed), None)]
-    }
+fn password_is(verified: &Credential) -> Condition {
+    Condition::new("passwordHash = :verified", values([(":verified", s(&verified.password_hash))]))
+}
 
-    /// `condition` is on the list entry: its key contains the owner, so a foreign session cannot be ended.
-    pub(crate) fn session_deletes(
-        &self,
-        uid: &UserId,
-        id: &SessionId,
-        condition: Option<&str>,
-    ) -> [TransactWriteItem; 2] {
-        [
-            self.transact_delete(keys::session_listed(uid, id), condition, Item::new()),
-            self.transact_delete(keys::session(id), None, Item::new()),
-        ]
+/// Writes a session, if its id is free, and its entry in the customer's list.
+pub(crate) fn session_puts<L: Copy>(transaction: &mut Transaction<'_, L>, free: L, new: &NewSession) {
+    let lifetime = new.lifetime;
+    let expires_at = lifetime.absolute_expires_at.as_second();
+    let keys::Key { pk, sk } = keys::session(&new.id);
+    let session = SessionRow {
+        pk,
+        sk,
+        uid: new.uid.to_string(),
+        guest: new.kind == SessionKind::Guest,
+        idle_expires_at: millis(lifetime.idle_expires_at),
+        absolute_expires_at: millis(lifetime.absolute_expires_at),
+        expires_at,
+    };
+    let keys::Key { pk, sk } = keys::session_listed(&new.uid, &new.id);
+    let device = new.device.clone();
+    let listed = SessionListedRow { pk, sk, device, created_at: millis(new.created_at), expires_at };
+    transaction.put_if(free, NEW, rows::to_item(session));
+    transaction.put(rows::to_item(listed));
+}
+
+/// Deletes both items of a session; with a label only if it exists. The condition is on the list entry: its key contains
+/// the owner, so a foreign session cannot be ended.
+pub(crate) fn session_deletes<L: Copy>(
+    transaction: &mut Transaction<'_, L>,
+    exists: Option<L>,
+    uid: &UserId,
+    id: &SessionId,
+) {
+    let listed = keys::session_listed(uid, id);
+    match exists {
+        Some(label) => transaction.delete_if(label, EXISTS, listed),
+        None => transaction.delete(listed),
     }
+    transaction.delete(keys::session(id));
 }

@@ -5,11 +5,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::ProductId;
 
 use crate::{
-    StoreError, Table, keys,
+    StoreError, Table,
+    conditions::{Condition, EXISTS, values},
+    keys,
     meter::metered,
     rows::{n, s},
     stock::available,
-    transact::{TransactError, condition_failed, values},
+    transact::AnyCondition,
 };
 
 /// On the product while it is sold out, and in every index that lists products.
@@ -60,15 +62,10 @@ impl Table {
         };
         let mut written = values([(":shop", s("shop"))]);
         written.extend(flag.map(|flag| (":flag".to_owned(), flag)));
-        let actions = vec![
-            self.transact_check(keys::stock(id, keys::ONLY_STOCK_SHARD), condition, values([(":none", n(0))])),
-            self.transact_update(keys::product(id), update, crate::conditions::EXISTS, written),
-        ];
-        match self.transact("AP-53", actions).await {
-            Ok(()) => Ok(true),
-            Err(TransactError::Canceled(reasons)) if reasons.iter().any(condition_failed) => Ok(false),
-            Err(TransactError::Canceled(_)) => Err(StoreError::Busy("the product is being changed".into())),
-            Err(TransactError::Store(error)) => Err(error),
-        }
+        let still_so = Condition::new(condition, values([(":none", n(0))]));
+        let mut transaction = self.transaction();
+        transaction.check(AnyCondition, still_so, keys::stock(id, keys::ONLY_STOCK_SHARD));
+        transaction.update_if(AnyCondition, EXISTS, keys::product(id), update, written);
+        Ok(transaction.write("AP-53").await?.is_ok())
     }
 }

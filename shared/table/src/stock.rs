@@ -3,10 +3,9 @@ use uuid::Uuid;
 
 use crate::{
     Idempotency, PriorRequest, StoreError, Table,
-    conditions::NEW,
+    conditions::{Condition, NEW, values},
     keys, rows,
     rows::{Item, n, s},
-    transact::{TransactError, condition_failed, values},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +18,15 @@ pub enum StockAdjustError {
     Repeated(PriorRequest),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Conditions of AP-16.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AdjustCondition {
+    /// The product has stock, and enough of it.
+    Stock,
+    LedgerLine,
+    Request,
 }
 
 /// The initial stock of a product. `initial` never changes: completing an interrupted import writes the first line of
@@ -52,10 +60,12 @@ pub(crate) fn initial(item: &Item) -> Result<i64, StoreError> {
 
 /// The condition that a stock item is of the product that a line of an order was sold from, not of a later one with the
 /// same id. A line from before incarnations belongs to the stock that existed when its order was placed.
-pub(crate) fn is_of(line: Option<Incarnation>, placed_at: Timestamp) -> (&'static str, Item) {
+pub(crate) fn is_of(line: Option<Incarnation>, placed_at: Timestamp) -> Condition {
     match line {
-        Some(incarnation) => ("incarnation = :incarnation", values([(":incarnation", n(incarnation.as_u64()))])),
-        None => (
+        Some(incarnation) => {
+            Condition::new("incarnation = :incarnation", values([(":incarnation", n(incarnation.as_u64()))]))
+        }
+        None => Condition::new(
             "attribute_exists(PK) AND (attribute_not_exists(incarnation) OR since <= :placed)",
             values([(":placed", n(rows::millis(placed_at)))]),
         ),
@@ -133,32 +143,31 @@ impl Table {
         request: &Idempotency,
         now: Timestamp,
     ) -> Result<(), StockAdjustError> {
-        let actions = vec![
-            self.transact_update(
-                keys::stock(id, keys::ONLY_STOCK_SHARD),
-                "ADD available :delta",
-                "attribute_exists(PK) AND available >= :least",
-                values([(":delta", n(delta.units())), (":least", n((-delta.units()).max(0)))]),
-            ),
-            self.transact_put(
-                move_item(id, move_id, MoveKind::Adjusted, delta.units(), reason, actor.as_str()),
-                Some(NEW),
-            ),
-            self.transact_put(request.item(answer, now), Some(NEW)),
-        ];
+        let enough = Condition::new(
+            "attribute_exists(PK) AND available >= :least",
+            values([(":least", n((-delta.units()).max(0)))]),
+        );
+        let mut transaction = self.transaction();
+        transaction.update_if(
+            AdjustCondition::Stock,
+            enough,
+            keys::stock(id, keys::ONLY_STOCK_SHARD),
+            "ADD available :delta",
+            values([(":delta", n(delta.units()))]),
+        );
+        let line = move_item(id, move_id, MoveKind::Adjusted, delta.units(), reason, actor.as_str());
+        transaction.put_if(AdjustCondition::LedgerLine, NEW, line);
+        transaction.put_if(AdjustCondition::Request, NEW, request.item(answer, now));
 
-        let reasons = match self.transact("AP-16", actions).await {
-            Ok(()) => return Ok(()),
-            Err(TransactError::Store(error)) => return Err(error.into()),
-            Err(TransactError::Canceled(reasons)) => reasons,
-        };
+        let Err(failed) = transaction.write("AP-16").await? else { return Ok(()) };
         // A repeated key comes first: the stock may be short because the first request took it.
-        if let Some(prior) = reasons.get(2).filter(|r| condition_failed(r)).and_then(|r| r.item.clone()) {
-            return Err(StockAdjustError::Repeated(request.read(prior)?));
+        if let Some(prior) = failed.item(AdjustCondition::Request) {
+            return Err(StockAdjustError::Repeated(request.read(prior.clone())?));
         }
-        match reasons.first().and_then(|r| r.item.as_ref()) {
+        match failed.item(AdjustCondition::Stock) {
             Some(old) => Err(StockAdjustError::NotEnough { available: available(old)? }),
-            None => Err(StockAdjustError::UnknownProduct),
+            None if failed.contains(AdjustCondition::Stock) => Err(StockAdjustError::UnknownProduct),
+            None => Err(StoreError::Busy("the id of a ledger line was taken".into()).into()),
         }
     }
 }

@@ -12,8 +12,8 @@ use api::{Context, Cursors, Policy, edge, rates::Rates, token::Token};
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use axum::{Router, body::Body, extract::Request};
 use domain::{
-    Currency, Customer, CustomerName, Dispute, DisputeState, Email, Money, Product, ProductId, ProductName, Role,
-    UserId,
+    Currency, Customer, CustomerName, Dispute, DisputeState, Email, Money, Product, ProductDetails, ProductId,
+    ProductName, Role, UserId,
 };
 use domain::{SessionKind, SessionLifetime, Timestamp};
 use http_body_util::BodyExt;
@@ -652,19 +652,9 @@ impl Shopper {
 
 /// A new product.
 fn record(id: &str, price: i64, now: Timestamp) -> ProductRecord {
-    let product = Product {
-        id: id.parse().expect("an id"),
-        name: ProductName::parse(&format!("The {id}")).expect("a name"),
-        category: Default::default(),
-        price: Money::price(price, Currency::USD).expect("a price"),
-        thumbnail: None,
-        manufacturer: None,
-        attributes: Default::default(),
-        featured_rank: None,
-        version: 1,
-        created_at: now,
-        updated_at: now,
-    };
+    let name = ProductName::parse(&format!("The {id}")).expect("a name");
+    let details = ProductDetails::new(name, Money::price(price, Currency::USD).expect("a price"));
+    let product = Product::new(id.parse().expect("an id"), details, now);
     ProductRecord { product, description: None, imported: None }
 }
 

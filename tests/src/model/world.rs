@@ -2,10 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use domain::{
-    Attributes, Cart, CartLine, CategoryPath, Currency, Money, Order, OrderState, PaymentState, Placement, Product,
-    ProductName, Quantity, Timestamp, TransitionEffects,
-};
+use domain::{Order, OrderState, PaymentState, Timestamp, TransitionEffects};
+use testing::{order, product};
 
 use super::actors::Actor;
 
@@ -168,34 +166,5 @@ impl World {
 
 /// An order of two mugs that is not paid yet.
 fn placed() -> Order {
-    let price = Money::price(899, Currency::USD).expect("a price");
-    let mug = Product {
-        id: "mug".parse().expect("an id"),
-        name: ProductName::parse("Mug").expect("a name"),
-        category: CategoryPath::default(),
-        price,
-        thumbnail: None,
-        manufacturer: None,
-        attributes: Attributes::default(),
-        featured_rank: None,
-        version: 1,
-        created_at: NOW,
-        updated_at: NOW,
-    };
-    let line = CartLine { quantity: Quantity::new(BOUGHT.into()).expect("a quantity"), price_seen: price };
-    let cart = Cart { version: 1, lines: BTreeMap::from([(mug.id.clone(), line)]), ..Cart::default() };
-    Order::place(Placement {
-        id: "018cc251-f400-7000-8000-000000000000".parse().expect("an id"),
-        customer: &"ann".parse().expect("an id"),
-        guest: false,
-        cart: &cart,
-        products: &[mug],
-        incarnations: &BTreeMap::new(),
-        currency: Currency::USD,
-        adjustments: &[],
-        expected_total: None,
-        ship_to: None,
-        now: NOW,
-    })
-    .expect("a cart of one product in stock")
+    order().of(BOUGHT.into(), product("mug", "Mug", 899)).placed_at(NOW).place()
 }

@@ -197,7 +197,7 @@ impl Day<'_> {
             let page = table.product_get_consistent(&product).await.expect("the table answers");
             let mut page = page.expect("it is still sold");
             let segments = path.split('/').filter(|name| !name.is_empty());
-            page.record.product.category = CategoryPath::new(segments).expect("a path");
+            page.record.product.details.category = CategoryPath::new(segments).expect("a path");
             page.record.product.version += 1;
             table.product_put(&page.record, page.available, staff).await.expect("no concurrent change");
         }
@@ -210,7 +210,7 @@ impl Day<'_> {
             page.expect("the product is there")
         };
         let mut mug = get("mug").await;
-        mug.record.product.price = Money::price(999, Currency::USD).expect("a price");
+        mug.record.product.details.price = Money::price(999, Currency::USD).expect("a price");
         mug.record.product.version += 1;
         // As if it had been sold out, or restocked, since it was read.
         let seen = if self.dice.chance(50) { i64::from(mug.available <= 0) } else { mug.available };

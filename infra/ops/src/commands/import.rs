@@ -2,29 +2,17 @@ use std::{fs::File, io, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 use domain::{Currency, StockDelta, Timestamp};
-use ops::import::{self, ImportOptions, RejectsFile};
+use ops::import::{self, FIELDS, ImportOptions, RejectsFile};
 
 use super::{NOT_WELL, Outcome, bar, shop::ShopArgs};
 
-pub const HELP: &str = "\
+pub fn help() -> String {
+    format!(
+        "\
 FILE is JSON Lines in UTF-8: each line is one JSON object, such as
-  {\"id\":\"mug-1\",\"name\":\"Mug\",\"price\":\"9.99\",\"currency\":\"USD\",\"category\":[\"Kitchen\",\"Mugs\"],\"stock\":10}
+  {{\"id\":\"mug-1\",\"name\":\"Mug\",\"price\":\"9.99\",\"currency\":\"USD\",\"category\":[\"Kitchen\",\"Mugs\"],\"stock\":10}}
 
-  id            1 to 64 characters of A-Z a-z 0-9 . _ -
-  name          1 to 200 characters
-  price         text in the currency's own decimals, such as \"12.99\"; not \".5\", \"12.\" or \"007.50\"
-  currency      ISO 4217 code, such as \"USD\"
-  description   HTML, up to 1 MiB; scripts are removed                     (optional)
-  category      array, outermost first, up to 4 levels of 100 characters   (optional)
-  thumbnail     https: URL, or a path relative to the storefront           (optional)
-  manufacturer  1 to 100 characters                                        (optional)
-  attrs         object of at most 32 strings, numbers and booleans, named
-                by 1 to 64 characters, of 1.5 KiB of UTF-8 together, so that
-                a page is one read unit; values are cut to 200 bytes if they
-                are larger together                                        (optional)
-  source, license   stored as attributes                                   (optional)
-  featuredRank  rank among the featured products, lowest first             (optional)
-  stock         initial units of a new product, instead of --stock         (optional)
+{FIELDS}
 Texts are stored in NFC. Control characters and invisible ones (zero width, byte order mark, text direction) are
 refused. Other fields are ignored. Lines of more than 1 MiB and lines with a repeated field are rejected.
 
@@ -39,7 +27,9 @@ were rejected, the others imported.
 
 Example, into the local stack:
   cargo run -p ops -- import catalogue.jsonl.gz --stock 100 \\
-      --endpoint http://127.0.0.1:8000 --s3-endpoint http://127.0.0.1:9090";
+      --endpoint http://127.0.0.1:8000 --s3-endpoint http://127.0.0.1:9090"
+    )
+}
 
 #[derive(Debug, Args)]
 pub struct ImportArgs {

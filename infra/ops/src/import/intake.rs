@@ -76,7 +76,7 @@ impl<'a, R: BufRead> Intake<'a, R> {
             match parsed {
                 Ok(parsed) => {
                     self.format.is_json_lines().into_iter().try_for_each(&mut reject)?;
-                    self.categories.insert(parsed.product.category.clone());
+                    self.categories.insert(parsed.product.details.category.clone());
                     batch.push(Accepted { place, parsed });
                 }
                 Err(invalid) => {

@@ -2,13 +2,30 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use api::strict::{self, Unreadable};
 use domain::{
-    Attributes, CategoryPath, Currency, Invalid, Manufacturer, Money, Product, ProductId, ProductName, StockDelta,
-    Thumbnail, parse_currency,
+    DetailsChange, GivenAttributes, GivenDetails, GivenPrice, Invalid, Manufacturer, Product, ProductDetails,
+    ProductId, StockDelta, Thumbnail,
 };
-use serde_json::{Map, Value};
-use table::{ImportDigest, Part};
+use serde_json::{Map, Value, json};
+use table::{AttributePart, ImportDigest, Said};
 
 use super::ImportOptions;
+
+/// The fields of a line, for the help of the command.
+pub const FIELDS: &str = "  id            1 to 64 characters of A-Z a-z 0-9 . _ -
+  name          1 to 200 characters
+  price         text in the currency's own decimals, such as \"12.99\"; not \".5\", \"12.\" or \"007.50\"
+  currency      ISO 4217 code, such as \"USD\"
+  description   HTML, up to 1 MiB; scripts are removed                     (optional)
+  category      array, outermost first, up to 4 levels of 100 characters   (optional)
+  thumbnail     https: URL, or a path relative to the storefront           (optional)
+  manufacturer  1 to 100 characters                                        (optional)
+  attrs         object of at most 32 strings, numbers and booleans, named
+                by 1 to 64 characters, of 1.5 KiB of UTF-8 together, so that
+                a page is one read unit; values are cut to 200 bytes if they
+                are larger together                                        (optional)
+  source, license   stored as attributes                                   (optional)
+  featuredRank  rank among the featured products, lowest first             (optional)
+  stock         initial units of a new product, instead of --stock         (optional)";
 
 /// The code of a line that is not a JSON object.
 pub(super) const NO_OBJECT: &str = "line_is_no_object";
@@ -25,7 +42,7 @@ pub(super) struct Parsed {
     pub(super) description: Option<String>,
     pub(super) stock: i64,
     /// The fields that are in the line. The others have defaults in `product`, for a new product.
-    pub(super) says: BTreeSet<Part>,
+    pub(super) said: Said,
     pub(super) digest: ImportDigest,
 }
 
@@ -38,72 +55,86 @@ pub(super) fn parse(line: &[u8], options: &ImportOptions) -> Result<Parsed, Inva
     let line = str::from_utf8(line).map_err(|e| no_object(format!("is not UTF-8 at byte {}", e.valid_up_to() + 1)))?;
     let fields: Fields = strict::from_slice(line.as_bytes()).map_err(not_an_object)?;
 
-    let currency = parse_currency(required(&fields, "currency")?)?;
-    let product = Product {
-        id: ProductId::of_new_product(required(&fields, "id")?).map_err(|e| Invalid { field: "id", ..e })?,
-        name: ProductName::parse(required(&fields, "name")?)?,
-        category: category(&fields)?,
-        price: price(&fields, currency)?,
-        thumbnail: text(&fields, "thumbnail")?.map(Thumbnail::parse).transpose()?,
-        manufacturer: text(&fields, "manufacturer")?.map(Manufacturer::parse).transpose()?,
-        attributes: attributes(&fields)?,
-        featured_rank: whole_number(&fields, "featuredRank")?,
-        version: 1,
-        created_at: options.now,
-        updated_at: options.now,
-    };
-    options.currency.map_or(Ok(()), |currency| product.is_priced_in(currency))?;
+    let id = ProductId::of_new_product(required(&fields, "id")?).map_err(|e| Invalid { field: "id", ..e })?;
+    let change = given(&fields)?.parse().map_err(|refused| in_this_format(refused.first))?;
+    let details = ProductDetails::of_change(change.clone()).map_err(|refused| refused.first)?;
+    options.currency.map_or(Ok(()), |currency| details.is_priced_in(currency))?;
     let stock = StockDelta::initial(whole_number(&fields, "stock")?.unwrap_or(options.default_stock))?;
-    let (description, says) = (description(&fields)?, says(&fields));
-    let digest = digest(&fields, &product, &says, options)?;
-    Ok(Parsed { product, description, stock, says, digest })
+    let (description, said) = (description(&fields)?, said(&fields, change));
+    let digest = digest(&fields, &details, &said, options)?;
+    Ok(Parsed { product: Product::new(id, details, options.now), description, stock, said, digest })
 }
 
-/// The fields of a product that are in a line, cleared ones included.
-fn says(fields: &Fields) -> BTreeSet<Part> {
-    let of = |field| match field {
-        "category" => Some(Part::Category),
-        "thumbnail" => Some(Part::Thumbnail),
-        "manufacturer" => Some(Part::Manufacturer),
-        "featuredRank" => Some(Part::FeaturedRank),
-        "description" => Some(Part::Description),
-        "attrs" => Some(Part::Attributes),
-        "source" => Some(Part::Source),
-        "license" => Some(Part::License),
-        _ => None,
-    };
+/// The details that are in a line, cleared ones included.
+fn given(fields: &Fields) -> Result<GivenDetails, Invalid> {
+    Ok(GivenDetails {
+        name: Some(required(fields, "name")?.to_owned()),
+        category: said_in(fields, "category", category)?,
+        price: Some(price(fields)?),
+        thumbnail: said_in(fields, "thumbnail", owned_text)?,
+        manufacturer: said_in(fields, "manufacturer", owned_text)?,
+        attributes: Some(attributes(fields)?),
+        featured_rank: said_in(fields, "featuredRank", whole_number)?,
+    })
+}
+
+/// The name that a field has in a line.
+fn in_this_format(invalid: Invalid) -> Invalid {
+    match invalid.field {
+        "attributes" => Invalid { field: "attrs", ..invalid },
+        _ => invalid,
+    }
+}
+
+fn said(fields: &Fields, change: DetailsChange) -> Said {
     // Attributes of these names are equivalent to the fields.
-    let attributes = fields.get("attrs").and_then(Value::as_object).into_iter().flat_map(Map::keys);
-    let attributes = attributes.filter(|name| matches!(name.as_str(), "source" | "license"));
-    fields.keys().chain(attributes).filter_map(|field| of(field.as_str())).collect()
+    let in_attributes = |name| fields.get("attrs").and_then(Value::as_object).is_some_and(|all| all.contains_key(name));
+    let mut attributes = BTreeSet::new();
+    attributes.extend(fields.contains_key("attrs").then_some(AttributePart::Others));
+    for (name, part) in [("source", AttributePart::Source), ("license", AttributePart::License)] {
+        attributes.extend((fields.contains_key(name) || in_attributes(name)).then_some(part));
+    }
+    let details = DetailsChange { attributes: None, ..change };
+    Said { details, attributes, description: fields.contains_key("description") }
 }
 
-/// The digest of a line's content and of the import's settings; order and formatting of the fields do not matter.
+/// The digest of a line's content and of the import's settings; order and formatting of the fields do not matter. It is
+/// stored with the product, so a line keeps its digest when a field is added that it does not have.
 fn digest(
     fields: &Fields,
-    product: &Product,
-    says: &BTreeSet<Part>,
+    details: &ProductDetails,
+    said: &Said,
     options: &ImportOptions,
 ) -> Result<ImportDigest, Invalid> {
-    let Product { name, category, price, thumbnail, manufacturer, attributes, featured_rank, .. } = product;
+    let ProductDetails { name, category, price, thumbnail, manufacturer, attributes, featured_rank } = details;
     // The original text: sanitising may change with the version of the program.
     let description = text(fields, "description")?;
-    let parts: Vec<_> = says.iter().map(|part| format!("{part:?}")).collect();
+    let parts = [
+        ("Category", said.details.category.is_some()),
+        ("Thumbnail", said.details.thumbnail.is_some()),
+        ("Manufacturer", said.details.manufacturer.is_some()),
+        ("FeaturedRank", said.details.featured_rank.is_some()),
+        ("Description", said.description),
+        ("Attributes", said.attributes.contains(&AttributePart::Others)),
+        ("Source", said.attributes.contains(&AttributePart::Source)),
+        ("License", said.attributes.contains(&AttributePart::License)),
+    ];
+    let parts: Vec<_> = parts.into_iter().filter(|(_, is_said)| *is_said).map(|(part, _)| part).collect();
     let attributes: Vec<_> = attributes.iter().collect();
-    let said = (
-        (options.replace, parts, name.as_str(), price.amount_minor(), price.currency().code(), category.segments()),
-        (thumbnail.as_ref().map(Thumbnail::as_str), manufacturer.as_ref().map(Manufacturer::as_str)),
-        (featured_rank, attributes, description),
-    );
-    let said = serde_json::to_string(&said).map_err(|e| invalid("line", e.to_string()))?;
-    Ok(ImportDigest::of(&said))
+    let text = json!([
+        [options.replace, parts, name.as_str(), price.amount_minor(), price.currency().code(), category.segments()],
+        [thumbnail.as_ref().map(Thumbnail::as_str), manufacturer.as_ref().map(Manufacturer::as_str)],
+        [featured_rank, attributes, description],
+    ]);
+    Ok(ImportDigest::of(&text.to_string()))
 }
 
-fn price(fields: &Fields, currency: Currency) -> Result<Money, Invalid> {
+fn price(fields: &Fields) -> Result<GivenPrice, Invalid> {
     if let Some(Value::Number(number)) = fields.get("price") {
         return Err(invalid("price", format!("write the price as text, \"{number}\"")));
     }
-    Money::parse_decimal(required(fields, "price")?, currency)
+    let currency = required(fields, "currency")?.to_owned();
+    Ok(GivenPrice::Decimal { amount: required(fields, "price")?.to_owned(), currency })
 }
 
 fn invalid(field: &'static str, reason: impl Into<String>) -> Invalid {
@@ -149,13 +180,26 @@ fn whole_number<T: TryFrom<i64>>(fields: &Fields, field: &'static str) -> Result
     number.map(Some).ok_or_else(|| invalid(field, "must be a whole number in range"))
 }
 
-fn category(fields: &Fields) -> Result<CategoryPath, Invalid> {
-    let segments = match fields.get("category") {
-        None | Some(Value::Null) => return Ok(CategoryPath::default()),
-        Some(Value::Array(segments)) => segments.iter().map(Value::as_str).collect::<Option<Vec<_>>>(),
+/// `None` if the field is not in the line.
+fn said_in<T>(
+    fields: &Fields,
+    field: &'static str,
+    read: impl FnOnce(&Fields, &'static str) -> Result<T, Invalid>,
+) -> Result<Option<T>, Invalid> {
+    fields.contains_key(field).then(|| read(fields, field)).transpose()
+}
+
+fn owned_text(fields: &Fields, field: &'static str) -> Result<Option<String>, Invalid> {
+    Ok(text(fields, field)?.map(str::to_owned))
+}
+
+fn category(fields: &Fields, field: &'static str) -> Result<Vec<String>, Invalid> {
+    let segments = match fields.get(field) {
+        None | Some(Value::Null) => return Ok(Vec::new()),
+        Some(Value::Array(segments)) => segments.iter().map(|s| s.as_str().map(str::to_owned)).collect(),
         Some(_) => None,
     };
-    CategoryPath::new(segments.ok_or_else(|| invalid("category", "must be an array of strings"))?)
+    segments.ok_or_else(|| invalid(field, "must be an array of strings"))
 }
 
 fn description(fields: &Fields) -> Result<Option<String>, Invalid> {
@@ -169,18 +213,20 @@ fn description(fields: &Fields) -> Result<Option<String>, Invalid> {
 }
 
 /// The record's attributes, with source and license. Values are shortened only if they are too large together.
-fn attributes(fields: &Fields) -> Result<Attributes, Invalid> {
-    let mut entries: BTreeMap<String, String> = match fields.get("attrs") {
+fn attributes(fields: &Fields) -> Result<GivenAttributes, Invalid> {
+    let mut entries: BTreeMap<String, Option<String>> = match fields.get("attrs") {
         None | Some(Value::Null) => BTreeMap::new(),
-        Some(Value::Object(attrs)) => attrs.iter().filter_map(|(name, v)| Some((name.clone(), rendered(v)?))).collect(),
+        Some(Value::Object(attrs)) => {
+            attrs.iter().filter_map(|(name, v)| Some((name.clone(), Some(rendered(v)?)))).collect()
+        }
         Some(_) => return Err(invalid("attrs", "must be an object")),
     };
     for field in ["source", "license"] {
-        if let Some(text) = text(fields, field)? {
-            entries.insert(field.to_owned(), text.to_owned());
+        if let Some(text) = owned_text(fields, field)? {
+            entries.insert(field.to_owned(), Some(text));
         }
     }
-    Attributes::shortened(entries, SHORTENED_BYTES).map_err(|e| Invalid { field: "attrs", ..e })
+    Ok(GivenAttributes { entries, shortened_to: Some(SHORTENED_BYTES) })
 }
 
 /// Nested values are left out.
@@ -195,8 +241,7 @@ fn rendered(value: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use domain::{Currency, Timestamp};
-    use serde_json::json;
+    use domain::{Currency, Money, Timestamp};
 
     use super::*;
 
@@ -214,7 +259,7 @@ mod tests {
 
     fn attributes_of(attrs: Value) -> Vec<(String, String)> {
         let parsed = with("attrs", attrs).unwrap();
-        parsed.product.attributes.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        parsed.product.details.attributes.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     #[test]
@@ -228,14 +273,15 @@ mod tests {
 
         let Parsed { product, description, stock, .. } = parse(record.to_string().as_bytes(), &options()).unwrap();
 
-        assert_eq!((product.id.as_str(), product.name.as_str()), ("mug", "Mug"));
-        assert_eq!(product.price, Money::price(890, Currency::USD).unwrap());
-        assert_eq!(product.category.to_string(), "Kitchen/Mugs");
-        assert_eq!(product.thumbnail.unwrap().as_str(), "mug.jpg");
-        assert_eq!(product.manufacturer.unwrap().as_str(), "Potter");
-        let attributes: Vec<_> = product.attributes.iter().collect();
+        let (version, details) = (product.version, product.details);
+        assert_eq!((product.id.as_str(), details.name.as_str()), ("mug", "Mug"));
+        assert_eq!(details.price, Money::price(890, Currency::USD).unwrap());
+        assert_eq!(details.category.to_string(), "Kitchen/Mugs");
+        assert_eq!(details.thumbnail.unwrap().as_str(), "mug.jpg");
+        assert_eq!(details.manufacturer.unwrap().as_str(), "Potter");
+        let attributes: Vec<_> = details.attributes.iter().collect();
         assert_eq!(attributes, [("colour", "blue"), ("license", "MIT"), ("source", "shop")]);
-        assert_eq!((product.featured_rank, product.version, stock), (Some(3), 1, 12));
+        assert_eq!((details.featured_rank, version, stock), (Some(3), 1, 12));
         assert_eq!(description.as_deref(), Some("<b>Blue</b>"));
     }
 
@@ -243,12 +289,13 @@ mod tests {
     fn missing_null_and_blank_fields_have_their_defaults() {
         for value in [Value::Null, json!(""), json!(" ")] {
             let Parsed { product, description, stock, .. } = with("thumbnail", value.clone()).unwrap();
-            assert_eq!((product.thumbnail, product.manufacturer, product.featured_rank), (None, None, None));
-            assert!(product.category.is_empty());
+            let details = product.details;
+            assert_eq!((details.thumbnail, details.manufacturer, details.featured_rank), (None, None, None));
+            assert!(details.category.is_empty());
             assert_eq!((description, stock), (None, 5));
             assert_eq!(with("description", value).unwrap().description, None);
         }
-        assert!(with("category", json!([])).unwrap().product.category.is_empty());
+        assert!(with("category", json!([])).unwrap().product.details.category.is_empty());
     }
 
     #[test]
@@ -342,10 +389,27 @@ mod tests {
     }
 
     #[test]
+    fn a_digest_is_the_one_that_is_stored_with_products() {
+        let digest = |line: &str, replace| {
+            let options = ImportOptions { replace, ..options() };
+            serde_json::to_value(parse(line.as_bytes(), &options).unwrap().digest).unwrap()
+        };
+        let short = r#"{"id":"mug","name":"Mug","price":"8.90","currency":"USD"}"#;
+        let whole = r#"{"id":"mug","name":"Müg \"M\"","price":"8.90","currency":"USD","category":["Kitchen","Mugs"],
+            "thumbnail":"mug.jpg","manufacturer":null,"featuredRank":3,"description":" <p>Blue</p> ",
+            "attrs":{"size":9,"license":"x"},"source":"y","stock":4}"#
+            .replace('\n', " ");
+
+        assert_eq!(digest(short, false), "ca6164ee69f83fcae8914496a1f8cce3");
+        assert_eq!(digest(&whole, false), "4ed1b1db112cf7f43c505b50aca5903f");
+        assert_eq!(digest(&whole, true), "4dabf6ccf434e8d63fda65757eb80e30");
+    }
+
+    #[test]
     fn prices_follow_the_decimals_of_their_currency() {
         let minor = |price: &str, currency: &str| {
             let record = json!({ "id": "mug", "name": "Mug", "price": price, "currency": currency });
-            parse(record.to_string().as_bytes(), &options()).ok().map(|p| p.product.price.amount_minor())
+            parse(record.to_string().as_bytes(), &options()).ok().map(|p| p.product.details.price.amount_minor())
         };
 
         assert_eq!(minor("8.9", "USD"), Some(890));
