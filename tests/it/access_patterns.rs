@@ -366,8 +366,9 @@ fn session(uid: &UserId, kind: SessionKind, now: Timestamp) -> (api::token::Toke
     (token, NewSession { id, uid: uid.clone(), kind, device, created_at: now, lifetime })
 }
 
-fn idempotency(uid: &UserId, key: &str, route: &'static str) -> Idempotency {
-    Idempotency { customer: uid.clone(), key: key.parse().unwrap(), route, payload_sha256: "0".repeat(64) }
+fn idempotency(uid: &UserId, key: &str, route: &str) -> Idempotency {
+    let (key, route) = (key.parse().unwrap(), route.to_owned());
+    Idempotency { customer: uid.clone(), key, route, payload_sha256: "0".repeat(64) }
 }
 
 fn address(id: &str) -> Address {

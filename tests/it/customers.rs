@@ -501,6 +501,21 @@ async fn addresses_are_listed_replaced_and_deleted() {
 }
 
 #[tokio::test]
+async fn an_address_can_be_read_at_its_location() {
+    let shop = Shop::open().await;
+    let ann = shop.registered().await;
+    let created = ann.post("/users/me/addresses", address("Bristol")).await.expect(201);
+    let path = created.header("location").expect("where it is").to_owned();
+
+    let read = ann.get(&path).await.expect(200);
+    ann.delete(&path).await.expect(204);
+    let after = ann.get(&path).await.expect(404);
+
+    assert_eq!(read.json(), created.json());
+    assert_eq!(after.code(), "not_found");
+}
+
+#[tokio::test]
 async fn an_address_of_another_customer_is_not_found() {
     let shop = Shop::open().await;
     let (ann, bob) = (shop.registered().await, shop.registered().await);

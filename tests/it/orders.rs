@@ -804,7 +804,7 @@ pub async fn hold_adjusted(
     let request = Idempotency {
         customer: customer.clone(),
         key: key.parse().unwrap(),
-        route: "POST /orders",
+        route: "POST /orders".to_owned(),
         payload_sha256: sha256_hex(json!({"payment": {"token": token}}).to_string()),
     };
     shop.stack.table.order_place(&order, &BTreeMap::new(), &request, shop.clock.now()).await.unwrap();

@@ -1,12 +1,16 @@
 use std::collections::BTreeMap;
 
-use api::{All, Context, IfMatch, Json, PathId, Problem, RequestKey, SessionAndCart, idempotency};
+use api::{
+    All, Context, IfMatch, Json, PathId, Problem, RequestKey, SessionAndCart,
+    codes::{self, Code},
+    idempotency,
+};
 use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
 };
 use domain::{Cart, CartError, CartRequest, Invalid, Money, ProductId, Quantity, Recalled};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, header};
 use table::{CartWrite, CartWriteError};
 
 use crate::{
@@ -17,6 +21,11 @@ use crate::{
 /// Attempts before a cart that keeps changing is given up on. An attempt fails only if a line was added, removed or
 /// filled up.
 const MAX_ATTEMPTS: usize = 10;
+
+api::codes! {
+    CartBusy = Code::conflict("cart_busy", "the cart keeps changing; send the request again").retry_after();
+    CartFull = Code::unprocessable("cart_full", "a cart has at most 90 lines");
+}
 
 /// Returns the cart, with current prices and stock.
 #[utoipa::path(get, path = "/cart", operation_id = "getCart", tag = "cart", security(("session" = [])), responses(
@@ -39,10 +48,13 @@ pub async fn get(
     request_body = AddItemRequest,
     responses(
         (status = 200, description = "the current cart", body = CartResponse),
-        (status = 404, description = "`not_found`: the product does not exist"),
-        (status = 409, description = "`cart_busy`"),
-        (status = 412, description = "`version_mismatch`, with the current `cart`"),
-        (status = 422, description = "`quantity_out_of_range`, `cart_full`, `currency_mismatch`"),
+        (status = 404, description = "the product does not exist"),
+        codes::NotFound,
+        CartBusy,
+        (status = 412, description = "the cart was changed meanwhile; `cart` is the current one"),
+        (status = 422, description = "`quantity_out_of_range`"),
+        CartFull,
+        codes::CurrencyMismatch,
     ))]
 pub async fn add(
     read: SessionAndCart,
@@ -68,10 +80,12 @@ pub async fn add(
     request_body = SetQuantityRequest,
     responses(
         (status = 200, description = "the current cart", body = CartResponse),
-        (status = 404, description = "`not_found`: the product does not exist"),
-        (status = 409, description = "`cart_busy`"),
-        (status = 412, description = "`version_mismatch`, with the current `cart`"),
-        (status = 422, description = "`quantity_out_of_range`, `cart_full`, `currency_mismatch`"),
+        codes::NotFound,
+        CartBusy,
+        (status = 412, description = "the cart was changed meanwhile; `cart` is the current one"),
+        (status = 422, description = "`quantity_out_of_range`"),
+        CartFull,
+        codes::CurrencyMismatch,
     ))]
 pub async fn set(
     read: SessionAndCart,
@@ -94,8 +108,8 @@ pub async fn set(
     params(("productId" = String, Path), ("If-Match" = Option<String>, Header)),
     responses(
         (status = 200, description = "the current cart", body = CartResponse),
-        (status = 409, description = "`cart_busy`"),
-        (status = 412, description = "`version_mismatch`, with the current `cart`"),
+        CartBusy,
+        (status = 412, description = "the cart was changed meanwhile; `cart` is the current one"),
     ))]
 pub async fn remove(
     read: SessionAndCart,
@@ -111,8 +125,8 @@ pub async fn remove(
     params(("If-Match" = Option<String>, Header)),
     responses(
         (status = 200, description = "the current cart", body = CartResponse),
-        (status = 409, description = "`cart_busy`"),
-        (status = 412, description = "`version_mismatch`, with the current `cart`"),
+        CartBusy,
+        (status = 412, description = "the cart was changed meanwhile; `cart` is the current one"),
     ))]
 pub async fn clear(
     read: SessionAndCart,
@@ -144,10 +158,7 @@ async fn replay(context: &Context, cart: &Cart, once: Option<&CartRequest>) -> R
     match once.map_or(Recalled::Unknown, |request| cart.recall(request)) {
         Recalled::Unknown => Ok(None),
         Recalled::KeyReused => Err(idempotency::reused()),
-        Recalled::CarriedOut => {
-            let replayed = [(idempotency::REPLAYED, HeaderValue::from_static("true"))];
-            Ok(Some((replayed, show(context, cart).await?).into_response()))
-        }
+        Recalled::CarriedOut => Ok(Some(idempotency::replayed(show(context, cart).await?.into_response()))),
     }
 }
 
@@ -198,7 +209,7 @@ async fn change(
             Err(ChangeError::Refused(refused)) => return Err(refusal(refused)),
         }
     }
-    Err(Problem::conflict("cart_busy", "the cart keeps changing; send the request again").retry_after(1))
+    Err(Problem::new(CartBusy, "the cart keeps changing; send the request again"))
 }
 
 async fn write(context: &Context, write: CartWrite<'_>, change: &Change) -> Result<Cart, ChangeError> {
@@ -225,7 +236,7 @@ async fn write(context: &Context, write: CartWrite<'_>, change: &Change) -> Resu
 
 fn refusal(refused: CartError) -> Problem {
     match refused {
-        CartError::Full => Problem::unprocessable("cart_full", refused.to_string()),
+        CartError::Full => Problem::new(CartFull, refused.to_string()),
         CartError::QuantityOutOfRange => Invalid::new("quantity", "quantity_out_of_range", refused.to_string()).into(),
     }
 }
@@ -234,7 +245,7 @@ fn refusal(refused: CartError) -> Problem {
 async fn mismatch(context: &Context, cart: &Cart) -> Result<Response, Problem> {
     let current = serde_json::to_value(priced(context, cart).await?).map_err(Problem::internal)?;
     let detail = "the cart was changed meanwhile; `cart` is the current one";
-    Err(Problem::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", detail).with("cart", current))
+    Err(Problem::new(codes::VersionMismatch, detail).with("cart", current))
 }
 
 /// The current price of a product, in the shop's own currency.
@@ -243,7 +254,7 @@ async fn price(context: &Context, product: &ProductId) -> Result<Money, Problem>
     let price = page.record.product.price;
     if price.currency() != context.policy.currency {
         let detail = format!("this shop charges in {}", context.policy.currency.code());
-        return Err(Problem::unprocessable("currency_mismatch", detail));
+        return Err(Problem::new(codes::CurrencyMismatch, detail));
     }
     Ok(price)
 }

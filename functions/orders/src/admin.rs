@@ -2,18 +2,27 @@
 
 use std::collections::HashSet;
 
-use api::{Admin, PathId, Problem, QueryParams, schema, wire::page_limit};
+use api::{
+    Admin, Page, PathId, Problem, QueryParams,
+    codes::{self, Code},
+    schema,
+};
 use axum::{Json, extract::State as Extract, response::IntoResponse};
 use domain::{OrderId, OrderState};
 use serde::{Deserialize, Serialize};
-use table::{CustomerOrder, DayPosition, DuePosition, Open, keys};
+use table::{CustomerOrder, DayPosition, DuePosition, Open, Table, keys};
 use utoipa::IntoParams;
 
 use crate::{
     answer,
     state::State,
-    wire::{OrderListResponse, OrderResponse, OrderSummaryResponse},
+    wire::{OrderListResponse, OrderResponse},
 };
+
+api::codes! {
+    DayInvalid = Code::bad_request("day_invalid", "the day is not a date, or cannot be combined with this state");
+    StateInvalid = Code::bad_request("state_invalid", "the state does not exist");
+}
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -27,12 +36,6 @@ pub struct ListParams {
     /// `payment_unknown`, `refund_owed` or `disputed`, which list the orders of all days.
     #[param(value_type = Option<schema::Day>, example = "2026-01-31")]
     day: Option<String>,
-    /// 1 to 100, by default 24.
-    #[param(value_type = Option<schema::PageLimit>)]
-    limit: Option<i64>,
-    /// `nextCursor` of the page before.
-    #[param(value_type = Option<schema::Cursor>)]
-    cursor: Option<String>,
 }
 
 /// The position in a list of orders of every state.
@@ -45,16 +48,19 @@ enum AllPosition {
 }
 
 /// Lists orders of one state, or of every state.
-#[utoipa::path(get, path = "/admin/orders", operation_id = "listShopOrders", tag = "orders", security(("admin" = [])), params(ListParams), responses(
+#[utoipa::path(get, path = "/admin/orders", operation_id = "listShopOrders", tag = "orders", security(("admin" = [])), params(ListParams, Page), responses(
     (status = 200, description = "a page of orders", body = OrderListResponse),
+    DayInvalid,
+    StateInvalid,
 ))]
 pub async fn list(
     _: Admin,
     Extract(state): Extract<State>,
     QueryParams(params): QueryParams<ListParams>,
+    page: Page,
 ) -> Result<Json<OrderListResponse>, Problem> {
-    let limit = page_limit(params.limit)?;
-    let Some(named) = params.state.as_deref() else { return list_all(&state, params, limit).await };
+    let (table, now) = (&state.context.table, state.context.clock.now());
+    let Some(named) = params.state.as_deref() else { return list_all(table, day(params.day, now)?, page).await };
     let wanted = OrderState::parse(named);
     let open = match wanted {
         Some(state) if state.awaits_payment() => Some(Open::Payment(state)),
@@ -62,67 +68,56 @@ pub async fn list(
         None if named == "disputed" => Some(Open::Dispute),
         _ => None,
     };
-    let (table, cursors, now) = (&state.context.table, &state.context.cursors, state.context.clock.now());
 
     if let Some(open) = open {
         if params.day.is_some() {
-            return Err(Problem::bad_request("day_invalid", "this state lists orders of all days; leave out the day"));
+            return Err(Problem::new(DayInvalid, "this state lists orders of all days; leave out the day"));
         }
-        let list = format!("/admin/orders {named}");
-        let after = params.cursor.as_deref().map(|c| cursors.open(c, &list, now)).transpose()?;
-        let page = table.order_list_open(open, limit, after.as_ref()).await?;
-        let items = page.items.iter().map(OrderSummaryResponse::from).collect();
-        let next_cursor = page.next.map(|p| cursors.seal(&p, &list, now));
-        return Ok(Json(OrderListResponse { items, next_cursor }));
+        let page = page.of(named);
+        let found = table.order_list_open(open, page.limit, page.after()?.as_ref()).await?;
+        return Ok(Json(page.list(&found)));
     }
 
-    let wanted = wanted.ok_or_else(|| Problem::bad_request("state_invalid", "this order state does not exist"))?;
+    let wanted = wanted.ok_or_else(|| Problem::new(StateInvalid, "this order state does not exist"))?;
     let day = day(params.day, now)?;
-    let list = format!("/admin/orders {} {day}", wanted.as_str());
-    let after = params.cursor.as_deref().map(|c| cursors.open(c, &list, now)).transpose()?;
-    let page = table.order_list_by_state(wanted, &day, limit, after.as_ref()).await?;
-    let items = page.items.iter().map(OrderSummaryResponse::from).collect();
-    Ok(Json(OrderListResponse { items, next_cursor: page.next.map(|p| cursors.seal(&p, &list, now)) }))
+    let page = page.of(format_args!("{} {day}", wanted.as_str()));
+    let found = table.order_list_by_state(wanted, &day, page.limit, page.after()?.as_ref()).await?;
+    Ok(Json(page.list(&found)))
 }
 
 /// Orders of every state that were placed on one day. First those without a payment outcome; the rest of the page, or
 /// the next page, are the others.
-async fn list_all(state: &State, params: ListParams, limit: i32) -> Result<Json<OrderListResponse>, Problem> {
-    let (table, cursors, now) = (&state.context.table, &state.context.cursors, state.context.clock.now());
-    let day = day(params.day, now)?;
-    let list = format!("/admin/orders of {day}");
-    let answer = |orders: &[CustomerOrder], next: Option<AllPosition>| {
-        let items = orders.iter().map(OrderSummaryResponse::from).collect();
-        Ok(Json(OrderListResponse { items, next_cursor: next.map(|p| cursors.seal(&p, &list, now)) }))
-    };
-    let after: Option<AllPosition> = params.cursor.as_deref().map(|c| cursors.open(c, &list, now)).transpose()?;
+async fn list_all(table: &Table, day: String, page: Page) -> Result<Json<OrderListResponse>, Problem> {
+    let page = page.of(format_args!("of {day}"));
+    let answer =
+        |items: Vec<CustomerOrder>, next: Option<AllPosition>| Ok(Json(page.list(&table::Page { items, next })));
 
-    let (mut orders, after) = match after {
+    let (mut orders, after) = match page.after()? {
         Some(AllPosition::Settled(after)) => (Vec::new(), after),
-        Some(AllPosition::Open(_)) | None => {
-            let after = after.and_then(|position| match position {
+        position @ (Some(AllPosition::Open(_)) | None) => {
+            let after = position.and_then(|position| match position {
                 AllPosition::Open(due) => Some(due),
                 AllPosition::Settled(_) => None,
             });
-            let page = table.order_list_open(Open::AnyPayment, limit, after.as_ref()).await?;
+            let found = table.order_list_open(Open::AnyPayment, page.limit, after.as_ref()).await?;
             let of_day: Vec<_> =
-                page.items.into_iter().filter(|order| keys::day(order.id.placed_at()) == day).collect();
-            if let Some(next) = page.next {
-                return answer(&of_day, Some(AllPosition::Open(next)));
+                found.items.into_iter().filter(|order| keys::day(order.id.placed_at()) == day).collect();
+            if let Some(next) = found.next {
+                return answer(of_day, Some(AllPosition::Open(next)));
             }
             (of_day, None)
         }
     };
-    let room = limit - i32::try_from(orders.len()).unwrap_or(limit);
-    let page = table.order_list_by_day(&day, room.max(1), after.as_ref()).await?;
+    let room = page.limit - i32::try_from(orders.len()).unwrap_or(page.limit);
+    let found = table.order_list_by_day(&day, room.max(1), after.as_ref()).await?;
     if room < 1 {
-        let more = !page.items.is_empty();
-        return answer(&orders, more.then_some(AllPosition::Settled(None)));
+        let more = !found.items.is_empty();
+        return answer(orders, more.then_some(AllPosition::Settled(None)));
     }
     // One whose payment got its outcome a moment ago may be in both lists.
     let seen: HashSet<OrderId> = orders.iter().map(|order| order.id).collect();
-    orders.extend(page.items.into_iter().filter(|order| !seen.contains(&order.id)));
-    answer(&orders, page.next.map(|next| AllPosition::Settled(Some(next))))
+    orders.extend(found.items.into_iter().filter(|order| !seen.contains(&order.id)));
+    answer(orders, found.next.map(|next| AllPosition::Settled(Some(next))))
 }
 
 /// Returns any customer's order.
@@ -130,7 +125,7 @@ async fn list_all(state: &State, params: ListParams, limit: i32) -> Result<Json<
     params(("orderId" = String, Path)),
     responses(
         (status = 200, description = "the order", body = OrderResponse),
-        (status = 404, description = "`not_found`: the order does not exist"),
+        codes::NotFound,
     ))]
 pub async fn get(
     _: Admin,
@@ -145,5 +140,5 @@ pub async fn get(
 fn day(given: Option<String>, now: domain::Timestamp) -> Result<String, Problem> {
     let Some(day) = given else { return Ok(keys::day(now)) };
     let real = day.len() == 10 && day.parse::<jiff::civil::Date>().is_ok();
-    real.then_some(day).ok_or_else(|| Problem::bad_request("day_invalid", "day must be yyyy-mm-dd"))
+    real.then_some(day).ok_or_else(|| Problem::new(DayInvalid, "day must be yyyy-mm-dd"))
 }

@@ -1,30 +1,50 @@
 //! Answers to requests about an order, the same for the first request and its retries.
 
-use api::{Problem, idempotency};
+use api::{
+    Problem,
+    codes::{Code, Member, Members, reference},
+};
 use axum::response::{IntoResponse, Response};
 use domain::{Order, OrderEvent};
-use http::{HeaderValue, StatusCode, header};
+use http::{StatusCode, header};
 
-use crate::{state::State, target::OrderTarget, wire::OrderResponse};
+use crate::{amounts::AmountNotChargeable, state::State, target::OrderTarget, wire::OrderResponse};
+
+/// The order that ended without a payment.
+const ENDED: Members =
+    Members { schema: "OrderEndedProblem", all: &[Member::always("orderId", || reference("OrderId"))] };
+
+api::codes! {
+    pub OrderCancelled = Code::conflict(
+        "order_cancelled",
+        "the order was cancelled before it was paid; nothing was charged",
+    )
+    .with(&ENDED);
+    pub PaymentDeclined = Code::payment_required("payment_declined", "the payment was declined; nothing was charged")
+        .with(&ENDED);
+    pub PaymentExpired = Code::payment_required(
+        "payment_expired",
+        "the payment was not completed in time; nothing was charged",
+    )
+    .with(&ENDED);
+}
 
 /// The answer to a checkout: the payment's outcome, or 202 if it has none yet.
 pub fn checkout(order: &Order) -> Response {
-    let refused =
-        |status, code, detail| Problem::new(status, code, detail).with("orderId", order.id.to_string()).into_response();
+    let refused = |code: Code, detail| Problem::new(code, detail).with("orderId", order.id.to_string()).into_response();
     match order.last_event() {
-        OrderEvent::Declined => refused(StatusCode::PAYMENT_REQUIRED, "payment_declined", "the payment was declined"),
+        OrderEvent::Declined => refused(PaymentDeclined.into(), "the payment was declined"),
         OrderEvent::NotChargeable => {
             let detail =
                 "the payment provider does not accept this amount; nothing was charged, and the order is cancelled";
-            refused(StatusCode::UNPROCESSABLE_ENTITY, "amount_not_chargeable", detail)
+            refused(AmountNotChargeable.into(), detail)
         }
         OrderEvent::Expired => {
             let detail = "the payment was not completed in time; nothing was charged, and the order is cancelled";
-            refused(StatusCode::PAYMENT_REQUIRED, "payment_expired", detail)
+            refused(PaymentExpired.into(), detail)
         }
         OrderEvent::Cancelled | OrderEvent::Replaced => {
-            let detail = "the order was cancelled before it was paid; nothing was charged";
-            refused(StatusCode::CONFLICT, "order_cancelled", detail)
+            refused(OrderCancelled.into(), "the order was cancelled before it was paid; nothing was charged")
         }
         _ if order.state.awaits_payment() => located(StatusCode::ACCEPTED, order),
         _ => located(StatusCode::CREATED, order),
@@ -50,9 +70,4 @@ pub async fn moved(state: &State, target: &OrderTarget, order: &Order, owed: boo
 pub async fn for_staff(state: &State, order: &Order) -> Result<OrderResponse, Problem> {
     let customer = state.context.table.customer_get(&order.customer).await?;
     Ok(OrderResponse::for_staff(order, customer.as_ref()))
-}
-
-pub fn replayed(mut response: Response) -> Response {
-    response.headers_mut().insert(idempotency::REPLAYED, HeaderValue::from_static("true"));
-    response
 }

@@ -1,12 +1,13 @@
 //! Cancellation by the customer.
 
-use api::{Deadline, NoBody, PathId, Problem, RequestKey, Session, idempotency};
+use api::{Deadline, NoBody, PathId, Problem, RequestKey, Session, codes, idempotency};
 use axum::{extract::State as Extract, response::Response};
 use domain::{CancelDecision, Order, OrderId, VoidReason};
 use saga::TimeBudget;
 
 use crate::{
-    fulfilment::state_conflict,
+    amounts::AmountNotRefundable,
+    fulfilment::{OrderStateConflict, state_conflict},
     idempotent::{self, Decision},
     problems::saga_problem,
     state::State,
@@ -20,12 +21,11 @@ use crate::{
     responses(
         (status = 200, description = "the current order", body = OrderResponse),
         (status = 202, description = "the payment provider did not answer: the refund is owed, and paid later", body = OrderResponse),
-        (status = 400, description = "`body_invalid`, `json_invalid`: the route takes no body"),
-        (status = 404, description = "`not_found`: the order does not exist"),
-        (status = 409, description = "`order_state_conflict`: the order was shipped"),
-        (status = 413, description = "`body_too_large`"),
-        (status = 415, description = "`media_type_unsupported`"),
-        (status = 422, description = "`amount_not_refundable`: the payment provider cannot refund this amount; nothing was changed"),
+        codes::NotFound,
+        (status = 409, description = "the order was shipped"),
+        OrderStateConflict,
+        NoBody,
+        AmountNotRefundable,
     ))]
 pub async fn cancel(
     session: Session,
@@ -37,7 +37,7 @@ pub async fn cancel(
 ) -> Result<Response, Problem> {
     let now = state.context.clock.now();
     let target = OrderTarget { order: id, owner: Some(session.uid.clone()), budget: state.budget(deadline) };
-    let request = key.request(&session.uid, "POST /orders/{orderId}/cancel", &id.to_string());
+    let request = key.request(&session.uid, &id.to_string());
     let order = target.load(&state).await?;
     if order.state.awaits_payment() {
         if let Some(prior) = state.context.table.idempotency_get(&request).await? {

@@ -6,7 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use api::{All, Context, Deadline, Invalids, Json, Problem, RequestKey, Session, SessionAndCart, idempotency, rates};
+use api::{
+    All, Context, Deadline, Invalids, Json, Problem, RequestKey, Session, SessionAndCart,
+    codes::{self, CART_PRODUCTS, Code, Member, Members, reference},
+    idempotency, rates,
+};
 use axum::{extract::State as Extract, response::Response};
 use domain::{
     Address, AddressId, Cart, CartLine, Invalid, Money, Order, OrderId, OrderState, PlaceError, Placement, Product,
@@ -20,15 +24,27 @@ use table::{
 };
 
 use crate::{
-    answer,
-    problems::{payment_missing, saga_problem},
+    amounts::AmountNotChargeable,
+    answer::{self, OrderCancelled, PaymentDeclined, PaymentExpired},
+    problems::{PaymentMissing, payment_missing, saga_problem},
     state::State,
     wire::{OrderResponse, PlaceOrderRequest},
 };
 
-const ROUTE: &str = "POST /orders";
-
 type CartLines = BTreeMap<ProductId, CartLine>;
+
+const ORDER_IF_ANY: Members =
+    Members { schema: "CartEmptyProblem", all: &[Member::sometimes("orderId", || reference("OrderId"))] };
+
+const TOTAL: Members =
+    Members { schema: "PriceChangedProblem", all: &[Member::always("total", || reference("Money"))] };
+
+api::codes! {
+    CartChanged = Code::conflict("cart_changed", "the cart was changed during the checkout; read it again");
+    CartEmpty = Code::conflict("cart_empty", "the cart has no lines").with(&ORDER_IF_ANY);
+    PriceChanged = Code::conflict("price_changed", "the total differs from the expected total").with(&TOTAL);
+    ProductNotSold = Code::conflict("product_not_sold", "a product of the cart is no longer sold").with(&CART_PRODUCTS);
+}
 
 /// Places and pays an order for what is in the cart.
 #[utoipa::path(post, path = "/orders", operation_id = "placeOrder", tag = "orders", security(("session" = [])),
@@ -37,11 +53,21 @@ type CartLines = BTreeMap<ProductId, CartLine>;
     responses(
         (status = 201, description = "the order is placed and paid", body = OrderResponse, headers(("Location"))),
         (status = 202, description = "the payment's outcome is not known yet: the order is `payment_unknown`, and its stock stays held", body = OrderResponse, headers(("Location"))),
-        (status = 402, description = "`payment_declined`, `payment_expired`"),
-        (status = 404, description = "`not_found`: the address does not exist"),
-        (status = 409, description = "`out_of_stock`, `price_changed`, `cart_empty`, `cart_changed`, `product_not_sold`, `order_cancelled`, `idempotency_in_progress`"),
-        (status = 422, description = "`amount_not_chargeable`: the payment provider does not accept the total; `reason` is `below_minimum`, `above_maximum`, `not_a_multiple` or `currency_not_taken`, and `bound` the amount it refers to; without `reason` the provider refused it, and the order `orderId` is cancelled. `payment_missing`: there is a `total` to pay, but no payment token; `currency_mismatch`"),
-        (status = 429),
+        PaymentDeclined,
+        PaymentExpired,
+        (status = 404, description = "the address does not exist"),
+        codes::NotFound,
+        codes::OutOfStock,
+        PriceChanged,
+        CartEmpty,
+        CartChanged,
+        ProductNotSold,
+        OrderCancelled,
+        codes::IdempotencyInProgress,
+        AmountNotChargeable,
+        PaymentMissing,
+        codes::CurrencyMismatch,
+        codes::RateLimited,
     ))]
 pub async fn place(
     SessionAndCart { session, cart }: SessionAndCart,
@@ -51,7 +77,7 @@ pub async fn place(
     Json(body): Json<PlaceOrderRequest>,
 ) -> Result<Response, Problem> {
     let asked = CheckoutInput::parse(&body)?;
-    let request = key.request(&session.uid, ROUTE, &body);
+    let request = key.request(&session.uid, &body);
     let (context, budget) = (&state.context, state.budget(deadline));
     if let Some(prior) = context.table.idempotency_get(&request).await? {
         return resume(&state, &session.uid, prior, asked.token, budget).await;
@@ -201,7 +227,7 @@ async fn resume(
     let found = context.table.order_get_consistent(uid, id).await?;
     let order = found.ok_or_else(|| Problem::internal(format!("order {id} of an idempotency record is gone")))?;
     if let Some(first) = order.as_first_settled() {
-        return Ok(answer::replayed(answer::checkout(&first)));
+        return Ok(idempotency::replayed(answer::checkout(&first)));
     }
     // The request that lost the provider's answer has ended.
     if order.state == OrderState::PendingPayment && context.clock.now() < prior.running_until {
@@ -260,7 +286,7 @@ async fn take_over(
     }
     if asked.ship_to.as_ref() != order.ship_to.as_ref().map(|address| &address.id) {
         let detail = "an unpaid order of this cart has another address";
-        return Err(Problem::conflict("cart_empty", detail).with("orderId", order.id.to_string()));
+        return Err(Problem::new(CartEmpty, detail).with("orderId", order.id.to_string()));
     }
     asked.can_pay(order.totals.total)?;
     match context.table.idempotency_put(request, &order.id.to_string(), context.clock.now()).await {
@@ -287,26 +313,24 @@ async fn collect_payment(
 }
 
 fn cart_changed() -> Problem {
-    Problem::conflict("cart_changed", "the cart was changed meanwhile; read it again")
+    Problem::new(CartChanged, "the cart was changed meanwhile; read it again")
 }
 
 fn place_problem(error: PlaceError) -> Problem {
     let detail = error.to_string();
     let ids = |products: Vec<ProductId>| -> Vec<String> { products.iter().map(ProductId::to_string).collect() };
     match error {
-        PlaceError::CartEmpty => Problem::conflict("cart_empty", detail),
+        PlaceError::CartEmpty => Problem::new(CartEmpty, detail),
         PlaceError::CurrencyMismatch { products } => {
-            Problem::unprocessable("currency_mismatch", detail).with("products", ids(products))
+            Problem::new(codes::CurrencyMismatch, detail).with("products", ids(products))
         }
-        PlaceError::NotSold { products } => {
-            Problem::conflict("product_not_sold", detail).with("products", ids(products))
-        }
-        PlaceError::PriceChanged { total } => Problem::conflict("price_changed", detail).with_money("total", total),
+        PlaceError::NotSold { products } => Problem::new(ProductNotSold, detail).with("products", ids(products)),
+        PlaceError::PriceChanged { total } => Problem::new(PriceChanged, detail).with_money("total", total),
     }
 }
 
 fn out_of_stock(shortages: &[Shortage]) -> Problem {
     let products: Vec<_> =
         shortages.iter().map(|s| json!({"productId": s.product.as_str(), "available": s.available})).collect();
-    Problem::conflict("out_of_stock", "fewer units are in stock than the cart has").with("products", products)
+    Problem::new(codes::OutOfStock, "fewer units are in stock than the cart has").with("products", products)
 }

@@ -1,6 +1,9 @@
 //! Shipping and delivery, by the shop's staff.
 
-use api::{Admin, Deadline, NoBody, PathId, Problem, RequestKey};
+use api::{
+    Admin, Deadline, NoBody, PathId, Problem, RequestKey,
+    codes::{self, Code, Member, Members, reference},
+};
 use axum::{extract::State as Extract, response::Response};
 use domain::{OrderId, TransitionEffects, TransitionError};
 
@@ -11,16 +14,24 @@ use crate::{
     wire::OrderResponse,
 };
 
+/// The state that the order is in.
+const STATE: Members =
+    Members { schema: "OrderStateProblem", all: &[Member::always("state", || reference("OrderStateName"))] };
+
+api::codes! {
+    pub OrderStateConflict = Code::conflict("order_state_conflict", "the order is in a state that does not allow it")
+        .with(&STATE);
+}
+
 /// Marks an order as shipped.
 #[utoipa::path(post, path = "/admin/orders/{orderId}/ship", operation_id = "shipOrder", tag = "orders", security(("admin" = [])),
     params(("orderId" = String, Path), ("Idempotency-Key" = String, Header)),
     responses(
         (status = 200, description = "the current order", body = OrderResponse),
-        (status = 400, description = "`body_invalid`, `json_invalid`: the route takes no body"),
-        (status = 404, description = "`not_found`: the order does not exist"),
-        (status = 409, description = "`order_state_conflict`: the order is not confirmed"),
-        (status = 413, description = "`body_too_large`"),
-        (status = 415, description = "`media_type_unsupported`"),
+        codes::NotFound,
+        (status = 409, description = "the order is not confirmed"),
+        OrderStateConflict,
+        NoBody,
     ))]
 pub async fn ship(
     admin: Admin,
@@ -31,7 +42,7 @@ pub async fn ship(
     _: NoBody,
 ) -> Result<Response, Problem> {
     let now = state.context.clock.now();
-    let request = key.request(&admin.uid, "POST /admin/orders/{orderId}/ship", &id.to_string());
+    let request = key.request(&admin.uid, &id.to_string());
     let target = OrderTarget { order: id, owner: None, budget: state.budget(deadline) };
     idempotent::execute(&state, &request, &target, |order| forward(order.ship(now))).await
 }
@@ -41,11 +52,10 @@ pub async fn ship(
     params(("orderId" = String, Path), ("Idempotency-Key" = String, Header)),
     responses(
         (status = 200, description = "the current order", body = OrderResponse),
-        (status = 400, description = "`body_invalid`, `json_invalid`: the route takes no body"),
-        (status = 404, description = "`not_found`: the order does not exist"),
-        (status = 409, description = "`order_state_conflict`: the order is not shipped"),
-        (status = 413, description = "`body_too_large`"),
-        (status = 415, description = "`media_type_unsupported`"),
+        codes::NotFound,
+        (status = 409, description = "the order is not shipped"),
+        OrderStateConflict,
+        NoBody,
     ))]
 pub async fn deliver(
     admin: Admin,
@@ -56,7 +66,7 @@ pub async fn deliver(
     _: NoBody,
 ) -> Result<Response, Problem> {
     let now = state.context.clock.now();
-    let request = key.request(&admin.uid, "POST /admin/orders/{orderId}/deliver", &id.to_string());
+    let request = key.request(&admin.uid, &id.to_string());
     let target = OrderTarget { order: id, owner: None, budget: state.budget(deadline) };
     idempotent::execute(&state, &request, &target, |order| forward(order.deliver(now))).await
 }
@@ -70,5 +80,5 @@ fn forward(moved: Result<Option<TransitionEffects>, TransitionError>) -> Result<
 }
 
 pub fn state_conflict(error: TransitionError) -> Problem {
-    Problem::conflict("order_state_conflict", error.to_string()).with("state", error.from.as_str())
+    Problem::new(OrderStateConflict, error.to_string()).with("state", error.from.as_str())
 }

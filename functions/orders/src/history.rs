@@ -1,45 +1,26 @@
 //! A customer's own orders.
 
-use api::{PathId, Problem, QueryParams, Session, schema, wire::page_limit};
+use api::{Page, PathId, Problem, Session, codes};
 use axum::{Json, extract::State as Extract, response::IntoResponse};
 use domain::OrderId;
-use serde::Deserialize;
-use utoipa::IntoParams;
 
 use crate::{
     state::State,
-    wire::{OrderListResponse, OrderResponse, OrderSummaryResponse},
+    wire::{OrderListResponse, OrderResponse},
 };
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct ListParams {
-    /// 1 to 100, by default 24.
-    #[param(value_type = Option<schema::PageLimit>)]
-    limit: Option<i64>,
-    /// `nextCursor` of the page before.
-    #[param(value_type = Option<schema::Cursor>)]
-    cursor: Option<String>,
-}
-
 /// Lists the customer's orders, newest first.
-#[utoipa::path(get, path = "/orders", operation_id = "listOrders", tag = "orders", security(("session" = [])), params(ListParams), responses(
+#[utoipa::path(get, path = "/orders", operation_id = "listOrders", tag = "orders", security(("session" = [])), params(Page), responses(
     (status = 200, description = "a page of orders", body = OrderListResponse),
 ))]
 pub async fn list(
     session: Session,
     Extract(state): Extract<State>,
-    QueryParams(params): QueryParams<ListParams>,
-) -> Result<impl IntoResponse, Problem> {
-    let limit = page_limit(params.limit)?;
-    let (cursors, now) = (&state.context.cursors, state.context.clock.now());
-    let list = format!("/orders {}", session.uid);
-    let after = params.cursor.as_deref().map(|c| cursors.open(c, &list, now)).transpose()?;
-
-    let page = state.context.table.order_list_by_customer(&session.uid, limit, after.as_ref()).await?;
-
-    let items = page.items.iter().map(OrderSummaryResponse::from).collect();
-    Ok(Json(OrderListResponse { items, next_cursor: page.next.map(|p| cursors.seal(&p, &list, now)) }))
+    page: Page,
+) -> Result<Json<OrderListResponse>, Problem> {
+    let page = page.of(&session.uid);
+    let found = state.context.table.order_list_by_customer(&session.uid, page.limit, page.after()?.as_ref()).await?;
+    Ok(Json(page.list(&found)))
 }
 
 /// Returns one of the customer's orders. The order of another customer is not found.
@@ -47,7 +28,7 @@ pub async fn list(
     params(("orderId" = String, Path)),
     responses(
         (status = 200, description = "the order", body = OrderResponse),
-        (status = 404, description = "`not_found`: the order does not exist"),
+        codes::NotFound,
     ))]
 pub async fn get(
     session: Session,

@@ -68,7 +68,7 @@ async fn replay(state: &State, prior: PriorRequest, target: &OrderTarget) -> Res
     let order = target.load(state).await?;
     let response = finish(state, order, version, target).await?;
     // A refund that is owed has no first answer yet.
-    Ok(if response.status() == StatusCode::OK { answer::replayed(response) } else { response })
+    Ok(if response.status() == StatusCode::OK { idempotency::replayed(response) } else { response })
 }
 
 /// The answer to the request that made this version of an order. A refund it requested is paid first, if it is still

@@ -1,6 +1,9 @@
 //! Problems that several routes answer with.
 
-use api::Problem;
+use api::{
+    Problem,
+    codes::{Code, FIELD_OF_ERROR, Member, Members, reference},
+};
 use saga::SagaError;
 
 /// The answer if a step of the saga could not be taken. The order is unchanged; a retry continues from there.
@@ -17,8 +20,18 @@ pub fn saga_problem(error: SagaError) -> Problem {
     }
 }
 
+const TOTAL: Members = Members {
+    schema: "PaymentMissingProblem",
+    all: &[Member::sometimes("total", || reference("Money")), FIELD_OF_ERROR[0]],
+};
+
+api::codes! {
+    pub PaymentMissing = Code::unprocessable("payment_missing", "there is a `total` to pay, but no payment token")
+        .with(&TOTAL);
+}
+
 /// 422: the payment may be left out only if the total is zero.
 pub fn payment_missing() -> Problem {
     let detail = "the total is not zero: send a payment with a token";
-    Problem::unprocessable("payment_missing", detail).with("field", "payment")
+    Problem::new(PaymentMissing, detail).with("field", "payment")
 }

@@ -1,12 +1,18 @@
 //! Refunds by the shop's staff.
 
-use api::{Admin, All, Deadline, Invalids, Json, PathId, Problem, RequestKey, invalids::each};
+use api::{
+    Admin, All, Deadline, Invalids, Json, PathId, Problem, RequestKey,
+    codes::{self, Code, FIELD_OF_ERROR, Member, Members, reference, units},
+    invalids::each,
+};
 use axum::{extract::State as Extract, response::Response};
 use domain::{Invalid, OrderId, Quantity, Reason, RefundError, RefundRequest, ReturnedLine};
-use http::StatusCode;
 use serde::Serialize;
+use utoipa::openapi::{OneOfBuilder, RefOr, Schema};
 
 use crate::{
+    amounts::AmountNotRefundable,
+    fulfilment::OrderStateConflict,
     idempotent::{self, Decision},
     state::State,
     target::OrderTarget,
@@ -20,6 +26,38 @@ struct Payload<'a> {
     body: &'a RefundOrderRequest,
 }
 
+const LEFT: Members = Members {
+    schema: "RefundProblem",
+    all: &[
+        Member::sometimes("left", left),
+        Member::sometimes("productId", || reference("ProductId")),
+        FIELD_OF_ERROR[0],
+        FIELD_OF_ERROR[1],
+    ],
+};
+
+fn left() -> RefOr<Schema> {
+    OneOfBuilder::new()
+        .item(reference("Money"))
+        .item(units().minimum(Some(0)))
+        .description(Some("What is left to refund: an amount, or units of the product."))
+        .into()
+}
+
+api::codes! {
+    RefundAmountInvalid = Code::unprocessable(
+        "refund_amount_invalid",
+        "the amount is not positive, or not in the order's currency",
+    );
+    RefundLinesInvalid = Code::unprocessable(
+        "refund_lines_invalid",
+        "more units are returned than were bought, or there are too many lines",
+    )
+    .with(&LEFT);
+    RefundTooMany = Code::unprocessable("refund_too_many", "the order has the maximum number of refunds");
+    RefundTooMuch = Code::unprocessable("refund_too_much", "less than the amount is left to refund").with(&LEFT);
+}
+
 /// Refunds an order: an amount, the price of lines, or all that is left. A full refund of an order that was not shipped
 /// cancels it.
 #[utoipa::path(post, path = "/admin/orders/{orderId}/refund", operation_id = "refundOrder", tag = "orders", security(("admin" = [])),
@@ -28,9 +66,15 @@ struct Payload<'a> {
     responses(
         (status = 200, description = "the current order", body = OrderResponse),
         (status = 202, description = "the payment provider did not answer: the refund is owed, and paid later", body = OrderResponse),
-        (status = 404, description = "`not_found`: the order does not exist"),
-        (status = 409, description = "`order_state_conflict`: the order was not paid"),
-        (status = 422, description = "`refund_too_much`, `refund_too_many`, `refund_amount_invalid`, `refund_lines_invalid`, `reason_invalid`; `amount_not_refundable`: the payment provider cannot refund this amount; `reason` is `not_a_multiple` or `currency_not_taken`, and `bound` the amount it refers to"),
+        codes::NotFound,
+        (status = 409, description = "the order was not paid"),
+        OrderStateConflict,
+        (status = 422, description = "`reason_invalid`"),
+        RefundTooMuch,
+        RefundTooMany,
+        RefundAmountInvalid,
+        RefundLinesInvalid,
+        AmountNotRefundable,
     ))]
 pub async fn refund(
     admin: Admin,
@@ -43,7 +87,7 @@ pub async fn refund(
     let wanted = parse(&body)?;
     let now = state.context.clock.now();
     let payload = Payload { order: id.to_string(), body: &body };
-    let request = key.request(&admin.uid, "POST /admin/orders/{orderId}/refund", &payload);
+    let request = key.request(&admin.uid, &payload);
     let target = OrderTarget { order: id, owner: None, budget: state.budget(deadline) };
     idempotent::execute(&state, &request, &target, |order| {
         let moved = order.refund(&wanted, now).map_err(refund_problem)?;
@@ -68,17 +112,14 @@ fn parse(body: &RefundOrderRequest) -> Result<RefundRequest, Invalids> {
 
 fn refund_problem(error: RefundError) -> Problem {
     let detail = error.to_string();
-    let unprocessable = |code| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail.clone());
     match error {
-        RefundError::NothingPaid(state) => {
-            Problem::conflict("order_state_conflict", detail).with("state", state.as_str())
-        }
-        RefundError::TooMuch { left } => unprocessable("refund_too_much").with_money("left", left),
-        RefundError::TooMany => unprocessable("refund_too_many"),
+        RefundError::NothingPaid(state) => Problem::new(OrderStateConflict, detail).with("state", state.as_str()),
+        RefundError::TooMuch { left } => Problem::new(RefundTooMuch, detail).with_money("left", left),
+        RefundError::TooMany => Problem::new(RefundTooMany, detail),
         // One code for both: the amount cannot be refunded.
-        RefundError::NothingLeft | RefundError::AmountInvalid => unprocessable("refund_amount_invalid"),
+        RefundError::NothingLeft | RefundError::AmountInvalid => Problem::new(RefundAmountInvalid, detail),
         RefundError::TooManyUnits { product, left } => {
-            unprocessable("refund_lines_invalid").with("productId", product.as_str()).with("left", left)
+            Problem::new(RefundLinesInvalid, detail).with("productId", product.as_str()).with("left", left)
         }
     }
 }

@@ -1,17 +1,29 @@
 //! Events that payment providers send.
 
-use api::{Body, Deadline, Problem, schema};
+use api::{
+    Body, Deadline, Problem,
+    codes::{self, Code},
+    schema,
+};
 use axum::{
     Json,
     extract::{Path, State as Extract},
 };
-use http::{HeaderMap, StatusCode};
-use payments::EventRefused;
+use http::HeaderMap;
 use saga::EventOutcome;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{problems::saga_problem, state::State};
+
+api::codes! {
+    EventContradicts = Code::unprocessable(
+        "event_contradicts",
+        "the event contradicts the order it is about: another amount, currency or payment",
+    );
+    EventMalformed = Code::bad_request("event_malformed", "the event cannot be read");
+    EventRefused = Code::bad_request("event_refused", "the event's signature is invalid or too old");
+}
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HeardResponse {
@@ -27,9 +39,11 @@ pub struct HeardResponse {
     request_body(content = serde_json::Value, description = "as the provider defines it"),
     responses(
         (status = 200, description = "the event was handled", body = HeardResponse),
-        (status = 400, description = "`event_refused`: the signature is invalid or too old; `event_malformed`"),
-        (status = 404, description = "`not_found`: the shop does not use this provider"),
-        (status = 422, description = "`event_contradicts`: another amount, currency or payment than the order's"),
+        EventRefused,
+        EventMalformed,
+        (status = 404, description = "the shop does not use this provider"),
+        codes::NotFound,
+        EventContradicts,
         (status = 503, description = "`busy`: the order of the payment, or its capture, is not known yet; send the event again"),
     ))]
 pub async fn receive(
@@ -57,14 +71,14 @@ pub async fn receive(
                 }
                 EventOutcome::Contradicts => {
                     let detail = "the event contradicts the order it is about";
-                    return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "event_contradicts", detail));
+                    return Err(Problem::new(EventContradicts, detail));
                 }
             }
         }
-        Err(EventRefused::Malformed) => {
-            return Err(Problem::bad_request("event_malformed", EventRefused::Malformed.to_string()));
+        Err(payments::EventRefused::Malformed) => {
+            return Err(Problem::new(EventMalformed, payments::EventRefused::Malformed.to_string()));
         }
-        Err(error) => return Err(Problem::bad_request("event_refused", error.to_string())),
+        Err(error) => return Err(Problem::new(EventRefused, error.to_string())),
     };
     Ok(Json(HeardResponse { outcome }))
 }

@@ -1,8 +1,8 @@
 use api::{
-    schema,
-    wire::{Money, timestamp},
+    List, Listed, schema,
+    wire::{AddressResponse, Money, timestamp},
 };
-use domain::{Address, Customer, Dispute, HistoryEntry, Order, OrderEvent, OrderLine, Refund, ReturnedLine};
+use domain::{Customer, Dispute, HistoryEntry, Order, OrderEvent, OrderLine, Refund, ReturnedLine};
 use serde::{Deserialize, Serialize};
 use table::CustomerOrder;
 use utoipa::ToSchema;
@@ -85,8 +85,8 @@ pub struct OrderResponse {
     pub refunded: Money,
     pub refunds: Vec<RefundResponse>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = OrderAddressResponse, required = false)]
-    pub shipping_address: Option<OrderAddressResponse>,
+    #[schema(value_type = AddressResponse, required = false)]
+    pub shipping_address: Option<AddressResponse>,
     /// The events of the order, oldest first.
     pub history: Vec<OrderEventResponse>,
     pub version: u64,
@@ -197,32 +197,6 @@ pub struct DisputeResponse {
     pub reason: Option<String>,
 }
 
-/// The address as it was when the order was placed.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct OrderAddressResponse {
-    #[schema(value_type = schema::AddressLine)]
-    pub recipient: String,
-    #[schema(value_type = schema::AddressLine)]
-    pub line1: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = schema::AddressLine, required = false)]
-    pub line2: Option<String>,
-    #[schema(value_type = schema::AddressLine)]
-    pub city: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = schema::AddressLine, required = false)]
-    pub region: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = schema::AddressLine, required = false)]
-    pub postal_code: Option<String>,
-    #[schema(value_type = schema::CountryCode)]
-    pub country: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = schema::Phone, required = false)]
-    pub phone: Option<String>,
-}
-
 /// An order in a list.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -238,13 +212,10 @@ pub struct OrderSummaryResponse {
     pub item_count: u64,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct OrderListResponse {
-    pub items: Vec<OrderSummaryResponse>,
-    /// Pass as `cursor` to get the next page; `null` on the last page.
-    #[schema(required)]
-    pub next_cursor: Option<String>,
+pub type OrderListResponse = List<OrderSummaryResponse>;
+
+impl Listed for OrderSummaryResponse {
+    const LIST: &'static str = "OrderListResponse";
 }
 
 impl From<&Order> for OrderResponse {
@@ -264,7 +235,7 @@ impl From<&Order> for OrderResponse {
             payment: PaymentResponse { state: order.payment.state.as_str(), disputes: Vec::new() },
             refunded: order.refunded().into(),
             refunds: order.payment.refunds.iter().map(RefundResponse::from).collect(),
-            shipping_address: order.ship_to.as_ref().map(OrderAddressResponse::from),
+            shipping_address: order.ship_to.as_ref().map(AddressResponse::from),
             history: order.history.iter().flat_map(|transition| happened(order, transition)).collect(),
             version: order.version,
         }
@@ -340,14 +311,6 @@ impl From<&OrderLine> for OrderItemResponse {
             unit_price: line.unit_price.into(),
             line_total: line.subtotal().into(),
         }
-    }
-}
-
-impl From<&Address> for OrderAddressResponse {
-    fn from(address: &Address) -> Self {
-        let Address { id: _, recipient, line1, line2, city, region, postal_code, country, phone } = address.clone();
-        let (country, phone) = (country.as_str().to_owned(), phone.map(|phone| phone.as_str().to_owned()));
-        Self { recipient, line1, line2, city, region, postal_code, country, phone }
     }
 }
 

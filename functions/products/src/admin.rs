@@ -1,6 +1,6 @@
 //! Changes of products by the shop's staff.
 
-use api::{Admin, IfMatch, Json, PathId, Problem, RequestKey, idempotency};
+use api::{Admin, IfMatch, Json, PathId, Problem, RequestKey, codes, idempotency};
 use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
@@ -12,7 +12,7 @@ use table::{PriorRequest, ProductCreateOnceError, ProductPage, ProductRecord, Pr
 
 use crate::{
     catalog::{etag, first_etag},
-    record::{read, remember_category, stored_description, write, write_problem},
+    record::{ProductExists, read, remember_category, stored_description, write, write_problem},
     state::State,
     wire::{CreateProductRequest, PatchProductRequest, ProductResponse, ReplaceProductRequest},
 };
@@ -20,16 +20,14 @@ use crate::{
 /// Rounds of read and delete before a product that others keep changing is not deleted.
 const ROUNDS: usize = 6;
 
-const CREATE: &str = "POST /admin/products";
-
 /// Creates a product. With an `Idempotency-Key`, a retry does not create a second one.
 #[utoipa::path(post, path = "/admin/products", operation_id = "createProduct", tag = "products", security(("admin" = [])),
     params(("Idempotency-Key" = Option<String>, Header)),
     request_body = CreateProductRequest,
     responses(
         (status = 201, description = "the product was created", body = ProductResponse, headers(("Location"), ("ETag"))),
-        (status = 409, description = "`product_exists`"),
-        (status = 422, description = "`currency_mismatch`"),
+        ProductExists,
+        codes::CurrencyMismatch,
     ))]
 pub async fn create(
     admin: Admin,
@@ -40,7 +38,7 @@ pub async fn create(
     let (table, clock) = (&state.context.table, &state.context.clock);
     let (product, available) = request.product(|| clock.uuid_v7().into(), clock.now())?;
     product.is_priced_in(state.context.policy.currency)?;
-    let once = key.map(|key| key.request(&admin.uid, CREATE, &request));
+    let once = key.map(|key| key.request(&admin.uid, &request));
     // Checked before a description is stored that would belong to no product.
     if let Some(once) = &once
         && let Some(prior) = table.idempotency_get(once).await?
@@ -86,9 +84,7 @@ fn created_before(prior: PriorRequest, available: i64) -> Result<Response, Probl
     let body = idempotency::same_request(prior)?.outcome;
     let Created { product_id } = serde_json::from_str(&body).map_err(Problem::internal)?;
     let id = product_id.parse()?;
-    let mut response = created(&id, first_etag(available), body)?;
-    response.headers_mut().insert(idempotency::REPLAYED, HeaderValue::from_static("true"));
-    Ok(response)
+    Ok(idempotency::replayed(created(&id, first_etag(available), body)?))
 }
 
 fn created(id: &ProductId, etag: HeaderValue, body: String) -> Result<Response, Problem> {
@@ -104,7 +100,8 @@ fn created(id: &ProductId, etag: HeaderValue, body: String) -> Result<Response, 
     request_body = ReplaceProductRequest,
     responses(
         (status = 200, description = "the current product", body = ProductResponse),
-        (status = 404, description = "`not_found`: the product does not exist"),
+        codes::NotFound,
+        codes::CurrencyMismatch,
     ))]
 pub async fn replace(
     admin: Admin,
@@ -120,13 +117,14 @@ pub async fn replace(
     write(&state, &admin, page, product, description).await
 }
 
-/// Changes the fields that the body names, and leaves the others.
+/// Changes the fields of a product that the body names, and leaves the others.
 #[utoipa::path(patch, path = "/admin/products/{productId}", operation_id = "updateProduct", tag = "products", security(("admin" = [])),
     params(("productId" = String, Path), ("If-Match" = Option<String>, Header)),
     request_body = PatchProductRequest,
     responses(
         (status = 200, description = "the current product", body = ProductResponse),
-        (status = 404, description = "`not_found`: the product does not exist"),
+        codes::NotFound,
+        codes::CurrencyMismatch,
     ))]
 pub async fn patch(
     admin: Admin,
@@ -150,7 +148,7 @@ pub async fn patch(
     params(("productId" = String, Path), ("If-Match" = Option<String>, Header)),
     responses(
         (status = 204, description = "the product is deleted"),
-        (status = 404, description = "`not_found`: the product does not exist"),
+        codes::NotFound,
     ))]
 pub async fn delete(
     admin: Admin,

@@ -1,7 +1,9 @@
 use std::collections::{BTreeSet, HashSet};
 
 use api::{
-    Admin, Invalids, Json, Problem, RequestKey, schema,
+    Admin, Invalids, Json, Problem, RequestKey,
+    codes::Code,
+    schema,
     strict::{self, Mismatch},
     wire::FieldError,
 };
@@ -14,6 +16,10 @@ use utoipa::ToSchema;
 use crate::{state::State, wire::CreateProductRequest};
 
 const MAX_ITEMS: usize = 100;
+
+api::codes! {
+    BatchSize = Code::unprocessable("batch_size", "a batch has 1 to 100 products");
+}
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -57,7 +63,7 @@ pub struct BatchOutcome {
     request_body = BatchRequest,
     responses(
         (status = 200, description = "the outcome for each product", body = BatchResponse),
-        (status = 422, description = "`batch_size`"),
+        BatchSize,
     ))]
 pub async fn create_batch(
     admin: Admin,
@@ -66,7 +72,7 @@ pub async fn create_batch(
     Json(request): Json<BatchRequest>,
 ) -> Result<impl IntoResponse, Problem> {
     if !(1..=MAX_ITEMS).contains(&request.items.len()) {
-        return Err(Problem::unprocessable("batch_size", format!("a batch has 1 to {MAX_ITEMS} products")));
+        return Err(Problem::new(BatchSize, format!("a batch has 1 to {MAX_ITEMS} products")));
     }
     let (mut items, mut records, mut places, mut seen) = (Vec::new(), Vec::new(), Vec::new(), HashSet::new());
     for (place, value) in request.items.iter().enumerate() {

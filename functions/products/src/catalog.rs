@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use api::{PathId, Problem, QueryParams, schema, wire::page_limit};
+use api::{
+    Items, Page, PathId, Problem, QueryParams,
+    codes::{self, Code},
+    schema,
+};
 use axum::{
     Json,
     extract::State as Extract,
@@ -10,9 +14,9 @@ use axum::{
 };
 use domain::{CategoryPath, MAX_PRICE_MINOR, ProductId, Rating};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use table::{PriceRange, ProductPage, SortOrder};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
 use crate::{
     state::State,
@@ -21,6 +25,14 @@ use crate::{
 
 /// Maximum featured products in the answer.
 const FEATURED: i32 = 24;
+
+api::codes! {
+    PriceRangeInvalid = Code::bad_request(
+        "price_range_invalid",
+        "the prices are out of range, or the least is above the highest",
+    );
+    SortInvalid = Code::bad_request("sort_invalid", "the list does not support this order");
+}
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]
@@ -39,51 +51,38 @@ pub struct ListParams {
     /// `price`, lowest first, or `-price`, highest first.
     #[param(value_type = Option<schema::ProductSort>)]
     sort: Option<String>,
-    /// 1 to 100, by default 24.
-    #[param(value_type = Option<schema::PageLimit>)]
-    limit: Option<i64>,
-    /// `nextCursor` of the page before.
-    #[param(value_type = Option<schema::Cursor>)]
-    cursor: Option<String>,
 }
 
 /// Lists products by price, of one category or of all.
-#[utoipa::path(get, path = "/products", operation_id = "listProducts", tag = "products", params(ListParams), security(()), responses(
+#[utoipa::path(get, path = "/products", operation_id = "listProducts", tag = "products", params(ListParams, Page), security(()), responses(
     (status = 200, description = "a page of products", body = ProductListResponse),
+    SortInvalid,
+    PriceRangeInvalid,
     (status = 422, description = "`category_invalid`"),
 ))]
 pub async fn list(
     Extract(state): Extract<State>,
     QueryParams(params): QueryParams<ListParams>,
+    page: Page,
 ) -> Result<impl IntoResponse, Problem> {
-    let limit = page_limit(params.limit)?;
     let range = price_range(&params)?;
     let order = match params.sort.as_deref() {
         None | Some("price") => SortOrder::CheapestFirst,
         Some("-price") => SortOrder::DearestFirst,
-        Some(_) => return Err(Problem::bad_request("sort_invalid", "sort must be price or -price")),
+        Some(_) => return Err(Problem::new(SortInvalid, "sort must be price or -price")),
     };
     let category = params.category.as_deref().map(CategoryPath::sought).transpose()?;
-    let context = &state.context;
-    let now = context.clock.now();
-    // A cursor is valid for this route with these filters only.
-    let of = |c: &CategoryPath| c.to_string();
-    let list = format!("/products {:?} {range:?} {order:?}", category.as_ref().map(of));
+    let page = page.of(format_args!("{:?} {range:?} {order:?}", category.as_ref().map(CategoryPath::to_string)));
+    let table = &state.context.table;
 
-    let (cards, next_cursor) = match &category {
+    let products: ProductListResponse = match &category {
         Some(category) => {
-            let after = params.cursor.as_deref().map(|c| context.cursors.open(c, &list, now)).transpose()?;
-            let page = context.table.product_list_by_category(category, range, order, limit, after.as_ref()).await?;
-            (page.items, page.next.map(|p| context.cursors.seal(&p, &list, now)))
+            let after = page.after()?;
+            page.list(&table.product_list_by_category(category, range, order, page.limit, after.as_ref()).await?)
         }
-        None => {
-            let after = params.cursor.as_deref().map(|c| context.cursors.open(c, &list, now)).transpose()?;
-            let page = context.table.product_list_by_price(range, order, limit, after).await?;
-            (page.items, page.next.map(|p| context.cursors.seal(&p, &list, now)))
-        }
+        None => page.list(&table.product_list_by_price(range, order, page.limit, page.after()?).await?),
     };
-    let items = cards.iter().map(ProductCardResponse::from).collect();
-    Ok((public(30), Json(ProductListResponse { items, next_cursor })))
+    Ok((public(30), Json(products)))
 }
 
 fn price_range(params: &ListParams) -> Result<PriceRange, Problem> {
@@ -91,15 +90,12 @@ fn price_range(params: &ListParams) -> Result<PriceRange, Problem> {
     let allowed = 0..=MAX_PRICE_MINOR;
     if range.min > range.max || !allowed.contains(&range.min) || !allowed.contains(&range.max) {
         let detail = format!("prices must be 0 to {MAX_PRICE_MINOR} minor units, and minPrice at most maxPrice");
-        return Err(Problem::bad_request("price_range_invalid", detail));
+        return Err(Problem::new(PriceRangeInvalid, detail));
     }
     Ok(range)
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-pub struct FeaturedResponse {
-    pub items: Vec<ProductCardResponse>,
-}
+pub type FeaturedResponse = Items<ProductCardResponse>;
 
 /// Lists the featured products by rank, at most 24.
 #[utoipa::path(get, path = "/products/featured", operation_id = "listFeaturedProducts", tag = "products", security(()), responses(
@@ -118,7 +114,7 @@ pub async fn featured(Extract(state): Extract<State>) -> Result<impl IntoRespons
     responses(
         (status = 200, description = "the product", body = ProductResponse, headers(("ETag" = String, description = "Changes with the product, its stock and its rating."))),
         (status = 304, description = "`If-None-Match` names the current ETag"),
-        (status = 404, description = "`not_found`: the product does not exist"),
+        codes::NotFound,
     ))]
 pub async fn get(
     Extract(state): Extract<State>,

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use api::{Admin, Problem, QueryParams, schema, wire::page_limit};
+use api::{
+    Admin, List, Listed, Page, Problem, QueryParams,
+    codes::{self, Code},
+    schema,
+};
 use axum::{Json, extract::State as Extract, response::IntoResponse};
 use domain::{Category, CategoryPath};
 use http::StatusCode;
@@ -16,8 +20,12 @@ use crate::{
     state::State,
 };
 
-/// Default page size: most shops show all categories at once.
-const LIMIT: i64 = 100;
+/// Most shops show all categories at once: they fit a page.
+type CategoryListPage = Page<100>;
+
+api::codes! {
+    CategoryNotEmpty = Code::conflict("category_not_empty", "the category has products or categories in it");
+}
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -26,21 +34,12 @@ pub struct CategoryListParams {
     /// A slash within a name is `%2F`, before URL encoding.
     #[param(value_type = Option<schema::CategoryName>, example = "Kitchen")]
     parent: Option<String>,
-    /// 1 to 100, by default 100.
-    #[param(value_type = Option<schema::CategoryPageLimit>)]
-    limit: Option<i64>,
-    /// `nextCursor` of the page before.
-    #[param(value_type = Option<schema::Cursor>)]
-    cursor: Option<String>,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CategoryListResponse {
-    pub items: Vec<CategoryResponse>,
-    /// Pass as `cursor` to get the next page; `null` on the last page.
-    #[schema(required)]
-    pub next_cursor: Option<String>,
+pub type CategoryListResponse = List<CategoryResponse>;
+
+impl Listed for CategoryResponse {
+    const LIST: &'static str = "CategoryListResponse";
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -74,7 +73,7 @@ impl From<&Category> for CategoryResponse {
 /// Lists the categories that have products, by name, each before those below it.
 ///
 /// With `parent`, only the direct children of that category.
-#[utoipa::path(get, path = "/categories", operation_id = "listCategories", tag = "products", params(CategoryListParams),
+#[utoipa::path(get, path = "/categories", operation_id = "listCategories", tag = "products", params(CategoryListParams, CategoryListPage),
     security(()),
     responses(
         (status = 200, description = "a page of categories", body = CategoryListResponse),
@@ -83,17 +82,18 @@ impl From<&Category> for CategoryResponse {
 pub async fn list(
     Extract(state): Extract<State>,
     QueryParams(params): QueryParams<CategoryListParams>,
+    page: CategoryListPage,
 ) -> Result<impl IntoResponse, Problem> {
-    let (list, name) = wanted(&state, "/categories", &params)?;
+    let (list, page) = wanted(&params, page)?;
     let table = &state.context.table;
     let load = async || read(table, &list, Shown::Filled).await.map(Arc::new);
-    let page = state.categories.get(&list, state.context.clock.now(), load).await?;
-    Ok((public(30), Json(response(&state, &page, &name))))
+    let found = state.categories.get(&list, state.context.clock.now(), load).await?;
+    Ok((public(30), Json::<CategoryListResponse>(page.list(&found))))
 }
 
 /// Lists all categories, including empty ones.
 #[utoipa::path(get, path = "/admin/categories", operation_id = "listAllCategories", tag = "products",
-    params(CategoryListParams), security(("admin" = [])),
+    params(CategoryListParams, CategoryListPage), security(("admin" = [])),
     responses(
         (status = 200, description = "a page of categories", body = CategoryListResponse),
         (status = 422, description = "`category_invalid`"),
@@ -102,10 +102,11 @@ pub async fn list_all(
     _: Admin,
     Extract(state): Extract<State>,
     QueryParams(params): QueryParams<CategoryListParams>,
-) -> Result<impl IntoResponse, Problem> {
-    let (list, name) = wanted(&state, "/admin/categories", &params)?;
-    let page = read(&state.context.table, &list, Shown::All).await?;
-    Ok(Json(response(&state, &page, &name)))
+    page: CategoryListPage,
+) -> Result<Json<CategoryListResponse>, Problem> {
+    let (list, page) = wanted(&params, page)?;
+    let found = read(&state.context.table, &list, Shown::All).await?;
+    Ok(Json(page.list(&found)))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -123,8 +124,9 @@ pub struct RemoveCategoryParams {
     params(RemoveCategoryParams), security(("admin" = [])),
     responses(
         (status = 204, description = "the category is removed"),
-        (status = 404, description = "`not_found`: the category does not exist"),
-        (status = 409, description = "`category_not_empty`"),
+        (status = 404, description = "the category does not exist"),
+        codes::NotFound,
+        CategoryNotEmpty,
         (status = 422, description = "`category_invalid`"),
     ))]
 pub async fn remove(
@@ -136,36 +138,25 @@ pub async fn remove(
     match state.context.table.category_delete(&path).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(CategoryDeleteError::Unknown) => Err(Problem::not_found("category")),
-        Err(error @ CategoryDeleteError::NotEmpty) => Err(Problem::conflict("category_not_empty", error.to_string())),
+        Err(error @ CategoryDeleteError::NotEmpty) => Err(Problem::new(CategoryNotEmpty, error.to_string())),
         Err(CategoryDeleteError::Store(error)) => Err(error.into()),
     }
 }
 
-/// The requested page, and the name of its list, which its cursors are bound to.
-fn wanted(state: &State, route: &str, params: &CategoryListParams) -> Result<(CategoryPageKey, String), Problem> {
-    let limit = page_limit(params.limit.or(Some(LIMIT)))?;
+/// The list that is asked for, and its page.
+fn wanted(params: &CategoryListParams, page: CategoryListPage) -> Result<(CategoryPageKey, CategoryListPage), Problem> {
     let parent = match params.parent.as_deref() {
         None => None,
         Some("") => Some(CategoryPath::default()),
         Some(path) => Some(CategoryPath::sought(path)?),
     };
-    let name = format!("{route} {:?}", parent.as_ref().map(CategoryPath::to_string));
-    let (cursors, now) = (&state.context.cursors, state.context.clock.now());
-    let after = params.cursor.as_deref().map(|cursor| cursors.open(cursor, &name, now)).transpose()?;
-    Ok((CategoryPageKey { parent, limit, after }, name))
+    let page = page.of(format_args!("{:?}", parent.as_ref().map(CategoryPath::to_string)));
+    Ok((CategoryPageKey { parent, limit: page.limit, after: page.after()? }, page))
 }
 
 async fn read(table: &Table, list: &CategoryPageKey, shown: Shown) -> Result<CategoryPage, StoreError> {
     match &list.parent {
         Some(parent) => table.category_list_children(parent, shown, list.limit, list.after.as_ref()).await,
         None => table.category_list_tree(shown, list.limit, list.after.as_ref()).await,
-    }
-}
-
-fn response(state: &State, page: &CategoryPage, name: &str) -> CategoryListResponse {
-    let seal = |position| state.context.cursors.seal(position, name, state.context.clock.now());
-    CategoryListResponse {
-        items: page.items.iter().map(CategoryResponse::from).collect(),
-        next_cursor: page.next.as_ref().map(seal),
     }
 }

@@ -1,19 +1,14 @@
 //! Renaming a category: requested here, carried out by the sweeper.
 
-use api::{
-    Admin, Json, PathId, Problem, QueryParams, schema,
-    wire::{page_limit, timestamp},
-};
+use api::{Admin, Json, List, Listed, Page, PathId, Problem, codes, schema, wire::timestamp};
 use axum::{extract::State as Extract, response::IntoResponse};
 use domain::{CategoryPath, CategoryRename, CategoryRenameId, Invalid, MAX_CATEGORY_DEPTH};
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 use table::Table;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::state::State;
-
-const ROUTE: &str = "/admin/categories/renames";
 
 /// A category to rename.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -74,13 +69,10 @@ impl From<&CategoryRename> for CategoryRenameResponse {
     }
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct CategoryRenameListResponse {
-    pub items: Vec<CategoryRenameResponse>,
-    /// Pass as `cursor` to get the next page; `null` on the last page.
-    #[schema(required)]
-    pub next_cursor: Option<String>,
+pub type CategoryRenameListResponse = List<CategoryRenameResponse>;
+
+impl Listed for CategoryRenameResponse {
+    const LIST: &'static str = "CategoryRenameListResponse";
 }
 
 /// Renames a category, with the categories below it.
@@ -92,7 +84,8 @@ pub struct CategoryRenameListResponse {
     responses(
         (status = 202, description = "the rename is accepted; `Location` is its progress", body = CategoryRenameResponse,
             headers(("Location"))),
-        (status = 404, description = "`not_found`: the rename does not exist"),
+        (status = 404, description = "the category does not exist"),
+        codes::NotFound,
         (status = 422, description = "`category_invalid`, `rename_invalid`, `category_too_deep`"),
     ))]
 pub async fn create(
@@ -111,12 +104,12 @@ pub async fn create(
     rename.expected = category.products();
     if !rename.has_room(deepest(table, &rename.from).await?) {
         let detail = format!("a category below it would have more than {MAX_CATEGORY_DEPTH} levels");
-        return Err(Problem::unprocessable("category_too_deep", detail));
+        return Err(Invalid::new("to", "category_too_deep", detail).into());
     }
     table.categories_add(&[rename.to.clone()].into()).await?;
     table.category_rename_put(&rename).await?;
 
-    let location = [(header::LOCATION, format!("{ROUTE}/{id}"))];
+    let location = [(header::LOCATION, format!("/admin/categories/renames/{id}"))];
     Ok((StatusCode::ACCEPTED, location, axum::Json(CategoryRenameResponse::from(&rename))))
 }
 
@@ -131,35 +124,19 @@ async fn deepest(table: &Table, path: &CategoryPath) -> Result<usize, Problem> {
     Ok(deepest)
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct RenameListParams {
-    /// 1 to 100, by default 24.
-    #[param(value_type = Option<schema::PageLimit>)]
-    limit: Option<i64>,
-    /// `nextCursor` of the page before.
-    #[param(value_type = Option<schema::Cursor>)]
-    cursor: Option<String>,
-}
-
 /// Lists the renames of the last 90 days, newest first.
 #[utoipa::path(get, path = "/admin/categories/renames", operation_id = "listCategoryRenames", tag = "products",
-    params(RenameListParams), security(("admin" = [])),
+    params(Page), security(("admin" = [])),
     responses(
         (status = 200, description = "a page of renames", body = CategoryRenameListResponse),
     ))]
 pub async fn list(
     _: Admin,
     Extract(state): Extract<State>,
-    QueryParams(params): QueryParams<RenameListParams>,
-) -> Result<impl IntoResponse, Problem> {
-    let limit = page_limit(params.limit)?;
-    let (cursors, now) = (&state.context.cursors, state.context.clock.now());
-    let after = params.cursor.as_deref().map(|cursor| cursors.open(cursor, ROUTE, now)).transpose()?;
-    let page = state.context.table.category_rename_list(limit, after.as_ref()).await?;
-    let items = page.items.iter().map(CategoryRenameResponse::from).collect();
-    let next_cursor = page.next.map(|position| cursors.seal(&position, ROUTE, now));
-    Ok(axum::Json(CategoryRenameListResponse { items, next_cursor }))
+    page: Page,
+) -> Result<axum::Json<CategoryRenameListResponse>, Problem> {
+    let found = state.context.table.category_rename_list(page.limit, page.after()?.as_ref()).await?;
+    Ok(axum::Json(page.list(&found)))
 }
 
 /// Returns the progress of a rename.
@@ -167,7 +144,7 @@ pub async fn list(
     params(("renameId" = String, Path)), security(("admin" = [])),
     responses(
         (status = 200, description = "the rename", body = CategoryRenameResponse),
-        (status = 404, description = "`not_found`: the rename does not exist"),
+        codes::NotFound,
     ))]
 pub async fn get(
     _: Admin,

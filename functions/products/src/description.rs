@@ -1,4 +1,4 @@
-use api::{Admin, IfMatch, PathId, Problem};
+use api::{Admin, IfMatch, PathId, Problem, codes};
 use axum::{
     body::Bytes,
     extract::State as Extract,
@@ -20,7 +20,8 @@ const SANDBOX: [(HeaderName, HeaderValue); 1] =
     responses(
         (status = 200, description = "the description: sanitised HTML, a fragment", body = String, content_type = "text/html"),
         (status = 304, description = "`If-None-Match` names the current ETag"),
-        (status = 404, description = "`not_found`: the product does not exist, or has no description"),
+        (status = 404, description = "the product does not exist, or has no description"),
+        codes::NotFound,
     ))]
 pub async fn get(
     Extract(state): Extract<State>,
@@ -45,7 +46,7 @@ pub async fn get(
     request_body(content((String = "text/html"), (String = "text/plain"))),
     responses(
         (status = 200, description = "the current product", body = crate::wire::ProductResponse),
-        (status = 404, description = "`not_found`: the product does not exist"),
+        codes::NotFound,
     ))]
 pub async fn put(
     admin: Admin,
@@ -61,19 +62,18 @@ pub async fn put(
         "text/plain" => domain::escape,
         _ => {
             let detail = "a description must be sent as text/html or text/plain";
-            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type_unsupported", detail));
+            return Err(Problem::new(codes::MediaTypeUnsupported, detail));
         }
     };
-    let body = body
-        .map_err(|_| Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "a description is at most 1 MiB"))?;
-    let text = str::from_utf8(&body).map_err(|_| Problem::bad_request("body_invalid", "the text is not UTF-8"))?;
+    let body = body.map_err(|_| Problem::new(codes::BodyTooLarge, "a description is at most 1 MiB"))?;
+    let text = str::from_utf8(&body).map_err(|_| Problem::new(codes::BodyInvalid, "the text is not UTF-8"))?;
 
     let page = record::read(&state, &id, &if_match).await?;
     let html = read(text);
     // Sanitising can make it longer: an ampersand becomes five characters of HTML.
     if html.len() > api::edge::LARGE_BODY_BYTES {
         let detail = "the sanitised description is larger than 1 MiB";
-        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail));
+        return Err(Problem::new(codes::BodyTooLarge, detail));
     }
     let description = match html.is_empty() {
         true => None,

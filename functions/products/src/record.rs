@@ -2,13 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use api::{Admin, IfMatch, Problem};
+use api::{
+    Admin, IfMatch, Problem,
+    codes::{self, Code},
+};
 use axum::response::IntoResponse;
 use domain::{CategoryPath, Product, ProductId, sanitise};
-use http::{StatusCode, header};
+use http::header;
 use table::{ProductPage, ProductRecord, ProductWriteError, StoredDescription};
 
 use crate::{catalog::etag, state::State, wire::ProductResponse};
+
+api::codes! {
+    pub ProductExists = Code::conflict("product_exists", "a product with this id exists");
+}
 
 /// The current product, if it has the version that the client saw.
 pub async fn read(state: &State, id: &ProductId, if_match: &IfMatch) -> Result<ProductPage, Problem> {
@@ -52,7 +59,7 @@ pub async fn remember_category(state: &State, path: &CategoryPath) -> Result<(),
 
 pub fn write_problem(error: ProductWriteError) -> Problem {
     match error {
-        ProductWriteError::Exists => Problem::conflict("product_exists", error.to_string()),
+        ProductWriteError::Exists => Problem::new(ProductExists, error.to_string()),
         ProductWriteError::Unknown => Problem::not_found("product"),
         ProductWriteError::Changed => version_mismatch(),
         ProductWriteError::Store(error) => error.into(),
@@ -61,7 +68,7 @@ pub fn write_problem(error: ProductWriteError) -> Problem {
 
 fn version_mismatch() -> Problem {
     let detail = "the product was changed meanwhile; read it again";
-    Problem::new(StatusCode::PRECONDITION_FAILED, "version_mismatch", detail)
+    Problem::new(codes::VersionMismatch, detail)
 }
 
 fn answer(page: &ProductPage) -> impl IntoResponse + use<> {

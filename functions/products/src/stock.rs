@@ -1,4 +1,4 @@
-use api::{Admin, All, Json, PathId, Problem, RequestKey, idempotency, schema};
+use api::{Admin, All, Json, PathId, Problem, RequestKey, codes, idempotency, schema};
 use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
@@ -10,8 +10,6 @@ use table::StockAdjustError;
 use utoipa::ToSchema;
 
 use crate::state::State;
-
-const ROUTE: &str = "POST /admin/products/{productId}/stock";
 
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -48,8 +46,8 @@ struct Payload<'a> {
     request_body = AdjustStockRequest,
     responses(
         (status = 201, description = "the new line of the stock ledger", body = StockMoveResponse),
-        (status = 404, description = "`not_found`: the product does not exist"),
-        (status = 409, description = "`out_of_stock`: fewer units are in stock"),
+        codes::NotFound,
+        codes::OutOfStock,
     ))]
 pub async fn adjust(
     admin: Admin,
@@ -60,7 +58,7 @@ pub async fn adjust(
 ) -> Result<Response, Problem> {
     let (delta, reason) = (StockDelta::new(body.delta), Reason::parse(&body.reason)).all()?;
     let (now, move_id) = (state.context.clock.now(), state.context.clock.uuid_v7());
-    let request = key.request(&admin.uid, ROUTE, &Payload { product: id.as_str(), body: &body });
+    let request = key.request(&admin.uid, &Payload { product: id.as_str(), body: &body });
     let answer = StockMoveResponse {
         product_id: id.to_string(),
         move_id: move_id.to_string(),
@@ -77,12 +75,11 @@ pub async fn adjust(
         Ok(()) => Ok((StatusCode::CREATED, json, answer).into_response()),
         Err(StockAdjustError::Repeated(prior)) => {
             let prior = idempotency::same_request(prior)?;
-            let replayed = [(idempotency::REPLAYED, "true")];
-            Ok((StatusCode::CREATED, json, replayed, prior.outcome).into_response())
+            Ok(idempotency::replayed((StatusCode::CREATED, json, prior.outcome).into_response()))
         }
         Err(StockAdjustError::UnknownProduct) => Err(Problem::not_found("product")),
         Err(error @ StockAdjustError::NotEnough { available }) => {
-            Err(Problem::conflict("out_of_stock", error.to_string()).with("available", available))
+            Err(Problem::new(codes::OutOfStock, error.to_string()).with("available", available))
         }
         Err(StockAdjustError::Store(error)) => Err(error.into()),
     }

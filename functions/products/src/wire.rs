@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use api::{
-    All, Invalids, schema,
+    All, Invalids, List, Listed, schema,
     wire::{Money, timestamp},
 };
 use domain::{
@@ -164,13 +164,11 @@ pub struct ProductCardResponse {
     pub sold_out: bool,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ProductListResponse {
-    pub items: Vec<ProductCardResponse>,
-    /// Pass as `cursor` to get the next page; `null` on the last page.
-    #[schema(required)]
-    pub next_cursor: Option<String>,
+pub type ProductListResponse = List<ProductCardResponse>;
+
+impl Listed for ProductCardResponse {
+    const LIST: &'static str = "ProductListResponse";
+    const ITEMS: &'static str = "FeaturedResponse";
 }
 
 impl CreateProductRequest {

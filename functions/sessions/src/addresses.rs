@@ -1,12 +1,16 @@
 //! A customer's delivery addresses.
 
-use api::{Json, PathId, Problem, RequestKey, Session, idempotency};
+use api::{
+    Items, Json, PathId, Problem, RequestKey, Session,
+    codes::{self, Code},
+    idempotency,
+};
 use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
 };
 use domain::{Address, AddressId};
-use http::{HeaderValue, StatusCode, header};
+use http::{StatusCode, header};
 
 use crate::{
     state::State,
@@ -16,14 +20,21 @@ use crate::{
 /// Maximum addresses of a customer.
 const MAX_ADDRESSES: usize = 50;
 
+api::codes! {
+    AddressesFull = Code::unprocessable("addresses_full", "the customer has the maximum number of addresses");
+}
+
 /// Lists the customer's addresses, at most 50.
 #[utoipa::path(get, path = "/users/me/addresses", operation_id = "listAddresses", tag = "customers", security(("session" = [])), responses(
     (status = 200, description = "the addresses", body = AddressListResponse),
 ))]
-pub async fn list(session: Session, Extract(state): Extract<State>) -> Result<impl IntoResponse, Problem> {
+pub async fn list(
+    session: Session,
+    Extract(state): Extract<State>,
+) -> Result<axum::Json<AddressListResponse>, Problem> {
     let addresses = state.context.table.address_list(&session.uid).await?;
-    let items = addresses.into_iter().map(AddressResponse::from).collect();
-    Ok(axum::Json(AddressListResponse { items }))
+    let items = addresses.iter().map(AddressResponse::from).collect();
+    Ok(axum::Json(Items { items }))
 }
 
 /// Adds an address. With an `Idempotency-Key`, a retry does not add a second one.
@@ -32,7 +43,7 @@ pub async fn list(session: Session, Extract(state): Extract<State>) -> Result<im
     request_body = AddressRequest,
     responses(
         (status = 201, description = "the address was created", body = AddressResponse, headers(("Location"))),
-        (status = 422, description = "`addresses_full`, `idempotency_key_reused`, or a field that is invalid"),
+        AddressesFull,
     ))]
 pub async fn create(
     session: Session,
@@ -52,7 +63,7 @@ pub async fn create(
     }
     if others.len() >= MAX_ADDRESSES {
         let detail = format!("a customer has at most {MAX_ADDRESSES} addresses");
-        return Err(Problem::unprocessable("addresses_full", detail));
+        return Err(Problem::new(AddressesFull, detail));
     }
     if !table.address_put(&session.uid, &address, true).await? {
         // The same request, a moment before.
@@ -64,7 +75,7 @@ pub async fn create(
 
 fn created(address: Address) -> Response {
     let location = [(header::LOCATION, format!("/users/me/addresses/{}", address.id))];
-    (StatusCode::CREATED, location, axum::Json(AddressResponse::from(address))).into_response()
+    (StatusCode::CREATED, location, axum::Json(AddressResponse::from(&address))).into_response()
 }
 
 /// The answer if the key has created an address already.
@@ -72,9 +83,24 @@ fn created_before(there: &Address, asked_for: Address) -> Result<Response, Probl
     if *there != asked_for {
         return Err(idempotency::reused());
     }
-    let mut response = created(asked_for);
-    response.headers_mut().insert(idempotency::REPLAYED, HeaderValue::from_static("true"));
-    Ok(response)
+    Ok(idempotency::replayed(created(asked_for)))
+}
+
+/// Returns one of the customer's addresses.
+#[utoipa::path(get, path = "/users/me/addresses/{addressId}", operation_id = "getAddress", tag = "customers", security(("session" = [])),
+    params(("addressId" = String, Path)),
+    responses(
+        (status = 200, description = "the address", body = AddressResponse),
+        codes::NotFound,
+    ))]
+pub async fn get(
+    session: Session,
+    Extract(state): Extract<State>,
+    PathId(id): PathId<AddressId>,
+) -> Result<axum::Json<AddressResponse>, Problem> {
+    let found = state.context.table.address_get(&session.uid, &id).await?;
+    let address = found.ok_or_else(|| Problem::not_found("address"))?;
+    Ok(axum::Json(AddressResponse::from(&address)))
 }
 
 /// Replaces an address. Orders placed before keep the old one.
@@ -83,7 +109,7 @@ fn created_before(there: &Address, asked_for: Address) -> Result<Response, Probl
     request_body = AddressRequest,
     responses(
         (status = 200, description = "the current address", body = AddressResponse),
-        (status = 404, description = "`not_found`: the address does not exist"),
+        codes::NotFound,
     ))]
 pub async fn replace(
     session: Session,
@@ -95,7 +121,7 @@ pub async fn replace(
     if !state.context.table.address_put(&session.uid, &address, false).await? {
         return Err(Problem::not_found("address"));
     }
-    Ok(axum::Json(AddressResponse::from(address)))
+    Ok(axum::Json(AddressResponse::from(&address)))
 }
 
 /// Deletes an address. Orders placed before keep their copy.
@@ -103,7 +129,7 @@ pub async fn replace(
     params(("addressId" = String, Path)),
     responses(
         (status = 204, description = "the address is deleted"),
-        (status = 404, description = "`not_found`: the address does not exist"),
+        codes::NotFound,
     ))]
 pub async fn delete(
     session: Session,

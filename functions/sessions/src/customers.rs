@@ -1,7 +1,9 @@
 //! Customers: registration, profile, name and password.
 
 use api::{
-    All, ClientAddress, Context, Device, Json, KnownDevice, MaybeSession, Problem, Session, attach_token, rates,
+    All, ClientAddress, Context, Device, Json, KnownDevice, MaybeSession, Problem, Session, attach_token,
+    codes::{self, Code},
+    rates,
     token::Token,
 };
 use axum::{
@@ -14,7 +16,7 @@ use table::{Credential, LoginError, RegisterError, StoreError};
 
 use crate::{
     passwords::Verdict,
-    sessions::{MAX_ATTEMPTS, issue, opened_by_password},
+    sessions::{CredentialsInvalid, MAX_ATTEMPTS, issue, opened_by_password},
     state::State,
     wire::{ChangeCustomerRequest, CustomerResponse, RegisterRequest, TokenResponse},
 };
@@ -22,14 +24,23 @@ use crate::{
 /// Orders in a profile.
 const RECENT_ORDERS: i32 = 5;
 
+api::codes! {
+    Guest = Code::conflict("guest", "a guest has to register first");
+    PasswordIncomplete = Code::unprocessable("password_incomplete", "a new password requires the current one");
+    RegistrationRefused = Code::conflict(
+        "registration_refused",
+        "the e-mail cannot be registered; if it has an account, log in",
+    );
+}
+
 /// Registers a customer and opens their session. If a guest's token is sent along, the guest's cart and orders become
 /// the customer's, who keeps the guest's user id.
 #[utoipa::path(post, path = "/users", operation_id = "registerCustomer", tag = "customers", security((), ("session" = [])),
     request_body = RegisterRequest,
     responses(
         (status = 201, description = "the customer is registered, and a session is open", body = TokenResponse, headers(("Set-Cookie"))),
-        (status = 409, description = "`registration_refused`"),
-        (status = 429),
+        RegistrationRefused,
+        codes::RateLimited,
     ))]
 pub async fn register(
     Extract(state): Extract<State>,
@@ -77,7 +88,7 @@ pub async fn register(
 }
 
 fn registration_refused() -> Problem {
-    Problem::conflict("registration_refused", "this e-mail cannot be registered; if it is yours, log in")
+    Problem::new(RegistrationRefused, "this e-mail cannot be registered; if it is yours, log in")
 }
 
 /// Returns the profile and the newest orders.
@@ -95,8 +106,9 @@ pub async fn me(session: Session, Extract(state): Extract<State>) -> Result<impl
     responses(
         (status = 200, description = "the current profile", body = CustomerResponse, headers(("Set-Cookie"))),
         (status = 403, description = "`credentials_invalid`: the current password is wrong. Exception: if the new password is set already, the request repeats an earlier one whose answer was lost, and succeeds"),
-        (status = 409, description = "`guest`: register first"),
-        (status = 429),
+        Guest,
+        PasswordIncomplete,
+        codes::RateLimited,
     ))]
 pub async fn change(
     session: Session,
@@ -114,12 +126,12 @@ pub async fn change(
         (None, None) => None,
         _ => {
             let detail = "a new password requires currentPassword and newPassword";
-            return Err(Problem::unprocessable("password_incomplete", detail));
+            return Err(Problem::new(PasswordIncomplete, detail));
         }
     };
     let name = request.name.as_deref().map(CustomerName::parse).transpose();
     let (name, passwords) = (name, passwords.transpose()).all()?;
-    let guest = || Problem::conflict("guest", "register first");
+    let guest = || Problem::new(Guest, "register first");
     let mut customer = context.table.customer_get(&session.uid).await?.ok_or_else(guest)?;
 
     let mut change = None;
@@ -221,5 +233,5 @@ async fn change_password(
 }
 
 fn wrong_password() -> Problem {
-    Problem::new(StatusCode::FORBIDDEN, "credentials_invalid", "the current password is wrong")
+    Problem::new(CredentialsInvalid, "the current password is wrong").of_status(StatusCode::FORBIDDEN)
 }

@@ -22,6 +22,6 @@ pub fn router(state: State) -> OpenApiRouter {
         .routes(routes!(customers::register))
         .routes(routes!(customers::me, customers::change))
         .routes(routes!(addresses::list, addresses::create))
-        .routes(routes!(addresses::replace, addresses::delete))
+        .routes(routes!(addresses::get, addresses::replace, addresses::delete))
         .with_state(state)
 }

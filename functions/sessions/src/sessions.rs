@@ -1,8 +1,12 @@
 //! Opening, refreshing and ending sessions.
 
 use api::{
-    All, ClientAddress, Context, Device, DeviceCookie, Json, KnownDevice, MaybeSession, NoBody, PathId, Problem,
-    Session, attach_token, clear_cookie, rates, token::Token, wire::timestamp,
+    All, ClientAddress, Context, Device, DeviceCookie, Items, Json, KnownDevice, MaybeSession, NoBody, PathId, Problem,
+    Session, attach_token, clear_cookie,
+    codes::{self, Code},
+    rates,
+    token::Token,
+    wire::timestamp,
 };
 use axum::{
     extract::State as Extract,
@@ -21,13 +25,15 @@ use crate::{
 /// Attempts before a login that keeps conflicting with changed carts or sessions is given up.
 pub const MAX_ATTEMPTS: usize = 5;
 
+api::codes! {
+    pub CredentialsInvalid = Code::unauthorized("credentials_invalid", "no customer has this e-mail and password");
+}
+
 /// Opens a guest session, with a cart and orders of its own, for 30 days.
 #[utoipa::path(post, path = "/sessions/guest", operation_id = "openGuestSession", tag = "sessions", security(()), responses(
     (status = 201, description = "the session is open", body = TokenResponse, headers(("Set-Cookie"))),
-    (status = 429),
-    (status = 400, description = "`body_invalid`, `json_invalid`: the route takes no body"),
-    (status = 413, description = "`body_too_large`"),
-    (status = 415, description = "`media_type_unsupported`"),
+    codes::RateLimited,
+    NoBody,
 ))]
 pub async fn guest(
     Extract(state): Extract<State>,
@@ -49,8 +55,8 @@ pub async fn guest(
     request_body = LoginRequest,
     responses(
         (status = 201, description = "the session is open", body = TokenResponse, headers(("Set-Cookie"))),
-        (status = 401, description = "`credentials_invalid`"),
-        (status = 429),
+        CredentialsInvalid,
+        codes::RateLimited,
     ))]
 pub async fn login(
     Extract(state): Extract<State>,
@@ -131,15 +137,13 @@ async fn open(
 }
 
 fn wrong_credentials() -> Problem {
-    Problem::unauthorized("credentials_invalid", "no customer has this e-mail and password")
+    Problem::new(CredentialsInvalid, "no customer has this e-mail and password")
 }
 
 /// Rotates the session's token. The expiry is unchanged, and the old token is revoked.
 #[utoipa::path(post, path = "/sessions/refresh", operation_id = "refreshSession", tag = "sessions", security(("session" = [])), responses(
     (status = 201, description = "the session has a new token; the old one is revoked", body = TokenResponse, headers(("Set-Cookie"))),
-    (status = 400, description = "`body_invalid`, `json_invalid`: the route takes no body"),
-    (status = 413, description = "`body_too_large`"),
-    (status = 415, description = "`media_type_unsupported`"),
+    NoBody,
 ))]
 pub async fn refresh(
     session: Session,
@@ -154,7 +158,7 @@ pub async fn refresh(
         Ok(()) => Ok(opened(context, &token, &new)),
         // Ended meanwhile, by a logout or another refresh: an ended session is not refreshed.
         Err(LoginError::Changed | LoginError::CredentialChanged) => {
-            Err(Problem::unauthorized("session_invalid", "the session has ended"))
+            Err(Problem::new(codes::SessionInvalid, "the session has ended"))
         }
         Err(LoginError::Store(error)) => Err(error.into()),
     }
@@ -164,10 +168,13 @@ pub async fn refresh(
 #[utoipa::path(get, path = "/sessions", operation_id = "listSessions", tag = "sessions", security(("session" = [])), responses(
     (status = 200, description = "the open sessions of the customer", body = SessionListResponse),
 ))]
-pub async fn list(session: Session, Extract(state): Extract<State>) -> Result<impl IntoResponse, Problem> {
+pub async fn list(
+    session: Session,
+    Extract(state): Extract<State>,
+) -> Result<axum::Json<SessionListResponse>, Problem> {
     let sessions = state.context.table.session_list(&session.uid, state.context.clock.now()).await?;
     let items = sessions.iter().map(|s| SessionResponse::new(s, s.id == session.id)).collect();
-    Ok(axum::Json(SessionListResponse { items }))
+    Ok(axum::Json(Items { items }))
 }
 
 /// Logs out: ends the session of this request.
@@ -181,10 +188,10 @@ pub async fn revoke_current(session: Session, Extract(state): Extract<State>) ->
 
 /// Ends one of the customer's sessions.
 #[utoipa::path(delete, path = "/sessions/{sessionId}", operation_id = "endSession", tag = "sessions", security(("session" = [])),
-    params(("sessionId" = String, Path, description = "The id, from `GET /sessions`.")),
+    params(("sessionId" = String, Path, description = "From `GET /sessions`.")),
     responses(
         (status = 204, description = "the session has ended", headers(("Set-Cookie"))),
-        (status = 404, description = "`not_found`: the session does not exist"),
+        codes::NotFound,
     ))]
 pub async fn revoke(
     session: Session,

@@ -1,6 +1,6 @@
 use api::{
-    All, Invalids, schema,
-    wire::{Money, timestamp},
+    All, Invalids, Items, Listed, schema,
+    wire::{self, Money, timestamp},
 };
 use domain::{Address, AddressId, CountryCode, Customer, Phone, Role};
 use serde::{Deserialize, Serialize};
@@ -52,9 +52,10 @@ pub struct TokenResponse {
     pub device_token: Option<String>,
 }
 
-#[derive(Serialize, ToSchema)]
-pub struct SessionListResponse {
-    pub items: Vec<SessionResponse>,
+pub type SessionListResponse = Items<SessionResponse>;
+
+impl Listed for SessionResponse {
+    const LIST: &'static str = "SessionListResponse";
 }
 
 #[derive(Serialize, ToSchema)]
@@ -150,36 +151,20 @@ pub struct AddressRequest {
     pub phone: Option<String>,
 }
 
+/// One of the customer's addresses.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AddressResponse {
     #[schema(value_type = schema::AddressId)]
     pub address_id: String,
-    #[schema(value_type = schema::AddressLine)]
-    pub recipient: String,
-    #[schema(value_type = schema::AddressLine)]
-    pub line1: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = schema::AddressLine, required = false)]
-    pub line2: Option<String>,
-    #[schema(value_type = schema::AddressLine)]
-    pub city: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = schema::AddressLine, required = false)]
-    pub region: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = schema::AddressLine, required = false)]
-    pub postal_code: Option<String>,
-    #[schema(value_type = schema::CountryCode)]
-    pub country: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = schema::Phone, required = false)]
-    pub phone: Option<String>,
+    #[serde(flatten)]
+    pub address: wire::AddressResponse,
 }
 
-#[derive(Serialize, ToSchema)]
-pub struct AddressListResponse {
-    pub items: Vec<AddressResponse>,
+pub type AddressListResponse = Items<AddressResponse>;
+
+impl Listed for AddressResponse {
+    const LIST: &'static str = "AddressListResponse";
 }
 
 impl AddressRequest {
@@ -199,12 +184,9 @@ impl AddressRequest {
     }
 }
 
-impl From<Address> for AddressResponse {
-    fn from(address: Address) -> Self {
-        let Address { id, recipient, line1, line2, city, region, postal_code, country, phone } = address;
-        let (address_id, country) = (id.to_string(), country.as_str().to_owned());
-        let phone = phone.map(|phone| phone.as_str().to_owned());
-        Self { address_id, recipient, line1, line2, city, region, postal_code, country, phone }
+impl From<&Address> for AddressResponse {
+    fn from(address: &Address) -> Self {
+        Self { address_id: address.id.to_string(), address: address.into() }
     }
 }
 

@@ -60,6 +60,7 @@ export const ROUTES: Readonly<Record<ApiFunctionName, readonly (readonly [HttpMe
     [PATCH, '/users/me'],
     [GET, '/users/me/addresses'],
     [POST, '/users/me/addresses'],
+    [GET, '/users/me/addresses/{addressId}'],
     [PUT, '/users/me/addresses/{addressId}'],
     [DELETE, '/users/me/addresses/{addressId}'],
   ],

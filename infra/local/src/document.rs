@@ -8,10 +8,11 @@ mod problems;
 use std::collections::BTreeSet;
 
 use api::{schema, wire::FieldError};
+use problems::Problems;
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr, SecurityRequirement,
+        InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, RefOr, Schema, SecurityRequirement,
         path::Operation,
         security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
         tag::{Tag, TagBuilder},
@@ -50,22 +51,31 @@ pub fn openapi(routes: OpenApi) -> OpenApi {
     document.merge(routes);
     let components = document.components.get_or_insert_default();
     components.schemas.insert(FieldError::name().into_owned(), FieldError::schema());
-    problems::describe(components);
     for (name, scheme) in security_schemes() {
         components.add_security_scheme(name, scheme);
     }
+    let mut problems = Problems::new();
     for path in document.paths.paths.values_mut() {
         let changing = [&mut path.put, &mut path.post, &mut path.patch, &mut path.delete];
-        changing.into_iter().flatten().for_each(|operation| complete(operation, true));
-        path.get.iter_mut().for_each(|operation| complete(operation, false));
+        changing.into_iter().flatten().for_each(|operation| complete(operation, true, &mut problems));
+        path.get.iter_mut().for_each(|operation| complete(operation, false, &mut problems));
     }
-    name_fields(&mut document);
+    let codes = problems.codes();
+    problems.describe(document.components.get_or_insert_default());
+    name_fields(&mut document, &codes);
     document
 }
 
 /// Adds the schemas of fields that are referenced, directly or through another one.
-fn name_fields(document: &mut OpenApi) {
-    let fields = schema::all();
+fn name_fields(document: &mut OpenApi, codes: &[String]) {
+    let mut fields = schema::all();
+    for (name, field) in &mut fields {
+        if *name == schema::ErrorCode::name()
+            && let RefOr::T(Schema::Object(field)) = field
+        {
+            field.enum_values = Some(codes.iter().map(|code| code.as_str().into()).collect());
+        }
+    }
     let mut referred = BTreeSet::new();
     loop {
         let text = document.to_json().unwrap_or_default();
@@ -119,14 +129,14 @@ fn names(requirement: serde_json::Value) -> Vec<String> {
 }
 
 /// Adds what handlers leave to this module.
-fn complete(operation: &mut Operation, changes_something: bool) {
+fn complete(operation: &mut Operation, changes_something: bool, problems: &mut Problems) {
     let caller = Caller::of(operation);
     if caller != Caller::Anybody {
         let by_cookie = SecurityRequirement::new(COOKIE, [] as [&str; 0]);
         operation.security.get_or_insert_default().push(by_cookie);
     }
     let takes = headers::complete_parameters(operation);
-    answers::complete(operation, &answers::Route { caller, changes_something, takes });
+    answers::complete(operation, &answers::Route { caller, changes_something, takes }, problems);
     headers::complete_answers(operation, takes);
 }
 

@@ -1,8 +1,8 @@
 use axum::extract::{FromRef, FromRequestParts};
 use domain::{Role, UserId};
-use http::{StatusCode, request::Parts};
+use http::request::Parts;
 
-use crate::{Context, Problem, Session};
+use crate::{Context, Problem, Session, codes};
 
 /// A session whose customer is an admin right now: the role is read again, consistently, on every request.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ where
         let customer = Context::from_ref(state).table.customer_get(&session.uid).await?;
         match customer {
             Some(customer) if customer.role == Role::Admin => Ok(Self { uid: customer.id }),
-            _ => Err(Problem::new(StatusCode::FORBIDDEN, "admin_required", "only the shop's staff may use this route")),
+            _ => Err(Problem::new(codes::AdminRequired, "only the shop's staff may use this route")),
         }
     }
 }

@@ -1,12 +1,18 @@
+use std::collections::BTreeMap;
+
 use axum::{
     body::Bytes,
     extract::{FromRequest, Request},
 };
 use http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, de::DeserializeOwned};
+use utoipa::{
+    IntoResponses,
+    openapi::{RefOr, Response},
+};
 
 use crate::{
-    Problem,
+    Problem, codes,
     strict::{self, Unreadable},
     wire::FieldError,
 };
@@ -34,6 +40,17 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 /// for something that would not be done, so it is refused.
 #[derive(Debug, Clone, Copy)]
 pub struct NoBody;
+
+/// For the `responses` of a route that takes no body.
+impl IntoResponses for NoBody {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let malformed = "`body_invalid`, `json_invalid`: the route takes no body";
+        let mut responses = codes::BodyTooLarge::responses();
+        responses.extend(codes::MediaTypeUnsupported::responses());
+        responses.insert("400".to_owned(), Response::new(malformed).into());
+        responses
+    }
+}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -71,9 +88,9 @@ impl<S: Send + Sync> FromRequest<S> for Body {
 pub(crate) async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
         StatusCode::PAYLOAD_TOO_LARGE => {
-            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "the body is larger than this route accepts")
+            Problem::new(codes::BodyTooLarge, "the body is larger than this route accepts")
         }
-        _ => Problem::bad_request("body_unreadable", "the body did not arrive completely"),
+        _ => Problem::new(codes::BodyUnreadable, "the body did not arrive completely"),
     })
 }
 
@@ -85,13 +102,13 @@ pub(crate) fn is_json(headers: &HeaderMap) -> bool {
 
 fn not_json() -> Problem {
     let detail = "the body must be sent as application/json";
-    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media_type_unsupported", detail)
+    Problem::new(codes::MediaTypeUnsupported, detail)
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     if depth_exceeds(bytes, MAX_DEPTH) {
         let detail = format!("the body nests deeper than {MAX_DEPTH} levels");
-        return Err(Problem::bad_request("json_too_deep", detail));
+        return Err(Problem::new(codes::JsonTooDeep, detail));
     }
     strict::from_slice(bytes).map_err(Problem::from)
 }
@@ -99,9 +116,9 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 impl From<Unreadable> for Problem {
     fn from(unreadable: Unreadable) -> Self {
         match unreadable {
-            Unreadable::NoJson(error) => Problem::bad_request("json_invalid", error.to_string()),
+            Unreadable::NoJson(error) => Problem::new(codes::JsonInvalid, error.to_string()),
             Unreadable::Mismatch(mismatch) => {
-                let problem = Problem::bad_request("body_invalid", mismatch.to_string());
+                let problem = Problem::new(codes::BodyInvalid, mismatch.to_string());
                 match mismatch.field() {
                     Some(field) => problem.with_errors(vec![FieldError {
                         field,

@@ -5,9 +5,9 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderName, Method, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderName, Method, Uri, header};
 
-use crate::{Context, Problem, body::is_json, session::opens_by_cookie};
+use crate::{Context, Problem, body::is_json, codes, session::opens_by_cookie};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -40,7 +40,7 @@ pub(crate) async fn refuse(State(context): State<Context>, request: Request, nex
     } else {
         return next.run(request).await;
     };
-    Problem::new(StatusCode::FORBIDDEN, "cross_site_request", detail).into_response()
+    Problem::new(codes::CrossSiteRequest, detail).into_response()
 }
 
 fn changes_something(method: &Method) -> bool {

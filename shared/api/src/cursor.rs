@@ -9,7 +9,7 @@ use runtime::random;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
 
-use crate::Problem;
+use crate::{Problem, codes};
 
 /// How long a cursor can be used.
 const LIFETIME: SignedDuration = SignedDuration::from_hours(24);
@@ -62,8 +62,7 @@ impl Cursors {
     /// # Errors
     /// 400 `cursor_invalid`, for any defect.
     pub fn open<P: DeserializeOwned>(&self, cursor: &str, list: &str, now: Timestamp) -> Result<P, Problem> {
-        let invalid =
-            || Problem::bad_request("cursor_invalid", "the cursor does not belong to this list, or has expired");
+        let invalid = || Problem::new(codes::CursorInvalid, "the cursor does not belong to this list, or has expired");
         self.open_live(cursor, list, now).ok_or_else(invalid)
     }
 

@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderName, HeaderValue, Method, header};
 use lambda_http::request::RequestContext;
 use runtime::telemetry;
 use table::meter::{self, Cost};
@@ -23,7 +23,7 @@ use tower_http::{
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{Context, Problem, base_path, cross_site, idempotency};
+use crate::{Context, Problem, base_path, codes, cross_site, idempotency};
 
 /// The largest body that a route accepts unless it sets another limit.
 pub const BODY_BYTES: usize = 64 * 1024;
@@ -64,9 +64,9 @@ pub fn finish(routes: OpenApiRouter, context: &Context) -> (Router, OpenApi) {
     let (router, openapi) = routes.split_for_parts();
     let router = router
         .route("/healthz", get(healthz))
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not_found", "this route does not exist"))
+        .fallback(async || Problem::new(codes::NotFound, "this route does not exist"))
         .method_not_allowed_fallback(async || {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "the route does not support this method")
+            Problem::new(codes::MethodNotAllowed, "the route does not support this method")
         })
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(CatchPanicLayer::custom(panicked))
@@ -143,13 +143,12 @@ fn refuse_headers(request: &Request) -> Result<(), Problem> {
     let headers = request.headers();
     for name in &SINGLE {
         if headers.get_all(name).iter().nth(1).is_some() {
-            return Err(Problem::bad_request("header_duplicated", format!("{name} was sent more than once")));
+            return Err(Problem::new(codes::HeaderDuplicated, format!("{name} was sent more than once")));
         }
     }
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if bytes > HEADER_BYTES {
-        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-        return Err(Problem::new(status, "headers_too_large", "the headers are larger than 8 KiB together"));
+        return Err(Problem::new(codes::HeadersTooLarge, "the headers are larger than 8 KiB together"));
     }
     Ok(())
 }

@@ -1,7 +1,6 @@
 use domain::Invalid;
-use http::StatusCode;
 
-use crate::{Problem, wire::FieldError};
+use crate::{Problem, codes::Code, wire::FieldError};
 
 /// All fields of a request whose values are refused, in the order of the request.
 ///
@@ -139,12 +138,7 @@ impl From<Invalid> for Invalids {
 
 impl From<Invalids> for Problem {
     fn from(invalids: Invalids) -> Self {
-        // A malformed id is a malformed request (400); a value out of range was understood and refused (422).
-        let status = match invalids.code() {
-            "id_invalid" => StatusCode::BAD_REQUEST,
-            _ => StatusCode::UNPROCESSABLE_ENTITY,
-        };
-        let problem = Self::new(status, invalids.code(), invalids.detail());
+        let problem = Self::new(Code::refused(invalids.code()), invalids.detail());
         problem.with_errors(invalids.errors())
     }
 }

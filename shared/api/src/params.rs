@@ -5,7 +5,7 @@ use domain::Invalid;
 use http::{HeaderMap, header, request::Parts};
 use serde::de::DeserializeOwned;
 
-use crate::{Problem, strict};
+use crate::{Problem, codes, strict};
 
 /// The id in the path, parsed.
 #[derive(Debug, Clone)]
@@ -16,7 +16,7 @@ impl<T: FromStr<Err = Invalid>, S: Send + Sync> FromRequestParts<S> for PathId<T
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let path = Path::<String>::from_request_parts(parts, state).await;
-        let Path(raw) = path.map_err(|_| Problem::bad_request("id_invalid", "the id in the path is not UTF-8"))?;
+        let Path(raw) = path.map_err(|_| Invalid::new("id", "id_invalid", "must be UTF-8"))?;
         Ok(Self(raw.parse()?))
     }
 }
@@ -31,7 +31,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParams<T>
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let params = strict::from_query(parts.uri.query().unwrap_or_default());
-        params.map(Self).map_err(|mismatch| Problem::bad_request("query_invalid", mismatch.to_string()))
+        params.map(Self).map_err(|mismatch| Problem::new(codes::QueryInvalid, mismatch.to_string()))
     }
 }
 
@@ -68,7 +68,7 @@ impl IfMatch {
         if values.is_empty() {
             return Ok(Self::Absent);
         }
-        let invalid = || Problem::bad_request("if_match_invalid", "If-Match must be * or entity tags such as \"1\"");
+        let invalid = || Problem::new(codes::IfMatchInvalid, "If-Match must be * or entity tags such as \"1\"");
         let texts = values.iter().map(|value| value.to_str()).collect::<Result<Vec<_>, _>>().map_err(|_| invalid())?;
         if let [text] = texts[..]
             && text.trim() == "*"

@@ -6,7 +6,10 @@ use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 use table::{DescriptionError, StoreError, error_chain};
 
-use crate::{codes, wire::FieldError};
+use crate::{
+    codes::{self, Code, Members, Need},
+    wire::FieldError,
+};
 
 /// An error as the client sees it: RFC 9457 `application/problem+json` with a stable `code`.
 ///
@@ -16,55 +19,42 @@ pub struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: String,
+    /// The members that errors of this code have.
+    known: &'static Members,
     members: Map<String, Value>,
     retry_after_s: Option<i64>,
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
 impl Problem {
-    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        debug_assert!(codes::is_known(code), "{code} is not documented: name it in shared/api/src/codes.rs");
-        Self { status, code, detail: detail.into(), members: Map::new(), retry_after_s: None, cause: None }
-    }
-
-    pub fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, code, detail)
-    }
-
-    pub fn unauthorized(code: &'static str, detail: &str) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, code, detail)
+    pub fn new(code: impl Into<Code>, detail: impl Into<String>) -> Self {
+        let Code { status, name: code, meaning: _, members: known, retry_after } = code.into();
+        let retry_after_s = retry_after.then_some(1);
+        Self { status, code, detail: detail.into(), known, members: Map::new(), retry_after_s, cause: None }
     }
 
     /// For what does not exist or is not the caller's: an answer must not reveal which.
     pub fn not_found(what: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no such {what}"))
-    }
-
-    pub fn conflict(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::CONFLICT, code, detail)
-    }
-
-    pub fn unprocessable(code: &'static str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
+        Self::new(codes::NotFound, format!("there is no such {what}"))
     }
 
     pub fn too_many(detail: &str, retry_after_s: i64) -> Self {
-        let limited = Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", detail);
-        limited.retry_after(retry_after_s)
+        Self::new(codes::RateLimited, detail).retry_after(retry_after_s)
     }
 
     /// 503: the request is valid; the same one sent again continues from the current state.
     pub fn busy(detail: &str) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail).retry_after(1)
+        Self::new(codes::Busy, detail)
     }
 
     pub fn internal(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let detail = "the server failed; read the current state before you send the request again";
-        Self { cause: Some(cause.into()), ..Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail) }
+        Self { cause: Some(cause.into()), ..Self::new(codes::Internal, detail) }
     }
 
     /// Adds a member to the answer, for programs.
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        debug_assert!(self.known.all.iter().any(|m| m.name == name), "{} has no {name}: see its `codes!`", self.code);
         self.members.insert(name.to_owned(), value.into());
         self
     }
@@ -80,6 +70,12 @@ impl Problem {
         self.with("field", first).with("errors", json!(errors))
     }
 
+    /// Of another status than the code has elsewhere.
+    pub fn of_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
     pub fn retry_after(mut self, seconds: i64) -> Self {
         self.retry_after_s = Some(seconds.max(1));
         self
@@ -93,16 +89,13 @@ impl Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        let unavailable = |code, detail| Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail);
         match &error {
             StoreError::Busy(_) => {
-                unavailable("busy", "the table is too busy; nothing was done; send the request again")
-                    .retry_after(1)
-                    .caused_by(error)
+                Self::busy("the table is too busy; nothing was done; send the request again").caused_by(error)
             }
             StoreError::OutcomeUnknown(_) => {
                 let detail = "the outcome is unknown; read the current state, or send the request again with the same Idempotency-Key";
-                unavailable("outcome_unknown", detail).retry_after(1).caused_by(error)
+                Self::new(codes::OutcomeUnknown, detail).caused_by(error)
             }
             StoreError::Unavailable(_) | StoreError::Corrupt { .. } => Self::internal(error),
         }
@@ -120,21 +113,23 @@ impl IntoResponse for Problem {
         if let Some(cause) = &self.cause {
             tracing::error!(code = self.code, cause = error_chain(cause.as_ref()), "request failed");
         }
-        let mut body = self.members;
+        let (status, mut body) = (self.status, self.members);
+        let lacks = self.known.all.iter().find(|m| m.need == Need::Always && !body.contains_key(m.name));
+        debug_assert!(lacks.is_none(), "{} always has the member {lacks:?}", self.code);
         body.insert("type".to_owned(), "about:blank".into());
-        body.insert("title".to_owned(), self.status.canonical_reason().unwrap_or("Error").into());
-        body.insert("status".to_owned(), self.status.as_u16().into());
+        body.insert("title".to_owned(), status.canonical_reason().unwrap_or("Error").into());
+        body.insert("status".to_owned(), status.as_u16().into());
         body.insert("code".to_owned(), self.code.into());
         body.insert("detail".to_owned(), self.detail.into());
 
-        let mut response = (self.status, Value::Object(body).to_string()).into_response();
+        let mut response = (status, Value::Object(body).to_string()).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(codes::MEDIA_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response

@@ -141,7 +141,8 @@ schemas! {
     Reason: line(200, "The reason, as free text.");
     BatchOutcomeName: names(["created", "exists", "invalid", "unwritten"], "The outcome for one product of a batch.");
     HeardOutcomeName: names(["applied", "seen", "ignored"], "The outcome of an event.");
-    ErrorCode: names(crate::codes::CODES.iter().map(|code| code.name), "A stable code, for programs.");
+    /// The document names them all: those of this crate and those that a function returns.
+    ErrorCode: text().description(Some("A stable code, for programs."));
 }
 
 /// An amount of a total, small enough for every JSON client.

@@ -3,7 +3,7 @@ use domain::{Cart, SessionId, SessionKind, SessionLifetime, Timestamp, UserId};
 use http::{HeaderMap, HeaderValue, header, request::Parts};
 use table::{SessionRecord, SessionWithCart, error_chain};
 
-use crate::{Context, Problem, token::Token};
+use crate::{Context, Problem, codes, token::Token};
 
 /// Browsers accept `__Host-` cookies only with `Secure`, without `Domain` and for the whole site.
 /// <https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Set-Cookie#cookie_prefixes>
@@ -107,11 +107,11 @@ async fn open(context: &Context, record: Option<SessionRecord>) -> Result<Sessio
 }
 
 fn missing() -> Problem {
-    Problem::unauthorized("session_missing", "send a session token: Authorization: Bearer <token>")
+    Problem::new(codes::SessionMissing, "send a session token: Authorization: Bearer <token>")
 }
 
 fn invalid() -> Problem {
-    Problem::unauthorized("session_invalid", "the session does not exist or has expired")
+    Problem::new(codes::SessionInvalid, "the session does not exist or has expired")
 }
 
 /// The token of a request. From a cookie only where [`cross_site`](crate::cross_site) allowed it.

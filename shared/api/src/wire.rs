@@ -1,6 +1,6 @@
 //! Wire types that several resources share.
 
-use domain::{Currency, Invalid};
+use domain::{Address, Currency, Invalid};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -40,6 +40,41 @@ impl From<domain::Money> for Money {
     }
 }
 
+/// An address; of an order, as it was when the order was placed.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = OrderAddressResponse)]
+pub struct AddressResponse {
+    #[schema(value_type = schema::AddressLine)]
+    pub recipient: String,
+    #[schema(value_type = schema::AddressLine)]
+    pub line1: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::AddressLine, required = false)]
+    pub line2: Option<String>,
+    #[schema(value_type = schema::AddressLine)]
+    pub city: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::AddressLine, required = false)]
+    pub region: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::AddressLine, required = false)]
+    pub postal_code: Option<String>,
+    #[schema(value_type = schema::CountryCode)]
+    pub country: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::Phone, required = false)]
+    pub phone: Option<String>,
+}
+
+impl From<&Address> for AddressResponse {
+    fn from(address: &Address) -> Self {
+        let Address { id: _, recipient, line1, line2, city, region, postal_code, country, phone } = address.clone();
+        let (country, phone) = (country.as_str().to_owned(), phone.map(|phone| phone.as_str().to_owned()));
+        Self { recipient, line1, line2, city, region, postal_code, country, phone }
+    }
+}
+
 /// A refused field of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
@@ -50,17 +85,6 @@ pub struct FieldError {
     pub code: &'static str,
     /// A description for people.
     pub detail: String,
-}
-
-/// Items in a page: 1 to 100, by default 24.
-///
-/// # Errors
-/// 400 `limit_out_of_range`.
-pub fn page_limit(limit: Option<i64>) -> Result<i32, crate::Problem> {
-    match i32::try_from(limit.unwrap_or(24)) {
-        Ok(limit @ 1..=100) => Ok(limit),
-        _ => Err(crate::Problem::bad_request("limit_out_of_range", "limit must be 1 to 100")),
-    }
 }
 
 /// RFC 3339, UTC, milliseconds.

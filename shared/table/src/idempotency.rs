@@ -18,7 +18,7 @@ pub struct Idempotency {
     pub customer: UserId,
     pub key: IdempotencyKey,
     /// Method and path template, so that one key on two routes is two requests.
-    pub route: &'static str,
+    pub route: String,
     /// SHA-256 of the request's content, in hexadecimal.
     pub payload_sha256: String,
 }
@@ -49,7 +49,7 @@ struct IdempotencyRow {
 
 impl Idempotency {
     fn key(&self) -> keys::Key {
-        keys::idempotency(&self.customer, &self.key, self.route)
+        keys::idempotency(&self.customer, &self.key, &self.route)
     }
 
     /// The record, as an action of the transaction that carries the request out.

@@ -159,7 +159,7 @@ impl Day<'_> {
         let request = Idempotency {
             customer: staff.clone(),
             key: format!("stock-{line}").parse().expect("a key"),
-            route: "POST /admin/products/{productId}/stock",
+            route: "POST /admin/products/{productId}/stock".to_owned(),
             payload_sha256: String::new(),
         };
         let delta = StockDelta::new(delta).expect("a few units");

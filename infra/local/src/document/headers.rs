@@ -2,7 +2,7 @@
 
 use api::schema::{ID, text};
 use utoipa::openapi::{
-    Header, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, SchemaFormat, Type,
+    Header, HeaderBuilder, ObjectBuilder, Ref, RefOr, Schema, SchemaFormat, Type,
     path::{Operation, Parameter, ParameterBuilder, ParameterIn},
 };
 
@@ -43,12 +43,12 @@ pub fn complete_parameters(operation: &mut Operation) -> Takes {
 
 fn complete_parameter(parameter: &mut Parameter) {
     let named = |name: &str| RefOr::Ref(Ref::from_schema_name(name));
-    let (schema, description) = match parameter.name.as_str() {
-        "productId" => (named("ProductId"), "The product's id."),
-        "addressId" => (named("AddressId"), "The address's id."),
-        "sessionId" => (named("SessionId"), "The session's id, from `GET /sessions`."),
-        "orderId" => (named("OrderId"), "The order's id."),
-        "renameId" => (named("RenameId"), "The id of the rename."),
+    if let Some(thing) = named_by(parameter) {
+        let (first, rest) = parameter.name.split_at(1);
+        let (schema, description) = (format!("{}{rest}", first.to_uppercase()), format!("The {thing}'s id."));
+        return describe(parameter, named(&schema), &description);
+    }
+    let (schema, description): (RefOr<Schema>, _) = match parameter.name.as_str() {
         "Idempotency-Key" => (
             text().min_length(Some(16)).max_length(Some(64)).pattern(Some(ID)).into(),
             "Chosen by the client, one for each thing that must not happen twice: a retry with the same key and body \
@@ -64,9 +64,28 @@ fn complete_parameter(parameter: &mut Parameter) {
         }
         _ => return,
     };
+    describe(parameter, schema, description);
+}
+
+fn describe(parameter: &mut Parameter, schema: RefOr<Schema>, description: &str) {
     let more = parameter.description.take().filter(|own| !own.is_empty());
     parameter.description = Some(more.map_or(description.to_owned(), |more| format!("{description} {more}")));
     parameter.schema = Some(schema);
+}
+
+/// What the id in an operation's path is of, such as `product` for `{productId}`.
+pub fn thing(operation: &Operation) -> Option<String> {
+    let thing = operation.parameters.iter().flatten().find_map(|parameter| match parameter {
+        RefOr::T(parameter) => named_by(parameter),
+        RefOr::Ref(_) => None,
+    });
+    thing.map(str::to_owned)
+}
+
+/// What the id in a path is of.
+fn named_by(parameter: &Parameter) -> Option<&str> {
+    let is_id = parameter.parameter_in == ParameterIn::Path;
+    parameter.name.strip_suffix("Id").filter(|_| is_id)
 }
 
 /// Describes the headers that handlers declare, and adds those that follow from what a route takes and answers.
@@ -77,7 +96,6 @@ pub fn complete_answers(operation: &mut Operation, takes: Takes) {
         let succeeds = status.starts_with('2');
         let mut sends = Vec::new();
         sends.extend((status == "401").then_some("WWW-Authenticate"));
-        sends.extend(is_to_be_repeated(status, answer).then_some("Retry-After"));
         sends.extend((takes.key && succeeds).then_some("Idempotency-Replayed"));
         sends.extend(
             (takes.if_match && status == "200" || status == "304" || reads_again && succeeds).then_some("ETag"),
@@ -89,12 +107,6 @@ pub fn complete_answers(operation: &mut Operation, takes: Takes) {
             complete_answer(name, header);
         }
     }
-}
-
-/// Whether an answer has `Retry-After`.
-fn is_to_be_repeated(status: &str, answer: &Response) -> bool {
-    let is_busy = |code: &&str| answer.description.contains(*code);
-    matches!(status, "429" | "503") || ["`cart_busy`", "`idempotency_in_progress`"].iter().any(is_busy)
 }
 
 fn complete_answer(name: &str, header: &mut RefOr<Header>) {
