@@ -33,7 +33,8 @@ const MAPPING: Mapping = Mapping {
     retries: 3,
     max_age: Duration::from_hours(6),
     bisect: true,
-    filters: &[],
+    events: &[],
+    entities: &[],
 };
 
 #[test]
@@ -289,7 +290,7 @@ fn the_throughput_of_projections_is_printed() {
         let scene = Scene::set(&engine, 1, None).await;
         let projections = scene.ground.environment(Function::Projections, Plan::none()).await;
         let mapping = Function::Projections.mapping();
-        let filter = Filter::parse(mapping.filters).unwrap();
+        let filter = Filter::parse(&mapping.patterns()).unwrap();
         let records: Vec<_> = scene.records.iter().filter(|record| filter.fits(record)).cloned().collect();
         let mut figures = Vec::new();
         for _ in 0..4 {

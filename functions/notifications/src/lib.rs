@@ -44,8 +44,8 @@ use std::{sync::Arc, time::Duration};
 
 use domain::{Customer, Email, Order, OrderId, Timestamp};
 use runtime::Clock;
-use stream::{Answer, Batch, Change, DeadLetters, Failure, Kind, Mapping, Runner};
-use table::{Claim, GivenUp, StoreError, Table, error_chain, keys};
+use stream::{Answer, Batch, Change, DeadLetters, EventName, Failure, Kind, Mapping, Runner};
+use table::{Claim, GivenUp, StoreError, Table, error_chain, keys::Entity};
 
 use limits::{ShopLimited, log_dropped};
 
@@ -67,10 +67,8 @@ pub const MAPPING: Mapping = Mapping {
     retries: 5,
     max_age: Duration::from_secs(6 * 3_600),
     bisect: true,
-    filters: &[concat!(
-        r#"{"eventName":["INSERT","MODIFY"],"#,
-        r#""dynamodb":{"Keys":{"PK":{"S":[{"prefix":"ORDER#"}]},"SK":{"S":["STATUS"]}}}}"#,
-    )],
+    events: &[EventName::Insert, EventName::Modify],
+    entities: &[Entity::Order],
 };
 
 /// Attempts to mark a mail as sent.
@@ -115,7 +113,7 @@ pub async fn handle(state: &State, batch: Batch, deadline: Option<Timestamp>) ->
 /// Mails the notifications of one change of an order. Other changes are ignored, without relying on the mapping's
 /// filter.
 async fn notify_change(state: &State, change: &Change) -> Result<(), Failure> {
-    let is_order = change.key.sk == keys::ORDER_STATUS && change.key.pk.starts_with(keys::ORDER_PREFIX);
+    let is_order = change.key.entity() == Some(Entity::Order);
     // TTL or an operator deleted the order; its customer has been notified of everything.
     let is_gone = matches!(change.kind, Kind::Remove | Kind::Expire);
     let Some(new) = change.new.as_ref().filter(|_| is_order && !is_gone) else { return Ok(()) };

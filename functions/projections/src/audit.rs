@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use stream::{Change, Failure, Kind};
 use table::{
     Bucket,
-    keys::{self, sha256_hex},
+    keys::{self, Entity, sha256_hex},
 };
 
 /// Replaces a value that is confidential: the log shows that it changed, but not the value.
@@ -169,17 +169,35 @@ fn entry(change: &Change) -> Result<Option<Entry<'_>>, Failure> {
 }
 
 fn audited(key: &keys::Key) -> Option<Audited> {
-    let (partition, sk) = (key.pk.split('#').next()?, key.sk.as_str());
-    match partition {
-        "ORDER" if sk == keys::ORDER_STATUS => Some(ORDER),
-        // Stock is recorded by orders and by the ledger, and the rating by the reviews.
-        "PROD" if sk.starts_with(keys::PRODUCT_PAGE_PREFIX) && sk.matches('#').count() == 1 => Some(PRODUCT),
-        "PROD" if sk.starts_with("MOVE#") => Some(STOCK_MOVE),
-        "PROD" if sk.starts_with(keys::REVIEW_PREFIX) => Some(REVIEW),
-        "USER" if sk == keys::PROFILE => Some(CUSTOMER),
-        "USER" if sk.starts_with(keys::ADDRESS_PREFIX) => Some(ADDRESS),
-        "EMAIL" => Some(CREDENTIAL),
-        _ => None,
+    match key.entity()? {
+        Entity::Order => Some(ORDER),
+        Entity::Product => Some(PRODUCT),
+        Entity::StockMove => Some(STOCK_MOVE),
+        Entity::Review => Some(REVIEW),
+        Entity::Profile => Some(CUSTOMER),
+        Entity::Address => Some(ADDRESS),
+        Entity::Credential => Some(CREDENTIAL),
+        // Orders and the ledger have every change of stock, reviews have the rating, and the lists repeat their items.
+        Entity::Stock
+        | Entity::Rating
+        | Entity::ReviewCounted
+        | Entity::OrderLine
+        | Entity::CustomerOrder
+        | Entity::SessionListed
+        | Entity::ProductCategory
+        | Entity::Category
+        | Entity::CategoriesBefore
+        | Entity::CategoriesMigrated
+        | Entity::CategoryRename
+        | Entity::CategoryRenaming => None,
+        // The order has what became of a payment; the rest is of one visit.
+        Entity::PaymentEvent
+        | Entity::Cart
+        | Entity::GuestAccount
+        | Entity::Session
+        | Entity::Idempotency
+        | Entity::Rate
+        | Entity::Notification => None,
     }
 }
 
@@ -188,8 +206,8 @@ fn who(change: &Change, old: &Map<String, Value>, new: &Map<String, Value>) -> S
     let text = |name: &str| new.get(name).and_then(Value::as_str).map(str::to_owned);
     // A deleted item does not name who deleted it; for a product, the line in the ledger does.
     let by = || if change.kind == Kind::Remove { None } else { text("writtenBy").or_else(|| text("actor")) };
-    let owner = || change.key.pk.strip_prefix("USER#").map(str::to_owned);
-    let reviewer = || change.key.sk.strip_prefix(keys::REVIEW_PREFIX).map(str::to_owned);
+    let owner = || keys::user_id(&change.key.pk).ok().map(|id| id.to_string());
+    let reviewer = || keys::reviewer_id(&change.key.sk).ok().map(|id| id.to_string());
     let holder = || new.get("uid").or(old.get("uid")).and_then(Value::as_str).map(str::to_owned);
     by().or_else(owner).or_else(reviewer).or_else(holder).unwrap_or_else(|| "unknown".to_owned())
 }

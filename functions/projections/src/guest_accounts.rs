@@ -3,17 +3,20 @@
 
 use domain::{OrderId, Timestamp, UserId};
 use stream::{Change, Failure};
-use table::{Cause, OrderTransitionError, StoreError, Table, keys};
+use table::{
+    Cause, OrderTransitionError, StoreError, Table,
+    keys::{Entity, user_id},
+};
 
 /// Rounds of read and write before an order that others keep changing is left to the next delivery.
 const MAX_ROUNDS: usize = 6;
 
 /// Claims the orders in the guest's list. Later ones are claimed with the order's own change.
 pub async fn project(table: &Table, change: &Change, now: Timestamp) -> Result<(), Failure> {
-    if change.key.sk != keys::GUEST_ACCOUNT || change.new.is_none() {
+    if change.key.entity() != Some(Entity::GuestAccount) || change.new.is_none() {
         return Ok(());
     }
-    let Some(guest) = guest_of(&change.key) else { return Ok(()) };
+    let Ok(guest) = user_id(&change.key.pk) else { return Ok(()) };
     claim_all(table, &guest, now).await?;
     Ok(())
 }
@@ -57,8 +60,4 @@ pub async fn claim(
         return table.order_list_entry_delete(guest, id).await;
     }
     Err(StoreError::Busy("an order kept changing while it was claimed".into()))
-}
-
-fn guest_of(key: &keys::Key) -> Option<UserId> {
-    key.pk.strip_prefix(keys::USER_PREFIX)?.parse().ok()
 }

@@ -21,7 +21,7 @@ use domain::Timestamp;
 use futures::{FutureExt as _, future::join_all};
 use runtime::Clock;
 use stream::{Answer, Batch, Change, DeadLetters, Failure, Mapping, Runner};
-use table::{Bucket, Table};
+use table::{Bucket, Table, keys::Entity};
 use tokio::sync::Mutex;
 
 pub use guest_accounts::{claim, claim_all};
@@ -35,11 +35,17 @@ pub const MAPPING: Mapping = Mapping {
     retries: 5,
     max_age: Duration::from_hours(6),
     bisect: true,
-    filters: &[
-        r#"{"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"ORDER#"}]},"SK":{"S":["STATUS"]}}}}"#,
-        r#"{"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"PROD#"}]},"SK":{"S":[{"prefix":"META#"},{"prefix":"MOVE#"},{"prefix":"REVIEW#"}]}}}}"#,
-        r#"{"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"USER#"}]},"SK":{"S":["PROFILE","ACCOUNT",{"prefix":"ADDRESS#"}]}}}}"#,
-        r#"{"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"EMAIL#"}]}}}}"#,
+    events: &[],
+    entities: &[
+        Entity::Order,
+        Entity::Product,
+        Entity::Stock,
+        Entity::StockMove,
+        Entity::Review,
+        Entity::Profile,
+        Entity::GuestAccount,
+        Entity::Address,
+        Entity::Credential,
     ],
 };
 

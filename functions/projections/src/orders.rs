@@ -1,6 +1,6 @@
 use domain::Timestamp;
 use stream::{Change, Failure};
-use table::{Table, keys::ORDER_STATUS};
+use table::{Table, keys::Entity};
 
 use crate::guest_accounts::claim;
 
@@ -10,7 +10,7 @@ use crate::guest_accounts::claim;
 ///
 /// An order that a guest placed may appear only after they logged in to an account: then it is claimed here.
 pub async fn project(table: &Table, change: &Change, now: Timestamp) -> Result<(), Failure> {
-    if change.key.sk != ORDER_STATUS {
+    if change.key.entity() != Some(Entity::Order) {
         return Ok(());
     }
     let Some(image) = &change.new else { return Ok(()) };

@@ -1,12 +1,11 @@
-use domain::ProductId;
 use stream::{Change, Failure};
-use table::{Table, product_of};
+use table::{Table, keys::Entity, product_of};
 
 /// Maintains the sold-out flag in lists, whenever a product's stock is used up or comes back, or the product is
 /// rewritten.
 pub async fn project(table: &Table, change: &Change) -> Result<(), Failure> {
     let Some(product) = product_of(&change.key) else { return Ok(()) };
-    if !may_make_wrong(&product, change)? {
+    if !may_make_wrong(change)? {
         return Ok(());
     }
     // The current state counts, not the one at the time of the record.
@@ -19,13 +18,11 @@ pub async fn project(table: &Table, change: &Change) -> Result<(), Failure> {
     }
 }
 
-fn may_make_wrong(product: &ProductId, change: &Change) -> Result<bool, Failure> {
-    let sk = &change.key.sk;
-    if *sk == table::keys::product(product).sk {
-        return Ok(change.new.is_some());
-    }
-    if !sk.starts_with(&table::keys::stock(product, "").sk) {
-        return Ok(false);
+fn may_make_wrong(change: &Change) -> Result<bool, Failure> {
+    match change.key.entity() {
+        Some(Entity::Product) => return Ok(change.new.is_some()),
+        Some(Entity::Stock) => {}
+        _ => return Ok(false),
     }
     // Sales in between, the most frequent changes, cost nothing.
     let units = |image: &Option<table::StreamImage>| image.as_ref().map(|i| i.available()).transpose();

@@ -1,13 +1,13 @@
 import { Aws } from 'aws-cdk-lib';
 import type { CfnStage, HttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
 import { CfnAlarm } from 'aws-cdk-lib/aws-cloudwatch';
-import type { CfnAlarmProps } from 'aws-cdk-lib/aws-cloudwatch';
 import type { CfnTable } from 'aws-cdk-lib/aws-dynamodb';
 import type { CfnKey } from 'aws-cdk-lib/aws-kms';
 import type { CfnBucket } from 'aws-cdk-lib/aws-s3';
 import { CfnSubscription, CfnTopic, CfnTopicPolicy } from 'aws-cdk-lib/aws-sns';
 import type { Construct } from 'constructs';
 
+import type { AddAlarm } from './alarm';
 import { LETTERS } from './buckets';
 import { addCapacityAlarms } from './capacity-alarms';
 import type { Functions } from './functions';
@@ -24,10 +24,6 @@ export interface Watched {
   readonly mappings: Mappings;
   readonly deadLetters: CfnBucket;
 }
-
-/** Makes an alarm that tells the topic, when it goes off and when it is over. */
-export type AddAlarm = (id: string, see: string, props: AlarmProps) => void;
-export type AlarmProps = Omit<CfnAlarmProps, 'alarmActions' | 'okActions'>;
 
 /** The topic, and an alarm for each thing that somebody has to look at; docs/operations.md says of each what to do. */
 export function addAlarms(scope: Construct, settings: Settings, key: CfnKey, watched: Watched): CfnTopic {

@@ -6,6 +6,7 @@ import {
   DomainName,
   EndpointType,
   HttpApi,
+  HttpMethod,
   HttpStage,
   SecurityPolicy,
 } from 'aws-cdk-lib/aws-apigatewayv2';
@@ -14,9 +15,9 @@ import { Certificate } from 'aws-cdk-lib/aws-certificatemanager';
 import type { CfnLogGroup } from 'aws-cdk-lib/aws-logs';
 import type { Construct } from 'constructs';
 
+import { FACTS } from './facts';
 import { API_FUNCTIONS } from './function-names';
 import type { Functions } from './functions';
-import { ROUTES } from './routes';
 import type { Settings } from './settings';
 
 export interface Api {
@@ -52,15 +53,15 @@ export function addApi(scope: Construct, settings: Settings, functions: Function
       allowOrigins: settings.allowedOrigins,
       allowCredentials: true,
       allowMethods: [GET, POST, PUT, PATCH, DELETE],
-      allowHeaders: ['authorization', 'content-type', 'if-match', 'if-none-match', 'idempotency-key'],
-      exposeHeaders: ['etag', 'location', 'retry-after', 'idempotency-replayed'],
-      maxAge: Duration.minutes(10),
+      allowHeaders: FACTS.cors.allowHeaders,
+      exposeHeaders: FACTS.cors.exposeHeaders,
+      maxAge: Duration.seconds(FACTS.cors.maxAgeSeconds),
     },
   });
   for (const name of API_FUNCTIONS) {
     const integration = new HttpLambdaIntegration(name, functions[name]);
-    for (const [method, path] of ROUTES[name]) {
-      http.addRoutes({ path, methods: [method], integration });
+    for (const { method, path } of FACTS.functions[name].routes) {
+      http.addRoutes({ path, methods: [HttpMethod[method as keyof typeof HttpMethod]], integration });
     }
   }
 

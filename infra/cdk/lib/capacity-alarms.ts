@@ -1,7 +1,7 @@
 import type { CfnAlarm } from 'aws-cdk-lib/aws-cloudwatch';
 import type { CfnTable } from 'aws-cdk-lib/aws-dynamodb';
 
-import type { AddAlarm } from './alarms';
+import type { AddAlarm } from './alarm';
 import { INDEXES } from './table';
 import { over } from './thresholds';
 

@@ -7,6 +7,8 @@ import { RustFunction } from 'cargo-lambda-cdk';
 import type { Construct } from 'constructs';
 
 import type { Buckets } from './buckets';
+import { FACTS, filledIn } from './facts';
+import type { Named } from './facts';
 import { FUNCTIONS } from './function-names';
 import type { Binary, FunctionName } from './function-names';
 import type { Logs } from './logs';
@@ -31,22 +33,12 @@ interface FunctionKind {
   readonly description: string;
   readonly memorySize: number;
   readonly timeoutSeconds: number;
-  /** Beside what every function is told. */
-  readonly environment: Record<string, string>;
 }
 
 export function addFunctions(scope: Construct, settings: Settings, surroundings: Surroundings): Functions {
-  const { table, buckets } = surroundings;
-  const everyFunction = {
-    TABLE_NAME: table.ref,
-    BUCKET_NAME: buckets.descriptions.ref,
-    ACCESS_PATTERN_METRICS: settings.accessPatternMetrics ? 'on' : 'off',
-    RUST_LOG: settings.logLevel,
-    SECRETS_VERSION: settings.secretsVersion,
-  };
-  const kinds = kindsOf(settings, surroundings);
+  const named = namesOf(settings, surroundings);
   const added = FUNCTIONS.map((name) => {
-    const { binary, description, memorySize, timeoutSeconds, environment } = kinds[name];
+    const { binary, description, memorySize, timeoutSeconds } = KINDS[name];
     const role = surroundings.roles[name];
     const logs = surroundings.logs[name];
     const options: FunctionOptions = {
@@ -58,89 +50,85 @@ export function addFunctions(scope: Construct, settings: Settings, surroundings:
       // What a function may do stands in roles.ts, all of it: nothing that uses the function adds to its role.
       role: role.withoutPolicyUpdates(),
       logGroup: LogGroup.fromLogGroupName(logs, 'LogGroup', logs.ref),
-      environment: { ...everyFunction, ...environment },
+      environment: filledIn({ ...FACTS.everyFunction, ...FACTS.functions[name].environment }, named),
     };
     return [name, addFunction(scope, `${name}Function`, binary, settings, options)] as const;
   });
   return Object.fromEntries(added) as Record<FunctionName, Function>;
 }
 
-function kindsOf(settings: Settings, { buckets, secrets }: Surroundings): Record<FunctionName, FunctionKind> {
-  const answersRequests = {
-    SECRETS: secrets.cursorKeys.ref,
-    ALLOWED_ORIGINS: settings.allowedOrigins.join(','),
-    SHOP_CURRENCY: settings.shopCurrency,
-    RATE_LIMITS: settings.rateLimits,
-    TRUSTED_PROXY_HOPS: String(settings.trustedProxyHops),
-    BASE_PATH: settings.basePath,
-  };
+const KINDS: Readonly<Record<FunctionName, FunctionKind>> = {
+  Products: {
+    binary: 'products',
+    description: 'The catalogue as everybody sees it',
+    memorySize: 512,
+    timeoutSeconds: 20,
+  },
+  ProductsAdmin: {
+    binary: 'products',
+    description: "The catalogue as the shop's staff keep it",
+    memorySize: 512,
+    timeoutSeconds: 20,
+  },
+  Cart: {
+    binary: 'cart',
+    description: 'Carts',
+    memorySize: 512,
+    timeoutSeconds: 20,
+  },
+  Orders: {
+    binary: 'orders',
+    description: 'Checkout, orders, and the events of the payment provider',
+    memorySize: 512,
+    timeoutSeconds: 20,
+  },
+  Sessions: {
+    binary: 'sessions',
+    description: 'Sessions, customers and their addresses',
+    memorySize: 1024,
+    timeoutSeconds: 20,
+  },
+  Notifications: {
+    binary: 'notifications',
+    description: "Mails to customers, from the table's stream",
+    memorySize: 256,
+    timeoutSeconds: 60,
+  },
+  Projections: {
+    binary: 'projections',
+    description: "Lists, sums and the audit log, from the table's stream",
+    memorySize: 256,
+    timeoutSeconds: 60,
+  },
+  Sweeper: {
+    binary: 'sweeper',
+    description: 'Holds, payments and refunds that nobody came back for',
+    memorySize: 256,
+    timeoutSeconds: 50,
+  },
+};
+
+/** What the values of environments are written in. */
+function namesOf(settings: Settings, { table, buckets, secrets }: Surroundings): Named {
   return {
-    Products: {
-      binary: 'products',
-      description: 'The catalogue as everybody sees it',
-      memorySize: 512,
-      timeoutSeconds: 20,
-      environment: answersRequests,
-    },
-    ProductsAdmin: {
-      binary: 'products',
-      description: "The catalogue as the shop's staff keep it",
-      memorySize: 512,
-      timeoutSeconds: 20,
-      environment: answersRequests,
-    },
-    Cart: {
-      binary: 'cart',
-      description: 'Carts',
-      memorySize: 512,
-      timeoutSeconds: 20,
-      environment: answersRequests,
-    },
-    Orders: {
-      binary: 'orders',
-      description: 'Checkout, orders, and the events of the payment provider',
-      memorySize: 512,
-      timeoutSeconds: 20,
-      environment: {
-        ...answersRequests,
-        SECRETS: `${secrets.cursorKeys.ref},${secrets.payment.ref}`,
-        PAYMENT_PROVIDER: 'stripe',
-      },
-    },
-    Sessions: {
-      binary: 'sessions',
-      description: 'Sessions, customers and their addresses',
-      memorySize: 1024,
-      timeoutSeconds: 20,
-      environment: answersRequests,
-    },
-    Notifications: {
-      binary: 'notifications',
-      description: "Mails to customers, from the table's stream",
-      memorySize: 256,
-      timeoutSeconds: 60,
-      environment: {
-        DEAD_LETTERS_BUCKET: buckets.deadLetters.ref,
-        MAIL_FROM: settings.mailFrom,
-        SHOP_NAME: settings.shopName,
-        SES_CONFIGURATION_SET: settings.mailConfigurationSet ?? '',
-        MAIL_LIMITS: settings.mailLimits,
-      },
-    },
-    Projections: {
-      binary: 'projections',
-      description: "Lists, sums and the audit log, from the table's stream",
-      memorySize: 256,
-      timeoutSeconds: 60,
-      environment: { DEAD_LETTERS_BUCKET: buckets.deadLetters.ref, AUDIT_BUCKET: buckets.audit.ref },
-    },
-    Sweeper: {
-      binary: 'sweeper',
-      description: 'Holds, payments and refunds that nobody came back for',
-      memorySize: 256,
-      timeoutSeconds: 50,
-      environment: { SECRETS: secrets.payment.ref, PAYMENT_PROVIDER: 'stripe' },
-    },
+    Table: table.ref,
+    DescriptionsBucket: buckets.descriptions.ref,
+    AuditBucket: buckets.audit.ref,
+    DeadLettersBucket: buckets.deadLetters.ref,
+    CursorKeys: secrets.cursorKeys.ref,
+    PaymentSecrets: secrets.payment.ref,
+    AccessPatternMetrics: settings.accessPatternMetrics ? 'on' : 'off',
+    LogLevel: settings.logLevel,
+    SecretsVersion: settings.secretsVersion,
+    AllowedOrigins: settings.allowedOrigins.join(','),
+    ShopCurrency: settings.shopCurrency,
+    ShopName: settings.shopName,
+    RateLimits: settings.rateLimits,
+    TrustedProxyHops: String(settings.trustedProxyHops),
+    BasePath: settings.basePath,
+    MailFrom: settings.mailFrom,
+    MailConfigurationSet: settings.mailConfigurationSet ?? '',
+    MailLimits: settings.mailLimits,
   };
 }
 

@@ -3,44 +3,13 @@ import { CfnTable } from 'aws-cdk-lib/aws-dynamodb';
 import type { CfnKey } from 'aws-cdk-lib/aws-kms';
 import type { Construct } from 'constructs';
 
+import { FACTS } from './facts';
 import type { Settings } from './settings';
 
-/** A secondary index, and what the resources that belong to it are named after. */
-export interface Index {
-  readonly prefix: string;
-  readonly name: string;
-  readonly hash: string;
-  readonly range: string;
-  /** Attributes beside the keys; keys alone without. */
-  readonly include?: string[];
-}
+/** The secondary indexes, and what the resources that belong to them are named after. */
+export const INDEXES = FACTS.table.indexes;
 
-const LISTED = ['name', 'currency', 'thumbnail', 'soldOut'];
-
-export const INDEXES: readonly Index[] = [
-  { prefix: 'Category', name: 'category-price-index', hash: 'category', range: 'price', include: LISTED },
-  { prefix: 'Category2', name: 'category-2-price-index', hash: 'category2', range: 'price', include: LISTED },
-  { prefix: 'Category3', name: 'category-3-price-index', hash: 'category3', range: 'price', include: LISTED },
-  { prefix: 'Category4', name: 'category-4-price-index', hash: 'category4', range: 'price', include: LISTED },
-  { prefix: 'CatalogPrice', name: 'catalog-price-index', hash: 'priceShard', range: 'price', include: LISTED },
-  {
-    prefix: 'Featured',
-    name: 'featured-index',
-    hash: 'featured',
-    range: 'featuredRank',
-    include: [...LISTED, 'price'],
-  },
-  { prefix: 'Due', name: 'due-index', hash: 'dueShard', range: 'dueAt' },
-  {
-    prefix: 'OrderState',
-    name: 'order-state-index',
-    hash: 'stateDay',
-    range: 'placedAt',
-    include: ['total', 'currency', 'itemCount', 'version'],
-  },
-];
-
-/** The table: `shared/table/src/schema.rs` is what this is compared to. */
+/** The table, with the keys and indexes of `shared/table/src/schema.rs`. */
 export function addTable(scope: Construct, settings: Settings, key: CfnKey): CfnTable {
   const { capacity, restore } = settings;
   const provisionedThroughput = capacity && {
@@ -51,32 +20,20 @@ export function addTable(scope: Construct, settings: Settings, key: CfnKey): Cfn
     tableName: settings.tableName,
     billingMode: capacity ? 'PROVISIONED' : 'PAY_PER_REQUEST',
     provisionedThroughput,
-    attributeDefinitions: [
-      { attributeName: 'PK', attributeType: 'S' },
-      { attributeName: 'SK', attributeType: 'S' },
-      { attributeName: 'category', attributeType: 'S' },
-      { attributeName: 'category2', attributeType: 'S' },
-      { attributeName: 'category3', attributeType: 'S' },
-      { attributeName: 'category4', attributeType: 'S' },
-      { attributeName: 'price', attributeType: 'N' },
-      { attributeName: 'priceShard', attributeType: 'S' },
-      { attributeName: 'featured', attributeType: 'S' },
-      { attributeName: 'featuredRank', attributeType: 'N' },
-      { attributeName: 'dueShard', attributeType: 'S' },
-      { attributeName: 'dueAt', attributeType: 'N' },
-      { attributeName: 'stateDay', attributeType: 'S' },
-      { attributeName: 'placedAt', attributeType: 'S' },
-    ],
-    keySchema: keys('PK', 'SK'),
+    attributeDefinitions: FACTS.table.attributes.map(({ name, type }) => ({
+      attributeName: name,
+      attributeType: type,
+    })),
+    keySchema: keys(FACTS.table.hash, FACTS.table.range),
     globalSecondaryIndexes: INDEXES.map((index) => ({
       indexName: index.name,
       keySchema: keys(index.hash, index.range),
-      projection: index.include
+      projection: index.include.length > 0
         ? { projectionType: 'INCLUDE', nonKeyAttributes: index.include }
         : { projectionType: 'KEYS_ONLY' },
       provisionedThroughput,
     })),
-    timeToLiveSpecification: { attributeName: 'expiresAt', enabled: true },
+    timeToLiveSpecification: { attributeName: FACTS.table.timeToLive, enabled: true },
     streamSpecification: { streamViewType: 'NEW_AND_OLD_IMAGES' },
     pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
     deletionProtectionEnabled: settings.deletionProtection,

@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::{
     Outcome,
     code::resource_of,
+    normalized_template::NormalizedTemplate,
     policy::{LEADING_KEYS, Permission, Policy, Request, VIA_SERVICE},
-    shape::Shape,
 };
 
 /// A request that a function was seen to make.
@@ -95,7 +95,7 @@ fn implied(request: &Request) -> Vec<Request> {
 /// What a transaction of writes can do. Whether IAM looks at the keys of each action, or at those of all actions together,
 /// AWS does not say; so each of these a function has for the keys of all of them.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html>
-const IN_TRANSACTIONS: [&str; 4] =
+pub const IN_TRANSACTIONS: [&str; 4] =
     ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:ConditionCheckItem"];
 
 fn as_one_transaction(requests: &[Request]) -> Vec<Request> {
@@ -106,8 +106,8 @@ fn as_one_transaction(requests: &[Request]) -> Vec<Request> {
 
 /// What Lambda does with a function's role, and no call of the function shows: it writes what the function prints, sends
 /// its traces, and where a mapping feeds it reads the stream and writes what is given up.
-fn of_lambda(shape: &Shape, function: &str) -> Vec<Request> {
-    let group = shape.properties(function)["LoggingConfig"]["LogGroup"].as_str().unwrap_or_default();
+fn of_lambda(template: &NormalizedTemplate, function: &str) -> Vec<Request> {
+    let group = template.properties(function)["LoggingConfig"]["LogGroup"].as_str().unwrap_or_default();
     let group = group.replace('}', ".Arn}");
     let mut needed = vec![
         Request::new("logs:CreateLogStream", &group),
@@ -116,7 +116,7 @@ fn of_lambda(shape: &Shape, function: &str) -> Vec<Request> {
         Request::new("xray:PutTraceSegments", "*"),
     ];
     let fed = format!("${{{function}}}");
-    for (_, mapping) in shape.of_kind("AWS::Lambda::EventSourceMapping") {
+    for (_, mapping) in template.of_kind("AWS::Lambda::EventSourceMapping") {
         if mapping.properties["FunctionName"] != fed.as_str() {
             continue;
         }
@@ -131,11 +131,14 @@ fn of_lambda(shape: &Shape, function: &str) -> Vec<Request> {
     needed
 }
 
+/// How a role comes to allow what its function calls.
+const GENERATE: &str = "run `cargo xtask generate --calls target/infra/calls.jsonl` and review what it changes";
+
 /// Calls that a role does not allow, and permissions that no call needs; a line each, with what to do.
-pub fn judge(shape: &Shape, calls: &[Call]) -> Outcome<Vec<String>> {
+pub fn verify(template: &NormalizedTemplate, calls: &[Call]) -> Outcome<Vec<String>> {
     let mut found = Vec::new();
     let mut by_function: BTreeMap<&str, Vec<Request>> = BTreeMap::new();
-    for (function, _) in shape.of_kind("AWS::Lambda::Function") {
+    for (function, _) in template.of_kind("AWS::Lambda::Function") {
         by_function.insert(function, Vec::new());
     }
     for call in calls {
@@ -153,19 +156,18 @@ pub fn judge(shape: &Shape, calls: &[Call]) -> Outcome<Vec<String>> {
             continue;
         }
         requests.extend(as_one_transaction(&requests));
-        requests.extend(of_lambda(shape, function));
-        let policy = Policy::of_function(shape, function)?;
+        requests.extend(of_lambda(template, function));
+        let policy = Policy::of_function(template, function)?;
         let role = function.replace("Function", "Role");
         for request in &requests {
             if !policy.allows(request)? {
-                found.push(format!("{function} needs {request}; {role} does not allow it: add it in both templates"));
+                found.push(format!("{function} needs {request}, and {role} does not allow it: {GENERATE}"));
             }
         }
         let needed = |permission: &Permission| requests.iter().any(|request| permission.is_just(request));
         for permission in policy.permissions().iter().filter(|permission| !needed(permission)) {
             found.push(format!(
-                "{role} allows {}, which is not just what some call of {function} needs: take it away in both templates, or \
-                 test it",
+                "{role} allows {}, which is not exactly what some call of {function} needs: {GENERATE}, or test what needs it",
                 permission.0
             ));
         }
@@ -174,13 +176,13 @@ pub fn judge(shape: &Shape, calls: &[Call]) -> Outcome<Vec<String>> {
 }
 
 /// What a role must not allow, however it is written.
-pub fn forbidden(shape: &Shape) -> Outcome<Vec<String>> {
+pub fn forbidden(template: &NormalizedTemplate) -> Outcome<Vec<String>> {
     let mut found = Vec::new();
     let on_table = |action: &str, key: &str| Request::new(action, "${Table.Arn}").with(LEADING_KEYS, key);
     let reads = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"];
     let writes = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"];
     let mut requests: Vec<(&str, Request)> = Vec::new();
-    for (function, _) in shape.of_kind("AWS::Lambda::Function") {
+    for (function, _) in template.of_kind("AWS::Lambda::Function") {
         for action in ["dynamodb:Scan", "dynamodb:PartiQLSelect", "dynamodb:PartiQLUpdate", "dynamodb:DeleteTable"] {
             requests.push((function, on_table(action, "PROD#mug")));
             requests.push((function, Request::new(action, "${Table.Arn}/index/due-index").with(LEADING_KEYS, "DUE#1")));
@@ -202,7 +204,7 @@ pub fn forbidden(shape: &Shape) -> Outcome<Vec<String>> {
         requests.push((function, Request::new("secretsmanager:GetSecretValue", &format!("${{{secret}}}"))));
     }
     for (function, request) in requests {
-        if Policy::of_function(shape, function)?.allows(&request)? {
+        if Policy::of_function(template, function)?.allows(&request)? {
             found.push(format!("{function} must not be allowed {request}"));
         }
     }

@@ -16,19 +16,19 @@ use self::{
 };
 use crate::{
     Outcome, calls,
-    shape::{STAGE, Shape},
+    normalized_template::{NormalizedTemplate, STAGE},
 };
 
-/// What is wanted, and what of a shape does not have it.
+/// What is wanted, and what of a template does not have it.
 pub struct Control {
     pub name: &'static str,
-    lacking: fn(&Shape) -> Outcome<Vec<String>>,
+    lacking: fn(&NormalizedTemplate) -> Outcome<Vec<String>>,
 }
 
 impl Control {
     /// What lacks it; nothing where it holds.
-    pub fn lacking(&self, shape: &Shape) -> Vec<String> {
-        (self.lacking)(shape).unwrap_or_else(|error| vec![error.to_string()])
+    pub fn lacking(&self, template: &NormalizedTemplate) -> Vec<String> {
+        (self.lacking)(template).unwrap_or_else(|error| vec![error.to_string()])
     }
 }
 
@@ -217,22 +217,22 @@ fn lacks(holds: bool, what: &str) -> Vec<String> {
 }
 
 /// The resources of a kind that do not have something; with none of the kind at all, the kind.
-fn each(shape: &Shape, kind: &str, has: impl Fn(&Value) -> bool) -> Outcome<Vec<String>> {
+fn each(template: &NormalizedTemplate, kind: &str, has: impl Fn(&Value) -> bool) -> Outcome<Vec<String>> {
     // Only a domain may be left out.
-    if shape.of_kind(kind).next().is_none() && kind != "AWS::ApiGatewayV2::DomainName" {
+    if template.of_kind(kind).next().is_none() && kind != "AWS::ApiGatewayV2::DomainName" {
         return Ok(vec![format!("there is no {kind}")]);
     }
-    Ok(shape.of_kind(kind).filter(|(_, r)| !has(&r.properties)).map(|(name, _)| name.to_owned()).collect())
+    Ok(template.of_kind(kind).filter(|(_, r)| !has(&r.properties)).map(|(name, _)| name.to_owned()).collect())
 }
 
-fn of_table(shape: &Shape, property: &str, wanted: Value) -> Outcome<Vec<String>> {
-    each(shape, "AWS::DynamoDB::Table", |table| table[property] == wanted)
+fn of_table(template: &NormalizedTemplate, property: &str, wanted: Value) -> Outcome<Vec<String>> {
+    each(template, "AWS::DynamoDB::Table", |table| table[property] == wanted)
 }
 
-fn of_mappings(shape: &Shape, property: &str, wanted: Value) -> Outcome<Vec<String>> {
-    each(shape, "AWS::Lambda::EventSourceMapping", |mapping| mapping[property] == wanted)
+fn of_mappings(template: &NormalizedTemplate, property: &str, wanted: Value) -> Outcome<Vec<String>> {
+    each(template, "AWS::Lambda::EventSourceMapping", |mapping| mapping[property] == wanted)
 }
 
-fn block(shape: &Shape, what: &str) -> Outcome<Vec<String>> {
-    each(shape, "AWS::S3::Bucket", |bucket| bucket["PublicAccessBlockConfiguration"][what] == "true")
+fn block(template: &NormalizedTemplate, what: &str) -> Outcome<Vec<String>> {
+    each(template, "AWS::S3::Bucket", |bucket| bucket["PublicAccessBlockConfiguration"][what] == "true")
 }

@@ -1,17 +1,19 @@
-//! Checks what is deployed, without an account: SAM's template and CDK's against each other, against the code, against
-//! the controls of a production deployment, and against what the functions were seen to call; and starts the functions as
-//! they were built. `cargo xtask infra` installs the tools and calls this.
+//! What is deployed. `generate` writes into SAM's template and CDK's facts what the code of the functions knows. `verify`
+//! checks both templates without an account: against each other, against the controls of a production deployment, and
+//! against what the functions were seen to call; and it starts the functions as they were built. `cargo xtask generate` and
+//! `cargo xtask infra` call this.
 
 mod calls;
 mod cases;
 mod code;
 mod controls;
+mod generate;
 #[cfg(test)]
 mod manual;
 mod mutations;
+mod normalized_template;
 mod policy;
-mod shape;
-mod starts;
+mod smoke;
 mod template;
 
 use std::{
@@ -25,17 +27,31 @@ use std::{
 
 use calls::Call;
 use cases::{CASES, Case, FIRST};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use controls::CONTROLS;
+use normalized_template::NormalizedTemplate;
 use serde_json::Value;
-use shape::Shape;
-use starts::Built;
+use smoke::Built;
 use template::Resources;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// Checks the templates in infra/sam and infra/cdk, and the functions that were built from them
+/// What is deployed: the templates in infra/sam and infra/cdk
 #[derive(Debug, Parser)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Writes into the templates what the code knows
+    Generate(generate::Options),
+    /// Checks the templates, and the functions that were built from them
+    Verify(Arguments),
+}
+
+#[derive(Debug, clap::Args)]
 struct Arguments {
     /// The root of the repository
     #[arg(long, value_name = "FOLDER", default_value = ".")]
@@ -60,13 +76,17 @@ struct Arguments {
 /// Both templates, read for one case.
 struct Deployment {
     case: &'static str,
-    /// As (name, resources, shape).
-    templates: [(&'static str, Resources, Shape); 2],
+    /// As (name, resources, normalized).
+    templates: [(&'static str, Resources, NormalizedTemplate); 2],
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(&Arguments::parse()).await {
+    let outcome = match Cli::parse().task {
+        Task::Generate(options) => generate::run(&options).await,
+        Task::Verify(arguments) => run(&arguments).await,
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -89,19 +109,15 @@ async fn run(arguments: &Arguments) -> Outcome<()> {
     let mut calls = calls::read(&arguments.calls)?;
     for parameters in [debugging(&[]), debugging(&[("MailConfigurationSet", "bounces")])] {
         let resources = template::read(&sam(arguments)?, &parameters)?;
-        let started = starts::start_all(&Shape::of(&resources), &built).await?;
+        let started = smoke::start_all(&NormalizedTemplate::of(&resources), &built).await?;
         started.told.iter().for_each(|line| println!("ok      {line}"));
         wrong.extend(started.wrong);
         calls.extend(started.calls);
     }
 
     for deployment in &deployments {
-        let found = judge(deployment).await?;
-        println!(
-            "{}  {}: SAM, CDK and the code agree, and every control holds",
-            verdict(found.is_empty()),
-            deployment.case
-        );
+        let found = verify(deployment);
+        println!("{}  {}: SAM and CDK agree, and every control holds", verdict(found.is_empty()), deployment.case);
         wrong.extend(found.into_iter().map(|line| format!("{}: {line}", deployment.case)));
     }
     let found = first_deployment(arguments)?;
@@ -121,7 +137,7 @@ async fn run(arguments: &Arguments) -> Outcome<()> {
         return Err(format!("{} wrong:\n{}", wrong.len(), wrong.join("\n")).into());
     }
 
-    mutate(&deployments, &calls, &arguments.output.join("mutations.txt")).await?;
+    mutate(&deployments, &calls, &arguments.output.join("mutations.txt"))?;
     remove_each_value(&deployments)
 }
 
@@ -182,10 +198,10 @@ fn read(arguments: &Arguments, transformed: &Value, case: &Case) -> Outcome<(Res
 /// What is wrong with a deployment whose table can be deleted.
 fn first_deployment(arguments: &Arguments) -> Outcome<Vec<String>> {
     let (of_sam, of_cdk) = read(arguments, &sam(arguments)?, &FIRST)?;
-    let (sam, cdk) = (Shape::of(&of_sam), Shape::of(&of_cdk));
+    let (sam, cdk) = (NormalizedTemplate::of(&of_sam), NormalizedTemplate::of(&of_cdk));
     let mut found = sam.differences(&cdk, ("SAM", "CDK"));
-    for (name, shape) in [("SAM", &sam), ("CDK", &cdk)] {
-        if shape.properties("Table")["DeletionProtectionEnabled"] != "false" {
+    for (name, normalized) in [("SAM", &sam), ("CDK", &cdk)] {
+        if normalized.properties("Table")["DeletionProtectionEnabled"] != "false" {
             found.push(format!("{name}: the table is protected all the same"));
         }
     }
@@ -206,27 +222,28 @@ fn read_all(arguments: &Arguments) -> Outcome<Vec<Deployment>> {
             of_cdk.len(),
             started.elapsed().as_secs_f64()
         );
-        let shapes = (Shape::of(&of_sam), Shape::of(&of_cdk));
-        deployments
-            .push(Deployment { case: case.name, templates: [("SAM", of_sam, shapes.0), ("CDK", of_cdk, shapes.1)] });
+        let normalized = (NormalizedTemplate::of(&of_sam), NormalizedTemplate::of(&of_cdk));
+        deployments.push(Deployment {
+            case: case.name,
+            templates: [("SAM", of_sam, normalized.0), ("CDK", of_cdk, normalized.1)],
+        });
     }
     Ok(deployments)
 }
 
 /// All that is wrong with a deployment, permissions aside.
-async fn judge(deployment: &Deployment) -> Outcome<Vec<String>> {
+fn verify(deployment: &Deployment) -> Vec<String> {
     let [(_, _, sam), (_, _, cdk)] = &deployment.templates;
     let mut found = sam.differences(cdk, ("SAM", "CDK"));
-    for (name, _, shape) in &deployment.templates {
-        found.extend(code::differences(shape).await?.into_iter().map(|line| format!("{name}: {line}")));
+    for (name, _, normalized) in &deployment.templates {
         for control in &CONTROLS {
-            let lacking = control.lacking(shape);
+            let lacking = control.lacking(normalized);
             if !lacking.is_empty() {
                 found.push(format!("{name}: {}: not so for {}", control.name, lacking.join(", ")));
             }
         }
     }
-    Ok(found)
+    found
 }
 
 /// Alarms whose description does not lead to a heading that is there, and outputs that the manual uses and no stack has.
@@ -234,11 +251,11 @@ fn unexplained(deployments: &[Deployment], manual: &str) -> BTreeSet<String> {
     let headings: Vec<_> = manual.lines().filter_map(|line| line.strip_prefix("### ")).collect();
     let mut found = BTreeSet::new();
     let mut told = BTreeSet::new();
-    for (_, _, shape) in deployments.iter().flat_map(|deployment| &deployment.templates) {
+    for (_, _, normalized) in deployments.iter().flat_map(|deployment| &deployment.templates) {
         told.extend(
-            shape.properties(template::OUTPUTS).as_object().into_iter().flatten().map(|(name, _)| name.as_str()),
+            normalized.properties(template::OUTPUTS).as_object().into_iter().flatten().map(|(name, _)| name.as_str()),
         );
-        for (name, alarm) in shape.of_kind("AWS::CloudWatch::Alarm") {
+        for (name, alarm) in normalized.of_kind("AWS::CloudWatch::Alarm") {
             let description = alarm.properties["AlarmDescription"].as_str().unwrap_or_default();
             let heading =
                 description.split("see '").nth(1).and_then(|rest| rest.split("' in docs/operations.md").next());
@@ -263,8 +280,8 @@ fn unexplained(deployments: &[Deployment], manual: &str) -> BTreeSet<String> {
 fn permissions(deployments: &[Deployment], calls: &[Call]) -> Outcome<Vec<String>> {
     let mut found = Vec::new();
     for deployment in deployments {
-        for (name, _, shape) in &deployment.templates {
-            let lines = calls::judge(shape, &calls_in(shape, calls))?;
+        for (name, _, normalized) in &deployment.templates {
+            let lines = calls::verify(normalized, &calls_in(normalized, calls))?;
             found.extend(lines.into_iter().map(|line| format!("{}: {name}: {line}", deployment.case)));
         }
     }
@@ -272,8 +289,8 @@ fn permissions(deployments: &[Deployment], calls: &[Call]) -> Outcome<Vec<String
 }
 
 /// The calls of a deployment: what was seen of a configuration set is of one that has it.
-fn calls_in(shape: &Shape, calls: &[Call]) -> Vec<Call> {
-    let set = &shape.properties("NotificationsFunction")["Environment"]["Variables"]["SES_CONFIGURATION_SET"];
+fn calls_in(normalized: &NormalizedTemplate, calls: &[Call]) -> Vec<Call> {
+    let set = &normalized.properties("NotificationsFunction")["Environment"]["Variables"]["SES_CONFIGURATION_SET"];
     let has_set = set.as_str().is_some_and(|name| !name.is_empty());
     let applies = |call: &&Call| has_set || !call.request.resource.contains(":configuration-set/");
     calls.iter().filter(applies).cloned().collect()
@@ -281,21 +298,25 @@ fn calls_in(shape: &Shape, calls: &[Call]) -> Vec<Call> {
 
 /// Takes every control away in turn, from either template, and looks who notices without looking at the other one. Who
 /// noticed what is left in a file.
-async fn mutate(deployments: &[Deployment], calls: &[Call], report: &Path) -> Outcome<()> {
+fn mutate(deployments: &[Deployment], calls: &[Call], report: &Path) -> Outcome<()> {
     let (mut made, mut survivors) = (Vec::new(), Vec::new());
     let mut broken: BTreeSet<&str> = BTreeSet::new();
     let mut noticed: BTreeMap<&str, usize> = BTreeMap::new();
     for deployment in deployments {
         for (template, resources, _) in &deployment.templates {
             for mutation in mutations::of(resources) {
-                let shape = Shape::of(&mutation.resources);
-                let failed: Vec<_> = CONTROLS.iter().filter(|control| !control.lacking(&shape).is_empty()).collect();
+                let normalized = NormalizedTemplate::of(&mutation.resources);
+                let failed: Vec<_> =
+                    CONTROLS.iter().filter(|control| !control.lacking(&normalized).is_empty()).collect();
                 broken.extend(failed.iter().map(|control| control.name));
                 let by = [
                     ("controls", !failed.is_empty()),
-                    ("code", !code::differences(&shape).await?.is_empty()),
                     // A role that cannot be read at all is noticed too.
-                    ("calls", calls::judge(&shape, &calls_in(&shape, calls)).map_or(true, |lines| !lines.is_empty())),
+                    (
+                        "calls",
+                        calls::verify(&normalized, &calls_in(&normalized, calls))
+                            .map_or(true, |lines| !lines.is_empty()),
+                    ),
                 ];
                 let by: Vec<_> = by.iter().filter(|(_, noticed)| *noticed).map(|(name, _)| *name).collect();
                 by.iter().for_each(|name| *noticed.entry(*name).or_default() += 1);
@@ -333,7 +354,7 @@ fn remove_each_value(deployments: &[Deployment]) -> Outcome<()> {
         let [(_, resources, _), (_, _, cdk)] = &deployment.templates;
         for (name, way, without) in mutations::each_value_removed(resources) {
             removed += 1;
-            if Shape::of(&without) == *cdk && !is_left_aside(&resources[&name].kind, &way) {
+            if NormalizedTemplate::of(&without) == *cdk && !is_left_aside(&resources[&name].kind, &way) {
                 unseen.insert(format!("{name}: {}", way.join(" ")));
             }
         }
@@ -353,7 +374,7 @@ fn join(lines: &BTreeSet<String>) -> String {
 /// What may differ between templates, and what of an API's body describes requests that API Gateway does not check.
 fn is_left_aside(kind: &str, way: &[String]) -> bool {
     let way: Vec<_> = way.iter().map(String::as_str).collect();
-    !shape::is_compared(kind, way[0])
+    !normalized_template::is_compared(kind, way[0])
         || kind == "AWS::ApiGatewayV2::Api"
             && matches!(way.as_slice(), ["Body", "info" | "tags" | "openapi" | "components", ..])
         || kind == "AWS::ApiGatewayV2::Api" && matches!(way.as_slice(), ["Body", "paths", _, _, "responses" | "parameters", ..])

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 
 use serde_json::Value;
 
-use crate::{Outcome, shape::Shape};
+use crate::{Outcome, normalized_template::NormalizedTemplate};
 
 /// Keys of a condition that are known here.
 pub const LEADING_KEYS: &str = "dynamodb:LeadingKeys";
@@ -52,15 +52,15 @@ impl Policy {
     ///
     /// # Errors
     /// It has none, or one that leaves statements to elsewhere.
-    pub fn of_function(shape: &Shape, function: &str) -> Outcome<Self> {
-        let role = shape.properties(function)["Role"].as_str().unwrap_or_default();
+    pub fn of_function(template: &NormalizedTemplate, function: &str) -> Outcome<Self> {
+        let role = template.properties(function)["Role"].as_str().unwrap_or_default();
         let role = role.trim_start_matches("${").trim_end_matches(".Arn}");
-        let properties = shape.properties(role);
+        let properties = template.properties(role);
         if properties["ManagedPolicyArns"].as_array().is_some_and(|arns| !arns.is_empty()) {
             return Err(format!("{role} takes statements from managed policies, which nobody sees here").into());
         }
         for kind in ["AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"] {
-            if let Some((name, _)) = shape.of_kind(kind).next() {
+            if let Some((name, _)) = template.of_kind(kind).next() {
                 return Err(format!("{name} may add statements to any role: write them into the roles").into());
             }
         }

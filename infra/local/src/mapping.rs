@@ -57,7 +57,7 @@ impl Consumer {
         checkpoints: Checkpoints,
         dead_letters: DeadLetters,
     ) -> Result<Self, FilterError> {
-        let filter = Filter::parse(mapping.filters)?;
+        let filter = Filter::parse(&mapping.patterns())?;
         let target = target.unwrap_or_else(|| Target::InProcess(handler.clone()));
         Ok(Self { mapping, handler, target, filter, source, checkpoints, dead_letters, draining: Mutex::new(()) })
     }

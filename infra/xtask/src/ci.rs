@@ -1,6 +1,6 @@
 use std::{fmt, time::Instant};
 
-use crate::{Outcome, cargo, layers};
+use crate::{Outcome, cargo, generate, layers};
 
 struct Step {
     arguments: &'static [&'static str],
@@ -21,6 +21,7 @@ pub fn run() -> Outcome<()> {
     for step in &STEPS {
         timed(&step.to_string(), || step.run())?;
     }
+    timed("cargo xtask generate --check", || generate::run(&generate::Options { check: true, calls: None }))?;
     timed("cargo xtask layers", layers::run)?;
     println!("all steps passed in {:.1} s", started.elapsed().as_secs_f64());
     Ok(())

@@ -82,9 +82,9 @@ pub fn run(options: &Options) -> Outcome<()> {
         Some(file) => fs::canonicalize(file).map_err(|e| format!("{}: {e}", file.display()))?,
         None => record(&output.join("calls.jsonl"))?,
     };
-    step("SAM and CDK against each other, the code, the controls and the calls; mutations; starts", || {
+    step("SAM and CDK against each other, the controls and the calls; mutations; smoke tests", || {
         // By the binary, not by the package: then it is built with the same features as everything else.
-        let program = ["run", "--locked", "--bin", "deployment", "--", "--root"];
+        let program = ["run", "--locked", "--bin", "deployment", "--", "verify", "--root"];
         let mut deployment = cargo(&program);
         deployment.arg(root()).arg("--python").arg(tools.sam_cli.join("python"));
         deployment.arg("--emulator").arg(tools.emulator()?).arg("--calls").arg(&calls);

@@ -3,6 +3,7 @@
 mod ci;
 mod deny;
 mod faults;
+mod generate;
 mod infra;
 mod layers;
 mod one_build;
@@ -58,13 +59,17 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Writes what the code defines into the SAM template and into the facts that CDK reads
+    ///
+    /// Indexes with their scaling and alarms, routes, environments, stream mappings, and the permissions of roles. `--check`
+    /// writes nothing, and fails if a file would change.
+    Generate(generate::Options),
     /// Checks the deployment: SAM, CDK, roles, alarms, and the built functions
     ///
     /// Installs SAM CLI, cfn-lint, checkov, cargo-lambda and CDK once, into target/tools and infra/cdk/node_modules
     /// (needs Python 3 and npm). Validates and lints the templates, builds the functions, compares SAM's template with
-    /// CDK's and both with the code, compares roles with the calls that the end-to-end tests make, removes every
-    /// control in turn and checks that this is detected, and starts each function with the environment of the template.
-    /// No account is needed.
+    /// CDK's, compares roles with the calls that the end-to-end tests make, removes every control in turn and checks that
+    /// this is detected, and starts each function with the environment of the template. No account is needed.
     Infra(infra::Options),
     /// Checks the OpenAPI document, the API against it, and a client that is generated from it
     ///
@@ -102,6 +107,7 @@ fn main() -> ExitCode {
         Task::Layers => layers::run(),
         Task::Faults { arguments } => faults::run(&arguments),
         Task::Soak => faults::run(&["--seeds-only", "--seeds", "10000"].map(str::to_owned)),
+        Task::Generate(options) => generate::run(&options),
         Task::Infra(options) => infra::run(&options),
         Task::Openapi => openapi::run(),
         Task::OneBuild(options) => one_build::run(&options),

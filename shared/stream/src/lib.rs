@@ -16,4 +16,4 @@ pub use batch::{Batch, Runner};
 pub use change::{Change, Kind, Malformed};
 pub use dead_letters::{Condition, DeadLetter, DeadLetterError, DeadLetters};
 pub use failure::Failure;
-pub use mapping::Mapping;
+pub use mapping::{EventName, Mapping};

@@ -1,16 +1,21 @@
-//! Every template of a partition key, a sort key and an index key, in one place.
+//! Every template of a partition key, a sort key and an index key, in one place, with its inverse: [`Key::entity`] says
+//! what an item is, and functions such as [`product_id`] read the id in a key.
 //!
 //! Ids cannot contain `#` (see `domain`), so no id can reach into another's key.
 
-use std::collections::HashMap;
+mod entity;
+
+use std::{collections::HashMap, str::FromStr};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    AddressId, CategoryPath, CategoryRenameId, Email, IdempotencyKey, OrderId, OrderState, PaymentEventId, ProductId,
-    SessionId, Timestamp, UserId,
+    AddressId, CategoryPath, CategoryRenameId, Email, IdempotencyKey, Invalid, OrderId, OrderState, PaymentEventId,
+    ProductId, SessionId, Timestamp, UserId,
 };
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+
+pub use entity::{Entity, Partition, SortKey};
 
 pub const PK: &str = "PK";
 pub const SK: &str = "SK";
@@ -30,6 +35,7 @@ pub const PRODUCT_PAGE_PREFIX: &str = "META#";
 /// The maximum items of a product's page: META, the rating, and 100 stock shards.
 pub const PRODUCT_PAGE_ITEMS: i32 = 102;
 pub const REVIEW_PREFIX: &str = "REVIEW#";
+pub const PRODUCT_PREFIX: &str = "PROD#";
 pub const ORDER_PREFIX: &str = "ORDER#";
 pub const USER_PREFIX: &str = "USER#";
 pub const SESSION_PREFIX: &str = "SESSION#";
@@ -42,6 +48,23 @@ pub const STOCK_MOVE_PREFIX: &str = "MOVE#";
 pub const CATALOG: &str = "CATALOG";
 pub const CATEGORY_RENAME_PREFIX: &str = "RENAME#";
 pub const CATEGORY_RENAMING_PREFIX: &str = "RENAMING#";
+const CATEGORY_PREFIX: &str = "CAT#";
+const EMAIL_PREFIX: &str = "EMAIL#";
+const IDEMPOTENCY_PREFIX: &str = "IDEM#";
+const RATE_PREFIX: &str = "RATE#";
+const NOTIFICATION_PREFIX: &str = "NOTIFY#";
+const STOCK_INFIX: &str = "#STOCK#";
+const RATING_SUFFIX: &str = "#RATING";
+const REVIEW_COUNTED_PREFIX: &str = "COUNTED#";
+const PRODUCT_CATEGORY: &str = "CATEGORY";
+const CATEGORIES_BEFORE: &str = "CATEGORIES";
+const CATEGORIES_MIGRATED: &str = "CATEGORIES#MIGRATED";
+const CREDENTIAL: &str = "CREDENTIAL";
+const CART: &str = "CART";
+const SESSION: &str = "SESSION";
+const PAYMENT_EVENT_PREFIX: &str = "PAYMENT#";
+const RATE_COUNTER: &str = "COUNTER";
+const NOTIFICATION_SENT: &str = "SENT";
 
 /// Separates the levels of a category's sort key. No name contains it, because it is a control character, and it sorts
 /// before all characters that names contain: so a category's children directly follow it.
@@ -70,16 +93,46 @@ pub(crate) fn key_of_item(item: &HashMap<String, AttributeValue>) -> Option<Key>
     Some(Key { pk: part(PK)?, sk: part(SK)? })
 }
 
+/// The id behind a prefix of a key.
+fn id<T: FromStr<Err = Invalid>>(part: &str, prefix: &str) -> Result<T, Invalid> {
+    part.strip_prefix(prefix).unwrap_or_default().parse()
+}
+
+/// The product of a partition.
+pub fn product_id(pk: &str) -> Result<ProductId, Invalid> {
+    id(pk, PRODUCT_PREFIX)
+}
+
+/// The customer or guest of a partition.
+pub fn user_id(pk: &str) -> Result<UserId, Invalid> {
+    id(pk, USER_PREFIX)
+}
+
+/// The order of a partition.
+pub fn order_id(pk: &str) -> Result<OrderId, Invalid> {
+    id(pk, ORDER_PREFIX)
+}
+
+/// The session of a partition, or of its entry in the list of its customer.
+pub fn session_id(part: &str) -> Result<SessionId, Invalid> {
+    id(part, SESSION_PREFIX)
+}
+
+/// The customer whose review it is, of its sort key.
+pub fn reviewer_id(sk: &str) -> Result<UserId, Invalid> {
+    id(sk, REVIEW_PREFIX)
+}
+
 pub fn product_pk(id: &ProductId) -> String {
-    format!("PROD#{id}")
+    format!("{PRODUCT_PREFIX}{id}")
 }
 
 pub fn product(id: &ProductId) -> Key {
-    Key::new(product_pk(id), format!("META#{id}"))
+    Key::new(product_pk(id), format!("{PRODUCT_PAGE_PREFIX}{id}"))
 }
 
 pub fn stock(id: &ProductId, shard: &str) -> Key {
-    Key::new(product_pk(id), format!("META#{id}#STOCK#{shard}"))
+    Key::new(product_pk(id), format!("{PRODUCT_PAGE_PREFIX}{id}{STOCK_INFIX}{shard}"))
 }
 
 pub fn stock_move(id: &ProductId, uuid_v7: Uuid) -> Key {
@@ -92,27 +145,27 @@ pub fn review(product: &ProductId, customer: &UserId) -> Key {
 
 /// The stars that were counted of a review.
 pub fn review_counted(product: &ProductId, customer: &UserId) -> Key {
-    Key::new(product_pk(product), format!("COUNTED#{customer}"))
+    Key::new(product_pk(product), format!("{REVIEW_COUNTED_PREFIX}{customer}"))
 }
 
 /// The sum of the reviews; below META, so that a product's page reads it without another request.
 pub fn rating(product: &ProductId) -> Key {
-    Key::new(product_pk(product), format!("META#{product}#RATING"))
+    Key::new(product_pk(product), format!("{PRODUCT_PAGE_PREFIX}{product}{RATING_SUFFIX}"))
 }
 
 /// The one item of the old format that had every category. Only the migration reads it.
 pub fn categories_before() -> Key {
-    Key::new(CATALOG, "CATEGORIES")
+    Key::new(CATALOG, CATEGORIES_BEFORE)
 }
 
 /// Exists once the migration has processed that item, which may be too full for a mark of its own.
 pub fn categories_migrated() -> Key {
-    Key::new(CATALOG, "CATEGORIES#MIGRATED")
+    Key::new(CATALOG, CATEGORIES_MIGRATED)
 }
 
 /// The partition of the categories of one level: 1 is the top level.
 pub fn category_pk(depth: usize) -> String {
-    format!("CAT#{depth}")
+    format!("{CATEGORY_PREFIX}{depth}")
 }
 
 /// A category, in the partition of its level: the children of one category are adjacent, and the four partitions merged
@@ -133,7 +186,7 @@ pub(crate) fn category_names(sk: &str) -> impl Iterator<Item = &str> {
 
 /// The category that a product is counted in.
 pub fn product_category(id: &ProductId) -> Key {
-    Key::new(product_pk(id), "CATEGORY")
+    Key::new(product_pk(id), PRODUCT_CATEGORY)
 }
 
 pub fn category_rename(id: CategoryRenameId) -> Key {
@@ -154,7 +207,7 @@ pub fn profile(uid: &UserId) -> Key {
 }
 
 pub fn credential(email: &Email) -> Key {
-    Key::new(format!("EMAIL#{}", sha256_hex(email.as_str())), "CREDENTIAL")
+    Key::new(format!("{EMAIL_PREFIX}{}", sha256_hex(email.as_str())), CREDENTIAL)
 }
 
 pub fn address(uid: &UserId, id: &AddressId) -> Key {
@@ -167,11 +220,11 @@ pub fn guest_account(guest: &UserId) -> Key {
 }
 
 pub fn cart(uid: &UserId) -> Key {
-    Key::new(user_pk(uid), "CART")
+    Key::new(user_pk(uid), CART)
 }
 
 pub fn session(id: &SessionId) -> Key {
-    Key::new(format!("SESSION#{id}"), "SESSION")
+    Key::new(format!("{SESSION_PREFIX}{id}"), SESSION)
 }
 
 pub fn session_listed(uid: &UserId, id: &SessionId) -> Key {
@@ -179,7 +232,7 @@ pub fn session_listed(uid: &UserId, id: &SessionId) -> Key {
 }
 
 pub fn order_pk(id: OrderId) -> String {
-    format!("ORDER#{id}")
+    format!("{ORDER_PREFIX}{id}")
 }
 
 pub fn order(id: OrderId) -> Key {
@@ -191,7 +244,7 @@ pub fn order_line(id: OrderId, product: &ProductId) -> Key {
 }
 
 pub fn payment_event(id: OrderId, event: &PaymentEventId) -> Key {
-    Key::new(order_pk(id), format!("PAYMENT#{event}"))
+    Key::new(order_pk(id), format!("{PAYMENT_EVENT_PREFIX}{event}"))
 }
 
 pub fn customer_order(uid: &UserId, id: OrderId) -> Key {
@@ -199,16 +252,16 @@ pub fn customer_order(uid: &UserId, id: OrderId) -> Key {
 }
 
 pub fn idempotency(uid: &UserId, key: &IdempotencyKey, route: &str) -> Key {
-    Key::new(format!("IDEM#{uid}#{key}"), route)
+    Key::new(format!("{IDEMPOTENCY_PREFIX}{uid}#{key}"), route)
 }
 
 pub fn rate(scope: &str, window: i64) -> Key {
-    Key::new(format!("RATE#{scope}#{window}"), "COUNTER")
+    Key::new(format!("{RATE_PREFIX}{scope}#{window}"), RATE_COUNTER)
 }
 
 /// `version` is the order's version that the notification is about.
 pub fn notification(order: OrderId, version: u64) -> Key {
-    Key::new(format!("NOTIFY#{order}#{version}"), "SENT")
+    Key::new(format!("{NOTIFICATION_PREFIX}{order}#{version}"), NOTIFICATION_SENT)
 }
 
 /// The hash key of `order-state-index`.
@@ -316,5 +369,63 @@ mod tests {
         assert_eq!(state_day(OrderState::Confirmed, "2024-01-01"), "confirmed#2024-01-01");
         assert_eq!(price_shard(&mug), "PRICE#2");
         assert_eq!(due_shard(oid), "DUE#6");
+    }
+
+    #[test]
+    fn a_key_says_what_its_item_is() {
+        let (mug, ann): (ProductId, UserId) = ("mug-1".parse().unwrap(), "ann".parse().unwrap());
+        let oid: OrderId = "018cc251-f400-7000-8000-000000000000".parse().unwrap();
+        let sid: SessionId = "5e55".parse().unwrap();
+        let rename = CategoryRenameId::from(oid.as_uuid());
+        let request = "0123456789abcdef".parse().unwrap();
+
+        for (key, entity) in [
+            (product(&mug), Entity::Product),
+            (stock(&mug, ONLY_STOCK_SHARD), Entity::Stock),
+            (rating(&mug), Entity::Rating),
+            (stock_move(&mug, oid.as_uuid()), Entity::StockMove),
+            (review(&mug, &ann), Entity::Review),
+            (review_counted(&mug, &ann), Entity::ReviewCounted),
+            (product_category(&mug), Entity::ProductCategory),
+            (categories_before(), Entity::CategoriesBefore),
+            (categories_migrated(), Entity::CategoriesMigrated),
+            (category(&CategoryPath::parse("Kitchen/Mugs").unwrap()), Entity::Category),
+            (category_rename(rename), Entity::CategoryRename),
+            (category_renaming(rename), Entity::CategoryRenaming),
+            (profile(&ann), Entity::Profile),
+            (credential(&Email::parse("ann@example.com").unwrap()), Entity::Credential),
+            (address(&ann, &"home".parse().unwrap()), Entity::Address),
+            (cart(&ann), Entity::Cart),
+            (guest_account(&ann), Entity::GuestAccount),
+            (session(&sid), Entity::Session),
+            (session_listed(&ann, &sid), Entity::SessionListed),
+            (order(oid), Entity::Order),
+            (order_line(oid, &mug), Entity::OrderLine),
+            (payment_event(oid, &"evt_1".parse().unwrap()), Entity::PaymentEvent),
+            (customer_order(&ann, oid), Entity::CustomerOrder),
+            (idempotency(&ann, &request, "POST /orders"), Entity::Idempotency),
+            (rate("login:ann", 42), Entity::Rate),
+            (notification(oid, 2), Entity::Notification),
+        ] {
+            assert_eq!(key.entity(), Some(entity), "{}", show(key));
+        }
+        for (pk, sk) in [("PROD#mug-1", "META#mug-1#OTHER"), ("CATALOG#2", "CATEGORIES"), ("ORDER#1", "OTHER")] {
+            assert_eq!(Key::new(pk, sk).entity(), None, "{pk} / {sk}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_read_from_the_key_it_was_written_into() {
+        let (mug, ann): (ProductId, UserId) = ("mug-1".parse().unwrap(), "ann".parse().unwrap());
+        let oid: OrderId = "018cc251-f400-7000-8000-000000000000".parse().unwrap();
+        let sid: SessionId = "5e55".parse().unwrap();
+
+        assert_eq!(product_id(&product_pk(&mug)), Ok(mug.clone()));
+        assert_eq!(user_id(&user_pk(&ann)), Ok(ann.clone()));
+        assert_eq!(order_id(&order_pk(oid)), Ok(oid));
+        assert_eq!(reviewer_id(&review(&mug, &ann).sk), Ok(ann.clone()));
+        assert_eq!(session_id(&session(&sid).pk), Ok(sid.clone()));
+        assert_eq!(session_id(&session_listed(&ann, &sid).sk), Ok(sid));
+        assert!(product_id("USER#ann").is_err() && user_id("ann").is_err());
     }
 }

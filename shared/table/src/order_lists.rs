@@ -300,7 +300,7 @@ impl DueEntry {
     fn of(item: &Item) -> Option<Self> {
         let due_at = item.get("dueAt")?.as_n().ok()?.parse().ok()?;
         let pk = item.get(keys::PK)?.as_s().ok()?;
-        Some(Self { due_at, order: pk.strip_prefix(keys::ORDER_PREFIX)?.parse().ok()? })
+        Some(Self { due_at, order: keys::order_id(pk).ok()? })
     }
 }
 

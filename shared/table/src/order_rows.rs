@@ -258,7 +258,7 @@ impl OrderRow {
             Ok(Dispute { id: row.id.parse()?, amount, reason: row.reason, state })
         };
         Ok(Order {
-            id: self.pk.strip_prefix(keys::ORDER_PREFIX).unwrap_or_default().parse()?,
+            id: keys::order_id(&self.pk)?,
             customer: self.customer.parse()?,
             guest: self.guest,
             state: state(&self.state)?,

@@ -107,7 +107,7 @@ struct CardRow {
 fn card(item: Item) -> Result<ProductCard, StoreError> {
     let row: CardRow = from_item(item)?;
     let read = || -> Result<ProductCard, Invalid> {
-        let id = row.pk.strip_prefix("PROD#").unwrap_or_default().parse()?;
+        let id = keys::product_id(&row.pk)?;
         let price = rows::money(row.price, &row.currency)?;
         let (name, thumbnail) = (row.name.clone(), row.thumbnail.clone());
         Ok(ProductCard { id, name, price, thumbnail, sold_out: row.sold_out })

@@ -186,7 +186,7 @@ impl Page<Key, IndexPosition> {
 }
 
 fn order_of(key: &Key) -> Option<OrderId> {
-    key.pk.strip_prefix(keys::ORDER_PREFIX)?.parse().ok()
+    keys::order_id(&key.pk).ok()
 }
 
 fn product_state(product: &Item, stock: Option<&Item>) -> Result<ProductState, StoreError> {

@@ -46,8 +46,8 @@ fn review(item: Item) -> Result<Review, StoreError> {
     let row: ReviewRow = from_item(item)?;
     let read = || -> Result<Review, Invalid> {
         Ok(Review {
-            product: row.pk.strip_prefix("PROD#").unwrap_or_default().parse()?,
-            customer: row.sk.strip_prefix(keys::REVIEW_PREFIX).unwrap_or_default().parse()?,
+            product: keys::product_id(&row.pk)?,
+            customer: keys::reviewer_id(&row.sk)?,
             stars: Stars::new(row.stars)?,
             text: ReviewText::stored(row.text),
             at: rows::from_millis(row.at)?,

@@ -84,7 +84,7 @@ fn session(item: Item) -> Result<SessionRecord, StoreError> {
     let row: SessionRow = from_item(item)?;
     let read = || -> Result<SessionRecord, Invalid> {
         Ok(SessionRecord {
-            id: row.pk.strip_prefix(keys::SESSION_PREFIX).unwrap_or_default().parse()?,
+            id: keys::session_id(&row.pk)?,
             uid: row.uid.parse()?,
             kind: if row.guest { SessionKind::Guest } else { SessionKind::Customer },
             lifetime: SessionLifetime {
@@ -285,7 +285,7 @@ impl Table {
         live.map(|row| {
             let read = || -> Result<SessionSummary, Invalid> {
                 Ok(SessionSummary {
-                    id: row.sk.strip_prefix(keys::SESSION_PREFIX).unwrap_or_default().parse()?,
+                    id: keys::session_id(&row.sk)?,
                     device: row.device.clone(),
                     created_at: rows::from_millis(row.created_at)?,
                 })

@@ -55,5 +55,5 @@ impl StreamImage {
 
 /// The product that the key's partition belongs to.
 pub fn product_of(key: &Key) -> Option<ProductId> {
-    key.pk.strip_prefix("PROD#")?.parse().ok()
+    keys::product_id(&key.pk).ok()
 }

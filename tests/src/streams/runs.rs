@@ -269,7 +269,7 @@ pub async fn seeded(engine: &Engine, seed: u64, bug: Option<Bug>) -> Tally {
     let all: Vec<_> = scene.records.iter().chain(&evidence.written).cloned().collect();
     for (function, healthy) in &functions {
         let mapping = function.mapping();
-        let filter = Filter::parse(mapping.filters).expect("the mapping's own filter");
+        let filter = Filter::parse(&mapping.patterns()).expect("the mapping's own filter");
         let handed: Vec<_> = all.iter().filter(|record| filter.fits(record)).cloned().collect();
         for batch in handed.chunks(mapping.batch_size) {
             if !handles(healthy, batch).await {

@@ -76,8 +76,8 @@ impl<'a> Simulator<'a> {
     pub async fn run(self, records: &[Value]) -> Course {
         let mapping = self.function.mapping();
         // A function does not rely on its filter: now and then it gets everything.
-        let patterns = if self.roll(4) == 0 { &[] } else { mapping.filters };
-        let filter = Filter::parse(patterns).expect("the mapping's own filter");
+        let patterns = if self.roll(4) == 0 { Vec::new() } else { mapping.patterns() };
+        let filter = Filter::parse(&patterns).expect("the mapping's own filter");
         let handed: Vec<_> = records.iter().filter(|record| filter.fits(record)).cloned().collect();
         let mut shards = Shards::of(&handed, &mut self.dice.borrow_mut());
         self.course.borrow_mut().handed = handed;

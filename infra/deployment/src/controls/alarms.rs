@@ -7,7 +7,7 @@ use super::{
     lacks,
     roles::{allows, own_account},
 };
-use crate::shape::Shape;
+use crate::normalized_template::NormalizedTemplate;
 
 const DYNAMODB_OPERATIONS: [&str; 8] =
     ["BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"];
@@ -46,7 +46,7 @@ struct Needed {
 const SUM: Option<&str> = Some("SUM(FILL(METRICS(), 0))");
 const PERCENT: Option<&str> = Some("100 * (FILL(consumed, 0) / PERIOD(consumed)) / FILL(provisioned, REPEAT)");
 
-fn needed(shape: &Shape) -> Vec<Needed> {
+fn needed(template: &NormalizedTemplate) -> Vec<Needed> {
     let of = |namespace: &str, metric: &str, dimensions: &[(&str, &str)]| -> Watched {
         let mut dimensions: Vec<_> =
             dimensions.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -87,8 +87,8 @@ fn needed(shape: &Shape) -> Vec<Needed> {
         alarm(of_shop("OverdueHolds"), "Maximum", None, 1.0, 5),
         alarm(of_shop("Disputes"), "Maximum", None, 1.0, 5),
     ];
-    if is_provisioned(shape) {
-        for (_, index) in scalables(shape) {
+    if is_provisioned(template) {
+        for (_, index) in scalables(template) {
             let mut dimensions = vec![("TableName", "${Table}")];
             dimensions.extend(index.as_deref().map(|name| ("GlobalSecondaryIndexName", name)));
             for direction in ["Read", "Write"] {
@@ -150,7 +150,7 @@ fn tells(alarm: &Value) -> bool {
 
 /// Whether an alarm tells that a mapping no longer looks into the stream: it counts each look, and is silent when it is
 /// disabled or gone. <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html#event-source-mapping-metrics>
-fn stopped(shape: &Shape, consumer: &str) -> bool {
+fn stopped(template: &NormalizedTemplate, consumer: &str) -> bool {
     let mapping = format!("${{{consumer}Mapping}}");
     let looked = |alarm: &Value| {
         watched(alarm)
@@ -167,33 +167,33 @@ fn stopped(shape: &Shape, consumer: &str) -> bool {
             && alarm["EvaluationPeriods"] == "3"
             && is_heard(alarm)
     };
-    let counts = &shape.properties(&format!("{consumer}Mapping"))["MetricsConfig"]["Metrics"];
+    let counts = &template.properties(&format!("{consumer}Mapping"))["MetricsConfig"]["Metrics"];
     *counts == json!(["EventCount"])
-        && shape.of_kind("AWS::CloudWatch::Alarm").any(|(_, alarm)| looked(&alarm.properties))
+        && template.of_kind("AWS::CloudWatch::Alarm").any(|(_, alarm)| looked(&alarm.properties))
 }
 
-pub fn alarms(shape: &Shape) -> Vec<String> {
-    let alarms: Vec<_> = shape.of_kind("AWS::CloudWatch::Alarm").map(|(_, alarm)| &alarm.properties).collect();
-    let without = needed(shape).into_iter().filter(|needed| !alarms.iter().any(|alarm| needed.is_served_by(alarm)));
+pub fn alarms(template: &NormalizedTemplate) -> Vec<String> {
+    let alarms: Vec<_> = template.of_kind("AWS::CloudWatch::Alarm").map(|(_, alarm)| &alarm.properties).collect();
+    let without = needed(template).into_iter().filter(|needed| !alarms.iter().any(|alarm| needed.is_served_by(alarm)));
     let mut found: Vec<_> = without
         .filter_map(|needed| needed.metrics.into_iter().next())
         .map(|(namespace, metric, dimensions)| format!("{namespace} {metric} {dimensions:?}"))
         .collect();
     // A sweeper that does not run tells nothing, and that is what has to be heard.
-    let silent = shape.properties("OverdueHoldsAlarm")["TreatMissingData"] == "breaching";
+    let silent = template.properties("OverdueHoldsAlarm")["TreatMissingData"] == "breaching";
     found.extend(lacks(silent, "OverdueHoldsAlarm hears when nothing is told"));
     for consumer in ["Notifications", "Projections"] {
-        found.extend(lacks(stopped(shape, consumer), &format!("{consumer}Mapping is heard when it stops")));
+        found.extend(lacks(stopped(template, consumer), &format!("{consumer}Mapping is heard when it stops")));
     }
     // The alarm on letters counts by the metrics of the bucket.
-    let counted = shape.properties("DeadLettersBucket")["MetricsConfigurations"] == json!([{"Id": "Letters"}]);
+    let counted = template.properties("DeadLettersBucket")["MetricsConfigurations"] == json!([{"Id": "Letters"}]);
     found.extend(lacks(counted, "DeadLettersBucket counts requests"));
     found
 }
 
-pub fn alarm_topic(shape: &Shape) -> Vec<String> {
-    let encrypted = shape.properties("AlarmTopic")["KmsMasterKeyId"] == "${Key.Arn}";
-    let policies = shape.of_kind("AWS::SNS::TopicPolicy");
+pub fn alarm_topic(template: &NormalizedTemplate) -> Vec<String> {
+    let encrypted = template.properties("AlarmTopic")["KmsMasterKeyId"] == "${Key.Arn}";
+    let policies = template.of_kind("AWS::SNS::TopicPolicy");
     let mut statements =
         policies.flat_map(|(_, p)| p.properties["PolicyDocument"]["Statement"].as_array().into_iter().flatten());
     let refuses =
@@ -202,18 +202,18 @@ pub fn alarm_topic(shape: &Shape) -> Vec<String> {
     found.extend(lacks(statements.any(refuses), "AlarmTopic refuses what is not TLS"));
     // CloudWatch has to be allowed the key and the topic, or no alarm is heard.
     for action in ["kms:GenerateDataKey*", "kms:Decrypt"] {
-        let may = allows(&shape.properties("Key")["KeyPolicy"], "cloudwatch.amazonaws.com", action, &own_account());
+        let may = allows(&template.properties("Key")["KeyPolicy"], "cloudwatch.amazonaws.com", action, &own_account());
         found.extend(lacks(may, &format!("CloudWatch may {action}")));
     }
-    let topic = shape.of_kind("AWS::SNS::TopicPolicy").any(|(_, policy)| {
+    let topic = template.of_kind("AWS::SNS::TopicPolicy").any(|(_, policy)| {
         allows(&policy.properties["PolicyDocument"], "cloudwatch.amazonaws.com", "sns:Publish", &own_account())
     });
     found.extend(lacks(topic, "CloudWatch may publish to AlarmTopic"));
     found
 }
 
-pub fn dashboard(shape: &Shape) -> Vec<String> {
-    let body = shape.properties("Dashboard")["DashboardBody"].to_string();
+pub fn dashboard(template: &NormalizedTemplate) -> Vec<String> {
+    let body = template.properties("Dashboard")["DashboardBody"].to_string();
     let shown = [
         "Count",
         "p50",

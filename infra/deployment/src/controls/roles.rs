@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::{FUNCTIONS, each, lacks};
 use crate::{
     Outcome,
+    normalized_template::{API, NormalizedTemplate, PERMISSIONS, ROUTES},
     policy::texts,
-    shape::{API, PERMISSIONS, ROUTES, Shape},
     template::Resource,
 };
 
@@ -18,12 +18,12 @@ fn statements(resource: &Resource) -> impl Iterator<Item = &Value> {
 }
 
 /// A role that a function runs under.
-fn roles_of_functions(shape: &Shape) -> impl Iterator<Item = (&str, &Resource)> {
-    let used: BTreeSet<_> = shape.of_kind(FUNCTIONS).filter_map(|(_, f)| f.properties["Role"].as_str()).collect();
-    shape.of_kind("AWS::IAM::Role").filter(move |(name, _)| used.contains(format!("${{{name}.Arn}}").as_str()))
+fn roles_of_functions(template: &NormalizedTemplate) -> impl Iterator<Item = (&str, &Resource)> {
+    let used: BTreeSet<_> = template.of_kind(FUNCTIONS).filter_map(|(_, f)| f.properties["Role"].as_str()).collect();
+    template.of_kind("AWS::IAM::Role").filter(move |(name, _)| used.contains(format!("${{{name}.Arn}}").as_str()))
 }
 
-pub fn scan_deny(shape: &Shape) -> Outcome<Vec<String>> {
+pub fn scan_deny(template: &NormalizedTemplate) -> Outcome<Vec<String>> {
     let denies = |statement: &Value| {
         let denied: Vec<_> = texts(&statement["Action"]).collect();
         statement["Effect"] == "Deny"
@@ -32,33 +32,33 @@ pub fn scan_deny(shape: &Shape) -> Outcome<Vec<String>> {
             && denied.contains(&"dynamodb:Scan")
             && denied.contains(&"dynamodb:PartiQL*")
     };
-    let without = roles_of_functions(shape).filter(|(_, role)| !statements(role).any(denies));
+    let without = roles_of_functions(template).filter(|(_, role)| !statements(role).any(denies));
     Ok(without.map(|(name, _)| name.to_owned()).collect())
 }
 
-pub fn own_roles(shape: &Shape) -> Outcome<Vec<String>> {
-    each(shape, FUNCTIONS, |function| {
+pub fn own_roles(template: &NormalizedTemplate) -> Outcome<Vec<String>> {
+    each(template, FUNCTIONS, |function| {
         let same = |other: &Resource| other.properties["Role"] == function["Role"];
-        function["Role"].is_string() && shape.of_kind(FUNCTIONS).filter(|(_, other)| same(other)).count() == 1
+        function["Role"].is_string() && template.of_kind(FUNCTIONS).filter(|(_, other)| same(other)).count() == 1
     })
 }
 
-pub fn trust(shape: &Shape) -> Vec<String> {
+pub fn trust(template: &NormalizedTemplate) -> Vec<String> {
     let trusted = |role: &Resource| {
         let statements =
             role.properties["AssumeRolePolicyDocument"]["Statement"].as_array().cloned().unwrap_or_default();
         statements.len() == 1 && statements[0]["Principal"] == json!({"Service": "lambda.amazonaws.com"})
     };
-    roles_of_functions(shape).filter(|(_, role)| !trusted(role)).map(|(name, _)| name.to_owned()).collect()
+    roles_of_functions(template).filter(|(_, role)| !trusted(role)).map(|(name, _)| name.to_owned()).collect()
 }
 
 /// Actions that know no resource: <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html>,
 /// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html>
 const WITHOUT_RESOURCE: [&str; 3] = ["dynamodb:ListStreams", "xray:PutTelemetryRecords", "xray:PutTraceSegments"];
 
-pub fn wildcards(shape: &Shape) -> Vec<String> {
+pub fn wildcards(template: &NormalizedTemplate) -> Vec<String> {
     let mut found = Vec::new();
-    for (name, role) in shape.of_kind("AWS::IAM::Role") {
+    for (name, role) in template.of_kind("AWS::IAM::Role") {
         for statement in statements(role).filter(|s| s["Effect"] == "Allow") {
             let too_wide = |action: &&str| action.ends_with(":*") || *action == "*";
             found.extend(texts(&statement["Action"]).filter(too_wide).map(|action| format!("{name}: {action}")));
@@ -75,12 +75,12 @@ pub fn wildcards(shape: &Shape) -> Vec<String> {
     found
 }
 
-pub fn invokers(shape: &Shape) -> Vec<String> {
-    let routes = shape.properties(ROUTES).as_object().cloned().unwrap_or_default();
+pub fn invokers(template: &NormalizedTemplate) -> Vec<String> {
+    let routes = template.properties(ROUTES).as_object().cloned().unwrap_or_default();
     let with_routes: BTreeSet<_> = routes.values().filter_map(|r| r["Function"].as_str()).map(str::to_owned).collect();
-    let permissions = shape.properties(PERMISSIONS).as_array().cloned().unwrap_or_default();
+    let permissions = template.properties(PERMISSIONS).as_array().cloned().unwrap_or_default();
     let mut found = Vec::new();
-    for (name, _) in shape.of_kind(FUNCTIONS) {
+    for (name, _) in template.of_kind(FUNCTIONS) {
         let given: Vec<_> = permissions.iter().filter(|p| p["Function"] == name).collect();
         let only_the_api = |p: &&&Value| {
             p["Principal"] == "apigateway.amazonaws.com" && p["Source"] == API && p["Action"] == "lambda:InvokeFunction"
@@ -109,17 +109,17 @@ pub fn own_account() -> Value {
 }
 
 /// Services of AWS that act for the shop, by policies of what they act on.
-pub fn services(shape: &Shape) -> Vec<String> {
+pub fn services(template: &NormalizedTemplate) -> Vec<String> {
     let mut found = Vec::new();
     let logs = json!({"ArnLike": {"kms:EncryptionContext:aws:logs:arn": ["arn:aws:logs:us-east-1:111122223333:*"]}});
     for action in ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*"] {
-        let may = allows(&shape.properties("Key")["KeyPolicy"], "logs.us-east-1.amazonaws.com", action, &logs);
+        let may = allows(&template.properties("Key")["KeyPolicy"], "logs.us-east-1.amazonaws.com", action, &logs);
         found.extend(lacks(may, &format!("CloudWatch Logs may {action}")));
     }
-    let policy = &shape.properties("AccessLogsBucketPolicy")["PolicyDocument"];
+    let policy = &template.properties("AccessLogsBucketPolicy")["PolicyDocument"];
     let delivered = allows(policy, "logging.s3.amazonaws.com", "s3:PutObject", &own_account());
     found.extend(lacks(delivered, "S3 may deliver its access logs"));
-    let schedule = shape.properties("SweeperScheduleRole");
+    let schedule = template.properties("SweeperScheduleRole");
     let trust = &schedule["AssumeRolePolicyDocument"];
     let trusted = allows(trust, "scheduler.amazonaws.com", "sts:AssumeRole", &own_account());
     found.extend(lacks(trusted, "EventBridge Scheduler takes SweeperScheduleRole, for this account only"));

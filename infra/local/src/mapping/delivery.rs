@@ -168,7 +168,8 @@ mod tests {
         retries: 2,
         max_age: Duration::from_hours(6),
         bisect: true,
-        filters: &[],
+        events: &[],
+        entities: &[],
     };
     const NO_BISECT: Mapping = Mapping { bisect: false, ..MAPPING };
     const NO_RETRIES: Mapping = Mapping { retries: 0, ..MAPPING };

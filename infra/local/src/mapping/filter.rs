@@ -54,13 +54,13 @@ impl Filter {
     ///
     /// # Errors
     /// Names the pattern that cannot be read, and its error.
-    pub fn parse(patterns: &[&str]) -> Result<Self, FilterError> {
-        let one = |text: &&str| {
-            let error = |reason: String| FilterError { pattern: (*text).to_owned(), reason };
+    pub fn parse(patterns: &[impl AsRef<str>]) -> Result<Self, FilterError> {
+        let one = |text: &str| {
+            let error = |reason: String| FilterError { pattern: text.to_owned(), reason };
             let pattern: Value = serde_json::from_str(text).map_err(|e| error(e.to_string()))?;
             Pattern::read(&pattern).map_err(error)
         };
-        Ok(Self(patterns.iter().map(one).collect::<Result<_, _>>()?))
+        Ok(Self(patterns.iter().map(|text| one(text.as_ref())).collect::<Result<_, _>>()?))
     }
 
     pub fn fits(&self, record: &Value) -> bool {
@@ -295,7 +295,7 @@ mod tests {
 
         assert!(Filter::parse(&[insert, remove]).unwrap().fits(&record));
         assert!(!Filter::parse(&[insert]).unwrap().fits(&record));
-        assert!(Filter::parse(&[]).unwrap().fits(&record));
+        assert!(Filter::parse(&[""; 0]).unwrap().fits(&record));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use futures::FutureExt as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use stream::{Answer, Batch, DeadLetters, Mapping};
+use table::keys::Entity;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
@@ -20,7 +21,8 @@ const MAPPING: Mapping = Mapping {
     retries: 1,
     max_age: std::time::Duration::from_hours(6),
     bisect: true,
-    filters: &[r#"{"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"NOTIFY#"}]}}}}"#],
+    events: &[],
+    entities: &[Entity::Notification],
 };
 
 /// A port that nothing listens on.
@@ -138,7 +140,7 @@ async fn what_is_on_the_stream_is_delivered_in_order_and_only_once() {
 async fn a_checkpoint_includes_filtered_records_and_belongs_to_one_stream() {
     let mut bench = Bench::start().await;
     bench.write(1..=2).await;
-    let nothing = Mapping { filters: &[r#"{"eventName":["NOTHING"]}"#], ..MAPPING };
+    let nothing = Mapping { entities: &[Entity::Cart], ..MAPPING };
 
     assert_eq!(bench.consumer(nothing).drain().await.unwrap(), Delivered::default());
     bench.write(3..=3).await;

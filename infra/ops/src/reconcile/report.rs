@@ -3,7 +3,7 @@ use std::fmt;
 use domain::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
-use table::{StoreError, error_chain};
+use table::{StoreError, error_chain, keys::PRODUCT_PREFIX};
 
 /// The result of a comparison. Its `Display` is the summary; findings have their own.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -191,7 +191,7 @@ impl fmt::Display for NotVerified {
             Why::Moving => "its stock is changing; run it again at a quieter time",
             Why::CreatedAgain => "it was deleted and created again, and its ledger and orders belong to both products",
         };
-        write!(f, "PROD#{}: not judged: {why}", self.product)
+        write!(f, "{PRODUCT_PREFIX}{}: not judged: {why}", self.product)
     }
 }
 

@@ -9,7 +9,7 @@ use axum::{Json, Router, extract::State, routing::post};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::{Outcome, calls::Call, policy::Request, shape::Shape};
+use crate::{Outcome, calls::Call, normalized_template::NormalizedTemplate, policy::Request};
 
 /// The services that a local stack has no engine for: Secrets Manager, with what the template makes it keep, and SES.
 pub struct Services {
@@ -24,11 +24,11 @@ struct Kept {
 }
 
 impl Services {
-    pub async fn start(shape: &Shape) -> Outcome<Self> {
+    pub async fn start(template: &NormalizedTemplate) -> Outcome<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
         let secrets = ["CursorKeys", "PaymentSecrets"].map(|name| {
-            let mut members = secret(shape, name);
+            let mut members = secret(template, name);
             // What an operator puts in after the first deployment.
             members.entry("STRIPE_SECRET_KEY".to_owned()).and_modify(|key| "sk_test_of_nobody".clone_into(key));
             (arn(name), json!(members).to_string())
@@ -85,8 +85,8 @@ pub fn arn(name: &str) -> String {
 }
 
 /// What Secrets Manager makes of the template: the object of `SecretStringTemplate`, with a member of random text.
-pub fn secret(shape: &Shape, name: &str) -> BTreeMap<String, String> {
-    let generate = &shape.properties(name)["GenerateSecretString"];
+pub fn secret(template: &NormalizedTemplate, name: &str) -> BTreeMap<String, String> {
+    let generate = &template.properties(name)["GenerateSecretString"];
     let given = generate["SecretStringTemplate"].as_object().cloned().unwrap_or_default();
     let mut members: BTreeMap<_, _> =
         given.into_iter().map(|(name, value)| (name, value.as_str().unwrap_or_default().to_owned())).collect();

@@ -1,5 +1,5 @@
 //! What a template comes to, however it was written: the order of lists, the type of numbers, the wrapping of single
-//! values and the two ways of writing an API are taken away, so that what is left can be compared and judged.
+//! values and the two ways of writing an API are taken away, so that what is left can be compared and verified.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub const PERMISSIONS: &str = "FunctionPermissions";
 /// Resources by name, in the one form. Beside those of the template, [`ROUTES`] has what function each route leads to, and
 /// [`PERMISSIONS`] who may invoke which function.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Shape(pub BTreeMap<String, Resource>);
+pub struct NormalizedTemplate(pub BTreeMap<String, Resource>);
 
 /// Where two templates may differ, as names in a path: a tool's own marks, where code lies before it is deployed, and what
 /// an API is called in one way of writing it.
@@ -33,9 +33,9 @@ pub fn is_compared(kind: &str, property: &str) -> bool {
     !NOT_COMPARED.iter().any(|(of, name)| (of.is_empty() || *of == kind) && *name == property)
 }
 
-impl Shape {
+impl NormalizedTemplate {
     pub fn of(resources: &Resources) -> Self {
-        let mut shape = BTreeMap::new();
+        let mut template = BTreeMap::new();
         let (mut routes, mut permissions) = (Map::new(), Vec::new());
         for (name, resource) in resources {
             let mut resource = resource.clone();
@@ -52,19 +52,19 @@ impl Shape {
                 "AWS::ApiGatewayV2::Api" => {
                     routes.extend(routes_of_body(&resource.properties["Body"]));
                     resource.properties = api(&resource.properties);
-                    shape.insert(name.clone(), resource);
+                    template.insert(name.clone(), resource);
                 }
                 _ => {
                     resource.properties = normal(&resource.properties);
-                    shape.insert(renamed(name), resource);
+                    template.insert(renamed(name), resource);
                 }
             }
         }
         permissions.sort_by_key(Value::to_string);
         permissions.dedup();
-        shape.insert(ROUTES.to_owned(), made_up(Value::Object(routes)));
-        shape.insert(PERMISSIONS.to_owned(), made_up(Value::Array(permissions)));
-        Self(shape)
+        template.insert(ROUTES.to_owned(), made_up(Value::Object(routes)));
+        template.insert(PERMISSIONS.to_owned(), made_up(Value::Array(permissions)));
+        Self(template)
     }
 
     pub fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (&'a str, &'a Resource)> {
@@ -278,7 +278,7 @@ mod tests {
             if extra {
                 resources.insert("Key".to_owned(), made_up(json!({})));
             }
-            Shape::of(&resources)
+            NormalizedTemplate::of(&resources)
         };
 
         let found = of("expiresAt", true).differences(&of("expires", false), ("SAM", "CDK"));
@@ -291,7 +291,7 @@ mod tests {
     fn of_two_lists_only_what_differs_is_told() {
         let of = |statements: Value| {
             let role = Resource { kind: "R".to_owned(), ..made_up(json!({"Statement": statements})) };
-            Shape::of(&BTreeMap::from([("Role".to_owned(), role)]))
+            NormalizedTemplate::of(&BTreeMap::from([("Role".to_owned(), role)]))
         };
         let (read, write) = (json!({"Sid": "Read", "Action": "a"}), json!({"Sid": "Write", "Action": "b"}));
         let both = of(json!([read, write]));
@@ -325,6 +325,9 @@ mod tests {
             ("Route".to_owned(), resource("AWS::ApiGatewayV2::Route", route)),
         ]);
 
-        assert_eq!(Shape::of(&sam).differences(&Shape::of(&cdk), ("SAM", "CDK")), Vec::<String>::new());
+        assert_eq!(
+            NormalizedTemplate::of(&sam).differences(&NormalizedTemplate::of(&cdk), ("SAM", "CDK")),
+            Vec::<String>::new()
+        );
     }
 }

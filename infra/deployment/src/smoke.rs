@@ -20,7 +20,7 @@ use self::{
     emulator::{Running, free_port, wait_for_port},
     services::{Services, arn, secret},
 };
-use crate::{Outcome, calls::Call, shape::Shape};
+use crate::{Outcome, calls::Call, normalized_template::NormalizedTemplate};
 
 /// The name of whatever function is running.
 const DEPLOYED_AS: &str = "OneTill-Function-1A2B3C";
@@ -72,9 +72,9 @@ pub struct Started {
 ///
 /// # Errors
 /// Something beside the functions does not work.
-pub async fn start_all(shape: &Shape, built: &Built) -> Outcome<Started> {
+pub async fn start_all(template: &NormalizedTemplate, built: &Built) -> Outcome<Started> {
     let stack = Stack::start(StackOptions {
-        table: shape.properties("Table")["TableName"].as_str().unwrap_or_default().to_owned(),
+        table: template.properties("Table")["TableName"].as_str().unwrap_or_default().to_owned(),
         seed: Seed::Sample,
         admin: Some(AdminAccount {
             email: Email::parse(ADMIN.0).map_err(|e| e.reason)?,
@@ -87,12 +87,12 @@ pub async fn start_all(shape: &Shape, built: &Built) -> Outcome<Started> {
     let stack = stack.await.map_err(|e| local::error_chain(&e))?;
     fs::create_dir_all(&built.logs)?;
     let mut started = Started::default();
-    let mut shop = Shop { shape, built, stack: &stack, visitor: Visitor::default() };
+    let mut shop = Shop { template, built, stack: &stack, visitor: Visitor::default() };
     // Sessions first: the others are asked by whoever it lets in.
-    let mut functions: Vec<_> = shape.of_kind("AWS::Lambda::Function").map(|(name, _)| name).collect();
+    let mut functions: Vec<_> = template.of_kind("AWS::Lambda::Function").map(|(name, _)| name).collect();
     functions.sort_by_key(|name| *name != "SessionsFunction");
     for function in functions {
-        let services = Services::start(shape).await?;
+        let services = Services::start(template).await?;
         match shop.try_out(function, &services).await {
             Ok(told) => started.told.push(told),
             Err(error) => started.wrong.push(format!("{function}: {error}")),
@@ -112,7 +112,7 @@ struct Visitor {
 }
 
 struct Shop<'a> {
-    shape: &'a Shape,
+    template: &'a NormalizedTemplate,
     built: &'a Built,
     stack: &'a Stack,
     visitor: Visitor,
@@ -137,7 +137,7 @@ impl Shop<'_> {
 
     /// The environment of the template, with what it names made up as a deployment would.
     fn environment(&self, function: &str) -> Outcome<BTreeMap<String, String>> {
-        let variables = self.shape.properties(function)["Environment"]["Variables"].as_object();
+        let variables = self.template.properties(function)["Environment"]["Variables"].as_object();
         let mut environment = BTreeMap::new();
         for (name, value) in variables.ok_or("it is given no environment")? {
             let value = value.as_str().ok_or_else(|| format!("{name} is no text"))?;
@@ -285,7 +285,7 @@ impl Shop<'_> {
         let members: Vec<_> = ["CursorKeys", "PaymentSecrets"]
             .into_iter()
             .filter(|name| secrets.contains(&arn(name)))
-            .flat_map(|name| secret(self.shape, name))
+            .flat_map(|name| secret(self.template, name))
             .collect();
         let given = |name: &str| environment.contains_key(name) || members.iter().any(|(member, _)| member == name);
         let of_lambda = |name: &str| OF_LAMBDA.iter().any(|(other, _)| *other == name);

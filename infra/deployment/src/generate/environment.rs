@@ -1,0 +1,66 @@
+//! The environment of each function. The functions as they are built are started with it, and refused if they read another
+//! variable or leave one unread.
+//!
+//! A value is written as `Fn::Sub` reads it: `${Table}` is the resource or the parameter of that name.
+
+type Variable = (&'static str, &'static str);
+
+/// What every function is given.
+pub const EVERY_FUNCTION: &[Variable] = &[
+    ("TABLE_NAME", "${Table}"),
+    ("BUCKET_NAME", "${DescriptionsBucket}"),
+    ("ACCESS_PATTERN_METRICS", "${AccessPatternMetrics}"),
+    ("RUST_LOG", "${LogLevel}"),
+    ("SECRETS_VERSION", "${SecretsVersion}"),
+];
+
+/// What a function is given that answers requests.
+const REQUESTS: &[Variable] = &[
+    ("ALLOWED_ORIGINS", "${AllowedOrigins}"),
+    ("SHOP_CURRENCY", "${ShopCurrency}"),
+    ("RATE_LIMITS", "${RateLimits}"),
+    ("TRUSTED_PROXY_HOPS", "${TrustedProxyHops}"),
+    ("BASE_PATH", "${BasePath}"),
+];
+
+const CURSORS: &[Variable] = &[(SECRETS, "${CursorKeys}")];
+const PAYMENTS: &[Variable] = &[(SECRETS, "${PaymentSecrets}"), ("PAYMENT_PROVIDER", "stripe")];
+const CURSORS_AND_PAYMENTS: &[Variable] =
+    &[(SECRETS, "${CursorKeys},${PaymentSecrets}"), ("PAYMENT_PROVIDER", "stripe")];
+const DEAD_LETTERS: &[Variable] = &[("DEAD_LETTERS_BUCKET", "${DeadLettersBucket}")];
+const AUDIT: &[Variable] = &[("AUDIT_BUCKET", "${AuditBucket}")];
+const MAIL: &[Variable] = &[
+    ("MAIL_FROM", "${MailFrom}"),
+    ("SHOP_NAME", "${ShopName}"),
+    ("SES_CONFIGURATION_SET", "${MailConfigurationSet}"),
+    ("MAIL_LIMITS", "${MailLimits}"),
+];
+
+/// Each function, and what it is given beside that.
+pub const FUNCTIONS: [(&str, &[&[Variable]]); 8] = [
+    ("Products", &[CURSORS, REQUESTS]),
+    ("ProductsAdmin", &[CURSORS, REQUESTS]),
+    ("Cart", &[CURSORS, REQUESTS]),
+    ("Orders", &[CURSORS_AND_PAYMENTS, REQUESTS]),
+    ("Sessions", &[CURSORS, REQUESTS]),
+    ("Notifications", &[DEAD_LETTERS, MAIL]),
+    ("Projections", &[DEAD_LETTERS, AUDIT]),
+    ("Sweeper", &[PAYMENTS]),
+];
+
+/// Names the secrets that a function reads at its start, and so may read.
+const SECRETS: &str = "SECRETS";
+
+/// Parameters of SAM's template that are lists, and comma-separated in a variable.
+pub const LISTS: [&str; 1] = ["AllowedOrigins"];
+
+/// The variables of a function beside those of every function.
+pub fn variables(of: &[&[Variable]]) -> Vec<Variable> {
+    of.concat()
+}
+
+/// The secrets that a function reads, as values.
+pub fn secrets(variables: &[Variable]) -> Vec<&'static str> {
+    let named = variables.iter().filter(|(name, _)| *name == SECRETS);
+    named.flat_map(|(_, secrets)| secrets.split(',')).collect()
+}

@@ -1,0 +1,189 @@
+//! What an item is, read from its key.
+
+use super::{
+    ADDRESS_PREFIX, CART, CATALOG, CATEGORIES_BEFORE, CATEGORIES_MIGRATED, CATEGORY_PREFIX, CATEGORY_RENAME_PREFIX,
+    CATEGORY_RENAMING_PREFIX, CREDENTIAL, EMAIL_PREFIX, GUEST_ACCOUNT, IDEMPOTENCY_PREFIX, Key, NOTIFICATION_PREFIX,
+    NOTIFICATION_SENT, ORDER_LINE_PREFIX, ORDER_PREFIX, ORDER_STATUS, PAYMENT_EVENT_PREFIX, PRODUCT_CATEGORY,
+    PRODUCT_PAGE_PREFIX, PRODUCT_PREFIX, PROFILE, RATE_COUNTER, RATE_PREFIX, RATING_SUFFIX, REVIEW_COUNTED_PREFIX,
+    REVIEW_PREFIX, SESSION, SESSION_PREFIX, STOCK_INFIX, STOCK_MOVE_PREFIX, USER_PREFIX,
+};
+
+/// What the items of a partition belong to. Roles and stream filters are written in these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Partition {
+    Catalog,
+    Category,
+    Credential,
+    Idempotency,
+    Notification,
+    Order,
+    Product,
+    Rate,
+    Session,
+    User,
+}
+
+impl Partition {
+    pub const ALL: [Self; 10] = [
+        Self::Catalog,
+        Self::Category,
+        Self::Credential,
+        Self::Idempotency,
+        Self::Notification,
+        Self::Order,
+        Self::Product,
+        Self::Rate,
+        Self::Session,
+        Self::User,
+    ];
+
+    /// What its partition keys begin with, up to the first `#`; of the one catalogue, the whole key.
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::Catalog => CATALOG,
+            Self::Category => CATEGORY_PREFIX,
+            Self::Credential => EMAIL_PREFIX,
+            Self::Idempotency => IDEMPOTENCY_PREFIX,
+            Self::Notification => NOTIFICATION_PREFIX,
+            Self::Order => ORDER_PREFIX,
+            Self::Product => PRODUCT_PREFIX,
+            Self::Rate => RATE_PREFIX,
+            Self::Session => SESSION_PREFIX,
+            Self::User => USER_PREFIX,
+        }
+    }
+
+    /// Whether the prefix is the whole key.
+    pub fn is_single(self) -> bool {
+        !self.prefix().ends_with('#')
+    }
+
+    /// The partition that a partition key names.
+    pub fn of(pk: &str) -> Option<Self> {
+        let fits = |partition: &Self| match partition.is_single() {
+            true => pk == partition.prefix(),
+            false => pk.starts_with(partition.prefix()),
+        };
+        Self::ALL.into_iter().find(fits)
+    }
+}
+
+/// What an item is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Entity {
+    CategoriesBefore,
+    CategoriesMigrated,
+    CategoryRename,
+    CategoryRenaming,
+    Category,
+    Credential,
+    Idempotency,
+    Notification,
+    Order,
+    OrderLine,
+    PaymentEvent,
+    Product,
+    Stock,
+    Rating,
+    ProductCategory,
+    StockMove,
+    Review,
+    ReviewCounted,
+    Rate,
+    Session,
+    Profile,
+    Address,
+    GuestAccount,
+    Cart,
+    SessionListed,
+    CustomerOrder,
+}
+
+/// What a sort key has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SortKey {
+    Any,
+    Exactly(&'static str),
+    StartsWith(&'static str),
+}
+
+impl Entity {
+    const ALL: [Self; 26] = [
+        Self::CategoriesBefore,
+        Self::CategoriesMigrated,
+        Self::CategoryRename,
+        Self::CategoryRenaming,
+        Self::Category,
+        Self::Credential,
+        Self::Idempotency,
+        Self::Notification,
+        Self::Order,
+        Self::OrderLine,
+        Self::PaymentEvent,
+        Self::Product,
+        Self::Stock,
+        Self::Rating,
+        Self::ProductCategory,
+        Self::StockMove,
+        Self::Review,
+        Self::ReviewCounted,
+        Self::Rate,
+        Self::Session,
+        Self::Profile,
+        Self::Address,
+        Self::GuestAccount,
+        Self::Cart,
+        Self::SessionListed,
+        Self::CustomerOrder,
+    ];
+
+    /// Where its items are: the partition, and what can be said of their sort keys before they are taken apart.
+    pub const fn place(self) -> (Partition, SortKey) {
+        use SortKey::{Any, Exactly, StartsWith};
+        match self {
+            Self::CategoriesBefore => (Partition::Catalog, Exactly(CATEGORIES_BEFORE)),
+            Self::CategoriesMigrated => (Partition::Catalog, Exactly(CATEGORIES_MIGRATED)),
+            Self::CategoryRename => (Partition::Catalog, StartsWith(CATEGORY_RENAME_PREFIX)),
+            Self::CategoryRenaming => (Partition::Catalog, StartsWith(CATEGORY_RENAMING_PREFIX)),
+            Self::Category => (Partition::Category, Any),
+            Self::Credential => (Partition::Credential, Exactly(CREDENTIAL)),
+            Self::Idempotency => (Partition::Idempotency, Any),
+            Self::Notification => (Partition::Notification, Exactly(NOTIFICATION_SENT)),
+            Self::Order => (Partition::Order, Exactly(ORDER_STATUS)),
+            Self::OrderLine => (Partition::Order, StartsWith(ORDER_LINE_PREFIX)),
+            Self::PaymentEvent => (Partition::Order, StartsWith(PAYMENT_EVENT_PREFIX)),
+            Self::Product | Self::Stock | Self::Rating => (Partition::Product, StartsWith(PRODUCT_PAGE_PREFIX)),
+            Self::ProductCategory => (Partition::Product, Exactly(PRODUCT_CATEGORY)),
+            Self::StockMove => (Partition::Product, StartsWith(STOCK_MOVE_PREFIX)),
+            Self::Review => (Partition::Product, StartsWith(REVIEW_PREFIX)),
+            Self::ReviewCounted => (Partition::Product, StartsWith(REVIEW_COUNTED_PREFIX)),
+            Self::Rate => (Partition::Rate, Exactly(RATE_COUNTER)),
+            Self::Session => (Partition::Session, Exactly(SESSION)),
+            Self::Profile => (Partition::User, Exactly(PROFILE)),
+            Self::Address => (Partition::User, StartsWith(ADDRESS_PREFIX)),
+            Self::GuestAccount => (Partition::User, Exactly(GUEST_ACCOUNT)),
+            Self::Cart => (Partition::User, Exactly(CART)),
+            Self::SessionListed => (Partition::User, StartsWith(SESSION_PREFIX)),
+            Self::CustomerOrder => (Partition::User, StartsWith(ORDER_PREFIX)),
+        }
+    }
+
+    fn has(self, sk: &str) -> bool {
+        match (self, self.place().1) {
+            (Self::Product, SortKey::StartsWith(prefix)) => sk.strip_prefix(prefix).is_some_and(|id| !id.contains('#')),
+            (Self::Stock, SortKey::StartsWith(prefix)) => sk.starts_with(prefix) && sk.contains(STOCK_INFIX),
+            (Self::Rating, SortKey::StartsWith(prefix)) => sk.starts_with(prefix) && sk.ends_with(RATING_SUFFIX),
+            (_, SortKey::Any) => true,
+            (_, SortKey::Exactly(whole)) => sk == whole,
+            (_, SortKey::StartsWith(prefix)) => sk.starts_with(prefix),
+        }
+    }
+}
+
+impl Key {
+    /// What the item is; `None` if the key is none of this table's. Ids in it may still not read.
+    pub fn entity(&self) -> Option<Entity> {
+        let partition = Partition::of(&self.pk)?;
+        Entity::ALL.into_iter().find(|entity| entity.place().0 == partition && entity.has(&self.sk))
+    }
+}
