@@ -53,7 +53,7 @@ impl<'a> ProductBuilder<'a> {
 
     /// Not normalised, as an earlier version stored it.
     pub fn spelled_in_category(mut self, path: &str) -> Self {
-        self.record.product.category = CategoryPath::spelled(path);
+        self.record.product.category = CategoryPath::unnormalised(path);
         self
     }
 

@@ -217,7 +217,7 @@ impl Table {
         };
         let cart = carts::cart(cart)?;
         let bought = order.cart_lines();
-        let back = if order.last_event() == OrderEvent::Replaced { cart.lacks(&bought) } else { bought };
+        let back = if order.last_event() == OrderEvent::Replaced { cart.missing_units(&bought) } else { bought };
         Ok(self.cart_merged(&uid, &cart, &cart.merge(&back), carts::expiry(kind, now)))
     }
 

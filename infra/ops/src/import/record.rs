@@ -180,7 +180,7 @@ fn attributes(fields: &Fields) -> Result<Attributes, Invalid> {
             entries.insert(field.to_owned(), text.to_owned());
         }
     }
-    Attributes::shortened(entries, SHORTENED_BYTES).map_err(|e| Invalid { field: "attrs", ..e })
+    Attributes::truncated(entries, SHORTENED_BYTES).map_err(|e| Invalid { field: "attrs", ..e })
 }
 
 /// Nested values are left out.
