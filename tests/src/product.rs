@@ -45,7 +45,7 @@ impl<'a> ProductBuilder<'a> {
 
     /// Not normalised, as an earlier version stored it.
     pub fn spelled_in_category(mut self, path: &str) -> Self {
-        self.record.product.details.category = CategoryPath::spelled(path);
+        self.record.product.details.category = CategoryPath::unnormalised(path);
         self
     }
 

@@ -9,7 +9,7 @@ use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
 };
-use domain::{Cart, CartError, CartRequest, Invalid, Money, ProductId, Quantity, Recalled};
+use domain::{Cart, CartError, CartRequest, Invalid, Money, ProductId, Quantity, RequestCheck};
 use http::{HeaderValue, header};
 use table::{CartWrite, CartWriteError};
 
@@ -155,10 +155,10 @@ impl Change {
 
 /// The answer to a request that the cart remembers: the current cart.
 async fn replay(context: &Context, cart: &Cart, once: Option<&CartRequest>) -> Result<Option<Response>, Problem> {
-    match once.map_or(Recalled::Unknown, |request| cart.recall(request)) {
-        Recalled::Unknown => Ok(None),
-        Recalled::KeyReused => Err(idempotency::reused()),
-        Recalled::CarriedOut => Ok(Some(idempotency::replayed(show(context, cart).await?.into_response()))),
+    match once.map_or(RequestCheck::New, |request| cart.check_request(request)) {
+        RequestCheck::New => Ok(None),
+        RequestCheck::KeyReused => Err(idempotency::reused()),
+        RequestCheck::Repeated => Ok(Some(idempotency::replayed(show(context, cart).await?.into_response()))),
     }
 }
 

@@ -226,7 +226,7 @@ async fn resume(
     let id: OrderId = prior.outcome.parse().map_err(Problem::internal)?;
     let found = context.table.order_get_consistent(uid, id).await?;
     let order = found.ok_or_else(|| Problem::internal(format!("order {id} of an idempotency record is gone")))?;
-    if let Some(first) = order.as_first_settled() {
+    if let Some(first) = order.as_of_payment_outcome() {
         return Ok(idempotency::replayed(answer::checkout(&first)));
     }
     // The request that lost the provider's answer has ended.
@@ -309,7 +309,7 @@ async fn collect_payment(
     let charged = state.saga.charge(order, token, budget, state.context.clock.now());
     let order = charged.await.map_err(saga_problem)?;
     // The order may have changed further meanwhile; the answer is the payment's outcome.
-    Ok(answer::checkout(&order.as_first_settled().unwrap_or(order)))
+    Ok(answer::checkout(&order.as_of_payment_outcome().unwrap_or(order)))
 }
 
 fn cart_changed() -> Problem {

@@ -71,7 +71,7 @@ pub async fn list(
         Some("-price") => SortOrder::DearestFirst,
         Some(_) => return Err(Problem::new(SortInvalid, "sort must be price or -price")),
     };
-    let category = params.category.as_deref().map(CategoryPath::sought).transpose()?;
+    let category = params.category.as_deref().map(CategoryPath::parse_search).transpose()?;
     let page = page.of(format_args!("{:?} {range:?} {order:?}", category.as_ref().map(CategoryPath::to_string)));
     let table = &state.context.table;
 

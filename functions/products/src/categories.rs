@@ -134,7 +134,7 @@ pub async fn remove(
     Extract(state): Extract<State>,
     QueryParams(params): QueryParams<RemoveCategoryParams>,
 ) -> Result<StatusCode, Problem> {
-    let path = CategoryPath::sought(&params.category)?;
+    let path = CategoryPath::parse_search(&params.category)?;
     match state.context.table.category_delete(&path).await {
         Ok(()) => Ok(StatusCode::NO_CONTENT),
         Err(CategoryDeleteError::Unknown) => Err(Problem::not_found("category")),
@@ -148,7 +148,7 @@ fn wanted(params: &CategoryListParams, page: CategoryListPage) -> Result<(Catego
     let parent = match params.parent.as_deref() {
         None => None,
         Some("") => Some(CategoryPath::default()),
-        Some(path) => Some(CategoryPath::sought(path)?),
+        Some(path) => Some(CategoryPath::parse_search(path)?),
     };
     let page = page.of(format_args!("{:?}", parent.as_ref().map(CategoryPath::to_string)));
     Ok((CategoryPageKey { parent, limit: page.limit, after: page.after()? }, page))

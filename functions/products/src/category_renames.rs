@@ -94,7 +94,7 @@ pub async fn create(
     Json(request): Json<RenameCategoryRequest>,
 ) -> Result<impl IntoResponse, Problem> {
     let of = |field| move |e| Invalid { field, ..e };
-    let from = CategoryPath::sought(&request.from).map_err(of("from"))?;
+    let from = CategoryPath::parse_search(&request.from).map_err(of("from"))?;
     let to = CategoryPath::parse(&request.to).map_err(of("to"))?;
     let (table, clock) = (&state.context.table, &state.context.clock);
     let (id, now) = (CategoryRenameId::from(clock.uuid_v7()), clock.now());
@@ -102,7 +102,7 @@ pub async fn create(
     let mut rename = CategoryRename::new(id, from, to, admin.uid.clone(), 0, now)?;
     let category = table.category_get(&rename.from).await?.ok_or_else(|| Problem::not_found("category"))?;
     rename.expected = category.products();
-    if !rename.has_room(deepest(table, &rename.from).await?) {
+    if !rename.fits_depth(deepest(table, &rename.from).await?) {
         let detail = format!("a category below it would have more than {MAX_CATEGORY_DEPTH} levels");
         return Err(Invalid::new("to", "category_too_deep", detail).into());
     }

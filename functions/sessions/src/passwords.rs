@@ -58,7 +58,7 @@ impl Passwords {
             if is_right(password.as_bytes()) {
                 return Ok(if is_weak(&hash) { Verdict::RightButWeak } else { Verdict::Right });
             }
-            Ok(if password.bytes_before().is_some_and(is_right) { Verdict::RightButWeak } else { Verdict::Wrong })
+            Ok(if password.unnormalised_bytes().is_some_and(is_right) { Verdict::RightButWeak } else { Verdict::Wrong })
         })
         .await
     }

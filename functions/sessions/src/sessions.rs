@@ -67,7 +67,7 @@ pub async fn login(
     Json(request): Json<LoginRequest>,
 ) -> Result<Response, Problem> {
     let context = &state.context;
-    let forms = Email::forms(&request.email);
+    let forms = Email::stored_forms(&request.email);
     let email = forms.first().cloned().map_or_else(|| Email::parse(&request.email), Ok);
     let (email, password) = (email, Password::attempt(&request.password)).all()?;
     let tokens = [request.device_token.as_deref(), cookie.as_deref()];

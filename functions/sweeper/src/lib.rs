@@ -139,7 +139,7 @@ pub async fn sweep(state: &State, deadline: Option<Timestamp>) -> Result<SweepRe
 async fn look_after(state: &State, order: Order, deadline: Option<Timestamp>) -> Outcome {
     let now = state.clock.now();
     let budget = deadline.map_or(TimeBudget::UNLIMITED, |deadline| TimeBudget::until(deadline, now));
-    let owes = order.refund_owed().is_some() || order.owes_rest();
+    let owes = order.refund_owed().is_some() || order.owes_remainder();
     if !order.state.awaits_payment() && !owes && order.disputes_open().next().is_some() {
         return remind(state, &order, now).await;
     }

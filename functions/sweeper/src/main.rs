@@ -21,5 +21,5 @@ async fn main() -> Result<(), Error> {
         metrics.emit(&swept.metrics(), Clock::System.now());
         Ok(swept)
     };
-    runtime::serve_events(&environment, &metrics, sweep).await
+    runtime::serve_events(&environment, metrics, sweep).await
 }

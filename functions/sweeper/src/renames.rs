@@ -39,13 +39,13 @@ pub async fn go_on(
         let (pass, complete) = move_products(table, &rename, now, &has_time).await?;
         all.moved += pass.moved;
         all.failed += pass.failed;
-        let quiet = complete && pass.moved == 0 && pass.failed == 0 && rename.is_quiet(now);
+        let quiet = complete && pass.moved == 0 && pass.failed == 0 && rename.is_idle(now);
         if !quiet {
             return Ok(all);
         }
         let old_is_gone = remove_old(table, &rename).await?;
         // The numbers of products lag behind the stream. A category in which products stay is not removed.
-        if !old_is_gone && pass.left == 0 && !rename.has_waited(now) {
+        if !old_is_gone && pass.left == 0 && !rename.has_waited_for_counts(now) {
             return Ok(all);
         }
         table.category_rename_finish(rename.id, pass.left, now).await?;

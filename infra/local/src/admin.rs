@@ -58,7 +58,7 @@ pub async fn ensure(
             password: Password::choose(&secret).map_err(|e| failed(&e))?,
         },
     };
-    if let Some((_, credential)) = table.credential_find(&Email::forms(account.email.as_str())).await? {
+    if let Some((_, credential)) = table.credential_find(&Email::stored_forms(account.email.as_str())).await? {
         let known = table.customer_get(&credential.uid).await?;
         return match known.is_some_and(|customer| customer.role == Role::Admin) {
             true => Ok(AdminOutcome::Known),

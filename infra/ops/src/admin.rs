@@ -18,7 +18,7 @@ pub enum AdminError {
 /// No customer has this e-mail, or the table cannot be used.
 pub async fn set_role(table: &Table, email: &str, role: Role) -> Result<(), AdminError> {
     let unknown = || AdminError::Unknown(email.to_owned());
-    let (_, credential) = table.credential_find(&Email::forms(email)).await?.ok_or_else(unknown)?;
+    let (_, credential) = table.credential_find(&Email::stored_forms(email)).await?.ok_or_else(unknown)?;
     match table.customer_role_set(&credential.uid, role).await? {
         true => Ok(()),
         false => Err(unknown()),

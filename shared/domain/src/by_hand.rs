@@ -34,7 +34,7 @@ impl Order {
             reason: None,
             by_hand: Some(made.id.clone()),
         });
-        Some(order.moved(OrderEvent::RefundRecorded(number), at))
+        Some(order.transition(OrderEvent::RefundRecorded(number), at))
     }
 
     /// A recorded refund made by hand has failed.
@@ -46,7 +46,7 @@ impl Order {
     /// left, as far as was known; if money was also refunded by hand, the provider refuses that refund as too much, or
     /// a part stays unpaid. What the provider refused in the current state is not owed again: asking again would change
     /// nothing.
-    pub fn owes_rest(&self) -> bool {
+    pub fn owes_remainder(&self) -> bool {
         let left = self.refundable();
         let ours = self.payment.refunds.iter().rfind(|r| r.by_hand.is_none());
         let was_refused = ours.is_some_and(|r| {
@@ -59,9 +59,9 @@ impl Order {
             && !was_refused
     }
 
-    /// Refunds the rest of a cancelled order's money, if [`Order::owes_rest`].
-    pub fn refund_rest(&self, at: Timestamp) -> Option<TransitionEffects> {
-        if !self.owes_rest() {
+    /// Refunds the rest of a cancelled order's money, if [`Order::owes_remainder`].
+    pub fn refund_remainder(&self, at: Timestamp) -> Option<TransitionEffects> {
+        if !self.owes_remainder() {
             return None;
         }
         let mut order = self.clone();
@@ -75,7 +75,7 @@ impl Order {
             reason: None,
             by_hand: None,
         });
-        Some(order.moved(OrderEvent::RefundRequested(number), at))
+        Some(order.transition(OrderEvent::RefundRequested(number), at))
     }
 
     /// Whether a refund by hand was made, or failed, after a refund of ours was refused.
@@ -155,12 +155,12 @@ mod tests {
         let recorded = cancelled.order.refund_recorded(&made("re_1", 100), NOW).unwrap().order;
 
         let refused = recorded.refund_refused(1, NOW).unwrap().order;
-        let rest = refused.refund_rest(NOW).unwrap().order;
+        let rest = refused.refund_remainder(NOW).unwrap().order;
         let again = rest.refund_refused(3, NOW).unwrap().order;
 
-        assert!(refused.due_at.is_some() && !recorded.owes_rest());
+        assert!(refused.due_at.is_some() && !recorded.owes_remainder());
         assert_eq!(rest.refund_owed().map(|r| (r.number, r.amount)), Some((3, usd(7_197))));
-        assert_eq!((again.refund_rest(NOW), again.due_at), (None, None), "the provider has refused exactly this");
+        assert_eq!((again.refund_remainder(NOW), again.due_at), (None, None), "the provider has refused exactly this");
     }
 
     #[test]
@@ -172,8 +172,8 @@ mod tests {
 
         let failed = refused.refund_by_hand_failed(&id("re_1"), NOW).unwrap().order;
 
-        assert!(!refused.owes_rest() && failed.due_at.is_some());
-        assert_eq!(failed.refund_rest(NOW).unwrap().order.refund_owed().map(|r| r.amount), Some(usd(7_297)));
+        assert!(!refused.owes_remainder() && failed.due_at.is_some());
+        assert_eq!(failed.refund_remainder(NOW).unwrap().order.refund_owed().map(|r| r.amount), Some(usd(7_297)));
     }
 
     #[test]
@@ -185,7 +185,7 @@ mod tests {
 
         let failed = paid.refund_by_hand_failed(&id("re_1"), NOW).unwrap().order;
 
-        assert_eq!(failed.refund_rest(NOW).unwrap().order.refund_owed().map(|r| r.amount), Some(usd(100)));
-        assert_eq!(paid.refund_rest(NOW), None);
+        assert_eq!(failed.refund_remainder(NOW).unwrap().order.refund_owed().map(|r| r.amount), Some(usd(100)));
+        assert_eq!(paid.refund_remainder(NOW), None);
     }
 }

@@ -61,10 +61,10 @@ impl CartRequest {
 
 /// What a cart knows about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recalled {
+pub enum RequestCheck {
     /// Nothing: it was not carried out, or so long ago that newer requests replaced it.
-    Unknown,
-    CarriedOut,
+    New,
+    Repeated,
     /// Its key was used for another request.
     KeyReused,
 }
@@ -143,22 +143,22 @@ impl Cart {
         cart
     }
 
-    pub fn recall(&self, request: &CartRequest) -> Recalled {
+    pub fn check_request(&self, request: &CartRequest) -> RequestCheck {
         match self.remembered.iter().find(|earlier| earlier.has_key_of(request)) {
-            None => Recalled::Unknown,
-            Some(earlier) if earlier == request => Recalled::CarriedOut,
-            Some(_) => Recalled::KeyReused,
+            None => RequestCheck::New,
+            Some(earlier) if earlier == request => RequestCheck::Repeated,
+            Some(_) => RequestCheck::KeyReused,
         }
     }
 
     /// Of these lines, the units that this cart does not have.
-    pub fn lacks(&self, lines: &BTreeMap<ProductId, CartLine>) -> BTreeMap<ProductId, CartLine> {
+    pub fn missing_units(&self, lines: &BTreeMap<ProductId, CartLine>) -> BTreeMap<ProductId, CartLine> {
         less(lines, &self.lines)
     }
 
     /// What stays in the cart when these lines are bought. `None` if it does not have all of them.
     pub fn without(&self, bought: &BTreeMap<ProductId, CartLine>) -> Option<BTreeMap<ProductId, CartLine>> {
-        self.lacks(bought).is_empty().then(|| less(&self.lines, bought))
+        self.missing_units(bought).is_empty().then(|| less(&self.lines, bought))
     }
 
     /// At most as many products as a cart has lines, so that the item stays small.
@@ -213,7 +213,7 @@ mod tests {
         };
         let (ours, theirs) = (cart(&[("mug", 2), ("cup", 1)]), cart(&[("mug", 3), ("pan", 1)]));
 
-        assert_eq!(ours.lacks(&theirs.lines), cart(&[("mug", 1), ("pan", 1)]).lines);
+        assert_eq!(ours.missing_units(&theirs.lines), cart(&[("mug", 1), ("pan", 1)]).lines);
         assert_eq!(ours.without(&theirs.lines), None);
         assert_eq!(ours.without(&cart(&[("mug", 1)]).lines), Some(cart(&[("cup", 1), ("mug", 1)]).lines));
         assert_eq!(ours.without(&ours.lines), Some(BTreeMap::new()));
@@ -235,9 +235,9 @@ mod tests {
         let request = |key: &str, payload: &str| CartRequest::of_digests(&key.repeat(64), &payload.repeat(64));
         let cart = Cart { remembered: vec![request("a", "1")], ..cart_of(1) };
 
-        assert_eq!(cart.recall(&request("a", "1")), Recalled::CarriedOut);
-        assert_eq!(cart.recall(&request("a", "2")), Recalled::KeyReused);
-        assert_eq!(cart.recall(&request("b", "1")), Recalled::Unknown);
+        assert_eq!(cart.check_request(&request("a", "1")), RequestCheck::Repeated);
+        assert_eq!(cart.check_request(&request("a", "2")), RequestCheck::KeyReused);
+        assert_eq!(cart.check_request(&request("b", "1")), RequestCheck::New);
         assert_eq!(CartRequest::parse(request("a", "1").as_str()), Ok(request("a", "1")));
         assert!(CartRequest::parse("aaaa").is_err() && CartRequest::parse(&"ä".repeat(10)).is_err());
     }

@@ -133,17 +133,17 @@ impl CategoryRename {
     }
 
     /// Whether a pass at this time that found nothing to move proves that nothing is left.
-    pub fn is_quiet(&self, now: Timestamp) -> bool {
+    pub fn is_idle(&self, now: Timestamp) -> bool {
         now.duration_since(self.last_moved_at) >= QUIET
     }
 
     /// Whether it is finished at this time even if the old category still counts products.
-    pub fn has_waited(&self, now: Timestamp) -> bool {
+    pub fn has_waited_for_counts(&self, now: Timestamp) -> bool {
         now.duration_since(self.last_moved_at) >= COUNTED
     }
 
     /// Whether everything below `from`, down to this level, fits below `to`.
-    pub fn has_room(&self, deepest: usize) -> bool {
+    pub fn fits_depth(&self, deepest: usize) -> bool {
         (deepest + self.to.depth()).saturating_sub(self.from.depth()) <= MAX_CATEGORY_DEPTH
     }
 }
@@ -195,8 +195,8 @@ mod tests {
         let rename = rename("Kitchen", "Home").unwrap();
         let at = |seconds| Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds);
 
-        assert!(!rename.is_quiet(at(9)) && rename.is_quiet(at(10)));
-        assert!(rename.has_room(4) && !CategoryRename { to: path("A/B"), ..rename.clone() }.has_room(4));
+        assert!(!rename.is_idle(at(9)) && rename.is_idle(at(10)));
+        assert!(rename.fits_depth(4) && !CategoryRename { to: path("A/B"), ..rename.clone() }.fits_depth(4));
         assert_eq!(CategoryRename { moved: 4, left: 1, ..rename.clone() }.total(), 5);
         assert_eq!(rename.total(), 3);
     }

@@ -73,7 +73,7 @@ impl Password {
     }
 
     /// What was hashed before passwords were normalised, if it differs.
-    pub fn bytes_before(&self) -> Option<&[u8]> {
+    pub fn unnormalised_bytes(&self) -> Option<&[u8]> {
         self.raw.as_ref().map(String::as_bytes)
     }
 }
@@ -146,7 +146,7 @@ mod tests {
         let tried = Password::attempt(decomposed).unwrap();
 
         assert_eq!(chosen.as_bytes(), tried.as_bytes());
-        assert_eq!((chosen.bytes_before(), tried.bytes_before()), (None, Some(decomposed.as_bytes())));
+        assert_eq!((chosen.unnormalised_bytes(), tried.unnormalised_bytes()), (None, Some(decomposed.as_bytes())));
         // The length is that of the normalised password: seven characters sent as thirteen, and 128 sent as 192.
         assert!(Password::choose("n\u{303}u\u{308}n\u{303}u\u{308}n\u{303}u\u{308}1").is_err());
         assert!(Password::choose(&long("n\u{303}")).is_ok());

@@ -59,7 +59,7 @@ impl Order {
         let mut order = self.clone();
         order.payment.disputes.push(Dispute { state: DisputeState::Open, ..reported.clone() });
         let number = u32::try_from(order.payment.disputes.len()).unwrap_or(u32::MAX);
-        Some(order.moved(OrderEvent::Disputed(number), at))
+        Some(order.transition(OrderEvent::Disputed(number), at))
     }
 
     /// The bank has decided a known dispute. The first decision stands.
@@ -68,8 +68,8 @@ impl Order {
         let (number, _) = known.find(|(_, d)| d.id == reported.id && d.state == DisputeState::Open)?;
         match reported.state {
             DisputeState::Open => None,
-            DisputeState::Won => Some(self.moved(OrderEvent::DisputeWon(number), at)),
-            DisputeState::Lost => Some(self.moved(OrderEvent::DisputeLost(number), at)),
+            DisputeState::Won => Some(self.transition(OrderEvent::DisputeWon(number), at)),
+            DisputeState::Lost => Some(self.transition(OrderEvent::DisputeLost(number), at)),
         }
     }
 }

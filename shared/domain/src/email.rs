@@ -55,7 +55,7 @@ impl Email {
     /// All forms under which the account of a typed address may be stored: first the current one, if the address is
     /// valid, then the older ones, which kept the domain as typed and accepted almost anything with an `@`. Empty if no
     /// account can exist.
-    pub fn forms(raw: &str) -> Vec<Self> {
+    pub fn stored_forms(raw: &str) -> Vec<Self> {
         let today = Self::parse(raw).ok();
         let mut forms: Vec<Self> =
             [today.as_ref().and_then(Self::in_unicode), as_before(raw)].into_iter().flatten().collect();
@@ -197,8 +197,9 @@ mod tests {
 
     #[test]
     fn an_old_account_is_looked_up_under_its_old_form() {
-        let forms =
-            |raw: &str| -> Vec<String> { Email::forms(raw).iter().map(|form| form.as_str().to_owned()).collect() };
+        let forms = |raw: &str| -> Vec<String> {
+            Email::stored_forms(raw).iter().map(|form| form.as_str().to_owned()).collect()
+        };
 
         assert_eq!(forms("Ann@example.com"), ["ann@example.com"]);
         assert_eq!(forms("ann@example.com,"), ["ann@example.com,"]);

@@ -33,7 +33,7 @@ extern crate self as domain;
 
 pub use address::{Address, CountryCode, Phone};
 pub use by_hand::RefundByHand;
-pub use cart::{Cart, CartError, CartLine, CartRequest, MAX_LINES, MAX_REMEMBERED, Recalled};
+pub use cart::{Cart, CartError, CartLine, CartRequest, MAX_LINES, MAX_REMEMBERED, RequestCheck};
 pub use category::{Category, CategoryRename, CategoryRenameId};
 pub use customer::{Customer, CustomerName, Password, Role};
 pub use description::{escape, sanitise};

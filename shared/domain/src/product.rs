@@ -80,7 +80,7 @@ impl CategoryPath {
     }
 
     /// Reads the joined form of a category to search for: an old one may be longer, or have invisible characters.
-    pub fn sought(joined: &str) -> Result<Self, Invalid> {
+    pub fn parse_search(joined: &str) -> Result<Self, Invalid> {
         Self::of(split(joined), text::line_sought)
     }
 
@@ -96,7 +96,7 @@ impl CategoryPath {
 
     /// A joined form exactly as it was stored: the key of an index that was written before categories were stored in
     /// NFC.
-    pub fn spelled(joined: &str) -> Self {
+    pub fn unnormalised(joined: &str) -> Self {
         Self(split(joined).collect())
     }
 
@@ -155,7 +155,7 @@ impl Attributes {
     }
 
     /// The same, but values are cut to this many bytes if together they are too long.
-    pub fn shortened(entries: impl IntoIterator<Item = (String, String)>, bytes: usize) -> Result<Self, Invalid> {
+    pub fn truncated(entries: impl IntoIterator<Item = (String, String)>, bytes: usize) -> Result<Self, Invalid> {
         let mut attributes = Self::visible(entries)?;
         if attributes.bytes() > MAX_ATTRIBUTES_BYTES {
             for value in attributes.0.values_mut() {
@@ -292,10 +292,10 @@ mod tests {
         let many = |value: &str| (0..4).map(|i| (format!("a{i}"), value.to_owned())).collect::<Vec<_>>();
         let (long, family) = ("x".repeat(500), "x".repeat(196) + "👩\u{200d}👩" + &"x".repeat(400));
 
-        assert_eq!(Attributes::shortened(many("short"), 200).unwrap(), Attributes::new(many("short")).unwrap());
-        assert!(Attributes::shortened(many(&long), 200).unwrap().iter().all(|(_, value)| value.len() == 200));
-        assert!(Attributes::shortened(many(&family), 203).unwrap().iter().all(|(_, value)| value.ends_with("👩")));
-        assert!(Attributes::shortened(many(&format!("{long}\0")), 200).is_err());
+        assert_eq!(Attributes::truncated(many("short"), 200).unwrap(), Attributes::new(many("short")).unwrap());
+        assert!(Attributes::truncated(many(&long), 200).unwrap().iter().all(|(_, value)| value.len() == 200));
+        assert!(Attributes::truncated(many(&family), 203).unwrap().iter().all(|(_, value)| value.ends_with("👩")));
+        assert!(Attributes::truncated(many(&format!("{long}\0")), 200).is_err());
     }
 
     #[test]

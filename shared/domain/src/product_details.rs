@@ -196,7 +196,7 @@ impl GivenAttributes {
         let entries = self.entries.into_iter().map(text).collect::<Result<Vec<_>, _>>()?;
         match self.shortened_to {
             None => Attributes::new(entries),
-            Some(bytes) => Attributes::shortened(entries, bytes),
+            Some(bytes) => Attributes::truncated(entries, bytes),
         }
     }
 }

@@ -190,7 +190,7 @@ impl Order {
 
     /// The refund that cancels an order: of `left`, everything that is refundable; every unit that was not returned yet
     /// is restocked.
-    pub(crate) fn refund_of_rest(&self, left: Money) -> Refund {
+    pub(crate) fn cancellation_refund(&self, left: Money) -> Refund {
         let lines = restocked(self.units_left()).collect();
         let number = self.next_refund();
         let state = RefundState::Requested;

@@ -84,10 +84,10 @@ impl Order {
                 };
                 let mut order = self.clone();
                 order.payment.refunds.push(refund);
-                order.after(OrderEvent::PaidLate(number), at)
+                order.apply(OrderEvent::PaidLate(number), at)
             }
             (OrderState::PendingPayment | OrderState::PaymentUnknown, _) => {
-                self.clone().after(OrderEvent::Confirmed, at)
+                self.clone().apply(OrderEvent::Confirmed, at)
             }
         };
         order.payment.reference = Some(reference.to_owned());
@@ -96,13 +96,13 @@ impl Order {
 
     /// The provider declined: nothing was charged, so the stock is released.
     pub fn declined(&self, at: Timestamp) -> Option<TransitionEffects> {
-        self.state.awaits_payment().then(|| self.given_up(OrderEvent::Declined, at))
+        self.state.awaits_payment().then(|| self.cancel_and_restock(OrderEvent::Declined, at))
     }
 
     /// The provider's answer was lost. The hold stays until the outcome is known: it may have charged.
     pub fn outcome_unknown(&self, at: Timestamp) -> Option<TransitionEffects> {
         let is_new = self.state == OrderState::PendingPayment;
-        is_new.then(|| self.moved(OrderEvent::PaymentLost, at))
+        is_new.then(|| self.transition(OrderEvent::PaymentLost, at))
     }
 
     /// The provider has charged nothing and will not any more.
@@ -113,17 +113,17 @@ impl Order {
             VoidReason::Replaced => OrderEvent::Replaced,
             VoidReason::NotChargeable => OrderEvent::NotChargeable,
         };
-        self.state.awaits_payment().then(|| self.given_up(event, at))
+        self.state.awaits_payment().then(|| self.cancel_and_restock(event, at))
     }
 
     pub fn refund_paid(&self, number: u32, at: Timestamp) -> Option<TransitionEffects> {
-        self.owes(number).then(|| self.moved(OrderEvent::RefundPaid(number), at))
+        self.owes(number).then(|| self.transition(OrderEvent::RefundPaid(number), at))
     }
 
     /// The provider will not pay a refund, or a paid one failed later, for example because the account was closed.
     pub fn refund_refused(&self, number: u32, at: Timestamp) -> Option<TransitionEffects> {
         let refund = self.payment.refunds.iter().find(|r| r.number == number)?;
-        (refund.state != RefundState::Refused).then(|| self.moved(OrderEvent::RefundRefused(number), at))
+        (refund.state != RefundState::Refused).then(|| self.transition(OrderEvent::RefundRefused(number), at))
     }
 
     /// The customer or staff cancel it.
@@ -137,9 +137,9 @@ impl Order {
             OrderState::Confirmed => {
                 let left = self.refundable();
                 let moved = match left.amount_minor() > 0 {
-                    true => self.refunding(self.refund_of_rest(left), at),
+                    true => self.request_refund(self.cancellation_refund(left), at),
                     // Free of charge, or refunded before: there is nothing to refund, only units to restock.
-                    false => self.given_up(OrderEvent::Cancelled, at),
+                    false => self.cancel_and_restock(OrderEvent::Cancelled, at),
                 };
                 Ok(CancelDecision::Refund(Box::new(moved)))
             }
@@ -154,7 +154,7 @@ impl Order {
     pub fn claim(&self, guest: &UserId, by: &UserId, at: Timestamp) -> Option<TransitionEffects> {
         (self.customer == *guest && guest != by).then(|| {
             let order = Order { customer: by.clone(), guest: false, ..self.clone() };
-            order.moved(OrderEvent::Claimed, at)
+            order.transition(OrderEvent::Claimed, at)
         })
     }
 
@@ -181,11 +181,11 @@ impl Order {
     pub fn refund(&self, request: &RefundRequest, at: Timestamp) -> Result<TransitionEffects, RefundError> {
         let refund = self.refund_of(request)?;
         self.takes_another_refund()?;
-        Ok(self.refunding(refund, at))
+        Ok(self.request_refund(refund, at))
     }
 
     /// Records a refund as owed, and restocks what it returns to sale.
-    fn refunding(&self, refund: Refund, at: Timestamp) -> TransitionEffects {
+    fn request_refund(&self, refund: Refund, at: Timestamp) -> TransitionEffects {
         // One sum for each product: a transaction may write an item only once.
         let mut restock = BTreeMap::new();
         for line in refund.lines.iter().filter(|l| l.restock) {
@@ -195,7 +195,7 @@ impl Order {
         let mut order = self.clone();
         order.payment.refunds.push(refund);
         TransitionEffects {
-            order: order.after(OrderEvent::RefundRequested(number), at),
+            order: order.apply(OrderEvent::RefundRequested(number), at),
             restock: restock.into_iter().collect(),
             restore_cart: false,
         }
@@ -222,13 +222,13 @@ impl Order {
             if let OrderEvent::Disputed(_) = event {
                 order.payment.disputes.extend(disputes.next().map(|d| Dispute { state: DisputeState::Open, ..d }));
             }
-            order = order.after(event, at);
+            order = order.apply(event, at);
         }
         order
     }
 
     /// The order as it was when its payment first had an outcome, for a repeated checkout. `None` while it has none.
-    pub fn as_first_settled(&self) -> Option<Order> {
+    pub fn as_of_payment_outcome(&self) -> Option<Order> {
         let settled = self.first_settlement()?;
         Some(self.as_of(u64::try_from(settled).unwrap_or(u64::MAX).saturating_add(1)))
     }
@@ -293,24 +293,24 @@ impl Order {
     ) -> Result<Option<TransitionEffects>, TransitionError> {
         match self.state {
             state if state == to => Ok(None),
-            state if state == from => Ok(Some(self.moved(event, at))),
+            state if state == from => Ok(Some(self.transition(event, at))),
             state => Err(TransitionError { from: state, to }),
         }
     }
 
     /// Restocks everything that was held or sold.
-    fn given_up(&self, event: OrderEvent, at: Timestamp) -> TransitionEffects {
+    fn cancel_and_restock(&self, event: OrderEvent, at: Timestamp) -> TransitionEffects {
         let restock = self.units_left().into_iter().filter(|(_, units)| *units > 0);
         let restock = restock.map(|(product, units)| (product.clone(), units)).collect();
-        TransitionEffects { order: self.clone().after(event, at), restock, restore_cart: self.state.awaits_payment() }
+        TransitionEffects { order: self.clone().apply(event, at), restock, restore_cart: self.state.awaits_payment() }
     }
 
-    pub(crate) fn moved(&self, event: OrderEvent, at: Timestamp) -> TransitionEffects {
-        TransitionEffects { order: self.clone().after(event, at), restock: Vec::new(), restore_cart: false }
+    pub(crate) fn transition(&self, event: OrderEvent, at: Timestamp) -> TransitionEffects {
+        TransitionEffects { order: self.clone().apply(event, at), restock: Vec::new(), restore_cart: false }
     }
 
     /// The one place that applies an event: one more entry of history and one more version.
-    fn after(mut self, event: OrderEvent, at: Timestamp) -> Order {
+    fn apply(mut self, event: OrderEvent, at: Timestamp) -> Order {
         let cancelled_by = |n: u32| self.payment.refunds.iter().any(|r| r.number == n && r.cancels);
         let (state, payment) = match event {
             OrderEvent::Placed => (OrderState::PendingPayment, PaymentState::Pending),
@@ -358,7 +358,7 @@ impl Order {
         self.history.push(HistoryEntry { event, at });
         self.version = u64::try_from(self.history.len()).unwrap_or(u64::MAX);
         let money_is_open =
-            self.state == OrderState::PaymentUnknown || self.refund_owed().is_some() || self.owes_rest();
+            self.state == OrderState::PaymentUnknown || self.refund_owed().is_some() || self.owes_remainder();
         self.due_at = match event {
             OrderEvent::Placed | OrderEvent::Claimed => self.due_at,
             _ if money_is_open => Some(at + ASK_AFTER),
@@ -478,7 +478,7 @@ mod tests {
         assert_eq!((claimed.order.version, claimed.restock.len(), claimed.restore_cart), (3, 0, false));
         assert_eq!(claimed.order.claim(guest, &bob, NOW), None);
         assert_eq!(claimed.order.claim(guest, &cat, NOW), None);
-        assert_eq!(claimed.order.as_first_settled(), None);
+        assert_eq!(claimed.order.as_of_payment_outcome(), None);
     }
 
     #[test]
@@ -501,8 +501,8 @@ mod tests {
             assert_eq!(then.payment.state, version.payment.state);
             assert_eq!(then.payment.refunds, version.payment.refunds);
         }
-        assert_eq!(last.as_first_settled().unwrap().state, OrderState::Confirmed);
-        assert_eq!(versions[1].as_first_settled(), None);
+        assert_eq!(last.as_of_payment_outcome().unwrap().state, OrderState::Confirmed);
+        assert_eq!(versions[1].as_of_payment_outcome(), None);
         assert_eq!(last.as_refunded(1).unwrap().version, 5);
         assert_eq!(requested.as_refunded(1), None);
     }

@@ -92,7 +92,7 @@ impl Happening {
             Happening::ByHandFailed(id) => order.refund_by_hand_failed(&id.parse().unwrap(), NOW),
             Happening::Disputed(id) => order.disputed(&dispute(id, DisputeState::Open), NOW),
             Happening::DisputeClosed(id, state) => order.dispute_closed(&dispute(id, *state), NOW),
-            Happening::Rest => order.refund_rest(NOW),
+            Happening::Rest => order.refund_remainder(NOW),
             Happening::Cancel => match order.cancel(NOW) {
                 Ok(CancelDecision::Refund(moved)) => Some(*moved),
                 _ => None,
@@ -203,7 +203,7 @@ impl Counters {
 
     fn is_open(&self) -> bool {
         let owed = self.refunds.iter().any(|(_, is)| *is == Standing::Open);
-        self.awaits_payment() || owed || self.owes_rest() || self.is_disputed()
+        self.awaits_payment() || owed || self.owes_remainder() || self.is_disputed()
     }
 
     fn is_disputed(&self) -> bool {
@@ -212,7 +212,7 @@ impl Counters {
 
     /// A refund by hand and ours did not add up to all of a cancelled order, and the provider did not refuse exactly
     /// that.
-    fn owes_rest(&self) -> bool {
+    fn owes_remainder(&self) -> bool {
         let owed = self.refunds.iter().any(|(_, is)| *is == Standing::Open);
         let hand = |at: usize| self.by_hand.iter().any(|(number, _)| *number == at + 1);
         let ours = (0..self.refunds.len()).rev().find(|at| !hand(*at)).map(|at| self.refunds[at]);
@@ -265,7 +265,7 @@ impl Counters {
                 let open = self.disputes.iter_mut().find(|(known, is)| known == id && *is == DisputeState::Open);
                 open.map(|(_, is)| *is = *state).is_some()
             }
-            Happening::Rest if self.owes_rest() => {
+            Happening::Rest if self.owes_remainder() => {
                 self.refunds.push((self.left(), Standing::Open));
                 true
             }

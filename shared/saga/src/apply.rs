@@ -38,7 +38,7 @@ impl PaymentUpdate<'_> {
             PaymentUpdate::ByHandFailed(id) => order.refund_by_hand_failed(id, at),
             PaymentUpdate::Disputed(reported) => order.disputed(reported, at),
             PaymentUpdate::DisputeClosed(reported) => order.dispute_closed(reported, at),
-            PaymentUpdate::Rest => order.refund_rest(at),
+            PaymentUpdate::Rest => order.refund_remainder(at),
         }
     }
 }

@@ -137,7 +137,7 @@ impl Saga {
         loop {
             order = self.pay_owed(order, budget, now).await?;
             // It terminates: the rest is requested once, and again only after another refund by hand.
-            if !order.owes_rest() {
+            if !order.owes_remainder() {
                 return Ok(order);
             }
             order = self.apply(order, PaymentUpdate::Rest, now).await?;

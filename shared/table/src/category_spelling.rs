@@ -15,7 +15,7 @@ impl Table {
         if CategoryPath::stored(stored).to_string() == stored {
             return Ok(0);
         }
-        let (spelled, all) = (CategoryPath::spelled(stored), PriceRange { min: 0, max: MAX_PRICE_MINOR });
+        let (spelled, all) = (CategoryPath::unnormalised(stored), PriceRange { min: 0, max: MAX_PRICE_MINOR });
         let (mut written, mut after) = (0, None);
         loop {
             let order = SortOrder::CheapestFirst;

@@ -152,7 +152,7 @@ impl Table {
         Ok(Some(Credential { uid, password_hash, logins: logins.unwrap_or_default() }))
     }
 
-    /// The credential of an account whose e-mail may be stored in several forms (see [`Email::forms`]), with the form
+    /// The credential of an account whose e-mail may be stored in several forms (see [`Email::stored_forms`]), with the form
     /// it is stored under: AP-32 for each form until it is found. Almost all accounts have only one form.
     pub async fn credential_find(&self, forms: &[Email]) -> Result<Option<(Email, Credential)>, StoreError> {
         for email in forms {

@@ -189,7 +189,7 @@ impl Table {
         };
         let cart = carts::cart(cart)?;
         let bought = order.cart_lines();
-        let back = if order.last_event() == OrderEvent::Replaced { cart.lacks(&bought) } else { bought };
+        let back = if order.last_event() == OrderEvent::Replaced { cart.missing_units(&bought) } else { bought };
         let expires_at = carts::expiry(kind, now);
         transaction.cart_merged(TransitionCondition::Cart, &uid, &cart, &cart.merge(&back), expires_at);
         Ok(())
