@@ -1,9 +1,9 @@
 //! Replays a real shop's invoices as orders, and audits the table afterwards.
 
 mod check;
+mod checkouts;
 mod dump;
 mod invoices;
-mod replay;
 mod report;
 mod stack;
 
@@ -15,9 +15,9 @@ use tokio::runtime::Runtime;
 
 use crate::{Outcome, root};
 use check::{Check, Expected};
+use checkouts::Replay;
 use dump::Dump;
 use invoices::{Catalogue, Selection};
-use replay::Replay;
 use report::Report;
 use stack::{Import, Programs, Stack};
 
@@ -74,7 +74,7 @@ pub fn run(options: &Options) -> Outcome<()> {
 }
 
 async fn shop_and_dump(stack: &Stack, selection: &Selection, concurrency: usize) -> Outcome<(Replay, Dump)> {
-    let replay = replay::replay(&stack.url, &selection.invoices, concurrency).await?;
+    let replay = checkouts::replay(&stack.url, &selection.invoices, concurrency).await?;
     Ok((replay, Dump::read(&stack.dynamodb, &stack.table).await?))
 }
 

@@ -2,9 +2,9 @@ use std::{fmt, thread, time::Duration};
 
 use super::{
     check::Check,
+    checkouts::{Capacity, Replay, percentile},
     invoices::{Invoice, Selection},
     pounds,
-    replay::{Capacity, Replay, percentile},
     stack::Import,
     thousands,
 };
