@@ -160,7 +160,7 @@ impl Tools {
         build.arg(template).arg("--build-dir").arg(output).env("PATH", self.path());
         if !optimised {
             build.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
-            build.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
+            build.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0");
         }
         build
     }

