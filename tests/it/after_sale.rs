@@ -166,7 +166,7 @@ async fn a_refund_of_a_discounted_line_is_of_what_was_paid_for_it() {
     let (ann, bob, admin) = (shop.customer().await, shop.customer().await, shop.admin().await);
     ann.adds(&mug, 3).await.expect(200);
     bob.adds(&mug, 1).await.expect(200);
-    let discount = Adjustment { kind: AdjustmentKind::Discount, amount_minor: 697, applies_to: AppliesTo::Order };
+    let discount = Adjustment::new(AdjustmentKind::Discount, 697, AppliesTo::Order).unwrap();
     let order = hold_adjusted(&shop, &ann, "tok_visa", "a-discounted-order", &[discount]).await.id;
     shop.clock.advance(SignedDuration::from_secs(25));
     let refund = async |key: &str| {

@@ -270,11 +270,10 @@ async fn weak_passwords_and_malformed_emails_are_refused() {
         assert_eq!(register(&stranger, email, PASSWORD).await.expect(422).code(), "email_invalid", "{email}");
     }
     assert_eq!(shop.dump().await, before);
-    // The shortest and the longest allowed, with no other rule than not to be guessed soon.
-    let longest: String = (0..64).flat_map(|n| ['ñ', char::from_u32('一' as u32 + n * n).unwrap()]).collect();
+    // The shortest and the longest allowed; there are no other rules.
     register(&stranger, ANN, "tulip-78").await.expect(201);
-    register(&stranger, "bob@example.com", &longest).await.expect(201);
-    login(&stranger, "bob@example.com", &longest).await.expect(201);
+    register(&stranger, "bob@example.com", &"ñ ".repeat(64)).await.expect(201);
+    login(&stranger, "bob@example.com", &"ñ ".repeat(64)).await.expect(201);
 }
 
 #[tokio::test]

@@ -136,7 +136,9 @@ impl<'a> OrderEmail<'a> {
         let off = Money::amount(-totals.discount.amount_minor(), totals.discount.currency());
         let sums =
             [("Subtotal", totals.subtotal), ("Discount", off), ("Shipping", totals.shipping), ("Tax", totals.tax)];
-        let sums = sums.into_iter().filter(|(_, sum)| sum.amount_minor() != 0 && totals.subtotal != totals.total);
+        // Without adjustments, lines and total show all.
+        let adjusted = sums[1..].iter().any(|(_, sum)| sum.amount_minor() != 0);
+        let sums = sums.into_iter().filter(|(_, sum)| adjusted && sum.amount_minor() != 0);
         Self {
             shop: &from.shop,
             subject: one_line(&subject(notification.kind, &from.shop)),

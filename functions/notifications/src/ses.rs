@@ -6,7 +6,7 @@ use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{Request, header::CONTENT_TYPE};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::mailer::{Mail, MailError, Mailer, Sending};
 
@@ -19,7 +19,7 @@ const TOTAL: Duration = Duration::from_secs(9);
 /// How to reach SES.
 #[derive(Debug, Clone)]
 pub struct SesConfig {
-    /// The credentials of the SDK.
+    /// What requests are sent with.
     pub http: SharedHttpClient,
     /// The endpoint, if not SES in the region.
     pub endpoint: Option<String>,
@@ -68,7 +68,7 @@ impl Ses {
     async fn send_raw(&self, mail: &Mail) -> Result<(), MailError> {
         let mut body = json!({
             "FromEmailAddress": mail.from.as_str(),
-            // Here too, so that nothing in the headers decides who gets it.
+            // Set here too, so that the headers do not decide who receives it.
             "Destination": {"ToAddresses": [mail.to.as_str()]},
             "Content": {"Raw": {"Data": BASE64_STANDARD.encode(&mail.raw)}},
         });
@@ -77,8 +77,11 @@ impl Ses {
         }
         let request = Request::post("/v2/email/outbound-emails").header(CONTENT_TYPE, "application/json");
         let request = request.body(body.to_string().into_bytes()).map_err(|e| MailError::Refused(e.to_string()))?;
-        self.client.call(request).await.map_err(mail_error)?;
-        Ok(())
+        let answer = self.client.call(request).await.map_err(mail_error)?;
+        // A page of a proxy, with status 200, is no answer of SES.
+        let accepted = serde_json::from_slice::<Value>(answer.body()).is_ok_and(|body| body["MessageId"].is_string());
+        let unknown = || MailError::Unavailable { what: "SES did not confirm the mail".to_owned(), source: None };
+        accepted.then_some(()).ok_or_else(unknown)
     }
 }
 
@@ -93,7 +96,9 @@ fn mail_error(error: CallError) -> MailError {
     let what = error.to_string();
     let answered = match error {
         CallError::Answered(answered) => answered,
-        CallError::NoAnswer { source, .. } => return MailError::Unavailable { what, source: Some(source) },
+        CallError::NotSent { source, .. } | CallError::NoAnswer { source, .. } => {
+            return MailError::Unavailable { what, source: Some(source) };
+        }
     };
     match answered.code() {
         // The mail itself: its content, or an invalid address. SES also answers this if the account may only write to

@@ -14,7 +14,7 @@ pub struct RegisterRequest {
     /// accepted in Unicode or ASCII, and stored in ASCII.
     #[schema(value_type = schema::Email, example = "ann@example.com")]
     pub email: String,
-    /// 8 to 128 characters in NFKC, not among the first million guesses of an attacker.
+    /// 8 to 128 characters in NFKC, not a common password.
     #[schema(value_type = schema::NewPassword)]
     pub password: String,
     /// 1 to 100 characters, none of them invisible; stored in NFC.

@@ -69,7 +69,7 @@ pub fn run(options: &Options) -> Outcome<()> {
 
     match checks.iter().filter(|check| !check.holds()).count() {
         0 => Ok(()),
-        failed => Err(format!("the trial failed: {failed} of {} checks", checks.len()).into()),
+        failed => Err(format!("the replay failed: {failed} of {} checks", checks.len()).into()),
     }
 }
 

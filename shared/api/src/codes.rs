@@ -82,6 +82,10 @@ impl Code {
     /// The code of a refused field, by the name that the domain gives it.
     pub(crate) fn refused(name: &'static str) -> Self {
         let listed = FIELD_CODES.iter().find(|code| code.name == name);
+        debug_assert!(
+            listed.is_some() || name == CurrencyMismatch::CODE.name,
+            "{name} is not among the codes of fields"
+        );
         listed.copied().unwrap_or(Self::of_field(name, "the value of a field is refused"))
     }
 

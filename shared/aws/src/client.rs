@@ -60,9 +60,17 @@ impl Client {
         endpoint: Option<&str>,
     ) -> Result<Self, String> {
         let without = |what: &str| format!("{} cannot be called without {what}", service.name);
-        let region = config.region().ok_or_else(|| without("a region: set AWS_REGION"))?;
+        let is_label = |region: &&Region| {
+            let name = region.as_ref();
+            (1..=63).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
+        // It becomes a part of the host that the signed request goes to.
+        let region = config.region().filter(is_label).ok_or_else(|| without("a valid region: set AWS_REGION"))?;
         let endpoint = match endpoint {
-            Some(endpoint) => endpoint.to_owned(),
+            Some(endpoint) => {
+                service.is_exact(config)?;
+                endpoint.to_owned()
+            }
             None => service.endpoint(config, region.as_ref())?,
         };
         let mut built = Operation::builder()
@@ -98,6 +106,9 @@ impl Client {
     pub async fn call(&self, request: http::Request<Vec<u8>>) -> Result<Answer, CallError> {
         self.operation.invoke(Unsigned(request)).await.map_err(|error| match error {
             SdkError::ServiceError(answered) => CallError::Answered(answered.into_err()),
+            never @ SdkError::ConstructionFailure(_) => {
+                CallError::NotSent { service: self.service.name, source: never.into() }
+            }
             lost => CallError::NoAnswer { service: self.service.name, source: lost.into() },
         })
     }

@@ -2,19 +2,20 @@ use std::{error::Error, fmt};
 
 use aws_smithy_runtime_api::{client::orchestrator::HttpResponse, http::Headers};
 use aws_smithy_types::error::metadata::{ErrorMetadata, ProvideErrorMetadata};
-use serde::Deserialize;
+use serde_json::{Map, Value};
 
 /// Why an operation has no result.
 #[derive(Debug)]
 pub enum CallError {
     /// The service answered with an error.
     Answered(ServiceError),
+    /// The request was not sent, for example without credentials.
+    NotSent { service: &'static str, source: Box<dyn Error + Send + Sync> },
     /// No answer arrived. The service may have carried the operation out all the same.
     NoAnswer { service: &'static str, source: Box<dyn Error + Send + Sync> },
 }
 
-/// An error that a service answered with. `Display` leaves its message out, which may quote what was sent.
-#[derive(Debug)]
+/// An error that a service answered with. `Display` and `Debug` leave its message out, which may quote what was sent.
 pub struct ServiceError {
     service: &'static str,
     status: u16,
@@ -22,24 +23,18 @@ pub struct ServiceError {
     request_id: Option<String>,
 }
 
-/// As services that speak JSON write it. <https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html#operation-error-serialization>
-#[derive(Default, Deserialize)]
-struct Body {
-    #[serde(default)]
-    code: Option<String>,
-    #[serde(default, rename = "__type")]
-    kind: Option<String>,
-    #[serde(default, alias = "Message", alias = "errorMessage")]
-    message: Option<String>,
-}
-
 impl ServiceError {
+    /// As services that speak JSON write errors.
+    /// <https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html#operation-error-serialization>
     pub(crate) fn read(service: &'static str, response: &HttpResponse) -> Self {
         // Whatever stands between here and the service may answer too, and not in JSON.
         let body = response.body().bytes().unwrap_or_default();
-        let Body { code, kind, message } = serde_json::from_slice(body).unwrap_or_default();
+        let body: Map<String, Value> = serde_json::from_slice(body).unwrap_or_default();
+        // One member that is no text hides no other.
+        let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
+        let message = ["message", "Message", "errorMessage"].into_iter().find_map(text);
         let header = |name: &str| response.headers().get(name).map(str::to_owned);
-        let code = header("x-amzn-errortype").or(code).or(kind);
+        let code = header("x-amzn-errortype").or_else(|| text("code")).or_else(|| text("__type"));
         let mut metadata = ErrorMetadata::builder();
         if let Some(code) = code.as_deref() {
             metadata = metadata.code(without_namespace(code));
@@ -85,6 +80,12 @@ impl fmt::Display for ServiceError {
     }
 }
 
+impl fmt::Debug for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl Error for ServiceError {}
 
 /// By its code, the SDK decides whether a request is sent again.
@@ -99,7 +100,7 @@ impl CallError {
     pub fn in_full(&self) -> String {
         match self {
             Self::Answered(error) => error.message().map_or_else(|| self.to_string(), |said| format!("{self}: {said}")),
-            Self::NoAnswer { source, .. } => {
+            Self::NotSent { source, .. } | Self::NoAnswer { source, .. } => {
                 let sources = std::iter::successors(Some(source.as_ref() as &dyn Error), |&e| e.source());
                 sources.fold(self.to_string(), |line, source| format!("{line}: {source}"))
             }
@@ -111,6 +112,7 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Answered(error) => error.fmt(f),
+            Self::NotSent { service, .. } => write!(f, "the request to {service} could not be sent"),
             Self::NoAnswer { service, .. } => write!(f, "{service} did not answer"),
         }
     }
@@ -121,7 +123,7 @@ impl Error for CallError {
         match self {
             // It is what is displayed already.
             Self::Answered(_) => None,
-            Self::NoAnswer { source, .. } => Some(source.as_ref()),
+            Self::NotSent { source, .. } | Self::NoAnswer { source, .. } => Some(source.as_ref()),
         }
     }
 }
@@ -151,6 +153,9 @@ mod tests {
             (&[], r#"{"__type":"aws.protocoltests.restjson#FooError"}"#, Some("FooError")),
             (&[], r#"{"__type":"aws.protocoltests#FooError:http://example.com/"}"#, Some("FooError")),
             (&[], r#"{"code":"FooError","__type":"BarError"}"#, Some("FooError")),
+            (&[], r#"{"__type":"FooError","message":"one","Message":"two"}"#, Some("FooError")),
+            (&[], r#"{"code":429,"__type":"FooError","message":{"no":"text"}}"#, Some("FooError")),
+            (&[], r#"{"__type":"FooError","asdf":["more"],"unknown":null}"#, Some("FooError")),
             (&[], "<html>", None),
             (&[], "", None),
         ] {
@@ -166,6 +171,7 @@ mod tests {
 
             assert_eq!(error.message(), Some("ann@example.com is not verified"));
             assert_eq!(error.to_string(), "SES answered 400 MessageRejected, request 7");
+            assert_eq!(format!("{error:?}"), error.to_string());
         }
     }
 }

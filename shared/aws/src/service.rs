@@ -33,22 +33,43 @@ impl Service {
         let key = key.map_err(|e| e.to_string())?;
         let set = config.service_config().and_then(|settings| settings.load_config(key));
         match set.or_else(|| config.endpoint_url().map(str::to_owned)) {
-            Some(endpoint) => Ok(endpoint),
+            Some(endpoint) => {
+                self.is_exact(config)?;
+                Ok(endpoint)
+            }
             None => self.regional(config, region),
+        }
+    }
+
+    /// The variable that sets the endpoint of this service alone.
+    fn variable(&self) -> String {
+        format!("AWS_ENDPOINT_URL_{}", self.id.to_uppercase().replace(' ', "_"))
+    }
+
+    /// Whether a given endpoint is all that the settings ask for.
+    ///
+    /// # Errors
+    /// FIPS or dual stack is asked for as well. The SDK refuses both together too: it cannot know what the endpoint is.
+    pub(crate) fn is_exact(&self, config: &SdkConfig) -> Result<(), String> {
+        match (config.use_fips(), config.use_dual_stack()) {
+            (Some(true), _) => Err(format!("{} cannot have both an endpoint of its own and FIPS", self.name)),
+            (_, Some(true)) => Err(format!("{} cannot have both an endpoint of its own and dual stack", self.name)),
+            _ => Ok(()),
         }
     }
 
     fn regional(&self, config: &SdkConfig, region: &str) -> Result<String, String> {
         let Self { name, host, .. } = self;
+        let unknown = |what: &str| format!("{name} has no {what} that is known here: set {}", self.variable());
         if config.use_dual_stack() == Some(true) {
-            return Err(format!("{name} has no dual-stack endpoint that is known here: set AWS_ENDPOINT_URL"));
+            return Err(unknown("dual-stack endpoint"));
         }
         let fips = if config.use_fips() == Some(true) { "-fips" } else { "" };
-        // Of the isolated partitions, the names of their domains are in the SDK's own crates only.
+        // The domain names of the isolated partitions are in the SDK's own crates only.
         let domain = match region {
-            isolated if isolated.contains("-iso") || isolated.starts_with("eusc-") => {
-                return Err(format!("{name} has no endpoint in {isolated} that is known here: set AWS_ENDPOINT_URL"));
-            }
+            isolated if isolated.contains("-iso") => return Err(unknown(&format!("endpoint in {isolated}"))),
+            // https://docs.aws.eu/general/latest/gr/endpoints.html
+            sovereign if sovereign.starts_with("eusc-") => "amazonaws.eu",
             chinese if chinese.starts_with("cn-") => "amazonaws.com.cn",
             _ => "amazonaws.com",
         };
@@ -71,6 +92,7 @@ mod tests {
         assert_eq!(endpoint(SES, "eu-central-1"), "https://email.eu-central-1.amazonaws.com");
         assert_eq!(endpoint(LAMBDA, "us-gov-west-1"), "https://lambda.us-gov-west-1.amazonaws.com");
         assert_eq!(endpoint(SECRETS_MANAGER, "cn-north-1"), "https://secretsmanager.cn-north-1.amazonaws.com.cn");
+        assert_eq!(endpoint(LAMBDA, "eusc-de-east-1"), "https://lambda.eusc-de-east-1.amazonaws.eu");
         let fips = SdkConfig::builder().use_fips(true).build();
         assert_eq!(SES.endpoint(&fips, "us-east-1").unwrap(), "https://email-fips.us-east-1.amazonaws.com");
     }
@@ -81,7 +103,11 @@ mod tests {
 
         assert!(SES.endpoint(&dual_stack, "us-east-1").is_err());
         assert!(LAMBDA.endpoint(&SdkConfig::builder().build(), "us-iso-east-1").is_err());
-        assert!(LAMBDA.endpoint(&SdkConfig::builder().build(), "eusc-de-east-1").is_err());
+        let refused = SECRETS_MANAGER.endpoint(&dual_stack, "us-east-1").unwrap_err();
+        assert!(refused.ends_with("set AWS_ENDPOINT_URL_SECRETS_MANAGER"), "{refused}");
+        // The endpoint's owner alone knows whether it is FIPS.
+        let custom = SdkConfig::builder().use_fips(true).endpoint_url("https://all.example").build();
+        assert!(SES.endpoint(&custom, "us-east-1").is_err());
     }
 
     /// As the SDK reads them from the environment and the profile.

@@ -8,15 +8,43 @@ use std::{cmp::Reverse, collections::BTreeSet};
 
 use iso_currency::Currency;
 
-use crate::{Money, ProductId, Quantity};
+use crate::{Invalid, Money, ProductId, Quantity};
+
+/// The largest amount of an adjustment, in minor units: more than any goods of an order cost. A thousand of them still add
+/// up to less than [`Money`] can hold.
+pub const MAX_ADJUSTMENT_MINOR: u64 = 1 << 53;
 
 /// An amount that is added to the price of the goods, or taken off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adjustment {
-    pub kind: AdjustmentKind,
+    kind: AdjustmentKind,
     /// In the order's currency. The kind says whether it is added or taken off.
-    pub amount_minor: u64,
-    pub applies_to: AppliesTo,
+    amount_minor: u64,
+    applies_to: AppliesTo,
+}
+
+impl Adjustment {
+    /// # Errors
+    /// The amount is more than [`MAX_ADJUSTMENT_MINOR`].
+    pub fn new(kind: AdjustmentKind, amount_minor: u64, applies_to: AppliesTo) -> Result<Self, Invalid> {
+        if amount_minor > MAX_ADJUSTMENT_MINOR {
+            let reason = format!("must be 0 to {MAX_ADJUSTMENT_MINOR} minor units");
+            return Err(Invalid::new("adjustment", "adjustment_invalid", reason));
+        }
+        Ok(Self { kind, amount_minor, applies_to })
+    }
+
+    pub fn kind(&self) -> AdjustmentKind {
+        self.kind
+    }
+
+    pub fn amount_minor(&self) -> u64 {
+        self.amount_minor
+    }
+
+    pub fn applies_to(&self) -> &AppliesTo {
+        &self.applies_to
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -218,11 +246,22 @@ mod tests {
     #[test]
     fn a_discount_takes_off_what_its_lines_come_to_and_no_more() {
         let all_mugs = of_product("mug", adjustment(AdjustmentKind::Discount, 3_000));
-        let all = adjustment(AdjustmentKind::Discount, u64::MAX);
+        let all = adjustment(AdjustmentKind::Discount, MAX_ADJUSTMENT_MINOR);
 
         assert_eq!(priced(std::slice::from_ref(&all_mugs)).allocations, [usd(0), usd(4_600)]);
         let free = priced(&[all_mugs, all]).totals;
         assert_eq!((free.discount, free.total), (usd(7_297), usd(0)));
+    }
+
+    #[test]
+    fn an_adjustment_beyond_any_order_is_refused() {
+        let shipping = |amount| Adjustment::new(AdjustmentKind::Shipping, amount, AppliesTo::Order);
+
+        assert!(shipping(MAX_ADJUSTMENT_MINOR).is_ok());
+        assert!(shipping(MAX_ADJUSTMENT_MINOR + 1).is_err());
+        let thousand = vec![shipping(MAX_ADJUSTMENT_MINOR).unwrap(); 1_000];
+        let Pricing { totals, allocations } = priced(&thousand);
+        assert_eq!(allocations.iter().map(|a| a.amount_minor()).sum::<i64>(), totals.total.amount_minor());
     }
 
     #[test]

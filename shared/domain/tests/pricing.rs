@@ -37,11 +37,8 @@ fn bought() -> impl Strategy<Value = Bought> {
         2 => Just(AppliesTo::Order),
         1 => vec(0..7_usize, 0..=3).prop_map(|lines| AppliesTo::Products(lines.into_iter().map(id).collect())),
     ];
-    let adjustment = (kind, amount, applies_to).prop_map(|(kind, amount_minor, applies_to)| Adjustment {
-        kind,
-        amount_minor,
-        applies_to,
-    });
+    let adjustment = (kind, amount, applies_to)
+        .prop_map(|(kind, amount, applies_to)| Adjustment::new(kind, amount, applies_to).expect("within the limit"));
     (select(CURRENCIES.to_vec()), vec((units, price), 1..=6), vec(adjustment, 0..=4))
         .prop_map(|(currency, lines, adjustments)| Bought { currency, lines, adjustments })
 }
@@ -106,12 +103,12 @@ proptest! {
         let parts = minor(&totals.subtotal) - minor(&totals.discount) + minor(&totals.shipping) + minor(&totals.tax);
         prop_assert_eq!(parts, minor(&totals.total));
         let asked_for = |kind| {
-            let applies = |adjustment: &&Adjustment| match &adjustment.applies_to {
+            let applies = |adjustment: &&Adjustment| match adjustment.applies_to() {
                 AppliesTo::Order => true,
                 AppliesTo::Products(products) => order.lines.iter().any(|line| products.contains(&line.product)),
             };
-            let of_kind = bought.adjustments.iter().filter(|adjustment| adjustment.kind == kind).filter(applies);
-            of_kind.map(|adjustment| i64::try_from(adjustment.amount_minor).unwrap()).sum::<i64>()
+            let of_kind = bought.adjustments.iter().filter(|adjustment| adjustment.kind() == kind).filter(applies);
+            of_kind.map(|adjustment| i64::try_from(adjustment.amount_minor()).unwrap()).sum::<i64>()
         };
         prop_assert_eq!(minor(&totals.shipping), asked_for(AdjustmentKind::Shipping));
         prop_assert_eq!(minor(&totals.tax), asked_for(AdjustmentKind::Tax));

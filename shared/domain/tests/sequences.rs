@@ -45,7 +45,7 @@ fn held(priced: Price) -> Order {
     let bought = BOUGHT
         .iter()
         .fold(order(), |order, (id, units, cents)| order.of((*units).into(), product(id, id, price(*cents))));
-    let discount = Adjustment { kind: AdjustmentKind::Discount, amount_minor: 1_000, applies_to: AppliesTo::Order };
+    let discount = Adjustment::new(AdjustmentKind::Discount, 1_000, AppliesTo::Order).unwrap();
     if priced == Price::Discounted { bought.adjusted(discount).place() } else { bought.place() }
 }
 

@@ -78,8 +78,8 @@ pub fn variable(name: &str) -> Option<String> {
 async fn secret(client: &Client, name: &str) -> Result<String, String> {
     #[derive(Deserialize)]
     struct Value {
-        #[serde(default, rename = "SecretString")]
-        text: String,
+        #[serde(rename = "SecretString")]
+        text: Option<String>,
     }
     let unreadable = |why: String| format!("the secret {name} cannot be read: {why}");
     let request = Request::post("/")
@@ -91,7 +91,7 @@ async fn secret(client: &Client, name: &str) -> Result<String, String> {
     // Without the parser's message, which may quote the secret.
     let value: Value =
         serde_json::from_slice(answer.body()).map_err(|_| unreadable("the response is not JSON".to_owned()))?;
-    Ok(value.text)
+    value.text.ok_or_else(|| unreadable("it has no text; is it a binary secret?".to_owned()))
 }
 
 /// The members of a secret. Its error never contains a value.

@@ -34,9 +34,9 @@ impl Condition {
         Self { expression: expression.into(), values }
     }
 
-    /// Both. Neither is put in parentheses: an `OR` outside of them would be read otherwise.
+    /// Both.
     pub(crate) fn and(mut self, other: Condition) -> Self {
-        self.expression = format!("{} AND {}", self.expression, other.expression);
+        self.expression = format!("({}) AND ({})", self.expression, other.expression);
         self.values.extend(other.values);
         self
     }

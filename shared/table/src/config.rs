@@ -22,7 +22,7 @@ pub struct TableConfig {
     /// `None` is AWS itself, with the credentials and region of the environment.
     pub endpoints: Option<Endpoints>,
     pub timeouts: Timeouts,
-    /// The credentials of the SDK.
+    /// What the SDK sends requests with.
     pub transport: Transport,
 }
 

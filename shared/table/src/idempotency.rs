@@ -80,6 +80,13 @@ impl Idempotency {
         })
     }
 
+    /// The earlier request, from the item that came back with a failed condition. Without it there is nothing to compare
+    /// with: the request is to be sent again.
+    pub(crate) fn read_prior(&self, item: Option<&rows::Item>) -> Result<PriorRequest, StoreError> {
+        let item = item.ok_or_else(|| StoreError::Busy("an idempotency record came and went".into()))?;
+        self.read(item.clone())
+    }
+
     pub(crate) fn read(&self, item: rows::Item) -> Result<PriorRequest, StoreError> {
         let row: IdempotencyRow = rows::from_item(item)?;
         let created_at = rows::from_millis(row.created_at).map_err(|e| StoreError::corrupt(&row.pk, e))?;
@@ -114,7 +121,7 @@ impl Table {
             .send();
         match write_if("AP-43", call).await? {
             Ok(_) => Ok(()),
-            Err(failed) => Err(IdempotencyPutError::Repeated(request.read(failed.item.unwrap_or_default())?)),
+            Err(failed) => Err(IdempotencyPutError::Repeated(request.read_prior(failed.item.as_ref())?)),
         }
     }
 

@@ -357,9 +357,7 @@ fn event_item(id: OrderId, event: &PaymentEventId, now: Timestamp) -> Item {
 
 fn heard_before(cause: Cause<'_>, prior: Option<&Item>) -> Result<OrderTransitionError, StoreError> {
     match (cause, prior) {
-        (Cause::Request(request, _), Some(prior)) => Ok(OrderTransitionError::Repeated(request.read(prior.clone())?)),
-        // Without the old item there is nothing to compare with: the request is repeated.
-        (Cause::Request(..), None) => Err(StoreError::Busy("an idempotency record came and went".into())),
+        (Cause::Request(request, _), prior) => Ok(OrderTransitionError::Repeated(request.read_prior(prior)?)),
         (Cause::Event(_) | Cause::Answer, _) => Ok(OrderTransitionError::EventSeen),
     }
 }

@@ -119,8 +119,8 @@ impl Table {
         product_puts(&mut transaction, record, stock, actor, move_id);
         let Err(failed) = transaction.write("AP-70").await? else { return Ok(()) };
         // A repeated key comes first: the product may exist because the first request created it.
-        if let Some(prior) = failed.item(CreateCondition::Request) {
-            return Err(ProductCreateOnceError::Repeated(request.read(prior.clone())?));
+        if failed.contains(CreateCondition::Request) {
+            return Err(ProductCreateOnceError::Repeated(request.read_prior(failed.item(CreateCondition::Request))?));
         }
         if failed.contains(CreateCondition::Product) {
             return Err(ProductCreateOnceError::Exists);

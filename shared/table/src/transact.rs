@@ -60,7 +60,7 @@ impl<L: Copy + PartialEq> FailedConditions<L> {
 
     /// The item that is there, where this condition failed. Only puts and updates ask for it.
     pub(crate) fn item(&self, label: L) -> Option<&Item> {
-        self.0.iter().find(|(failed, _)| *failed == label)?.1.as_ref()
+        self.0.iter().filter(|(failed, _)| *failed == label).find_map(|(_, item)| item.as_ref())
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
     },
 };
 
-/// The result of a trial.
+/// The result of one recovery.
 #[derive(Debug)]
 pub struct Verdict {
     /// The id in `reliability.md`, and what was tried.
@@ -33,7 +33,7 @@ pub struct Verdict {
     pub bug_noticed: bool,
 }
 
-/// Every trial, one after another.
+/// Every recovery, one after another.
 pub async fn all() -> [Verdict; 3] {
     [lost_stream().await, crashes_around_a_pointer().await, collector_and_writer().await]
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use axum::{Json, Router, extract::State, routing::post};
+use http::{HeaderMap, HeaderName, StatusCode, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -61,11 +62,16 @@ impl Kept {
     }
 }
 
-async fn get_secret(State(kept): State<Kept>, body: String) -> Json<Value> {
+async fn get_secret(State(kept): State<Kept>, headers: HeaderMap, body: String) -> Result<Json<Value>, StatusCode> {
+    let is = |name: HeaderName, value: &str| headers.get(name).is_some_and(|sent| sent == value);
+    let target = HeaderName::from_static("x-amz-target");
+    if !is(target, "secretsmanager.GetSecretValue") || !is(CONTENT_TYPE, "application/x-amz-json-1.1") {
+        return Err(StatusCode::BAD_REQUEST);
+    }
     let request: Value = serde_json::from_str(&body).unwrap_or_default();
     let id = request["SecretId"].as_str().unwrap_or_default();
     kept.record("secretsmanager:GetSecretValue", &format!("${{{}}}", id.rsplit(':').next().unwrap_or_default()));
-    Json(json!({"ARN": id, "Name": id, "VersionId": "1", "SecretString": kept.secrets.get(id)}))
+    Ok(Json(json!({"ARN": id, "Name": id, "VersionId": "1", "SecretString": kept.secrets.get(id)})))
 }
 
 async fn send_email(State(kept): State<Kept>, body: String) -> Json<Value> {

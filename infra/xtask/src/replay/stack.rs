@@ -108,14 +108,14 @@ impl Stack {
             .args(["--table", &self.table, "--bucket", BUCKET, "--stock", &initial_stock.to_string()])
             // Not next to the data, which may be read-only.
             .arg("--rejects")
-            .arg(ops.with_file_name("trial.rejects.jsonl"))
+            .arg(ops.with_file_name("replay.rejects.jsonl"))
             .stdin(Stdio::null())
             .stderr(Stdio::inherit())
             .output()
             .map_err(|e| format!("{} cannot be started: {e}", ops.display()))?;
         let said = String::from_utf8_lossy(&output.stdout);
         print!("{said}");
-        // 2 is an import with rejected lines, which the checks judge.
+        // 2 is an import with rejected lines, which the checks examine.
         if !matches!(output.status.code(), Some(0 | 2)) {
             return Err(format!("the import failed ({})", output.status).into());
         }
