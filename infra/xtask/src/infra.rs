@@ -33,18 +33,22 @@ const DOCUMENTS: [&str; 6] = [
     "infra/cdk/README.md",
 ];
 
+/// Shares what the tests have compiled, if `CARGO_BUILD_TARGET` was set to this machine's target for them: without
+/// zig, and in debug mode, cargo-lambda calls `cargo build --target` with no flags of its own.
+const LIKE_THE_TESTS: &str = "[build.compiler]\ntype = \"cargo\"\n";
+
 /// This machine's architecture, as Lambda names it.
 const MACHINE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
 
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Options {
     /// Uses the calls that `RECORD_CALLS` wrote in an earlier run of the end-to-end tests, instead of running them
     #[arg(long, value_name = "FILE")]
-    calls: Option<PathBuf>,
-    /// Builds the functions as they are deployed. Otherwise they are built with less optimisation, which is faster:
-    /// nothing here depends on their speed
+    pub calls: Option<PathBuf>,
+    /// Builds the functions as they are deployed. Otherwise they are built like the tests, which is faster: nothing
+    /// here depends on their speed
     #[arg(long)]
-    optimised: bool,
+    pub optimised: bool,
 }
 
 /// Runs every check, and stops at the first that fails.
@@ -76,7 +80,15 @@ pub fn run(options: &Options) -> Outcome<()> {
     })?;
     step("tsc", || finish(&mut node("npx", &["--no-install", "tsc", "--noEmit"])))?;
     let build = output.join("build");
-    step("sam build", || finish(&mut tools.build(&template, &build, options.optimised)))?;
+    step("sam build", || {
+        let mut sam = tools.build(&template, &build);
+        if !options.optimised {
+            let settings = output.join("cargo-lambda.toml");
+            fs::write(&settings, LIKE_THE_TESTS)?;
+            sam.env("CARGO_LAMBDA_GLOBAL", &settings).env("SAM_BUILD_MODE", "debug");
+        }
+        finish(&mut sam)
+    })?;
 
     let calls = match &options.calls {
         Some(file) => fs::canonicalize(file).map_err(|e| format!("{}: {e}", file.display()))?,
@@ -153,15 +165,11 @@ impl Tools {
         sam
     }
 
-    fn build(&self, template: &Path, output: &Path, optimised: bool) -> Command {
+    fn build(&self, template: &Path, output: &Path) -> Command {
         // For this machine, so that what is built can be started here.
         let architecture = format!("Architecture={MACHINE}");
         let mut build = self.sam(&["build", "--parameter-overrides", &architecture, "--template"]);
         build.arg(template).arg("--build-dir").arg(output).env("PATH", self.path());
-        if !optimised {
-            build.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
-            build.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0");
-        }
         build
     }
 

