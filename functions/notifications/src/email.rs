@@ -200,7 +200,7 @@ fn country(code: CountryCode) -> String {
 }
 
 /// Text for a header, where a line break would start another header.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

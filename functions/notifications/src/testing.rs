@@ -36,6 +36,7 @@ pub fn ann() -> Customer {
         id: "ann".parse().unwrap(),
         name: CustomerName::parse("Ann <b>Núñez</b>").unwrap(),
         email: Email::parse("ann@example.com").unwrap(),
+        email_verified: false,
         role: Role::Customer,
         created_at: NOW,
     }

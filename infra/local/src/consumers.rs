@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use futures::FutureExt as _;
-use notifications::{MailFolder, MailLimits, Sender};
+use notifications::{AccountMails, MailFolder, MailLimits, Sender};
 use runtime::Clock;
 use stream::DeadLetters;
 use table::{Bucket, Table};
@@ -24,6 +24,7 @@ pub struct Dependencies<'a> {
     pub mail: &'a Path,
     /// Limits of mails; `None` is unlimited.
     pub mail_limits: Option<MailLimits>,
+    pub account_mails: AccountMails,
     pub clock: &'a Clock,
 }
 
@@ -34,7 +35,7 @@ pub fn consumers(
     source: &Source,
     checkpoints: &Checkpoints,
 ) -> Result<Vec<Arc<Consumer>>, StackError> {
-    let Dependencies { table, audit, dead_letters, mail, mail_limits, clock } = with;
+    let Dependencies { table, audit, dead_letters, mail, mail_limits, account_mails, clock } = with;
     let target = match streams {
         Streams::To(endpoint) => Some(Target::lambda(endpoint).map_err(|e| StackError::start("stream", e))?),
         Streams::Off | Streams::On => None,
@@ -42,7 +43,7 @@ pub fn consumers(
     let sender = Sender::parse(SENDER).map_err(|e| StackError::start("mail", e.reason))?;
     let mailer = Arc::new(MailFolder::new(mail));
     let notifications = notifications::State::new(table.clone(), mailer, sender, dead_letters.clone(), clock.clone());
-    let notifications = notifications.limited(mail_limits);
+    let notifications = notifications.limited(mail_limits).with_account_mails(account_mails);
     let projections = projections::State::new(table.clone(), audit, dead_letters.clone(), clock.clone());
     let functions: [(_, Handler); 2] = [
         (

@@ -10,8 +10,9 @@ use std::{
 use api::{BasePath, Policy, rates::Rates};
 use clap::{Parser, ValueEnum};
 use domain::{Email, Password};
+use links::LinkKeys;
 use local::{AdminAccount, Seed, Stack, StackOptions, Streams, error_chain};
-use notifications::MailLimits;
+use notifications::{AccountUrl, MailLimits};
 use payments::{PaymentProvider, Stripe, StripeConfig};
 use runtime::telemetry;
 use rustix::fs::Mode;
@@ -58,6 +59,14 @@ struct Arguments {
     /// use their own MAIL_FOLDER.
     #[arg(long, env = "MAIL_FOLDER")]
     mail: Option<PathBuf>,
+    /// Where the links in mails about an account lead to, such as https://shop.example/account/{action}#{token}; by
+    /// default the web page of this stack.
+    #[arg(long, env = "ACCOUNT_URL", value_parser = AccountUrl::parse)]
+    account_url: Option<AccountUrl>,
+    /// Keys that sign the links in mails, to share them with functions under `cargo lambda watch`; preferably set as
+    /// LINK_KEYS. By default they are made from the data folder's key.
+    #[arg(long, env = "LINK_KEYS", hide_env_values = true, value_parser = LinkKeys::parse)]
+    link_keys: Option<LinkKeys>,
     /// Deliver the stream to functions under `cargo lambda watch` at this address, such as http://127.0.0.1:9001,
     /// instead of running them in this process.
     #[arg(long, value_name = "URL")]
@@ -160,6 +169,8 @@ impl Arguments {
             provider,
             streams: self.stream_to.map_or(Streams::On, Streams::To),
             mail: self.mail,
+            link_keys: self.link_keys,
+            account_url: self.account_url,
             mail_limits: (self.limits == Switch::On).then(MailLimits::default),
             ..StackOptions::default()
         })

@@ -1,11 +1,11 @@
 //! What an item is, read from its key.
 
 use super::{
-    ADDRESS_PREFIX, CART, CATALOG, CATEGORIES_BEFORE, CATEGORIES_MIGRATED, CATEGORY_PREFIX, CATEGORY_RENAME_PREFIX,
-    CATEGORY_RENAMING_PREFIX, CREDENTIAL, EMAIL_PREFIX, GUEST_ACCOUNT, IDEMPOTENCY_PREFIX, Key, NOTIFICATION_PREFIX,
-    NOTIFICATION_SENT, ORDER_LINE_PREFIX, ORDER_PREFIX, ORDER_STATUS, PAYMENT_EVENT_PREFIX, PRODUCT_CATEGORY,
-    PRODUCT_PAGE_PREFIX, PRODUCT_PREFIX, PROFILE, RATE_COUNTER, RATE_PREFIX, RATING_SUFFIX, REVIEW_COUNTED_PREFIX,
-    REVIEW_PREFIX, SESSION, SESSION_PREFIX, STOCK_INFIX, STOCK_MOVE_PREFIX, USER_PREFIX,
+    ACCOUNT_LINK_PREFIX, ADDRESS_PREFIX, CART, CATALOG, CATEGORIES_BEFORE, CATEGORIES_MIGRATED, CATEGORY_PREFIX,
+    CATEGORY_RENAME_PREFIX, CATEGORY_RENAMING_PREFIX, CREDENTIAL, EMAIL_PREFIX, GUEST_ACCOUNT, IDEMPOTENCY_PREFIX, Key,
+    NOTIFICATION_PREFIX, NOTIFICATION_SENT, ORDER_LINE_PREFIX, ORDER_PREFIX, ORDER_STATUS, PAYMENT_EVENT_PREFIX,
+    PRODUCT_CATEGORY, PRODUCT_PAGE_PREFIX, PRODUCT_PREFIX, PROFILE, RATE_COUNTER, RATE_PREFIX, RATING_SUFFIX,
+    REVIEW_COUNTED_PREFIX, REVIEW_PREFIX, SESSION, SESSION_PREFIX, STOCK_INFIX, STOCK_MOVE_PREFIX, USER_PREFIX,
 };
 
 /// What the items of a partition belong to. Roles and stream filters are written in these.
@@ -93,6 +93,7 @@ pub enum Entity {
     Session,
     Profile,
     Address,
+    AccountLink,
     GuestAccount,
     Cart,
     SessionListed,
@@ -108,7 +109,7 @@ pub enum SortKey {
 }
 
 impl Entity {
-    const ALL: [Self; 26] = [
+    const ALL: [Self; 27] = [
         Self::CategoriesBefore,
         Self::CategoriesMigrated,
         Self::CategoryRename,
@@ -131,6 +132,7 @@ impl Entity {
         Self::Session,
         Self::Profile,
         Self::Address,
+        Self::AccountLink,
         Self::GuestAccount,
         Self::Cart,
         Self::SessionListed,
@@ -161,6 +163,7 @@ impl Entity {
             Self::Session => (Partition::Session, Exactly(SESSION)),
             Self::Profile => (Partition::User, Exactly(PROFILE)),
             Self::Address => (Partition::User, StartsWith(ADDRESS_PREFIX)),
+            Self::AccountLink => (Partition::User, StartsWith(ACCOUNT_LINK_PREFIX)),
             Self::GuestAccount => (Partition::User, Exactly(GUEST_ACCOUNT)),
             Self::Cart => (Partition::User, Exactly(CART)),
             Self::SessionListed => (Partition::User, StartsWith(SESSION_PREFIX)),
