@@ -129,6 +129,7 @@ function namesOf(settings: Settings, { table, buckets, secrets }: Dependencies):
     MailFrom: settings.mailFrom,
     MailConfigurationSet: settings.mailConfigurationSet ?? '',
     MailLimits: settings.mailLimits,
+    OrderUrl: settings.orderUrl,
   };
 }
 
