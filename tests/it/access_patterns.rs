@@ -362,7 +362,10 @@ async fn order(shop: &Shop, read: &SessionWithCart, ids: &[ProductId], uid: &Use
         currency: Currency::USD,
         adjustments: &[],
         expected_total: None,
+        contact: None,
+        language: domain::Language::En,
         ship_to: Some(address("home")),
+        bill_to: None,
         now: shop.clock.now(),
     };
     Order::place(placement).unwrap()

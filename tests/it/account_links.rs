@@ -90,6 +90,21 @@ async fn the_link_in_a_mail_leads_to_the_page_of_the_storefront_with_the_token_b
 }
 
 #[tokio::test]
+async fn a_mail_is_in_the_language_that_its_request_accepts() {
+    let shop = Shop::with_stream().await;
+    registered_as(&shop, ANN).await;
+    let stranger = shop.stranger();
+    let request = stranger.request(reqwest::Method::POST, "/passwords/reset").json(&json!({"email": ANN}));
+
+    stranger.send(request.header("accept-language", "de-AT, en;q=0.5")).await.expect(202);
+    shop.drain().await;
+
+    let (verify, reset) = (mails(&shop, VERIFY).remove(0), mails(&shop, RESET).remove(0));
+    assert!(verify.contains("Content-Language: en") && verify.contains("Confirm your address"), "{verify}");
+    assert!(reset.contains("Content-Language: de") && reset.contains("Neues Passwort festlegen"), "{reset}");
+}
+
+#[tokio::test]
 async fn a_link_works_once_however_often_it_is_used_at_once() {
     for action in AccountAction::ALL {
         let shop = Shop::with_stream().await;

@@ -42,7 +42,10 @@ pub async fn hold_adjusted(
         currency: products[0].details.price.currency(),
         adjustments,
         expected_total: None,
+        contact: None,
+        language: domain::Language::En,
         ship_to: None,
+        bill_to: None,
         now: shop.clock.now(),
     })
     .unwrap();

@@ -88,12 +88,10 @@ async fn a_stranger_gets_no_mail_about_an_unpaid_order_and_none_with_a_link() {
     assert!(!sent.is_empty());
     for mail in &sent {
         let order = &orders[mail.order.as_str()];
-        let (paid, waited) = (events(order).contains(&"confirmed"), events(order).contains(&"payment_lost"));
+        let paid = events(order).contains(&"confirmed");
         assert!(order["total"].as_i64() > Some(0), "a free order is mailed: {order}");
-        assert!(paid || waited, "nothing was paid: {order}");
+        assert!(paid, "nothing was paid, and the address is not verified: {order}");
         assert_eq!(mail.to, format!("<{VICTIM}>"), "no name stands beside the address");
-        let of_order = sent.iter().filter(|other| other.order == mail.order).count();
-        assert!(paid || of_order == 1, "more than one mail about an unpaid order: {order}");
         for part in [&mail.text, &mail.html] {
             for link in LINKS {
                 assert!(!part.contains(link), "{link} in {part}");

@@ -15,7 +15,7 @@ pub mod streams;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use api::Policy;
-use domain::{AccountLink, Currency, Email, Password, ProductId, Timestamp};
+use domain::{AccountAction, AccountLink, Currency, Email, Password, ProductId, Timestamp};
 use futures::{StreamExt as _, stream};
 use links::{Link, LinkKeys, Purpose};
 use local::{AdminAccount, Stack, StackOptions, Streams};
@@ -149,6 +149,15 @@ impl Shop {
             expires_at: link.expires_at,
         };
         LinkKeys::new(&[LINK_KEY]).token(&link).reveal().to_owned()
+    }
+
+    /// Opens the link that the registration mailed.
+    pub async fn verifies(&self, shopper: &Shopper) {
+        let uid = shopper.uid.parse().expect("an id");
+        let link = self.stack.table.account_link_get(&uid, AccountAction::VerifyEmail).await;
+        let link = link.expect("the table answers").expect("a registration requests a link");
+        let token = serde_json::json!({"token": self.link_token(&link)});
+        self.stranger().post("/users/verify", token).await.expect(204);
     }
 
     /// Runs the sweeper once. `deadline` is when its invocation is cut off.

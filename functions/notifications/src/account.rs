@@ -13,7 +13,8 @@ use stream::{Change, Failure, Kind};
 use table::{Claim, GivenUp, error_chain};
 
 use crate::{
-    MARKS, SentElsewhere, State, account_email::compose, account_url::AccountUrl, limits::Allowance, mailer::MailError,
+    MARKS, SentElsewhere, State, account_url::AccountUrl, email::compose_about_account, limits::Allowance,
+    mailer::MailError,
 };
 
 /// What mails about accounts need.
@@ -116,7 +117,8 @@ async fn notify(
 ) -> Result<(), Failure> {
     let account_mails = state.account_mails.as_ref().ok_or_else(|| Failure::Never(NoKeys.into()))?;
     let way_in = matches!(kind, AccountMailKind::Link(_)).then(|| account_mails.way_in(link));
-    let mail = compose(kind, link, to, way_in.as_ref(), &state.shop).map_err(|e| Failure::Never(e.into()))?;
+    let mail =
+        compose_about_account(kind, link, to, way_in.as_ref(), &state.shop).map_err(|e| Failure::Never(e.into()))?;
     let (table, request, which) = (&state.table, link.id, kind.as_str());
     match table.account_notification_claim(request, which, record, state.clock.now()).await? {
         Claim::Done => return Ok(()),
@@ -165,8 +167,24 @@ struct NoKeys;
 
 #[cfg(test)]
 mod tests {
+    use domain::Language;
+
     use super::*;
-    use crate::testing::{NOW, ann};
+    use crate::{
+        email::write_about_account,
+        testing::{NOW, shop},
+    };
+
+    fn ann() -> Customer {
+        Customer {
+            id: "ann".parse().unwrap(),
+            name: domain::CustomerName::parse("Ann <b>Núñez</b>").unwrap(),
+            email: Email::parse("ann@example.com").unwrap(),
+            email_verified: false,
+            role: domain::Role::Customer,
+            created_at: NOW,
+        }
+    }
 
     fn link(action: AccountAction, email: &str) -> AccountLink {
         let email = Email::parse(email).unwrap();
@@ -190,6 +208,45 @@ mod tests {
         }
         assert_eq!(sent(ResetPassword, ours, true).len(), 1);
         assert_eq!(sent(VerifyEmail, ours, true), [], "it is verified already");
+    }
+
+    #[test]
+    fn every_mail_says_in_each_language_what_the_link_does_and_has_the_link_and_no_name() {
+        let keys = LinkKeys::new(&[[7; 32]]);
+        let url = AccountUrl::parse("https://shop.example/account/{action}#{token}").unwrap();
+        let kinds = AccountAction::ALL.map(AccountMailKind::Link).into_iter().chain([AccountMailKind::EmailChanging]);
+        for kind in kinds {
+            for language in Language::ALL {
+                let action = AccountAction::ALL[0];
+                let with_url = AccountMails::new(keys.clone(), Some(url.clone()));
+                let asked = link(action, "ann@example.com").in_language(language);
+                let way_in = with_url.way_in(&asked);
+                let has_link = matches!(kind, AccountMailKind::Link(_));
+                let way_in = has_link.then_some(&way_in);
+
+                let mail = write_about_account(kind, way_in, &shop(), language).unwrap();
+
+                for part in [&mail.text, &mail.html] {
+                    assert_eq!(part.contains("https://shop.example/account/reset-password#ann."), has_link, "{part}");
+                    assert!(part.contains("The Shop") && !part.contains("Núñez") && !part.contains("ann@"), "{part}");
+                    assert!(!part.contains('{') || part.contains("color-scheme"), "{part}");
+                }
+                assert!(mail.subject.contains("The Shop") && !mail.text.contains("\n\n\n"), "{}", mail.text);
+                assert!(mail.html.contains(&format!("<html lang=\"{}\">", language.as_str())), "{}", mail.html);
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_page_of_the_storefront_the_mail_has_the_token_as_a_code() {
+        let mails = AccountMails::new(LinkKeys::new(&[[7; 32]]), None);
+        let way_in = mails.way_in(&link(AccountAction::VerifyEmail, "ann@example.com"));
+        let kind = AccountMailKind::Link(AccountAction::VerifyEmail);
+
+        let mail = write_about_account(kind, Some(&way_in), &shop(), Language::En).unwrap();
+
+        assert!(mail.text.contains("Your code:\n  ann.") && !mail.text.contains("://"), "{}", mail.text);
+        assert!(mail.html.contains("<li>ann.") && !mail.html.contains("href"), "{}", mail.html);
     }
 
     #[test]

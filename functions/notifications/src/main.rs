@@ -2,7 +2,9 @@
 
 use lambda_runtime::Error;
 use links::LinkKeys;
-use notifications::{AccountMails, State, account_url_from_env, limits_from_env, mailer_from_env, sender_from_env};
+use notifications::{
+    AccountMails, State, account_url_from_env, limits_from_env, mailer_from_env, order_url_from_env, sender_from_env,
+};
 use runtime::{Clock, telemetry::Metrics};
 use stream::{Batch, DeadLetters};
 use table::TableConfig;
@@ -15,14 +17,15 @@ async fn main() -> Result<(), Error> {
     let dead_letters = var("DEAD_LETTERS_BUCKET")
         .ok_or("DEAD_LETTERS_BUCKET is not set: the bucket of records that cannot be handled")?;
     let (shop, mailer) = (sender_from_env(var)?, mailer_from_env(var, &config).await?);
-    let limits = limits_from_env(var)?;
+    let (limits, order_url) = (limits_from_env(var)?, order_url_from_env(var)?);
     let account_mails = AccountMails::new(LinkKeys::from_env(var)?, account_url_from_env(var)?);
     let metrics = Metrics::from_env(&config.table, var)?;
     let (table, descriptions) = config.connect().await;
     let dead_letters = DeadLetters::new(descriptions.bucket().beside(dead_letters));
     let name = var("AWS_LAMBDA_FUNCTION_NAME");
     let state = State::new(table, mailer, shop, dead_letters, Clock::System);
-    let state = &state.limited(Some(limits)).with_account_mails(account_mails).deployed_as(name);
+    let state = state.limited(Some(limits)).linked(order_url).with_account_mails(account_mails);
+    let state = &state.deployed_as(name);
     let notify = |batch: Batch, deadline| async move { Ok(notifications::handle(state, batch, deadline).await) };
     runtime::serve_events(&environment, &metrics, notify).await
 }

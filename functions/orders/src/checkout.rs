@@ -13,8 +13,8 @@ use api::{
 };
 use axum::{extract::State as Extract, response::Response};
 use domain::{
-    Address, AddressId, Cart, CartLine, Invalid, Money, Order, OrderId, OrderState, PlaceError, Placement, Product,
-    ProductId, SessionKind, UserId, VoidReason,
+    Address, AddressId, Cart, CartLine, Invalid, Language, Money, Order, OrderId, OrderState, PlaceError, Placement,
+    Product, ProductId, SessionKind, UserId, VoidReason,
 };
 use payments::PaymentToken;
 use saga::TimeBudget;
@@ -153,7 +153,10 @@ async fn order(context: &Context, session: &Session, cart: &Cart, asked: &Checko
         currency: context.policy.currency,
         adjustments: &[],
         expected_total: asked.expected_total,
+        contact: None,
+        language: Language::default(),
         ship_to,
+        bill_to: None,
         now: context.clock.now(),
     };
     Order::place(placement).map_err(place_problem)

@@ -15,7 +15,7 @@ use http::StatusCode;
 use table::{Credential, LoginError, RegisterError, StoreError};
 
 use crate::{
-    mail_links::link_for,
+    mail_links::{MailLanguage, link_for},
     passwords::Verdict,
     sessions::{CredentialsInvalid, MAX_ATTEMPTS, issue, opened_by_password},
     state::State,
@@ -37,6 +37,7 @@ api::codes! {
 /// Registers a customer and opens their session, and mails a link that verifies the address. If a guest's token is sent along, the guest's cart and orders become
 /// the customer's, who keeps the guest's user id.
 #[utoipa::path(post, path = "/users", operation_id = "registerCustomer", tag = "customers", security((), ("session" = [])),
+    params(("Accept-Language" = Option<String>, Header, description = "The language of the mail: `en` or `de`, by default `en`.")),
     request_body = RegisterRequest,
     responses(
         (status = 201, description = "the customer is registered, and a session is open", body = TokenResponse, headers(("Set-Cookie"))),
@@ -48,6 +49,7 @@ pub async fn register(
     ClientAddress(address): ClientAddress,
     Device(device): Device,
     MaybeSession(before): MaybeSession,
+    MailLanguage(language): MailLanguage,
     Json(request): Json<RegisterRequest>,
 ) -> Result<Response, Problem> {
     let context = &state.context;
@@ -76,6 +78,7 @@ pub async fn register(
         let customer = Customer { id: uid.clone(), name, email, email_verified, role, created_at: now };
         let link =
             is_mailed.then(|| link_for(context, &customer.id, AccountAction::VerifyEmail, &customer.email, None));
+        let link = link.map(|link| link.in_language(language));
         let (token, new) = issue(context, &uid, SessionKind::Customer, device.clone());
         match context.table.customer_register(&customer, &hash, Some(&new), guest.as_ref(), link.as_ref()).await {
             Ok(()) => {

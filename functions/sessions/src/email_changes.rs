@@ -8,7 +8,7 @@ use table::{EmailChangeError, SpendLinkError, StoreError};
 
 use crate::{
     customers::{Guest, RegistrationRefused, registration_refused, wrong_password},
-    mail_links::{LinkInvalid, credential_of, link_for, link_invalid, live_link},
+    mail_links::{LinkInvalid, MailLanguage, credential_of, link_for, link_invalid, live_link},
     passwords::Verdict,
     sessions::MAX_ATTEMPTS,
     state::State,
@@ -18,6 +18,7 @@ use crate::{
 /// Mails a link to a new e-mail, which replaces the customer's once the link is opened, and a notice to the current one if
 /// that is verified. The answer is the same if the new one has an account already.
 #[utoipa::path(post, path = "/users/me/email", operation_id = "requestEmailChange", tag = "customers", security(("session" = [])),
+    params(("Accept-Language" = Option<String>, Header, description = "The language of the mails: `en` or `de`, by default `en`.")),
     request_body = ChangeEmailRequest,
     responses(
         (status = 202, description = "a link is mailed to the new e-mail. It works once, for 24 hours, and as long as the password stays the same"),
@@ -29,6 +30,7 @@ pub async fn request(
     session: Session,
     Extract(state): Extract<State>,
     ClientAddress(address): ClientAddress,
+    MailLanguage(language): MailLanguage,
     Json(request): Json<ChangeEmailRequest>,
 ) -> Result<StatusCode, Problem> {
     let context = &state.context;
@@ -50,7 +52,7 @@ pub async fn request(
     }
     let asked_under = Some(credential.digest());
     let link = link_for(context, &customer.id, action, &email, asked_under);
-    context.table.account_link_put(&link).await?;
+    context.table.account_link_put(&link.in_language(language)).await?;
     Ok(StatusCode::ACCEPTED)
 }
 

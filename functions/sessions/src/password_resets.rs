@@ -7,7 +7,7 @@ use http::StatusCode;
 use table::{SpendLinkError, StoreError};
 
 use crate::{
-    mail_links::{LinkInvalid, credential_of, link_for, link_invalid, live_link},
+    mail_links::{LinkInvalid, MailLanguage, credential_of, link_for, link_invalid, live_link},
     sessions::MAX_ATTEMPTS,
     state::State,
     wire::{ConfirmPasswordResetRequest, PasswordResetRequest},
@@ -16,6 +16,7 @@ use crate::{
 /// Mails a link that sets a new password, if the e-mail has an account. The answer is the same, after the same calls, if
 /// it has none. A newer link replaces an older one.
 #[utoipa::path(post, path = "/passwords/reset", operation_id = "requestPasswordReset", tag = "customers", security(()),
+    params(("Accept-Language" = Option<String>, Header, description = "The language of the mail: `en` or `de`, by default `en`.")),
     request_body = PasswordResetRequest,
     responses(
         (status = 202, description = "if the e-mail has an account, a link is mailed to it. It works once, for 30 minutes"),
@@ -24,6 +25,7 @@ use crate::{
 pub async fn request(
     Extract(state): Extract<State>,
     ClientAddress(address): ClientAddress,
+    MailLanguage(language): MailLanguage,
     Json(request): Json<PasswordResetRequest>,
 ) -> Result<StatusCode, Problem> {
     let context = &state.context;
@@ -42,7 +44,7 @@ pub async fn request(
     }
     let (customer, email, asked_under) = account.unwrap_or_else(|| nobody(&state, email));
     let link = link_for(context, &customer, AccountAction::ResetPassword, &email, Some(asked_under));
-    context.table.account_link_put(&link).await?;
+    context.table.account_link_put(&link.in_language(language)).await?;
     Ok(StatusCode::ACCEPTED)
 }
 

@@ -11,7 +11,7 @@ use table::{SpendLinkError, StoreError};
 
 use crate::{
     customers::Guest,
-    mail_links::{LinkInvalid, link_for, link_invalid, live_link},
+    mail_links::{LinkInvalid, MailLanguage, link_for, link_invalid, live_link},
     state::State,
     wire::LinkRequest,
 };
@@ -19,6 +19,7 @@ use crate::{
 /// Mails the link that verifies the customer's e-mail again; a registration mails the first. A newer link replaces an
 /// older one. Nothing is mailed if the e-mail is verified.
 #[utoipa::path(post, path = "/users/me/verification", operation_id = "requestVerification", tag = "customers", security(("session" = [])),
+    params(("Accept-Language" = Option<String>, Header, description = "The language of the mail: `en` or `de`, by default `en`.")),
     responses(
         (status = 202, description = "unless the e-mail is verified, a link is mailed to it. It works once, for 24 hours"),
         Guest,
@@ -29,6 +30,7 @@ pub async fn request(
     session: Session,
     Extract(state): Extract<State>,
     ClientAddress(address): ClientAddress,
+    MailLanguage(language): MailLanguage,
     _: NoBody,
 ) -> Result<StatusCode, Problem> {
     let context = &state.context;
@@ -39,7 +41,7 @@ pub async fn request(
         let limits = |rates: &Rates| vec![rates.link_address(address), rates.link_email(action, &customer.email)];
         rates::allow(context, limits).await?;
         let link = link_for(context, &customer.id, action, &customer.email, None);
-        context.table.account_link_put(&link).await?;
+        context.table.account_link_put(&link.in_language(language)).await?;
     }
     Ok(StatusCode::ACCEPTED)
 }

@@ -131,6 +131,7 @@ function namesOf(settings: Settings, { table, buckets, secrets }: Dependencies):
     MailConfigurationSet: settings.mailConfigurationSet ?? '',
     MailLimits: settings.mailLimits,
     AccountUrl: settings.accountUrl,
+    OrderUrl: settings.orderUrl,
   };
 }
 

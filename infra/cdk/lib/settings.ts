@@ -18,6 +18,7 @@ export interface Settings {
   readonly mailConfigurationSet: string | undefined;
   readonly mailLimits: string;
   readonly accountUrl: string;
+  readonly orderUrl: string;
   readonly shopName: string;
   readonly shopCurrency: string;
   readonly rateLimits: string;
@@ -48,6 +49,7 @@ export function settingsOf(props: OneTillProps): Settings {
     mailConfigurationSet: props.mailConfigurationSet,
     mailLimits: limitsAsText(props.mailLimits),
     accountUrl: props.accountUrl ?? '',
+    orderUrl: props.orderUrl ?? '',
     shopName: props.shopName ?? 'OneTill',
     shopCurrency: props.shopCurrency ?? 'USD',
     rateLimits: limitsAsText(props.rateLimits),
@@ -97,6 +99,7 @@ const LOG_RETENTIONS = [
 
 const MAIL_SENDER = /^([^<>]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/;
 const ACCOUNT_URL = /^(https:\/\/[A-Za-z0-9][^\s@#"<>^`|\\]*#[^\s"<>^`|\\]*)?$/;
+const ORDER_URL = /^(https:\/\/[^\s{}@/?#]+[/?#][^\s{}]*\{orderId\}[^\s{}]*)?$/;
 const BASE_PATH = /^([A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)?$/;
 const CONFIGURATION_SET = /^[A-Za-z0-9_-]{1,64}$/;
 
@@ -107,6 +110,7 @@ function whatIsWrong(settings: Settings, { rateLimits = {}, mailLimits = {} }: O
     ...text('mailFrom', settings.mailFrom, MAIL_SENDER, 'a sender such as Shop <orders@shop.example>'),
     ...text('mailIdentity', settings.mailIdentity, /^[^\s/*]+$/, 'a domain or an address that SES has verified'),
     ...text('accountUrl', settings.accountUrl, ACCOUNT_URL, 'a page such as https://shop.example/account/{action}#{token}'),
+    ...text('orderUrl', settings.orderUrl, ORDER_URL, 'a page such as https://shop.example/orders/{orderId}'),
     ...text('shopName', settings.shopName, /\S/, 'a name'),
     ...text('shopCurrency', settings.shopCurrency, /^[A-Z]{3}$/, 'an ISO 4217 code such as USD'),
     ...Object.keys(rateLimits).flatMap((name) => oneOf<string>('the name of a rate', name, RATE_LIMITS)),

@@ -24,7 +24,7 @@ use api::{Context, Cursors, Policy};
 use consumers::{Dependencies, consumers};
 use links::LinkKeys;
 use mapping::{Checkpoints, Consumer, Delivered, DrainError, Source};
-use notifications::{AccountMails, AccountUrl, MailLimits};
+use notifications::{AccountMails, AccountUrl, MailLimits, OrderUrl};
 use payments::{LocalPayments, PaymentProvider};
 use runtime::Clock;
 use saga::Saga;
@@ -75,6 +75,8 @@ pub struct StackOptions {
     pub link_keys: Option<LinkKeys>,
     /// Where the links in mails about an account lead to; by default the page of this stack.
     pub account_url: Option<AccountUrl>,
+    /// The storefront's page of an order, which mails link to; `None` is no link.
+    pub order_url: Option<OrderUrl>,
     /// An engine that is running already, such as Amazon's DynamoDB Local; then none is started.
     pub dynamodb_endpoint: Option<String>,
     /// The credentials of the functions' SDK.
@@ -103,6 +105,7 @@ impl Default for StackOptions {
             mail_limits: Some(MailLimits::default()),
             link_keys: None,
             account_url: None,
+            order_url: None,
             dynamodb_endpoint: None,
             transport: Transport::default(),
         }
@@ -248,6 +251,7 @@ impl Stack {
             dead_letters: &dead_letters,
             mail: &mail,
             mail_limits: options.mail_limits,
+            order_url: options.order_url,
             clock: &options.clock,
         };
         let checkpoints = Checkpoints::new(data.streams_folder());

@@ -12,7 +12,7 @@ use clap::{Parser, ValueEnum};
 use domain::{Email, Password};
 use links::LinkKeys;
 use local::{AdminAccount, Seed, Stack, StackOptions, Streams, error_chain};
-use notifications::{AccountUrl, MailLimits};
+use notifications::{AccountUrl, MailLimits, OrderUrl};
 use payments::{PaymentProvider, Stripe, StripeConfig};
 use runtime::telemetry;
 use rustix::fs::Mode;
@@ -67,6 +67,10 @@ struct Arguments {
     /// LINK_KEYS. By default they are made from the data folder's key.
     #[arg(long, env = "LINK_KEYS", hide_env_values = true, value_parser = LinkKeys::parse)]
     link_keys: Option<LinkKeys>,
+    /// The storefront's page of an order, which mails link to, such as http://localhost:5173/orders/{orderId}; without
+    /// it, mails have no link. With --stream-to, the functions there use their own ORDER_URL.
+    #[arg(long, env = "ORDER_URL", default_value = "", hide_default_value = true)]
+    order_url: String,
     /// Deliver the stream to functions under `cargo lambda watch` at this address, such as http://127.0.0.1:9001,
     /// instead of running them in this process.
     #[arg(long, value_name = "URL")]
@@ -142,6 +146,9 @@ impl Arguments {
             PaymentsArgument::Local => None,
             PaymentsArgument::Stripe => Some(Arc::new(Stripe::new(StripeConfig::from_env(runtime::variable)?)?)),
         };
+        let order_url = Some(self.order_url).filter(|url| !url.is_empty());
+        let order_url =
+            order_url.map(|url| OrderUrl::parse(&url)).transpose().map_err(|e| format!("--order-url: {e}"))?;
         Ok(StackOptions {
             port: self.port,
             engine_port: self.engine_port,
@@ -172,6 +179,7 @@ impl Arguments {
             link_keys: self.link_keys,
             account_url: self.account_url,
             mail_limits: (self.limits == Switch::On).then(MailLimits::default),
+            order_url,
             ..StackOptions::default()
         })
     }

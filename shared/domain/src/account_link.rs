@@ -1,7 +1,7 @@
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::{Email, UserId};
+use crate::{Email, Language, UserId};
 
 /// What the link in a mail about an account does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +48,8 @@ pub struct AccountLink {
     /// where the link gives no access to the account.
     pub asked_under: Option<String>,
     pub expires_at: Timestamp,
+    /// Of the mail.
+    pub language: Language,
 }
 
 impl AccountLink {
@@ -61,7 +63,13 @@ impl AccountLink {
         now: Timestamp,
     ) -> Self {
         let this_second = Timestamp::from_second(now.as_second()).unwrap_or(now);
-        Self { id, customer, action, email, asked_under, expires_at: this_second + action.lifetime() }
+        let (expires_at, language) = (this_second + action.lifetime(), Language::default());
+        Self { id, customer, action, email, asked_under, expires_at, language }
+    }
+
+    /// The same, mailed in this language.
+    pub fn in_language(self, language: Language) -> Self {
+        Self { language, ..self }
     }
 
     /// When it was requested.

@@ -1,7 +1,7 @@
 //! Links in mails about accounts. The item of a request holds no secret: the token is computed from it with a key that
 //! only the functions have.
 
-use domain::{AccountAction, AccountLink, Customer, Email, Invalid, Timestamp, UserId};
+use domain::{AccountAction, AccountLink, Customer, Email, Invalid, Language, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -68,6 +68,7 @@ struct AccountLinkRow {
     email: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     asked_under: Option<String>,
+    language: String,
     /// In seconds, for TTL.
     expires_at: i64,
 }
@@ -80,6 +81,7 @@ pub(crate) fn account_link_item(link: &AccountLink) -> Item {
         id: link.id.to_string(),
         email: link.email.as_str().to_owned(),
         asked_under: link.asked_under.clone(),
+        language: link.language.as_str().to_owned(),
         expires_at: link.expires_at.as_second(),
     })
 }
@@ -97,6 +99,7 @@ pub(crate) fn account_link(item: Item) -> Result<AccountLink, StoreError> {
             action: action.ok_or_else(|| corrupt("names no action of a link"))?,
             email: Email::stored(row.email.clone()),
             asked_under: row.asked_under.clone(),
+            language: Language::parse(&row.language).unwrap_or_default(),
             expires_at: Timestamp::from_second(row.expires_at).map_err(|_| corrupt("its expiry is out of range"))?,
         })
     };

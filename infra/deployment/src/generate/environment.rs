@@ -37,6 +37,7 @@ const MAIL: &[Variable] = &[
     ("SES_CONFIGURATION_SET", "${MailConfigurationSet}"),
     ("MAIL_LIMITS", "${MailLimits}"),
     ("ACCOUNT_URL", "${AccountUrl}"),
+    ("ORDER_URL", "${OrderUrl}"),
 ];
 
 /// Each function, and what it is given beside that.
