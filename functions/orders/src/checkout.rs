@@ -7,15 +7,16 @@
 use std::collections::BTreeMap;
 
 use api::{
-    All, Context, Deadline, Invalids, Json, Problem, RequestKey, Session, SessionAndCart,
-    codes::{self, CART_PRODUCTS, Code, Member, Members, reference},
+    All, Context, Deadline, Invalids, Json, Problem, Refused as _, RequestKey, Session, SessionAndCart,
+    codes::{self, CART_PRODUCTS, Code, FIELD_OF_ERROR, Member, Members, reference},
     idempotency, rates,
 };
 use axum::{extract::State as Extract, response::Response};
 use domain::{
-    Address, AddressId, Cart, CartLine, Invalid, Money, Order, OrderId, OrderState, PlaceError, Placement, Product,
+    Address, Cart, CartLine, Contact, Language, Money, Order, OrderId, OrderState, PlaceError, Placement, Product,
     ProductId, SessionKind, UserId, VoidReason,
 };
+use http::HeaderMap;
 use payments::PaymentToken;
 use saga::TimeBudget;
 use serde_json::json;
@@ -24,6 +25,7 @@ use table::{
 };
 
 use crate::{
+    address_input::AddressInput,
     amounts::AmountNotChargeable,
     answer::{self, OrderCancelled, PaymentDeclined, PaymentExpired},
     problems::{PaymentMissing, payment_missing, saga_problem},
@@ -39,16 +41,24 @@ const ORDER_IF_ANY: Members =
 const TOTAL: Members =
     Members { schema: "PriceChangedProblem", all: &[Member::always("total", || reference("Money"))] };
 
+const FIELD: Members = Members { schema: "CheckoutFieldProblem", all: &[FIELD_OF_ERROR[0]] };
+
 api::codes! {
+    AddressRequired = Code::unprocessable("address_required", "the shop ships, and the order has no shipping address")
+        .with(&FIELD);
     CartChanged = Code::conflict("cart_changed", "the cart was changed during the checkout; read it again");
     CartEmpty = Code::conflict("cart_empty", "the cart has no lines").with(&ORDER_IF_ANY);
+    ContactRequired = Code::unprocessable("contact_required", "a guest has to give an e-mail address").with(&FIELD);
     PriceChanged = Code::conflict("price_changed", "the total differs from the expected total").with(&TOTAL);
     ProductNotSold = Code::conflict("product_not_sold", "a product of the cart is no longer sold").with(&CART_PRODUCTS);
 }
 
 /// Places and pays an order for what is in the cart.
 #[utoipa::path(post, path = "/orders", operation_id = "placeOrder", tag = "orders", security(("session" = [])),
-    params(("Idempotency-Key" = String, Header)),
+    params(
+        ("Idempotency-Key" = String, Header),
+        ("Accept-Language" = Option<String>, Header, description = "The language of the mails about the order: `en` or `de`, by default `en`."),
+    ),
     request_body = PlaceOrderRequest,
     responses(
         (status = 201, description = "the order is placed and paid", body = OrderResponse, headers(("Location"))),
@@ -66,6 +76,8 @@ api::codes! {
         codes::IdempotencyInProgress,
         AmountNotChargeable,
         PaymentMissing,
+        ContactRequired,
+        AddressRequired,
         codes::CurrencyMismatch,
         codes::RateLimited,
     ))]
@@ -74,9 +86,10 @@ pub async fn place(
     Extract(state): Extract<State>,
     deadline: Deadline,
     key: RequestKey,
+    headers: HeaderMap,
     Json(body): Json<PlaceOrderRequest>,
 ) -> Result<Response, Problem> {
-    let asked = CheckoutInput::parse(&body)?;
+    let asked = CheckoutInput::parse(&body, &headers)?;
     let request = key.request(&session.uid, &body);
     let (context, budget) = (&state.context, state.budget(deadline));
     if let Some(prior) = context.table.idempotency_get(&request).await? {
@@ -104,25 +117,52 @@ pub async fn place(
     }
 }
 
-/// The body, parsed.
+/// The request, parsed.
 struct CheckoutInput {
     /// `None` if the total is expected to be zero.
     token: Option<PaymentToken>,
-    ship_to: Option<AddressId>,
+    contact: Option<Contact>,
+    language: Language,
+    ship_to: Option<AddressInput>,
+    bill_to: Option<AddressInput>,
     expected_total: Option<Money>,
 }
 
 impl CheckoutInput {
-    fn parse(body: &PlaceOrderRequest) -> Result<Self, Invalids> {
-        let ship_to =
-            |id: &str| id.parse().map_err(|invalid: Invalid| Invalid { field: "shippingAddressId", ..invalid });
-        let (token, ship_to, expected_total) = (
+    fn parse(body: &PlaceOrderRequest, headers: &HeaderMap) -> Result<Self, Invalids> {
+        let shipping = AddressInput::of(
+            body.shipping_address.as_ref(),
+            body.shipping_address_id.as_deref(),
+            ["shippingAddress", "shippingAddressId"],
+        );
+        let billing = AddressInput::of(
+            body.billing_address.as_ref(),
+            body.billing_address_id.as_deref(),
+            ["billingAddress", "billingAddressId"],
+        );
+        let contact = body.contact.as_ref().map(|contact| contact.contact().map_err(|wrong| wrong.within("contact")));
+        let (token, contact, ship_to, bill_to, expected_total) = (
             body.payment.as_ref().map(|payment| PaymentToken::parse(&payment.token)).transpose(),
-            body.shipping_address_id.as_deref().map(ship_to).transpose(),
+            contact.transpose(),
+            shipping,
+            billing,
             body.expected_total.as_ref().map(|total| total.total("expectedTotal")).transpose(),
         )
             .all()?;
-        Ok(Self { token, ship_to, expected_total })
+        let accepted = headers.get(http::header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        let language = accepted.map_or_else(Language::default, Language::preferred);
+        Ok(Self { token, contact, language, ship_to, bill_to, expected_total })
+    }
+
+    /// Whether an order that was placed before is the one that is asked for now, as far as the request says.
+    fn is_of(&self, order: &Order) -> bool {
+        let contact = self.contact.is_none() || self.contact == order.contact;
+        let same = |asked: &Option<AddressInput>, of: Option<&Address>| match (asked, of) {
+            (Some(asked), Some(of)) => asked.is(of),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        contact && same(&self.ship_to, order.ship_to.as_ref()) && same(&self.bill_to, order.bill_to.as_ref())
     }
 
     /// # Errors
@@ -137,12 +177,19 @@ impl CheckoutInput {
 
 /// The order that the cart would become now.
 async fn order(context: &Context, session: &Session, cart: &Cart, asked: &CheckoutInput) -> Result<Order, Problem> {
+    if asked.ship_to.is_none() && context.policy.address_required {
+        return Err(required(AddressRequired, "shippingAddress", "send the address that the order is shipped to"));
+    }
+    let (contact, ship_to, bill_to) = tokio::try_join!(
+        contact(context, session, asked),
+        address(context, &session.uid, asked.ship_to.as_ref()),
+        address(context, &session.uid, asked.bill_to.as_ref()),
+    )?;
     let ids: Vec<ProductId> = cart.lines.keys().cloned().collect();
     let pages = context.table.products_get_consistent(&ids).await?;
     let incarnation = |page: &ProductPage| Some((page.record.product.id.clone(), page.incarnation?));
     let incarnations = pages.iter().filter_map(incarnation).collect();
     let products: Vec<Product> = pages.into_iter().map(|page| page.record.product).collect();
-    let ship_to = address(context, &session.uid, asked.ship_to.as_ref()).await?;
     let placement = Placement {
         id: OrderId::try_from(context.clock.uuid_v7())?,
         customer: &session.uid,
@@ -153,16 +200,45 @@ async fn order(context: &Context, session: &Session, cart: &Cart, asked: &Checko
         currency: context.policy.currency,
         adjustments: &[],
         expected_total: asked.expected_total,
+        contact: Some(contact),
+        language: asked.language,
         ship_to,
+        bill_to,
         now: context.clock.now(),
     };
     Order::place(placement).map_err(place_problem)
 }
 
-async fn address(context: &Context, uid: &UserId, id: Option<&AddressId>) -> Result<Option<Address>, Problem> {
-    let Some(id) = id else { return Ok(None) };
-    let address = context.table.address_get(uid, id).await?;
-    address.map(Some).ok_or_else(|| Problem::not_found("address"))
+/// The contact that was sent; without one, the customer's profile as it is now.
+///
+/// # Errors
+/// 422 `contact_required` for a guest, who has no profile.
+async fn contact(context: &Context, session: &Session, asked: &CheckoutInput) -> Result<Contact, Problem> {
+    if let Some(contact) = &asked.contact {
+        return Ok(contact.clone());
+    }
+    let customer = match session.kind {
+        SessionKind::Guest => None,
+        SessionKind::Customer => context.table.customer_get(&session.uid).await?,
+    };
+    let contact = customer.map(|customer| Contact { email: customer.email, name: Some(customer.name), phone: None });
+    contact
+        .ok_or_else(|| required(ContactRequired, "contact", "send the e-mail address that the order is confirmed to"))
+}
+
+async fn address(context: &Context, uid: &UserId, asked: Option<&AddressInput>) -> Result<Option<Address>, Problem> {
+    match asked {
+        None => Ok(None),
+        Some(AddressInput::Sent(address)) => Ok(Some(address.clone())),
+        Some(AddressInput::Saved(id)) => {
+            let address = context.table.address_get(uid, id).await?;
+            address.map(Some).ok_or_else(|| Problem::not_found("address"))
+        }
+    }
+}
+
+fn required(code: impl Into<Code>, field: &str, detail: &str) -> Problem {
+    Problem::new(code, detail).with("field", field)
 }
 
 enum Committed {
@@ -284,8 +360,8 @@ async fn take_over(
     if asked.expected_total.is_some_and(|expected| expected != order.totals.total) {
         return Err(place_problem(PlaceError::PriceChanged { total: order.totals.total }));
     }
-    if asked.ship_to.as_ref() != order.ship_to.as_ref().map(|address| &address.id) {
-        let detail = "an unpaid order of this cart has another address";
+    if !asked.is_of(&order) {
+        let detail = "an unpaid order of this cart has another address or contact";
         return Err(Problem::new(CartEmpty, detail).with("orderId", order.id.to_string()));
     }
     asked.can_pay(order.totals.total)?;

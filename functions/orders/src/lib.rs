@@ -1,5 +1,6 @@
 //! Orders: checkout, the life of an order, and the routes for customers, staff and payment providers.
 
+mod address_input;
 mod admin;
 mod amounts;
 mod answer;
@@ -18,6 +19,7 @@ mod wire;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use state::State;
+pub use wire::PlaceOrderRequest;
 
 pub fn router(state: State) -> OpenApiRouter {
     OpenApiRouter::new()

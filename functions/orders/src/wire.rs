@@ -1,26 +1,95 @@
 use api::{
-    List, Listed, schema,
-    wire::{AddressResponse, Money, timestamp},
+    All, Invalids, List, Listed, schema,
+    wire::{AddressRequest, AddressResponse, Money, timestamp},
 };
-use domain::{Customer, Dispute, HistoryEntry, Order, OrderEvent, OrderLine, Refund, ReturnedLine};
+use domain::{
+    Carrier, Contact, Customer, CustomerName, Dispute, Email, HistoryEntry, Order, OrderEvent, OrderLine, OrderNumber,
+    Phone, Refund, ReturnedLine, Shipment, TrackingNumber, TrackingUrl,
+};
 use serde::{Deserialize, Serialize};
 use table::CustomerOrder;
 use utoipa::ToSchema;
 
 /// A checkout; the cart is the session's.
-#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PlaceOrderRequest {
     /// Required unless the total is zero.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payment: Option<PaymentRequest>,
-    /// One of the customer's addresses.
+    /// One of the customer's addresses, instead of `shippingAddress`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::AddressId>)]
     pub shipping_address_id: Option<String>,
     /// The total the customer was shown; a different total is refused rather than charged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected_total: Option<Money>,
+    /// Where mails about the order go. Required of guests; by default name and e-mail of the customer's profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact: Option<ContactRequest>,
+    /// Where the order is sent. Required, here or as `shippingAddressId`, unless the shop ships nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shipping_address: Option<AddressRequest>,
+    /// The address of the invoice, if it is not the shipping address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub billing_address: Option<AddressRequest>,
+    /// One of the customer's addresses, instead of `billingAddress`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::AddressId>)]
+    pub billing_address_id: Option<String>,
+}
+
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContactRequest {
+    #[schema(value_type = schema::Email, example = "ann@example.com")]
+    pub email: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::CustomerName>, example = "Ann Smith")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Phone>, example = "+44 117 496 0123")]
+    pub phone: Option<String>,
+}
+
+impl ContactRequest {
+    pub fn contact(&self) -> Result<Contact, Invalids> {
+        let (email, name, phone) = (
+            Email::parse(&self.email),
+            self.name.as_deref().map(CustomerName::parse).transpose(),
+            Phone::optional(self.phone.as_deref()),
+        )
+            .all()?;
+        Ok(Contact { email, name, phone })
+    }
+}
+
+/// What is known of the parcel. All of it may be left out.
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ShipOrderRequest {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::CarrierName>, example = "DHL")]
+    pub carrier: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::TrackingNumber>, example = "JJD0003412345678")]
+    pub tracking_number: Option<String>,
+    /// The customer finds it in the order and in the mail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::TrackingUrl>, example = "https://carrier.example/parcels/JJD0003412345678")]
+    pub tracking_url: Option<String>,
+}
+
+impl ShipOrderRequest {
+    pub fn shipment(&self) -> Result<Shipment, Invalids> {
+        let (carrier, tracking_number, tracking_url) = (
+            self.carrier.as_deref().map(Carrier::parse).transpose(),
+            self.tracking_number.as_deref().map(TrackingNumber::parse).transpose(),
+            self.tracking_url.as_deref().map(TrackingUrl::parse).transpose(),
+        )
+            .all()?;
+        Ok(Shipment { carrier, tracking_number, tracking_url })
+    }
 }
 
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
@@ -59,11 +128,13 @@ pub struct ReturnedLineRequest {
     pub restock: bool,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderResponse {
     #[schema(value_type = schema::OrderId)]
     pub order_id: String,
+    #[schema(value_type = schema::OrderNumber, example = "7K3QX-94M2A")]
+    pub number: String,
     /// The owner of the order, for staff.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = OrderCustomerResponse, required = false)]
@@ -87,9 +158,50 @@ pub struct OrderResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = AddressResponse, required = false)]
     pub shipping_address: Option<AddressResponse>,
+    /// The address of the invoice, if it is not the shipping address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = AddressResponse, required = false)]
+    pub billing_address: Option<AddressResponse>,
+    /// Missing in orders of before there were contacts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = ContactResponse, required = false)]
+    pub contact: Option<ContactResponse>,
+    /// The language of the mails about the order.
+    #[schema(value_type = schema::LanguageCode, example = "en")]
+    pub language: &'static str,
+    /// What is known of the parcels, once it is shipped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shipments: Vec<ShipmentResponse>,
     /// The events of the order, oldest first.
     pub history: Vec<OrderEventResponse>,
     pub version: u64,
+}
+
+/// Where mails about the order go.
+#[derive(Serialize, ToSchema)]
+pub struct ContactResponse {
+    #[schema(value_type = String, example = "ann@example.com")]
+    pub email: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, example = "Ann Smith")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::Phone, required = false)]
+    pub phone: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ShipmentResponse {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::CarrierName, required = false, example = "DHL")]
+    pub carrier: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::TrackingNumber, required = false, example = "JJD0003412345678")]
+    pub tracking_number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, example = "https://carrier.example/parcels/JJD0003412345678")]
+    pub tracking_url: Option<String>,
 }
 
 /// The customer who placed an order. A guest has no name and no e-mail.
@@ -175,6 +287,10 @@ pub struct PaymentResponse {
     /// `pending`, `unknown`, `captured`, `declined`, or `voided` if nothing was charged and nothing will be.
     #[schema(value_type = schema::PaymentStateName, example = "captured")]
     pub state: &'static str,
+    /// For staff: the payment provider's id of the payment, once it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::PaymentReference, required = false, example = "pi_3MtwBwLkdIwHu7ix28a3tqPa")]
+    pub reference: Option<String>,
     /// For staff: the disputes about the payment, open and closed, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub disputes: Vec<DisputeResponse>,
@@ -203,6 +319,8 @@ pub struct DisputeResponse {
 pub struct OrderSummaryResponse {
     #[schema(value_type = schema::OrderId)]
     pub order_id: String,
+    #[schema(value_type = schema::OrderNumber, example = "7K3QX-94M2A")]
+    pub number: String,
     #[schema(value_type = schema::OrderStateName)]
     pub state: &'static str,
     #[schema(value_type = schema::Timestamp)]
@@ -223,6 +341,7 @@ impl From<&Order> for OrderResponse {
         let totals = order.totals;
         Self {
             order_id: order.id.to_string(),
+            number: order.number().to_string(),
             customer: None,
             state: order.state.as_str(),
             placed_at: timestamp(order.placed_at()),
@@ -232,10 +351,14 @@ impl From<&Order> for OrderResponse {
             shipping: totals.shipping.into(),
             tax: totals.tax.into(),
             total: totals.total.into(),
-            payment: PaymentResponse { state: order.payment.state.as_str(), disputes: Vec::new() },
+            payment: PaymentResponse { state: order.payment.state.as_str(), reference: None, disputes: Vec::new() },
             refunded: order.refunded().into(),
             refunds: order.payment.refunds.iter().map(RefundResponse::from).collect(),
             shipping_address: order.ship_to.as_ref().map(AddressResponse::from),
+            billing_address: order.bill_to.as_ref().map(AddressResponse::from),
+            contact: order.contact.as_ref().map(ContactResponse::from),
+            language: order.language.as_str(),
+            shipments: order.shipments.iter().map(ShipmentResponse::from).collect(),
             history: order.history.iter().flat_map(|transition| happened(order, transition)).collect(),
             version: order.version,
         }
@@ -251,8 +374,29 @@ impl OrderResponse {
             name: customer.map(|c| c.name.as_str().to_owned()),
             email: customer.map(|c| c.email.as_str().to_owned()),
         });
+        response.payment.reference.clone_from(&order.payment.reference);
         response.payment.disputes = (1..).zip(&order.payment.disputes).map(DisputeResponse::from).collect();
         response
+    }
+}
+
+impl From<&Contact> for ContactResponse {
+    fn from(Contact { email, name, phone }: &Contact) -> Self {
+        Self {
+            email: email.as_str().to_owned(),
+            name: name.as_ref().map(|name| name.as_str().to_owned()),
+            phone: phone.as_ref().map(|phone| phone.as_str().to_owned()),
+        }
+    }
+}
+
+impl From<&Shipment> for ShipmentResponse {
+    fn from(Shipment { carrier, tracking_number, tracking_url }: &Shipment) -> Self {
+        Self {
+            carrier: carrier.as_ref().map(|carrier| carrier.as_str().to_owned()),
+            tracking_number: tracking_number.as_ref().map(|number| number.as_str().to_owned()),
+            tracking_url: tracking_url.as_ref().map(|url| url.as_str().to_owned()),
+        }
     }
 }
 
@@ -318,6 +462,7 @@ impl From<&CustomerOrder> for OrderSummaryResponse {
     fn from(order: &CustomerOrder) -> Self {
         Self {
             order_id: order.id.to_string(),
+            number: OrderNumber::from(order.id).to_string(),
             state: order.state.as_str(),
             placed_at: timestamp(order.id.placed_at()),
             total: order.total.into(),

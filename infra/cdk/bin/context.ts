@@ -3,7 +3,7 @@ import { Architecture, Code } from 'aws-cdk-lib/aws-lambda';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 
-import { LOG_LEVELS } from '../lib';
+import { LOG_LEVELS, SHIPPING_ADDRESS } from '../lib';
 import type { OneTillProps } from '../lib';
 
 /**
@@ -18,6 +18,7 @@ const SETTINGS = {
   mailLimits: 'Limits of mails other than the usual ones, such as recipient=50,shop=100000 [none]',
   shopName: "The shop's name in mails [OneTill]",
   shopCurrency: 'ISO 4217 code of the one currency that carts are charged in [USD]',
+  shippingAddress: 'Whether a checkout needs an address: required, optional [required]',
   trustedProxyHops: 'Forwarders before the API whose X-Forwarded-For is believed, such as 1 behind a CDN [0]',
   basePath: 'Path that clients find the API below, such as prod or shop/v1 [none]',
   rateLimits: 'Rates other than the usual ones, such as checkout=20,guest=200 [none]',
@@ -77,6 +78,7 @@ export function propsFromContext(scope: Construct): OneTillProps {
     mailLimits: limits(text('mailLimits')),
     shopName: text('shopName'),
     shopCurrency: text('shopCurrency'),
+    shippingAddress: choice('shippingAddress', ...SHIPPING_ADDRESS),
     rateLimits: limits(text('rateLimits')),
     trustedProxyHops: number('trustedProxyHops'),
     basePath: text('basePath'),

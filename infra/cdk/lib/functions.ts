@@ -122,6 +122,7 @@ function namesOf(settings: Settings, { table, buckets, secrets }: Dependencies):
     SecretsVersion: settings.secretsVersion,
     AllowedOrigins: settings.allowedOrigins.join(','),
     ShopCurrency: settings.shopCurrency,
+    ShippingAddress: settings.shippingAddress,
     ShopName: settings.shopName,
     RateLimits: settings.rateLimits,
     TrustedProxyHops: String(settings.trustedProxyHops),

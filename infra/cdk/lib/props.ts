@@ -40,6 +40,12 @@ export interface OneTillProps {
   readonly shopCurrency?: string;
 
   /**
+   * Whether a checkout needs an address; `optional` for a shop that does not ship.
+   * @default required
+   */
+  readonly shippingAddress?: ShippingAddress;
+
+  /**
    * Rates other than the usual ones, such as `{ checkout: 20, guest: 200 }`.
    * @default none
    */
@@ -154,6 +160,9 @@ export type MailLimits = Partial<Record<MailLimit, number>>;
 
 export const MAIL_LIMITS = ['recipient', 'shop'] as const;
 export type MailLimit = (typeof MAIL_LIMITS)[number];
+
+export const SHIPPING_ADDRESS = ['required', 'optional'] as const;
+export type ShippingAddress = (typeof SHIPPING_ADDRESS)[number];
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];

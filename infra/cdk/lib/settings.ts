@@ -6,8 +6,16 @@ import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 
 import { inOrder, oneOf, origins, text, whole } from './checks';
 import type { Problems } from './checks';
-import { LOG_LEVELS, MAIL_LIMITS, RATE_LIMITS } from './props';
-import type { ApiDomain, LogLevel, OneTillProps, ProvisionedCapacity, TableExport, Throttling } from './props';
+import { LOG_LEVELS, MAIL_LIMITS, RATE_LIMITS, SHIPPING_ADDRESS } from './props';
+import type {
+  ApiDomain,
+  LogLevel,
+  OneTillProps,
+  ProvisionedCapacity,
+  ShippingAddress,
+  TableExport,
+  Throttling,
+} from './props';
 import { MANIFEST } from './workspace';
 
 /** The props with every default filled in, and found good. */
@@ -19,6 +27,7 @@ export interface Settings {
   readonly mailLimits: string;
   readonly shopName: string;
   readonly shopCurrency: string;
+  readonly shippingAddress: ShippingAddress;
   readonly rateLimits: string;
   readonly trustedProxyHops: number;
   readonly basePath: string;
@@ -48,6 +57,7 @@ export function settingsOf(props: OneTillProps): Settings {
     mailLimits: limitsAsText(props.mailLimits),
     shopName: props.shopName ?? 'OneTill',
     shopCurrency: props.shopCurrency ?? 'USD',
+    shippingAddress: props.shippingAddress ?? 'required',
     rateLimits: limitsAsText(props.rateLimits),
     trustedProxyHops: props.trustedProxyHops ?? 0,
     basePath: props.basePath ?? '',
@@ -105,6 +115,7 @@ function whatIsWrong(settings: Settings, { rateLimits = {}, mailLimits = {} }: O
     ...text('mailIdentity', settings.mailIdentity, /^[^\s/*]+$/, 'a domain or an address that SES has verified'),
     ...text('shopName', settings.shopName, /\S/, 'a name'),
     ...text('shopCurrency', settings.shopCurrency, /^[A-Z]{3}$/, 'an ISO 4217 code such as USD'),
+    ...oneOf('shippingAddress', settings.shippingAddress, SHIPPING_ADDRESS),
     ...Object.keys(rateLimits).flatMap((name) => oneOf<string>('the name of a rate', name, RATE_LIMITS)),
     ...Object.entries(rateLimits).flatMap(([name, most]) => whole(`rateLimits.${name}`, most, 1)),
     ...whole('trustedProxyHops', settings.trustedProxyHops, 0, 10),

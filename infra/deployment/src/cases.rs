@@ -42,6 +42,7 @@ pub const CASES: [Case; 3] = [
             ("RestorePrefix", "AWSDynamoDB/1/data/"),
             ("ShopName", "Mugs"),
             ("ShopCurrency", "EUR"),
+            ("ShippingAddress", "optional"),
             ("RateLimits", "checkout=20"),
             ("TrustedProxyHops", "1"),
             ("BasePath", "shop/v1"),

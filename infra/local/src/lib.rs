@@ -207,7 +207,7 @@ impl Stack {
         let dead_letters = DeadLetters::new(dead_letters);
         if ops::migrate::is_due(&table).await? {
             tracing::warn!("the table is of an earlier version; it is being migrated");
-            let migrated = ops::migrate::run(&table, options.clock.now(), |_| {}).await?;
+            let migrated = ops::migrate::run(&table, options.clock.now(), None, |_| {}).await?;
             tracing::warn!("migrated: {migrated}");
         }
         sample::load(options.seed, &data, &table, &descriptions, options.policy.currency, options.clock.now()).await?;

@@ -81,6 +81,9 @@ struct Arguments {
     /// Additional path of the API, such as /prod, as behind a named stage or a mapping with a key.
     #[arg(long, env = "BASE_PATH", default_value = "", hide_default_value = true, value_parser = BasePath::parse)]
     base_path: BasePath,
+    /// Whether a checkout needs an address: `required`, or `optional` for a shop that does not ship.
+    #[arg(long, env = "SHIPPING_ADDRESS", default_value = "required", action = clap::ArgAction::Set, value_parser = Policy::parse_shipping_address)]
+    shipping_address: bool,
 }
 
 #[derive(Clone)]
@@ -152,6 +155,7 @@ impl Arguments {
                 origins: Policy::parse_origins(&self.allowed_origins).map_err(|e| format!("--allowed-origins: {e}"))?,
                 trusted_proxy_hops: self.trusted_proxy_hops,
                 base_path: self.base_path,
+                address_required: self.shipping_address,
                 show_costs: true,
                 metrics: None,
             },

@@ -5,7 +5,7 @@ use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use crate::{Invalid, text};
 
 /// An e-mail address in lower case and in ASCII: it identifies a customer. `Debug` hides it, so that no log shows it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Email(String);
 
 /// The longest address and the longest part before the `@` that mail is delivered to (RFC 5321, section 4.5.3.1).
@@ -91,7 +91,7 @@ fn is_dot_atom(local: &str) -> bool {
 
 /// The host name in ASCII and lower case: at least two labels of 1 to 63 letters, digits and hyphens; the last one is
 /// not a number, which would be an IP address.
-fn host_name(domain: &str) -> Option<String> {
+pub(crate) fn host_name(domain: &str) -> Option<String> {
     let ascii =
         Uts46::new().to_ascii(domain.as_bytes(), AsciiDenyList::STD3, Hyphens::CheckFirstLast, DnsLength::Verify);
     let ascii = ascii.ok()?.into_owned();

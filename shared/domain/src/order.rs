@@ -4,7 +4,8 @@ use iso_currency::Currency;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Address, Cart, CartLine, Dispute, Incarnation, Money, OrderId, Product, ProductId, Quantity, Refund, UserId,
+    Address, Cart, CartLine, Contact, Dispute, Incarnation, Language, Money, OrderId, OrderNumber, Product, ProductId,
+    Quantity, Refund, Shipment, UserId,
     pricing::{self, Adjustment, Pricing, Totals},
 };
 
@@ -31,7 +32,15 @@ pub struct Order {
     /// When the sweeper has to process the order if nothing happens to it before: its hold expires, the provider has to
     /// be asked for the outcome of its payment, a refund is still owed, or it is disputed. `None` if nothing is open.
     pub due_at: Option<Timestamp>,
+    /// Where mails about the order go. Only orders of before there were contacts have none.
+    pub contact: Option<Contact>,
+    /// The language of the mails.
+    pub language: Language,
     pub ship_to: Option<Address>,
+    /// The address of the invoice, if it is another one.
+    pub bill_to: Option<Address>,
+    /// What is known of its parcels. At most one, until orders are shipped in parts.
+    pub shipments: Vec<Shipment>,
     /// All events of the order, oldest first.
     pub history: Vec<HistoryEntry>,
 }
@@ -311,7 +320,10 @@ pub struct Placement<'a> {
     pub adjustments: &'a [Adjustment],
     /// The total that the customer was shown, if the client sent it.
     pub expected_total: Option<Money>,
+    pub contact: Option<Contact>,
+    pub language: Language,
     pub ship_to: Option<Address>,
+    pub bill_to: Option<Address>,
     pub now: Timestamp,
 }
 
@@ -340,7 +352,10 @@ impl Order {
             currency,
             adjustments,
             expected_total,
+            contact,
+            language,
             ship_to,
+            bill_to,
             now,
         } = placement;
         if cart.lines.is_empty() {
@@ -393,7 +408,11 @@ impl Order {
                 disputes: Vec::new(),
             },
             due_at: Some(now + HOLD),
+            contact,
+            language,
             ship_to,
+            bill_to,
+            shipments: Vec::new(),
             history: vec![HistoryEntry { event: OrderEvent::Placed, at: now }],
         })
     }
@@ -402,6 +421,11 @@ impl Order {
     pub fn cart_lines(&self) -> BTreeMap<ProductId, CartLine> {
         let line = |l: &OrderLine| (l.product.clone(), CartLine { quantity: l.quantity, price_seen: l.unit_price });
         self.lines.iter().map(line).collect()
+    }
+
+    /// What people call the order.
+    pub fn number(&self) -> OrderNumber {
+        self.id.into()
     }
 
     pub fn placed_at(&self) -> Timestamp {
@@ -437,7 +461,10 @@ pub(crate) mod tests {
             currency: Currency::USD,
             adjustments: &[],
             expected_total: expected.map(|amount| Money::amount(amount, Currency::USD)),
+            contact: None,
+            language: Language::En,
             ship_to: None,
+            bill_to: None,
             now: Timestamp::UNIX_EPOCH,
         })
     }

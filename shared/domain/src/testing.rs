@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    Address, Cart, CartLine, Currency, Money, Order, Placement, Product, ProductDetails, ProductName, Quantity,
-    Timestamp, pricing::Adjustment,
+    Address, Cart, CartLine, Contact, Currency, Email, Language, Money, Order, Placement, Product, ProductDetails,
+    ProductName, Quantity, Timestamp, pricing::Adjustment,
 };
 
 /// A new product of which only the name and a price in cents are said.
@@ -22,6 +22,8 @@ pub struct OrderBuilder {
     bought: Vec<(Product, i64)>,
     guest: bool,
     adjustments: Vec<Adjustment>,
+    contact: Option<Contact>,
+    language: Language,
     ship_to: Option<Address>,
     now: Timestamp,
 }
@@ -31,6 +33,8 @@ pub fn order() -> OrderBuilder {
         bought: Vec::new(),
         guest: false,
         adjustments: Vec::new(),
+        contact: None,
+        language: Language::En,
         ship_to: None,
         now: Timestamp::UNIX_EPOCH,
     }
@@ -49,6 +53,18 @@ impl OrderBuilder {
 
     pub fn adjusted(mut self, adjustment: Adjustment) -> Self {
         self.adjustments.push(adjustment);
+        self
+    }
+
+    /// With only an e-mail as its contact.
+    pub fn contact(mut self, email: &str) -> Self {
+        let email = Email::parse(email).expect("an e-mail address");
+        self.contact = Some(Contact { email, name: None, phone: None });
+        self
+    }
+
+    pub fn in_language(mut self, language: Language) -> Self {
+        self.language = language;
         self
     }
 
@@ -81,7 +97,10 @@ impl OrderBuilder {
             currency,
             adjustments: &self.adjustments,
             expected_total: None,
+            contact: self.contact,
+            language: self.language,
             ship_to: self.ship_to,
+            bill_to: None,
             now: self.now,
         });
         placed.expect("every product of the cart is sold")

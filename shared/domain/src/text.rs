@@ -133,7 +133,7 @@ fn is_emoji(c: char) -> bool {
 macro_rules! text_line {
     ($(#[$doc:meta])* $name:ident, $field:literal, $code:literal, $max:expr) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
         pub struct $name(String);
 
         impl $name {

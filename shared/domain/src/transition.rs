@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     Dispute, DisputeState, HistoryEntry, Order, OrderEvent, OrderState, PaymentState, ProductId, Refund, RefundError,
-    RefundRequest, RefundState, UserId,
+    RefundRequest, RefundState, Shipment, UserId,
 };
 
 /// How long a request may be running before another asks the provider in its place: longer than a function's timeout.
@@ -166,6 +166,18 @@ impl Order {
         self.forward(OrderState::Confirmed, OrderState::Shipped, OrderEvent::Shipped, at)
     }
 
+    /// The same, with what is known of the parcel.
+    ///
+    /// # Errors
+    /// It is not confirmed.
+    pub fn ship_as(&self, shipment: Shipment, at: Timestamp) -> Result<Option<TransitionEffects>, TransitionError> {
+        let mut moved = self.ship(at)?;
+        if let Some(moved) = &mut moved {
+            moved.order.shipments = if shipment.is_empty() { Vec::new() } else { vec![shipment] };
+        }
+        Ok(moved)
+    }
+
     /// It was delivered. `None` if it had been already.
     ///
     /// # Errors
@@ -208,6 +220,7 @@ impl Order {
         let happened = std::mem::take(&mut order.history);
         let refunds = std::mem::take(&mut order.payment.refunds);
         let mut disputes = std::mem::take(&mut order.payment.disputes).into_iter();
+        let mut shipments = std::mem::take(&mut order.shipments);
         order.state = OrderState::PendingPayment;
         order.payment.state = PaymentState::Pending;
         for HistoryEntry { event, at } in happened.into_iter().take(known) {
@@ -221,6 +234,9 @@ impl Order {
             }
             if let OrderEvent::Disputed(_) = event {
                 order.payment.disputes.extend(disputes.next().map(|d| Dispute { state: DisputeState::Open, ..d }));
+            }
+            if event == OrderEvent::Shipped {
+                order.shipments.append(&mut shipments);
             }
             order = order.apply(event, at);
         }

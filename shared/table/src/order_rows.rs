@@ -1,8 +1,9 @@
 //! The stored form of orders.
 
 use domain::{
-    Dispute, DisputeState, HistoryEntry, Incarnation, Invalid, Order, OrderEvent, OrderLine, OrderState, Payment,
-    PaymentState, Quantity, Reason, Refund, RefundState, ReturnedLine,
+    Carrier, Contact, CustomerName, Dispute, DisputeState, Email, HistoryEntry, Incarnation, Invalid, Language, Order,
+    OrderEvent, OrderLine, OrderState, Payment, PaymentState, Phone, Quantity, Reason, Refund, RefundState,
+    ReturnedLine, Shipment, TrackingNumber, TrackingUrl,
     pricing::{Totals, units_at},
 };
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,16 @@ struct OrderRow {
     disputes: Vec<DisputeRow>,
     #[serde(skip_serializing_if = "Option::is_none")]
     ship_to: Option<AddressRow>,
+    /// Only if it is another address than `shipTo`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bill_to: Option<AddressRow>,
+    /// Absent in orders that are older than the field, as are `language` and `shipments`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    contact: Option<ContactRow>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    language: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    shipments: Vec<ShipmentRow>,
     /// Only while it is a guest's.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     guest: bool,
@@ -55,6 +66,25 @@ struct OrderRow {
     /// Only once the payment has an outcome; operators' lists use it.
     #[serde(skip_serializing_if = "Option::is_none")]
     state_day: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ContactRow {
+    email: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    phone: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ShipmentRow {
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    carrier: Option<String>,
+    #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
+    tracking_number: Option<String>,
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    tracking_url: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -156,6 +186,10 @@ pub(crate) fn order_item(order: &Order, by: &str) -> Item {
         refunds: order.payment.refunds.iter().map(RefundRow::from).collect(),
         disputes: order.payment.disputes.iter().map(DisputeRow::from).collect(),
         ship_to: order.ship_to.as_ref().map(AddressRow::from),
+        bill_to: order.bill_to.as_ref().map(AddressRow::from),
+        contact: order.contact.as_ref().map(ContactRow::from),
+        language: Some(order.language.as_str().to_owned()),
+        shipments: order.shipments.iter().map(ShipmentRow::from).collect(),
         history: order.history.iter().map(HistoryRow::from).collect(),
         placed_at: format!("{placed_at:.3}"),
         due_shard: due.map(|_| keys::due_shard(order.id)),
@@ -164,6 +198,45 @@ pub(crate) fn order_item(order: &Order, by: &str) -> Item {
     });
     item.insert(BY.to_owned(), s(by));
     item
+}
+
+impl From<&Contact> for ContactRow {
+    fn from(Contact { email, name, phone }: &Contact) -> Self {
+        Self {
+            email: email.as_str().to_owned(),
+            name: name.as_ref().map(|name| name.as_str().to_owned()),
+            phone: phone.as_ref().map(|phone| phone.as_str().to_owned()),
+        }
+    }
+}
+
+impl ContactRow {
+    fn into_contact(self) -> Contact {
+        let Self { email, name, phone } = self;
+        let (name, phone) = (name.map(CustomerName::stored), phone.map(Phone::stored));
+        Contact { email: Email::stored(email), name, phone }
+    }
+}
+
+impl From<&Shipment> for ShipmentRow {
+    fn from(Shipment { carrier, tracking_number, tracking_url }: &Shipment) -> Self {
+        Self {
+            carrier: carrier.as_ref().map(|carrier| carrier.as_str().to_owned()),
+            tracking_number: tracking_number.as_ref().map(|number| number.as_str().to_owned()),
+            tracking_url: tracking_url.as_ref().map(|url| url.as_str().to_owned()),
+        }
+    }
+}
+
+impl ShipmentRow {
+    fn into_shipment(self) -> Shipment {
+        let Self { carrier, tracking_number, tracking_url } = self;
+        Shipment {
+            carrier: carrier.map(Carrier::stored),
+            tracking_number: tracking_number.map(TrackingNumber::stored),
+            tracking_url: tracking_url.map(TrackingUrl::stored),
+        }
+    }
 }
 
 impl From<&OrderLine> for OrderLineRow {
@@ -281,6 +354,11 @@ impl OrderRow {
             },
             due_at: self.due_at.map(rows::from_millis).transpose()?,
             ship_to: self.ship_to.map(AddressRow::into_address).transpose()?,
+            bill_to: self.bill_to.map(AddressRow::into_address).transpose()?,
+            contact: self.contact.map(ContactRow::into_contact),
+            // A language that another version of the program knows must not make an order unreadable.
+            language: self.language.as_deref().and_then(Language::parse).unwrap_or_default(),
+            shipments: self.shipments.into_iter().map(ShipmentRow::into_shipment).collect(),
             history: self.history.into_iter().map(transition).collect::<Result<_, _>>()?,
         })
     }
@@ -330,4 +408,72 @@ pub(crate) fn customer_order(item: Item) -> Result<CustomerOrder, StoreError> {
         Ok(CustomerOrder { id, state, total, item_count: row.item_count, version: row.version })
     };
     read().map_err(|e| StoreError::corrupt(format!("{} / {}", row.pk, row.sk), e))
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{Address, AddressId, CountryCode, Timestamp};
+    use testing::product;
+
+    use super::*;
+
+    fn home() -> Address {
+        Address {
+            id: AddressId::of_order(),
+            recipient: "Ann".to_owned(),
+            line1: "1 Street".to_owned(),
+            line2: None,
+            city: "Bristol".to_owned(),
+            region: None,
+            postal_code: None,
+            country: CountryCode::parse("GB").unwrap(),
+            phone: None,
+        }
+    }
+
+    fn shipped() -> Order {
+        let held = testing::order().of(2, product("mug", "Mug", 899)).to(home()).in_language(Language::De).place();
+        let contact = Contact {
+            email: Email::parse("ann@example.com").unwrap(),
+            name: Some(CustomerName::parse("Ann").unwrap()),
+            phone: Some(Phone::parse("+44 117 496 0123").unwrap()),
+        };
+        let held = Order { contact: Some(contact), bill_to: Some(home()), ..held };
+        let parcel = Shipment {
+            carrier: Some(Carrier::parse("DHL").unwrap()),
+            tracking_number: None,
+            tracking_url: Some(TrackingUrl::parse("https://carrier.example/1").unwrap()),
+        };
+        let paid = held.paid("pay_1", Timestamp::UNIX_EPOCH).unwrap().order;
+        paid.ship_as(parcel, Timestamp::UNIX_EPOCH).unwrap().unwrap().order
+    }
+
+    #[test]
+    fn an_order_reads_back_with_its_contact_addresses_language_and_parcels() {
+        let shipped = shipped();
+
+        assert_eq!(order(order_item(&shipped, "ann")).unwrap(), shipped);
+    }
+
+    #[test]
+    fn an_order_from_before_contacts_reads_as_one_without_a_contact_in_english() {
+        let mut item = order_item(&shipped(), "ann");
+        for name in ["contact", "language", "billTo", "shipments"] {
+            assert!(item.remove(name).is_some(), "{name}");
+        }
+
+        let old = order(item).unwrap();
+
+        assert_eq!((&old.contact, old.language, &old.bill_to), (&None, Language::En, &None));
+        assert!(old.shipments.is_empty());
+        assert_eq!((old.state, old.number()), (OrderState::Shipped, shipped().number()));
+    }
+
+    #[test]
+    fn a_language_that_only_a_later_version_knows_leaves_the_order_readable() {
+        let mut item = order_item(&shipped(), "ann");
+        item.insert("language".to_owned(), s("fr"));
+
+        assert_eq!(order(item).unwrap().language, Language::En);
+    }
 }

@@ -27,6 +27,7 @@ const CURSORS: &[Variable] = &[(SECRETS, "${CursorKeys}")];
 const PAYMENTS: &[Variable] = &[(SECRETS, "${PaymentSecrets}"), ("PAYMENT_PROVIDER", "stripe")];
 const CURSORS_AND_PAYMENTS: &[Variable] =
     &[(SECRETS, "${CursorKeys},${PaymentSecrets}"), ("PAYMENT_PROVIDER", "stripe")];
+const CHECKOUT: &[Variable] = &[("SHIPPING_ADDRESS", "${ShippingAddress}")];
 const DEAD_LETTERS: &[Variable] = &[("DEAD_LETTERS_BUCKET", "${DeadLettersBucket}")];
 const AUDIT: &[Variable] = &[("AUDIT_BUCKET", "${AuditBucket}")];
 const MAIL: &[Variable] = &[
@@ -41,7 +42,7 @@ pub const FUNCTIONS: [(&str, &[&[Variable]]); 8] = [
     ("Products", &[CURSORS, REQUESTS]),
     ("ProductsAdmin", &[CURSORS, REQUESTS]),
     ("Cart", &[CURSORS, REQUESTS]),
-    ("Orders", &[CURSORS_AND_PAYMENTS, REQUESTS]),
+    ("Orders", &[CURSORS_AND_PAYMENTS, REQUESTS, CHECKOUT]),
     ("Sessions", &[CURSORS, REQUESTS]),
     ("Notifications", &[DEAD_LETTERS, MAIL]),
     ("Projections", &[DEAD_LETTERS, AUDIT]),
