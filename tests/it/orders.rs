@@ -1,13 +1,14 @@
 //! Orders: checkout, and what customers and staff see of orders.
 
 mod cancelled;
+mod challenge;
 mod checkout;
 mod lists;
 mod retries;
 
 use std::collections::BTreeMap;
 
-use domain::{Order, OrderId, Placement, pricing::Adjustment};
+use domain::{HoldLength, Order, OrderId, Placement, pricing::Adjustment};
 use e2e::{Shop, Shopper};
 use serde_json::{Value, json};
 use table::{Idempotency, keys::sha256_hex};
@@ -43,6 +44,7 @@ pub async fn hold_adjusted(
         adjustments,
         expected_total: None,
         ship_to: None,
+        hold: HoldLength::default(),
         now: shop.clock.now(),
     })
     .unwrap();

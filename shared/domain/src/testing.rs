@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    Address, Cart, CartLine, Currency, Money, Order, Placement, Product, ProductDetails, ProductName, Quantity,
-    Timestamp, pricing::Adjustment,
+    Address, Cart, CartLine, Currency, HoldLength, Money, Order, Placement, Product, ProductDetails, ProductName,
+    Quantity, Timestamp, pricing::Adjustment,
 };
 
 /// A new product of which only the name and a price in cents are said.
@@ -82,6 +82,7 @@ impl OrderBuilder {
             adjustments: &self.adjustments,
             expected_total: None,
             ship_to: self.ship_to,
+            hold: HoldLength::default(),
             now: self.now,
         });
         placed.expect("every product of the cart is sold")
