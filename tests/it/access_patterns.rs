@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    Address, AddressId, CartLine, CategoryPath, CategoryRename, CategoryRenameId, CountryCode, Currency, Money, Order,
-    OrderId, OrderState, PaymentEventId, Placement, Product, ProductDetails, ProductId, Quantity, RefundRequest,
-    Review, ReviewText, Role, SessionKind, SessionLifetime, Stars, StockDelta, Timestamp, UserId,
+    Address, AddressId, CartLine, CategoryPath, CategoryRename, CategoryRenameId, CountryCode, Currency, HoldLength,
+    Money, Order, OrderId, OrderState, PaymentEventId, Placement, Product, ProductDetails, ProductId, Quantity,
+    RefundRequest, Review, ReviewText, Role, SessionKind, SessionLifetime, Stars, StockDelta, Timestamp, UserId,
 };
 use e2e::{Shop, engine_counts_like_aws};
 use jiff::SignedDuration;
@@ -382,6 +382,7 @@ async fn order(shop: &Shop, read: &SessionWithCart, ids: &[ProductId], uid: &Use
         language: domain::Language::En,
         ship_to: Some(address("home")),
         bill_to: None,
+        hold: HoldLength::default(),
         now: shop.clock.now(),
     };
     Order::place(placement).unwrap()

@@ -1,6 +1,7 @@
 //! Orders: checkout, and what customers and staff see of orders.
 
 mod cancelled;
+mod challenge;
 mod checkout;
 mod contact;
 mod lists;
@@ -10,7 +11,7 @@ mod shipping;
 
 use std::collections::BTreeMap;
 
-use domain::{Contact, Email, Order, OrderId, Placement, pricing::Adjustment};
+use domain::{Contact, Email, HoldLength, Order, OrderId, Placement, pricing::Adjustment};
 use e2e::{Shop, Shopper, home};
 use serde_json::Value;
 use table::{Idempotency, keys::sha256_hex};
@@ -59,6 +60,7 @@ pub async fn hold_adjusted(
         language: domain::Language::En,
         ship_to: Some(home()),
         bill_to: None,
+        hold: HoldLength::default(),
         now: shop.clock.now(),
     })
     .unwrap();

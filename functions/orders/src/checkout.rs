@@ -13,8 +13,8 @@ use api::{
 };
 use axum::{extract::State as Extract, response::Response};
 use domain::{
-    Address, Cart, CartLine, Contact, Language, Money, Order, OrderId, OrderState, PlaceError, Placement, Product,
-    ProductId, SessionKind, UserId, VoidReason,
+    Address, Cart, CartLine, Contact, Language, Money, Order, OrderId, OrderState, PaymentState, PlaceError, Placement,
+    Product, ProductId, SessionKind, UserId, VoidReason,
 };
 use http::HeaderMap;
 use payments::PaymentToken;
@@ -27,7 +27,7 @@ use table::{
 use crate::{
     address_input::AddressInput,
     amounts::AmountNotChargeable,
-    answer::{self, OrderCancelled, PaymentDeclined, PaymentExpired},
+    answer::{self, AuthenticationFailed, OrderCancelled, PaymentDeclined, PaymentExpired},
     problems::{PaymentMissing, payment_missing, saga_problem},
     state::State,
     wire::{OrderResponse, PlaceOrderRequest},
@@ -62,8 +62,9 @@ api::codes! {
     request_body = PlaceOrderRequest,
     responses(
         (status = 201, description = "the order is placed and paid", body = OrderResponse, headers(("Location"))),
-        (status = 202, description = "the payment's outcome is not known yet: the order is `payment_unknown`, and its stock stays held", body = OrderResponse, headers(("Location"))),
+        (status = 202, description = "the payment has no outcome yet, and the stock stays held. With `payment.action`, the customer has to authenticate the payment (3-D Secure): carry it out with the provider's script, then call `refreshPayment`. Without it, the provider's answer was lost: the order is `payment_unknown`", body = OrderResponse, headers(("Location"))),
         PaymentDeclined,
+        AuthenticationFailed,
         PaymentExpired,
         (status = 404, description = "the address does not exist"),
         codes::NotFound,
@@ -204,6 +205,7 @@ async fn order(context: &Context, session: &Session, cart: &Cart, asked: &Checko
         language: asked.language,
         ship_to,
         bill_to,
+        hold: context.policy.hold,
         now: context.clock.now(),
     };
     Order::place(placement).map_err(place_problem)
@@ -299,33 +301,67 @@ async fn resume(
 ) -> Result<Response, Problem> {
     let prior = idempotency::same_request(prior)?;
     let context = &state.context;
-    let id: OrderId = prior.outcome.parse().map_err(Problem::internal)?;
-    let found = context.table.order_get_consistent(uid, id).await?;
-    let order = found.ok_or_else(|| Problem::internal(format!("order {id} of an idempotency record is gone")))?;
+    let attempt = Attempt::parse(&prior.outcome)?;
+    let found = context.table.order_get_consistent(uid, attempt.order).await?;
+    let order =
+        found.ok_or_else(|| Problem::internal(format!("order {} of an idempotency record is gone", attempt.order)))?;
     if let Some(first) = order.as_of_payment_outcome() {
         return Ok(idempotency::replayed(answer::checkout(&first)));
     }
-    // The request that lost the provider's answer has ended.
-    if order.state == OrderState::PendingPayment && context.clock.now() < prior.running_until {
+    if order.failed_challenges() > attempt.failed_before {
+        return Err(answer::authentication_failed(&order));
+    }
+    // The request that lost the provider's answer, or passed the bank's question on, has ended.
+    if order.payment.state == PaymentState::Pending && context.clock.now() < prior.running_until {
         return Err(idempotency::in_progress(context, &prior));
     }
     rates::allow(context, |rates| vec![rates.checkout(uid)]).await?;
-    collect_payment(state, order, token, budget).await
+    go_on(state, order, attempt, token, budget).await
+}
+
+/// One of the attempts to pay for an order, as the idempotency record of its key has it: the order's id, and how many
+/// authentications had failed before if any had.
+#[derive(Clone, Copy)]
+struct Attempt {
+    order: OrderId,
+    failed_before: u32,
+}
+
+impl Attempt {
+    fn next(order: &Order) -> Self {
+        Self { order: order.id, failed_before: order.failed_challenges() }
+    }
+
+    fn outcome(self) -> String {
+        match self.failed_before {
+            0 => self.order.to_string(),
+            failed => format!("{} {failed}", self.order),
+        }
+    }
+
+    fn parse(outcome: &str) -> Result<Self, Problem> {
+        let (order, failed) = outcome.split_once(' ').unwrap_or((outcome, "0"));
+        let order = order.parse().map_err(Problem::internal)?;
+        Ok(Self { order, failed_before: failed.parse().map_err(Problem::internal)? })
+    }
 }
 
 /// The order that emptied this cart, if its payment has no outcome and no request is working on it: a customer who lost
 /// the answer and retries under another key means that order, and its hold must not be in their way.
 async fn held(context: &Context, uid: &UserId, cart: &Cart) -> Result<Option<Order>, Problem> {
-    match cart.lines.is_empty() {
-        true => given_up(context, uid, cart).await,
-        false => Ok(None),
+    if !cart.lines.is_empty() {
+        return Ok(None);
     }
+    // The request that passed the bank's question on has ended.
+    let left = |order: &Order| order.challenges() > 0 || is_left(context, order);
+    Ok(unpaid(context, uid, cart).await?.filter(left))
 }
 
 /// A customer who fills the cart again has given up the order they left unpaid: the units it holds are theirs to buy.
 /// Returns whether the order was released.
 async fn release_own_hold(state: &State, uid: &UserId, cart: &Cart, budget: TimeBudget) -> Result<bool, Problem> {
-    let Some(order) = given_up(&state.context, uid, cart).await? else { return Ok(false) };
+    let order = unpaid(&state.context, uid, cart).await?.filter(|order| is_left(&state.context, order));
+    let Some(order) = order else { return Ok(false) };
     let closed = state.saga.close(order, VoidReason::Replaced, budget, state.context.clock.now());
     Ok(!closed.await.map_err(saga_problem)?.state.awaits_payment())
 }
@@ -339,13 +375,16 @@ async fn after_release(context: &Context, session: &Session, order: &mut Order) 
     cart.without(&order.cart_lines()).ok_or_else(cart_changed)
 }
 
-/// The order that emptied this cart last, if its payment has no outcome and no request is working on it.
-async fn given_up(context: &Context, uid: &UserId, cart: &Cart) -> Result<Option<Order>, Problem> {
+/// The order that emptied this cart last, if its payment has no outcome.
+async fn unpaid(context: &Context, uid: &UserId, cart: &Cart) -> Result<Option<Order>, Problem> {
     let Some(id) = cart.placed else { return Ok(None) };
     let order = context.table.order_get_consistent(uid, id).await?;
-    let left =
-        |o: &Order| context.clock.now() >= o.placed_at() + REQUEST_RUNNING || o.state == OrderState::PaymentUnknown;
-    Ok(order.filter(|o| o.state.awaits_payment() && left(o)))
+    Ok(order.filter(|order| order.state.awaits_payment()))
+}
+
+/// Whether no request is working on its payment.
+fn is_left(context: &Context, order: &Order) -> bool {
+    context.clock.now() >= order.placed_at() + REQUEST_RUNNING || order.state == OrderState::PaymentUnknown
 }
 
 /// Pays for an order that was placed under another key.
@@ -365,8 +404,20 @@ async fn take_over(
         return Err(Problem::new(CartEmpty, detail).with("orderId", order.id.to_string()));
     }
     asked.can_pay(order.totals.total)?;
-    match context.table.idempotency_put(request, &order.id.to_string(), context.clock.now()).await {
-        Ok(()) => collect_payment(state, order, asked.token, budget).await,
+    // If the last attempt's authentication has failed, this is the next attempt, and not a repetition of that one.
+    let order = match order.payment.state {
+        PaymentState::ActionRequired => {
+            state.saga.refresh(order, budget, context.clock.now()).await.map_err(saga_problem)?.order
+        }
+        PaymentState::Pending
+        | PaymentState::Unknown
+        | PaymentState::Captured
+        | PaymentState::Declined
+        | PaymentState::Voided => order,
+    };
+    let attempt = Attempt::next(&order);
+    match context.table.idempotency_put(request, &attempt.outcome(), context.clock.now()).await {
+        Ok(()) => go_on(state, order, attempt, asked.token, budget).await,
         Err(IdempotencyPutError::Repeated(prior)) => {
             let uid = order.customer.clone();
             resume(state, &uid, prior, asked.token, budget).await
@@ -383,9 +434,24 @@ async fn collect_payment(
     budget: TimeBudget,
 ) -> Result<Response, Problem> {
     let charged = state.saga.charge(order, token, budget, state.context.clock.now());
-    let order = charged.await.map_err(saga_problem)?;
-    // The order may have changed further meanwhile; the answer is the payment's outcome.
-    Ok(answer::checkout(&order.as_of_payment_outcome().unwrap_or(order)))
+    Ok(answer::charged(state, &charged.await.map_err(saga_problem)?))
+}
+
+/// Continues an attempt to pay. While the customer is asked, the answer is the question, whatever the token.
+async fn go_on(
+    state: &State,
+    order: Order,
+    attempt: Attempt,
+    token: Option<PaymentToken>,
+    budget: TimeBudget,
+) -> Result<Response, Problem> {
+    let resumed = state.saga.resume(order, token, attempt.failed_before, budget, state.context.clock.now());
+    let charged = resumed.await.map_err(saga_problem)?;
+    let order = &charged.order;
+    match order.state.awaits_payment() && order.failed_challenges() > attempt.failed_before {
+        true => Err(answer::authentication_failed(order)),
+        false => Ok(answer::charged(state, &charged)),
+    }
 }
 
 fn cart_changed() -> Problem {

@@ -9,6 +9,7 @@ mod checkout;
 mod fulfilment;
 mod history;
 mod idempotent;
+mod payment;
 mod problems;
 mod refunds;
 mod state;
@@ -26,6 +27,7 @@ pub fn router(state: State) -> OpenApiRouter {
         .routes(routes!(checkout::place, history::list))
         .routes(routes!(history::get))
         .routes(routes!(cancel::cancel))
+        .routes(routes!(payment::refresh))
         .routes(routes!(admin::list))
         .routes(routes!(admin::get))
         .routes(routes!(fulfilment::ship))

@@ -6,7 +6,8 @@ use domain::{
     Carrier, Contact, Customer, CustomerName, Dispute, Email, HistoryEntry, Order, OrderEvent, OrderLine, OrderNumber,
     Phone, Refund, ReturnedLine, Shipment, TrackingNumber, TrackingUrl,
 };
-use serde::{Deserialize, Serialize};
+use payments::{ClientSecret, PaymentAction};
+use serde::{Deserialize, Serialize, Serializer};
 use table::CustomerOrder;
 use utoipa::ToSchema;
 
@@ -95,7 +96,8 @@ impl ShipOrderRequest {
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PaymentRequest {
-    /// The token of the payment provider's form; on a local stack `tok_visa` pays and `tok_declined` declines.
+    /// The token of the payment provider's form, with Stripe a ConfirmationToken or a PaymentMethod; on a local stack
+    /// `tok_visa` pays, `tok_declined` declines, and `tok_3ds` asks the customer.
     #[schema(value_type = schema::PaymentToken, example = "tok_visa")]
     pub token: String,
 }
@@ -252,7 +254,8 @@ pub struct RefundLineResponse {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OrderEventResponse {
-    /// `placed`, `payment_lost`, `confirmed`, `declined`, `expired`, `cancelled` (if the order was paid: followed by an
+    /// `placed`, `payment_lost`, `action_required` (the customer's bank asks them to authenticate the payment),
+    /// `challenge_failed` (they were not authenticated, or the bank declined after that), `confirmed`, `declined`, `expired`, `cancelled` (if the order was paid: followed by an
     /// entry for the refund, with its number), `not_chargeable`, `paid_late`, `shipped`, `delivered`,
     /// `refund_requested`, `refund_paid`, `refund_refused`, `refund_recorded` (made at the payment provider by hand),
     /// `disputed`, `dispute_won` or `dispute_lost`.
@@ -284,16 +287,56 @@ pub struct OrderItemResponse {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PaymentResponse {
-    /// `pending`, `unknown`, `captured`, `declined`, or `voided` if nothing was charged and nothing will be.
+    /// `pending`; `action_required` while the customer's bank waits for them to authenticate the payment; `unknown`,
+    /// `captured`, `declined`, or `voided` if nothing was charged and nothing will be.
     #[schema(value_type = schema::PaymentStateName, example = "captured")]
     pub state: &'static str,
     /// For staff: the payment provider's id of the payment, once it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = schema::PaymentReference, required = false, example = "pi_3MtwBwLkdIwHu7ix28a3tqPa")]
     pub reference: Option<String>,
+    /// What the customer has to do before the payment is made. Only in the answers to a checkout and to
+    /// `refreshPayment`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = PaymentActionResponse, required = false)]
+    pub action: Option<PaymentActionResponse>,
     /// For staff: the disputes about the payment, open and closed, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub disputes: Vec<DisputeResponse>,
+}
+
+/// The authentication that the customer's bank asks for (3-D Secure). The provider's script in the storefront carries it
+/// out, with Stripe `stripe.handleNextAction`; afterwards the storefront calls `refreshPayment`.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentActionResponse {
+    /// The payment provider: `stripe`, or locally `local`.
+    #[schema(example = "stripe")]
+    pub provider: &'static str,
+    /// Lets the storefront finish this one payment. Keep it in memory: do not store or log it.
+    #[schema(value_type = String, example = "pi_3MtwBwLkdIwHu7ix28a3tqPa_secret_YrKJUKribcBjcG8HVhfZluoGH")]
+    #[serde(serialize_with = "reveal")]
+    pub client_secret: ClientSecret,
+    /// The key with which the storefront loads the provider's script.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, example = "pk_live_51H0")]
+    pub publishable_key: Option<String>,
+    /// Where the bank's page sends the customer afterwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, example = "https://shop.example/paid?order=018cc251-f400-7000-8000-000000000000")]
+    pub return_url: Option<String>,
+}
+
+/// This answer is the only place where a client secret is written.
+fn reveal<S: Serializer>(secret: &ClientSecret, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(secret.reveal())
+}
+
+impl PaymentActionResponse {
+    pub fn new(provider: &'static str, action: &PaymentAction) -> Self {
+        let PaymentAction { client_secret, publishable_key, return_url } = action.clone();
+        Self { provider, client_secret, publishable_key, return_url }
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -351,7 +394,12 @@ impl From<&Order> for OrderResponse {
             shipping: totals.shipping.into(),
             tax: totals.tax.into(),
             total: totals.total.into(),
-            payment: PaymentResponse { state: order.payment.state.as_str(), reference: None, disputes: Vec::new() },
+            payment: PaymentResponse {
+                state: order.payment.state.as_str(),
+                reference: None,
+                action: None,
+                disputes: Vec::new(),
+            },
             refunded: order.refunded().into(),
             refunds: order.payment.refunds.iter().map(RefundResponse::from).collect(),
             shipping_address: order.ship_to.as_ref().map(AddressResponse::from),

@@ -2,6 +2,7 @@
 //! through the real SDK over loopback.
 
 mod admin;
+mod challenge;
 mod connections;
 mod consumers;
 mod document;
@@ -215,6 +216,7 @@ impl Stack {
         // No client was served yet: until here the folder may be created again.
         data.complete()?;
 
+        let asked_here = options.provider.is_none().then(|| payments.clone());
         let provider = options.provider.unwrap_or_else(|| payments.clone());
         let policy = Arc::new(options.policy);
         let sweeper = sweeper::State::new(Saga::new(table.clone(), provider.clone()), options.clock.clone());
@@ -245,7 +247,7 @@ impl Stack {
         }
 
         let context = Context { table: table.clone(), clock: options.clock, cursors, policy };
-        let (router, openapi) = gateway::router(&context, &descriptions, provider, &consumers);
+        let (router, openapi) = gateway::router(&context, &descriptions, provider, asked_here.as_ref(), &consumers);
         let gateway = address(&gateway_listener)?;
         connections::serve(gateway_listener, router, options.connections, stopped, &mut servers);
 

@@ -9,7 +9,7 @@ use std::{
 
 use api::{BasePath, Policy, rates::Rates};
 use clap::{Parser, ValueEnum};
-use domain::{Email, Password};
+use domain::{Email, HoldLength, Password};
 use local::{AdminAccount, Seed, Stack, StackOptions, Streams, error_chain};
 use notifications::MailLimits;
 use payments::{PaymentProvider, Stripe, StripeConfig};
@@ -47,6 +47,9 @@ struct Arguments {
     /// ISO 4217 code of the shop's currency; the sample products are priced in it.
     #[arg(long, default_value = "USD")]
     currency: String,
+    /// How long a checkout holds its stock for the payment: 5 to 60 minutes.
+    #[arg(long, env = "HOLD_MINUTES", default_value = "15", value_parser = hold)]
+    hold_minutes: HoldLength,
     /// The payment provider.
     #[arg(long, value_enum, default_value_t = PaymentsArgument::Local)]
     payments: PaymentsArgument,
@@ -100,6 +103,10 @@ fn data(text: &str) -> Result<Data, String> {
     }
 }
 
+fn hold(minutes: &str) -> Result<HoldLength, String> {
+    HoldLength::parse_minutes(minutes).map_err(|e| e.reason)
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum SeedArgument {
     /// 60 products in 8 categories.
@@ -110,9 +117,10 @@ enum SeedArgument {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum PaymentsArgument {
-    /// A provider on this machine: `tok_visa` pays, `tok_declined` declines.
+    /// A provider on this machine: `tok_visa` pays, `tok_declined` declines, `tok_3ds` asks the customer.
     Local,
-    /// Stripe, with STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRETS and optionally STRIPE_ENDPOINT.
+    /// Stripe, with STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRETS and optionally STRIPE_PUBLISHABLE_KEY, PAYMENT_RETURN_URL
+    /// and STRIPE_ENDPOINT.
     Stripe,
 }
 
@@ -151,6 +159,7 @@ impl Arguments {
             },
             policy: Policy {
                 currency,
+                hold: self.hold_minutes,
                 rates: (self.limits == Switch::On).then(Rates::default),
                 origins: Policy::parse_origins(&self.allowed_origins).map_err(|e| format!("--allowed-origins: {e}"))?,
                 trusted_proxy_hops: self.trusted_proxy_hops,

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use domain::Currency;
+use domain::{Currency, HoldLength};
 use runtime::{Clock, telemetry::Metrics};
 use table::Table;
 
@@ -32,6 +32,8 @@ const MAX_HOPS: u8 = 10;
 pub struct Policy {
     /// The one currency a cart is charged in.
     pub currency: Currency,
+    /// How long a checkout holds stock for its payment.
+    pub hold: HoldLength,
     /// Rate limits; `None` is unlimited, for load tests on a local stack.
     pub rates: Option<Rates>,
     /// Storefronts, such as `https://shop.example`, that browsers may call from.
@@ -97,6 +99,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             currency: Currency::USD,
+            hold: HoldLength::default(),
             rates: Some(Rates::default()),
             origins: Vec::new(),
             trusted_proxy_hops: 0,

@@ -24,18 +24,29 @@ pub struct Rates {
     pub login_address: u32,
     /// Checkouts a minute for one customer.
     pub checkout: u32,
+    /// Reads of a payment's state at the provider, a minute for one customer.
+    pub payment_refresh: u32,
     /// New guests a minute from one address: each is two items in the table.
     pub guest: u32,
 }
 
 impl Default for Rates {
     fn default() -> Self {
-        Self { login_account_address: 5, login_account: 20, login_address: 100, checkout: 10, guest: 60 }
+        Self {
+            login_account_address: 5,
+            login_account: 20,
+            login_address: 100,
+            checkout: 10,
+            payment_refresh: 30,
+            guest: 60,
+        }
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not name=number of login_account_address, login_account, login_address, checkout or guest")]
+#[error(
+    "{0:?} is not name=number of login_account_address, login_account, login_address, checkout, payment_refresh or guest"
+)]
 pub struct InvalidRate(String);
 
 impl Rates {
@@ -51,6 +62,7 @@ impl Rates {
                 "login_account" => rates.login_account = most,
                 "login_address" => rates.login_address = most,
                 "checkout" => rates.checkout = most,
+                "payment_refresh" => rates.payment_refresh = most,
                 "guest" => rates.guest = most,
                 _ => return Err(invalid()),
             }
@@ -89,6 +101,10 @@ impl Rates {
 
     pub fn checkout(&self, uid: &UserId) -> RateLimit {
         RateLimit { scope: format!("checkout:{uid}"), most: self.checkout, window: MINUTE }
+    }
+
+    pub fn payment_refresh(&self, uid: &UserId) -> RateLimit {
+        RateLimit { scope: format!("payment-refresh:{uid}"), most: self.payment_refresh, window: MINUTE }
     }
 
     pub fn guest(&self, address: Option<IpAddr>) -> RateLimit {

@@ -48,6 +48,7 @@ pub const DELIVER: &str = "POST /admin/orders/{orderId}/deliver";
 /// The password that [`World::change_password`] sets.
 const NEW_PASSWORD: &str = "staple battery horse";
 
+pub const REFRESH: &str = "POST /orders/{orderId}/payment/refresh";
 pub const REFUND: &str = "POST /admin/orders/{orderId}/refund";
 
 /// The shop of a run. Every request goes through an [`Environment`].
@@ -351,6 +352,18 @@ impl World {
         ShopRequest { who: who.clone(), route, path, key, body }
     }
 
+    /// Asks the shop to look at the payment of an order.
+    pub async fn refresh(&self, environment: &Environment, who: &Shopper, order: &str) -> Option<ShopAnswer> {
+        let asked = self.request(who, REFRESH, format!("/orders/{order}/payment/refresh"), Value::Null);
+        self.send(environment, &asked, false).await
+    }
+
+    /// A customer answers the question of their bank about an order.
+    pub fn answer_challenge(&self, order: &str, authorises: bool) {
+        let secret = self.payments.client_secret(order.parse().expect("an order's id"));
+        self.payments.answer_challenge(secret.reveal(), authorises).expect("the ledger is in memory");
+    }
+
     /// Sends a request, and remembers the answer. `None` if the environment died.
     pub async fn send(&self, environment: &Environment, asked: &ShopRequest, healing: bool) -> Option<ShopAnswer> {
         let mut wanted = if asked.route == PLACE { self.cart(&asked.who).await } else { BTreeMap::new() };
@@ -592,14 +605,21 @@ impl World {
 
     /// The input of the checker.
     pub async fn evidence(&self) -> Evidence {
-        let extra = lock(&self.environments).iter().flat_map(|(_, p)| p.extra_entries()).collect::<Vec<_>>();
-        let ledger = self.payments.attempts().into_iter().chain(extra).map(|entry| checker::Entry {
+        let mut extra = lock(&self.environments).iter().flat_map(|(_, p)| p.extra_entries()).collect::<Vec<_>>();
+        extra.sort_by_key(|(before, _)| *before);
+        let mut ledger = self.payments.attempts();
+        // From the last, so that the places of the others stay.
+        extra.into_iter().rev().for_each(|(before, entry)| ledger.insert(before, entry));
+        let ledger = ledger.into_iter().map(|entry| checker::Entry {
             by_hand: entry.by_hand().map(|id| id.to_string()),
             order: entry.order,
             attempt: match entry.attempt {
                 payments::Attempt::Captured => checker::Attempt::Captured,
                 payments::Attempt::Declined => checker::Attempt::Declined,
                 payments::Attempt::Closed => checker::Attempt::Closed,
+                payments::Attempt::Asked(_) => checker::Attempt::Asked,
+                payments::Attempt::Authenticated => checker::Attempt::Authenticated,
+                payments::Attempt::ChallengeFailed => checker::Attempt::ChallengeFailed,
                 payments::Attempt::Refunded(number) => checker::Attempt::Refunded(number),
                 payments::Attempt::RefundedByHand(_) => checker::Attempt::RefundedByHand,
                 payments::Attempt::ByHandFailed(_) => checker::Attempt::ByHandFailed,
@@ -613,7 +633,13 @@ impl World {
             id: dispute.id.to_string(),
             state: dispute.state.as_str(),
         });
+        let secret = |answer: &ShopAnswer| {
+            let secret = answer.body["payment"]["action"]["clientSecret"].as_str()?;
+            Some((answer.body["orderId"].as_str()?.to_owned(), secret.to_owned()))
+        };
+        let secrets: BTreeSet<_> = self.answers().iter().filter_map(secret).collect();
         Evidence {
+            secrets: secrets.into_iter().collect(),
             table: self.dump().await,
             stream: stream::read(&self.engine.dynamodb, &self.name, &self.http).await,
             ledger: ledger.collect(),
