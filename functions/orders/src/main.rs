@@ -1,8 +1,5 @@
 //! The orders Lambda: start-up only.
 
-
-
-
 use domain::HoldLength;
 
 #[tokio::main]
