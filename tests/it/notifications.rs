@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use domain::OrderId;
+use domain::{Contact, Email, Language, Order, OrderId, TransitionEffects, VoidReason};
 use e2e::{PASSWORD, Shop, Shopper};
 use jiff::SignedDuration;
-use notifications::MailLimits;
+use notifications::{MailLimits, OrderUrl};
 use ops::dead_letters::{self, Functions};
 use serde_json::json;
-use table::Claim;
+use table::{Cause, Claim};
 
 use crate::orders::hold;
 
@@ -180,7 +180,7 @@ async fn without_limits_a_recipient_gets_everything() {
 }
 
 #[tokio::test]
-async fn no_mail_is_sent_for_a_hold_nor_to_a_guest() {
+async fn no_mail_is_sent_for_a_hold_nor_to_a_guest_without_an_e_mail() {
     let shop = Shop::with_stream().await;
     let mug = shop.product("mug").stock(10).create().await;
     let (ann, guest) = (shop.registered().await, shop.customer().await);
@@ -188,10 +188,90 @@ async fn no_mail_is_sent_for_a_hold_nor_to_a_guest() {
     guest.adds(&mug, 1).await.expect(200);
 
     hold(&shop, &ann, "tok_visa", "a-request-that-died").await;
-    guest.checks_out().await.expect(201);
+    pays(&shop, &guest, |_| {}).await;
     shop.drain().await;
 
     assert!(mails(&shop).is_empty());
+}
+
+#[tokio::test]
+async fn a_guest_is_mailed_at_the_orders_contact_once_it_is_paid() {
+    let shop = Shop::with_stream().await;
+    let mug = shop.product("mug").create().await;
+    let guest = shop.customer().await;
+    guest.adds(&mug, 1).await.expect(200);
+
+    let held = hold(&shop, &guest, "tok_visa", "an-order-of-a-guest").await;
+    shop.drain().await;
+    let before = mails(&shop).len();
+    let mut paid = held.paid("pay_1", shop.clock.now()).expect("it is paid");
+    paid.order.contact = contact("guest@example.com");
+    writes(&shop, &paid).await;
+    shop.drain().await;
+    shop.drain().await;
+
+    let sent = mails(&shop);
+    assert_eq!((before, sent.len()), (0, 1));
+    assert!(sent[0].contains("To: <guest@example.com>"), "{}", sent[0]);
+    assert!(sent[0].contains(&held.number().to_string()), "{}", sent[0]);
+}
+
+#[tokio::test]
+async fn a_contact_is_mailed_instead_of_the_account_unless_nothing_was_paid() {
+    let shop = Shop::with_stream().await;
+    let mug = shop.product("mug").create().await;
+    let (ann, guest) = (shop.registered().await, shop.customer().await);
+    ann.adds(&mug, 1).await.expect(200);
+
+    pays(&shop, &ann, |order| order.contact = contact("office@example.com")).await;
+    shop.drain().await;
+    let about_the_paid = recipients(&shop);
+    for shopper in [&ann, &guest] {
+        shopper.adds(&mug, 1).await.expect(200);
+        let held = hold(&shop, shopper, "tok_timeout_unpaid", "an-answer-is-lost-01").await;
+        let mut lost = held.outcome_unknown(shop.clock.now()).expect("it has no outcome");
+        lost.order.contact = contact("office@example.com");
+        writes(&shop, &lost).await;
+        writes(&shop, &lost.order.void(VoidReason::Expired, shop.clock.now()).expect("it is void")).await;
+    }
+    shop.drain().await;
+
+    assert_eq!(about_the_paid, ["<office@example.com>"]);
+    assert_eq!(recipients(&shop), ["<office@example.com>", "<shopper0@example.com>"], "none about the guest's");
+}
+
+#[tokio::test]
+async fn an_order_from_before_contacts_is_mailed_to_its_customers_account() {
+    let shop = Shop::with_stream().await;
+    let mug = shop.product("mug").create().await;
+    let ann = shop.registered().await;
+    ann.adds(&mug, 1).await.expect(200);
+
+    pays(&shop, &ann, |order| order.contact = None).await;
+    shop.drain().await;
+
+    assert_eq!(recipients(&shop), ["<shopper0@example.com>"]);
+}
+
+#[tokio::test]
+async fn a_mail_is_in_the_language_of_its_order_and_links_to_the_storefronts_page_of_it() {
+    let shop = Shop::open_with(|options| {
+        options.dynamodb_endpoint = None;
+        options.order_url = OrderUrl::parse("https://shop.example/orders/{orderId}").ok();
+    })
+    .await;
+    let mug = shop.product("mug").priced(123_456).create().await;
+    let ann = shop.registered().await;
+    ann.adds(&mug, 1).await.expect(200);
+
+    let order = pays(&shop, &ann, |order| order.language = Language::De).await;
+    shop.drain().await;
+
+    let sent = mails(&shop);
+    let [mail] = sent.as_slice() else { panic!("one mail was sent") };
+    assert!(mail.contains("Content-Language: de") && mail.contains("Guten Tag,"), "{mail}");
+    assert!(mail.contains("1.234,56") && !mail.contains("Hello"), "{mail}");
+    assert_eq!(mail.matches(&format!("https://shop.example/orders/{}", order.id)).count(), 2, "{mail}");
 }
 
 #[tokio::test]
@@ -210,6 +290,31 @@ async fn a_claim_of_a_dead_delivery_passes_to_its_own_record_at_once_and_to_anot
 
     assert_eq!(claims, [Claim::First, Claim::Again, Claim::Elsewhere]);
     assert_eq!((after, mails(&shop).len()), (Claim::Done, 1));
+}
+
+/// The shopper's cart as an order that is paid, with what `change` makes of it.
+async fn pays(shop: &Shop, shopper: &Shopper, change: impl FnOnce(&mut Order)) -> Order {
+    let held = hold(shop, shopper, "tok_visa", &format!("paid-by-{}", shopper.uid)).await;
+    let mut paid = held.paid("pay_1", shop.clock.now()).expect("it is paid");
+    change(&mut paid.order);
+    writes(shop, &paid).await;
+    paid.order
+}
+
+async fn writes(shop: &Shop, moved: &TransitionEffects) {
+    shop.stack.table.order_transition(moved, Cause::Answer, shop.clock.now()).await.expect("nobody else changed it");
+}
+
+fn contact(email: &str) -> Option<Contact> {
+    Some(Contact { email: Email::parse(email).expect("an e-mail"), name: None, phone: None })
+}
+
+/// The recipients of all mails, sorted.
+fn recipients(shop: &Shop) -> Vec<String> {
+    let to = |mail: &String| mail.lines().find_map(|line| line.strip_prefix("To: ")).map(|to| to.trim().to_owned());
+    let mut recipients: Vec<_> = mails(shop).iter().filter_map(to).collect();
+    recipients.sort();
+    recipients
 }
 
 async fn bought(shopper: &Shopper) -> OrderId {
@@ -233,7 +338,8 @@ async fn a_guest_who_logged_in_gets_the_mail_about_an_earlier_order() {
     bob.registers("bob@example.com").await;
     let mut guest = shop.customer().await;
     guest.adds(&mug, 1).await.expect(200);
-    guest.checks_out().await.expect(201);
+    // An order from before there were contacts.
+    pays(&shop, &guest, |order| order.contact = None).await;
 
     guest.logs_in("bob@example.com", e2e::PASSWORD).await;
     shop.drain().await;

@@ -1,22 +1,34 @@
+//! How a mail is made.
+//!
+//! Every mail has one layout, `templates/base.html` and `templates/base.txt`, which are filled from a [`Page`]: the
+//! shop's name, a heading, paragraphs, a link as a button, and why the recipient gets it. A mail that shows more extends
+//! both, with a block `details`, as `order.html` and `order.txt` do for orders (`email/order.rs`); for one that does not,
+//! they are the templates. The words are in the files of `texts.rs`, in each language, and [`mime`] makes the mail.
+//!
+//! What the templates rely on:
+//!
+//! - The shop's own words, its links and numbers are unchanged. Text of customers, staff and suppliers is
+//!   [`inert`](crate::inert) before it gets into a page. The name that an address was registered under is in no mail.
+//! - Mail programs show a mail at any width from 320 px, light or dark. So there is one column; colours are set inline
+//!   for light, and by the classes `page`, `quiet`, `rule`, `link` and `button` for dark. `docs/mails.sh` takes pictures
+//!   of all mails.
+//! - A blank line separates the parts of the text, and no two blank lines follow each other.
+
+mod order;
+
 use askama::Template;
-use domain::{Address, CountryCode, Customer, Email, Money, Order, ReturnedLine};
+use domain::{Email, Order, Timestamp};
 use mail_builder::{
     MessageBuilder,
     headers::{address::Address as Mailbox, raw::Raw},
 };
 
-use crate::{
-    inert::{self, inert},
-    mailer::Mail,
-    money::shown,
-    notification::{Cancelled, Notification, NotificationKind},
-    sender::Sender,
-};
+use crate::{mailer::Mail, notification::Notification, order_url::OrderUrl, sender::Sender, texts::Texts};
 
 /// Why no mail can be composed for a notification.
 #[derive(Debug, thiserror::Error)]
 pub enum EmailError {
-    #[error("no mail can be sent to the customer's address")]
+    #[error("no mail can be sent to the recipient's address")]
     Address,
     #[error("the text cannot be written")]
     Template(#[from] askama::Error),
@@ -24,179 +36,100 @@ pub enum EmailError {
     Mime(#[from] std::io::Error),
 }
 
-/// The content of a mail about an order, ready for the templates. The shop's own words are unchanged; text of customers
-/// and suppliers is [`inert`], and the customer's name is left out, because anybody may have registered the address.
-struct OrderEmail<'a> {
-    shop: &'a str,
-    subject: String,
-    order: String,
-    placed_on: String,
-    lines: Vec<EmailLine>,
-    /// The sums between lines and total, if there are any.
-    sums: Vec<(&'static str, String)>,
-    total: String,
-    ship_to: Vec<String>,
-    /// What the refund is for, if the notification is about one.
-    refund: RefundFor,
+/// What every mail has, ready for the templates.
+pub(crate) struct Page<'a> {
+    /// ISO 639-1.
+    pub language: &'static str,
+    pub texts: &'static Texts,
+    pub shop: &'a str,
+    pub subject: String,
+    pub heading: &'a str,
+    /// After the greeting.
+    pub paragraphs: Vec<Paragraph>,
+    pub button: Option<Link>,
+    /// Why the recipient gets it.
+    pub why: String,
 }
 
-struct EmailLine {
-    name: String,
-    quantity: u32,
-    /// Of one unit.
-    price: String,
-    total: String,
+pub(crate) struct Paragraph {
+    pub text: String,
+    /// Listed below it.
+    pub items: Vec<String>,
 }
 
-/// What a refund is for.
-#[derive(Default)]
-struct RefundFor {
-    /// A sentence.
-    what: &'static str,
-    /// What was returned, one line each.
-    lines: Vec<String>,
-    reason: Option<String>,
+impl From<String> for Paragraph {
+    fn from(text: String) -> Self {
+        Self { text, items: Vec::new() }
+    }
 }
 
-#[derive(Template)]
-enum Text<'a> {
-    #[template(path = "placed.txt")]
-    Placed { email: &'a OrderEmail<'a> },
-    #[template(path = "shipped.txt")]
-    Shipped { email: &'a OrderEmail<'a> },
-    #[template(path = "delivered.txt")]
-    Delivered { email: &'a OrderEmail<'a> },
-    #[template(path = "cancelled.txt")]
-    Cancelled { email: &'a OrderEmail<'a>, why: Cancelled },
-    #[template(path = "refunded.txt")]
-    Refunded { email: &'a OrderEmail<'a>, amount: Money },
+/// A link, which is the shop's own or checked by it.
+pub(crate) struct Link {
+    pub text: String,
+    pub url: String,
 }
 
-#[derive(Template)]
-enum Html<'a> {
-    #[template(path = "placed.html")]
-    Placed { email: &'a OrderEmail<'a> },
-    #[template(path = "shipped.html")]
-    Shipped { email: &'a OrderEmail<'a> },
-    #[template(path = "delivered.html")]
-    Delivered { email: &'a OrderEmail<'a> },
-    #[template(path = "cancelled.html")]
-    Cancelled { email: &'a OrderEmail<'a>, why: Cancelled },
-    #[template(path = "refunded.html")]
-    Refunded { email: &'a OrderEmail<'a>, amount: Money },
+/// The two parts of a mail, before MIME encodes them, and its subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    pub subject: String,
+    pub text: String,
+    pub html: String,
+}
+
+/// Writes a notification in the language of its order. With a URL of orders it has a link to the order.
+///
+/// # Errors
+/// It can never be written.
+pub fn write(notification: &Notification, from: &Sender, url: Option<&OrderUrl>) -> Result<Written, EmailError> {
+    let (page, details) = order::page(notification, &from.shop, url);
+    let text = order::Text { page: &page, order: &details }.render()?;
+    let html = order::Html { page: &page, order: &details }.render()?;
+    Ok(Written { subject: page.subject, text, html })
 }
 
 /// Composes the mail of a notification.
 ///
 /// # Errors
 /// It can never be composed.
-pub fn compose(notification: &Notification, customer: &Customer, from: &Sender) -> Result<Mail, EmailError> {
-    // Parsed again: an address that was stored by older rules may be invalid, or have its domain in Unicode.
-    let to = Email::parse(customer.email.as_str()).map_err(|_| EmailError::Address)?;
-    let email = OrderEmail::new(notification, from);
-    let (text, html) = written(notification.kind, &email)?;
+pub fn compose(
+    notification: &Notification,
+    to: &Email,
+    from: &Sender,
+    url: Option<&OrderUrl>,
+) -> Result<Mail, EmailError> {
+    let Order { id, version, language, .. } = &notification.order;
+    let written = write(notification, from, url)?;
+    mime(format!("{id}-{version}"), to, from, language.as_str(), notification.at, written)
+}
 
-    let id = format!("{}-{}", notification.order.id, notification.order.version);
+/// The mail as it is sent. `id` is the same whenever the same mail is composed.
+pub(crate) fn mime(
+    id: String,
+    to: &Email,
+    from: &Sender,
+    language: &'static str,
+    at: Timestamp,
+    written: Written,
+) -> Result<Mail, EmailError> {
+    // Parsed again: an address that was stored by older rules may be invalid, or have its domain in Unicode.
+    let to = Email::parse(to.as_str()).map_err(|_| EmailError::Address)?;
+    let subject = one_line(&written.subject);
     let raw = MessageBuilder::new()
         .from(Mailbox::new_address(from.name.as_deref().map(one_line), from.email.as_str()))
         .to(Mailbox::new_address(None::<String>, to.as_str()))
-        .subject(email.subject.as_str())
-        .date(notification.at.as_second())
+        .subject(subject.as_str())
+        .date(at.as_second())
         .message_id(format!("{id}@{}", from.domain()))
+        .header("Content-Language", Raw::new(language))
         // No out-of-office reply (RFC 3834), and no grouping of all mails with the same subject into one thread.
         .header("Auto-Submitted", Raw::new("auto-generated"))
         .header("X-Entity-Ref-ID", Raw::new(id.as_str()))
-        .text_body(text)
-        .html_body(html)
+        .text_body(written.text)
+        .html_body(written.html)
         .write_to_vec()?;
     let from = from.email.clone();
-    Ok(Mail { id, from, to, subject: email.subject, raw })
-}
-
-fn written(kind: NotificationKind, email: &OrderEmail<'_>) -> Result<(String, String), askama::Error> {
-    let (text, html) = match kind {
-        NotificationKind::Placed => (Text::Placed { email }, Html::Placed { email }),
-        NotificationKind::Shipped => (Text::Shipped { email }, Html::Shipped { email }),
-        NotificationKind::Delivered => (Text::Delivered { email }, Html::Delivered { email }),
-        NotificationKind::Cancelled(why) => (Text::Cancelled { email, why }, Html::Cancelled { email, why }),
-        NotificationKind::Refunded(amount) => (Text::Refunded { email, amount }, Html::Refunded { email, amount }),
-    };
-    Ok((text.render()?, html.render()?))
-}
-
-impl<'a> OrderEmail<'a> {
-    fn new(notification: &Notification, from: &'a Sender) -> Self {
-        let Order { id, lines, totals, ship_to, .. } = &notification.order;
-        let line = |line: &domain::OrderLine| EmailLine {
-            name: inert(&line.name, inert::NAME),
-            quantity: line.quantity.units(),
-            price: shown(line.unit_price),
-            total: shown(line.subtotal()),
-        };
-        let off = Money::amount(-totals.discount.amount_minor(), totals.discount.currency());
-        let sums =
-            [("Subtotal", totals.subtotal), ("Discount", off), ("Shipping", totals.shipping), ("Tax", totals.tax)];
-        // Without adjustments, lines and total show all.
-        let adjusted = sums[1..].iter().any(|(_, sum)| sum.amount_minor() != 0);
-        let sums = sums.into_iter().filter(|(_, sum)| adjusted && sum.amount_minor() != 0);
-        Self {
-            shop: &from.shop,
-            subject: one_line(&subject(notification.kind, &from.shop)),
-            order: id.to_string(),
-            placed_on: id.placed_at().strftime("%-d %B %Y").to_string(),
-            lines: lines.iter().map(line).collect(),
-            sums: sums.map(|(name, sum)| (name, shown(sum))).collect(),
-            total: shown(totals.total),
-            ship_to: ship_to.as_ref().map(address_lines).unwrap_or_default(),
-            refund: refund_for(&notification.order),
-        }
-    }
-}
-
-/// What the refund is for that was the order's last event, if it was one.
-fn refund_for(order: &Order) -> RefundFor {
-    let number = order.last_event().refund();
-    let Some(refund) = order.payment.refunds.iter().find(|r| Some(r.number) == number) else {
-        return RefundFor::default();
-    };
-    let line = |returned: &ReturnedLine| {
-        let bought = order.lines.iter().find(|line| line.product == returned.product);
-        let name = bought.map_or(returned.product.as_str(), |line| line.name.as_str());
-        format!("{} × {}", returned.quantity.units(), inert(name, inert::NAME))
-    };
-    let (what, lines) = if refund.cancels {
-        // Everything that was not shipped is restocked, and the whole order is shown anyway.
-        ("It is for the order below, which was cancelled.", Vec::new())
-    } else if !refund.lines.is_empty() {
-        ("It is for:", refund.lines.iter().map(line).collect())
-    } else if refund.amount == order.totals.total {
-        ("It is for the whole order below.", Vec::new())
-    } else {
-        ("It is a part of what you paid for the order below.", Vec::new())
-    };
-    RefundFor { what, lines, reason: refund.reason.as_ref().map(|reason| inert(reason.as_str(), inert::REASON)) }
-}
-
-fn subject(kind: NotificationKind, shop: &str) -> String {
-    match kind {
-        NotificationKind::Placed => format!("Your {shop} order is confirmed"),
-        NotificationKind::Shipped => format!("Your {shop} order is on its way"),
-        NotificationKind::Delivered => format!("Your {shop} order has arrived"),
-        NotificationKind::Cancelled(_) => format!("Your {shop} order is cancelled"),
-        NotificationKind::Refunded(amount) => format!("{} for your {shop} order was refunded", shown(amount)),
-    }
-}
-
-fn address_lines(to: &Address) -> Vec<String> {
-    let city = [to.postal_code.as_deref(), Some(to.city.as_str())].into_iter().flatten().collect::<Vec<_>>().join(" ");
-    let lines = [Some(to.recipient.clone()), Some(to.line1.clone()), to.line2.clone(), Some(city), to.region.clone()];
-    let lines = lines.into_iter().flatten().map(|line| inert(&line, inert::ADDRESS_LINE));
-    lines.chain([country(to.country)]).collect()
-}
-
-/// The country's English name, or the code of a stored one that is not assigned.
-fn country(code: CountryCode) -> String {
-    code.english_name().unwrap_or(code.as_str()).to_owned()
+    Ok(Mail { id, from, to, subject, raw })
 }
 
 /// Text for a header, where a line break would start another header.

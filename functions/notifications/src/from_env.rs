@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use table::TableConfig;
 
-use crate::{MailFolder, MailLimits, Mailer, Sender, Ses, SesConfig};
+use crate::{MailFolder, MailLimits, Mailer, OrderUrl, Sender, Ses, SesConfig};
 
 /// The sender of mails: `MAIL_FROM`, as `Shop <orders@shop.example>`, and optionally `SHOP_NAME`, if the shop's name
 /// differs.
@@ -16,6 +16,14 @@ pub fn sender_from_env(var: impl Fn(&str) -> Option<String>) -> Result<Sender, S
         Some(name) => sender.of_shop(name),
         None => sender,
     })
+}
+
+/// The storefront's page of an order: `ORDER_URL`, as [`OrderUrl::parse`] reads it; mails have no link if it is not set.
+///
+/// # Errors
+/// Names the variable and what is wrong with it.
+pub fn order_url_from_env(var: impl Fn(&str) -> Option<String>) -> Result<Option<OrderUrl>, String> {
+    var("ORDER_URL").map(|raw| OrderUrl::parse(&raw)).transpose().map_err(|e| format!("ORDER_URL: {e}"))
 }
 
 /// The limits of mails: `MAIL_LIMITS`, as [`MailLimits::parse`] reads it; the defaults if it is not set.
@@ -64,6 +72,16 @@ mod tests {
         assert!(sender_from_env(of(&[("MAIL_FROM", "Shop")])).unwrap_err().starts_with("MAIL_FROM"));
         let named = sender_from_env(of(&[("MAIL_FROM", "a@b.example"), ("SHOP_NAME", "Mugs")])).unwrap();
         assert_eq!(named.shop, "Mugs");
+    }
+
+    #[test]
+    fn a_shop_with_an_invalid_page_of_orders_does_not_start() {
+        let read = |url| order_url_from_env(of(&[("ORDER_URL", url)]));
+
+        assert_eq!(order_url_from_env(of(&[])).unwrap(), None);
+        let page = read("https://shop.example/orders/{orderId}").unwrap().map(|url| url.to_string());
+        assert_eq!(page.as_deref(), Some("https://shop.example/orders/{orderId}"));
+        assert!(read("https://shop.example/orders").unwrap_err().starts_with("ORDER_URL: must be"));
     }
 
     #[test]

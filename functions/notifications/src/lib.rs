@@ -1,4 +1,4 @@
-//! Notifications: a mail to the customer for each event of an order, made from the table's stream.
+//! Notifications: a mail about each event of an order, made from the table's stream.
 //!
 //! # Duplicates
 //!
@@ -11,7 +11,7 @@
 //! purpose: marking first would lose the mail instead, and a duplicate is better than no mail. A mail folder has no
 //! such window, because the same id is the same file.
 //!
-//! The window is kept small: the mail is composed and its customer read before the claim; the mark is one small write,
+//! The window is kept small: the mail is composed and its recipient read before the claim; the mark is one small write,
 //! directly after SES's answer, tried three times; if even that fails the record counts as done, because delivering it
 //! again would certainly send the mail again; SES is given seconds to answer although it takes tenths; and nothing is
 //! started with less than three seconds left. So a duplicate needs a crash, or a lost answer of SES, at exactly that
@@ -21,12 +21,19 @@
 //! Replaying one dead letter twice at the same time, or again while a function still handles it, may send its mail
 //! twice.
 //!
+//! # Recipients
+//!
+//! A mail about an order goes to the contact that was given for the order, by a guest too. An order that is older than
+//! contacts is mailed to the account of its customer.
+//!
 //! # Limits against abuse
 //!
-//! A registered address is not verified: it may be a stranger's. So only paid orders are mailed (see `notification`),
-//! no text of a customer acts as a link (see `inert`), and the mails to a recipient and of the whole shop are counted
-//! between the claim and the sending (see `limits`), once for each notification however often it is tried.
+//! An address that was given for an order may be a stranger's. So only paid orders are mailed (see `notification`), and
+//! the one mail about an order that was not paid goes to the customer's account only; no text of a customer acts as a
+//! link (see `inert`); and the mails to a recipient and of the whole shop are counted between the claim and the sending
+//! (see `limits`), once for each notification however often it is tried.
 
+mod countries;
 mod email;
 mod folder;
 mod from_env;
@@ -35,27 +42,30 @@ mod limits;
 mod mailer;
 mod money;
 mod notification;
+mod order_url;
 mod sender;
 mod ses;
 #[cfg(test)]
 mod testing;
+mod texts;
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{Customer, Email, Order, OrderId, Timestamp};
+use domain::{Email, Order, OrderId, Timestamp};
 use runtime::Clock;
 use stream::{Answer, Batch, Change, DeadLetters, EventName, Failure, Kind, Mapping, Runner};
 use table::{Claim, GivenUp, StoreError, Table, error_chain, keys::Entity};
 
 use limits::{ShopLimited, log_dropped};
 
-pub use email::{EmailError, compose};
+pub use email::{EmailError, Written, compose, write};
 pub use folder::MailFolder;
-pub use from_env::{limits_from_env, mailer_from_env, sender_from_env};
+pub use from_env::{limits_from_env, mailer_from_env, order_url_from_env, sender_from_env};
 pub use limits::{Allowance, InvalidLimit, MailLimits};
 pub use mailer::{Mail, MailError, Mailer, Sending};
 use notification::is_stale;
 pub use notification::{Cancelled, Notification, NotificationKind, notifications};
+pub use order_url::{InvalidOrderUrl, OrderUrl};
 pub use sender::Sender;
 pub use ses::{Ses, SesConfig};
 
@@ -79,6 +89,7 @@ pub struct State {
     table: Table,
     mailer: Arc<dyn Mailer>,
     shop: Sender,
+    order_url: Option<OrderUrl>,
     limits: Option<MailLimits>,
     runner: Runner,
     clock: Clock,
@@ -87,7 +98,12 @@ pub struct State {
 impl State {
     pub fn new(table: Table, mailer: Arc<dyn Mailer>, shop: Sender, dead_letters: DeadLetters, clock: Clock) -> Self {
         let runner = Runner::new(MAPPING.function, dead_letters);
-        Self { table, mailer, shop, limits: Some(MailLimits::default()), runner, clock }
+        Self { table, mailer, shop, order_url: None, limits: Some(MailLimits::default()), runner, clock }
+    }
+
+    /// With a link to the order in each mail; `None` is without.
+    pub fn linked(self, order_url: Option<OrderUrl>) -> Self {
+        Self { order_url, ..self }
     }
 
     /// With other limits than the defaults; `None` is without any.
@@ -130,14 +146,14 @@ async fn notify_change(state: &State, change: &Change) -> Result<(), Failure> {
         }
         return Ok(());
     }
-    let Some(customer) = recipient(state, &order).await? else {
-        tracing::info!(order = %order.id, "no mail: the order is a guest's, without an e-mail");
-        return Ok(());
-    };
     // A mail that is refused for good does not stop the others.
     let mut refused = None;
     for notification in &notifications {
-        match notify(state, &change.event_id, notification, &customer).await {
+        let Some(to) = recipient(state, notification).await? else {
+            tracing::info!(order = %order.id, "no mail: the order is a guest's, and was not paid or has no e-mail");
+            continue;
+        };
+        match notify(state, &change.event_id, notification, &to).await {
             Err(Failure::Never(error)) => refused = Some(Failure::Never(error)),
             result => result?,
         }
@@ -145,21 +161,29 @@ async fn notify_change(state: &State, change: &Change) -> Result<(), Failure> {
     refused.map_or(Ok(()), Err)
 }
 
-/// The recipient of mail about an order: its customer, or the account that the guest who placed it logged in to
-/// meanwhile.
-async fn recipient(state: &State, order: &Order) -> Result<Option<Customer>, StoreError> {
-    if let Some(customer) = state.table.customer_get(&order.customer).await? {
-        return Ok(Some(customer));
-    }
-    match state.table.guest_account_get(&order.customer).await? {
-        Some(account) => state.table.customer_get(&account).await,
-        None => Ok(None),
+/// The recipient of a mail: the order's contact if the order was paid, otherwise the account of its customer. So nobody
+/// is mailed for an order that cost nothing to place, by whoever typed their address there.
+async fn recipient(state: &State, notification: &Notification) -> Result<Option<Email>, StoreError> {
+    let contact = notification.order.contact.as_ref().filter(|_| !notification.kind.is_unpaid());
+    match contact {
+        Some(contact) => Ok(Some(contact.email.clone())),
+        None => account(state, &notification.order).await,
     }
 }
 
-async fn notify(state: &State, record: &str, notification: &Notification, customer: &Customer) -> Result<(), Failure> {
+/// The e-mail of an order's customer, or of the account that the guest who placed it logged in to meanwhile.
+async fn account(state: &State, order: &Order) -> Result<Option<Email>, StoreError> {
+    if let Some(customer) = state.table.customer_get(&order.customer).await? {
+        return Ok(Some(customer.email));
+    }
+    let Some(account) = state.table.guest_account_get(&order.customer).await? else { return Ok(None) };
+    Ok(state.table.customer_get(&account).await?.map(|customer| customer.email))
+}
+
+async fn notify(state: &State, record: &str, notification: &Notification, to: &Email) -> Result<(), Failure> {
     let Order { id, version, .. } = notification.order;
-    let mail = compose(notification, customer, &state.shop).map_err(|e| Failure::Never(e.into()))?;
+    let mail = compose(notification, to, &state.shop, state.order_url.as_ref());
+    let mail = mail.map_err(|e| Failure::Never(e.into()))?;
     match state.table.notification_claim(id, version, record, state.clock.now()).await? {
         Claim::Done => return Ok(()),
         Claim::Elsewhere => return Err(Failure::Again(SentElsewhere.into())),

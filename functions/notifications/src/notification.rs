@@ -45,6 +45,18 @@ impl NotificationKind {
             NotificationKind::Refunded(_) => "refunded",
         }
     }
+
+    /// Whether nothing was ever charged for the order.
+    pub fn is_unpaid(self) -> bool {
+        match self {
+            NotificationKind::Cancelled(Cancelled::Unpaid) => true,
+            NotificationKind::Placed
+            | NotificationKind::Shipped
+            | NotificationKind::Delivered
+            | NotificationKind::Cancelled(Cancelled::Refunding(_))
+            | NotificationKind::Refunded(_) => false,
+        }
+    }
 }
 
 /// The notifications of a change of an order, oldest first.

@@ -1,9 +1,12 @@
 //! An order and a sender for the tests of this crate.
 
-use domain::{Address, CountryCode, Currency, Customer, CustomerName, Email, Money, Order, Role, Timestamp};
+use domain::{
+    Address, Carrier, Contact, CountryCode, Currency, CustomerName, Email, Language, Money, Order, Shipment, Timestamp,
+    TrackingNumber, TrackingUrl,
+};
 use testing::{order, product};
 
-use crate::Sender;
+use crate::{OrderUrl, Sender};
 
 pub const NOW: Timestamp = Timestamp::constant(1_700_000_000, 0);
 
@@ -31,14 +34,31 @@ pub fn usd(cents: i64) -> Money {
     Money::amount(cents, Currency::USD)
 }
 
-pub fn ann() -> Customer {
-    Customer {
-        id: "ann".parse().unwrap(),
-        name: CustomerName::parse("Ann <b>Núñez</b>").unwrap(),
-        email: Email::parse("ann@example.com").unwrap(),
-        role: Role::Customer,
-        created_at: NOW,
+pub fn ann() -> Email {
+    Email::parse("ann@example.com").unwrap()
+}
+
+/// The same person, under a name that is none of a person.
+pub fn contact() -> Contact {
+    Contact { email: ann(), name: Some(CustomerName::parse("Ann <b>Núñez</b>").unwrap()), phone: None }
+}
+
+/// A parcel that the carrier follows.
+pub fn parcel() -> Shipment {
+    Shipment {
+        carrier: Some(Carrier::parse("Parcels & Sons").unwrap()),
+        tracking_number: Some(TrackingNumber::parse("JJD000390007").unwrap()),
+        tracking_url: Some(TrackingUrl::parse("https://carrier.example/?parcel=JJD000390007&lang=en").unwrap()),
     }
+}
+
+/// The order with mails in a language.
+pub fn in_language(order: Order, language: Language) -> Order {
+    Order { language, ..order }
+}
+
+pub fn order_url() -> OrderUrl {
+    OrderUrl::parse("https://shop.example/orders/{orderId}").unwrap()
 }
 
 pub fn shop() -> Sender {

@@ -130,6 +130,7 @@ function namesOf(settings: Settings, { table, buckets, secrets }: Dependencies):
     MailFrom: settings.mailFrom,
     MailConfigurationSet: settings.mailConfigurationSet ?? '',
     MailLimits: settings.mailLimits,
+    OrderUrl: settings.orderUrl,
   };
 }
 

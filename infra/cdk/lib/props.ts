@@ -28,6 +28,12 @@ export interface OneTillProps {
   readonly mailLimits?: MailLimits;
 
   /**
+   * The storefront's page of an order, which mails link to, such as `https://shop.example/orders/{orderId}`.
+   * @default mails have no link to their order
+   */
+  readonly orderUrl?: string;
+
+  /**
    * The shop's name in mails.
    * @default OneTill
    */

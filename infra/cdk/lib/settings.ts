@@ -25,6 +25,7 @@ export interface Settings {
   readonly mailIdentity: string;
   readonly mailConfigurationSet: string | undefined;
   readonly mailLimits: string;
+  readonly orderUrl: string;
   readonly shopName: string;
   readonly shopCurrency: string;
   readonly shippingAddress: ShippingAddress;
@@ -55,6 +56,7 @@ export function settingsOf(props: OneTillProps): Settings {
     mailIdentity: props.mailIdentity,
     mailConfigurationSet: props.mailConfigurationSet,
     mailLimits: limitsAsText(props.mailLimits),
+    orderUrl: props.orderUrl ?? '',
     shopName: props.shopName ?? 'OneTill',
     shopCurrency: props.shopCurrency ?? 'USD',
     shippingAddress: props.shippingAddress ?? 'required',
@@ -104,6 +106,7 @@ const LOG_RETENTIONS = [
 ];
 
 const MAIL_SENDER = /^([^<>]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/;
+const ORDER_URL = /^(https:\/\/[^\s{}@/?#]+[/?#][^\s{}]*\{orderId\}[^\s{}]*)?$/;
 const BASE_PATH = /^([A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)?$/;
 const CONFIGURATION_SET = /^[A-Za-z0-9_-]{1,64}$/;
 
@@ -113,6 +116,7 @@ function whatIsWrong(settings: Settings, { rateLimits = {}, mailLimits = {} }: O
     ...origins('allowedOrigins', settings.allowedOrigins),
     ...text('mailFrom', settings.mailFrom, MAIL_SENDER, 'a sender such as Shop <orders@shop.example>'),
     ...text('mailIdentity', settings.mailIdentity, /^[^\s/*]+$/, 'a domain or an address that SES has verified'),
+    ...text('orderUrl', settings.orderUrl, ORDER_URL, 'a page such as https://shop.example/orders/{orderId}'),
     ...text('shopName', settings.shopName, /\S/, 'a name'),
     ...text('shopCurrency', settings.shopCurrency, /^[A-Z]{3}$/, 'an ISO 4217 code such as USD'),
     ...oneOf('shippingAddress', settings.shippingAddress, SHIPPING_ADDRESS),

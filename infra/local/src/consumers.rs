@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use futures::FutureExt as _;
-use notifications::{MailFolder, MailLimits, Sender};
+use notifications::{MailFolder, MailLimits, OrderUrl, Sender};
 use runtime::Clock;
 use stream::DeadLetters;
 use table::{Bucket, Table};
@@ -24,6 +24,8 @@ pub struct Dependencies<'a> {
     pub mail: &'a Path,
     /// Limits of mails; `None` is unlimited.
     pub mail_limits: Option<MailLimits>,
+    /// The storefront's page of an order, which mails link to.
+    pub order_url: Option<OrderUrl>,
     pub clock: &'a Clock,
 }
 
@@ -34,7 +36,7 @@ pub fn consumers(
     source: &Source,
     checkpoints: &Checkpoints,
 ) -> Result<Vec<Arc<Consumer>>, StackError> {
-    let Dependencies { table, audit, dead_letters, mail, mail_limits, clock } = with;
+    let Dependencies { table, audit, dead_letters, mail, mail_limits, order_url, clock } = with;
     let target = match streams {
         Streams::To(endpoint) => Some(Target::lambda(endpoint).map_err(|e| StackError::start("stream", e))?),
         Streams::Off | Streams::On => None,
@@ -42,7 +44,7 @@ pub fn consumers(
     let sender = Sender::parse(SENDER).map_err(|e| StackError::start("mail", e.reason))?;
     let mailer = Arc::new(MailFolder::new(mail));
     let notifications = notifications::State::new(table.clone(), mailer, sender, dead_letters.clone(), clock.clone());
-    let notifications = notifications.limited(mail_limits);
+    let notifications = notifications.limited(mail_limits).linked(order_url);
     let projections = projections::State::new(table.clone(), audit, dead_letters.clone(), clock.clone());
     let functions: [(_, Handler); 2] = [
         (

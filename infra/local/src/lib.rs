@@ -24,7 +24,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use api::{Context, Cursors, Policy};
 use consumers::{Dependencies, consumers};
 use mapping::{Checkpoints, Consumer, Delivered, DrainError, Source};
-use notifications::MailLimits;
+use notifications::{MailLimits, OrderUrl};
 use payments::{LocalPayments, PaymentProvider};
 use runtime::Clock;
 use saga::Saga;
@@ -70,6 +70,8 @@ pub struct StackOptions {
     pub mail: Option<PathBuf>,
     /// Limits of mails; `None` is unlimited.
     pub mail_limits: Option<MailLimits>,
+    /// The storefront's page of an order, which mails link to; `None` is no link.
+    pub order_url: Option<OrderUrl>,
     /// An engine that is running already, such as Amazon's DynamoDB Local; then none is started.
     pub dynamodb_endpoint: Option<String>,
     /// The credentials of the functions' SDK.
@@ -96,6 +98,7 @@ impl Default for StackOptions {
             streams: Streams::On,
             mail: None,
             mail_limits: Some(MailLimits::default()),
+            order_url: None,
             dynamodb_endpoint: None,
             transport: Transport::default(),
         }
@@ -236,6 +239,7 @@ impl Stack {
             dead_letters: &dead_letters,
             mail: &mail,
             mail_limits: options.mail_limits,
+            order_url: options.order_url,
             clock: &options.clock,
         };
         let checkpoints = Checkpoints::new(data.streams_folder());

@@ -11,7 +11,7 @@ use api::{BasePath, Policy, rates::Rates};
 use clap::{Parser, ValueEnum};
 use domain::{Email, HoldLength, Password};
 use local::{AdminAccount, Seed, Stack, StackOptions, Streams, error_chain};
-use notifications::MailLimits;
+use notifications::{MailLimits, OrderUrl};
 use payments::{PaymentProvider, Stripe, StripeConfig};
 use runtime::telemetry;
 use rustix::fs::Mode;
@@ -61,6 +61,10 @@ struct Arguments {
     /// use their own MAIL_FOLDER.
     #[arg(long, env = "MAIL_FOLDER")]
     mail: Option<PathBuf>,
+    /// The storefront's page of an order, which mails link to, such as http://localhost:5173/orders/{orderId}; without
+    /// it, mails have no link. With --stream-to, the functions there use their own ORDER_URL.
+    #[arg(long, env = "ORDER_URL", default_value = "", hide_default_value = true)]
+    order_url: String,
     /// Deliver the stream to functions under `cargo lambda watch` at this address, such as http://127.0.0.1:9001,
     /// instead of running them in this process.
     #[arg(long, value_name = "URL")]
@@ -144,6 +148,9 @@ impl Arguments {
             PaymentsArgument::Local => None,
             PaymentsArgument::Stripe => Some(Arc::new(Stripe::new(StripeConfig::from_env(runtime::variable)?)?)),
         };
+        let order_url = Some(self.order_url).filter(|url| !url.is_empty());
+        let order_url =
+            order_url.map(|url| OrderUrl::parse(&url)).transpose().map_err(|e| format!("--order-url: {e}"))?;
         Ok(StackOptions {
             port: self.port,
             engine_port: self.engine_port,
@@ -174,6 +181,7 @@ impl Arguments {
             streams: self.stream_to.map_or(Streams::On, Streams::To),
             mail: self.mail,
             mail_limits: (self.limits == Switch::On).then(MailLimits::default),
+            order_url,
             ..StackOptions::default()
         })
     }

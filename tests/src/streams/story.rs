@@ -118,8 +118,8 @@ impl Day<'_> {
         let mut asked = self.world.checkout(&shopper, token);
         if who != "some-guest" {
             asked.body["shippingAddressId"] = json!("home");
-            let of_profile = CUSTOMERS.into_iter().find(|(uid, ..)| *uid == who).map(|(_, _, email)| email);
-            asked.body["contact"] = json!({"email": of_profile});
+            // Mailed at the address of the account, of which one cannot be reached.
+            asked.body.as_object_mut().map(|body| body.remove("contact"));
         }
         if let Some(order) = self.asks(asked).await["orderId"].as_str() {
             self.orders.push((shopper, order.to_owned()));

@@ -35,6 +35,7 @@ const MAIL: &[Variable] = &[
     ("SHOP_NAME", "${ShopName}"),
     ("SES_CONFIGURATION_SET", "${MailConfigurationSet}"),
     ("MAIL_LIMITS", "${MailLimits}"),
+    ("ORDER_URL", "${OrderUrl}"),
 ];
 
 /// Each function, and what it is given beside that.

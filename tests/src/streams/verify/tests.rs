@@ -99,9 +99,18 @@ fn a_correct_run_breaks_no_rule() {
 }
 
 #[test]
+fn an_order_of_a_guest_is_mailed_to_its_contact() {
+    let mut evidence = correct();
+    evidence.table[0]["customer"] = json!("a-guest");
+    evidence.table[0]["contact"] = json!({"email": "ann@mail.example"});
+
+    assert!(!verify(&evidence).iter().any(|violation| violation.rule.starts_with("mail-")));
+}
+
+#[test]
 fn each_rule_finds_what_breaks_it() {
     type Change = fn(&mut Evidence);
-    let cases: [(&str, Change); 35] = [
+    let cases: [(&str, Change); 38] = [
         ("mail-missing", |e| e.mails.clear()),
         ("mail-repeated", |e| e.mails[0].marked = true),
         ("mail-repeated", |e| {
@@ -110,6 +119,21 @@ fn each_rule_finds_what_breaks_it() {
             e.written.push(forgotten);
         }),
         ("mail-of-nothing", |e| e.mails[0].to = "bob@mail.example".to_owned()),
+        // The order has a contact, and it went to the account.
+        ("mail-of-nothing", |e| e.table[0]["contact"] = json!({"email": "office@mail.example"})),
+        ("mail-missing", |e| {
+            e.table[0]["customer"] = json!("a-guest");
+            e.table[0]["contact"] = json!({"email": "ann@mail.example"});
+            e.mails.clear();
+        }),
+        // Nothing was charged, and its contact may be a stranger.
+        ("mail-of-nothing", |e| {
+            e.table[0]["contact"] = json!({"email": "ann@mail.example"});
+            e.table[0]["customer"] = json!("a-guest");
+            e.table[0]["history"] = json!([{"s": "placed"}, {"s": "payment_lost"}, {"s": "expired"}]);
+            e.mails[0].id = "o1-3".to_owned();
+            e.mails[0].subject = "Your order is cancelled".to_owned();
+        }),
         ("mail-of-nothing", |e| e.mails[0].subject = "Your order is cancelled".to_owned()),
         ("mail-of-nothing", |e| {
             let again = SentMail { id: "o1-1".to_owned(), ..e.mails[0].clone() };
