@@ -5,15 +5,16 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    Address, AddressId, CartLine, CategoryPath, CategoryRename, CategoryRenameId, CountryCode, Currency, HoldLength,
-    Money, Order, OrderId, OrderState, PaymentEventId, Placement, Product, ProductDetails, ProductId, Quantity,
-    RefundRequest, Review, ReviewText, Role, SessionKind, SessionLifetime, Stars, StockDelta, Timestamp, UserId,
+    AccountAction, AccountLink, Address, AddressId, CartLine, CategoryPath, CategoryRename, CategoryRenameId,
+    CountryCode, Currency, HoldLength, Money, Order, OrderId, OrderState, PaymentEventId, Placement, Product,
+    ProductDetails, ProductId, Quantity, RefundRequest, Review, ReviewText, Role, SessionKind, SessionLifetime, Stars,
+    StockDelta, Timestamp, UserId,
 };
 use e2e::{Shop, engine_counts_like_aws};
 use jiff::SignedDuration;
 use table::{
-    CartWrite, Cause, Claim, Existing, GivenUp, Idempotency, ImportRecord, Moving, NewSession, OrderSearch, PriceRange,
-    RateLimit, Says, SessionWithCart, Shown, SortOrder, Table, keys,
+    CartWrite, Cause, Claim, Credential, Existing, GivenUp, Idempotency, ImportRecord, Moving, NewSession, OrderSearch,
+    PriceRange, RateLimit, Says, SessionWithCart, Shown, SortOrder, Table, keys,
     meter::{self, Cost},
 };
 
@@ -287,12 +288,33 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
         id: bob.clone(),
         name: domain::CustomerName::parse("Bob").unwrap(),
         email: domain::Email::parse("bob@example.com").unwrap(),
+        email_verified: false,
         role: domain::Role::Customer,
         created_at: now,
     };
-    pattern!("AP-33", table.customer_register(&customer, "$argon2id$", Some(&opened), None));
+    pattern!("AP-33", table.customer_register(&customer, "$argon2id$", Some(&opened), None, None));
     pattern!("AP-34", table.customer_rename(&bob, &domain::CustomerName::parse("Robert").unwrap()));
     pattern!("AP-35", table.credential_replace(&email, &credential, "$argon2id$new"));
+    let carl = shop.registered().await;
+    let (carl, carls): (UserId, _) = (carl.uid.parse().unwrap(), domain::Email::parse("shopper1@example.com").unwrap());
+    let link = |action, email: &domain::Email, credential: &Credential| {
+        let asked_under = Some(credential.digest());
+        AccountLink::request(shop.clock.uuid_v7().into(), carl.clone(), action, email.clone(), asked_under, now)
+    };
+    let credential = table.credential_get(&carls).await.unwrap().unwrap();
+    let verification = link(AccountAction::VerifyEmail, &carls, &credential);
+    pattern!("AP-85a", table.account_link_put(&verification));
+    assert!(pattern!("AP-85b", table.account_link_get(&carl, AccountAction::VerifyEmail)).is_some());
+    pattern!("AP-85c", table.email_verify(&verification));
+    let customer = table.customer_get(&carl).await.unwrap().unwrap();
+    let reset = link(AccountAction::ResetPassword, &carls, &credential);
+    table.account_link_put(&reset).await.unwrap();
+    pattern!("AP-86", table.password_reset(&reset, &customer, &credential, "$argon2id$reset", &customer.name, now));
+    let other = domain::Email::parse("carl@elsewhere.example").unwrap();
+    let credential = table.credential_get(&carls).await.unwrap().unwrap();
+    let change = link(AccountAction::ChangeEmail, &other, &credential);
+    table.account_link_put(&change).await.unwrap();
+    pattern!("AP-87", table.email_change(&change, &customer, &credential));
     let address = address("home");
     pattern!("AP-38", table.address_put(&bob, &address, true));
     pattern!("AP-36", table.address_list(&bob));

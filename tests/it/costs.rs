@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use domain::{Currency, Money};
-use e2e::{ADMIN_EMAIL, ADMIN_PASSWORD, Answer, PASSWORD, Shop, engine_counts_like_aws};
+use domain::{AccountAction, Currency, Money};
+use e2e::{ADMIN_EMAIL, ADMIN_PASSWORD, Answer, PASSWORD, Shop, Shopper, engine_counts_like_aws};
 use payments::PaymentEventKind;
 use serde_json::json;
 
@@ -46,6 +46,9 @@ async fn usual(shop: &Shop, route: &str, access: Access) -> Answer {
         "POST /sessions" => {
             shop.stranger().post("/sessions", json!({"email": ADMIN_EMAIL, "password": ADMIN_PASSWORD})).await
         }
+        "POST /passwords/reset/confirm" | "POST /users/verify" | "POST /users/email/confirm" => {
+            linked(shop, owner, route).await
+        }
         "PUT /cart/items/{productId}" | "DELETE /cart/items/{productId}" | "DELETE /cart" | "GET /cart" => {
             owner.adds(&thing.product.parse().unwrap(), 1).await.expect(200);
             ask(owner, route, &thing).await
@@ -82,6 +85,27 @@ async fn usual(shop: &Shop, route: &str, access: Access) -> Answer {
     };
     assert!(answer.status() < 300, "{route}: {} {}", answer.status(), answer.code());
     answer
+}
+
+/// A request that a link in a mail makes.
+async fn linked(shop: &Shop, owner: &Shopper, route: &str) -> Answer {
+    let (action, body) = match route {
+        "POST /passwords/reset/confirm" => {
+            let email = owner.get("/users/me").await.json()["email"].clone();
+            shop.stranger().post("/passwords/reset", json!({"email": email})).await.expect(202);
+            (AccountAction::ResetPassword, json!({"newPassword": "staple battery horse"}))
+        }
+        "POST /users/verify" => (AccountAction::VerifyEmail, json!({})),
+        _ => {
+            let change = json!({"email": "other@example.com", "currentPassword": PASSWORD});
+            owner.post("/users/me/email", change).await.expect(202);
+            (AccountAction::ChangeEmail, json!({}))
+        }
+    };
+    let link = shop.stack.table.account_link_get(&owner.uid.parse().unwrap(), action).await.unwrap();
+    let mut body = body;
+    body["token"] = json!(shop.link_token(&link.expect("it was requested")));
+    shop.stranger().post(route.trim_start_matches("POST "), body).await
 }
 
 /// Prices in USD by name, from rows such as `` | `wru` | 0.625 | … ``.

@@ -118,10 +118,11 @@ async fn an_account_older_than_strict_email_parsing_keeps_working() {
             id: uid.parse().expect("an id"),
             name: domain::CustomerName::stored("An\u{200b}n".to_owned()),
             email: Email::stored(email.to_owned()),
+            email_verified: false,
             role: Role::Customer,
             created_at: shop.clock.now(),
         };
-        table.customer_register(&customer, WEAK_HASH, None, None).await.expect("the e-mail is free");
+        table.customer_register(&customer, WEAK_HASH, None, None, None).await.expect("the e-mail is free");
     }
     let ann = registered_as(&shop, ANN).await;
 

@@ -34,6 +34,7 @@ const EXPECTED: &[(&str, u16)] = &[
     ("products/list", 200),
     ("products/list-category", 200),
     ("products/tampered-cursor", 400),
+    ("sessions/change-with-forged-link", 422),
     ("sessions/guest", 201),
     ("sessions/login-base64", 401),
     ("sessions/login-broken-json", 400),
@@ -41,14 +42,18 @@ const EXPECTED: &[(&str, u16)] = &[
     ("sessions/me-without-session", 401),
     ("sessions/register-common-password", 422),
     ("sessions/register-unknown-field", 400),
+    ("sessions/reset-of-unknown", 202),
+    ("sessions/reset-with-forged-link", 422),
+    ("sessions/verify-with-forged-link", 422),
 ];
 
 /// Events that a schedule sends; the answer reports what was done.
 const SCHEDULED: [&str; 1] = ["sweeper/schedule"];
 
 /// Events of an event source mapping, and how many of their records become dead letters. No record is to be retried.
-const STREAMED: [(&str, usize); 12] = [
+const STREAMED: [(&str, usize); 13] = [
     ("notifications/insert", 0),
+    ("notifications/link-requested", 0),
     ("notifications/mixed-batch", 0),
     ("notifications/modify", 0),
     ("notifications/poison", 2),
@@ -230,7 +235,7 @@ fn routes(function: &str, shop: &Shop, context: &Context) -> OpenApiRouter {
         "products" => products::router(products::State::new(context, shop.stack.descriptions.clone())),
         "cart" => cart::router(cart::State::new(context)),
         "orders" => orders::router(orders::State::new(context, shop.stack.payments.clone())),
-        "sessions" => sessions::router(sessions::State::new(context)),
+        "sessions" => sessions::router(sessions::State::new(context, links::LinkKeys::new(&[[2; 32]]))),
         other => panic!("events/{other} belongs to no function"),
     }
 }

@@ -210,7 +210,11 @@ impl Door {
             cursors: Arc::new(Cursors::new(&[[1; 32]])),
             policy: Arc::new(Policy { show_costs: true, ..Policy::default() }),
         };
-        let router = edge::finish(sessions::router(sessions::State::new(context.clone())), &context).0;
+        let router = edge::finish(
+            sessions::router(sessions::State::new(context.clone(), links::LinkKeys::new(&[[2; 32]]))),
+            &context,
+        )
+        .0;
         Self { shop, router }
     }
 

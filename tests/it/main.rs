@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may unwrap: that is how it fails")]
 
 mod access_patterns;
+mod account_link_faults;
+mod account_links;
 mod after_sale;
 mod amounts;
 mod bad_input;

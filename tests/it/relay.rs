@@ -11,6 +11,7 @@ use notifications::MailLimits;
 use serde_json::{Value, json};
 
 use crate::{
+    notifications::is_of_order,
     orders::hold,
     routes::{Access, Things, ask_with, bodies, routes},
 };
@@ -59,6 +60,8 @@ async fn a_stranger_gets_no_mail_about_an_unpaid_order_and_none_with_a_link() {
                 }
             }
         }
+        // Before the links expire.
+        shop.drain().await;
         // Held, then cancelled.
         thing.owner.post("/cart/items", json!({"productId": lure, "quantity": 1})).await.expect(200);
         let held = hold(&shop, &thing.owner, token, &key()).await;
@@ -76,7 +79,7 @@ async fn a_stranger_gets_no_mail_about_an_unpaid_order_and_none_with_a_link() {
     shop.drain().await;
 
     let orders = orders(&shop).await;
-    let sent = mails(&shop);
+    let (linked, sent): (Vec<_>, Vec<_>) = mails(&shop).into_iter().partition(|mail| mail.is_about_an_account);
     let mine = |order: &&Value| order["customer"] == json!(thing.owner.uid);
     let seen: BTreeSet<&str> = orders.values().filter(mine).flat_map(events).collect();
     for happened in ["confirmed", "declined", "expired", "cancelled", "payment_lost", "refund_paid"] {
@@ -95,6 +98,24 @@ async fn a_stranger_gets_no_mail_about_an_unpaid_order_and_none_with_a_link() {
         for part in [&mail.text, &mail.html] {
             for link in LINKS {
                 assert!(!part.contains(link), "{link} in {part}");
+            }
+        }
+    }
+    // Nothing that was asked for under the victim's address says anything but what the shop says, and none of it is the
+    // attacker's.
+    let kinds: BTreeMap<&str, usize> = linked.iter().fold(BTreeMap::new(), |mut kinds, mail| {
+        *kinds.entry(mail.which.as_str()).or_default() += 1;
+        kinds
+    });
+    println!("mails about accounts: {kinds:?}");
+    assert_eq!(kinds.keys().copied().collect::<Vec<_>>(), ["change-email", "reset-password", "verify-email"]);
+    // Ten a day of each kind, however many are requested, and the first day ends in between.
+    assert!(kinds.values().all(|count| *count <= 10), "{kinds:?}");
+    for mail in &linked {
+        assert_eq!(mail.to, format!("<{VICTIM}>"));
+        for part in [&mail.text, &mail.html] {
+            for lure in ["evil.example", "eve@", "account is locked", "bank.example", PASSWORD] {
+                assert!(!part.contains(lure), "{lure} in {part}");
             }
         }
     }
@@ -124,7 +145,53 @@ async fn an_attacker_who_pays_for_every_order_reaches_a_stranger_no_more_often_t
 
     shop.drain().await;
 
-    assert_eq!(mails(&shop).len(), 4, "of nine orders that were paid");
+    let (linked, sent): (Vec<_>, Vec<_>) = mails(&shop).into_iter().partition(|mail| mail.is_about_an_account);
+    assert_eq!(sent.len(), 4, "of nine orders that were paid");
+    assert_eq!(linked.len(), 3, "one for each registration");
+}
+
+#[tokio::test]
+async fn an_attacker_who_registers_a_stranger_again_and_again_reaches_them_ten_times_a_day_with_each_kind_of_link() {
+    let shop = open(30).await;
+    for i in 0..15 {
+        let email = VICTIM.replace('@', &format!("+{i}@"));
+        let mut attacker = shop.stranger();
+        attacker.takes(&shop.stranger().post("/users", account(&email)).await.expect(201));
+        shop.stranger().post("/passwords/reset", json!({"email": email})).await.expect(202);
+        let change = json!({"email": email.replace("+", "+another"), "currentPassword": PASSWORD});
+        attacker.post("/users/me/email", change).await.expect(202);
+    }
+
+    shop.drain().await;
+
+    let of = |kind: &str| mails(&shop).iter().filter(|mail| mail.which == kind).count();
+    assert_eq!((of("verify-email"), of("reset-password"), of("change-email")), (10, 10, 10), "of 15 requests each");
+    assert!(shop.stack.dead_letters.list(None).await.unwrap().objects.is_empty());
+}
+
+#[tokio::test]
+async fn an_attack_with_links_delays_no_mail_about_an_order() {
+    let shop = Shop::open_with(|options| {
+        options.dynamodb_endpoint = None;
+        options.policy.rates = None;
+        options.mail_limits = Some(MailLimits { link_shop: 8, recipient: 3, ..MailLimits::default() });
+    })
+    .await;
+    let mug = shop.product("mug").stock(10).create().await;
+    let mut ann = shop.stranger();
+    ann.registers(VICTIM).await;
+    for _ in 0..10 {
+        shop.stranger().post("/passwords/reset", json!({"email": VICTIM})).await.expect(202);
+    }
+    shop.drain().await;
+    let links = mails(&shop).len();
+
+    ann.adds(&mug, 1).await.expect(200);
+    ann.checks_out().await.expect(201);
+    shop.drain().await;
+
+    // The shop's limit is split over eight counters, by recipient.
+    assert_eq!((links, mails(&shop).len()), (1, 2));
 }
 
 /// A shop without rate limits, and with this limit of e-mails to one recipient.
@@ -168,7 +235,7 @@ fn chosen(route: &str, token: &str) -> Value {
         *value = match name.as_str() {
             "email" => json!(VICTIM),
             "name" | "recipient" | "line1" | "city" => json!(LURE),
-            "password" => json!(PASSWORD),
+            "password" | "currentPassword" | "newPassword" => json!(PASSWORD),
             "payment" => json!({"token": token}),
             "contact" => json!({"email": VICTIM, "name": LURE}),
             _ => value.take(),
@@ -189,7 +256,11 @@ fn events(order: &Value) -> Vec<&str> {
 }
 
 struct Mail {
+    /// The order, or the request for a link.
     order: String,
+    /// The version of the order, or the kind of link.
+    which: String,
+    is_about_an_account: bool,
     to: String,
     /// The visible text of each part.
     text: String,
@@ -215,8 +286,12 @@ fn mail(path: &std::path::Path) -> Mail {
     let shown =
         html.split_once("</head>").expect("a head").1.split('<').map(|tag| tag.split_once('>').unwrap_or_default().1);
     let name = path.file_stem().and_then(|name| name.to_str()).expect("a name");
+    // A UUID, and what it is about.
+    let (order, which) = (&name[..36], &name[37..]);
     Mail {
-        order: name.rsplit_once('-').expect("an order and a version").0.to_owned(),
+        order: order.to_owned(),
+        which: which.to_owned(),
+        is_about_an_account: !is_of_order(path),
         to: to.trim().to_owned(),
         text: part("text/plain"),
         html: shown.collect::<Vec<_>>().join("\n"),

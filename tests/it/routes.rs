@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::{CategoryPath, CategoryRename, CategoryRenameId};
-use e2e::{Answer, Shop, Shopper, usd};
+use e2e::{Answer, PASSWORD, Shop, Shopper, usd};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -21,6 +21,11 @@ pub fn bodies() -> Vec<(&'static str, Value)> {
         ("POST /admin/categories/renames", json!({"from": "Attic", "to": "Loft"})),
         ("POST /users", json!({"email": "new@example.com", "password": "correct horse", "name": "New"})),
         ("POST /sessions", json!({"email": "nobody@example.com", "password": "correct horse"})),
+        ("POST /passwords/reset", json!({"email": "nobody@example.com"})),
+        ("POST /passwords/reset/confirm", json!({"token": "ann.1", "newPassword": "correct horse"})),
+        ("POST /users/verify", json!({"token": "ann.1"})),
+        ("POST /users/me/email", json!({"email": "other@example.com", "currentPassword": PASSWORD})),
+        ("POST /users/email/confirm", json!({"token": "ann.1"})),
         ("PATCH /users/me", json!({"name": "Anna"})),
         ("POST /users/me/addresses", address.clone()),
         ("PUT /users/me/addresses/{addressId}", address.clone()),
@@ -39,6 +44,11 @@ pub fn bodies() -> Vec<(&'static str, Value)> {
         ("POST /payments/webhooks/{provider}", json!({})),
     ]
 }
+
+const NOT_OF_GUESTS: [&str; 3] = ["PATCH /users/me", "POST /users/me/email", "POST /users/me/verification"];
+
+/// What the links in mails do.
+pub const LINKED: [&str; 3] = ["POST /passwords/reset/confirm", "POST /users/verify", "POST /users/email/confirm"];
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Access {
@@ -83,7 +93,17 @@ async fn each_route_answers_each_caller_as_its_security_says() {
                 (Access::Admin, "guest" | "customer") => assert_eq!(code, "admin_required", "{context}"),
                 // What belongs to a customer is not found by anybody else, including an admin.
                 (Access::Session, _) if is_owned(&route) => assert_eq!(answer.status(), 404, "{context}"),
-                (Access::Session, "guest") if route == "PATCH /users/me" => assert_eq!(code, "guest", "{context}"),
+                (Access::Session, "guest") if NOT_OF_GUESTS.contains(&route.as_str()) => {
+                    assert_eq!(code, "guest", "{context}")
+                }
+                // The password in the body is the customers'.
+                (Access::Session, "admin") if route == "POST /users/me/email" => {
+                    assert_eq!(code, "credentials_invalid", "{context}")
+                }
+                // The token in the body was never issued.
+                (Access::Public, _) if LINKED.contains(&route.as_str()) => {
+                    assert_eq!(code, "link_invalid", "{context}")
+                }
                 // The admin is the same throughout, and has put a mug in the cart by now.
                 (Access::Session, "guest" | "customer") if route == "POST /orders" => {
                     assert_eq!(code, "cart_empty", "{context}")

@@ -15,8 +15,9 @@ pub mod streams;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use api::Policy;
-use domain::{Currency, Email, Password, ProductId, Timestamp};
+use domain::{AccountLink, Currency, Email, Password, ProductId, Timestamp};
 use futures::{StreamExt as _, stream};
+use links::{Link, LinkKeys, Purpose};
 use local::{AdminAccount, Stack, StackOptions, Streams};
 use runtime::Clock;
 use sweeper::SweepReport;
@@ -29,6 +30,9 @@ pub use shopper::{Shopper, home, with};
 pub const ADMIN_EMAIL: &str = "admin@shop.example";
 pub const ADMIN_PASSWORD: &str = "harbour-lantern-42";
 pub const PASSWORD: &str = "correct horse battery";
+
+/// The key of the links in mails.
+const LINK_KEY: [u8; 32] = [3; 32];
 
 /// A shop with an engine, an S3 and a clock of its own.
 pub struct Shop {
@@ -65,6 +69,7 @@ impl Shop {
             // Tests run the sweeper and deliver the stream themselves.
             sweep_every: None,
             streams: Streams::Off,
+            link_keys: Some(LinkKeys::new(&[LINK_KEY])),
             transport: Transport::new(|| recorder::recording(table::http_client()), Timestamp::now),
             admin: Some(AdminAccount {
                 email: Email::parse(ADMIN_EMAIL).expect("an e-mail"),
@@ -133,6 +138,17 @@ impl Shop {
     /// Every item of the table, for checks that use no code of the product.
     pub async fn dump(&self) -> Vec<serde_json::Value> {
         dump::items(&self.stack.dynamodb, self.stack.table.name(), &table::http_client()).await
+    }
+
+    /// The token of a link, as the mail has it.
+    pub fn link_token(&self, link: &AccountLink) -> String {
+        let link = Link {
+            purpose: Purpose::Account(link.action),
+            subject: link.customer.to_string(),
+            request: link.id.as_uuid(),
+            expires_at: link.expires_at,
+        };
+        LinkKeys::new(&[LINK_KEY]).token(&link).reveal().to_owned()
     }
 
     /// Runs the sweeper once. `deadline` is when its invocation is cut off.

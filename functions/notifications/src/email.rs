@@ -133,7 +133,7 @@ pub(crate) fn mime(
 }
 
 /// Text for a header, where a line break would start another header.
-fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use table::TableConfig;
 
-use crate::{MailFolder, MailLimits, Mailer, OrderUrl, Sender, Ses, SesConfig};
+use crate::{AccountUrl, MailFolder, MailLimits, Mailer, OrderUrl, Sender, Ses, SesConfig};
 
 /// The sender of mails: `MAIL_FROM`, as `Shop <orders@shop.example>`, and optionally `SHOP_NAME`, if the shop's name
 /// differs.
@@ -32,6 +32,14 @@ pub fn order_url_from_env(var: impl Fn(&str) -> Option<String>) -> Result<Option
 /// Names the variable and what is wrong with it.
 pub fn limits_from_env(var: impl Fn(&str) -> Option<String>) -> Result<MailLimits, String> {
     MailLimits::parse(&var("MAIL_LIMITS").unwrap_or_default()).map_err(|e| format!("MAIL_LIMITS: {e}"))
+}
+
+/// The storefront's page for links about an account: `ACCOUNT_URL`, as [`AccountUrl::parse`] reads it.
+///
+/// # Errors
+/// Names the variable and what is wrong with it.
+pub fn account_url_from_env(var: impl Fn(&str) -> Option<String>) -> Result<Option<AccountUrl>, String> {
+    var("ACCOUNT_URL").map(|url| AccountUrl::parse(&url)).transpose().map_err(|e| format!("ACCOUNT_URL: {e}"))
 }
 
 /// The mailer that the environment selects:
@@ -90,6 +98,15 @@ mod tests {
         assert_eq!(limits_from_env(of(&[("MAIL_LIMITS", "recipient=3")])).unwrap().recipient, 3);
         let wrong = limits_from_env(of(&[("MAIL_LIMITS", "recipient=none")])).unwrap_err();
         assert!(wrong.starts_with("MAIL_LIMITS") && wrong.contains("recipient=none"), "{wrong}");
+    }
+
+    #[test]
+    fn a_shop_with_an_invalid_page_of_accounts_does_not_start() {
+        let read = |url| account_url_from_env(of(&[("ACCOUNT_URL", url)]));
+
+        assert_eq!(account_url_from_env(of(&[])), Ok(None));
+        assert!(read("https://shop.example/account/{action}#{token}").unwrap().is_some());
+        assert!(read("https://shop.example/account").unwrap_err().starts_with("ACCOUNT_URL: must be"));
     }
 
     #[tokio::test]

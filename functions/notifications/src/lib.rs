@@ -33,6 +33,9 @@
 //! link (see `inert`); and the mails to a recipient and of the whole shop are counted between the claim and the sending
 //! (see `limits`), once for each notification however often it is tried.
 
+mod account;
+mod account_email;
+mod account_url;
 mod countries;
 mod email;
 mod folder;
@@ -58,9 +61,11 @@ use table::{Claim, GivenUp, StoreError, Table, error_chain, keys::Entity};
 
 use limits::{ShopLimited, log_dropped};
 
+pub use account::AccountMails;
+pub use account_url::{AccountUrl, InvalidAccountUrl};
 pub use email::{EmailError, Written, compose, write};
 pub use folder::MailFolder;
-pub use from_env::{limits_from_env, mailer_from_env, order_url_from_env, sender_from_env};
+pub use from_env::{account_url_from_env, limits_from_env, mailer_from_env, order_url_from_env, sender_from_env};
 pub use limits::{Allowance, InvalidLimit, MailLimits};
 pub use mailer::{Mail, MailError, Mailer, Sending};
 use notification::is_stale;
@@ -78,7 +83,7 @@ pub const MAPPING: Mapping = Mapping {
     max_age: Duration::from_secs(6 * 3_600),
     bisect: true,
     events: &[EventName::Insert, EventName::Modify],
-    entities: &[Entity::Order],
+    entities: &[Entity::Order, Entity::AccountLink],
 };
 
 /// Attempts to mark a mail as sent.
@@ -91,6 +96,7 @@ pub struct State {
     shop: Sender,
     order_url: Option<OrderUrl>,
     limits: Option<MailLimits>,
+    account_mails: Option<AccountMails>,
     runner: Runner,
     clock: Clock,
 }
@@ -98,7 +104,8 @@ pub struct State {
 impl State {
     pub fn new(table: Table, mailer: Arc<dyn Mailer>, shop: Sender, dead_letters: DeadLetters, clock: Clock) -> Self {
         let runner = Runner::new(MAPPING.function, dead_letters);
-        Self { table, mailer, shop, order_url: None, limits: Some(MailLimits::default()), runner, clock }
+        let limits = Some(MailLimits::default());
+        Self { table, mailer, shop, order_url: None, limits, account_mails: None, runner, clock }
     }
 
     /// With a link to the order in each mail; `None` is without.
@@ -109,6 +116,11 @@ impl State {
     /// With other limits than the defaults; `None` is without any.
     pub fn limited(self, limits: Option<MailLimits>) -> Self {
         Self { limits, ..self }
+    }
+
+    /// With mails about accounts; without this, a request for a link becomes a dead letter.
+    pub fn with_account_mails(self, account_mails: AccountMails) -> Self {
+        Self { account_mails: Some(account_mails), ..self }
     }
 
     /// Under the name the function is deployed by, if any.
@@ -126,9 +138,12 @@ pub async fn handle(state: &State, batch: Batch, deadline: Option<Timestamp>) ->
         .await
 }
 
-/// Mails the notifications of one change of an order. Other changes are ignored, without relying on the mapping's
-/// filter.
+/// Mails the notifications of one change. Changes of neither an order nor a request for a link are ignored, without
+/// relying on the mapping's filter.
 async fn notify_change(state: &State, change: &Change) -> Result<(), Failure> {
+    if change.key.entity() == Some(Entity::AccountLink) {
+        return account::notify_change(state, change).await;
+    }
     let is_order = change.key.entity() == Some(Entity::Order);
     // TTL or an operator deleted the order; its customer has been notified of everything.
     let is_gone = matches!(change.kind, Kind::Remove | Kind::Expire);

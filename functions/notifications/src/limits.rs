@@ -2,6 +2,8 @@ use domain::{Email, OrderId, Timestamp};
 use jiff::SignedDuration;
 use table::{RateLimit, RateVerdict, StoreError, Table, keys::sha256_hex};
 
+use crate::account::AccountMailKind;
+
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -17,16 +19,23 @@ pub struct MailLimits {
     /// Mails of the whole shop in an hour, in eight equal parts by recipient. More become dead letters, so that they
     /// can be replayed: so many mails are a defect or an attack, which an operator has to examine.
     pub shop: u32,
+    /// Links to one mailbox that is not verified in a UTC day, of each kind. More are dropped.
+    pub link_recipient: u32,
+    /// Mails about accounts of the whole shop in an hour, in eight equal parts by recipient. More are dropped, so that
+    /// an attack with them delays no mail about an order.
+    pub link_shop: u32,
 }
 
 impl Default for MailLimits {
     fn default() -> Self {
-        Self { recipient: 30, shop: 20_000 }
+        Self { recipient: 30, shop: 20_000, link_recipient: 10, link_shop: 2_000 }
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is neither recipient=number, of 1 or more, nor shop=number, of {SHARDS} or more")]
+#[error(
+    "{0:?} is neither recipient=number or link_recipient=number, of 1 or more, nor shop=number or link_shop=number, of {SHARDS} or more"
+)]
 pub struct InvalidLimit(String);
 
 /// The result for one mail.
@@ -53,6 +62,8 @@ impl MailLimits {
             match name.trim() {
                 "recipient" if most >= 1 => limits.recipient = most,
                 "shop" if most >= SHARDS => limits.shop = most,
+                "link_recipient" if most >= 1 => limits.link_recipient = most,
+                "link_shop" if most >= SHARDS => limits.link_shop = most,
                 _ => return Err(invalid()),
             }
         }
@@ -74,15 +85,48 @@ impl MailLimits {
         }
     }
 
+    /// Counts a mail about an account against its limits (AP-18a), which are not those of mails about orders. An address
+    /// that its owner has verified has a counter of its own, so that requests for other addresses of the same mailbox use
+    /// up none of it.
+    ///
+    /// # Errors
+    /// The table could not count. The mail may have been counted all the same.
+    pub async fn count_of_account(
+        &self,
+        table: &Table,
+        kind: AccountMailKind,
+        to: &Email,
+        is_verified: bool,
+        now: Timestamp,
+    ) -> Result<Allowance, StoreError> {
+        let (whose, most) = match is_verified {
+            true => (sha256_hex(to.as_str()), self.recipient),
+            false => (sha256_hex(mailbox_of(to)), self.link_recipient),
+        };
+        let scope = format!("mail-account:{}:{whose}", kind.as_str());
+        if table.rate_count(&RateLimit { scope, most, window: DAY }, now).await? != RateVerdict::Allowed {
+            return Ok(Allowance::RecipientLimited);
+        }
+        let (scope, most) = (format!("mail-accounts:{}", shard(&whose)), self.link_shop / SHARDS);
+        match table.rate_count(&RateLimit { scope, most, window: HOUR }, now).await? {
+            RateVerdict::Allowed => Ok(Allowance::Allowed),
+            RateVerdict::Limited { .. } => Ok(Allowance::ShopLimited),
+        }
+    }
+
     /// The address is hashed: no key contains an e-mail.
     fn of_recipient(&self, mailbox: &str) -> RateLimit {
         RateLimit { scope: format!("mail-recipient:{mailbox}"), most: self.recipient, window: DAY }
     }
 
     fn of_shop(&self, mailbox: &str) -> RateLimit {
-        let digit = mailbox.chars().next().and_then(|digit| digit.to_digit(16)).unwrap_or_default();
-        RateLimit { scope: format!("mail-shop:{}", digit % SHARDS), most: self.shop / SHARDS, window: HOUR }
+        RateLimit { scope: format!("mail-shop:{}", shard(mailbox)), most: self.shop / SHARDS, window: HOUR }
     }
+}
+
+/// The part of the shop's counters that a hashed address belongs to.
+fn shard(hashed: &str) -> u32 {
+    hashed.chars().next().and_then(|digit| digit.to_digit(16)).unwrap_or_default() % SHARDS
 }
 
 /// The address without its tag and its dots: providers deliver `ann+1@…` and `a.nn@…` to one mailbox, which has one
@@ -116,10 +160,22 @@ mod tests {
     fn a_deployment_names_only_the_limits_it_changes() {
         let limits = MailLimits::parse("shop=100000, recipient=50").unwrap();
 
-        assert_eq!(limits, MailLimits { recipient: 50, shop: 100_000 });
+        assert_eq!(limits, MailLimits { recipient: 50, shop: 100_000, ..MailLimits::default() });
         assert_eq!(MailLimits::parse("").unwrap(), MailLimits::default());
         assert_eq!(MailLimits::parse("shop=8").unwrap(), MailLimits { shop: 8, ..MailLimits::default() });
-        for wrong in ["recipient", "recipient=", "recipient=0", "recipient=-1", "shop=7", "shop=many", "customer=5"] {
+        let of_links = MailLimits { link_recipient: 3, link_shop: 80, ..MailLimits::default() };
+        assert_eq!(MailLimits::parse("link_recipient=3,link_shop=80").unwrap(), of_links);
+        for wrong in [
+            "link_shop=7",
+            "link_recipient=0",
+            "recipient",
+            "recipient=",
+            "recipient=0",
+            "recipient=-1",
+            "shop=7",
+            "shop=many",
+            "customer=5",
+        ] {
             assert!(MailLimits::parse(wrong).unwrap_err().to_string().contains(wrong), "{wrong}");
         }
     }

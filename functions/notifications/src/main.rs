@@ -1,7 +1,10 @@
 //! The notifications Lambda: start-up only. An event source mapping on the table's stream invokes it.
 
 use lambda_runtime::Error;
-use notifications::{State, limits_from_env, mailer_from_env, order_url_from_env, sender_from_env};
+use links::LinkKeys;
+use notifications::{
+    AccountMails, State, account_url_from_env, limits_from_env, mailer_from_env, order_url_from_env, sender_from_env,
+};
 use runtime::{Clock, telemetry::Metrics};
 use stream::{Batch, DeadLetters};
 use table::TableConfig;
@@ -15,12 +18,13 @@ async fn main() -> Result<(), Error> {
         .ok_or("DEAD_LETTERS_BUCKET is not set: the bucket of records that cannot be handled")?;
     let (shop, mailer) = (sender_from_env(var)?, mailer_from_env(var, &config).await?);
     let (limits, order_url) = (limits_from_env(var)?, order_url_from_env(var)?);
+    let account_mails = AccountMails::new(LinkKeys::from_env(var)?, account_url_from_env(var)?);
     let metrics = Metrics::from_env(&config.table, var)?;
     let (table, descriptions) = config.connect().await;
     let dead_letters = DeadLetters::new(descriptions.bucket().beside(dead_letters));
     let name = var("AWS_LAMBDA_FUNCTION_NAME");
     let state = State::new(table, mailer, shop, dead_letters, Clock::System);
-    let state = &state.limited(Some(limits)).linked(order_url).deployed_as(name);
+    let state = &state.limited(Some(limits)).linked(order_url).with_account_mails(account_mails).deployed_as(name);
     let notify = |batch: Batch, deadline| async move { Ok(notifications::handle(state, batch, deadline).await) };
     runtime::serve_events(&environment, &metrics, notify).await
 }

@@ -54,7 +54,7 @@ const ORDER: Audited = Audited {
         "writtenBy",
     ],
 };
-const CUSTOMER: Audited = Audited { entity: "customer", shown: &["uid", "role", "createdAt"] };
+const CUSTOMER: Audited = Audited { entity: "customer", shown: &["uid", "emailVerified", "role", "createdAt"] };
 const CREDENTIAL: Audited = Audited { entity: "credential", shown: &["uid"] };
 const ADDRESS: Audited = Audited { entity: "address", shown: &[] };
 
@@ -170,6 +170,7 @@ fn audited(key: &keys::Key) -> Option<Audited> {
         // The order has what became of a payment; the rest is of one visit.
         Entity::PaymentEvent
         | Entity::Cart
+        | Entity::AccountLink
         | Entity::GuestAccount
         | Entity::Session
         | Entity::Idempotency

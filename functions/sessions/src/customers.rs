@@ -10,11 +10,12 @@ use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
 };
-use domain::{Customer, CustomerName, Email, Invalid, Password, Role, SessionKind, Timestamp, UserId};
+use domain::{AccountAction, Customer, CustomerName, Email, Invalid, Password, Role, SessionKind, Timestamp, UserId};
 use http::StatusCode;
 use table::{Credential, LoginError, RegisterError, StoreError};
 
 use crate::{
+    mail_links::link_for,
     passwords::Verdict,
     sessions::{CredentialsInvalid, MAX_ATTEMPTS, issue, opened_by_password},
     state::State,
@@ -25,15 +26,15 @@ use crate::{
 const RECENT_ORDERS: i32 = 5;
 
 api::codes! {
-    Guest = Code::conflict("guest", "a guest has to register first");
+    pub Guest = Code::conflict("guest", "a guest has to register first");
     PasswordIncomplete = Code::unprocessable("password_incomplete", "a new password requires the current one");
-    RegistrationRefused = Code::conflict(
+    pub RegistrationRefused = Code::conflict(
         "registration_refused",
         "the e-mail cannot be registered; if it has an account, log in",
     );
 }
 
-/// Registers a customer and opens their session. If a guest's token is sent along, the guest's cart and orders become
+/// Registers a customer and opens their session, and mails a link that verifies the address. If a guest's token is sent along, the guest's cart and orders become
 /// the customer's, who keeps the guest's user id.
 #[utoipa::path(post, path = "/users", operation_id = "registerCustomer", tag = "customers", security((), ("session" = [])),
     request_body = RegisterRequest,
@@ -63,14 +64,20 @@ pub async fn register(
         return Err(registration_refused());
     }
 
+    // Beyond the limit the customer is registered all the same, and may ask for the mail later.
+    let is_mailed = rates::is_allowed(context, |r| vec![r.link_address(address)]).await?;
+
     let mut guest = before.filter(|b| b.session.kind == SessionKind::Guest);
     for _ in 0..MAX_ATTEMPTS {
         let uid = guest.as_ref().map_or_else(|| UserId::from(context.clock.uuid_v7()), |g| g.session.uid.clone());
         let now = context.clock.now();
         let (name, email) = (name.clone(), email.clone());
-        let customer = Customer { id: uid.clone(), name, email, role: Role::Customer, created_at: now };
+        let (email_verified, role) = (false, Role::Customer);
+        let customer = Customer { id: uid.clone(), name, email, email_verified, role, created_at: now };
+        let link =
+            is_mailed.then(|| link_for(context, &customer.id, AccountAction::VerifyEmail, &customer.email, None));
         let (token, new) = issue(context, &uid, SessionKind::Customer, device.clone());
-        match context.table.customer_register(&customer, &hash, Some(&new), guest.as_ref()).await {
+        match context.table.customer_register(&customer, &hash, Some(&new), guest.as_ref(), link.as_ref()).await {
             Ok(()) => {
                 let device = KnownDevice::unknown_before();
                 return Ok(opened_by_password(context, &token, &new, &customer.email, &device));
@@ -87,8 +94,8 @@ pub async fn register(
     Err(StoreError::Busy("the guest's cart kept changing during registration".into()).into())
 }
 
-fn registration_refused() -> Problem {
-    Problem::new(RegistrationRefused, "this e-mail cannot be registered; if it is yours, log in")
+pub fn registration_refused() -> Problem {
+    Problem::new(RegistrationRefused, "this e-mail cannot be registered; if it is yours, log in or set a new password")
 }
 
 /// Returns the profile and the newest orders.
@@ -232,6 +239,6 @@ async fn change_password(
     Err(StoreError::Busy("sessions kept changing while a password was changed".into()).into())
 }
 
-fn wrong_password() -> Problem {
+pub fn wrong_password() -> Problem {
     Problem::new(CredentialsInvalid, "the current password is wrong").of_status(StatusCode::FORBIDDEN)
 }

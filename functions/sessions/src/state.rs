@@ -1,5 +1,8 @@
+use std::sync::Arc;
+
 use api::Context;
 use axum::extract::FromRef;
+use links::LinkKeys;
 
 use crate::passwords::Passwords;
 
@@ -7,11 +10,13 @@ use crate::passwords::Passwords;
 pub struct State {
     pub(crate) context: Context,
     pub(crate) passwords: Passwords,
+    /// What the links in mails are checked with.
+    pub(crate) links: Arc<LinkKeys>,
 }
 
 impl State {
-    pub fn new(context: Context) -> Self {
-        Self { context, passwords: Passwords::default() }
+    pub fn new(context: Context, links: LinkKeys) -> Self {
+        Self { context, passwords: Passwords::default(), links: Arc::new(links) }
     }
 }
 

@@ -23,6 +23,40 @@ pub struct RegisterRequest {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordResetRequest {
+    #[schema(value_type = schema::Email, example = "ann@example.com")]
+    pub email: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ConfirmPasswordResetRequest {
+    /// The token of the link in the mail.
+    pub token: String,
+    /// 8 to 128 characters in NFKC, not a common password.
+    #[schema(value_type = schema::NewPassword)]
+    pub new_password: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LinkRequest {
+    /// The token of the link in the mail.
+    pub token: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ChangeEmailRequest {
+    /// The new e-mail, as at registration.
+    #[schema(value_type = schema::Email, example = "ann@example.org")]
+    pub email: String,
+    #[schema(value_type = schema::Password)]
+    pub current_password: String,
+}
+
+#[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LoginRequest {
     #[schema(value_type = schema::Email, example = "ann@example.com")]
@@ -84,6 +118,10 @@ pub struct CustomerResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
     pub email: Option<String>,
+    /// Whether the customer has opened a link that was mailed to the e-mail. Missing for a guest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = bool, required = false)]
+    pub email_verified: Option<bool>,
     /// `customer` or `admin`.
     #[schema(value_type = schema::RoleName)]
     pub role: &'static str,
@@ -166,6 +204,7 @@ impl CustomerResponse {
             guest: customer.is_none(),
             name: customer.map(|c| c.name.as_str().to_owned()),
             email: customer.map(|c| c.email.as_str().to_owned()),
+            email_verified: customer.map(|c| c.email_verified),
             role: if customer.is_some_and(|c| c.role == Role::Admin) { "admin" } else { "customer" },
             created_at: customer.map(|c| timestamp(c.created_at)),
             recent_orders: orders.iter().map(RecentOrderResponse::from).collect(),

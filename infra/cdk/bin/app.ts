@@ -23,6 +23,7 @@ output('DescriptionsBucketName', 'Bucket of large descriptions', shop.descriptio
 output('AuditBucketName', 'Bucket of the audit log', shop.auditBucket.bucketName);
 output('DeadLettersBucketName', 'Bucket of records that were given up', shop.deadLettersBucket.bucketName);
 output('CursorKeysArn', 'Secret that seals cursors', shop.cursorKeys.secretArn);
+output('LinkKeysArn', 'Secret that signs the links in mails', shop.linkKeys.secretArn);
 output('PaymentSecretsArn', "Secret to put Stripe's keys into", shop.paymentSecrets.secretArn);
 
 Validations.of(app).addPlugins(new AwsSolutionsChecks(app));

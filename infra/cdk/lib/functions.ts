@@ -116,6 +116,7 @@ function namesOf(settings: Settings, { table, buckets, secrets }: Dependencies):
     AuditBucket: buckets.audit.ref,
     DeadLettersBucket: buckets.deadLetters.ref,
     CursorKeys: secrets.cursorKeys.ref,
+    LinkKeys: secrets.linkKeys.ref,
     PaymentSecrets: secrets.payment.ref,
     AccessPatternMetrics: settings.accessPatternMetrics ? 'on' : 'off',
     LogLevel: settings.logLevel,
@@ -131,6 +132,7 @@ function namesOf(settings: Settings, { table, buckets, secrets }: Dependencies):
     MailConfigurationSet: settings.mailConfigurationSet ?? '',
     MailLimits: settings.mailLimits,
     OrderUrl: settings.orderUrl,
+    AccountUrl: settings.accountUrl,
   };
 }
 

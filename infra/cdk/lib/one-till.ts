@@ -47,6 +47,8 @@ export class OneTill extends Construct {
   readonly accessLogsBucket: IBucket;
   /** Secret that seals cursors. */
   readonly cursorKeys: ISecret;
+  /** Secret that signs the links in mails. */
+  readonly linkKeys: ISecret;
   /** Secret to put Stripe's keys into. */
   readonly paymentSecrets: ISecret;
   /** What is granted to a function itself is not added to its role. */
@@ -88,6 +90,7 @@ export class OneTill extends Construct {
     this.deadLettersBucket = importedBucket(buckets.deadLetters, this.key);
     this.accessLogsBucket = importedBucket(buckets.accessLogs);
     this.cursorKeys = importedSecret(secrets.cursorKeys, this.key);
+    this.linkKeys = importedSecret(secrets.linkKeys, this.key);
     this.paymentSecrets = importedSecret(secrets.payment, this.key);
     this.functions = functions;
     this.roles = roles;

@@ -34,6 +34,13 @@ export interface OneTillProps {
   readonly orderUrl?: string;
 
   /**
+   * Storefront page that links in mails about an account lead to, such as
+   * `https://shop.example/account/{action}#{token}`.
+   * @default none: the mails have a code
+   */
+  readonly accountUrl?: string;
+
+  /**
    * The shop's name in mails.
    * @default OneTill
    */
@@ -158,13 +165,13 @@ export interface OneTillProps {
 /** How often a caller may do what is limited; "Rates" in docs/operations.md says what each one counts, and over which time. */
 export type RateLimits = Partial<Record<RateLimit, number>>;
 
-export const RATE_LIMITS = ['login_account_address', 'login_account', 'login_address', 'checkout', 'guest'] as const;
+export const RATE_LIMITS = ['login_account_address', 'login_account', 'login_address', 'checkout', 'guest', 'link_address', 'link_email'] as const;
 export type RateLimit = (typeof RATE_LIMITS)[number];
 
 /** How many mails go out; `functions/notifications/src/limits.rs` says over which time. */
 export type MailLimits = Partial<Record<MailLimit, number>>;
 
-export const MAIL_LIMITS = ['recipient', 'shop'] as const;
+export const MAIL_LIMITS = ['recipient', 'shop', 'link_recipient', 'link_shop'] as const;
 export type MailLimit = (typeof MAIL_LIMITS)[number];
 
 export const SHIPPING_ADDRESS = ['required', 'optional'] as const;

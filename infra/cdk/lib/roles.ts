@@ -60,6 +60,7 @@ function namesOf({ key, table, buckets, secrets }: Resources): Named {
     'AuditBucket.Arn': buckets.audit.attrArn,
     'DeadLettersBucket.Arn': buckets.deadLetters.attrArn,
     CursorKeys: secrets.cursorKeys.ref,
+    LinkKeys: secrets.linkKeys.ref,
     PaymentSecrets: secrets.payment.ref,
   };
 }

@@ -5,6 +5,7 @@ import type { Construct } from 'constructs';
 /** Each is a JSON object whose members the functions read as if they stood in their environment. */
 export interface Secrets {
   readonly cursorKeys: CfnSecret;
+  readonly linkKeys: CfnSecret;
   readonly payment: CfnSecret;
 }
 
@@ -16,6 +17,16 @@ export function addSecrets(scope: Construct, key: CfnKey): Secrets {
       generateSecretString: {
         secretStringTemplate: '{}',
         generateStringKey: 'CURSOR_KEYS',
+        passwordLength: 64,
+        excludePunctuation: true,
+      },
+    }),
+    linkKeys: new CfnSecret(scope, 'LinkKeys', {
+      description: 'What the links in mails are signed with, LINK_KEYS; two at a time while it is being changed',
+      kmsKeyId: key.attrArn,
+      generateSecretString: {
+        secretStringTemplate: '{}',
+        generateStringKey: 'LINK_KEYS',
         passwordLength: 64,
         excludePunctuation: true,
       },

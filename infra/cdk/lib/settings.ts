@@ -26,6 +26,7 @@ export interface Settings {
   readonly mailConfigurationSet: string | undefined;
   readonly mailLimits: string;
   readonly orderUrl: string;
+  readonly accountUrl: string;
   readonly shopName: string;
   readonly shopCurrency: string;
   readonly shippingAddress: ShippingAddress;
@@ -57,6 +58,7 @@ export function settingsOf(props: OneTillProps): Settings {
     mailConfigurationSet: props.mailConfigurationSet,
     mailLimits: limitsAsText(props.mailLimits),
     orderUrl: props.orderUrl ?? '',
+    accountUrl: props.accountUrl ?? '',
     shopName: props.shopName ?? 'OneTill',
     shopCurrency: props.shopCurrency ?? 'USD',
     shippingAddress: props.shippingAddress ?? 'required',
@@ -107,6 +109,7 @@ const LOG_RETENTIONS = [
 
 const MAIL_SENDER = /^([^<>]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/;
 const ORDER_URL = /^(https:\/\/[^\s{}@/?#]+[/?#][^\s{}]*\{orderId\}[^\s{}]*)?$/;
+const ACCOUNT_URL = /^(https:\/\/[A-Za-z0-9][^\s@#"<>^`|\\]*#[^\s"<>^`|\\]*)?$/;
 const BASE_PATH = /^([A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)?$/;
 const CONFIGURATION_SET = /^[A-Za-z0-9_-]{1,64}$/;
 
@@ -117,6 +120,7 @@ function whatIsWrong(settings: Settings, { rateLimits = {}, mailLimits = {} }: O
     ...text('mailFrom', settings.mailFrom, MAIL_SENDER, 'a sender such as Shop <orders@shop.example>'),
     ...text('mailIdentity', settings.mailIdentity, /^[^\s/*]+$/, 'a domain or an address that SES has verified'),
     ...text('orderUrl', settings.orderUrl, ORDER_URL, 'a page such as https://shop.example/orders/{orderId}'),
+    ...text('accountUrl', settings.accountUrl, ACCOUNT_URL, 'a page such as https://shop.example/account/{action}#{token}'),
     ...text('shopName', settings.shopName, /\S/, 'a name'),
     ...text('shopCurrency', settings.shopCurrency, /^[A-Z]{3}$/, 'an ISO 4217 code such as USD'),
     ...oneOf('shippingAddress', settings.shippingAddress, SHIPPING_ADDRESS),
@@ -126,7 +130,7 @@ function whatIsWrong(settings: Settings, { rateLimits = {}, mailLimits = {} }: O
     ...text('basePath', settings.basePath, BASE_PATH, 'a path such as prod or shop/v1'),
     ...Object.keys(mailLimits).flatMap((name) => oneOf<string>('the name of a limit of mails', name, MAIL_LIMITS)),
     // The shop's mails are counted in eight parts.
-    ...Object.entries(mailLimits).flatMap(([name, most]) => whole(`mailLimits.${name}`, most, name === 'shop' ? 8 : 1)),
+    ...Object.entries(mailLimits).flatMap(([name, most]) => whole(`mailLimits.${name}`, most, name.endsWith('shop') ? 8 : 1)),
     ...whole('throttling.rateLimit', throttling.rateLimit, 1),
     ...whole('throttling.burstLimit', throttling.burstLimit, 1),
     ...text('tableName', settings.tableName, /^[A-Za-z0-9_.-]{3,255}$/, '3 to 255 of the characters A-Z a-z 0-9 _ . -'),

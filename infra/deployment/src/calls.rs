@@ -200,7 +200,15 @@ pub fn forbidden(template: &NormalizedTemplate) -> Outcome<Vec<String>> {
     for key in ["SESSION#1", "EMAIL#1", "IDEM#ann#1"] {
         requests.extend(writes.iter().chain(&reads).map(|action| ("ProjectionsFunction", on_table(action, key))));
     }
-    for (function, secret) in [("ProductsFunction", "PaymentSecrets"), ("SweeperFunction", "CursorKeys")] {
+    for (function, secret) in [
+        ("ProductsFunction", "PaymentSecrets"),
+        ("SweeperFunction", "CursorKeys"),
+        // Who has the keys can make a link to any account.
+        ("ProductsFunction", "LinkKeys"),
+        ("CartFunction", "LinkKeys"),
+        ("ProjectionsFunction", "LinkKeys"),
+        ("SweeperFunction", "LinkKeys"),
+    ] {
         requests.push((function, Request::new("secretsmanager:GetSecretValue", &format!("${{{secret}}}"))));
     }
     for (function, request) in requests {

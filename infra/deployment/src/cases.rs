@@ -49,6 +49,7 @@ pub const CASES: [Case; 3] = [
             ("MailConfigurationSet", "bounces"),
             ("MailLimits", "recipient=50,shop=100000"),
             ("OrderUrl", "https://shop.example/orders/{orderId}"),
+            ("AccountUrl", "https://shop.example/account/{action}#{token}"),
             ("DomainName", "api.shop.example"),
             ("CertificateArn", "arn:aws:acm:us-east-1:111122223333:certificate/11111111-2222-3333-4444-555555555555"),
             ("AlarmEmail", "ops@shop.example"),

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use api::{Context, Cursors, Policy};
+use links::LinkKeys;
 use payments::LocalPayments;
 use runtime::Clock;
 use table::{Endpoints, TableConfig, Timeouts, Transport};
@@ -57,7 +58,8 @@ pub async fn routes() -> Outcome<BTreeMap<String, Vec<Route>>> {
     // Every function has this route, no document has it, and the API needs it once.
     let health = Route { path: "/healthz".to_owned(), method: "GET".to_owned(), event: "Health".to_owned() };
     let mut routes = BTreeMap::from([("Products".to_owned(), vec![health])]);
-    for (binary, router) in local::functions(&context, &descriptions, Arc::new(LocalPayments::default())) {
+    let (payments, links) = (Arc::new(LocalPayments::default()), LinkKeys::new(&[[0; 32]]));
+    for (binary, router) in local::functions(&context, &descriptions, payments, &links) {
         let document = serde_json::to_value(router.get_openapi())?;
         for (path, methods) in document["paths"].as_object().into_iter().flatten() {
             for (method, operation) in methods.as_object().into_iter().flatten() {

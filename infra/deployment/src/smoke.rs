@@ -147,6 +147,7 @@ impl Shop<'_> {
                 .replace("${AuditBucket}", local::AUDIT_BUCKET)
                 .replace("${DeadLettersBucket}", local::DEAD_LETTERS_BUCKET)
                 .replace("${CursorKeys}", &arn("CursorKeys"))
+                .replace("${LinkKeys}", &arn("LinkKeys"))
                 .replace("${PaymentSecrets}", &arn("PaymentSecrets"));
             if value.contains("${") {
                 return Err(format!("{name} is {value}, which is not known here").into());
@@ -282,7 +283,7 @@ impl Shop<'_> {
         let read: BTreeSet<_> = started["variables"].as_str().unwrap_or_default().split_whitespace().collect();
         let environment = self.environment(function)?;
         let secrets = environment.get("SECRETS").map(String::as_str).unwrap_or_default();
-        let members: Vec<_> = ["CursorKeys", "PaymentSecrets"]
+        let members: Vec<_> = ["CursorKeys", "LinkKeys", "PaymentSecrets"]
             .into_iter()
             .filter(|name| secrets.contains(&arn(name)))
             .flat_map(|name| secret(self.template, name))

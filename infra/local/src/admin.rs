@@ -73,13 +73,15 @@ pub async fn ensure(
         id: UserId::from(clock.uuid_v7()),
         name: CustomerName::parse("Admin").map_err(|e| failed(&e))?,
         email: account.email,
+        // The operator named it.
+        email_verified: true,
         role: Role::Admin,
         created_at: clock.now(),
     };
     if made {
         announce(admin.email.as_str(), &secret).map_err(|e| StackError::start("admin account", e))?;
     }
-    match table.customer_register(&admin, &hash, None, None).await {
+    match table.customer_register(&admin, &hash, None, None, None).await {
         Ok(()) if made => Ok(AdminOutcome::Made { email: admin.email.as_str().to_owned(), password: secret }),
         Ok(()) | Err(RegisterError::EmailTaken(_) | RegisterError::Changed) => Ok(AdminOutcome::Known),
         Err(RegisterError::Store(error)) => Err(error.into()),

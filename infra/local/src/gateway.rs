@@ -9,6 +9,7 @@ use axum::{
     routing::get,
 };
 use http::header;
+use links::LinkKeys;
 use payments::{LocalPayments, PaymentProvider};
 use table::Descriptions;
 use utoipa::openapi::Server;
@@ -33,9 +34,10 @@ pub fn router(
     descriptions: &Descriptions,
     payments: Arc<dyn PaymentProvider>,
     asked_here: Option<&Arc<LocalPayments>>,
+    links: &LinkKeys,
     consumers: &[Arc<Consumer>],
 ) -> (Router, utoipa::openapi::OpenApi) {
-    let functions = functions(context, descriptions, payments);
+    let functions = functions(context, descriptions, payments, links);
     let routes = functions.into_iter().fold(OpenApiRouter::new(), |routes, (name, function)| {
         let run = move |request: Request, next: Next| {
             function::run_as(deployed_as(name, request.uri().path()), next.run(request))
@@ -64,12 +66,13 @@ pub fn functions(
     context: &Context,
     descriptions: &Descriptions,
     payments: Arc<dyn PaymentProvider>,
+    links: &LinkKeys,
 ) -> [(&'static str, OpenApiRouter); 4] {
     [
         ("products", products::router(products::State::new(context.clone(), descriptions.clone()))),
         ("cart", cart::router(cart::State::new(context.clone()))),
         ("orders", orders::router(orders::State::new(context.clone(), payments))),
-        ("sessions", sessions::router(sessions::State::new(context.clone()))),
+        ("sessions", sessions::router(sessions::State::new(context.clone(), links.clone()))),
     ]
 }
 

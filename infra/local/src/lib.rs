@@ -23,11 +23,13 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use api::{Context, Cursors, Policy};
 use consumers::{Dependencies, consumers};
+use links::LinkKeys;
 use mapping::{Checkpoints, Consumer, Delivered, DrainError, Source};
-use notifications::{MailLimits, OrderUrl};
+use notifications::{AccountMails, AccountUrl, MailLimits, OrderUrl};
 use payments::{LocalPayments, PaymentProvider};
 use runtime::Clock;
 use saga::Saga;
+use sha2::{Digest as _, Sha256};
 use stream::DeadLetters;
 use table::{Descriptions, Endpoints, StoreError, Table, TableConfig, Timeouts, Transport, http_client};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
@@ -72,6 +74,10 @@ pub struct StackOptions {
     pub mail_limits: Option<MailLimits>,
     /// The storefront's page of an order, which mails link to; `None` is no link.
     pub order_url: Option<OrderUrl>,
+    /// The keys that sign links in mails, if functions elsewhere have others than are derived from the data folder's.
+    pub link_keys: Option<LinkKeys>,
+    /// Where the links in mails about an account lead to; by default the page of this stack.
+    pub account_url: Option<AccountUrl>,
     /// An engine that is running already, such as Amazon's DynamoDB Local; then none is started.
     pub dynamodb_endpoint: Option<String>,
     /// The credentials of the functions' SDK.
@@ -99,6 +105,8 @@ impl Default for StackOptions {
             mail: None,
             mail_limits: Some(MailLimits::default()),
             order_url: None,
+            link_keys: None,
+            account_url: None,
             dynamodb_endpoint: None,
             transport: Transport::default(),
         }
@@ -181,7 +189,9 @@ impl Stack {
         let own_table = engine_listener.as_ref().map(|_| options.table.as_str());
         let data = store::DataFolder::open(options.data.as_deref(), own_table, options.ledger.as_deref())?;
         let payments = Arc::new(data.payments(options.ledger.as_deref())?);
-        let cursors = Arc::new(Cursors::new(&[data.cursor_key()?]));
+        let cursor_key = data.cursor_key()?;
+        let cursors = Arc::new(Cursors::new(&[cursor_key]));
+        let links = options.link_keys.unwrap_or_else(|| LinkKeys::new(&[link_key(&cursor_key)]));
         let (stop, stopped) = watch::channel(false);
         let mut servers = JoinSet::new();
 
@@ -233,7 +243,11 @@ impl Stack {
             let unusable = |source| StackError::Mail { folder: mail.clone(), source };
             std::fs::create_dir_all(&mail).map_err(unusable)?;
         }
+        let gateway = address(&gateway_listener)?;
+        let page = || AccountUrl::parse(&format!("http://{gateway}/#/{{action}}/{{token}}"));
+        let account_url = options.account_url.map_or_else(page, Ok).map_err(|e| StackError::start("mail", e))?;
         let with = Dependencies {
+            account_mails: AccountMails::new(links.clone(), Some(account_url)),
             table: &table,
             audit,
             dead_letters: &dead_letters,
@@ -251,7 +265,8 @@ impl Stack {
         }
 
         let context = Context { table: table.clone(), clock: options.clock, cursors, policy };
-        let (router, openapi) = gateway::router(&context, &descriptions, provider, asked_here.as_ref(), &consumers);
+        let asked_here = asked_here.as_ref();
+        let (router, openapi) = gateway::router(&context, &descriptions, provider, asked_here, &links, &consumers);
         let gateway = address(&gateway_listener)?;
         connections::serve(gateway_listener, router, options.connections, stopped, &mut servers);
 
@@ -311,6 +326,11 @@ impl Stack {
             tracing::warn!(error = error_chain(&error), "what was added to the data folder is not in its manifest");
         }
     }
+}
+
+/// A key of its own for links, so that a data folder needs no other file.
+fn link_key(cursor_key: &[u8; 32]) -> [u8; 32] {
+    Sha256::digest([b"the key of links: ".as_slice(), cursor_key].concat()).into()
 }
 
 async fn bind(port: u16, what: &'static str) -> Result<TcpListener, StackError> {

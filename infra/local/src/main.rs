@@ -10,8 +10,9 @@ use std::{
 use api::{BasePath, Policy, rates::Rates};
 use clap::{Parser, ValueEnum};
 use domain::{Email, HoldLength, Password};
+use links::LinkKeys;
 use local::{AdminAccount, Seed, Stack, StackOptions, Streams, error_chain};
-use notifications::{MailLimits, OrderUrl};
+use notifications::{AccountUrl, MailLimits, OrderUrl};
 use payments::{PaymentProvider, Stripe, StripeConfig};
 use runtime::telemetry;
 use rustix::fs::Mode;
@@ -65,6 +66,14 @@ struct Arguments {
     /// it, mails have no link. With --stream-to, the functions there use their own ORDER_URL.
     #[arg(long, env = "ORDER_URL", default_value = "", hide_default_value = true)]
     order_url: String,
+    /// Where the links in mails about an account lead to, such as https://shop.example/account/{action}#{token}; by
+    /// default the web page of this stack.
+    #[arg(long, env = "ACCOUNT_URL", value_parser = AccountUrl::parse)]
+    account_url: Option<AccountUrl>,
+    /// Keys that sign the links in mails, to share them with functions under `cargo lambda watch`; preferably set as
+    /// LINK_KEYS. By default they are made from the data folder's key.
+    #[arg(long, env = "LINK_KEYS", hide_env_values = true, value_parser = LinkKeys::parse)]
+    link_keys: Option<LinkKeys>,
     /// Deliver the stream to functions under `cargo lambda watch` at this address, such as http://127.0.0.1:9001,
     /// instead of running them in this process.
     #[arg(long, value_name = "URL")]
@@ -180,6 +189,8 @@ impl Arguments {
             provider,
             streams: self.stream_to.map_or(Streams::On, Streams::To),
             mail: self.mail,
+            link_keys: self.link_keys,
+            account_url: self.account_url,
             mail_limits: (self.limits == Switch::On).then(MailLimits::default),
             order_url,
             ..StackOptions::default()

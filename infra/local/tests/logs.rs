@@ -4,8 +4,10 @@
 
 use std::{
     io::{BufRead as _, BufReader, Read as _},
+    path::Path,
     process::{Child, Command, Stdio},
     thread,
+    time::{Duration, Instant},
 };
 
 use reqwest::{Client, RequestBuilder};
@@ -14,6 +16,7 @@ use serde_json::{Value, json};
 use table::keys::sha256_hex;
 
 const EMAIL: &str = "quilliam.orthogonal@example.com";
+const NEW_EMAIL: &str = "quilliam.elsewhere@example.org";
 const PASSWORD: &str = "zephyr-marmalade-9041";
 const NEW_PASSWORD: &str = "quartz-umbrella-7713";
 const NAME: &str = "Quilliam Orthogonal";
@@ -58,11 +61,13 @@ fn no_level_logs_e_mails_addresses_passwords_tokens_or_hashes() {
         let url = ready.split(' ').nth(1).unwrap().to_owned();
 
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let mut secrets = runtime.block_on(shop(&url));
+        let mut secrets = runtime.block_on(shop(&url, &folder.path().join("mail")));
         kill_process(Pid::from_child(&run.0), Signal::TERM).unwrap();
         let log = log.join().unwrap().unwrap();
 
-        secrets.extend([EMAIL, PASSWORD, NEW_PASSWORD, NAME, STREET, POSTCODE, KEY, "$argon2"].map(str::to_owned));
+        secrets.extend(
+            [EMAIL, NEW_EMAIL, PASSWORD, NEW_PASSWORD, NAME, STREET, POSTCODE, KEY, "$argon2"].map(str::to_owned),
+        );
         secrets.extend([sha256_hex(EMAIL), EMAIL.replace('@', "%40")]);
         for line in log.lines() {
             let leaked = secrets.iter().find(|secret| line.contains(secret.as_str()));
@@ -83,7 +88,7 @@ fn plain(line: &str) -> String {
 }
 
 /// Registers, logs in, changes a password and buys. Returns the secrets that the shop issued.
-async fn shop(url: &str) -> Vec<String> {
+async fn shop(url: &str, mail: &Path) -> Vec<String> {
     let http = Client::new();
     let mut secrets = Vec::new();
     let mut takes = |answer: &Value| {
@@ -105,14 +110,39 @@ async fn shop(url: &str) -> Vec<String> {
     let order = http.post(format!("{url}/orders")).bearer_auth(&token).header("idempotency-key", KEY);
     let order = order.json(&json!({"payment": {"token": "tok_visa"}, "shippingAddressId": kept["addressId"]}));
     assert_eq!(call(order).await["state"], "confirmed");
+    // A mailed link is used, and two are left unused.
+    let change = json!({"email": NEW_EMAIL, "currentPassword": NEW_PASSWORD});
+    call(http.post(format!("{url}/users/me/email")).bearer_auth(&token).json(&change)).await;
+    call(http.post(format!("{url}/passwords/reset")).json(&json!({"email": EMAIL}))).await;
+    let verify = mailed(&http, url, mail, "verify-email").await;
+    call(http.post(format!("{url}/users/verify")).json(&json!({"token": verify}))).await;
+    let links =
+        [verify, mailed(&http, url, mail, "reset-password").await, mailed(&http, url, mail, "change-email").await];
     let cookie = format!("__Host-sid={token}");
     call(http.get(format!("{url}/users/me")).header("cookie", cookie)).await;
+    secrets.extend(links);
     // The secret of a token, and the session's id in the table.
     let parts = secrets.clone();
     secrets.extend(
         parts.iter().filter_map(|token| token.rsplit_once('.')).flat_map(|(_, s)| [s.to_owned(), sha256_hex(s)]),
     );
     secrets
+}
+
+/// The token of the link that was mailed last in this run. The stream is read in the background, so this asks until it
+/// is there.
+async fn mailed(http: &Client, url: &str, mail: &Path, action: &str) -> String {
+    let (begun, marker) = (Instant::now(), format!("{}/#/{action}/", url));
+    while begun.elapsed() < Duration::from_secs(60) {
+        call(http.get(format!("{url}/healthz"))).await;
+        for file in std::fs::read_dir(mail).into_iter().flatten().flatten() {
+            let text = std::fs::read_to_string(file.path()).unwrap_or_default().replace("=\r\n", "");
+            if let Some((_, rest)) = text.split_once(&marker) {
+                return rest.chars().take_while(|c| c.is_ascii_alphanumeric() || "._-".contains(*c)).collect();
+            }
+        }
+    }
+    panic!("no mail with a link to {action}");
 }
 
 async fn call(request: RequestBuilder) -> Value {

@@ -58,6 +58,9 @@ fn rules() -> Vec<Rule> {
         ("deployment", "local"),
         ("deployment", "ops"),
         ("notifications", "aws"),
+        ("notifications", "links"),
+        ("sessions", "links"),
+        ("links", "domain"),
     ] {
         rules.push(Rule { package, dependency, reaches: true });
     }
@@ -75,6 +78,10 @@ fn rules() -> Vec<Rule> {
         ("payments", "table"),
         ("table", "payments"),
         ("table", "stream"),
+        ("links", "table"),
+        ("table", "links"),
+        ("cart", "links"),
+        ("products", "links"),
         ("api", "payments"),
         ("saga", "api"),
         ("stream", "api"),

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use domain::{Email, UserId};
+use domain::{AccountAction, Email, UserId};
 use jiff::SignedDuration;
 use table::{RateLimit, RateVerdict, error_chain, keys::sha256_hex};
 
@@ -28,6 +28,11 @@ pub struct Rates {
     pub payment_refresh: u32,
     /// New guests a minute from one address: each is two items in the table.
     pub guest: u32,
+    /// Requests an hour from one address for a link that is mailed, such as one that sets a new password. A registration
+    /// requests one.
+    pub link_address: u32,
+    /// Such requests of one kind an hour for one e-mail.
+    pub link_email: u32,
 }
 
 impl Default for Rates {
@@ -39,13 +44,16 @@ impl Default for Rates {
             checkout: 10,
             payment_refresh: 30,
             guest: 60,
+            link_address: 20,
+            link_email: 5,
         }
     }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is not name=number of login_account_address, login_account, login_address, checkout, payment_refresh or guest"
+    "{0:?} is not name=number of login_account_address, login_account, login_address, checkout, payment_refresh, guest, \
+     link_address or link_email"
 )]
 pub struct InvalidRate(String);
 
@@ -64,6 +72,8 @@ impl Rates {
                 "checkout" => rates.checkout = most,
                 "payment_refresh" => rates.payment_refresh = most,
                 "guest" => rates.guest = most,
+                "link_address" => rates.link_address = most,
+                "link_email" => rates.link_email = most,
                 _ => return Err(invalid()),
             }
         }
@@ -111,6 +121,17 @@ impl Rates {
         RateLimit { scope: format!("guest:{}", shown(address)), most: self.guest, window: MINUTE }
     }
 
+    pub fn link_address(&self, address: Option<IpAddr>) -> RateLimit {
+        RateLimit { scope: format!("link-address:{}", shown(address)), most: self.link_address, window: HOUR }
+    }
+
+    /// Counted whether or not the e-mail has an account. Each action has its own counter, so that requests for other
+    /// links cannot keep an owner from setting a new password.
+    pub fn link_email(&self, action: AccountAction, email: &Email) -> RateLimit {
+        let scope = format!("link-email:{}:{}", action.as_str(), account(email));
+        RateLimit { scope, most: self.link_email, window: HOUR }
+    }
+
     /// How many attempts in 15 minutes one address has at an account with this many attempts from unknown devices in
     /// this hour.
     fn while_guessed_at(&self, tries: u32) -> u32 {
@@ -135,6 +156,20 @@ pub async fn allow(context: &Context, limits: impl FnOnce(&Rates) -> Vec<RateLim
         }
     }
     Ok(())
+}
+
+/// Counts an event like [`allow`], for a caller that is answered alike whether or not it exceeds a limit.
+///
+/// # Errors
+/// The table cannot count.
+pub async fn is_allowed(context: &Context, limits: impl FnOnce(&Rates) -> Vec<RateLimit>) -> Result<bool, Problem> {
+    let Some(rates) = &context.policy.rates else { return Ok(true) };
+    for limit in &limits(rates) {
+        if context.table.rate_count(limit, context.clock.now()).await? != RateVerdict::Allowed {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Counts an attempt at an account's password, before anything is hashed.

@@ -10,6 +10,8 @@ pub struct Customer {
     pub id: UserId,
     pub name: CustomerName,
     pub email: Email,
+    /// Whether a link that was mailed to the address has been opened.
+    pub email_verified: bool,
     pub role: Role,
     pub created_at: Timestamp,
 }
@@ -21,6 +23,14 @@ pub enum Role {
 }
 
 text_line!(CustomerName, "name", "name_invalid", 100);
+
+impl CustomerName {
+    /// The name of an account whose owner has not given one: what stands before the `@` of its address.
+    pub fn of_account(email: &Email) -> Self {
+        let local = email.as_str().split('@').next().unwrap_or_default();
+        Self::parse(local).unwrap_or_else(|_| Self::stored("Customer".to_owned()))
+    }
+}
 
 /// A password a customer chose: 8 to 128 characters, not a common one, no other rule. It is compared in NFKC, so that
 /// it is the same from devices that compose characters and devices that do not (NIST SP 800-63B, section 5.1.1.2).

@@ -3,6 +3,7 @@
 //! Pure on purpose: no clock, no randomness, no network, no storage. Callers pass in the time and fresh ids, so every
 //! rule can be tested, model-checked and reused by any function.
 
+mod account_link;
 mod address;
 mod by_hand;
 mod cart;
@@ -36,6 +37,7 @@ mod transition;
 #[cfg(test)]
 extern crate self as domain;
 
+pub use account_link::{AccountAction, AccountLink, AccountLinkId};
 pub use address::{Address, CountryCode, Phone};
 pub use by_hand::RefundByHand;
 pub use cart::{Cart, CartError, CartLine, CartRequest, MAX_LINES, MAX_REMEMBERED, RequestCheck};

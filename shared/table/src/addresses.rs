@@ -5,7 +5,7 @@ use crate::{
     StoreError, Table,
     conditions::{EXISTS, NEW, write_if},
     keys,
-    meter::metered,
+    meter::{Pattern, metered},
     rows,
     rows::{Item, from_item, s},
 };
@@ -64,6 +64,10 @@ fn address(item: Item) -> Result<Address, StoreError> {
 impl Table {
     /// AP-36: a customer's addresses, at most 50. Query, consistent.
     pub async fn address_list(&self, uid: &UserId) -> Result<Vec<Address>, StoreError> {
+        self.addresses_of("AP-36", uid).await
+    }
+
+    pub(crate) async fn addresses_of(&self, pattern: Pattern, uid: &UserId) -> Result<Vec<Address>, StoreError> {
         let call = self
             .query()
             .consistent_read(true)
@@ -72,7 +76,7 @@ impl Table {
             .expression_attribute_values(":prefix", s(keys::ADDRESS_PREFIX))
             .limit(MAX_ADDRESSES)
             .send();
-        metered("AP-36", call).await?.items.unwrap_or_default().into_iter().map(address).collect()
+        metered(pattern, call).await?.items.unwrap_or_default().into_iter().map(address).collect()
     }
 
     /// AP-37: one address of a customer. GetItem, consistent.

@@ -1,10 +1,12 @@
 use domain::{
-    Customer, CustomerName, Email, Invalid, Role, SessionId, SessionKind, SessionLifetime, Timestamp, UserId,
+    AccountLink, Customer, CustomerName, Email, Invalid, Role, SessionId, SessionKind, SessionLifetime, Timestamp,
+    UserId,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::{
     CustomerOrder, SessionRecord, SessionWithCart, StoreError, Table,
+    account_links::account_link_item,
     conditions::{EXISTS, NEW, values, write_if},
     keys,
     meter::metered,
@@ -69,6 +71,9 @@ struct CustomerRow {
     uid: String,
     name: String,
     email: String,
+    /// Absent in profiles that are older than verification, and until then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    email_verified: bool,
     role: String,
     created_at: i64,
 }
@@ -88,6 +93,7 @@ fn customer_item(customer: &Customer) -> Item {
         uid: customer.id.to_string(),
         name: customer.name.as_str().to_owned(),
         email: customer.email.as_str().to_owned(),
+        email_verified: customer.email_verified,
         role: role_name(customer.role).to_owned(),
         created_at: millis(customer.created_at),
     })
@@ -101,6 +107,7 @@ fn customer(item: Item) -> Result<Customer, StoreError> {
             id: row.uid.parse()?,
             name: CustomerName::stored(row.name),
             email: Email::stored(row.email),
+            email_verified: row.email_verified,
             role: if row.role == "admin" { Role::Admin } else { Role::Customer },
             created_at: rows::from_millis(row.created_at)?,
         })
@@ -164,13 +171,15 @@ impl Table {
     }
 
     /// AP-33: registers a customer and opens their session, in one transaction. A guest keeps their uid, and with it
-    /// cart and orders; the guest's token is revoked, and the cart no longer expires.
+    /// cart and orders; the guest's token is revoked, and the cart no longer expires. `link` requests the mail that
+    /// asks to verify the address.
     pub async fn customer_register(
         &self,
         new: &Customer,
         password_hash: &str,
         session: Option<&NewSession>,
         guest: Option<&SessionWithCart>,
+        link: Option<&AccountLink>,
     ) -> Result<(), RegisterError> {
         let mut transaction = self.transaction();
         let credential = credential_item(&new.email, &new.id, password_hash);
@@ -192,6 +201,9 @@ impl Table {
         }
         if let Some(session) = session {
             session_puts(&mut transaction, RegisterCondition::Unchanged, session);
+        }
+        if let Some(link) = link {
+            transaction.put(account_link_item(link));
         }
         match transaction.write("AP-33").await? {
             Ok(()) => Ok(()),
@@ -243,7 +255,7 @@ impl Table {
     }
 }
 
-fn credential_item(email: &Email, uid: &UserId, password_hash: &str) -> Item {
+pub(crate) fn credential_item(email: &Email, uid: &UserId, password_hash: &str) -> Item {
     let mut item = keys::credential(email).into_item();
     item.insert("uid".to_owned(), s(uid.as_str()));
     item.insert("passwordHash".to_owned(), s(password_hash));

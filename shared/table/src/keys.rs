@@ -9,8 +9,8 @@ use std::{collections::HashMap, str::FromStr};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    AddressId, CategoryPath, CategoryRenameId, Email, IdempotencyKey, Invalid, OrderId, OrderNumber, OrderState,
-    PaymentEventId, ProductId, ProviderId, SessionId, Timestamp, UserId,
+    AccountAction, AccountLinkId, AddressId, CategoryPath, CategoryRenameId, Email, IdempotencyKey, Invalid, OrderId,
+    OrderNumber, OrderState, PaymentEventId, ProductId, ProviderId, SessionId, Timestamp, UserId,
 };
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -40,6 +40,7 @@ pub const ORDER_PREFIX: &str = "ORDER#";
 pub const USER_PREFIX: &str = "USER#";
 pub const SESSION_PREFIX: &str = "SESSION#";
 pub const ADDRESS_PREFIX: &str = "ADDRESS#";
+pub const ACCOUNT_LINK_PREFIX: &str = "LINK#";
 pub const PROFILE: &str = "PROFILE";
 pub const GUEST_ACCOUNT: &str = "ACCOUNT";
 pub const ORDER_STATUS: &str = "STATUS";
@@ -217,6 +218,11 @@ pub fn address(uid: &UserId, id: &AddressId) -> Key {
     Key::new(user_pk(uid), format!("{ADDRESS_PREFIX}{id}"))
 }
 
+/// The one link of its kind that a customer can use.
+pub fn account_link(uid: &UserId, action: AccountAction) -> Key {
+    Key::new(user_pk(uid), format!("{ACCOUNT_LINK_PREFIX}{}", action.as_str()))
+}
+
 /// In the partition of a guest who logged in: the account.
 pub fn guest_account(guest: &UserId) -> Key {
     Key::new(user_pk(guest), GUEST_ACCOUNT)
@@ -286,6 +292,11 @@ pub fn rate(scope: &str, window: i64) -> Key {
 /// `version` is the order's version that the notification is about.
 pub fn notification(order: OrderId, version: u64) -> Key {
     Key::new(format!("{NOTIFICATION_PREFIX}{order}#{version}"), NOTIFICATION_SENT)
+}
+
+/// A mail that a request for a link causes. There may be several, `which` names one.
+pub fn account_notification(request: AccountLinkId, which: &str) -> Key {
+    Key::new(format!("{NOTIFICATION_PREFIX}{request}#{which}"), NOTIFICATION_SENT)
 }
 
 /// The hash key of `order-state-index`.
@@ -375,6 +386,9 @@ mod tests {
         assert_eq!(show(address(&ann, &"home".parse().unwrap())), "USER#ann / ADDRESS#home");
         assert_eq!(show(cart(&ann)), "USER#ann / CART");
         assert_eq!(show(guest_account(&ann)), "USER#ann / ACCOUNT");
+        assert_eq!(show(account_link(&ann, AccountAction::ResetPassword)), "USER#ann / LINK#reset-password");
+        assert_eq!(show(account_link(&ann, AccountAction::VerifyEmail)), "USER#ann / LINK#verify-email");
+        assert_eq!(show(account_link(&ann, AccountAction::ChangeEmail)), "USER#ann / LINK#change-email");
         assert_eq!(show(session(&sid)), "SESSION#5e55 / SESSION");
         assert_eq!(show(session_listed(&ann, &sid)), "USER#ann / SESSION#5e55");
         assert_eq!(show(order(oid)), "ORDER#018cc251-f400-7000-8000-000000000000 / STATUS");
@@ -401,6 +415,10 @@ mod tests {
         );
         assert_eq!(show(rate("login:ann", 42)), "RATE#login:ann#42 / COUNTER");
         assert_eq!(show(notification(oid, 2)), "NOTIFY#018cc251-f400-7000-8000-000000000000#2 / SENT");
+        assert_eq!(
+            show(account_notification(oid.as_uuid().into(), "notice")),
+            "NOTIFY#018cc251-f400-7000-8000-000000000000#notice / SENT"
+        );
         assert_eq!(state_day(OrderState::Confirmed, "2024-01-01"), "confirmed#2024-01-01");
         assert_eq!(price_shard(&mug), "PRICE#2");
         assert_eq!(due_shard(oid), "DUE#6");
@@ -431,6 +449,7 @@ mod tests {
             (credential(&Email::parse("ann@example.com").unwrap()), Entity::Credential),
             (address(&ann, &"home".parse().unwrap()), Entity::Address),
             (cart(&ann), Entity::Cart),
+            (account_link(&ann, AccountAction::ResetPassword), Entity::AccountLink),
             (guest_account(&ann), Entity::GuestAccount),
             (session(&sid), Entity::Session),
             (session_listed(&ann, &sid), Entity::SessionListed),
@@ -444,6 +463,7 @@ mod tests {
             (idempotency(&ann, &request, "POST /orders"), Entity::Idempotency),
             (rate("login:ann", 42), Entity::Rate),
             (notification(oid, 2), Entity::Notification),
+            (account_notification(oid.as_uuid().into(), "notice"), Entity::Notification),
         ] {
             assert_eq!(key.entity(), Some(entity), "{}", show(key));
         }

@@ -3,6 +3,7 @@
 //! A method's doc names its access pattern (AP-nn of `docs/access-patterns.md`). A method sets limit, consistency and
 //! condition, requests consumed capacity, and returns domain types. There is no Scan, and no way to express one.
 
+mod account_links;
 mod addresses;
 mod batches;
 mod buckets;
@@ -29,6 +30,7 @@ mod order_rows;
 mod order_search;
 mod orders;
 mod page;
+mod password_resets;
 mod product_lists;
 mod product_rows;
 mod products;
@@ -59,6 +61,7 @@ use aws_sdk_dynamodb::{
     types::ReturnConsumedCapacity,
 };
 
+pub use account_links::{EmailChangeError, SpendLinkError};
 pub use aws_sdk_dynamodb::config::SharedHttpClient;
 pub use buckets::{Bucket, BucketError, ObjectEntry, ObjectPage};
 pub use carts::{CartWrite, CartWriteError};

@@ -1,11 +1,12 @@
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
-use domain::{OrderId, Timestamp};
+use domain::{AccountLinkId, OrderId, Timestamp};
 use jiff::SignedDuration;
 
 use crate::{
     StoreError, Table,
     conditions::write_if,
     keys,
+    keys::Key,
     meter::metered,
     rows::{Item, millis, n, s},
 };
@@ -52,7 +53,22 @@ impl Table {
         record: &str,
         now: Timestamp,
     ) -> Result<Claim, StoreError> {
-        let mut item: Item = keys::notification(order, version).into_item();
+        self.mail_claim(keys::notification(order, version), record, now).await
+    }
+
+    /// AP-47: the same for a mail that a request for a link causes.
+    pub async fn account_notification_claim(
+        &self,
+        request: AccountLinkId,
+        which: &str,
+        record: &str,
+        now: Timestamp,
+    ) -> Result<Claim, StoreError> {
+        self.mail_claim(keys::account_notification(request, which), record, now).await
+    }
+
+    async fn mail_claim(&self, key: Key, record: &str, now: Timestamp) -> Result<Claim, StoreError> {
+        let mut item: Item = key.into_item();
         item.insert("claimedUntil".to_owned(), n(millis(now + SENDING)));
         item.insert("claimedBy".to_owned(), s(record));
         item.insert("expiresAt".to_owned(), n((now + RETENTION).as_second()));
@@ -82,8 +98,22 @@ impl Table {
 
     /// AP-48a: records that a notification was sent. UpdateItem, idempotent.
     pub async fn notification_sent(&self, order: OrderId, version: u64, now: Timestamp) -> Result<(), StoreError> {
+        self.mail_sent(keys::notification(order, version), now).await
+    }
+
+    /// AP-48a: the same for a mail that a request for a link causes.
+    pub async fn account_notification_sent(
+        &self,
+        request: AccountLinkId,
+        which: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.mail_sent(keys::account_notification(request, which), now).await
+    }
+
+    async fn mail_sent(&self, key: Key, now: Timestamp) -> Result<(), StoreError> {
         let call = self
-            .update(keys::notification(order, version))
+            .update(key)
             .update_expression("SET sentAt = :now REMOVE claimedUntil, claimedBy")
             .expression_attribute_values(":now", n(millis(now)))
             .send();
@@ -99,15 +129,26 @@ impl Table {
         how: GivenUp,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        self.mail_give_up(keys::notification(order, version), how, now).await
+    }
+
+    /// AP-48b: the same for a mail that a request for a link causes.
+    pub async fn account_notification_give_up(
+        &self,
+        request: AccountLinkId,
+        which: &str,
+        how: GivenUp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.mail_give_up(keys::account_notification(request, which), how, now).await
+    }
+
+    async fn mail_give_up(&self, key: Key, how: GivenUp, now: Timestamp) -> Result<(), StoreError> {
         let (update, at) = match how {
             GivenUp::ForGood => ("SET droppedAt = :at REMOVE claimedUntil, claimedBy", now),
             GivenUp::UntilReplayed => ("SET claimedUntil = :at REMOVE claimedBy", Timestamp::UNIX_EPOCH),
         };
-        let call = self
-            .update(keys::notification(order, version))
-            .update_expression(update)
-            .expression_attribute_values(":at", n(millis(at)))
-            .send();
+        let call = self.update(key).update_expression(update).expression_attribute_values(":at", n(millis(at))).send();
         metered("AP-48", call).await?;
         Ok(())
     }

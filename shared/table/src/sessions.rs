@@ -236,14 +236,10 @@ impl Table {
             oldest.iter().for_each(|s| session_deletes(&mut transaction, Some(AnyCondition), &new.uid, &s.id));
             transaction.write("AP-62").await?.map_err(|_failed| LoginError::Changed)?;
         }
-        let no_login_since = match credential.logins {
-            0 => Condition::from("attribute_not_exists(logins)"),
-            logins => Condition::new("logins = :logins", values([(":logins", n(logins))])),
-        };
         let mut transaction = self.transaction();
         transaction.update_if(
             AnyCondition,
-            password_is(credential).and(no_login_since),
+            password_is(credential).and(no_login_since(credential)),
             keys::credential(email),
             "SET passwordHash = :new",
             values([(":new", s(password_hash))]),
@@ -266,7 +262,7 @@ impl Table {
         self.sessions_of("AP-28", uid, now).await
     }
 
-    async fn sessions_of(
+    pub(crate) async fn sessions_of(
         &self,
         pattern: Pattern,
         uid: &UserId,
@@ -328,8 +324,17 @@ impl Table {
     }
 }
 
-fn password_is(verified: &Credential) -> Condition {
-    Condition::new("passwordHash = :verified", values([(":verified", s(&verified.password_hash))]))
+/// The password is the one that was read.
+pub(crate) fn password_is(read: &Credential) -> Condition {
+    Condition::new("passwordHash = :read", values([(":read", s(&read.password_hash))]))
+}
+
+/// Nobody has logged in since the credential was read.
+pub(crate) fn no_login_since(credential: &Credential) -> Condition {
+    match credential.logins {
+        0 => Condition::from("attribute_not_exists(logins)"),
+        logins => Condition::new("logins = :logins", values([(":logins", n(logins))])),
+    }
 }
 
 /// Writes a session, if its id is free, and its entry in the customer's list.

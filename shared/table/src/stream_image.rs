@@ -1,10 +1,11 @@
 //! Items in the table's stream: before and after a change.
 
-use domain::{CategoryPath, Order, ProductId};
+use domain::{AccountLink, CategoryPath, Order, ProductId};
 use serde_json::Value;
 
 use crate::{
     ProductRecord, StoreError,
+    account_links::account_link,
     category_counts::category_of,
     keys::{self, Key},
     order_rows::order,
@@ -30,6 +31,11 @@ impl StreamImage {
     /// The item as an order.
     pub fn order(&self) -> Result<Order, StoreError> {
         order(self.0.clone())
+    }
+
+    /// The item as a request for a link in a mail.
+    pub fn account_link(&self) -> Result<AccountLink, StoreError> {
+        account_link(self.0.clone())
     }
 
     /// The item as a product.

@@ -111,15 +111,41 @@ impl<L: Copy> Transaction<'_, L> {
         condition: impl Into<Condition>,
         key: Key,
         update: &str,
-        mut written: Item,
+        written: Item,
     ) {
-        let Condition { expression, values } = condition.into();
+        self.add_update_if(label, condition.into(), key, update, written, None);
+    }
+
+    /// The same, where an attribute's name is reserved: `name` stands for it in the expressions.
+    pub(crate) fn update_naming_if(
+        &mut self,
+        label: L,
+        condition: impl Into<Condition>,
+        key: Key,
+        update: &str,
+        written: Item,
+        name: (&str, &str),
+    ) {
+        self.add_update_if(label, condition.into(), key, update, written, Some(name));
+    }
+
+    fn add_update_if(
+        &mut self,
+        label: L,
+        condition: Condition,
+        key: Key,
+        update: &str,
+        mut written: Item,
+        name: Option<(&str, &str)>,
+    ) {
+        let Condition { expression, values } = condition;
         written.extend(values);
         let update = Update::builder()
             .table_name(&self.table.name)
             .set_key(Some(key.into_item()))
             .update_expression(update)
             .condition_expression(expression)
+            .set_expression_attribute_names(name.map(|(short, whole)| [(short.to_owned(), whole.to_owned())].into()))
             .set_expression_attribute_values((!written.is_empty()).then_some(written))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()

@@ -12,12 +12,13 @@ use api::{Context, Cursors, Policy, edge, rates::Rates, token::Token};
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use axum::{Router, body::Body, extract::Request};
 use domain::{
-    Currency, Customer, CustomerName, Dispute, DisputeState, Email, Money, Product, ProductDetails, ProductId,
-    ProductName, Role, UserId,
+    AccountLink, Currency, Customer, CustomerName, Dispute, DisputeState, Email, Money, Product, ProductDetails,
+    ProductId, ProductName, Role, UserId,
 };
 use domain::{SessionKind, SessionLifetime, Timestamp};
 use http_body_util::BodyExt;
 use jiff::SignedDuration;
+use links::{Link, LinkKeys, Purpose};
 use payments::{Entry, EventSubject, LocalPayments, PaymentEvent, PaymentEventKind, PaymentProvider};
 use runtime::Clock;
 use saga::Saga;
@@ -50,6 +51,9 @@ const NEW_PASSWORD: &str = "staple battery horse";
 
 pub const REFRESH: &str = "POST /orders/{orderId}/payment/refresh";
 pub const REFUND: &str = "POST /admin/orders/{orderId}/refund";
+
+/// The key of the links in mails.
+const LINK_KEY: [u8; 32] = [2; 32];
 
 /// The shop of a run. Every request goes through an [`Environment`].
 pub struct World {
@@ -113,10 +117,11 @@ impl World {
             id: "staff".parse().expect("an id"),
             name: CustomerName::parse("Staff").expect("a name"),
             email: Email::parse("staff@shop.example").expect("an e-mail"),
+            email_verified: false,
             role: Role::Admin,
             created_at: clock.now(),
         };
-        table.customer_register(&admin, "no password", None, None).await.expect("the table is new");
+        table.customer_register(&admin, "no password", None, None, None).await.expect("the table is new");
         let admin = session(&table, &clock, admin.id).await;
         Self {
             engine: engine.clone(),
@@ -166,7 +171,7 @@ impl World {
         let routes = OpenApiRouter::new()
             .merge(cart::router(cart::State::new(context.clone())))
             .merge(orders::router(orders::State::new(context.clone(), provider)))
-            .merge(sessions::router(sessions::State::new(context.clone())));
+            .merge(sessions::router(sessions::State::new(context.clone(), LinkKeys::new(&[LINK_KEY]))));
         Environment { plan, table: context.table.clone(), freezer, router: edge::finish(routes, &context).0, sweeper }
     }
 
@@ -201,10 +206,11 @@ impl World {
             id: uid.parse().expect("an id"),
             name: CustomerName::parse("Bob").expect("a name"),
             email: Email::parse(email).expect("an e-mail"),
+            email_verified: false,
             role: Role::Customer,
             created_at: self.clock.now(),
         };
-        self.table.customer_register(&customer, &hash, None, None).await.expect("they are new");
+        self.table.customer_register(&customer, &hash, None, None, None).await.expect("they are new");
         session(&self.table, &self.clock, customer.id).await
     }
 
@@ -238,6 +244,20 @@ impl World {
         let body = json!({"currentPassword": crate::PASSWORD, "newPassword": NEW_PASSWORD});
         let (status, answer, _) = self.ask(environment, who, "PATCH", "/users/me", None, &body).await?;
         Some((status, Shopper::of(&answer)))
+    }
+
+    /// A request without a session; the status, or `None` if the environment died.
+    pub async fn post(&self, environment: &Environment, path: &str, body: &Value) -> Option<u16> {
+        let request = Request::builder().method("POST").uri(path).header("content-type", "application/json");
+        let request = request.body(Body::from(body.to_string())).expect("a request");
+        environment.serve(request).await.map(|(status, ..)| status)
+    }
+
+    /// The token of a link, as the mail has it.
+    pub fn link_token(&self, link: &AccountLink) -> String {
+        let (purpose, subject) = (Purpose::Account(link.action), link.customer.to_string());
+        let link = Link { purpose, subject, request: link.id.as_uuid(), expires_at: link.expires_at };
+        LinkKeys::new(&[LINK_KEY]).token(&link).reveal().to_owned()
     }
 
     /// Makes it possible that a stale read finds the partition of an order empty.

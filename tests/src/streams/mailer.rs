@@ -43,12 +43,14 @@ impl PostOffice {
 
     /// Whether the table has this e-mail marked as sent at this moment.
     async fn is_marked(&self, mail: &str) -> bool {
-        let Some((order, version)) = mail.rsplit_once('-') else { return false };
+        // A UUID, and the version of an order or the kind of a link.
+        let Some((of, which)) = mail.split_at_checked(36) else { return false };
+        let which = which.trim_start_matches('-');
         let call = self
             .raw
             .get_item()
             .table_name(&self.table)
-            .key("PK", AttributeValue::S(format!("NOTIFY#{order}#{version}")))
+            .key("PK", AttributeValue::S(format!("NOTIFY#{of}#{which}")))
             .key("SK", AttributeValue::S("SENT".to_owned()))
             .consistent_read(true)
             .send();

@@ -85,11 +85,12 @@ impl Day<'_> {
                 id: uid.parse().expect("an id"),
                 name: CustomerName::parse(name).expect("a name"),
                 email: Email::parse(email).expect("an e-mail"),
+                email_verified: false,
                 role: Role::Customer,
                 created_at: self.world.clock.now(),
             };
             let table = &self.world.table;
-            table.customer_register(&customer, &format!("{HASH}-{uid}"), None, None).await.expect("they are new");
+            table.customer_register(&customer, &format!("{HASH}-{uid}"), None, None, None).await.expect("they are new");
             let home = Address {
                 id: "home".parse().expect("an id"),
                 recipient: name.to_owned(),

@@ -24,6 +24,8 @@ const REQUESTS: &[Variable] = &[
 ];
 
 const CURSORS: &[Variable] = &[(SECRETS, "${CursorKeys}")];
+const CURSORS_AND_LINKS: &[Variable] = &[(SECRETS, "${CursorKeys},${LinkKeys}")];
+const LINKS: &[Variable] = &[(SECRETS, "${LinkKeys}")];
 const PAYMENTS: &[Variable] = &[(SECRETS, "${PaymentSecrets}"), ("PAYMENT_PROVIDER", "stripe")];
 const CURSORS_AND_PAYMENTS: &[Variable] =
     &[(SECRETS, "${CursorKeys},${PaymentSecrets}"), ("PAYMENT_PROVIDER", "stripe")];
@@ -36,6 +38,7 @@ const MAIL: &[Variable] = &[
     ("SES_CONFIGURATION_SET", "${MailConfigurationSet}"),
     ("MAIL_LIMITS", "${MailLimits}"),
     ("ORDER_URL", "${OrderUrl}"),
+    ("ACCOUNT_URL", "${AccountUrl}"),
 ];
 
 /// Each function, and what it is given beside that.
@@ -44,8 +47,8 @@ pub const FUNCTIONS: [(&str, &[&[Variable]]); 8] = [
     ("ProductsAdmin", &[CURSORS, REQUESTS]),
     ("Cart", &[CURSORS, REQUESTS]),
     ("Orders", &[CURSORS_AND_PAYMENTS, REQUESTS, CHECKOUT]),
-    ("Sessions", &[CURSORS, REQUESTS]),
-    ("Notifications", &[DEAD_LETTERS, MAIL]),
+    ("Sessions", &[CURSORS_AND_LINKS, REQUESTS]),
+    ("Notifications", &[DEAD_LETTERS, LINKS, MAIL]),
     ("Projections", &[DEAD_LETTERS, AUDIT]),
     ("Sweeper", &[PAYMENTS]),
 ];

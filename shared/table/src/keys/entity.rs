@@ -1,9 +1,9 @@
 //! What an item is, read from its key.
 
 use super::{
-    ADDRESS_PREFIX, CART, CATALOG, CATEGORIES_BEFORE, CATEGORIES_MIGRATED, CATEGORY_PREFIX, CATEGORY_RENAME_PREFIX,
-    CATEGORY_RENAMING_PREFIX, CREDENTIAL, EMAIL_PREFIX, GUEST_ACCOUNT, IDEMPOTENCY_PREFIX, Key, NOTIFICATION_PREFIX,
-    NOTIFICATION_SENT, ORDER_CONTACT_PREFIX, ORDER_LINE_PREFIX, ORDER_NUMBER_PREFIX, ORDER_PREFIX,
+    ACCOUNT_LINK_PREFIX, ADDRESS_PREFIX, CART, CATALOG, CATEGORIES_BEFORE, CATEGORIES_MIGRATED, CATEGORY_PREFIX,
+    CATEGORY_RENAME_PREFIX, CATEGORY_RENAMING_PREFIX, CREDENTIAL, EMAIL_PREFIX, GUEST_ACCOUNT, IDEMPOTENCY_PREFIX, Key,
+    NOTIFICATION_PREFIX, NOTIFICATION_SENT, ORDER_CONTACT_PREFIX, ORDER_LINE_PREFIX, ORDER_NUMBER_PREFIX, ORDER_PREFIX,
     ORDER_REFERENCE_PREFIX, ORDER_STATUS, PAYMENT_EVENT_PREFIX, PRODUCT_CATEGORY, PRODUCT_PAGE_PREFIX, PRODUCT_PREFIX,
     PROFILE, RATE_COUNTER, RATE_PREFIX, RATING_SUFFIX, REVIEW_COUNTED_PREFIX, REVIEW_PREFIX, SESSION, SESSION_PREFIX,
     STOCK_INFIX, STOCK_MOVE_PREFIX, USER_PREFIX,
@@ -106,6 +106,7 @@ pub enum Entity {
     Session,
     Profile,
     Address,
+    AccountLink,
     GuestAccount,
     Cart,
     SessionListed,
@@ -121,7 +122,7 @@ pub enum SortKey {
 }
 
 impl Entity {
-    const ALL: [Self; 29] = [
+    const ALL: [Self; 30] = [
         Self::CategoriesBefore,
         Self::CategoriesMigrated,
         Self::CategoryRename,
@@ -147,6 +148,7 @@ impl Entity {
         Self::Session,
         Self::Profile,
         Self::Address,
+        Self::AccountLink,
         Self::GuestAccount,
         Self::Cart,
         Self::SessionListed,
@@ -180,6 +182,7 @@ impl Entity {
             Self::Session => (Partition::Session, Exactly(SESSION)),
             Self::Profile => (Partition::User, Exactly(PROFILE)),
             Self::Address => (Partition::User, StartsWith(ADDRESS_PREFIX)),
+            Self::AccountLink => (Partition::User, StartsWith(ACCOUNT_LINK_PREFIX)),
             Self::GuestAccount => (Partition::User, Exactly(GUEST_ACCOUNT)),
             Self::Cart => (Partition::User, Exactly(CART)),
             Self::SessionListed => (Partition::User, StartsWith(SESSION_PREFIX)),

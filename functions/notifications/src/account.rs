@@ -1,0 +1,203 @@
+//! Mails about an account: a link that sets a new password, verifies an address or changes it, and a notice of a change.
+//!
+//! They are made from the item of a request for a link. The token is not in it; it is computed here, and again where the
+//! link is used, from the item and keys that only these two functions have.
+//!
+//! A link is mailed to an address that nobody may have verified: that is how it gets verified. So these mails contain no
+//! text that anybody chose but the shop, and have limits of their own (see `limits`). Beyond those they are dropped:
+//! their links expire, so that they cannot be replayed later.
+
+use domain::{AccountAction, AccountLink, Customer, Email, Timestamp};
+use links::{Link, LinkKeys, LinkToken, Purpose};
+use stream::{Change, Failure, Kind};
+use table::{Claim, GivenUp, error_chain};
+
+use crate::{
+    MARKS, SentElsewhere, State, account_email::compose, account_url::AccountUrl, limits::Allowance, mailer::MailError,
+};
+
+/// What mails about accounts need.
+#[derive(Debug, Clone)]
+pub struct AccountMails {
+    keys: LinkKeys,
+    url: Option<AccountUrl>,
+}
+
+impl AccountMails {
+    /// Without a page of the storefront the mails contain the token itself.
+    pub fn new(keys: LinkKeys, url: Option<AccountUrl>) -> Self {
+        Self { keys, url }
+    }
+
+    /// How the recipient uses a link.
+    fn way_in(&self, link: &AccountLink) -> WayIn {
+        let token = self.keys.token(&Link {
+            purpose: Purpose::Account(link.action),
+            subject: link.customer.to_string(),
+            request: link.id.as_uuid(),
+            expires_at: link.expires_at,
+        });
+        match &self.url {
+            Some(url) => WayIn::Page(url.link(link.action, &token)),
+            None => WayIn::Code(token),
+        }
+    }
+}
+
+/// How a recipient uses a link. Not `Debug`, so that no log shows it.
+pub enum WayIn {
+    Page(String),
+    /// To be entered in the storefront.
+    Code(LinkToken),
+}
+
+/// A mail about an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountMailKind {
+    /// With the link of the request.
+    Link(AccountAction),
+    /// To the address that is being replaced, without a link.
+    EmailChanging,
+}
+
+impl AccountMailKind {
+    /// Its name in keys, ids and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Link(action) => action.as_str(),
+            Self::EmailChanging => "email-changing",
+        }
+    }
+}
+
+/// The mails of a request, each with its recipient; none if the request no longer fits the account.
+fn mails(link: &AccountLink, customer: &Customer) -> Vec<(AccountMailKind, Email)> {
+    let of_account = customer.email == link.email;
+    let mailed = match link.action {
+        AccountAction::ResetPassword => of_account,
+        AccountAction::VerifyEmail => of_account && !customer.email_verified,
+        AccountAction::ChangeEmail => true,
+    };
+    let linked = mailed.then(|| (AccountMailKind::Link(link.action), link.email.clone()));
+    let has_notice = link.action == AccountAction::ChangeEmail && customer.email_verified && !of_account;
+    let notice = has_notice.then(|| (AccountMailKind::EmailChanging, customer.email.clone()));
+    linked.into_iter().chain(notice).collect()
+}
+
+/// Mails what a change of a request's item asks for.
+pub async fn notify_change(state: &State, change: &Change) -> Result<(), Failure> {
+    // It was used, or TTL deleted it.
+    let is_gone = matches!(change.kind, Kind::Remove | Kind::Expire);
+    let Some(new) = change.new.as_ref().filter(|_| !is_gone) else { return Ok(()) };
+    let link = new.account_link()?;
+    if link.is_expired(state.clock.now()) {
+        tracing::info!(kind = link.action.as_str(), "no mail: its link has expired");
+        return Ok(());
+    }
+    // A request for an address without an account is stored too, so that both take the same time.
+    let Some(customer) = state.table.customer_get(&link.customer).await? else { return Ok(()) };
+    // A mail that is refused for good does not stop the other.
+    let mut refused = None;
+    for (kind, to) in mails(&link, &customer) {
+        match notify(state, &change.event_id, &link, (kind, &to), &customer).await {
+            Err(Failure::Never(error)) => refused = Some(Failure::Never(error)),
+            result => result?,
+        }
+    }
+    refused.map_or(Ok(()), Err)
+}
+
+async fn notify(
+    state: &State,
+    record: &str,
+    link: &AccountLink,
+    (kind, to): (AccountMailKind, &Email),
+    customer: &Customer,
+) -> Result<(), Failure> {
+    let account_mails = state.account_mails.as_ref().ok_or_else(|| Failure::Never(NoKeys.into()))?;
+    let way_in = matches!(kind, AccountMailKind::Link(_)).then(|| account_mails.way_in(link));
+    let mail = compose(kind, link, to, way_in.as_ref(), &state.shop).map_err(|e| Failure::Never(e.into()))?;
+    let (table, request, which) = (&state.table, link.id, kind.as_str());
+    match table.account_notification_claim(request, which, record, state.clock.now()).await? {
+        Claim::Done => return Ok(()),
+        Claim::Elsewhere => return Err(Failure::Again(SentElsewhere.into())),
+        // Counted when it was first claimed.
+        Claim::Again => {}
+        Claim::First => {
+            if !is_allowed(state, kind, to, customer, state.clock.now()).await? {
+                tracing::warn!(%request, kind = which, "a mail about an account is dropped: its limit is reached");
+                table.account_notification_give_up(request, which, GivenUp::ForGood, state.clock.now()).await?;
+                return Ok(());
+            }
+        }
+    }
+    if let Err(error) = state.mailer.send(&mail).await {
+        return Err(match error {
+            MailError::Refused(_) => Failure::Never(error.into()),
+            MailError::Unavailable { .. } => Failure::Again(error.into()),
+        });
+    }
+    tracing::info!(%request, kind = which, "a mail about an account was sent");
+    // Never an error: the mail was sent, and delivering its record again would send another.
+    for attempt in 1..=MARKS {
+        let marked = table.account_notification_sent(request, which, state.clock.now()).await;
+        let Err(error) = marked else { return Ok(()) };
+        tracing::error!(%request, kind = which, attempt, error = error_chain(&error), "a mail was sent but could not be marked as sent");
+    }
+    Ok(())
+}
+
+async fn is_allowed(
+    state: &State,
+    kind: AccountMailKind,
+    to: &Email,
+    customer: &Customer,
+    now: Timestamp,
+) -> Result<bool, Failure> {
+    let Some(limits) = &state.limits else { return Ok(true) };
+    let is_of_verified = customer.email_verified && customer.email == *to;
+    Ok(limits.count_of_account(&state.table, kind, to, is_of_verified, now).await? == Allowance::Allowed)
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("this environment has no keys for links in mails")]
+struct NoKeys;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{NOW, customer};
+
+    fn link(action: AccountAction, email: &str) -> AccountLink {
+        let email = Email::parse(email).unwrap();
+        AccountLink::request(uuid::Uuid::nil().into(), customer().id, action, email, None, NOW)
+    }
+
+    fn sent(action: AccountAction, email: &str, verified: bool) -> Vec<(AccountMailKind, String)> {
+        let customer = Customer { email_verified: verified, ..customer() };
+        let mails = mails(&link(action, email), &customer).into_iter();
+        mails.map(|(kind, to)| (kind, to.as_str().to_owned())).collect()
+    }
+
+    #[test]
+    fn a_link_goes_to_the_address_it_was_requested_for_and_only_while_that_is_the_accounts() {
+        use AccountAction::{ResetPassword, VerifyEmail};
+        let (ours, other) = ("ann@example.com", "ann@elsewhere.example");
+
+        for action in [ResetPassword, VerifyEmail] {
+            assert_eq!(sent(action, ours, false), [(AccountMailKind::Link(action), ours.to_owned())]);
+            assert_eq!(sent(action, other, false), []);
+        }
+        assert_eq!(sent(ResetPassword, ours, true).len(), 1);
+        assert_eq!(sent(VerifyEmail, ours, true), [], "it is verified already");
+    }
+
+    #[test]
+    fn a_change_of_the_address_is_announced_to_the_old_one_only_if_that_is_verified() {
+        let (old, new) = ("ann@example.com".to_owned(), "ann@elsewhere.example");
+        let linked = (AccountMailKind::Link(AccountAction::ChangeEmail), new.to_owned());
+
+        assert_eq!(sent(AccountAction::ChangeEmail, new, false), [linked.clone()]);
+        assert_eq!(sent(AccountAction::ChangeEmail, new, true), [linked, (AccountMailKind::EmailChanging, old)]);
+    }
+}
