@@ -119,14 +119,20 @@ export async function main(url: string): Promise<string[]> {
     if (product.soldOut) continue;
     const cart = await shop.addToCart({ productId: product.productId, quantity: 1 });
     const key = crypto.randomUUID();
+    const order: Schemas["PlaceOrderRequest"] = {
+      payment: { token: "tok_visa" },
+      contact: { email: "ann@example.com" },
+      shippingAddress: { recipient: "Ann Smith", line1: "1 Harbour Street", city: "Bristol", country: "GB" },
+      expectedTotal: cart.subtotal,
+    };
     try {
-      await shop.placeOrder({ payment: { token: "tok_visa" }, expectedTotal: { ...cart.subtotal, amount: 1 } }, crypto.randomUUID());
+      await shop.placeOrder({ ...order, expectedTotal: { ...cart.subtotal, amount: 1 } }, crypto.randomUUID());
     } catch (error) {
       if (!(error instanceof ShopError)) throw error;
       lines.push(explain(error.problem));
     }
-    const order = await shop.placeOrder({ payment: { token: "tok_visa" }, expectedTotal: cart.subtotal }, key);
-    lines.push(`${product.name}: ${price(order.total)}. ${label(order.state)}`);
+    const placed = await shop.placeOrder(order, key);
+    lines.push(`${product.name}: ${price(placed.total)}. ${label(placed.state)}`);
     break;
   }
   return lines;

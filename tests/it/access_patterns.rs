@@ -6,15 +6,15 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     AccountAction, AccountLink, Address, AddressId, CartLine, CategoryPath, CategoryRename, CategoryRenameId,
-    CountryCode, Currency, Money, Order, OrderId, OrderState, PaymentEventId, Placement, Product, ProductDetails,
-    ProductId, Quantity, RefundRequest, Review, ReviewText, Role, SessionKind, SessionLifetime, Stars, StockDelta,
-    Timestamp, UserId,
+    CountryCode, Currency, HoldLength, Money, Order, OrderId, OrderState, PaymentEventId, Placement, Product,
+    ProductDetails, ProductId, Quantity, RefundRequest, Review, ReviewText, Role, SessionKind, SessionLifetime, Stars,
+    StockDelta, Timestamp, UserId,
 };
 use e2e::{Shop, engine_counts_like_aws};
 use jiff::SignedDuration;
 use table::{
-    CartWrite, Cause, Claim, Credential, Existing, GivenUp, Idempotency, ImportRecord, Moving, NewSession, PriceRange,
-    RateLimit, Says, SessionWithCart, Shown, SortOrder, Table, keys,
+    CartWrite, Cause, Claim, Credential, Existing, GivenUp, Idempotency, ImportRecord, Moving, NewSession, OrderSearch,
+    PriceRange, RateLimit, Says, SessionWithCart, Shown, SortOrder, Table, keys,
     meter::{self, Cost},
 };
 
@@ -75,6 +75,30 @@ async fn a_checkout_of_n_lines_costs_3n_and_12_wru_with_its_payment() {
         }
         println!("a checkout of {lines} lines with its payment: {} RRU, {} WRU", cost.rru, cost.wru);
         assert_eq!((cost.rru, cost.wru), (2.0 * n + 3.0, 3.0 * n + 12.0), "{lines} lines");
+    }
+}
+
+#[tokio::test]
+async fn the_stream_writes_three_entries_of_an_order_for_the_search_and_reads_the_profile_only_without_a_contact() {
+    let shop = Shop::with_stream().await;
+    let mug = shop.product("mug").stock(9).create().await;
+    let ann = shop.registered().await;
+    ann.adds(&mug, 1).await.expect(200);
+    let profile = ann.checks_out().await.expect(201).cost();
+    ann.adds(&mug, 1).await.expect(200);
+    let body = e2e::with(ann.checkout("tok_visa"), "contact", serde_json::json!({"email": "ann@example.com"}));
+    let sent = ann.post_once("/orders", "with-a-contact-sent", body).await.expect(201).cost();
+
+    shop.drain().await;
+
+    let entries = shop.dump().await.into_iter().filter(|item| {
+        let pk = item["PK"].as_str().unwrap_or_default();
+        ["ORDERNO#", "CONTACT#", "PAYREF#"].iter().any(|prefix| pk.starts_with(prefix))
+    });
+    assert_eq!(entries.count(), 2 * 3);
+    if engine_counts_like_aws() {
+        assert_eq!((profile.rru, sent.rru), (6.0, 5.0));
+        assert_eq!((profile.wru, sent.wru), (15.0, 15.0));
     }
 }
 
@@ -309,6 +333,16 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     let confirmed = order.paid("local_payment", now).unwrap();
     pattern!("AP-40a", table.order_transition(&confirmed, Cause::Answer, now));
     pattern!("AP-41a", table.order_project(&confirmed.order));
+    pattern!("AP-75", table.order_found_put(&confirmed.order, None));
+    for search in [
+        OrderSearch::Number(order.number()),
+        OrderSearch::Email(order.contact.as_ref().unwrap().email.clone()),
+        OrderSearch::Reference("local_payment".parse().unwrap()),
+        OrderSearch::Customer(uid.clone()),
+    ] {
+        assert_eq!(pattern!("AP-76", table.order_search(&search, 24, None)).items.len(), 1, "{search:?}");
+    }
+    assert!(pattern!("AP-77", table.order_found_missing(&confirmed.order)).is_empty());
     let event: PaymentEventId = "evt_1".parse().unwrap();
     assert!(pattern!("AP-44", table.payment_event_put(order.id, &event, now)));
     let nothing = idempotency(&uid, "a-request-without-effect", "POST /orders/{orderId}/cancel");
@@ -362,10 +396,15 @@ async fn order(shop: &Shop, read: &SessionWithCart, ids: &[ProductId], uid: &Use
         currency: Currency::USD,
         adjustments: &[],
         expected_total: None,
-        contact: None,
+        contact: Some(domain::Contact {
+            email: domain::Email::parse("ann.smith@example.com").unwrap(),
+            name: Some(domain::CustomerName::parse("Ann Smith").unwrap()),
+            phone: None,
+        }),
         language: domain::Language::En,
         ship_to: Some(address("home")),
         bill_to: None,
+        hold: HoldLength::default(),
         now: shop.clock.now(),
     };
     Order::place(placement).unwrap()

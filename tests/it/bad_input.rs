@@ -1,6 +1,6 @@
 //! Requests that no honest client sends: each is refused with its own code, and changes nothing.
 
-use e2e::{Shop, Shopper, usd};
+use e2e::{Shop, Shopper, usd, with};
 use jiff::SignedDuration;
 use reqwest::{Body, Method, RequestBuilder, header::HeaderValue};
 use serde_json::{Value, json};
@@ -57,7 +57,9 @@ async fn every_route_refuses_a_body_one_byte_above_its_limit() {
         let (most, more) = (padded(limit), padded(limit + 1));
         scene.refuses("a byte more", scene.raw(&method, path, more), 413, "body_too_large").await;
         match path {
-            "/orders" => scene.refuses("read, but empty", scene.raw(&method, path, most), 422, "payment_missing").await,
+            "/orders" => {
+                scene.refuses("read, but empty", scene.raw(&method, path, most), 422, "address_required").await
+            }
             _ if method == Method::PATCH => {}
             _ => scene.refuses("read, but empty", scene.raw(&method, path, most), 400, "body_invalid").await,
         }
@@ -168,7 +170,18 @@ async fn a_cart_a_restock_and_a_checkout_are_refused_for_each_field_that_breaks_
     let of = |id: &str| json!({"productId": id, "quantity": 1});
     let moved = |delta: Value, reason: &str| json!({"delta": delta, "reason": reason});
     let paid = |token: Value| json!({"payment": {"token": token}});
-    let with = |field: &str, value: Value| json!({"payment": {"token": "tok_visa"}, field: value});
+    let free = scene.ann.free_checkout();
+    let with = |field: &str, value: Value| with(scene.ann.checkout("tok_visa"), field, value);
+    let line = |name: &str, value: Value| {
+        let mut address = free["shippingAddress"].clone();
+        address[name] = value;
+        address
+    };
+    let saved = |id: &str| {
+        let mut body = with("shippingAddress", Value::Null);
+        body["shippingAddressId"] = json!(id);
+        body
+    };
     let (add, set, stock) = ("/cart/items", "/cart/items/mug", "/admin/products/mug/stock");
     let too_big = json!(1_u64 << 63);
     let cases = [
@@ -198,16 +211,31 @@ async fn a_cart_a_restock_and_a_checkout_are_refused_for_each_field_that_breaks_
         (stock, moved(json!(1), ""), 422, "reason_invalid"),
         (stock, moved(json!(1), "two\nlines"), 422, "reason_invalid"),
         (stock, moved(json!(1), &"x".repeat(201)), 422, "reason_invalid"),
-        ("/orders", json!({}), 422, "payment_missing"),
-        ("/orders", json!({"payment": null}), 422, "payment_missing"),
+        ("/orders", json!({}), 422, "address_required"),
+        ("/orders", free.clone(), 422, "payment_missing"),
+        ("/orders", with("payment", Value::Null), 422, "payment_missing"),
         ("/orders", json!({"payment": {}}), 400, "body_invalid"),
         ("/orders", paid(json!("")), 422, "payment_token_invalid"),
         ("/orders", paid(json!("x".repeat(256))), 422, "payment_token_invalid"),
         ("/orders", paid(json!("tok visa")), 422, "payment_token_invalid"),
         ("/orders", paid(json!(7)), 400, "body_invalid"),
         ("/orders", with("total", usd(1)), 400, "body_invalid"),
-        ("/orders", with("shippingAddressId", json!("a#b")), 400, "id_invalid"),
-        ("/orders", with("shippingAddressId", json!("nowhere")), 404, "not_found"),
+        ("/orders", saved("a#b"), 400, "id_invalid"),
+        ("/orders", saved("nowhere"), 404, "not_found"),
+        ("/orders", with("shippingAddressId", json!("home")), 422, "address_invalid"),
+        ("/orders", with("shippingAddress", Value::Null), 422, "address_required"),
+        ("/orders", with("shippingAddress", line("line1", json!(" "))), 422, "address_invalid"),
+        ("/orders", with("shippingAddress", line("country", json!("UK"))), 422, "country_invalid"),
+        ("/orders", with("shippingAddress", line("phone", json!("call me"))), 422, "phone_invalid"),
+        ("/orders", with("shippingAddress", line("planet", json!("Mars"))), 400, "body_invalid"),
+        ("/orders", with("billingAddress", line("city", json!(""))), 422, "address_invalid"),
+        ("/orders", with("billingAddressId", json!("nowhere")), 404, "not_found"),
+        ("/orders", with("contact", Value::Null), 422, "contact_required"),
+        ("/orders", with("contact", json!({"email": "no-email"})), 422, "email_invalid"),
+        ("/orders", with("contact", json!({"email": "ann@example.com", "name": "A\u{200b}nn"})), 422, "name_invalid"),
+        ("/orders", with("contact", json!({"email": "ann@example.com", "phone": "1"})), 422, "phone_invalid"),
+        ("/orders", with("contact", json!({"name": "Ann"})), 400, "body_invalid"),
+        ("/orders", with("contact", json!("ann@example.com")), 400, "body_invalid"),
         ("/orders", with("expectedTotal", usd(1_797)), 409, "price_changed"),
         ("/orders", with("expectedTotal", json!({"amount": 1_798, "currency": "EUR"})), 409, "price_changed"),
         ("/orders", with("expectedTotal", json!({"amount": 1_798, "currency": "usd"})), 422, "currency_invalid"),
@@ -284,6 +312,16 @@ async fn an_invalid_query_is_refused() {
         ("/admin/orders?state=confirmed&day=2040-13-01", 400, "day_invalid"),
         ("/admin/orders?state=confirmed&day=2040-1-5", 400, "day_invalid"),
         ("/admin/orders?state=pending_payment&day=2040-01-15", 400, "day_invalid"),
+        ("/admin/orders?number=7K3QX-94M2", 400, "order_number_invalid"),
+        ("/admin/orders?number=", 400, "order_number_invalid"),
+        ("/admin/orders?email=ann", 422, "email_invalid"),
+        ("/admin/orders?reference=a%23b", 400, "id_invalid"),
+        ("/admin/orders?customer=a%23b", 400, "id_invalid"),
+        ("/admin/orders?customer=ann&state=lost", 400, "state_invalid"),
+        ("/admin/orders?customer=ann&day=2040-01-15", 400, "search_invalid"),
+        ("/admin/orders?customer=ann&email=ann@example.com", 400, "search_invalid"),
+        ("/admin/orders?number=7K3QX-94M2A&reference=pi_1&email=x", 400, "search_invalid"),
+        ("/admin/orders?number=7K3QX-94M2A&number=7K3QX-94M2A", 400, "query_invalid"),
     ] {
         scene.refuses(path, scene.ask(&Method::GET, path), status, code).await;
     }
@@ -382,7 +420,7 @@ async fn a_cursor_continues_the_list_it_was_given_for_and_no_other() {
 async fn headers_that_are_malformed_doubled_or_too_large_are_refused() {
     let scene = Scene::set().await;
     let (patch, put, post) = (Method::PATCH, Method::PUT, Method::POST);
-    let order = || scene.ask(&post, "/orders").json(&json!({"payment": {"token": "tok_visa"}}));
+    let order = || scene.ask(&post, "/orders").json(&scene.ann.checkout("tok_visa"));
     let restock = || scene.ask(&post, "/admin/products/mug/stock").json(&json!({"delta": 1, "reason": "restock"}));
     let rename = || scene.ask(&patch, "/admin/products/mug").json(&json!({"name": "New"}));
     let set = || scene.ask(&put, "/cart/items/mug").json(&json!({"quantity": 3}));

@@ -316,9 +316,9 @@ async fn an_old_table_is_migrated_and_a_second_migration_changes_nothing() {
     assert!(ops::migrate::is_due(table).await.unwrap());
     assert!(counts(&admin).await.is_empty());
 
-    let first = ops::migrate::run(table, shop.clock.now(), |_| {}).await.unwrap();
+    let first = ops::migrate::run(table, shop.clock.now(), None, |_| {}).await.unwrap();
     let after = shop.dump().await;
-    let again = ops::migrate::run(table, shop.clock.now(), |_| {}).await.unwrap();
+    let again = ops::migrate::run(table, shop.clock.now(), None, |_| {}).await.unwrap();
 
     assert_eq!((first.categories, first.products, first.counted), (5, 4, 4));
     assert_eq!((again.categories, again.products, again.counted), (5, 4, 0));

@@ -12,7 +12,7 @@ use domain::CategoryPath;
 use e2e::{Shop, Shopper};
 use http_body_util::BodyExt;
 use jiff::SignedDuration;
-use serde_json::{Value, json};
+use serde_json::Value;
 use table::{Endpoints, TableConfig, Timeouts, Transport};
 use tokio::{
     io::copy_bidirectional,
@@ -112,7 +112,7 @@ async fn place_with(shop: &Shop, who: &Shopper, ms: i64, key: &str) -> (u16, Val
         .header("idempotency-key", key)
         .header("content-type", "application/json")
         .extension(invocation)
-        .body(Body::from(json!({"payment": {"token": "tok_visa"}}).to_string()))
+        .body(Body::from(who.checkout("tok_visa").to_string()))
         .unwrap();
     let response = router.oneshot(request).await.unwrap();
     let status = response.status().as_u16();

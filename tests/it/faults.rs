@@ -50,6 +50,38 @@ fn planted_bugs_are_found_by_name() {
 }
 
 #[test]
+fn planted_bugs_of_payments_whose_customer_is_asked_are_found_by_name() {
+    on_a_large_stack(|| async {
+        for bug in [
+            Bug::StorefrontIsBelieved,
+            Bug::ClientSecretStored,
+            Bug::ConfirmedTwice,
+            Bug::ReleasedWhileAsked,
+            Bug::RefreshCharges,
+        ] {
+            let caught = runs::plant(bug, 24, 4).await;
+
+            assert!(caught.rule.is_some(), "{caught:?}");
+        }
+    });
+}
+
+#[test]
+fn a_challenge_recovers_whichever_call_around_it_fails() {
+    on_a_large_stack(|| async {
+        let engine = Engine::start().await;
+        for flow in [Flow::RefreshAfterTheCustomersAnswer, Flow::AnotherCardAfterAFailedChallenge] {
+            let mut tally = Tally::default();
+
+            let done = runs::enumerate(&engine, flow, &mut tally).await;
+
+            assert!(done.calls >= 5 && done.runs > 40, "{done:?}");
+            assert!(tally.violations.is_empty(), "{:#?}", tally.violations);
+        }
+    });
+}
+
+#[test]
 fn planted_bugs_of_refunds_by_hand_and_disputes_are_found_by_name() {
     on_a_large_stack(|| async {
         for bug in [Bug::RefundByHandIgnored, Bug::RefundByHandPaidAgain, Bug::DisputeIgnored] {

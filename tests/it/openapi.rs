@@ -304,7 +304,12 @@ async fn all_fields_that_are_wrong_are_named_in_one_answer() {
     let address = json!({"recipient": "", "line1": long, "city": "Bristol", "country": "Britain"});
     let address = ann.post("/users/me/addresses", address).await.expect(422);
     let added = ann.post("/cart/items", json!({"productId": "mug", "quantity": 0})).await.expect(422);
-    let paid = json!({"payment": {"token": ""}, "expectedTotal": {"amount": 1, "currency": "usd"}});
+    let paid = json!({
+        "payment": {"token": ""},
+        "contact": {"email": "no-email", "phone": "1"},
+        "shippingAddress": {"recipient": "", "line1": "1 Street", "city": "Bristol", "country": "Britain"},
+        "expectedTotal": {"amount": 1, "currency": "usd"},
+    });
     let paid = ann.post_once("/orders", "0123456789abcdef", paid).await.expect(422);
     let password = json!({"name": "", "currentPassword": "x".repeat(129), "newPassword": "short"});
     let password = ann.send(ann.request(reqwest::Method::PATCH, "/users/me").json(&password)).await.expect(422);
@@ -315,7 +320,15 @@ async fn all_fields_that_are_wrong_are_named_in_one_answer() {
     assert_eq!(named(&registered), ["email", "password", "name"]);
     assert_eq!(named(&address).len(), 3, "{}", address.text());
     assert_eq!(named(&added), ["quantity"]);
-    assert_eq!(named(&paid), ["payment.token", "expectedTotal.currency"]);
+    let of_checkout = [
+        "payment.token",
+        "contact.email",
+        "contact.phone",
+        "shippingAddress.recipient",
+        "shippingAddress.country",
+        "expectedTotal.currency",
+    ];
+    assert_eq!(named(&paid), of_checkout);
     assert_eq!(named(&password), ["name", "currentPassword", "newPassword"]);
 }
 

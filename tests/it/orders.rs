@@ -1,16 +1,30 @@
 //! Orders: checkout, and what customers and staff see of orders.
 
 mod cancelled;
+mod challenge;
 mod checkout;
+mod contact;
 mod lists;
 mod retries;
+mod search;
+mod shipping;
 
 use std::collections::BTreeMap;
 
-use domain::{Order, OrderId, Placement, pricing::Adjustment};
-use e2e::{Shop, Shopper};
-use serde_json::{Value, json};
+use domain::{Contact, Email, HoldLength, Order, OrderId, Placement, pricing::Adjustment};
+use e2e::{Shop, Shopper, home};
+use serde_json::Value;
 use table::{Idempotency, keys::sha256_hex};
+
+fn contact(email: String) -> Contact {
+    Contact { email: Email::parse(&email).unwrap(), name: None, phone: None }
+}
+
+/// The digest of a checkout, which is over its members in the order of the request's type.
+pub fn digest(body: Value) -> String {
+    let request: orders::PlaceOrderRequest = serde_json::from_value(body).unwrap();
+    sha256_hex(serde_json::to_vec(&request).unwrap())
+}
 
 /// Places an order without paying it, like a checkout that crashes before it pays.
 pub async fn hold(shop: &Shop, shopper: &Shopper, token: &str, key: &str) -> Order {
@@ -42,10 +56,11 @@ pub async fn hold_adjusted(
         currency: products[0].details.price.currency(),
         adjustments,
         expected_total: None,
-        contact: None,
+        contact: shopper.contact().map(contact),
         language: domain::Language::En,
-        ship_to: None,
+        ship_to: Some(home()),
         bill_to: None,
+        hold: HoldLength::default(),
         now: shop.clock.now(),
     })
     .unwrap();
@@ -53,7 +68,7 @@ pub async fn hold_adjusted(
         customer: customer.clone(),
         key: key.parse().unwrap(),
         route: "POST /orders".to_owned(),
-        payload_sha256: sha256_hex(json!({"payment": {"token": token}}).to_string()),
+        payload_sha256: digest(shopper.checkout(token)),
     };
     shop.stack.table.order_place(&order, &BTreeMap::new(), &request, shop.clock.now()).await.unwrap();
     order

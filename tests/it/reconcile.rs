@@ -92,7 +92,7 @@ async fn a_wrong_sold_out_flag_in_lists_is_found_and_corrected() {
 
 #[tokio::test]
 async fn stock_is_consistent_after_every_kind_of_change() {
-    let shop = Shop::open().await;
+    let shop = Shop::with_stream().await;
     let mug = shop.product("mug").stock(30).create().await;
     let (ann, admin) = (shop.customer().await, shop.admin().await);
     let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
@@ -108,6 +108,7 @@ async fn stock_is_consistent_after_every_kind_of_change() {
     // Deleted and created again: what was left is written off, so that the ledger of both products is consistent.
     admin.delete("/admin/products/mug").await.expect(204);
     shop.product("mug").stock(4).create().await;
+    shop.drain().await;
     shop.clock.advance(SignedDuration::from_mins(5));
 
     let report = run(&shop, &[], false, shop.clock.now()).await;
@@ -174,11 +175,67 @@ async fn a_damaged_order_is_reported_and_the_rest_is_checked() {
 
     let report = run(&shop, &[Check::Orders], true, shop.clock.now()).await;
 
-    assert!(!report.is_clean() && report.findings.len() == 2, "{report:?}");
+    assert!(!report.is_clean() && report.findings.len() == 3, "{report:?}");
     let of = |problem: fn(&Problem) -> bool| report.findings.iter().find(|f| problem(&f.problem)).expect("a finding");
     let unread = of(|p| matches!(p, Problem::Damaged { .. }));
     assert!(unread.to_string().contains(&damaged.pk) && matches!(unread.outcome, Outcome::Unmended { .. }));
     assert_eq!(of(|p| matches!(p, Problem::OrderBehind { .. })).outcome, Outcome::Mended);
+    assert_eq!(of(|p| matches!(p, Problem::OrderUnfound { .. })).outcome, Outcome::Mended);
+}
+
+#[tokio::test]
+async fn an_order_that_staff_do_not_find_is_reported_and_repaired() {
+    let shop = Shop::with_stream().await;
+    let mug = shop.product("mug").create().await;
+    let (ann, admin) = (shop.customer().await, shop.admin().await);
+    ann.adds(&mug, 1).await.expect(200);
+    let order = ann.checks_out().await.expect(201).json();
+    shop.drain().await;
+    let search = format!("/admin/orders?email={}", ann.contact().unwrap());
+    let found = async || admin.get(&search).await.expect(200).json()["items"].as_array().map(Vec::len);
+    let right = run(&shop, &[Check::Orders], false, shop.clock.now()).await;
+    for item in shop.dump().await.iter().filter(|item| item["SK"] == order["orderId"]) {
+        let part = |name: &str| AttributeValue::S(item[name].as_str().expect("a key").to_owned());
+        let delete = shop.raw_client().delete_item().table_name(shop.stack.table.name());
+        delete.key("PK", part("PK")).key("SK", part("SK")).send().await.expect("the engine answers");
+    }
+
+    let reported = run(&shop, &[Check::Orders], false, shop.clock.now()).await;
+    let before = found().await;
+    let mended = run(&shop, &[Check::Orders], true, shop.clock.now()).await;
+
+    assert!(right.findings.is_empty(), "{right:?}");
+    let [finding] = &reported.findings[..] else { panic!("{reported:?}") };
+    assert!(matches!(&finding.problem, Problem::OrderUnfound { missing, .. } if missing.len() == 3), "{finding:?}");
+    assert!(mended.is_clean() && mended.findings.len() == 1, "{mended:?}");
+    assert_eq!((before, found().await), (Some(0), Some(1)));
+}
+
+#[tokio::test]
+async fn orders_of_an_earlier_version_are_found_after_a_migration_and_a_second_one_changes_nothing() {
+    // The stream is not read, as that of a version that wrote no such entries.
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").stock(9).create().await;
+    let (ann, admin) = (shop.customer().await, shop.admin().await);
+    for (number, token) in ["tok_visa", "tok_timeout_paid", "tok_declined"].iter().enumerate() {
+        ann.adds(&mug, 1).await.expect(200);
+        ann.pays_with(token, &format!("an-order-number-{number}")).await;
+        shop.clock.advance(SignedDuration::from_hours(30));
+    }
+    let since = "2040-01-14".parse().expect("a day");
+    let migrate = async || {
+        ops::migrate::run(&shop.stack.table, shop.clock.now(), Some(since), |_| {}).await.expect("the table answers")
+    };
+    let search = format!("/admin/orders?email={}", ann.contact().unwrap());
+    let found = async || admin.get(&search).await.expect(200).json()["items"].as_array().map(Vec::len);
+    let before = found().await;
+
+    let first = migrate().await;
+    let again = migrate().await;
+
+    assert_eq!((before, found().await), (Some(0), Some(3)));
+    assert_eq!((first.orders, first.found), (3, 3));
+    assert_eq!((again.orders, again.found, again.damaged.len()), (3, 0, 0));
 }
 
 async fn put_available(shop: &Shop, product: &ProductId, units: i64) {

@@ -28,10 +28,18 @@ pub fn bodies() -> Vec<(&'static str, Value)> {
         ("POST /users/email/confirm", json!({"token": "ann.1"})),
         ("PATCH /users/me", json!({"name": "Anna"})),
         ("POST /users/me/addresses", address.clone()),
-        ("PUT /users/me/addresses/{addressId}", address),
+        ("PUT /users/me/addresses/{addressId}", address.clone()),
         ("POST /cart/items", json!({"productId": "mug", "quantity": 1})),
         ("PUT /cart/items/{productId}", json!({"quantity": 1})),
-        ("POST /orders", json!({"payment": {"token": "tok_visa"}})),
+        (
+            "POST /orders",
+            json!({
+                "payment": {"token": "tok_visa"},
+                "contact": {"email": "guest@example.com"},
+                "shippingAddress": address,
+            }),
+        ),
+        ("POST /admin/orders/{orderId}/ship", json!({"carrier": "DHL", "trackingNumber": "JJD 0003"})),
         ("POST /admin/orders/{orderId}/refund", json!({"amount": usd(1)})),
         ("POST /payments/webhooks/{provider}", json!({})),
     ]

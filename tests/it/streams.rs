@@ -59,6 +59,7 @@ fn planted_bugs_of_consumers_are_found_by_name() {
             Bug::SequenceNumberAsInteger,
             Bug::CategoryCountedTwice,
             Bug::CategoryPassedUpTwice,
+            Bug::ContactNotFound,
         ];
         for bug in bugs {
             let caught = runs::plant(bug, 12, 2).await;

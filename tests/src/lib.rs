@@ -25,7 +25,7 @@ use table::Transport;
 
 pub use answer::{Answer, Cost};
 pub use product::ProductBuilder;
-pub use shopper::Shopper;
+pub use shopper::{Shopper, home, with};
 
 pub const ADMIN_EMAIL: &str = "admin@shop.example";
 pub const ADMIN_PASSWORD: &str = "harbour-lantern-42";

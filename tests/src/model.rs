@@ -34,6 +34,8 @@ pub struct Configuration {
     paid: bool,
     /// The provider may take money after it was closed.
     provider_breaks_its_word: bool,
+    /// The provider may ask the customer to authenticate a payment.
+    asks: bool,
     /// States that must be reached, by the names of `properties::REACHED`.
     reaches: Vec<&'static str>,
     bug: Option<Bug>,
@@ -62,6 +64,14 @@ pub enum Bug {
     BelievesRefunds,
     /// The sweeper handles holds, but not refunds.
     LeavesRefunds,
+    /// The customer comes back from the bank's page, and the shop believes that the payment was made.
+    BelievesTheStorefront,
+    /// A payment whose customer is asked is confirmed again.
+    ConfirmsTwice,
+    /// Looking at a payment charges it.
+    RefreshCharges,
+    /// A hold is released without closing the payment whose customer is asked.
+    ReleasesWhileAsked,
 }
 
 /// The result of checking a configuration.
@@ -125,6 +135,21 @@ pub fn configurations() -> Vec<Configuration> {
             ..Configuration::default()
         },
         Configuration {
+            name: "a bank that asks the customer",
+            actors: vec![Checkout, Retry, Refresh, Buyer, captured, Sweeper],
+            reaches: vec!["asked", "asked and paid", "asked, and given up"],
+            asks: true,
+            ..Configuration::default()
+        },
+        Configuration {
+            name: "a bank that asks, and another card",
+            actors: vec![Checkout, AnotherCard, Buyer, Buyer, declined, Sweeper],
+            reaches: vec!["asked", "another card paid", "asked, and given up"],
+            asks: true,
+            ..Configuration::default()
+        },
+        asked_and_cancelled(),
+        Configuration {
             name: "a client that retries repeatedly",
             actors: vec![Checkout, Retry, Retry, captured, Sweeper],
             reaches: vec!["confirmed", "declined", "expired"],
@@ -145,6 +170,17 @@ pub fn configurations() -> Vec<Configuration> {
             ..Configuration::default()
         },
     ]
+}
+
+fn asked_and_cancelled() -> Configuration {
+    use Role::*;
+    Configuration {
+        name: "asked, and cancelled",
+        actors: vec![Checkout, Refresh, Buyer, Customer, Sweeper],
+        reaches: vec!["asked", "asked and paid", "asked, and given up", "cancelled unpaid", "cancelled paid"],
+        asks: true,
+        ..Configuration::default()
+    }
 }
 
 fn everybody() -> Configuration {
@@ -182,11 +218,21 @@ pub fn planted() -> Vec<Planted> {
         (Bug::RepeatsNews, "P4"),
         (Bug::BelievesRefunds, "money"),
         (Bug::LeavesRefunds, "nothing is stuck"),
+        (Bug::BelievesTheStorefront, "nothing is stuck"),
+        (Bug::ConfirmsTwice, "P5"),
+        (Bug::RefreshCharges, "P5"),
+        (Bug::ReleasesWhileAsked, "P1"),
     ];
     let notice = |(bug, property)| {
         // This bug shows only if money is taken late.
         let provider_breaks_its_word = bug == Bug::IgnoresLateMoney;
-        let configuration = Configuration { bug: Some(bug), provider_breaks_its_word, ..everybody() };
+        // And these if the customer is asked.
+        let asks = matches!(
+            bug,
+            Bug::BelievesTheStorefront | Bug::ConfirmsTwice | Bug::RefreshCharges | Bug::ReleasesWhileAsked
+        );
+        let configuration = if asks { asked_and_cancelled() } else { everybody() };
+        let configuration = Configuration { bug: Some(bug), provider_breaks_its_word, ..configuration };
         Planted { bug, property, noticed: configuration.violates(property) }
     };
     bugs.into_iter().map(notice).collect()
@@ -258,7 +304,7 @@ impl Model for Configuration {
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
-        world.actions(actions);
+        world.actions(self, actions);
     }
 
     fn next_state(&self, world: &World, action: Action) -> Option<World> {

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use domain::ProductId;
+use domain::{Address, AddressId, CountryCode, ProductId};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -12,12 +12,14 @@ pub struct Shopper {
     url: String,
     pub token: Option<String>,
     pub uid: String,
+    /// Has no profile, and so sends a contact with each order.
+    is_guest: bool,
     checkouts: AtomicU32,
 }
 
 impl Shopper {
     pub(crate) fn new(http: reqwest::Client, url: String) -> Self {
-        Self { http, url, token: None, uid: String::new(), checkouts: AtomicU32::new(0) }
+        Self { http, url, token: None, uid: String::new(), is_guest: true, checkouts: AtomicU32::new(0) }
     }
 
     /// A request with this shopper's session, to be completed by the test.
@@ -62,6 +64,7 @@ impl Shopper {
     pub async fn becomes_guest(&mut self) {
         let answer = Answer::of(self.request(Method::POST, "/sessions/guest")).await.expect(201);
         self.takes(&answer);
+        self.is_guest = true;
     }
 
     /// Registers; a guest keeps cart and orders.
@@ -77,8 +80,9 @@ impl Shopper {
         self.takes(&answer);
     }
 
-    /// Uses the session that an answer opened.
+    /// Uses the session of a customer that an answer opened.
     pub fn takes(&mut self, answer: &Answer) {
+        self.is_guest = false;
         let body = answer.json();
         self.token = body["token"].as_str().map(str::to_owned);
         self.uid = body["userId"].as_str().expect("an opened session has a user").to_owned();
@@ -95,6 +99,52 @@ impl Shopper {
     }
 
     pub async fn pays_with(&self, token: &str, key: &str) -> Answer {
-        self.post_once("/orders", key, json!({"payment": {"token": token}})).await
+        self.post_once("/orders", key, self.checkout(token)).await
+    }
+
+    /// The body of a checkout: with a payment, and everything else that an order needs.
+    pub fn checkout(&self, token: &str) -> Value {
+        with(self.free_checkout(), "payment", json!({"token": token}))
+    }
+
+    /// The same of an order that costs nothing.
+    pub fn free_checkout(&self) -> Value {
+        let body = json!({"shippingAddress": home_request()});
+        match self.contact() {
+            Some(email) => with(body, "contact", json!({"email": email})),
+            None => body,
+        }
+    }
+
+    /// The e-mail that a guest sends with each order.
+    pub fn contact(&self) -> Option<String> {
+        self.is_guest.then(|| format!("{}@guest.example", self.uid))
+    }
+}
+
+/// A body with one more member.
+pub fn with(mut body: Value, member: &str, value: Value) -> Value {
+    body[member] = value;
+    body
+}
+
+/// The address that checkouts are sent to.
+fn home_request() -> Value {
+    let home = home();
+    json!({"recipient": home.recipient, "line1": home.line1, "city": home.city, "country": home.country.as_str()})
+}
+
+/// The same, as an order has it.
+pub fn home() -> Address {
+    Address {
+        id: AddressId::of_order(),
+        recipient: "Ann".to_owned(),
+        line1: "1 Street".to_owned(),
+        line2: None,
+        city: "Bristol".to_owned(),
+        region: None,
+        postal_code: None,
+        country: CountryCode::parse("GB").expect("a country"),
+        phone: None,
     }
 }

@@ -172,28 +172,17 @@ mod tests {
     use super::*;
     use crate::{
         email::write_about_account,
-        testing::{NOW, shop},
+        testing::{NOW, customer, shop},
     };
-
-    fn ann() -> Customer {
-        Customer {
-            id: "ann".parse().unwrap(),
-            name: domain::CustomerName::parse("Ann <b>Núñez</b>").unwrap(),
-            email: Email::parse("ann@example.com").unwrap(),
-            email_verified: false,
-            role: domain::Role::Customer,
-            created_at: NOW,
-        }
-    }
 
     fn link(action: AccountAction, email: &str) -> AccountLink {
         let email = Email::parse(email).unwrap();
-        AccountLink::request(uuid::Uuid::nil().into(), ann().id, action, email, None, NOW)
+        AccountLink::request(uuid::Uuid::nil().into(), customer().id, action, email, None, NOW)
     }
 
     fn sent(action: AccountAction, email: &str, verified: bool) -> Vec<(AccountMailKind, String)> {
-        let customer = Customer { email_verified: verified, ..ann() };
-        let mails = mails(&link(action, email), &customer).into_iter();
+        let ann = Customer { email_verified: verified, ..customer() };
+        let mails = mails(&link(action, email), &ann).into_iter();
         mails.map(|(kind, to)| (kind, to.as_str().to_owned())).collect()
     }
 

@@ -29,9 +29,10 @@
 //! # Limits against abuse
 //!
 //! An address that was given for an order may be a stranger's. So only paid orders are mailed (see `notification`), and
-//! the one mail about an order that was not paid goes to the customer's account only, if its address is verified; no text of a customer acts as a
-//! link (see `inert`); and the mails to a recipient and of the whole shop are counted between the claim and the sending
-//! (see `limits`), once for each notification however often it is tried.
+//! the one mail about an order that was not paid goes to the customer's account only, if its address is verified; no text
+//! of a customer acts as a link (see `inert`); and the mails to a recipient and of the whole shop are counted between the
+//! claim and the sending (see `limits`), once for each notification however often it is tried. Mails about accounts have
+//! rules of their own (see `account`).
 
 mod account;
 mod account_url;

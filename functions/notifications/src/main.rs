@@ -24,8 +24,7 @@ async fn main() -> Result<(), Error> {
     let dead_letters = DeadLetters::new(descriptions.bucket().beside(dead_letters));
     let name = var("AWS_LAMBDA_FUNCTION_NAME");
     let state = State::new(table, mailer, shop, dead_letters, Clock::System);
-    let state = state.limited(Some(limits)).linked(order_url).with_account_mails(account_mails);
-    let state = &state.deployed_as(name);
+    let state = &state.limited(Some(limits)).linked(order_url).with_account_mails(account_mails).deployed_as(name);
     let notify = |batch: Batch, deadline| async move { Ok(notifications::handle(state, batch, deadline).await) };
     runtime::serve_events(&environment, &metrics, notify).await
 }

@@ -1,8 +1,8 @@
 //! An order and a sender for the tests of this crate.
 
 use domain::{
-    Address, Carrier, Contact, CountryCode, Currency, CustomerName, Email, Language, Money, Order, Shipment, Timestamp,
-    TrackingNumber, TrackingUrl,
+    Address, Carrier, Contact, CountryCode, Currency, Customer, CustomerName, Email, Language, Money, Order, Role,
+    Shipment, Timestamp, TrackingNumber, TrackingUrl,
 };
 use testing::{order, product};
 
@@ -36,6 +36,18 @@ pub fn usd(cents: i64) -> Money {
 
 pub fn ann() -> Email {
     Email::parse("ann@example.com").unwrap()
+}
+
+/// Ann's account, under a name that is none of a person.
+pub fn customer() -> Customer {
+    Customer {
+        id: "ann".parse().unwrap(),
+        name: CustomerName::parse("Ann <b>Núñez</b>").unwrap(),
+        email: ann(),
+        email_verified: false,
+        role: Role::Customer,
+        created_at: NOW,
+    }
 }
 
 /// The same person, under a name that is none of a person.

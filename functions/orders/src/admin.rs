@@ -4,13 +4,13 @@ use std::collections::HashSet;
 
 use api::{
     Admin, Page, PathId, Problem, QueryParams,
-    codes::{self, Code},
+    codes::{self, Code, FIELD_OF_ERROR, Members},
     schema,
 };
 use axum::{Json, extract::State as Extract, response::IntoResponse};
-use domain::{OrderId, OrderState};
+use domain::{Email, Invalid, Order, OrderId, OrderState};
 use serde::{Deserialize, Serialize};
-use table::{CustomerOrder, DayPosition, DuePosition, Open, Table, keys};
+use table::{CustomerOrder, DayPosition, DuePosition, Open, OrderSearch, Table, keys};
 use utoipa::IntoParams;
 
 use crate::{
@@ -19,8 +19,15 @@ use crate::{
     wire::{OrderListResponse, OrderResponse},
 };
 
+const FIELD: Members = Members { schema: "SearchProblem", all: &[FIELD_OF_ERROR[0]] };
+
 api::codes! {
     DayInvalid = Code::bad_request("day_invalid", "the day is not a date, or cannot be combined with this state");
+    SearchInvalid = Code::bad_request(
+        "search_invalid",
+        "orders are looked for by one of number, email, reference and customer, and not of one day",
+    )
+    .with(&FIELD);
     StateInvalid = Code::bad_request("state_invalid", "the state does not exist");
 }
 
@@ -36,6 +43,47 @@ pub struct ListParams {
     /// `payment_unknown`, `refund_owed` or `disputed`, which list the orders of all days.
     #[param(value_type = Option<schema::Day>, example = "2026-01-31")]
     day: Option<String>,
+    /// Only orders with this number, newest first; mostly there is one. At most one of `number`, `email`, `reference` and
+    /// `customer` may be given, alone or together with `state`, which leaves out orders of other states: a page may then
+    /// be short or empty although another one follows.
+    #[param(value_type = Option<schema::OrderNumberSought>, example = "7K3QX-94M2A")]
+    number: Option<String>,
+    /// Only orders whose contact has this e-mail, of guests and customers.
+    #[param(value_type = Option<schema::Email>, example = "ann@example.com")]
+    email: Option<String>,
+    /// Only orders that this payment is for: the payment provider's id.
+    #[param(value_type = Option<schema::PaymentReference>, example = "pi_3MtwBwLkdIwHu7ix28a3tqPa")]
+    reference: Option<String>,
+    /// Only orders of this customer or guest.
+    #[param(value_type = Option<schema::UserId>)]
+    customer: Option<String>,
+}
+
+impl ListParams {
+    /// What orders are looked for by, if they are.
+    ///
+    /// # Errors
+    /// 400 `search_invalid` if it is more than one thing.
+    fn search(&self) -> Result<Option<OrderSearch>, Problem> {
+        let Self { state: _, day, number, email, reference, customer } = self;
+        let named = |field: &'static str| move |invalid: Invalid| Problem::from(Invalid { field, ..invalid });
+        let searches = [
+            number.as_deref().map(|raw| raw.parse().map(OrderSearch::Number).map_err(named("number"))),
+            email.as_deref().map(|raw| Email::parse(raw).map(OrderSearch::Email).map_err(named("email"))),
+            reference.as_deref().map(|raw| raw.parse().map(OrderSearch::Reference).map_err(named("reference"))),
+            customer.as_deref().map(|raw| raw.parse().map(OrderSearch::Customer).map_err(named("customer"))),
+        ];
+        let mut given = searches.into_iter().flatten();
+        let (search, other) = (given.next(), given.next());
+        let refused = |field: &str, detail: &str| Err(Problem::new(SearchInvalid, detail).with("field", field));
+        match (search, other, day) {
+            (Some(_), Some(_), _) => refused("number", "send one of number, email, reference and customer"),
+            (Some(_), None, Some(_)) => {
+                refused("day", "orders are looked for among those of all days; leave out the day")
+            }
+            (search, _, _) => search.transpose(),
+        }
+    }
 }
 
 /// The position in a list of orders of every state.
@@ -47,11 +95,13 @@ enum AllPosition {
     Settled(Option<DayPosition>),
 }
 
-/// Lists orders of one state, or of every state.
+/// Lists orders of one state, or of every state; or looks for them by number, e-mail, payment or customer.
 #[utoipa::path(get, path = "/admin/orders", operation_id = "listShopOrders", tag = "orders", security(("admin" = [])), params(ListParams, Page), responses(
     (status = 200, description = "a page of orders", body = OrderListResponse),
     DayInvalid,
+    SearchInvalid,
     StateInvalid,
+    (status = 422, description = "`email_invalid`"),
 ))]
 pub async fn list(
     _: Admin,
@@ -60,29 +110,67 @@ pub async fn list(
     page: Page,
 ) -> Result<Json<OrderListResponse>, Problem> {
     let (table, now) = (&state.context.table, state.context.clock.now());
+    if let Some(search) = params.search()? {
+        return list_found(table, &search, &params, page).await;
+    }
     let Some(named) = params.state.as_deref() else { return list_all(table, day(params.day, now)?, page).await };
-    let wanted = OrderState::parse(named);
-    let open = match wanted {
-        Some(state) if state.awaits_payment() => Some(Open::Payment(state)),
-        None if named == "refund_owed" => Some(Open::Refund),
-        None if named == "disputed" => Some(Open::Dispute),
-        _ => None,
-    };
-
-    if let Some(open) = open {
-        if params.day.is_some() {
+    let wanted = match Wanted::parse(named)? {
+        Wanted::Settled(state) => state,
+        Wanted::Open(_) if params.day.is_some() => {
             return Err(Problem::new(DayInvalid, "this state lists orders of all days; leave out the day"));
         }
-        let page = page.of(named);
-        let found = table.order_list_open(open, page.limit, page.after()?.as_ref()).await?;
-        return Ok(Json(page.list(&found)));
-    }
-
-    let wanted = wanted.ok_or_else(|| Problem::new(StateInvalid, "this order state does not exist"))?;
+        Wanted::Open(open) => {
+            let page = page.of(named);
+            let found = table.order_list_open(open, page.limit, page.after()?.as_ref()).await?;
+            return Ok(Json(page.list(&found)));
+        }
+    };
     let day = day(params.day, now)?;
     let page = page.of(format_args!("{} {day}", wanted.as_str()));
     let found = table.order_list_by_state(wanted, &day, page.limit, page.after()?.as_ref()).await?;
     Ok(Json(page.list(&found)))
+}
+
+/// What `state` asks for.
+enum Wanted {
+    Settled(OrderState),
+    Open(Open),
+}
+
+impl Wanted {
+    fn parse(named: &str) -> Result<Self, Problem> {
+        match (OrderState::parse(named), named) {
+            (Some(state), _) if state.awaits_payment() => Ok(Self::Open(Open::Payment(state))),
+            (Some(state), _) => Ok(Self::Settled(state)),
+            (None, "refund_owed") => Ok(Self::Open(Open::Refund)),
+            (None, "disputed") => Ok(Self::Open(Open::Dispute)),
+            (None, _) => Err(Problem::new(StateInvalid, "this order state does not exist")),
+        }
+    }
+
+    fn is_of(&self, order: &Order) -> bool {
+        match self {
+            Self::Settled(state) => order.state == *state,
+            Self::Open(open) => open.is_of(order),
+        }
+    }
+}
+
+/// The orders that are looked for; with a state, those of them that are in it.
+async fn list_found(
+    table: &Table,
+    search: &OrderSearch,
+    params: &ListParams,
+    page: Page,
+) -> Result<Json<OrderListResponse>, Problem> {
+    let wanted = params.state.as_deref().map(Wanted::parse).transpose()?;
+    // A search itself does not print: it may be an e-mail.
+    let ListParams { state, day: _, number, email, reference, customer } = params;
+    let page = page.of(format_args!("{state:?} {number:?} {email:?} {reference:?} {customer:?}"));
+    let found = table.order_search(search, page.limit, page.after()?.as_ref()).await?;
+    let items = found.items.iter().filter(|order| wanted.as_ref().is_none_or(|wanted| wanted.is_of(order)));
+    let items = items.map(CustomerOrder::from).collect();
+    Ok(Json(page.list(&table::Page { items, next: found.next })))
 }
 
 /// Orders of every state that were placed on one day. First those without a payment outcome; the rest of the page, or

@@ -7,15 +7,16 @@
 use std::collections::BTreeMap;
 
 use api::{
-    All, Context, Deadline, Invalids, Json, Problem, RequestKey, Session, SessionAndCart,
-    codes::{self, CART_PRODUCTS, Code, Member, Members, reference},
+    All, Context, Deadline, Invalids, Json, Problem, Refused as _, RequestKey, Session, SessionAndCart,
+    codes::{self, CART_PRODUCTS, Code, FIELD_OF_ERROR, Member, Members, reference},
     idempotency, rates,
 };
 use axum::{extract::State as Extract, response::Response};
 use domain::{
-    Address, AddressId, Cart, CartLine, Invalid, Language, Money, Order, OrderId, OrderState, PlaceError, Placement,
+    Address, Cart, CartLine, Contact, Language, Money, Order, OrderId, OrderState, PaymentState, PlaceError, Placement,
     Product, ProductId, SessionKind, UserId, VoidReason,
 };
+use http::HeaderMap;
 use payments::PaymentToken;
 use saga::TimeBudget;
 use serde_json::json;
@@ -24,8 +25,9 @@ use table::{
 };
 
 use crate::{
+    address_input::AddressInput,
     amounts::AmountNotChargeable,
-    answer::{self, OrderCancelled, PaymentDeclined, PaymentExpired},
+    answer::{self, AuthenticationFailed, OrderCancelled, PaymentDeclined, PaymentExpired},
     problems::{PaymentMissing, payment_missing, saga_problem},
     state::State,
     wire::{OrderResponse, PlaceOrderRequest},
@@ -39,21 +41,30 @@ const ORDER_IF_ANY: Members =
 const TOTAL: Members =
     Members { schema: "PriceChangedProblem", all: &[Member::always("total", || reference("Money"))] };
 
+const FIELD: Members = Members { schema: "CheckoutFieldProblem", all: &[FIELD_OF_ERROR[0]] };
+
 api::codes! {
+    AddressRequired = Code::unprocessable("address_required", "the shop ships, and the order has no shipping address")
+        .with(&FIELD);
     CartChanged = Code::conflict("cart_changed", "the cart was changed during the checkout; read it again");
     CartEmpty = Code::conflict("cart_empty", "the cart has no lines").with(&ORDER_IF_ANY);
+    ContactRequired = Code::unprocessable("contact_required", "a guest has to give an e-mail address").with(&FIELD);
     PriceChanged = Code::conflict("price_changed", "the total differs from the expected total").with(&TOTAL);
     ProductNotSold = Code::conflict("product_not_sold", "a product of the cart is no longer sold").with(&CART_PRODUCTS);
 }
 
 /// Places and pays an order for what is in the cart.
 #[utoipa::path(post, path = "/orders", operation_id = "placeOrder", tag = "orders", security(("session" = [])),
-    params(("Idempotency-Key" = String, Header)),
+    params(
+        ("Idempotency-Key" = String, Header),
+        ("Accept-Language" = Option<String>, Header, description = "The language of the mails about the order: `en` or `de`, by default `en`."),
+    ),
     request_body = PlaceOrderRequest,
     responses(
         (status = 201, description = "the order is placed and paid", body = OrderResponse, headers(("Location"))),
-        (status = 202, description = "the payment's outcome is not known yet: the order is `payment_unknown`, and its stock stays held", body = OrderResponse, headers(("Location"))),
+        (status = 202, description = "the payment has no outcome yet, and the stock stays held. With `payment.action`, the customer has to authenticate the payment (3-D Secure): carry it out with the provider's script, then call `refreshPayment`. Without it, the provider's answer was lost: the order is `payment_unknown`", body = OrderResponse, headers(("Location"))),
         PaymentDeclined,
+        AuthenticationFailed,
         PaymentExpired,
         (status = 404, description = "the address does not exist"),
         codes::NotFound,
@@ -66,6 +77,8 @@ api::codes! {
         codes::IdempotencyInProgress,
         AmountNotChargeable,
         PaymentMissing,
+        ContactRequired,
+        AddressRequired,
         codes::CurrencyMismatch,
         codes::RateLimited,
     ))]
@@ -74,9 +87,10 @@ pub async fn place(
     Extract(state): Extract<State>,
     deadline: Deadline,
     key: RequestKey,
+    headers: HeaderMap,
     Json(body): Json<PlaceOrderRequest>,
 ) -> Result<Response, Problem> {
-    let asked = CheckoutInput::parse(&body)?;
+    let asked = CheckoutInput::parse(&body, &headers)?;
     let request = key.request(&session.uid, &body);
     let (context, budget) = (&state.context, state.budget(deadline));
     if let Some(prior) = context.table.idempotency_get(&request).await? {
@@ -104,25 +118,52 @@ pub async fn place(
     }
 }
 
-/// The body, parsed.
+/// The request, parsed.
 struct CheckoutInput {
     /// `None` if the total is expected to be zero.
     token: Option<PaymentToken>,
-    ship_to: Option<AddressId>,
+    contact: Option<Contact>,
+    language: Language,
+    ship_to: Option<AddressInput>,
+    bill_to: Option<AddressInput>,
     expected_total: Option<Money>,
 }
 
 impl CheckoutInput {
-    fn parse(body: &PlaceOrderRequest) -> Result<Self, Invalids> {
-        let ship_to =
-            |id: &str| id.parse().map_err(|invalid: Invalid| Invalid { field: "shippingAddressId", ..invalid });
-        let (token, ship_to, expected_total) = (
+    fn parse(body: &PlaceOrderRequest, headers: &HeaderMap) -> Result<Self, Invalids> {
+        let shipping = AddressInput::of(
+            body.shipping_address.as_ref(),
+            body.shipping_address_id.as_deref(),
+            ["shippingAddress", "shippingAddressId"],
+        );
+        let billing = AddressInput::of(
+            body.billing_address.as_ref(),
+            body.billing_address_id.as_deref(),
+            ["billingAddress", "billingAddressId"],
+        );
+        let contact = body.contact.as_ref().map(|contact| contact.contact().map_err(|wrong| wrong.within("contact")));
+        let (token, contact, ship_to, bill_to, expected_total) = (
             body.payment.as_ref().map(|payment| PaymentToken::parse(&payment.token)).transpose(),
-            body.shipping_address_id.as_deref().map(ship_to).transpose(),
+            contact.transpose(),
+            shipping,
+            billing,
             body.expected_total.as_ref().map(|total| total.total("expectedTotal")).transpose(),
         )
             .all()?;
-        Ok(Self { token, ship_to, expected_total })
+        let accepted = headers.get(http::header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        let language = accepted.map_or_else(Language::default, Language::preferred);
+        Ok(Self { token, contact, language, ship_to, bill_to, expected_total })
+    }
+
+    /// Whether an order that was placed before is the one that is asked for now, as far as the request says.
+    fn is_of(&self, order: &Order) -> bool {
+        let contact = self.contact.is_none() || self.contact == order.contact;
+        let same = |asked: &Option<AddressInput>, of: Option<&Address>| match (asked, of) {
+            (Some(asked), Some(of)) => asked.is(of),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        contact && same(&self.ship_to, order.ship_to.as_ref()) && same(&self.bill_to, order.bill_to.as_ref())
     }
 
     /// # Errors
@@ -137,12 +178,19 @@ impl CheckoutInput {
 
 /// The order that the cart would become now.
 async fn order(context: &Context, session: &Session, cart: &Cart, asked: &CheckoutInput) -> Result<Order, Problem> {
+    if asked.ship_to.is_none() && context.policy.address_required {
+        return Err(required(AddressRequired, "shippingAddress", "send the address that the order is shipped to"));
+    }
+    let (contact, ship_to, bill_to) = tokio::try_join!(
+        contact(context, session, asked),
+        address(context, &session.uid, asked.ship_to.as_ref()),
+        address(context, &session.uid, asked.bill_to.as_ref()),
+    )?;
     let ids: Vec<ProductId> = cart.lines.keys().cloned().collect();
     let pages = context.table.products_get_consistent(&ids).await?;
     let incarnation = |page: &ProductPage| Some((page.record.product.id.clone(), page.incarnation?));
     let incarnations = pages.iter().filter_map(incarnation).collect();
     let products: Vec<Product> = pages.into_iter().map(|page| page.record.product).collect();
-    let ship_to = address(context, &session.uid, asked.ship_to.as_ref()).await?;
     let placement = Placement {
         id: OrderId::try_from(context.clock.uuid_v7())?,
         customer: &session.uid,
@@ -153,19 +201,46 @@ async fn order(context: &Context, session: &Session, cart: &Cart, asked: &Checko
         currency: context.policy.currency,
         adjustments: &[],
         expected_total: asked.expected_total,
-        contact: None,
-        language: Language::default(),
+        contact: Some(contact),
+        language: asked.language,
         ship_to,
-        bill_to: None,
+        bill_to,
+        hold: context.policy.hold,
         now: context.clock.now(),
     };
     Order::place(placement).map_err(place_problem)
 }
 
-async fn address(context: &Context, uid: &UserId, id: Option<&AddressId>) -> Result<Option<Address>, Problem> {
-    let Some(id) = id else { return Ok(None) };
-    let address = context.table.address_get(uid, id).await?;
-    address.map(Some).ok_or_else(|| Problem::not_found("address"))
+/// The contact that was sent; without one, the customer's profile as it is now.
+///
+/// # Errors
+/// 422 `contact_required` for a guest, who has no profile.
+async fn contact(context: &Context, session: &Session, asked: &CheckoutInput) -> Result<Contact, Problem> {
+    if let Some(contact) = &asked.contact {
+        return Ok(contact.clone());
+    }
+    let customer = match session.kind {
+        SessionKind::Guest => None,
+        SessionKind::Customer => context.table.customer_get(&session.uid).await?,
+    };
+    let contact = customer.map(|customer| Contact { email: customer.email, name: Some(customer.name), phone: None });
+    contact
+        .ok_or_else(|| required(ContactRequired, "contact", "send the e-mail address that the order is confirmed to"))
+}
+
+async fn address(context: &Context, uid: &UserId, asked: Option<&AddressInput>) -> Result<Option<Address>, Problem> {
+    match asked {
+        None => Ok(None),
+        Some(AddressInput::Sent(address)) => Ok(Some(address.clone())),
+        Some(AddressInput::Saved(id)) => {
+            let address = context.table.address_get(uid, id).await?;
+            address.map(Some).ok_or_else(|| Problem::not_found("address"))
+        }
+    }
+}
+
+fn required(code: impl Into<Code>, field: &str, detail: &str) -> Problem {
+    Problem::new(code, detail).with("field", field)
 }
 
 enum Committed {
@@ -226,33 +301,67 @@ async fn resume(
 ) -> Result<Response, Problem> {
     let prior = idempotency::same_request(prior)?;
     let context = &state.context;
-    let id: OrderId = prior.outcome.parse().map_err(Problem::internal)?;
-    let found = context.table.order_get_consistent(uid, id).await?;
-    let order = found.ok_or_else(|| Problem::internal(format!("order {id} of an idempotency record is gone")))?;
+    let attempt = Attempt::parse(&prior.outcome)?;
+    let found = context.table.order_get_consistent(uid, attempt.order).await?;
+    let order =
+        found.ok_or_else(|| Problem::internal(format!("order {} of an idempotency record is gone", attempt.order)))?;
     if let Some(first) = order.as_of_payment_outcome() {
         return Ok(idempotency::replayed(answer::checkout(&first)));
     }
-    // The request that lost the provider's answer has ended.
-    if order.state == OrderState::PendingPayment && context.clock.now() < prior.running_until {
+    if order.failed_challenges() > attempt.failed_before {
+        return Err(answer::authentication_failed(&order));
+    }
+    // The request that lost the provider's answer, or passed the bank's question on, has ended.
+    if order.payment.state == PaymentState::Pending && context.clock.now() < prior.running_until {
         return Err(idempotency::in_progress(context, &prior));
     }
     rates::allow(context, |rates| vec![rates.checkout(uid)]).await?;
-    collect_payment(state, order, token, budget).await
+    go_on(state, order, attempt, token, budget).await
+}
+
+/// One of the attempts to pay for an order, as the idempotency record of its key has it: the order's id, and how many
+/// authentications had failed before if any had.
+#[derive(Clone, Copy)]
+struct Attempt {
+    order: OrderId,
+    failed_before: u32,
+}
+
+impl Attempt {
+    fn next(order: &Order) -> Self {
+        Self { order: order.id, failed_before: order.failed_challenges() }
+    }
+
+    fn outcome(self) -> String {
+        match self.failed_before {
+            0 => self.order.to_string(),
+            failed => format!("{} {failed}", self.order),
+        }
+    }
+
+    fn parse(outcome: &str) -> Result<Self, Problem> {
+        let (order, failed) = outcome.split_once(' ').unwrap_or((outcome, "0"));
+        let order = order.parse().map_err(Problem::internal)?;
+        Ok(Self { order, failed_before: failed.parse().map_err(Problem::internal)? })
+    }
 }
 
 /// The order that emptied this cart, if its payment has no outcome and no request is working on it: a customer who lost
 /// the answer and retries under another key means that order, and its hold must not be in their way.
 async fn held(context: &Context, uid: &UserId, cart: &Cart) -> Result<Option<Order>, Problem> {
-    match cart.lines.is_empty() {
-        true => given_up(context, uid, cart).await,
-        false => Ok(None),
+    if !cart.lines.is_empty() {
+        return Ok(None);
     }
+    // The request that passed the bank's question on has ended.
+    let left = |order: &Order| order.challenges() > 0 || is_left(context, order);
+    Ok(unpaid(context, uid, cart).await?.filter(left))
 }
 
 /// A customer who fills the cart again has given up the order they left unpaid: the units it holds are theirs to buy.
 /// Returns whether the order was released.
 async fn release_own_hold(state: &State, uid: &UserId, cart: &Cart, budget: TimeBudget) -> Result<bool, Problem> {
-    let Some(order) = given_up(&state.context, uid, cart).await? else { return Ok(false) };
+    let order = unpaid(&state.context, uid, cart).await?.filter(|order| is_left(&state.context, order));
+    let Some(order) = order else { return Ok(false) };
     let closed = state.saga.close(order, VoidReason::Replaced, budget, state.context.clock.now());
     Ok(!closed.await.map_err(saga_problem)?.state.awaits_payment())
 }
@@ -266,13 +375,16 @@ async fn after_release(context: &Context, session: &Session, order: &mut Order) 
     cart.without(&order.cart_lines()).ok_or_else(cart_changed)
 }
 
-/// The order that emptied this cart last, if its payment has no outcome and no request is working on it.
-async fn given_up(context: &Context, uid: &UserId, cart: &Cart) -> Result<Option<Order>, Problem> {
+/// The order that emptied this cart last, if its payment has no outcome.
+async fn unpaid(context: &Context, uid: &UserId, cart: &Cart) -> Result<Option<Order>, Problem> {
     let Some(id) = cart.placed else { return Ok(None) };
     let order = context.table.order_get_consistent(uid, id).await?;
-    let left =
-        |o: &Order| context.clock.now() >= o.placed_at() + REQUEST_RUNNING || o.state == OrderState::PaymentUnknown;
-    Ok(order.filter(|o| o.state.awaits_payment() && left(o)))
+    Ok(order.filter(|order| order.state.awaits_payment()))
+}
+
+/// Whether no request is working on its payment.
+fn is_left(context: &Context, order: &Order) -> bool {
+    context.clock.now() >= order.placed_at() + REQUEST_RUNNING || order.state == OrderState::PaymentUnknown
 }
 
 /// Pays for an order that was placed under another key.
@@ -287,13 +399,25 @@ async fn take_over(
     if asked.expected_total.is_some_and(|expected| expected != order.totals.total) {
         return Err(place_problem(PlaceError::PriceChanged { total: order.totals.total }));
     }
-    if asked.ship_to.as_ref() != order.ship_to.as_ref().map(|address| &address.id) {
-        let detail = "an unpaid order of this cart has another address";
+    if !asked.is_of(&order) {
+        let detail = "an unpaid order of this cart has another address or contact";
         return Err(Problem::new(CartEmpty, detail).with("orderId", order.id.to_string()));
     }
     asked.can_pay(order.totals.total)?;
-    match context.table.idempotency_put(request, &order.id.to_string(), context.clock.now()).await {
-        Ok(()) => collect_payment(state, order, asked.token, budget).await,
+    // If the last attempt's authentication has failed, this is the next attempt, and not a repetition of that one.
+    let order = match order.payment.state {
+        PaymentState::ActionRequired => {
+            state.saga.refresh(order, budget, context.clock.now()).await.map_err(saga_problem)?.order
+        }
+        PaymentState::Pending
+        | PaymentState::Unknown
+        | PaymentState::Captured
+        | PaymentState::Declined
+        | PaymentState::Voided => order,
+    };
+    let attempt = Attempt::next(&order);
+    match context.table.idempotency_put(request, &attempt.outcome(), context.clock.now()).await {
+        Ok(()) => go_on(state, order, attempt, asked.token, budget).await,
         Err(IdempotencyPutError::Repeated(prior)) => {
             let uid = order.customer.clone();
             resume(state, &uid, prior, asked.token, budget).await
@@ -310,9 +434,24 @@ async fn collect_payment(
     budget: TimeBudget,
 ) -> Result<Response, Problem> {
     let charged = state.saga.charge(order, token, budget, state.context.clock.now());
-    let order = charged.await.map_err(saga_problem)?;
-    // The order may have changed further meanwhile; the answer is the payment's outcome.
-    Ok(answer::checkout(&order.as_of_payment_outcome().unwrap_or(order)))
+    Ok(answer::charged(state, &charged.await.map_err(saga_problem)?))
+}
+
+/// Continues an attempt to pay. While the customer is asked, the answer is the question, whatever the token.
+async fn go_on(
+    state: &State,
+    order: Order,
+    attempt: Attempt,
+    token: Option<PaymentToken>,
+    budget: TimeBudget,
+) -> Result<Response, Problem> {
+    let resumed = state.saga.resume(order, token, attempt.failed_before, budget, state.context.clock.now());
+    let charged = resumed.await.map_err(saga_problem)?;
+    let order = &charged.order;
+    match order.state.awaits_payment() && order.failed_challenges() > attempt.failed_before {
+        true => Err(answer::authentication_failed(order)),
+        false => Ok(answer::charged(state, &charged)),
+    }
 }
 
 fn cart_changed() -> Problem {

@@ -1,18 +1,26 @@
 //! Shipping and delivery, by the shop's staff.
 
 use api::{
-    Admin, Deadline, NoBody, PathId, Problem, RequestKey,
+    Admin, Deadline, JsonIfAny, NoBody, PathId, Problem, RequestKey,
     codes::{self, Code, Member, Members, reference},
 };
 use axum::{extract::State as Extract, response::Response};
 use domain::{OrderId, TransitionEffects, TransitionError};
+use serde::Serialize;
 
 use crate::{
     idempotent::{self, Decision},
     state::State,
     target::OrderTarget,
-    wire::OrderResponse,
+    wire::{OrderResponse, ShipOrderRequest},
 };
+
+/// What the digest of the idempotency record covers: the body and the order.
+#[derive(Serialize)]
+struct Payload<'a> {
+    order: String,
+    body: &'a ShipOrderRequest,
+}
 
 /// The state that the order is in.
 const STATE: Members =
@@ -23,15 +31,15 @@ api::codes! {
         .with(&STATE);
 }
 
-/// Marks an order as shipped.
+/// Marks an order as shipped, with what is known of the parcel.
 #[utoipa::path(post, path = "/admin/orders/{orderId}/ship", operation_id = "shipOrder", tag = "orders", security(("admin" = [])),
     params(("orderId" = String, Path), ("Idempotency-Key" = String, Header)),
+    request_body = Option<ShipOrderRequest>,
     responses(
         (status = 200, description = "the current order", body = OrderResponse),
         codes::NotFound,
         (status = 409, description = "the order is not confirmed"),
         OrderStateConflict,
-        NoBody,
     ))]
 pub async fn ship(
     admin: Admin,
@@ -39,12 +47,16 @@ pub async fn ship(
     PathId(id): PathId<OrderId>,
     deadline: Deadline,
     key: RequestKey,
-    _: NoBody,
+    JsonIfAny(body): JsonIfAny<ShipOrderRequest>,
 ) -> Result<Response, Problem> {
-    let now = state.context.clock.now();
-    let request = key.request(&admin.uid, &id.to_string());
+    let (now, shipment) = (state.context.clock.now(), body.shipment()?);
+    // Without a parcel the digest is as it was before there were any.
+    let request = match shipment.is_empty() {
+        true => key.request(&admin.uid, &id.to_string()),
+        false => key.request(&admin.uid, &Payload { order: id.to_string(), body: &body }),
+    };
     let target = OrderTarget { order: id, owner: None, budget: state.budget(deadline) };
-    idempotent::execute(&state, &request, &target, |order| forward(order.ship(now))).await
+    idempotent::execute(&state, &request, &target, |order| forward(order.ship_as(shipment.clone(), now))).await
 }
 
 /// Marks an order as delivered.

@@ -1,5 +1,6 @@
 //! Orders: checkout, the life of an order, and the routes for customers, staff and payment providers.
 
+mod address_input;
 mod admin;
 mod amounts;
 mod answer;
@@ -8,6 +9,7 @@ mod checkout;
 mod fulfilment;
 mod history;
 mod idempotent;
+mod payment;
 mod problems;
 mod refunds;
 mod state;
@@ -18,12 +20,14 @@ mod wire;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use state::State;
+pub use wire::PlaceOrderRequest;
 
 pub fn router(state: State) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(checkout::place, history::list))
         .routes(routes!(history::get))
         .routes(routes!(cancel::cancel))
+        .routes(routes!(payment::refresh))
         .routes(routes!(admin::list))
         .routes(routes!(admin::get))
         .routes(routes!(fulfilment::ship))

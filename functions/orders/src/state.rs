@@ -13,7 +13,7 @@ pub struct State {
 
 impl State {
     pub fn new(context: Context, payments: Arc<dyn PaymentProvider>) -> Self {
-        let saga = Saga::new(context.table.clone(), payments);
+        let saga = Saga::new(context.table.clone(), payments).holding(context.policy.hold);
         Self { context, saga }
     }
 

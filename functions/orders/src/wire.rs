@@ -1,32 +1,103 @@
 use api::{
-    List, Listed, schema,
-    wire::{AddressResponse, Money, timestamp},
+    All, Invalids, List, Listed, schema,
+    wire::{AddressRequest, AddressResponse, Money, timestamp},
 };
-use domain::{Customer, Dispute, HistoryEntry, Order, OrderEvent, OrderLine, Refund, ReturnedLine};
-use serde::{Deserialize, Serialize};
+use domain::{
+    Carrier, Contact, Customer, CustomerName, Dispute, Email, HistoryEntry, Order, OrderEvent, OrderLine, OrderNumber,
+    Phone, Refund, ReturnedLine, Shipment, TrackingNumber, TrackingUrl,
+};
+use payments::{ClientSecret, PaymentAction};
+use serde::{Deserialize, Serialize, Serializer};
 use table::CustomerOrder;
 use utoipa::ToSchema;
 
 /// A checkout; the cart is the session's.
-#[derive(Debug, Deserialize, Serialize, ToSchema)]
+#[derive(Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PlaceOrderRequest {
     /// Required unless the total is zero.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payment: Option<PaymentRequest>,
-    /// One of the customer's addresses.
+    /// One of the customer's addresses, instead of `shippingAddress`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::AddressId>)]
     pub shipping_address_id: Option<String>,
     /// The total the customer was shown; a different total is refused rather than charged.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expected_total: Option<Money>,
+    /// Where mails about the order go. Required of guests; by default name and e-mail of the customer's profile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact: Option<ContactRequest>,
+    /// Where the order is sent. Required, here or as `shippingAddressId`, unless the shop ships nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shipping_address: Option<AddressRequest>,
+    /// The address of the invoice, if it is not the shipping address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub billing_address: Option<AddressRequest>,
+    /// One of the customer's addresses, instead of `billingAddress`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::AddressId>)]
+    pub billing_address_id: Option<String>,
+}
+
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContactRequest {
+    #[schema(value_type = schema::Email, example = "ann@example.com")]
+    pub email: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::CustomerName>, example = "Ann Smith")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Phone>, example = "+44 117 496 0123")]
+    pub phone: Option<String>,
+}
+
+impl ContactRequest {
+    pub fn contact(&self) -> Result<Contact, Invalids> {
+        let (email, name, phone) = (
+            Email::parse(&self.email),
+            self.name.as_deref().map(CustomerName::parse).transpose(),
+            Phone::optional(self.phone.as_deref()),
+        )
+            .all()?;
+        Ok(Contact { email, name, phone })
+    }
+}
+
+/// What is known of the parcel. All of it may be left out.
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ShipOrderRequest {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::CarrierName>, example = "DHL")]
+    pub carrier: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::TrackingNumber>, example = "JJD0003412345678")]
+    pub tracking_number: Option<String>,
+    /// The customer finds it in the order and in the mail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::TrackingUrl>, example = "https://carrier.example/parcels/JJD0003412345678")]
+    pub tracking_url: Option<String>,
+}
+
+impl ShipOrderRequest {
+    pub fn shipment(&self) -> Result<Shipment, Invalids> {
+        let (carrier, tracking_number, tracking_url) = (
+            self.carrier.as_deref().map(Carrier::parse).transpose(),
+            self.tracking_number.as_deref().map(TrackingNumber::parse).transpose(),
+            self.tracking_url.as_deref().map(TrackingUrl::parse).transpose(),
+        )
+            .all()?;
+        Ok(Shipment { carrier, tracking_number, tracking_url })
+    }
 }
 
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PaymentRequest {
-    /// The token of the payment provider's form; on a local stack `tok_visa` pays and `tok_declined` declines.
+    /// The token of the payment provider's form, with Stripe a ConfirmationToken or a PaymentMethod; on a local stack
+    /// `tok_visa` pays, `tok_declined` declines, and `tok_3ds` asks the customer.
     #[schema(value_type = schema::PaymentToken, example = "tok_visa")]
     pub token: String,
 }
@@ -59,11 +130,13 @@ pub struct ReturnedLineRequest {
     pub restock: bool,
 }
 
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderResponse {
     #[schema(value_type = schema::OrderId)]
     pub order_id: String,
+    #[schema(value_type = schema::OrderNumber, example = "7K3QX-94M2A")]
+    pub number: String,
     /// The owner of the order, for staff.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = OrderCustomerResponse, required = false)]
@@ -87,9 +160,50 @@ pub struct OrderResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = AddressResponse, required = false)]
     pub shipping_address: Option<AddressResponse>,
+    /// The address of the invoice, if it is not the shipping address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = AddressResponse, required = false)]
+    pub billing_address: Option<AddressResponse>,
+    /// Missing in orders of before there were contacts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = ContactResponse, required = false)]
+    pub contact: Option<ContactResponse>,
+    /// The language of the mails about the order.
+    #[schema(value_type = schema::LanguageCode, example = "en")]
+    pub language: &'static str,
+    /// What is known of the parcels, once it is shipped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shipments: Vec<ShipmentResponse>,
     /// The events of the order, oldest first.
     pub history: Vec<OrderEventResponse>,
     pub version: u64,
+}
+
+/// Where mails about the order go.
+#[derive(Serialize, ToSchema)]
+pub struct ContactResponse {
+    #[schema(value_type = String, example = "ann@example.com")]
+    pub email: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, example = "Ann Smith")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::Phone, required = false)]
+    pub phone: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ShipmentResponse {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::CarrierName, required = false, example = "DHL")]
+    pub carrier: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::TrackingNumber, required = false, example = "JJD0003412345678")]
+    pub tracking_number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, example = "https://carrier.example/parcels/JJD0003412345678")]
+    pub tracking_url: Option<String>,
 }
 
 /// The customer who placed an order. A guest has no name and no e-mail.
@@ -140,7 +254,8 @@ pub struct RefundLineResponse {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OrderEventResponse {
-    /// `placed`, `payment_lost`, `confirmed`, `declined`, `expired`, `cancelled` (if the order was paid: followed by an
+    /// `placed`, `payment_lost`, `action_required` (the customer's bank asks them to authenticate the payment),
+    /// `challenge_failed` (they were not authenticated, or the bank declined after that), `confirmed`, `declined`, `expired`, `cancelled` (if the order was paid: followed by an
     /// entry for the refund, with its number), `not_chargeable`, `paid_late`, `shipped`, `delivered`,
     /// `refund_requested`, `refund_paid`, `refund_refused`, `refund_recorded` (made at the payment provider by hand),
     /// `disputed`, `dispute_won` or `dispute_lost`.
@@ -172,12 +287,56 @@ pub struct OrderItemResponse {
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PaymentResponse {
-    /// `pending`, `unknown`, `captured`, `declined`, or `voided` if nothing was charged and nothing will be.
+    /// `pending`; `action_required` while the customer's bank waits for them to authenticate the payment; `unknown`,
+    /// `captured`, `declined`, or `voided` if nothing was charged and nothing will be.
     #[schema(value_type = schema::PaymentStateName, example = "captured")]
     pub state: &'static str,
+    /// For staff: the payment provider's id of the payment, once it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::PaymentReference, required = false, example = "pi_3MtwBwLkdIwHu7ix28a3tqPa")]
+    pub reference: Option<String>,
+    /// What the customer has to do before the payment is made. Only in the answers to a checkout and to
+    /// `refreshPayment`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = PaymentActionResponse, required = false)]
+    pub action: Option<PaymentActionResponse>,
     /// For staff: the disputes about the payment, open and closed, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub disputes: Vec<DisputeResponse>,
+}
+
+/// The authentication that the customer's bank asks for (3-D Secure). The provider's script in the storefront carries it
+/// out, with Stripe `stripe.handleNextAction`; afterwards the storefront calls `refreshPayment`.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentActionResponse {
+    /// The payment provider: `stripe`, or locally `local`.
+    #[schema(example = "stripe")]
+    pub provider: &'static str,
+    /// Lets the storefront finish this one payment. Keep it in memory: do not store or log it.
+    #[schema(value_type = String, example = "pi_3MtwBwLkdIwHu7ix28a3tqPa_secret_YrKJUKribcBjcG8HVhfZluoGH")]
+    #[serde(serialize_with = "reveal")]
+    pub client_secret: ClientSecret,
+    /// The key with which the storefront loads the provider's script.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, example = "pk_live_51H0")]
+    pub publishable_key: Option<String>,
+    /// Where the bank's page sends the customer afterwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false, example = "https://shop.example/paid?order=018cc251-f400-7000-8000-000000000000")]
+    pub return_url: Option<String>,
+}
+
+/// This answer is the only place where a client secret is written.
+fn reveal<S: Serializer>(secret: &ClientSecret, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(secret.reveal())
+}
+
+impl PaymentActionResponse {
+    pub fn new(provider: &'static str, action: &PaymentAction) -> Self {
+        let PaymentAction { client_secret, publishable_key, return_url } = action.clone();
+        Self { provider, client_secret, publishable_key, return_url }
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -203,6 +362,8 @@ pub struct DisputeResponse {
 pub struct OrderSummaryResponse {
     #[schema(value_type = schema::OrderId)]
     pub order_id: String,
+    #[schema(value_type = schema::OrderNumber, example = "7K3QX-94M2A")]
+    pub number: String,
     #[schema(value_type = schema::OrderStateName)]
     pub state: &'static str,
     #[schema(value_type = schema::Timestamp)]
@@ -223,6 +384,7 @@ impl From<&Order> for OrderResponse {
         let totals = order.totals;
         Self {
             order_id: order.id.to_string(),
+            number: order.number().to_string(),
             customer: None,
             state: order.state.as_str(),
             placed_at: timestamp(order.placed_at()),
@@ -232,10 +394,19 @@ impl From<&Order> for OrderResponse {
             shipping: totals.shipping.into(),
             tax: totals.tax.into(),
             total: totals.total.into(),
-            payment: PaymentResponse { state: order.payment.state.as_str(), disputes: Vec::new() },
+            payment: PaymentResponse {
+                state: order.payment.state.as_str(),
+                reference: None,
+                action: None,
+                disputes: Vec::new(),
+            },
             refunded: order.refunded().into(),
             refunds: order.payment.refunds.iter().map(RefundResponse::from).collect(),
             shipping_address: order.ship_to.as_ref().map(AddressResponse::from),
+            billing_address: order.bill_to.as_ref().map(AddressResponse::from),
+            contact: order.contact.as_ref().map(ContactResponse::from),
+            language: order.language.as_str(),
+            shipments: order.shipments.iter().map(ShipmentResponse::from).collect(),
             history: order.history.iter().flat_map(|transition| happened(order, transition)).collect(),
             version: order.version,
         }
@@ -251,8 +422,29 @@ impl OrderResponse {
             name: customer.map(|c| c.name.as_str().to_owned()),
             email: customer.map(|c| c.email.as_str().to_owned()),
         });
+        response.payment.reference.clone_from(&order.payment.reference);
         response.payment.disputes = (1..).zip(&order.payment.disputes).map(DisputeResponse::from).collect();
         response
+    }
+}
+
+impl From<&Contact> for ContactResponse {
+    fn from(Contact { email, name, phone }: &Contact) -> Self {
+        Self {
+            email: email.as_str().to_owned(),
+            name: name.as_ref().map(|name| name.as_str().to_owned()),
+            phone: phone.as_ref().map(|phone| phone.as_str().to_owned()),
+        }
+    }
+}
+
+impl From<&Shipment> for ShipmentResponse {
+    fn from(Shipment { carrier, tracking_number, tracking_url }: &Shipment) -> Self {
+        Self {
+            carrier: carrier.as_ref().map(|carrier| carrier.as_str().to_owned()),
+            tracking_number: tracking_number.as_ref().map(|number| number.as_str().to_owned()),
+            tracking_url: tracking_url.as_ref().map(|url| url.as_str().to_owned()),
+        }
     }
 }
 
@@ -318,6 +510,7 @@ impl From<&CustomerOrder> for OrderSummaryResponse {
     fn from(order: &CustomerOrder) -> Self {
         Self {
             order_id: order.id.to_string(),
+            number: OrderNumber::from(order.id).to_string(),
             state: order.state.as_str(),
             placed_at: timestamp(order.id.placed_at()),
             total: order.total.into(),

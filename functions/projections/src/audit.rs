@@ -43,6 +43,7 @@ const ORDER: Audited = Audited {
         "total",
         "itemCount",
         "guest",
+        "language",
         "paymentState",
         "paymentReference",
         "refunds",
@@ -156,6 +157,9 @@ fn audited(key: &keys::Key) -> Option<Audited> {
         | Entity::ReviewCounted
         | Entity::OrderLine
         | Entity::CustomerOrder
+        | Entity::OrderByNumber
+        | Entity::OrderByContact
+        | Entity::OrderByReference
         | Entity::SessionListed
         | Entity::ProductCategory
         | Entity::Category

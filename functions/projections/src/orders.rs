@@ -4,7 +4,8 @@ use table::{Table, keys::Entity};
 
 use crate::guest_accounts::claim;
 
-/// Writes projections that are missing after a crash: an order's lines, and its entry in the customer's list.
+/// Writes what staff find an order by, and projections that are missing after a crash: an order's lines, and its entry in
+/// the customer's list.
 ///
 /// Mostly the request that changed the order has written both by now, and two cheap reads are all there is to do.
 ///
@@ -21,6 +22,7 @@ pub async fn project(table: &Table, change: &Change, now: Timestamp) -> Result<(
         // Only postponed.
         return Ok(());
     }
+    table.order_found_put(&order, before.as_ref()).await?;
     if order.guest
         && let Some(account) = table.guest_account_get(&order.customer).await?
     {

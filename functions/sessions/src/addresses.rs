@@ -4,6 +4,7 @@ use api::{
     Items, Json, PathId, Problem, RequestKey, Session,
     codes::{self, Code},
     idempotency,
+    wire::AddressRequest,
 };
 use axum::{
     extract::State as Extract,
@@ -14,7 +15,7 @@ use http::{StatusCode, header};
 
 use crate::{
     state::State,
-    wire::{AddressListResponse, AddressRequest, AddressResponse},
+    wire::{AddressListResponse, AddressResponse},
 };
 
 /// Maximum addresses of a customer.

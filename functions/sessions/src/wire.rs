@@ -1,8 +1,8 @@
 use api::{
-    All, Invalids, Items, Listed, schema,
+    Items, Listed, schema,
     wire::{self, Money, timestamp},
 };
-use domain::{Address, AddressId, CountryCode, Customer, Phone, Role};
+use domain::{Address, Customer, Role};
 use serde::{Deserialize, Serialize};
 use table::{CustomerOrder, SessionSummary};
 use utoipa::ToSchema;
@@ -164,31 +164,6 @@ pub struct ChangeCustomerRequest {
     pub new_password: Option<String>,
 }
 
-/// Each line has 1 to 200 characters, none of them invisible. In an optional field, an empty text counts as absent.
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct AddressRequest {
-    #[schema(value_type = schema::AddressLine, example = "Ann Smith")]
-    pub recipient: String,
-    #[schema(value_type = schema::AddressLine, example = "1 Harbour Street")]
-    pub line1: String,
-    #[schema(value_type = Option<schema::AddressLineIfAny>)]
-    pub line2: Option<String>,
-    #[schema(value_type = schema::AddressLine, example = "Bristol")]
-    pub city: String,
-    #[schema(value_type = Option<schema::AddressLineIfAny>)]
-    pub region: Option<String>,
-    #[schema(value_type = Option<schema::AddressLineIfAny>, example = "BS1 5UH")]
-    pub postal_code: Option<String>,
-    /// ISO 3166-1 alpha-2, or `XK` for Kosovo. The United Kingdom is `GB`.
-    #[schema(value_type = schema::CountryCode, example = "GB")]
-    pub country: String,
-    /// For the carrier: 4 to 20 digits, optionally with a leading `+`, and spaces, `-`, `.`, `/`, `(` and `)` between
-    /// them.
-    #[schema(value_type = Option<schema::Phone>, example = "+44 117 496 0123")]
-    pub phone: Option<String>,
-}
-
 /// One of the customer's addresses.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -203,23 +178,6 @@ pub type AddressListResponse = Items<AddressResponse>;
 
 impl Listed for AddressResponse {
     const LIST: &'static str = "AddressListResponse";
-}
-
-impl AddressRequest {
-    pub fn address(&self, id: AddressId) -> Result<Address, Invalids> {
-        let (recipient, line1, line2, city, region, postal_code, country, phone) = (
-            Address::line(&self.recipient, "recipient"),
-            Address::line(&self.line1, "line1"),
-            Address::optional_line(self.line2.as_deref(), "line2"),
-            Address::line(&self.city, "city"),
-            Address::optional_line(self.region.as_deref(), "region"),
-            Address::optional_line(self.postal_code.as_deref(), "postalCode"),
-            CountryCode::parse(&self.country),
-            Phone::optional(self.phone.as_deref()),
-        )
-            .all()?;
-        Ok(Address { id, recipient, line1, line2, city, region, postal_code, country, phone })
-    }
 }
 
 impl From<&Address> for AddressResponse {

@@ -3,7 +3,7 @@ import { Architecture, Code } from 'aws-cdk-lib/aws-lambda';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 
-import { LOG_LEVELS } from '../lib';
+import { LOG_LEVELS, SHIPPING_ADDRESS } from '../lib';
 import type { OneTillProps } from '../lib';
 
 /**
@@ -16,10 +16,11 @@ const SETTINGS = {
   mailIdentity: 'The SES identity of that sender, a verified domain or address, such as shop.example',
   mailConfigurationSet: 'SES configuration set, which reports bounces and complaints [none]',
   mailLimits: 'Limits of mails other than the usual ones, such as recipient=50,shop=100000 [none]',
-  accountUrl: 'Storefront page of links in mails, such as https://shop.example/account/{action}#{token} [none]',
   orderUrl: "The storefront's page of an order, which mails link to: https://shop.example/orders/{orderId} [none]",
+  accountUrl: 'Storefront page of links in mails, such as https://shop.example/account/{action}#{token} [none]',
   shopName: "The shop's name in mails [OneTill]",
   shopCurrency: 'ISO 4217 code of the one currency that carts are charged in [USD]',
+  shippingAddress: 'Whether a checkout needs an address: required, optional [required]',
   trustedProxyHops: 'Forwarders before the API whose X-Forwarded-For is believed, such as 1 behind a CDN [0]',
   basePath: 'Path that clients find the API below, such as prod or shop/v1 [none]',
   rateLimits: 'Rates other than the usual ones, such as checkout=20,guest=200 [none]',
@@ -77,10 +78,11 @@ export function propsFromContext(scope: Construct): OneTillProps {
     mailIdentity,
     mailConfigurationSet: text('mailConfigurationSet'),
     mailLimits: limits(text('mailLimits')),
-    accountUrl: text('accountUrl'),
     orderUrl: text('orderUrl'),
+    accountUrl: text('accountUrl'),
     shopName: text('shopName'),
     shopCurrency: text('shopCurrency'),
+    shippingAddress: choice('shippingAddress', ...SHIPPING_ADDRESS),
     rateLimits: limits(text('rateLimits')),
     trustedProxyHops: number('trustedProxyHops'),
     basePath: text('basePath'),

@@ -123,6 +123,7 @@ function namesOf(settings: Settings, { table, buckets, secrets }: Dependencies):
     SecretsVersion: settings.secretsVersion,
     AllowedOrigins: settings.allowedOrigins.join(','),
     ShopCurrency: settings.shopCurrency,
+    ShippingAddress: settings.shippingAddress,
     ShopName: settings.shopName,
     RateLimits: settings.rateLimits,
     TrustedProxyHops: String(settings.trustedProxyHops),
@@ -130,8 +131,8 @@ function namesOf(settings: Settings, { table, buckets, secrets }: Dependencies):
     MailFrom: settings.mailFrom,
     MailConfigurationSet: settings.mailConfigurationSet ?? '',
     MailLimits: settings.mailLimits,
-    AccountUrl: settings.accountUrl,
     OrderUrl: settings.orderUrl,
+    AccountUrl: settings.accountUrl,
   };
 }
 

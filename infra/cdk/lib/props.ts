@@ -28,17 +28,17 @@ export interface OneTillProps {
   readonly mailLimits?: MailLimits;
 
   /**
+   * The storefront's page of an order, which mails link to, such as `https://shop.example/orders/{orderId}`.
+   * @default mails have no link to their order
+   */
+  readonly orderUrl?: string;
+
+  /**
    * Storefront page that links in mails about an account lead to, such as
    * `https://shop.example/account/{action}#{token}`.
    * @default none: the mails have a code
    */
   readonly accountUrl?: string;
-
-  /**
-   * The storefront's page of an order, which mails link to, such as `https://shop.example/orders/{orderId}`.
-   * @default mails have no link to their order
-   */
-  readonly orderUrl?: string;
 
   /**
    * The shop's name in mails.
@@ -51,6 +51,12 @@ export interface OneTillProps {
    * @default USD
    */
   readonly shopCurrency?: string;
+
+  /**
+   * Whether a checkout needs an address; `optional` for a shop that does not ship.
+   * @default required
+   */
+  readonly shippingAddress?: ShippingAddress;
 
   /**
    * Rates other than the usual ones, such as `{ checkout: 20, guest: 200 }`.
@@ -167,6 +173,9 @@ export type MailLimits = Partial<Record<MailLimit, number>>;
 
 export const MAIL_LIMITS = ['recipient', 'shop', 'link_recipient', 'link_shop'] as const;
 export type MailLimit = (typeof MAIL_LIMITS)[number];
+
+export const SHIPPING_ADDRESS = ['required', 'optional'] as const;
+export type ShippingAddress = (typeof SHIPPING_ADDRESS)[number];
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];

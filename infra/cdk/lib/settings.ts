@@ -6,8 +6,16 @@ import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 
 import { inOrder, oneOf, origins, text, whole } from './checks';
 import type { Problems } from './checks';
-import { LOG_LEVELS, MAIL_LIMITS, RATE_LIMITS } from './props';
-import type { ApiDomain, LogLevel, OneTillProps, ProvisionedCapacity, TableExport, Throttling } from './props';
+import { LOG_LEVELS, MAIL_LIMITS, RATE_LIMITS, SHIPPING_ADDRESS } from './props';
+import type {
+  ApiDomain,
+  LogLevel,
+  OneTillProps,
+  ProvisionedCapacity,
+  ShippingAddress,
+  TableExport,
+  Throttling,
+} from './props';
 import { MANIFEST } from './workspace';
 
 /** The props with every default filled in, and found good. */
@@ -17,10 +25,11 @@ export interface Settings {
   readonly mailIdentity: string;
   readonly mailConfigurationSet: string | undefined;
   readonly mailLimits: string;
-  readonly accountUrl: string;
   readonly orderUrl: string;
+  readonly accountUrl: string;
   readonly shopName: string;
   readonly shopCurrency: string;
+  readonly shippingAddress: ShippingAddress;
   readonly rateLimits: string;
   readonly trustedProxyHops: number;
   readonly basePath: string;
@@ -48,10 +57,11 @@ export function settingsOf(props: OneTillProps): Settings {
     mailIdentity: props.mailIdentity,
     mailConfigurationSet: props.mailConfigurationSet,
     mailLimits: limitsAsText(props.mailLimits),
-    accountUrl: props.accountUrl ?? '',
     orderUrl: props.orderUrl ?? '',
+    accountUrl: props.accountUrl ?? '',
     shopName: props.shopName ?? 'OneTill',
     shopCurrency: props.shopCurrency ?? 'USD',
+    shippingAddress: props.shippingAddress ?? 'required',
     rateLimits: limitsAsText(props.rateLimits),
     trustedProxyHops: props.trustedProxyHops ?? 0,
     basePath: props.basePath ?? '',
@@ -98,8 +108,8 @@ const LOG_RETENTIONS = [
 ];
 
 const MAIL_SENDER = /^([^<>]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/;
-const ACCOUNT_URL = /^(https:\/\/[A-Za-z0-9][^\s@#"<>^`|\\]*#[^\s"<>^`|\\]*)?$/;
 const ORDER_URL = /^(https:\/\/[^\s{}@/?#]+[/?#][^\s{}]*\{orderId\}[^\s{}]*)?$/;
+const ACCOUNT_URL = /^(https:\/\/[A-Za-z0-9][^\s@#"<>^`|\\]*#[^\s"<>^`|\\]*)?$/;
 const BASE_PATH = /^([A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)?$/;
 const CONFIGURATION_SET = /^[A-Za-z0-9_-]{1,64}$/;
 
@@ -109,10 +119,11 @@ function whatIsWrong(settings: Settings, { rateLimits = {}, mailLimits = {} }: O
     ...origins('allowedOrigins', settings.allowedOrigins),
     ...text('mailFrom', settings.mailFrom, MAIL_SENDER, 'a sender such as Shop <orders@shop.example>'),
     ...text('mailIdentity', settings.mailIdentity, /^[^\s/*]+$/, 'a domain or an address that SES has verified'),
-    ...text('accountUrl', settings.accountUrl, ACCOUNT_URL, 'a page such as https://shop.example/account/{action}#{token}'),
     ...text('orderUrl', settings.orderUrl, ORDER_URL, 'a page such as https://shop.example/orders/{orderId}'),
+    ...text('accountUrl', settings.accountUrl, ACCOUNT_URL, 'a page such as https://shop.example/account/{action}#{token}'),
     ...text('shopName', settings.shopName, /\S/, 'a name'),
     ...text('shopCurrency', settings.shopCurrency, /^[A-Z]{3}$/, 'an ISO 4217 code such as USD'),
+    ...oneOf('shippingAddress', settings.shippingAddress, SHIPPING_ADDRESS),
     ...Object.keys(rateLimits).flatMap((name) => oneOf<string>('the name of a rate', name, RATE_LIMITS)),
     ...Object.entries(rateLimits).flatMap(([name, most]) => whole(`rateLimits.${name}`, most, 1)),
     ...whole('trustedProxyHops', settings.trustedProxyHops, 0, 10),

@@ -24,9 +24,9 @@ pub struct Dependencies<'a> {
     pub mail: &'a Path,
     /// Limits of mails; `None` is unlimited.
     pub mail_limits: Option<MailLimits>,
-    pub account_mails: AccountMails,
     /// The storefront's page of an order, which mails link to.
     pub order_url: Option<OrderUrl>,
+    pub account_mails: AccountMails,
     pub clock: &'a Clock,
 }
 
@@ -37,7 +37,7 @@ pub fn consumers(
     source: &Source,
     checkpoints: &Checkpoints,
 ) -> Result<Vec<Arc<Consumer>>, StackError> {
-    let Dependencies { table, audit, dead_letters, mail, mail_limits, account_mails, order_url, clock } = with;
+    let Dependencies { table, audit, dead_letters, mail, mail_limits, order_url, account_mails, clock } = with;
     let target = match streams {
         Streams::To(endpoint) => Some(Target::lambda(endpoint).map_err(|e| StackError::start("stream", e))?),
         Streams::Off | Streams::On => None,

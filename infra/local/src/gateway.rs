@@ -10,12 +10,13 @@ use axum::{
 };
 use http::header;
 use links::LinkKeys;
-use payments::PaymentProvider;
+use payments::{LocalPayments, PaymentProvider};
 use table::Descriptions;
 use utoipa::openapi::Server;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
+    challenge,
     document::openapi,
     door::{Pages, guarded},
     function,
@@ -26,11 +27,13 @@ use crate::{
 const PAGE: &str = include_str!("../assets/index.html");
 
 /// The routes of all functions, as API Gateway combines them, with the OpenAPI document; and the functions that take
-/// events instead of requests, as Lambda's Invoke API offers them.
+/// events instead of requests, as Lambda's Invoke API offers them. `asked_here` is the local payment provider, if it is
+/// used: its customers answer their bank at this gateway.
 pub fn router(
     context: &Context,
     descriptions: &Descriptions,
     payments: Arc<dyn PaymentProvider>,
+    asked_here: Option<&Arc<LocalPayments>>,
     links: &LinkKeys,
     consumers: &[Arc<Consumer>],
 ) -> (Router, utoipa::openapi::OpenApi) {
@@ -49,6 +52,10 @@ pub fn router(
         .route("/", get(async || Html(PAGE)))
         .route("/images/{name}", get(picture))
         .route("/openapi.json", get(async move || ([(header::CONTENT_TYPE, "application/json")], text.to_string())));
+    let routes = match asked_here {
+        Some(payments) => routes.route("/local/challenge", challenge::page(context, payments)),
+        None => routes,
+    };
     // Outside of the edge, which has limits for customers and headers for browsers.
     let invoke = guarded(mapping::invoke(consumers), Pages::Refused);
     (guarded(edge::finish(routes, context).0.merge(invoke), Pages::Accepted), document)

@@ -2,6 +2,7 @@
 //! through the real SDK over loopback.
 
 mod admin;
+mod challenge;
 mod connections;
 mod consumers;
 mod document;
@@ -71,12 +72,12 @@ pub struct StackOptions {
     pub mail: Option<PathBuf>,
     /// Limits of mails; `None` is unlimited.
     pub mail_limits: Option<MailLimits>,
+    /// The storefront's page of an order, which mails link to; `None` is no link.
+    pub order_url: Option<OrderUrl>,
     /// The keys that sign links in mails, if functions elsewhere have others than are derived from the data folder's.
     pub link_keys: Option<LinkKeys>,
     /// Where the links in mails about an account lead to; by default the page of this stack.
     pub account_url: Option<AccountUrl>,
-    /// The storefront's page of an order, which mails link to; `None` is no link.
-    pub order_url: Option<OrderUrl>,
     /// An engine that is running already, such as Amazon's DynamoDB Local; then none is started.
     pub dynamodb_endpoint: Option<String>,
     /// The credentials of the functions' SDK.
@@ -103,9 +104,9 @@ impl Default for StackOptions {
             streams: Streams::On,
             mail: None,
             mail_limits: Some(MailLimits::default()),
+            order_url: None,
             link_keys: None,
             account_url: None,
-            order_url: None,
             dynamodb_endpoint: None,
             transport: Transport::default(),
         }
@@ -220,7 +221,7 @@ impl Stack {
         let dead_letters = DeadLetters::new(dead_letters);
         if ops::migrate::is_due(&table).await? {
             tracing::warn!("the table is of an earlier version; it is being migrated");
-            let migrated = ops::migrate::run(&table, options.clock.now(), |_| {}).await?;
+            let migrated = ops::migrate::run(&table, options.clock.now(), None, |_| {}).await?;
             tracing::warn!("migrated: {migrated}");
         }
         sample::load(options.seed, &data, &table, &descriptions, options.policy.currency, options.clock.now()).await?;
@@ -228,6 +229,7 @@ impl Stack {
         // No client was served yet: until here the folder may be created again.
         data.complete()?;
 
+        let asked_here = options.provider.is_none().then(|| payments.clone());
         let provider = options.provider.unwrap_or_else(|| payments.clone());
         let policy = Arc::new(options.policy);
         let sweeper = sweeper::State::new(Saga::new(table.clone(), provider.clone()), options.clock.clone());
@@ -263,7 +265,9 @@ impl Stack {
         }
 
         let context = Context { table: table.clone(), clock: options.clock, cursors, policy };
-        let (router, openapi) = gateway::router(&context, &descriptions, provider, &links, &consumers);
+        let asked_here = asked_here.as_ref();
+        let (router, openapi) = gateway::router(&context, &descriptions, provider, asked_here, &links, &consumers);
+        let gateway = address(&gateway_listener)?;
         connections::serve(gateway_listener, router, options.connections, stopped, &mut servers);
 
         let openapi = Arc::new(openapi);

@@ -9,7 +9,7 @@ use std::{
 
 use api::{BasePath, Policy, rates::Rates};
 use clap::{Parser, ValueEnum};
-use domain::{Email, Password};
+use domain::{Email, HoldLength, Password};
 use links::LinkKeys;
 use local::{AdminAccount, Seed, Stack, StackOptions, Streams, error_chain};
 use notifications::{AccountUrl, MailLimits, OrderUrl};
@@ -48,6 +48,9 @@ struct Arguments {
     /// ISO 4217 code of the shop's currency; the sample products are priced in it.
     #[arg(long, default_value = "USD")]
     currency: String,
+    /// How long a checkout holds its stock for the payment: 5 to 60 minutes.
+    #[arg(long, env = "HOLD_MINUTES", default_value = "15", value_parser = hold)]
+    hold_minutes: HoldLength,
     /// The payment provider.
     #[arg(long, value_enum, default_value_t = PaymentsArgument::Local)]
     payments: PaymentsArgument,
@@ -59,6 +62,10 @@ struct Arguments {
     /// use their own MAIL_FOLDER.
     #[arg(long, env = "MAIL_FOLDER")]
     mail: Option<PathBuf>,
+    /// The storefront's page of an order, which mails link to, such as http://localhost:5173/orders/{orderId}; without
+    /// it, mails have no link. With --stream-to, the functions there use their own ORDER_URL.
+    #[arg(long, env = "ORDER_URL", default_value = "", hide_default_value = true)]
+    order_url: String,
     /// Where the links in mails about an account lead to, such as https://shop.example/account/{action}#{token}; by
     /// default the web page of this stack.
     #[arg(long, env = "ACCOUNT_URL", value_parser = AccountUrl::parse)]
@@ -67,10 +74,6 @@ struct Arguments {
     /// LINK_KEYS. By default they are made from the data folder's key.
     #[arg(long, env = "LINK_KEYS", hide_env_values = true, value_parser = LinkKeys::parse)]
     link_keys: Option<LinkKeys>,
-    /// The storefront's page of an order, which mails link to, such as http://localhost:5173/orders/{orderId}; without
-    /// it, mails have no link. With --stream-to, the functions there use their own ORDER_URL.
-    #[arg(long, env = "ORDER_URL", default_value = "", hide_default_value = true)]
-    order_url: String,
     /// Deliver the stream to functions under `cargo lambda watch` at this address, such as http://127.0.0.1:9001,
     /// instead of running them in this process.
     #[arg(long, value_name = "URL")]
@@ -94,6 +97,9 @@ struct Arguments {
     /// Additional path of the API, such as /prod, as behind a named stage or a mapping with a key.
     #[arg(long, env = "BASE_PATH", default_value = "", hide_default_value = true, value_parser = BasePath::parse)]
     base_path: BasePath,
+    /// Whether a checkout needs an address: `required`, or `optional` for a shop that does not ship.
+    #[arg(long, env = "SHIPPING_ADDRESS", default_value = "required", action = clap::ArgAction::Set, value_parser = Policy::parse_shipping_address)]
+    shipping_address: bool,
 }
 
 #[derive(Clone)]
@@ -110,6 +116,10 @@ fn data(text: &str) -> Result<Data, String> {
     }
 }
 
+fn hold(minutes: &str) -> Result<HoldLength, String> {
+    HoldLength::parse_minutes(minutes).map_err(|e| e.reason)
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum SeedArgument {
     /// 60 products in 8 categories.
@@ -120,9 +130,10 @@ enum SeedArgument {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum PaymentsArgument {
-    /// A provider on this machine: `tok_visa` pays, `tok_declined` declines.
+    /// A provider on this machine: `tok_visa` pays, `tok_declined` declines, `tok_3ds` asks the customer.
     Local,
-    /// Stripe, with STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRETS and optionally STRIPE_ENDPOINT.
+    /// Stripe, with STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRETS and optionally STRIPE_PUBLISHABLE_KEY, PAYMENT_RETURN_URL
+    /// and STRIPE_ENDPOINT.
     Stripe,
 }
 
@@ -164,10 +175,12 @@ impl Arguments {
             },
             policy: Policy {
                 currency,
+                hold: self.hold_minutes,
                 rates: (self.limits == Switch::On).then(Rates::default),
                 origins: Policy::parse_origins(&self.allowed_origins).map_err(|e| format!("--allowed-origins: {e}"))?,
                 trusted_proxy_hops: self.trusted_proxy_hops,
                 base_path: self.base_path,
+                address_required: self.shipping_address,
                 show_costs: true,
                 metrics: None,
             },

@@ -43,7 +43,7 @@ pub async fn load(
     let loaded = import(table, descriptions, catalog.as_bytes(), &options, refuse, |_| {}).await;
     loaded.map_err(|e| failed(error_chain(&e)))?;
     // So that its categories are in the first page, which is requested before the stream is delivered.
-    ops::migrate::run(table, now, |_| {}).await?;
+    ops::migrate::run(table, now, None, |_| {}).await?;
     data.mark_seeded()
 }
 

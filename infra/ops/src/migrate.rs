@@ -4,6 +4,8 @@
 //! Categories used to be one item with every path, without numbers of products. Now each is an item, with the number of
 //! its products. The one item stays unchanged, so that the previous version can still run. Categories that are not
 //! stored in NFC are normalised.
+//!
+//! Orders used to be found by customer, state and day only. Now each has entries by which staff find it.
 
 use std::{
     collections::BTreeSet,
@@ -11,8 +13,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use domain::{CategoryPath, MAX_CATEGORY_DEPTH, Timestamp, UserId};
+use domain::{CategoryPath, MAX_CATEGORY_DEPTH, OrderId, OrderState, Timestamp, UserId};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::{
+    ToSpan,
+    civil::{Date, date},
+    tz::TimeZone,
+};
 use table::{
     StoreError, Table, keys,
     meter::{self, Cost},
@@ -20,6 +27,9 @@ use table::{
 
 /// Products counted concurrently: enough to hide the round trip, too few to be throttled.
 const CONCURRENCY: usize = 16;
+
+/// The day of the first version: no order is older.
+pub const FIRST_DAY: Date = date(2026, 11, 22);
 
 /// Categories that are created in one call.
 const CATEGORIES: usize = 1_000;
@@ -47,7 +57,11 @@ pub struct Report {
     pub products: usize,
     /// Of these, products that were not counted in their category.
     pub counted: usize,
-    /// Malformed products, each with its error.
+    /// Orders that were checked.
+    pub orders: usize,
+    /// Of these, orders that staff did not find by everything they are found by.
+    pub found: usize,
+    /// Malformed products and orders, each with its error.
     pub damaged: Vec<String>,
     pub cost: Cost,
     pub elapsed: Duration,
@@ -55,9 +69,10 @@ pub struct Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { categories, respelled, products, counted, unreadable, damaged, cost, elapsed } = self;
+        let Self { categories, respelled, products, counted, orders, found, unreadable, damaged, cost, elapsed } = self;
         write!(f, "categories of the old item {categories}, products {products}, of these newly counted {counted}, ")?;
         write!(f, "normalised {respelled}, ")?;
+        write!(f, "orders {orders}, of these newly found by number, e-mail or payment {found}, ")?;
         write!(f, "malformed {} ", unreadable.len() + damaged.len())?;
         write!(f, "in {:.1} s, {:.0} WRU, {:.0} RRU", elapsed.as_secs_f64(), cost.wru, cost.rru)
     }
@@ -71,14 +86,91 @@ pub async fn is_due(table: &Table) -> Result<bool, StoreError> {
     Ok(table.categories_before_get().await?.is_some_and(|before| !before.migrated))
 }
 
-/// Migrates everything of earlier versions. Customers and staff can use the shop meanwhile.
+/// Migrates everything of earlier versions. Customers and staff can use the shop meanwhile. Of orders, those placed since
+/// a UTC day; without one, none.
 ///
 /// # Errors
 /// The table cannot be used. Running it again continues from there.
-pub async fn run(table: &Table, now: Timestamp, progress: impl FnMut(Progress)) -> Result<Report, StoreError> {
+pub async fn run(
+    table: &Table,
+    now: Timestamp,
+    orders_since: Option<Date>,
+    mut progress: impl FnMut(Progress),
+) -> Result<Report, StoreError> {
     let started = Instant::now();
-    let (report, costs) = meter::measure(migrate(table, now, progress)).await;
+    let work = async {
+        let mut report = migrate(table, now, &mut progress).await?;
+        if let Some(since) = orders_since {
+            find_orders(table, now, since, &mut report, &mut progress).await?;
+        }
+        Ok::<_, StoreError>(report)
+    };
+    let (report, costs) = meter::measure(work).await;
     Ok(Report { cost: costs.total, elapsed: started.elapsed(), ..report? })
+}
+
+/// Writes what staff find an order by, where it is missing: first of orders with something open, then of every day.
+async fn find_orders(
+    table: &Table,
+    now: Timestamp,
+    since: Date,
+    report: &mut Report,
+    progress: &mut impl FnMut(Progress),
+) -> Result<(), StoreError> {
+    for shard in 0..keys::DUE_SHARDS {
+        let mut after = None;
+        loop {
+            let page = table.order_ids_by_due_shard(shard, after).await?;
+            find_some(table, page.items, report).await?;
+            progress(Progress { doing: "orders", done: report.orders, of: None });
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    // A function's clock may be ahead: orders of tomorrow can exist a little before midnight.
+    let last = now.to_zoned_datetime(TimeZone::UTC).date().saturating_add(1.day());
+    for day in since.series(1.day()).take_while(|day| *day <= last) {
+        for state in OrderState::ALL.into_iter().filter(|state| !state.awaits_payment()) {
+            let mut after = None;
+            loop {
+                let page = table.order_ids_by_state(state, &day.to_string(), after).await?;
+                find_some(table, page.items, report).await?;
+                progress(Progress { doing: "orders", done: report.orders, of: None });
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn find_some(
+    table: &Table,
+    ids: Vec<Result<OrderId, StoreError>>,
+    report: &mut Report,
+) -> Result<(), StoreError> {
+    let find = |id: Result<OrderId, StoreError>| async move {
+        let Some(order) = table.order_get_for_shop(id?).await? else { return Ok(false) };
+        let missing = !table.order_found_missing(&order).await?.is_empty();
+        if missing {
+            table.order_found_put(&order, None).await?;
+        }
+        Ok(missing)
+    };
+    let mut found = stream::iter(ids).map(find).buffer_unordered(CONCURRENCY);
+    while let Some(outcome) = found.next().await {
+        report.orders += 1;
+        match outcome {
+            Ok(missing) => report.found += usize::from(missing),
+            Err(error @ StoreError::Corrupt { .. }) => report.damaged.push(table::error_chain(&error)),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 async fn migrate(table: &Table, now: Timestamp, mut progress: impl FnMut(Progress)) -> Result<Report, StoreError> {

@@ -33,9 +33,10 @@ const DOCUMENTS: [&str; 6] = [
     "infra/cdk/README.md",
 ];
 
-/// Shares what the tests have compiled, if `CARGO_BUILD_TARGET` was set to this machine's target for them: without
-/// zig, and in debug mode, cargo-lambda calls `cargo build --target` with no flags of its own.
-const LIKE_THE_TESTS: &str = "[build.compiler]\ntype = \"cargo\"\n";
+/// With these, cargo-lambda calls `cargo build --target` without flags of its own, and with the features that the tests
+/// are built with. So it shares what they have compiled, if `CARGO_BUILD_TARGET` was this machine's target for them.
+const WITHOUT_ZIG: &str = "[build.compiler]\ntype = \"cargo\"\n";
+const LIKE_THE_TESTS: &str = "--workspace --locked";
 
 /// This machine's architecture, as Lambda names it.
 const MACHINE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
@@ -84,8 +85,9 @@ pub fn run(options: &Options) -> Outcome<()> {
         let mut sam = tools.build(&template, &build);
         if !options.optimised {
             let settings = output.join("cargo-lambda.toml");
-            fs::write(&settings, LIKE_THE_TESTS)?;
+            fs::write(&settings, WITHOUT_ZIG)?;
             sam.env("CARGO_LAMBDA_GLOBAL", &settings).env("SAM_BUILD_MODE", "debug");
+            sam.env("CARGO_LAMBDA_COMPILER_EXTRA_ARGS", LIKE_THE_TESTS);
         }
         finish(&mut sam)
     })?;

@@ -72,6 +72,26 @@ impl<S: Send + Sync> FromRequest<S> for NoBody {
     }
 }
 
+/// The body of a route that needs none: as [`Json`], or its default if it is absent, empty or `null`.
+#[derive(Debug, Clone, Copy)]
+pub struct JsonIfAny<T>(pub T);
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for JsonIfAny<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let json = is_json(request.headers());
+        let bytes = bytes(request, state).await?;
+        if bytes.trim_ascii().is_empty() {
+            return Ok(Self(T::default()));
+        }
+        if !json {
+            return Err(not_json());
+        }
+        parse::<Option<T>>(&bytes).map(|body| Self(body.unwrap_or_default()))
+    }
+}
+
 /// The raw body, within the route's limit, for checking a signature.
 #[derive(Debug, Clone)]
 pub struct Body(pub Bytes);

@@ -228,6 +228,7 @@ pub const FIELD_CODES: &[Code] = &[
         "attributes_invalid",
         "too many attributes, too large ones, or a value that is no string, number or boolean",
     ),
+    Code::of_field("carrier_invalid", "the carrier's name is empty, too long or not plain text"),
     Code::of_field("category_invalid", "a category has at most four levels, each with a name"),
     Code::of_field("category_too_deep", "categories below it would have more than four levels"),
     Code::of_field("country_invalid", "the country is no ISO 3166-1 alpha-2 code"),
@@ -238,6 +239,7 @@ pub const FIELD_CODES: &[Code] = &[
     Code::bad_request("id_invalid", "the id does not have the form of an id of this API").with(&FIELD),
     Code::of_field("manufacturer_invalid", "the manufacturer is empty, too long or not plain text"),
     Code::of_field("name_invalid", "the name is empty, too long or not plain text"),
+    Code::bad_request("order_number_invalid", "the number does not have the form of an order number").with(&FIELD),
     Code::of_field("password_common", "the password is one of the most common ones"),
     Code::of_field("password_length", "the password is too short or too long"),
     Code::of_field("payment_token_invalid", "the token does not have the form of a payment token"),
@@ -249,4 +251,6 @@ pub const FIELD_CODES: &[Code] = &[
     Code::of_field("rename_invalid", "a category cannot become itself or one below itself"),
     Code::of_field("stock_out_of_range", "the stock is negative or too high"),
     Code::of_field("thumbnail_invalid", "the picture is neither an https: URL nor a relative path"),
+    Code::of_field("tracking_number_invalid", "the tracking number is empty, too long or not plain text"),
+    Code::of_field("tracking_url_invalid", "the URL is not one of https, or does not name a host"),
 ];

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use domain::Currency;
+use domain::{Currency, HoldLength};
 use runtime::{Clock, telemetry::Metrics};
 use table::Table;
 
@@ -15,6 +15,15 @@ pub struct Context {
     pub policy: Arc<Policy>,
 }
 
+impl Context {
+    /// With a setting that only one function reads.
+    #[must_use]
+    pub fn with_policy(mut self, change: impl FnOnce(&mut Policy)) -> Self {
+        change(Arc::make_mut(&mut self.policy));
+        self
+    }
+}
+
 /// The largest number of proxies; no deployment has more.
 const MAX_HOPS: u8 = 10;
 
@@ -23,6 +32,8 @@ const MAX_HOPS: u8 = 10;
 pub struct Policy {
     /// The one currency a cart is charged in.
     pub currency: Currency,
+    /// How long a checkout holds stock for its payment.
+    pub hold: HoldLength,
     /// Rate limits; `None` is unlimited, for load tests on a local stack.
     pub rates: Option<Rates>,
     /// Storefronts, such as `https://shop.example`, that browsers may call from.
@@ -32,6 +43,8 @@ pub struct Policy {
     pub trusted_proxy_hops: u8,
     /// The path below which clients reach the API.
     pub base_path: BasePath,
+    /// Whether the shop ships what it sells, so that a checkout needs an address.
+    pub address_required: bool,
     /// Whether answers carry `X-Consumed-Capacity` and `Server-Timing`: on a local stack, not towards customers.
     pub show_costs: bool,
     /// Where metrics are written; `None` is nowhere, as on a local stack.
@@ -60,6 +73,18 @@ impl Policy {
 }
 
 impl Policy {
+    /// Reads whether a checkout needs an address: `required` or `optional`.
+    ///
+    /// # Errors
+    /// The text is neither.
+    pub fn parse_shipping_address(text: &str) -> Result<bool, String> {
+        match text {
+            "required" => Ok(true),
+            "optional" => Ok(false),
+            other => Err(format!("{other:?} is neither required nor optional")),
+        }
+    }
+
     /// Reads a number of proxies, such as `1`.
     ///
     /// # Errors
@@ -74,10 +99,12 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             currency: Currency::USD,
+            hold: HoldLength::default(),
             rates: Some(Rates::default()),
             origins: Vec::new(),
             trusted_proxy_hops: 0,
             base_path: BasePath::default(),
+            address_required: true,
             show_costs: false,
             metrics: None,
         }

@@ -30,7 +30,7 @@ pub mod wire;
 
 pub use admin::Admin;
 pub use base_path::BasePath;
-pub use body::{Body, Json, NoBody};
+pub use body::{Body, Json, JsonIfAny, NoBody};
 pub use client_address::ClientAddress;
 pub use context::{Context, Policy};
 pub use cursor::{Cursors, InvalidKeys};

@@ -24,6 +24,8 @@ pub struct Rates {
     pub login_address: u32,
     /// Checkouts a minute for one customer.
     pub checkout: u32,
+    /// Reads of a payment's state at the provider, a minute for one customer.
+    pub payment_refresh: u32,
     /// New guests a minute from one address: each is two items in the table.
     pub guest: u32,
     /// Requests an hour from one address for a link that is mailed, such as one that sets a new password. A registration
@@ -40,6 +42,7 @@ impl Default for Rates {
             login_account: 20,
             login_address: 100,
             checkout: 10,
+            payment_refresh: 30,
             guest: 60,
             link_address: 20,
             link_email: 5,
@@ -49,7 +52,8 @@ impl Default for Rates {
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is not name=number of login_account_address, login_account, login_address, checkout, guest, link_address or link_email"
+    "{0:?} is not name=number of login_account_address, login_account, login_address, checkout, payment_refresh, guest, \
+     link_address or link_email"
 )]
 pub struct InvalidRate(String);
 
@@ -66,6 +70,7 @@ impl Rates {
                 "login_account" => rates.login_account = most,
                 "login_address" => rates.login_address = most,
                 "checkout" => rates.checkout = most,
+                "payment_refresh" => rates.payment_refresh = most,
                 "guest" => rates.guest = most,
                 "link_address" => rates.link_address = most,
                 "link_email" => rates.link_email = most,
@@ -106,6 +111,10 @@ impl Rates {
 
     pub fn checkout(&self, uid: &UserId) -> RateLimit {
         RateLimit { scope: format!("checkout:{uid}"), most: self.checkout, window: MINUTE }
+    }
+
+    pub fn payment_refresh(&self, uid: &UserId) -> RateLimit {
+        RateLimit { scope: format!("payment-refresh:{uid}"), most: self.payment_refresh, window: MINUTE }
     }
 
     pub fn guest(&self, address: Option<IpAddr>) -> RateLimit {

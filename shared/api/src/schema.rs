@@ -58,6 +58,16 @@ schemas! {
     SessionId: id("The id of a session. It does not give access to it.");
     UserId: id("A customer or a guest.");
     OrderId: text().format(Some(format("uuid"))).description(Some("An order: a UUID of version 7, in lower case."));
+    OrderNumber: text()
+        .pattern(Some("^[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}$"))
+        .description(Some("What people call an order. In rare cases two orders have the same number."));
+    OrderNumberSought: text()
+        .min_length(Some(10))
+        .max_length(Some(20))
+        .pattern(Some("^[0-9A-TV-Za-tv-z]{5}-?[0-9A-TV-Za-tv-z]{5}$"))
+        .description(Some("An order number in either case, with or without its hyphen; I and L count as 1, O as 0."));
+    PaymentReference: id("The payment provider's id of a payment.");
+    LanguageCode: names(domain::Language::ALL.map(domain::Language::as_str), "ISO 639-1.");
     Timestamp: text().format(Some(format("date-time"))).description(Some("RFC 3339, UTC, with milliseconds."));
     Day: text().format(Some(format("date"))).description(Some("`yyyy-mm-dd`, UTC."));
     CurrencyCode: text().pattern(Some("^[A-Z]{3}$")).description(Some("ISO 4217."));
@@ -138,6 +148,13 @@ schemas! {
         ["available", "short", "sold_out", "not_sold", "currency_mismatch"],
         "Whether a line of the cart can be bought.",
     );
+    CarrierName: line(domain::Carrier::MAX_CHARS, "The name of a carrier.");
+    TrackingNumber: line(domain::TrackingNumber::MAX_CHARS, "The carrier's number of a parcel.");
+    TrackingUrl: text()
+        .min_length(Some(1))
+        .max_length(Some(domain::TrackingUrl::MAX_CHARS))
+        .pattern(Some(r"^https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z][A-Za-z0-9-]*(/[A-Za-z0-9._~/-]*)?$"))
+        .description(Some("The carrier's page about a parcel: an `https:` URL with the name of a host."));
     Reason: line(200, "The reason, as free text.");
     BatchOutcomeName: names(["created", "exists", "invalid", "unwritten"], "The outcome for one product of a batch.");
     HeardOutcomeName: names(["applied", "seen", "ignored"], "The outcome of an event.");
@@ -205,6 +222,8 @@ mod tests {
         assert!(agrees::<CategorySegment, _>(|segment| domain::CategoryPath::new([segment])));
         assert!(agrees::<AddressLine, _>(|line| Address::line(line, "line1")));
         assert!(agrees::<Reason, _>(domain::Reason::parse));
+        assert!(agrees::<CarrierName, _>(domain::Carrier::parse));
+        assert!(agrees::<TrackingNumber, _>(domain::TrackingNumber::parse));
         assert!(agrees::<Thumbnail, _>(domain::Thumbnail::parse));
         assert!(agrees::<Password, _>(domain::Password::attempt));
         assert!(agrees::<NewPassword, _>(domain::Password::choose));

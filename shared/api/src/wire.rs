@@ -1,10 +1,10 @@
 //! Wire types that several resources share.
 
-use domain::{Address, Currency, Invalid};
+use domain::{Address, AddressId, CountryCode, Currency, Invalid, Phone};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Invalids, Refused, schema};
+use crate::{All, Invalids, Refused, schema};
 
 /// An amount in minor units (cents) with its ISO 4217 currency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -31,6 +31,56 @@ impl Money {
 impl From<domain::Money> for Money {
     fn from(money: domain::Money) -> Self {
         Self { amount: money.amount_minor(), currency: money.currency().code().to_owned() }
+    }
+}
+
+/// Each line has 1 to 200 characters, none of them invisible. In an optional field, an empty text counts as absent.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AddressRequest {
+    #[schema(value_type = schema::AddressLine, example = "Ann Smith")]
+    pub recipient: String,
+    #[schema(value_type = schema::AddressLine, example = "1 Harbour Street")]
+    pub line1: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::AddressLineIfAny>)]
+    pub line2: Option<String>,
+    #[schema(value_type = schema::AddressLine, example = "Bristol")]
+    pub city: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::AddressLineIfAny>)]
+    pub region: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::AddressLineIfAny>, example = "BS1 5UH")]
+    pub postal_code: Option<String>,
+    /// ISO 3166-1 alpha-2, or `XK` for Kosovo. The United Kingdom is `GB`.
+    #[schema(value_type = schema::CountryCode, example = "GB")]
+    pub country: String,
+    /// For the carrier: 4 to 20 digits, optionally with a leading `+`, and spaces, `-`, `.`, `/`, `(` and `)` between
+    /// them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Phone>, example = "+44 117 496 0123")]
+    pub phone: Option<String>,
+}
+
+impl AddressRequest {
+    /// As an address with this id.
+    ///
+    /// # Errors
+    /// Names every line that is wrong.
+    pub fn address(&self, id: AddressId) -> Result<Address, Invalids> {
+        let (recipient, line1, line2, city, region, postal_code, country, phone) = (
+            Address::line(&self.recipient, "recipient"),
+            Address::line(&self.line1, "line1"),
+            Address::optional_line(self.line2.as_deref(), "line2"),
+            Address::line(&self.city, "city"),
+            Address::optional_line(self.region.as_deref(), "region"),
+            Address::optional_line(self.postal_code.as_deref(), "postalCode"),
+            CountryCode::parse(&self.country),
+            Phone::optional(self.phone.as_deref()),
+        )
+            .all()?;
+        Ok(Address { id, recipient, line1, line2, city, region, postal_code, country, phone })
     }
 }
 

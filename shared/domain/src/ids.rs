@@ -61,6 +61,14 @@ id!(
     UserId, "userId", 1
 );
 id!(AddressId, "addressId", 1);
+
+impl AddressId {
+    /// The id of an address that was sent with an order and is not among the customer's. Theirs have UUIDs.
+    pub fn of_order() -> Self {
+        Self("inline".to_owned())
+    }
+}
+
 id!(
     /// The id of a session, which does not give access to it: the SHA-256 of its secret, in hexadecimal.
     SessionId, "sessionId", 1

@@ -13,6 +13,7 @@ mod customer;
 mod description;
 mod dispute;
 mod email;
+mod hold;
 mod ids;
 mod invalid;
 mod language;
@@ -46,6 +47,7 @@ pub use customer::{Customer, CustomerName, Password, Role};
 pub use description::{escape, sanitise};
 pub use dispute::{Dispute, DisputeState};
 pub use email::Email;
+pub use hold::HoldLength;
 pub use ids::{
     AddressId, IdempotencyKey, Incarnation, OrderId, PaymentEventId, ProductId, ProviderId, SessionId, UserId,
 };
@@ -63,4 +65,4 @@ pub use refund::{Refund, RefundError, RefundRequest, RefundState, ReturnedLine};
 pub use review::{Rating, Review, ReviewText, Stars};
 pub use session::{SessionKind, SessionLifetime};
 pub use shipment::{Carrier, Shipment, TrackingNumber, TrackingUrl};
-pub use transition::{CancelDecision, TransitionEffects, TransitionError, VoidReason};
+pub use transition::{CancelDecision, MAX_CHALLENGES, TransitionEffects, TransitionError, VoidReason};

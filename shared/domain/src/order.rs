@@ -1,16 +1,13 @@
 use std::collections::BTreeMap;
 
 use iso_currency::Currency;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::{
-    Address, Cart, CartLine, Contact, Dispute, Incarnation, Language, Money, OrderId, OrderNumber, Product, ProductId,
-    Quantity, Refund, Shipment, UserId,
+    Address, Cart, CartLine, Contact, Dispute, HoldLength, Incarnation, Language, Money, OrderId, OrderNumber, Product,
+    ProductId, Quantity, Refund, Shipment, UserId,
     pricing::{self, Adjustment, Pricing, Totals},
 };
-
-/// How long stock is held for an order whose payment has no outcome yet.
-const HOLD: SignedDuration = SignedDuration::from_mins(15);
 
 /// A customer's purchase: what was bought at which price, and its state.
 ///
@@ -123,8 +120,10 @@ pub struct Payment {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PaymentState {
-    /// The provider has not answered yet.
+    /// The provider has not answered yet, or the customer may pay with another card after a failed authentication.
     Pending,
+    /// The provider waits until the customer has authenticated the payment towards their bank (3-D Secure).
+    ActionRequired,
     /// The provider's answer was lost: it may have charged.
     Unknown,
     /// The order's total was taken.
@@ -136,8 +135,9 @@ pub enum PaymentState {
 }
 
 impl PaymentState {
-    pub const ALL: [PaymentState; 5] = [
+    pub const ALL: [PaymentState; 6] = [
         PaymentState::Pending,
+        PaymentState::ActionRequired,
         PaymentState::Unknown,
         PaymentState::Captured,
         PaymentState::Declined,
@@ -147,6 +147,7 @@ impl PaymentState {
     pub fn as_str(self) -> &'static str {
         match self {
             PaymentState::Pending => "pending",
+            PaymentState::ActionRequired => "action_required",
             PaymentState::Unknown => "unknown",
             PaymentState::Captured => "captured",
             PaymentState::Declined => "declined",
@@ -171,6 +172,11 @@ pub enum OrderEvent {
     Placed,
     /// The provider's answer was lost.
     PaymentLost,
+    /// The customer's bank asks them to authenticate the payment.
+    ActionRequired,
+    /// The authentication failed, or the bank declined after it. Nothing was charged, and the stock stays held for
+    /// another card.
+    ChallengeFailed,
     Confirmed,
     Declined,
     /// It was not paid while the stock was held.
@@ -204,9 +210,11 @@ pub enum OrderEvent {
 
 impl OrderEvent {
     /// One of each kind; numbers are 1.
-    pub const ALL: [OrderEvent; 19] = [
+    pub const ALL: [OrderEvent; 21] = [
         OrderEvent::Placed,
         OrderEvent::PaymentLost,
+        OrderEvent::ActionRequired,
+        OrderEvent::ChallengeFailed,
         OrderEvent::Confirmed,
         OrderEvent::Declined,
         OrderEvent::Expired,
@@ -230,6 +238,8 @@ impl OrderEvent {
         match self {
             OrderEvent::Placed => "placed",
             OrderEvent::PaymentLost => "payment_lost",
+            OrderEvent::ActionRequired => "action_required",
+            OrderEvent::ChallengeFailed => "challenge_failed",
             OrderEvent::Confirmed => "confirmed",
             OrderEvent::Declined => "declined",
             OrderEvent::Expired => "expired",
@@ -280,6 +290,8 @@ impl OrderEvent {
         Some(match (raw, number) {
             ("placed", None) => OrderEvent::Placed,
             ("payment_lost", None) => OrderEvent::PaymentLost,
+            ("action_required", None) => OrderEvent::ActionRequired,
+            ("challenge_failed", None) => OrderEvent::ChallengeFailed,
             ("confirmed", None) => OrderEvent::Confirmed,
             ("declined", None) => OrderEvent::Declined,
             ("expired", None) => OrderEvent::Expired,
@@ -324,6 +336,8 @@ pub struct Placement<'a> {
     pub language: Language,
     pub ship_to: Option<Address>,
     pub bill_to: Option<Address>,
+    /// How long the stock is held for the payment.
+    pub hold: HoldLength,
     pub now: Timestamp,
 }
 
@@ -356,6 +370,7 @@ impl Order {
             language,
             ship_to,
             bill_to,
+            hold,
             now,
         } = placement;
         if cart.lines.is_empty() {
@@ -407,7 +422,7 @@ impl Order {
                 refunds: Vec::new(),
                 disputes: Vec::new(),
             },
-            due_at: Some(now + HOLD),
+            due_at: Some(hold.end(now)),
             contact,
             language,
             ship_to,
@@ -465,6 +480,7 @@ pub(crate) mod tests {
             language: Language::En,
             ship_to: None,
             bill_to: None,
+            hold: HoldLength::default(),
             now: Timestamp::UNIX_EPOCH,
         })
     }

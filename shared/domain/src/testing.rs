@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    Address, Cart, CartLine, Contact, Currency, Email, Language, Money, Order, Placement, Product, ProductDetails,
-    ProductName, Quantity, Timestamp, pricing::Adjustment,
+    Address, Cart, CartLine, Contact, Currency, Email, HoldLength, Language, Money, Order, Placement, Product,
+    ProductDetails, ProductName, Quantity, Timestamp, pricing::Adjustment,
 };
 
 /// A new product of which only the name and a price in cents are said.
@@ -101,6 +101,7 @@ impl OrderBuilder {
             language: self.language,
             ship_to: self.ship_to,
             bill_to: None,
+            hold: HoldLength::default(),
             now: self.now,
         });
         placed.expect("every product of the cart is sold")

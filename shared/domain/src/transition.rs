@@ -1,7 +1,7 @@
 //! The events of an order, and the effect of each on stock, cart and money.
 //!
-//! Two kinds of functions. *Provider results* (`paid`, `declined`, `outcome_unknown`, `void`, `refund_paid`,
-//! `refund_refused`, and in `by_hand.rs` and `dispute.rs` what was done at the provider itself) cannot be refused, may
+//! Two kinds of functions. *Provider results* (`paid`, `declined`, `outcome_unknown`, `action_required`,
+//! `challenge_failed`, `void`, `refund_paid`, `refund_refused`, and in `by_hand.rs` and `dispute.rs` what was done at the provider itself) cannot be refused, may
 //! come late, twice or out of order, and change nothing when they are not new. *Requests* (`cancel`, `ship`, `deliver`,
 //! `refund`) come from customers and staff, and can be refused.
 //!
@@ -19,6 +19,9 @@ use crate::{
 
 /// How long a request may be running before another asks the provider in its place: longer than a function's timeout.
 const ASK_AFTER: SignedDuration = SignedDuration::from_mins(1);
+
+/// Attempts to pay for one order of which the customer is asked to authenticate each.
+pub const MAX_CHALLENGES: u32 = 3;
 
 /// How often the sweeper looks at an order while it is disputed.
 const DISPUTE_LOOK: SignedDuration = SignedDuration::from_hours(24);
@@ -99,10 +102,48 @@ impl Order {
         self.state.awaits_payment().then(|| self.cancel_and_restock(OrderEvent::Declined, at))
     }
 
-    /// The provider's answer was lost. The hold stays until the outcome is known: it may have charged.
+    /// The provider's answer was lost. The hold stays until the outcome is known: it may have charged. While the
+    /// customer is asked to authenticate the payment nothing is new about that, and the hold keeps its end.
     pub fn outcome_unknown(&self, at: Timestamp) -> Option<TransitionEffects> {
-        let is_new = self.state == OrderState::PendingPayment;
+        let is_new = self.state == OrderState::PendingPayment && self.payment.state == PaymentState::Pending;
         is_new.then(|| self.transition(OrderEvent::PaymentLost, at))
+    }
+
+    /// The provider waits until the customer has authenticated the payment. The stock stays held until `hold_ends`.
+    pub fn action_required(&self, hold_ends: Timestamp, at: Timestamp) -> Option<TransitionEffects> {
+        let is_new = self.state.awaits_payment() && self.payment.state != PaymentState::ActionRequired;
+        is_new.then(|| {
+            let mut moved = self.transition(OrderEvent::ActionRequired, at);
+            moved.order.due_at = Some(hold_ends);
+            moved
+        })
+    }
+
+    /// The customer was not authenticated, or the bank declined after that: nothing was charged. The hold and its end
+    /// stay, for another card.
+    pub fn challenge_failed(&self, at: Timestamp) -> Option<TransitionEffects> {
+        let is_new = self.state.awaits_payment() && self.payment.state == PaymentState::ActionRequired;
+        is_new.then(|| self.transition(OrderEvent::ChallengeFailed, at))
+    }
+
+    /// How often the customer was asked to authenticate the payment, each time for another attempt to pay.
+    pub fn challenges(&self) -> u32 {
+        self.count(OrderEvent::ActionRequired)
+    }
+
+    /// How many attempts to pay ended with a failed authentication.
+    pub fn failed_challenges(&self) -> u32 {
+        self.count(OrderEvent::ChallengeFailed)
+    }
+
+    /// Whether no further authentication follows one that failed.
+    pub fn was_challenged_enough(&self) -> bool {
+        self.challenges() >= MAX_CHALLENGES
+    }
+
+    fn count(&self, event: OrderEvent) -> u32 {
+        let count = self.history.iter().filter(|entry| entry.event == event).count();
+        u32::try_from(count).unwrap_or(u32::MAX)
     }
 
     /// The provider has charged nothing and will not any more.
@@ -251,7 +292,16 @@ impl Order {
 
     /// The index in the history of the first outcome of the payment.
     fn first_settlement(&self) -> Option<usize> {
-        let open = |event| matches!(event, OrderEvent::Placed | OrderEvent::PaymentLost | OrderEvent::Claimed);
+        let open = |event| {
+            matches!(
+                event,
+                OrderEvent::Placed
+                    | OrderEvent::PaymentLost
+                    | OrderEvent::ActionRequired
+                    | OrderEvent::ChallengeFailed
+                    | OrderEvent::Claimed
+            )
+        };
         self.history.iter().position(|t| !open(t.event))
     }
 
@@ -331,6 +381,8 @@ impl Order {
         let (state, payment) = match event {
             OrderEvent::Placed => (OrderState::PendingPayment, PaymentState::Pending),
             OrderEvent::PaymentLost => (OrderState::PaymentUnknown, PaymentState::Unknown),
+            OrderEvent::ActionRequired => (OrderState::PendingPayment, PaymentState::ActionRequired),
+            OrderEvent::ChallengeFailed => (OrderState::PendingPayment, PaymentState::Pending),
             OrderEvent::Confirmed => (OrderState::Confirmed, PaymentState::Captured),
             OrderEvent::Declined => (OrderState::Cancelled, PaymentState::Declined),
             OrderEvent::Cancelled if self.payment.state == PaymentState::Captured => {
@@ -376,7 +428,9 @@ impl Order {
         let money_is_open =
             self.state == OrderState::PaymentUnknown || self.refund_owed().is_some() || self.owes_remainder();
         self.due_at = match event {
-            OrderEvent::Placed | OrderEvent::Claimed => self.due_at,
+            OrderEvent::Placed | OrderEvent::Claimed | OrderEvent::ActionRequired | OrderEvent::ChallengeFailed => {
+                self.due_at
+            }
             _ if money_is_open => Some(at + ASK_AFTER),
             // The sweeper logs and counts it within a minute, and then once a day.
             OrderEvent::Disputed(_) => Some(at),
@@ -441,6 +495,56 @@ mod tests {
         assert_eq!((units(&unknown), unknown.restore_cart), (0, false));
         assert_eq!(unknown.order.due_at, Some(NOW + ASK_AFTER));
         assert_eq!(unknown.order.paid("pay_1", NOW).unwrap().order.state, OrderState::Confirmed);
+    }
+
+    #[test]
+    fn an_order_whose_customer_is_asked_keeps_its_hold_until_its_end() {
+        let end = NOW + SignedDuration::from_mins(15);
+        let asked = held().action_required(end, NOW).unwrap();
+        let lost = held().outcome_unknown(NOW).unwrap().order;
+        let asked_after_all = lost.action_required(end, NOW).unwrap().order;
+        let failed = asked.order.challenge_failed(NOW).unwrap();
+
+        for order in [&asked.order, &asked_after_all, &failed.order] {
+            assert_eq!((order.state, order.due_at), (OrderState::PendingPayment, Some(end)));
+            assert_eq!(order.as_of_payment_outcome(), None);
+        }
+        assert_eq!((units(&asked), asked.restore_cart, units(&failed), failed.restore_cart), (0, false, 0, false));
+        assert_eq!(asked.order.payment.state, PaymentState::ActionRequired);
+        assert_eq!((failed.order.payment.state, failed.order.failed_challenges()), (PaymentState::Pending, 1));
+        assert_eq!(asked.order.action_required(end, NOW), None);
+        assert_eq!(asked.order.outcome_unknown(NOW), None);
+        assert_eq!(failed.order.challenge_failed(NOW), None);
+        assert_eq!(held().challenge_failed(NOW), None);
+    }
+
+    #[test]
+    fn a_customer_is_asked_for_three_attempts_to_pay() {
+        let mut order = held();
+        for attempt in 1..=MAX_CHALLENGES {
+            assert!(!order.was_challenged_enough());
+            order = order.action_required(NOW, NOW).unwrap().order;
+            assert_eq!(order.challenges(), attempt);
+            assert_eq!(order.paid("pay_1", NOW).unwrap().order.state, OrderState::Confirmed);
+            if attempt < MAX_CHALLENGES {
+                order = order.challenge_failed(NOW).unwrap().order;
+            }
+        }
+
+        assert!(order.was_challenged_enough());
+        assert_eq!(units(&order.declined(NOW).unwrap()), 4);
+    }
+
+    #[test]
+    fn a_challenge_changes_nothing_about_an_order_that_has_an_outcome() {
+        let confirmed = held().paid("pay_1", NOW).unwrap().order;
+        let asked = held().action_required(NOW, NOW).unwrap().order;
+        let expired = asked.void(VoidReason::Expired, NOW).unwrap().order;
+
+        for order in [&confirmed, &expired] {
+            assert_eq!((order.action_required(NOW, NOW), order.challenge_failed(NOW)), (None, None));
+        }
+        assert_eq!(expired.paid("pay_1", NOW).unwrap().order.refund_owed().map(|r| r.number), Some(1));
     }
 
     #[test]

@@ -244,7 +244,8 @@ proptest! {
             prop_assert_eq!(OrderState::parse(state.as_str()), Some(state));
         }
         for event in [
-            OrderEvent::Placed, OrderEvent::PaymentLost, OrderEvent::Confirmed, OrderEvent::Declined,
+            OrderEvent::Placed, OrderEvent::PaymentLost, OrderEvent::ActionRequired, OrderEvent::ChallengeFailed,
+            OrderEvent::Confirmed, OrderEvent::Declined,
             OrderEvent::Expired, OrderEvent::Cancelled, OrderEvent::Shipped, OrderEvent::Delivered,
             OrderEvent::PaidLate(number), OrderEvent::RefundRequested(number), OrderEvent::RefundPaid(number),
             OrderEvent::RefundRefused(number),
@@ -261,7 +262,7 @@ fn every_state_reads_back_as_itself() {
     for state in [PendingPayment, PaymentUnknown, Confirmed, Shipped, Delivered, Cancelled] {
         assert_eq!(OrderState::parse(state.as_str()), Some(state));
     }
-    for name in ["pending", "unknown", "captured", "declined", "voided"] {
+    for name in ["pending", "action_required", "unknown", "captured", "declined", "voided"] {
         assert_eq!(PaymentState::parse(name).map(PaymentState::as_str), Some(name));
     }
     for name in ["requested", "paid", "refused"] {

@@ -5,14 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
-    CancelDecision, Currency, Dispute, DisputeState, Money, Order, OrderState, Quantity, RefundByHand, RefundRequest,
-    ReturnedLine, Timestamp, TransitionEffects, VoidReason,
+    CancelDecision, Currency, Dispute, DisputeState, Money, Order, OrderState, PaymentState, Quantity, RefundByHand,
+    RefundRequest, ReturnedLine, Timestamp, TransitionEffects, VoidReason,
     pricing::{Adjustment, AdjustmentKind, AppliesTo},
 };
 use proptest::{prelude::*, sample::select};
 use testing::{order, product};
 
 const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+const HOLD_ENDS: Timestamp = Timestamp::MAX;
 /// The lines of the test order: product, units, and the price of one.
 const BOUGHT: [(&str, u32, i64); 2] = [("mug", 3, 899), ("pan", 1, 4_600)];
 const UNITS: u32 = 4;
@@ -54,6 +55,8 @@ enum Happening {
     Paid,
     Declined,
     OutcomeUnknown,
+    Asked,
+    ChallengeFailed,
     Void(VoidReason),
     RefundPaid(u32),
     RefundRefused(u32),
@@ -85,6 +88,8 @@ impl Happening {
             Happening::Paid => order.paid("pay_1", NOW),
             Happening::Declined => order.declined(NOW),
             Happening::OutcomeUnknown => order.outcome_unknown(NOW),
+            Happening::Asked => order.action_required(HOLD_ENDS, NOW),
+            Happening::ChallengeFailed => order.challenge_failed(NOW),
             Happening::Void(why) => order.void(*why, NOW),
             Happening::RefundPaid(number) => order.refund_paid(*number, NOW),
             Happening::RefundRefused(number) => order.refund_refused(*number, NOW),
@@ -127,6 +132,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         3 => Just(Happening::Paid),
         1 => Just(Happening::Declined),
         1 => Just(Happening::OutcomeUnknown),
+        3 => Just(Happening::Asked),
+        2 => Just(Happening::ChallengeFailed),
         1 => select(vec![VoidReason::Expired, VoidReason::CancelledByCustomer, VoidReason::Replaced, VoidReason::NotChargeable])
             .prop_map(Happening::Void),
         2 => (1..=8_000_i64, select(vec!["re_1", "re_2"])).prop_map(|(cents, id)| Happening::ByHand(cents, id)),
@@ -147,6 +154,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Stage {
     Held,
+    Asked,
     Unknown,
     Sold,
     Sent,
@@ -165,6 +173,8 @@ enum Standing {
 #[derive(Debug)]
 struct Counters {
     stage: Stage,
+    /// How often the customer was asked.
+    challenges: u32,
     priced: Price,
     total: i64,
     captured: bool,
@@ -184,6 +194,7 @@ impl Counters {
     fn of(priced: Price) -> Self {
         Self {
             stage: Stage::Held,
+            challenges: 0,
             priced,
             total: BOUGHT.iter().map(|(id, units, _)| priced.paid_for(id, *units)).sum(),
             captured: false,
@@ -198,7 +209,7 @@ impl Counters {
     }
 
     fn awaits_payment(&self) -> bool {
-        matches!(self.stage, Stage::Held | Stage::Unknown)
+        matches!(self.stage, Stage::Held | Stage::Asked | Stage::Unknown)
     }
 
     fn is_open(&self) -> bool {
@@ -244,6 +255,11 @@ impl Counters {
             }
             Happening::Declined | Happening::Void(_) if self.awaits_payment() => self.cancelled(),
             Happening::OutcomeUnknown => self.forward(Stage::Held, Stage::Unknown),
+            Happening::Asked => {
+                self.challenges += u32::from(matches!(self.stage, Stage::Held | Stage::Unknown));
+                self.forward(Stage::Held, Stage::Asked) || self.forward(Stage::Unknown, Stage::Asked)
+            }
+            Happening::ChallengeFailed => self.forward(Stage::Asked, Stage::Held),
             Happening::RefundPaid(number) => self.answered(*number, Standing::Paid),
             Happening::RefundRefused(number) => self.answered(*number, Standing::Refused),
             Happening::ByHand(cents, id) if self.captured && self.by_hand.iter().all(|(_, known)| known != id) => {
@@ -336,6 +352,7 @@ impl Counters {
 
 fn stage(order: &Order) -> Stage {
     match order.state {
+        OrderState::PendingPayment if order.payment.state == PaymentState::ActionRequired => Stage::Asked,
         OrderState::PendingPayment => Stage::Held,
         OrderState::PaymentUnknown => Stage::Unknown,
         OrderState::Confirmed => Stage::Sold,
@@ -385,6 +402,8 @@ proptest! {
             prop_assert_eq!(stage(order), counters.stage);
             prop_assert_eq!(order.version as usize, order.history.len());
             prop_assert_eq!(order.due_at.is_some(), counters.is_open());
+            prop_assert_eq!(order.challenges(), counters.challenges);
+            prop_assert!(counters.stage != Stage::Asked || order.due_at == Some(HOLD_ENDS));
             prop_assert_eq!(order.refundable().amount_minor(), counters.left());
             prop_assert_eq!(order.refunded().amount_minor(), counters.refunded());
             prop_assert!(counters.left() >= 0, "more is refunded than was taken");
@@ -394,9 +413,9 @@ proptest! {
         let last = versions.last().unwrap();
         for version in &versions {
             let mut then = last.as_of(version.version);
-            // What it does not restore: the provider's reference, and when the first version was due.
+            // What it does not restore: the provider's reference, and when the hold ends.
             then.payment.reference.clone_from(&version.payment.reference);
-            then.due_at = if version.version == 1 { version.due_at } else { then.due_at };
+            then.due_at = if version.state == OrderState::PendingPayment { version.due_at } else { then.due_at };
             prop_assert_eq!(&then, version);
         }
     }

@@ -5,7 +5,8 @@ use crate::{LocalPayments, PaymentProvider, Stripe, StripeConfig};
 /// The provider that a function's environment selects, by `PAYMENT_PROVIDER`:
 ///
 /// - `stripe`: with `STRIPE_SECRET_KEY`, `STRIPE_WEBHOOK_SECRETS` (comma-separated, two during a rotation) and
-///   optionally `STRIPE_ENDPOINT`;
+///   optionally `STRIPE_PUBLISHABLE_KEY`, `PAYMENT_RETURN_URL` (of the storefront; `{orderId}` is replaced) and
+///   `STRIPE_ENDPOINT`;
 /// - `local`: accepts test tokens, keeps its ledger in `PAYMENT_LEDGER` if that is set. It gives goods away, so it
 ///   requires a local `DYNAMODB_ENDPOINT` and never runs against AWS.
 ///

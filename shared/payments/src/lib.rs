@@ -1,6 +1,7 @@
 //! Payment providers: one trait, because providers are third parties; the local provider for development and tests; and
 //! Stripe.
 
+mod action;
 mod event;
 mod from_env;
 mod local;
@@ -12,9 +13,10 @@ use std::{fmt, future::Future, pin::Pin};
 
 use domain::{Invalid, Money, OrderId, RefundByHand, Timestamp};
 
+pub use action::{ClientSecret, PaymentAction, ReturnUrl};
 pub use event::{EventRefused, EventSubject, PaymentEvent, PaymentEventKind};
 pub use from_env::from_env;
-pub use local::{Attempt, Entry, LocalPayments};
+pub use local::{Attempt, Challenge, ChallengeAnswered, Entry, LocalPayments};
 pub use not_chargeable::NotChargeable;
 pub use stripe::{Stripe, StripeConfig};
 
@@ -61,6 +63,22 @@ pub enum ChargeOutcome {
     /// Nothing was charged, and no card could pay it: the provider does not accept this amount, for example because it
     /// is too small in the settlement currency of the shop's account.
     NotChargeable,
+    /// Nothing was charged yet: the customer has to authenticate the payment towards their bank first. Then the provider
+    /// charges by itself, and reports it by an event.
+    ActionRequired(PaymentAction),
+}
+
+/// The state of an order's payment at the provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PaymentStatus {
+    /// The order is charged.
+    Captured { reference: String },
+    /// The customer is asked to authenticate the payment.
+    ActionRequired(PaymentAction),
+    /// Nothing was charged, and nobody is asked: there was no attempt yet, or the last one failed.
+    Unpaid,
+    /// Nothing was charged, and nothing will be.
+    Closed,
 }
 
 /// The provider's answer to closing the payment of an order.
@@ -116,9 +134,13 @@ pub trait PaymentProvider: Send + Sync {
     /// The reason why not.
     fn refundable(&self, amount: Money) -> Result<(), NotChargeable>;
 
-    /// Authorises and captures in one step. An order is charged at most once, with whatever token; if it was charged,
-    /// asking again returns that outcome.
+    /// Authorises and captures in one step, unless the customer has to authenticate the payment first. An order is charged
+    /// at most once, with whatever token; if it was charged, asking again returns that outcome. While the customer is
+    /// asked, it returns the same action.
     fn charge<'a>(&'a self, charge: &'a Charge) -> Answer<'a, ChargeOutcome>;
+
+    /// Asks for the state of an order's payment. It never charges, confirms or closes. `amount` is the order's total.
+    fn look(&self, order: OrderId, amount: Money) -> Answer<'_, PaymentStatus>;
 
     /// Asks for the outcome of an order's charge and, if nothing was charged, makes sure that nothing will be. `amount`
     /// is the order's total.

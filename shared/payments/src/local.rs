@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::{
-    Answer, Charge, ChargeOutcome, CloseOutcome, EventRefused, EventSubject, NotChargeable, OutcomeUnknown,
-    PaymentEvent, PaymentEventKind, PaymentProvider, RefundCharge, RefundOutcome, signature::Secrets,
+    Answer, Charge, ChargeOutcome, ClientSecret, CloseOutcome, EventRefused, EventSubject, NotChargeable,
+    OutcomeUnknown, PaymentAction, PaymentEvent, PaymentEventKind, PaymentProvider, PaymentStatus, RefundCharge,
+    RefundOutcome, signature::Secrets,
 };
 
 /// A provider on this machine, with tokens for its outcomes:
@@ -26,6 +27,10 @@ use crate::{
 /// | `tok_timeout_unpaid` | the answer is lost before anything is charged |
 /// | `tok_slow` | pays after 2 seconds |
 /// | `tok_not_chargeable` | the provider does not accept the amount |
+/// | `tok_3ds` | asks the customer; pays if they authenticate the payment |
+/// | `tok_3ds_fails` | asks the customer; the authentication fails, whatever they answer |
+/// | `tok_3ds_then_declined` | asks the customer; the bank declines after the authentication |
+/// | `tok_3ds_abandoned` | asks the customer; no answer ever arrives |
 ///
 /// Everything it did is in a ledger, in memory or a file of JSON lines, so that no payment is forgotten in a restart.
 /// Several processes may share one file. Its first line records the length of the rest, so that a file that lost its
@@ -41,6 +46,8 @@ struct Ledger {
     entries: Vec<Entry>,
     captured: HashMap<OrderId, Entry>,
     closed: HashSet<OrderId>,
+    /// Questions to customers that are not answered yet.
+    asked: HashMap<OrderId, (Challenge, Entry)>,
     refunded: HashMap<(OrderId, u32), Entry>,
     /// Refunds made by hand, and whether each has failed.
     by_hand: BTreeMap<(OrderId, u32), (Entry, bool)>,
@@ -77,12 +84,53 @@ pub enum Attempt {
     Captured,
     Declined,
     Closed,
+    /// The customer was asked to authenticate the payment.
+    Asked(Challenge),
+    /// They were authenticated.
+    Authenticated,
+    /// They were not, or the bank declined after that.
+    ChallengeFailed,
     /// With the number of the refund.
     Refunded(u32),
     /// Made outside of the shop, as in a provider's dashboard. With its number among those of its order.
     RefundedByHand(u32),
     /// A refund by hand failed.
     ByHandFailed(u32),
+}
+
+/// What follows when a customer answers that they authorise a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Challenge {
+    Pays,
+    Fails,
+    /// They are authenticated, and their bank declines.
+    Declines,
+    /// Their answer does not arrive.
+    Abandoned,
+}
+
+impl Challenge {
+    fn of(token: &str) -> Option<Self> {
+        match token {
+            "tok_3ds" => Some(Self::Pays),
+            "tok_3ds_fails" => Some(Self::Fails),
+            "tok_3ds_then_declined" => Some(Self::Declines),
+            "tok_3ds_abandoned" => Some(Self::Abandoned),
+            _ => None,
+        }
+    }
+}
+
+/// What followed from a customer's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChallengeAnswered {
+    Captured(Entry),
+    Failed(Entry),
+    /// The question is still open.
+    StaysOpen,
+    /// No question is open under this secret: it was answered before, or its payment was closed.
+    NotAsked,
 }
 
 impl Default for LocalPayments {
@@ -148,6 +196,54 @@ impl LocalPayments {
         })
     }
 
+    /// The customer answers the question of their bank, as the holder of the secret.
+    ///
+    /// # Errors
+    /// The ledger cannot be written.
+    pub fn answer_challenge(&self, secret: &str, authorises: bool) -> Result<ChallengeAnswered, OutcomeUnknown> {
+        let order = secret.split('_').nth(1).and_then(|id| id.parse::<OrderId>().ok());
+        let Some(order) = order.filter(|order| self.client_secret(*order).reveal() == secret) else {
+            return Ok(ChallengeAnswered::NotAsked);
+        };
+        self.with_all(|ledger| {
+            let Some((challenge, asked)) = ledger.asked.get(&order) else {
+                return (ChallengeAnswered::NotAsked, Vec::new());
+            };
+            let then = |attempt, reference: &str| Entry { attempt, reference: reference.to_owned(), ..asked.clone() };
+            let failed = then(Attempt::ChallengeFailed, "");
+            match challenge {
+                Challenge::Abandoned => (ChallengeAnswered::StaysOpen, Vec::new()),
+                Challenge::Pays if authorises => {
+                    let captured = then(Attempt::Captured, &reference(order));
+                    let entries = vec![then(Attempt::Authenticated, ""), captured.clone()];
+                    (ChallengeAnswered::Captured(captured), entries)
+                }
+                Challenge::Declines if authorises => {
+                    let entries = vec![then(Attempt::Authenticated, ""), failed.clone()];
+                    (ChallengeAnswered::Failed(failed), entries)
+                }
+                Challenge::Pays | Challenge::Declines | Challenge::Fails => {
+                    (ChallengeAnswered::Failed(failed.clone()), vec![failed])
+                }
+            }
+        })
+    }
+
+    /// The secret with which the customer can answer the question about an order.
+    pub fn client_secret(&self, order: OrderId) -> ClientSecret {
+        let signed = self.secrets.sign(order.to_string().as_bytes(), Timestamp::UNIX_EPOCH);
+        let tag = signed.rsplit('=').next().unwrap_or_default();
+        ClientSecret::new(format!("local_{order}_secret_{tag}"))
+    }
+
+    fn action(&self, order: OrderId) -> PaymentAction {
+        PaymentAction {
+            client_secret: self.client_secret(order),
+            publishable_key: Some("pk_local".to_owned()),
+            return_url: Some(format!("/?order={order}")),
+        }
+    }
+
     /// An event as this provider would send it, and its signature.
     pub fn sends(&self, event: &PaymentEvent, now: Timestamp) -> (String, String) {
         let mut body = match &event.kind {
@@ -187,16 +283,23 @@ impl LocalPayments {
         (body, signature)
     }
 
-    /// Runs with the current ledger of the file, and appends what was done.
     fn with<T>(&self, work: impl FnOnce(&Ledger) -> (T, Option<Entry>)) -> Result<T, OutcomeUnknown> {
+        self.with_all(|ledger| {
+            let (outcome, entry) = work(ledger);
+            (outcome, entry.into_iter().collect())
+        })
+    }
+
+    /// Runs with the current ledger of the file, and appends what was done.
+    fn with_all<T>(&self, work: impl FnOnce(&Ledger) -> (T, Vec<Entry>)) -> Result<T, OutcomeUnknown> {
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = &ledger.file {
             file.lock().map_err(|_| OutcomeUnknown)?;
         }
         // A payment that is not in the ledger was not made.
         let done = ledger.catch_up().and_then(|()| {
-            let (outcome, entry) = work(&ledger);
-            entry.map_or(Ok(()), |entry| ledger.write(entry)).map(|()| outcome)
+            let (outcome, entries) = work(&ledger);
+            entries.into_iter().try_for_each(|entry| ledger.write(entry)).map(|()| outcome)
         });
         if let Some(file) = &ledger.file {
             file.unlock().map_err(|_| OutcomeUnknown)?;
@@ -204,27 +307,42 @@ impl LocalPayments {
         done.map_err(|_| OutcomeUnknown)
     }
 
-    fn capture(&self, charge: &Charge) -> Result<ChargeOutcome, OutcomeUnknown> {
-        let reference = format!("local_{}", charge.order.as_uuid().simple());
-        self.with(|ledger| match ledger.captured.get(&charge.order) {
+    /// What is decided about an order already counts, whatever it is charged with now.
+    fn decide(
+        &self,
+        charge: &Charge,
+        outcome: ChargeOutcome,
+        attempt: Attempt,
+        reference: &str,
+    ) -> Result<ChargeOutcome, OutcomeUnknown> {
+        let order = charge.order;
+        self.with(|ledger| match ledger.captured.get(&order) {
             Some(first) => (ChargeOutcome::Captured { reference: first.reference.clone() }, None),
-            None if ledger.closed.contains(&charge.order) => (ChargeOutcome::Declined, None),
-            None => {
-                let entry = Entry::new(charge.order, Attempt::Captured, charge.amount, &reference);
-                (ChargeOutcome::Captured { reference }, Some(entry))
-            }
+            None if ledger.asked.contains_key(&order) => (ChargeOutcome::ActionRequired(self.action(order)), None),
+            None if ledger.closed.contains(&order) && attempt != Attempt::Declined => (ChargeOutcome::Declined, None),
+            None => (outcome, Some(Entry::new(order, attempt, charge.amount, reference))),
         })
     }
 
-    fn decline(&self, charge: &Charge, refusal: ChargeOutcome) -> Result<ChargeOutcome, OutcomeUnknown> {
-        self.with(|ledger| match ledger.captured.get(&charge.order) {
-            Some(first) => (ChargeOutcome::Captured { reference: first.reference.clone() }, None),
-            None => {
-                let entry = Entry::new(charge.order, Attempt::Declined, charge.amount, "");
-                (refusal, Some(entry))
-            }
-        })
+    fn capture(&self, charge: &Charge) -> Result<ChargeOutcome, OutcomeUnknown> {
+        let reference = reference(charge.order);
+        let outcome = ChargeOutcome::Captured { reference: reference.clone() };
+        self.decide(charge, outcome, Attempt::Captured, &reference)
     }
+
+    fn decline(&self, charge: &Charge, refusal: ChargeOutcome) -> Result<ChargeOutcome, OutcomeUnknown> {
+        self.decide(charge, refusal, Attempt::Declined, "")
+    }
+
+    fn ask(&self, charge: &Charge, challenge: Challenge) -> Result<ChargeOutcome, OutcomeUnknown> {
+        let outcome = ChargeOutcome::ActionRequired(self.action(charge.order));
+        self.decide(charge, outcome, Attempt::Asked(challenge), "")
+    }
+}
+
+/// The provider's id of an order's payment.
+fn reference(order: OrderId) -> String {
+    format!("local_{}", order.as_uuid().simple())
 }
 
 impl Entry {
@@ -244,7 +362,13 @@ impl Entry {
             Attempt::RefundedByHand(number) | Attempt::ByHandFailed(number) => {
                 Some(by_hand_id(self.order.parse().ok()?, number))
             }
-            Attempt::Captured | Attempt::Declined | Attempt::Closed | Attempt::Refunded(_) => None,
+            Attempt::Captured
+            | Attempt::Declined
+            | Attempt::Closed
+            | Attempt::Asked(_)
+            | Attempt::Authenticated
+            | Attempt::ChallengeFailed
+            | Attempt::Refunded(_) => None,
         }
     }
 }
@@ -326,12 +450,20 @@ impl Ledger {
     fn know(&mut self, entry: Entry) -> io::Result<()> {
         let order: OrderId = entry.order.parse().map_err(io::Error::other)?;
         match entry.attempt {
-            Attempt::Captured => drop(self.captured.insert(order, entry.clone())),
-            Attempt::Closed => drop(self.closed.insert(order)),
+            Attempt::Captured => {
+                self.asked.remove(&order);
+                self.captured.insert(order, entry.clone());
+            }
+            Attempt::Closed => {
+                self.asked.remove(&order);
+                self.closed.insert(order);
+            }
+            Attempt::Asked(challenge) => drop(self.asked.insert(order, (challenge, entry.clone()))),
+            Attempt::ChallengeFailed => drop(self.asked.remove(&order)),
             Attempt::Refunded(number) => drop(self.refunded.insert((order, number), entry.clone())),
             Attempt::RefundedByHand(number) => drop(self.by_hand.insert((order, number), (entry.clone(), false))),
             Attempt::ByHandFailed(number) => drop(self.by_hand.insert((order, number), (entry.clone(), true))),
-            Attempt::Declined => {}
+            Attempt::Declined | Attempt::Authenticated => {}
         }
         self.entries.push(entry);
         Ok(())
@@ -363,6 +495,9 @@ impl PaymentProvider for LocalPayments {
 
     fn charge<'a>(&'a self, charge: &'a Charge) -> Answer<'a, ChargeOutcome> {
         Box::pin(async move {
+            if let Some(challenge) = Challenge::of(charge.token.as_str()) {
+                return self.ask(charge, challenge);
+            }
             match charge.token.as_str() {
                 "tok_visa" => self.capture(charge),
                 "tok_slow" => {
@@ -374,6 +509,20 @@ impl PaymentProvider for LocalPayments {
                 "tok_not_chargeable" => self.decline(charge, ChargeOutcome::NotChargeable),
                 _ => self.decline(charge, ChargeOutcome::Declined),
             }
+        })
+    }
+
+    fn look(&self, order: OrderId, _: Money) -> Answer<'_, PaymentStatus> {
+        Box::pin(async move {
+            self.with(|ledger| {
+                let status = match ledger.captured.get(&order) {
+                    Some(taken) => PaymentStatus::Captured { reference: taken.reference.clone() },
+                    None if ledger.asked.contains_key(&order) => PaymentStatus::ActionRequired(self.action(order)),
+                    None if ledger.closed.contains(&order) => PaymentStatus::Closed,
+                    None => PaymentStatus::Unpaid,
+                };
+                (status, None)
+            })
         })
     }
 
@@ -536,6 +685,61 @@ mod tests {
         assert_eq!(closed.charge(&charge("tok_visa")).await, Ok(ChargeOutcome::Declined));
         paid.charge(&charge("tok_visa")).await.unwrap();
         assert!(matches!(paid.close(order, usd(899)).await, Ok(CloseOutcome::Captured { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_customer_is_asked_once_and_pays_only_if_they_authorise_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("payments.jsonl");
+        let (provider, other) = (LocalPayments::open(&file).unwrap(), LocalPayments::open(&file).unwrap());
+        let order = charge("tok_3ds").order;
+
+        let asked = provider.charge(&charge("tok_3ds")).await.unwrap();
+        let another_card = other.charge(&charge("tok_visa")).await.unwrap();
+        let looked = other.look(order, usd(899)).await.unwrap();
+        let secret = provider.client_secret(order);
+        let by_guess = other.answer_challenge(&format!("{}0", secret.reveal()), true).unwrap();
+        let paid = other.answer_challenge(secret.reveal(), true).unwrap();
+        let again = provider.answer_challenge(secret.reveal(), false).unwrap();
+
+        let ChargeOutcome::ActionRequired(action) = &asked else { panic!("{asked:?}") };
+        assert_eq!((&another_card, looked), (&asked, PaymentStatus::ActionRequired(action.clone())));
+        assert_eq!((by_guess, again), (ChallengeAnswered::NotAsked, ChallengeAnswered::NotAsked));
+        assert!(matches!(paid, ChallengeAnswered::Captured(_)));
+        assert!(matches!(provider.look(order, usd(899)).await, Ok(PaymentStatus::Captured { .. })));
+        assert_eq!(provider.entries().len(), 1);
+        let written = std::fs::read_to_string(&file).unwrap();
+        assert!(!written.contains(secret.reveal()), "{written}");
+    }
+
+    #[tokio::test]
+    async fn after_a_failed_challenge_another_card_pays_and_after_a_close_none() {
+        for token in ["tok_3ds_fails", "tok_3ds_then_declined", "tok_3ds"] {
+            let provider = LocalPayments::default();
+            let order = charge(token).order;
+            let secret = provider.client_secret(order);
+
+            provider.charge(&charge(token)).await.unwrap();
+            let failed = provider.answer_challenge(secret.reveal(), token != "tok_3ds").unwrap();
+            let looked = provider.look(order, usd(899)).await;
+            let another = provider.charge(&charge("tok_visa")).await;
+
+            assert!(matches!(failed, ChallengeAnswered::Failed(_)), "{token}");
+            assert_eq!(looked, Ok(PaymentStatus::Unpaid), "{token}");
+            assert!(matches!(another, Ok(ChargeOutcome::Captured { .. })), "{token}");
+        }
+        let provider = LocalPayments::default();
+        let order = charge("tok_3ds_abandoned").order;
+        let secret = provider.client_secret(order);
+        provider.charge(&charge("tok_3ds_abandoned")).await.unwrap();
+
+        let stays = provider.answer_challenge(secret.reveal(), true);
+        let closed = provider.close(order, usd(899)).await;
+
+        assert_eq!((stays, closed), (Ok(ChallengeAnswered::StaysOpen), Ok(CloseOutcome::Closed)));
+        assert_eq!(provider.answer_challenge(secret.reveal(), true), Ok(ChallengeAnswered::NotAsked));
+        assert_eq!(provider.look(order, usd(899)).await, Ok(PaymentStatus::Closed));
+        assert_eq!(provider.charge(&charge("tok_3ds")).await, Ok(ChargeOutcome::Declined));
     }
 
     #[tokio::test]

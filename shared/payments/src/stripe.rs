@@ -16,8 +16,9 @@
 //! A refund pays as soon as it is made, so the refunds of the payment are listed before each key: one that was made
 //! under a spent key is found by the number that it carries.
 //!
-//! A card whose bank asks the customer for authentication (3-D Secure) is declined: that needs a step in the storefront
-//! which this build does not have. <https://docs.stripe.com/payments/3d-secure>
+//! If the customer's bank asks them for authentication (3-D Secure), the intent waits for that in `requires_action`. The
+//! storefront finishes it with the intent's client secret, and Stripe charges by itself. After a failed authentication
+//! the intent takes another payment method. <https://docs.stripe.com/payments/3d-secure>
 
 mod amount;
 mod api;
@@ -30,8 +31,9 @@ use domain::{Money, OrderId, RefundByHand, Timestamp};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::{
-    Answer, Charge, ChargeOutcome, CloseOutcome, EventRefused, NotChargeable, OutcomeUnknown, PaymentEvent,
-    PaymentProvider, RefundCharge, RefundOutcome, signature::Secrets,
+    Answer, Charge, ChargeOutcome, ClientSecret, CloseOutcome, EventRefused, NotChargeable, OutcomeUnknown,
+    PaymentAction, PaymentEvent, PaymentProvider, PaymentStatus, RefundCharge, RefundOutcome, ReturnUrl,
+    signature::Secrets,
 };
 use amount::{from_stripe, to_stripe};
 use api::{Api, Connection, Failure};
@@ -50,12 +52,17 @@ const INTENTS: &str = "/v1/payment_intents";
 pub struct Stripe {
     api: Api,
     webhook_secrets: Secrets,
+    publishable_key: Option<String>,
+    return_url: Option<ReturnUrl>,
 }
 
-#[derive(Debug, Deserialize)]
+/// Without `Debug`, which would show the client secret.
+#[derive(Deserialize)]
 struct Intent {
     id: String,
     status: IntentStatus,
+    #[serde(default)]
+    client_secret: Option<String>,
     #[serde(default, deserialize_with = "events::nullable")]
     metadata: Metadata,
 }
@@ -112,8 +119,8 @@ impl Stripe {
     /// # Errors
     /// The key is malformed, or the machine has no root certificates to verify Stripe with.
     pub fn new(config: StripeConfig) -> Result<Self, String> {
-        let StripeConfig { secret_key, webhook_secrets, endpoint } = config;
-        Ok(Self { api: Api::new(&endpoint, &secret_key)?, webhook_secrets })
+        let StripeConfig { secret_key, webhook_secrets, endpoint, publishable_key, return_url } = config;
+        Ok(Self { api: Api::new(&endpoint, &secret_key)?, webhook_secrets, publishable_key, return_url })
     }
 
     async fn take(&self, charge: &Charge) -> Result<ChargeOutcome, OutcomeUnknown> {
@@ -127,7 +134,10 @@ impl Stripe {
         };
         let confirm = format!("{INTENTS}/{}/confirm", intent.id);
         // Without a key: a repeated confirmation has to see the current intent, not the answer to the first one.
-        let confirmed = connection.post(&confirm, &[("payment_method", charge.token.as_str())], None).await;
+        let return_url = self.return_url.as_ref().map(|url| url.of(charge.order));
+        let mut form = vec![(token_parameter(charge.token.as_str()), charge.token.as_str())];
+        form.extend(return_url.as_deref().map(|url| ("return_url", url)));
+        let confirmed = connection.post(&confirm, &form, None).await;
         let intent: Intent = match confirmed {
             Ok(intent) => intent,
             Err(Failure::Refused(refusal)) if refusal.is_decline() => return Ok(ChargeOutcome::Declined),
@@ -140,7 +150,35 @@ impl Stripe {
         match intent.status {
             IntentStatus::Succeeded => Ok(ChargeOutcome::Captured { reference: intent.id }),
             IntentStatus::RequiresPaymentMethod | IntentStatus::Canceled => Ok(ChargeOutcome::Declined),
-            IntentStatus::RequiresAction => Ok(cancel(&connection, intent.id).await?.into()),
+            IntentStatus::RequiresAction => self.action(charge.order, intent).map(ChargeOutcome::ActionRequired),
+            IntentStatus::Undecided => Err(OutcomeUnknown),
+        }
+    }
+
+    fn action(&self, order: OrderId, intent: Intent) -> Result<PaymentAction, OutcomeUnknown> {
+        let Some(secret) = intent.client_secret else {
+            tracing::error!(%order, "Stripe asks the customer, but its answer has no client secret");
+            return Err(OutcomeUnknown);
+        };
+        let client_secret = ClientSecret::new(secret);
+        let return_url = self.return_url.as_ref().map(|url| url.of(order));
+        Ok(PaymentAction { client_secret, publishable_key: self.publishable_key.clone(), return_url })
+    }
+
+    /// The current state of the order's intent. To find it, it may have to be created, which charges nothing.
+    async fn status(&self, order: OrderId, amount: Money) -> Result<PaymentStatus, OutcomeUnknown> {
+        // Its key may be forgotten. No hold lasts that long: the order is closed soon.
+        if outlived(order, Timestamp::now()) {
+            return Err(OutcomeUnknown);
+        }
+        let connection = self.api.connect();
+        let Some(intent) = intent_of(&connection, order, amount).await? else { return Ok(PaymentStatus::Unpaid) };
+        let intent = look_up(&connection, &intent.id).await?;
+        match intent.status {
+            IntentStatus::Succeeded => Ok(PaymentStatus::Captured { reference: intent.id }),
+            IntentStatus::RequiresAction => self.action(order, intent).map(PaymentStatus::ActionRequired),
+            IntentStatus::RequiresPaymentMethod => Ok(PaymentStatus::Unpaid),
+            IntentStatus::Canceled => Ok(PaymentStatus::Closed),
             IntentStatus::Undecided => Err(OutcomeUnknown),
         }
     }
@@ -210,6 +248,12 @@ impl Stripe {
         // An unreadable one must not lose the others.
         Ok(by_hand.filter_map(Refund::by_hand).collect())
     }
+}
+
+/// The parameter for a token. A ConfirmationToken stands for a PaymentMethod and for what the customer entered beside
+/// it. <https://docs.stripe.com/api/confirmation_tokens>
+fn token_parameter(token: &str) -> &'static str {
+    if token.starts_with("ctoken_") { "confirmation_token" } else { "payment_method" }
 }
 
 /// The newest hundred refunds of a payment, newest first: as many as an order has of its own.
@@ -348,6 +392,10 @@ impl PaymentProvider for Stripe {
 
     fn charge<'a>(&'a self, charge: &'a Charge) -> Answer<'a, ChargeOutcome> {
         Box::pin(self.take(charge))
+    }
+
+    fn look(&self, order: OrderId, amount: Money) -> Answer<'_, PaymentStatus> {
+        Box::pin(self.status(order, amount))
     }
 
     fn close(&self, order: OrderId, amount: Money) -> Answer<'_, CloseOutcome> {

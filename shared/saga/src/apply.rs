@@ -14,6 +14,11 @@ pub(crate) enum PaymentUpdate<'a> {
     },
     Declined,
     OutcomeUnknown,
+    /// The customer is asked to authenticate the payment, and the stock is held until then.
+    ActionRequired {
+        hold_ends: Timestamp,
+    },
+    ChallengeFailed,
     Void(VoidReason),
     RefundPaid(u32),
     RefundRefused(u32),
@@ -31,6 +36,8 @@ impl PaymentUpdate<'_> {
             PaymentUpdate::Paid { reference } => order.paid(reference, at),
             PaymentUpdate::Declined => order.declined(at),
             PaymentUpdate::OutcomeUnknown => order.outcome_unknown(at),
+            PaymentUpdate::ActionRequired { hold_ends } => order.action_required(hold_ends, at),
+            PaymentUpdate::ChallengeFailed => order.challenge_failed(at),
             PaymentUpdate::Void(why) => order.void(why, at),
             PaymentUpdate::RefundPaid(number) => order.refund_paid(number, at),
             PaymentUpdate::RefundRefused(number) => order.refund_refused(number, at),

@@ -56,6 +56,12 @@ impl Saga {
             // One attempt was declined, and another may be in flight. If no request waits for it any more, the sweeper
             // has to ask.
             PaymentEventKind::Declined => {
+                // After a failed authentication. The event may be late, and another attempt open: the provider's current
+                // state counts.
+                if order.payment.state == PaymentState::ActionRequired {
+                    self.refresh(order, budget, now).await?;
+                    return self.record(order_id, event, now).await;
+                }
                 if order.state == OrderState::PaymentUnknown {
                     self.table.order_postpone(&order, now).await?;
                 }

@@ -7,11 +7,13 @@
 
 mod apply;
 mod handle_event;
+mod look;
 mod step;
 
 use std::sync::Arc;
 
-use payments::PaymentProvider;
+use domain::{HoldLength, Order};
+use payments::{PaymentAction, PaymentProvider};
 use table::{StoreError, Table};
 
 pub use handle_event::EventOutcome;
@@ -22,6 +24,21 @@ pub use step::TimeBudget;
 pub struct Saga {
     table: Table,
     payments: Arc<dyn PaymentProvider>,
+    hold: HoldLength,
+}
+
+/// An order after a step of its payment.
+#[derive(Debug)]
+pub struct Charged {
+    pub order: Order,
+    /// What the customer has to do before the provider charges. It is only sent to the customer.
+    pub action: Option<PaymentAction>,
+}
+
+impl From<Order> for Charged {
+    fn from(order: Order) -> Self {
+        Self { order, action: None }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +63,12 @@ pub enum SagaError {
 
 impl Saga {
     pub fn new(table: Table, payments: Arc<dyn PaymentProvider>) -> Self {
-        Self { table, payments }
+        Self { table, payments, hold: HoldLength::default() }
+    }
+
+    /// With another length of holds. Only charging needs it.
+    pub fn holding(self, hold: HoldLength) -> Self {
+        Self { hold, ..self }
     }
 
     pub fn payments(&self) -> &dyn PaymentProvider {

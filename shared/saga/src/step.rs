@@ -6,7 +6,7 @@ use payments::{
 };
 use tokio::time::Instant;
 
-use crate::{Saga, SagaError, apply::PaymentUpdate};
+use crate::{Charged, Saga, SagaError, apply::PaymentUpdate};
 
 /// Minimum time left to start a provider call: there must be time to record the outcome.
 const MIN_TIME_LEFT: Duration = Duration::from_secs(3);
@@ -42,7 +42,8 @@ impl TimeBudget {
 }
 
 impl Saga {
-    /// Charges the order's total, and applies the answer to the order. An order that has an outcome keeps it.
+    /// Charges the order's total, and applies the answer to the order. An order that has an outcome keeps it. This is for
+    /// the first request of an attempt to pay; [`Saga::resume`] is for all that follow.
     ///
     /// A declined charge is followed by a second call, which closes the payment: stock and cart are restored only after
     /// that.
@@ -56,20 +57,21 @@ impl Saga {
         token: Option<PaymentToken>,
         budget: TimeBudget,
         now: Timestamp,
-    ) -> Result<Order, SagaError> {
+    ) -> Result<Charged, SagaError> {
         if !order.state.awaits_payment() {
-            return Ok(order);
+            return Ok(order.into());
         }
         if order.totals.total.amount_minor() == 0 {
-            return self.apply(order, PaymentUpdate::Paid { reference: "free" }, now).await;
+            return Ok(self.apply(order, PaymentUpdate::Paid { reference: "free" }, now).await?.into());
         }
         let token = token.ok_or(SagaError::NoPayment)?;
         let charge = Charge { order: order.id, amount: order.totals.total, token };
         let outcome = within(budget, || self.payments.charge(&charge)).await?;
-        match &outcome {
+        let order = match &outcome {
             Ok(ChargeOutcome::Captured { reference }) => {
                 self.apply(order, PaymentUpdate::Paid { reference }, now).await
             }
+            Ok(ChargeOutcome::ActionRequired(action)) => return self.asks(order, action.clone(), now).await,
             // This attempt was declined; an earlier one, whose answer was lost, may still be in flight.
             Ok(ChargeOutcome::Declined) => self.give_up(order, PaymentUpdate::Declined, budget, now).await,
             Ok(ChargeOutcome::NotChargeable) => {
@@ -77,7 +79,8 @@ impl Saga {
                 self.give_up(order, PaymentUpdate::Void(VoidReason::NotChargeable), budget, now).await
             }
             Err(OutcomeUnknown) => self.apply(order, PaymentUpdate::OutcomeUnknown, now).await,
-        }
+        };
+        Ok(order?.into())
     }
 
     /// Asks for the outcome of an order's payment and gives the order up if nothing was charged. If the provider does
@@ -102,7 +105,7 @@ impl Saga {
     }
 
     /// Stock and cart are restored only once the provider has confirmed that nothing was or will be charged.
-    async fn give_up(
+    pub(crate) async fn give_up(
         &self,
         order: Order,
         why: PaymentUpdate<'_>,

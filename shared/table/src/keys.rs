@@ -10,7 +10,7 @@ use std::{collections::HashMap, str::FromStr};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     AccountAction, AccountLinkId, AddressId, CategoryPath, CategoryRenameId, Email, IdempotencyKey, Invalid, OrderId,
-    OrderState, PaymentEventId, ProductId, SessionId, Timestamp, UserId,
+    OrderNumber, OrderState, PaymentEventId, ProductId, ProviderId, SessionId, Timestamp, UserId,
 };
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -53,6 +53,9 @@ const CATEGORY_PREFIX: &str = "CAT#";
 const EMAIL_PREFIX: &str = "EMAIL#";
 const IDEMPOTENCY_PREFIX: &str = "IDEM#";
 const RATE_PREFIX: &str = "RATE#";
+const ORDER_NUMBER_PREFIX: &str = "ORDERNO#";
+const ORDER_CONTACT_PREFIX: &str = "CONTACT#";
+const ORDER_REFERENCE_PREFIX: &str = "PAYREF#";
 const NOTIFICATION_PREFIX: &str = "NOTIFY#";
 const STOCK_INFIX: &str = "#STOCK#";
 const RATING_SUFFIX: &str = "#RATING";
@@ -257,6 +260,27 @@ pub fn customer_order(uid: &UserId, id: OrderId) -> Key {
     Key::new(user_pk(uid), format!("{ORDER_PREFIX}{}#{id}", day(id.placed_at())))
 }
 
+/// The partition of the orders with a number: mostly one.
+pub fn order_number_pk(number: OrderNumber) -> String {
+    format!("{ORDER_NUMBER_PREFIX}{number}")
+}
+
+/// The partition of the orders with a contact. An e-mail that is stored in an older form counts as what it is today.
+pub fn order_contact_pk(email: &Email) -> String {
+    let today = Email::parse(email.as_str());
+    format!("{ORDER_CONTACT_PREFIX}{}", sha256_hex(today.as_ref().unwrap_or(email).as_str()))
+}
+
+/// The partition of the orders that a payment is for.
+pub fn order_reference_pk(reference: &ProviderId) -> String {
+    format!("{ORDER_REFERENCE_PREFIX}{reference}")
+}
+
+/// An order in one of these three partitions.
+pub fn order_found(pk: String, id: OrderId) -> Key {
+    Key::new(pk, id.to_string())
+}
+
 pub fn idempotency(uid: &UserId, key: &IdempotencyKey, route: &str) -> Key {
     Key::new(format!("{IDEMPOTENCY_PREFIX}{uid}#{key}"), route)
 }
@@ -378,6 +402,17 @@ mod tests {
             show(idempotency(&ann, &"0123456789abcdef".parse().unwrap(), "POST /orders")),
             "IDEM#ann#0123456789abcdef / POST /orders"
         );
+        let found = |pk: String| show(order_found(pk, oid));
+        assert_eq!(found(order_number_pk(oid.into())), "ORDERNO#00000-00000 / 018cc251-f400-7000-8000-000000000000");
+        assert_eq!(
+            found(order_contact_pk(&Email::parse("ann@example.com").unwrap())),
+            "CONTACT#71d4f55f72fa128dfb468a1a3901507c804b74316488744d769d7f4b16696476 / \
+             018cc251-f400-7000-8000-000000000000"
+        );
+        assert_eq!(
+            found(order_reference_pk(&"pi_1".parse().unwrap())),
+            "PAYREF#pi_1 / 018cc251-f400-7000-8000-000000000000"
+        );
         assert_eq!(show(rate("login:ann", 42)), "RATE#login:ann#42 / COUNTER");
         assert_eq!(show(notification(oid, 2)), "NOTIFY#018cc251-f400-7000-8000-000000000000#2 / SENT");
         assert_eq!(
@@ -422,6 +457,9 @@ mod tests {
             (order_line(oid, &mug), Entity::OrderLine),
             (payment_event(oid, &"evt_1".parse().unwrap()), Entity::PaymentEvent),
             (customer_order(&ann, oid), Entity::CustomerOrder),
+            (order_found(order_number_pk(oid.into()), oid), Entity::OrderByNumber),
+            (order_found(order_contact_pk(&Email::parse("ann@example.com").unwrap()), oid), Entity::OrderByContact),
+            (order_found(order_reference_pk(&"pi_1".parse().unwrap()), oid), Entity::OrderByReference),
             (idempotency(&ann, &request, "POST /orders"), Entity::Idempotency),
             (rate("login:ann", 42), Entity::Rate),
             (notification(oid, 2), Entity::Notification),

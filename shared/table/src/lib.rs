@@ -27,6 +27,7 @@ mod notifications;
 mod order_lists;
 mod order_projections;
 mod order_rows;
+mod order_search;
 mod orders;
 mod page;
 mod password_resets;
@@ -76,6 +77,7 @@ pub use idempotency::{Idempotency, IdempotencyPutError, PriorRequest, REQUEST_RU
 pub use notifications::{Claim, GivenUp};
 pub use order_lists::{CustomerOrder, DayPosition, DuePosition, Open, OrderPosition, StateDayPosition};
 pub use order_projections::Projection;
+pub use order_search::{FoundPosition, OrderSearch};
 pub use orders::{Cause, OrderTransitionError, PlaceOrderError, Shortage};
 pub use page::Page;
 pub use product_lists::{CardPosition, PricePosition, PriceRange, ProductCard, SortOrder};

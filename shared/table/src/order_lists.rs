@@ -92,7 +92,7 @@ pub enum Open {
 }
 
 impl Open {
-    fn is_of(self, order: &Order) -> bool {
+    pub fn is_of(self, order: &Order) -> bool {
         match self {
             Open::Payment(state) => order.state == state,
             Open::AnyPayment => order.state.awaits_payment(),

@@ -409,3 +409,71 @@ pub(crate) fn customer_order(item: Item) -> Result<CustomerOrder, StoreError> {
     };
     read().map_err(|e| StoreError::corrupt(format!("{} / {}", row.pk, row.sk), e))
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::{Address, AddressId, CountryCode, Timestamp};
+    use testing::product;
+
+    use super::*;
+
+    fn home() -> Address {
+        Address {
+            id: AddressId::of_order(),
+            recipient: "Ann".to_owned(),
+            line1: "1 Street".to_owned(),
+            line2: None,
+            city: "Bristol".to_owned(),
+            region: None,
+            postal_code: None,
+            country: CountryCode::parse("GB").unwrap(),
+            phone: None,
+        }
+    }
+
+    fn shipped() -> Order {
+        let held = testing::order().of(2, product("mug", "Mug", 899)).to(home()).in_language(Language::De).place();
+        let contact = Contact {
+            email: Email::parse("ann@example.com").unwrap(),
+            name: Some(CustomerName::parse("Ann").unwrap()),
+            phone: Some(Phone::parse("+44 117 496 0123").unwrap()),
+        };
+        let held = Order { contact: Some(contact), bill_to: Some(home()), ..held };
+        let parcel = Shipment {
+            carrier: Some(Carrier::parse("DHL").unwrap()),
+            tracking_number: None,
+            tracking_url: Some(TrackingUrl::parse("https://carrier.example/1").unwrap()),
+        };
+        let paid = held.paid("pay_1", Timestamp::UNIX_EPOCH).unwrap().order;
+        paid.ship_as(parcel, Timestamp::UNIX_EPOCH).unwrap().unwrap().order
+    }
+
+    #[test]
+    fn an_order_reads_back_with_its_contact_addresses_language_and_parcels() {
+        let shipped = shipped();
+
+        assert_eq!(order(order_item(&shipped, "ann")).unwrap(), shipped);
+    }
+
+    #[test]
+    fn an_order_from_before_contacts_reads_as_one_without_a_contact_in_english() {
+        let mut item = order_item(&shipped(), "ann");
+        for name in ["contact", "language", "billTo", "shipments"] {
+            assert!(item.remove(name).is_some(), "{name}");
+        }
+
+        let old = order(item).unwrap();
+
+        assert_eq!((&old.contact, old.language, &old.bill_to), (&None, Language::En, &None));
+        assert!(old.shipments.is_empty());
+        assert_eq!((old.state, old.number()), (OrderState::Shipped, shipped().number()));
+    }
+
+    #[test]
+    fn a_language_that_only_a_later_version_knows_leaves_the_order_readable() {
+        let mut item = order_item(&shipped(), "ann");
+        item.insert("language".to_owned(), s("fr"));
+
+        assert_eq!(order(item).unwrap().language, Language::En);
+    }
+}

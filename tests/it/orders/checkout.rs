@@ -1,6 +1,6 @@
 //! What a checkout charges and takes from the stock, and what it refuses.
 
-use e2e::{Answer, Shop, Shopper, engine_counts_like_aws, usd};
+use e2e::{Answer, Shop, Shopper, engine_counts_like_aws, usd, with};
 use futures::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -119,14 +119,15 @@ async fn an_order_needs_a_payment_only_if_it_costs_something() {
     bob.adds(&leaflet, 1).await.expect(200);
     bob.adds(&mug, 1).await.expect(200);
 
-    let free = ann.post_once("/orders", "nothing-to-pay-for", json!({"expectedTotal": usd(0)})).await.expect(201);
-    let again = ann.post_once("/orders", "nothing-to-pay-for", json!({"expectedTotal": usd(0)})).await.expect(201);
-    let unpaid = bob.post_once("/orders", "something-to-pay-for", json!({})).await.expect(422);
+    let nothing = with(ann.free_checkout(), "expectedTotal", usd(0));
+    let free = ann.post_once("/orders", "nothing-to-pay-for", nothing.clone()).await.expect(201);
+    let again = ann.post_once("/orders", "nothing-to-pay-for", nothing).await.expect(201);
+    let unpaid = bob.post_once("/orders", "something-to-pay-for", bob.free_checkout()).await.expect(422);
     let kept = bob.get("/cart").await.json()["items"].as_array().map(Vec::len);
     // A checkout that was cut off is taken over under another key: its order needs a payment, too.
     hold(&shop, &bob, "tok_visa", "crashed-checkout").await;
     shop.clock.advance(SignedDuration::from_mins(1));
-    let taken_over = bob.post_once("/orders", "under-another-key", json!({})).await.expect(422);
+    let taken_over = bob.post_once("/orders", "under-another-key", bob.free_checkout()).await.expect(422);
     let paid = bob.pays_with("tok_visa", "under-another-key").await.expect(201).json();
 
     assert_eq!((&free.json()["state"], &free.json()["total"]), (&json!("confirmed"), &usd(0)));
@@ -150,18 +151,10 @@ async fn an_order_is_charged_at_the_current_prices() {
     admin.patch("/admin/products/mug", json!({"price": usd(999)})).await.expect(200);
 
     let refused = ann
-        .post_once(
-            "/orders",
-            "expecting-the-old",
-            json!({"payment": {"token": "tok_visa"}, "expectedTotal": usd(6_398)}),
-        )
+        .post_once("/orders", "expecting-the-old", with(ann.checkout("tok_visa"), "expectedTotal", usd(6_398)))
         .await;
     let placed = ann
-        .post_once(
-            "/orders",
-            "expecting-the-new",
-            json!({"payment": {"token": "tok_visa"}, "expectedTotal": usd(6_598)}),
-        )
+        .post_once("/orders", "expecting-the-new", with(ann.checkout("tok_visa"), "expectedTotal", usd(6_598)))
         .await;
 
     assert_eq!(refused.expect(409).code(), "price_changed");
@@ -186,7 +179,7 @@ async fn a_price_that_changes_during_checkout_is_charged_as_it_was_or_as_it_is()
         ann.adds(&mug, 3).await.expect(200);
         let (was, is) = (100 + round, 101 + round);
         let key = format!("racing-a-price-{round:02}");
-        let body = json!({"payment": {"token": "tok_visa"}, "expectedTotal": usd(3 * was)});
+        let body = with(ann.checkout("tok_visa"), "expectedTotal", usd(3 * was));
 
         let (placed, changed) =
             join!(ann.post_once("/orders", &key, body), admin.patch("/admin/products/mug", json!({"price": usd(is)})));
@@ -230,14 +223,15 @@ async fn what_cannot_be_bought_is_refused() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").create().await;
     let (ann, admin) = (shop.customer().await, shop.admin().await);
-    let body = json!({"payment": {"token": "tok_visa"}});
+    let body = ann.checkout("tok_visa");
 
     let empty = ann.checks_out().await;
     let keyless = ann.post("/orders", body.clone()).await;
     ann.adds(&mug, 1).await.expect(200);
     admin.delete("/admin/products/mug").await.expect(204);
     let gone = ann.checks_out().await;
-    let nowhere = json!({"payment": {"token": "tok_visa"}, "shippingAddressId": "nowhere"});
+    let mut nowhere = with(ann.checkout("tok_visa"), "shippingAddressId", json!("nowhere"));
+    nowhere["shippingAddress"] = Value::Null;
     let unaddressed = ann.post_once("/orders", "to-an-unknown-address", nowhere).await;
 
     assert_eq!(empty.expect(409).code(), "cart_empty");

@@ -1,6 +1,6 @@
 //! A checkout that is sent again, under the same key or another one.
 
-use e2e::{Shop, usd};
+use e2e::{Shop, usd, with};
 use futures::future::join_all;
 use jiff::SignedDuration;
 use serde_json::json;
@@ -18,7 +18,7 @@ async fn a_shopper_who_tries_again_under_another_key_gets_the_order_that_holds_t
 
     let early = ann.pays_with("tok_visa", "another-key-early").await;
     shop.clock.advance(SignedDuration::from_secs(25));
-    let body = json!({"payment": {"token": "tok_visa"}, "expectedTotal": usd(1)});
+    let body = with(ann.checkout("tok_visa"), "expectedTotal", usd(1));
     let other_total = ann.post_once("/orders", "another-key-and-total", body).await;
     let paid = ann.pays_with("tok_visa", "another-key-later").await.expect(201);
     let again = ann.pays_with("tok_visa", "another-key-later").await.expect(201);

@@ -129,6 +129,7 @@ fn report(tally: &Tally) -> bool {
     println!("  orders attempted        {}", tally.attempted);
     println!("  placed                  {}", tally.placed);
     println!("  declined                {}", tally.declined);
+    println!("  customers asked         {}, {} of them paid", tally.asked, tally.asked_then_paid);
     println!("  unknown, then settled   {}", tally.unknown_then_settled);
     println!("  refunded                {}", tally.refunded);
     for fault in Fault::ALL {

@@ -1,7 +1,7 @@
 //! Planted bugs: what the product would do if its code had one of these mistakes.
 
 use domain::Money;
-use payments::{Charge, PaymentToken};
+use payments::{Charge, LocalPayments, PaymentToken};
 use serde_json::{Map, Value, json};
 
 /// A mistake that the product could have. Most are planted on the wire, by changing the product's requests to the
@@ -36,6 +36,13 @@ pub enum Bug {
     RefundByHandIgnored,
     RefundByHandPaidAgain,
     DisputeIgnored,
+    /// The storefront says that the customer was authenticated, and the shop believes it.
+    StorefrontIsBelieved,
+    ClientSecretStored,
+    /// A payment whose customer is asked is confirmed again.
+    ConfirmedTwice,
+    ReleasedWhileAsked,
+    RefreshCharges,
 }
 
 impl Bug {
@@ -68,6 +75,11 @@ impl Bug {
         Bug::RefundByHandIgnored,
         Bug::RefundByHandPaidAgain,
         Bug::DisputeIgnored,
+        Bug::StorefrontIsBelieved,
+        Bug::ClientSecretStored,
+        Bug::ConfirmedTwice,
+        Bug::ReleasedWhileAsked,
+        Bug::RefreshCharges,
     ];
 
     pub fn name(self) -> &'static str {
@@ -129,6 +141,13 @@ impl Bug {
             Bug::RefundByHandIgnored => ("refund-by-hand-ignored", &["refunded-too-much"]),
             Bug::RefundByHandPaidAgain => ("refund-by-hand-paid-again", &["refunded-too-much"]),
             Bug::DisputeIgnored => ("dispute-ignored", &["dispute-unknown"]),
+            Bug::StorefrontIsBelieved => ("storefront-is-believed", &["paid-is-not-confirmed"]),
+            Bug::ClientSecretStored => ("client-secret-stored", &["secret-stored"]),
+            Bug::ConfirmedTwice => ("confirmed-twice", &["asked-twice"]),
+            Bug::ReleasedWhileAsked => {
+                ("released-while-asked", &["given-up-without-asking", "kept-the-money", "paid-is-not-confirmed"])
+            }
+            Bug::RefreshCharges => ("refresh-charges", &["charged-unauthenticated", "charged-twice"]),
         }
     }
 }
@@ -183,6 +202,11 @@ pub fn rewrite(bug: Bug, operation: &str, body: &mut Value) -> Rewrite {
         Bug::VersionNotChecked => match operation {
             "TransactWriteItems" => writes(body).filter(|w| is_moved_order(w)).for_each(drop_condition),
             "PutItem" if is_moved_order(body) => drop_condition(body),
+            _ => {}
+        },
+        Bug::ClientSecretStored => match operation {
+            "TransactWriteItems" => writes(body).filter(|w| is_moved_order(w)).for_each(store_client_secret),
+            "PutItem" if is_moved_order(body) => store_client_secret(body),
             _ => {}
         },
         Bug::StockReturnedOutsideTheTransaction if moves_order(operation, body) => {
@@ -394,6 +418,16 @@ fn expire_with_the_hold(put: &mut Value) {
     let due_at: Option<i64> = item["dueAt"]["N"].as_str().and_then(|ms| ms.parse().ok());
     if let Some(ms) = due_at.filter(|_| held) {
         item["expiresAt"] = json!({"N": (ms / 1_000).to_string()});
+    }
+}
+
+/// Stores the secret of a payment whose customer is asked.
+fn store_client_secret(put: &mut Value) {
+    let item = &mut put["Item"];
+    let order = item["PK"]["S"].as_str().and_then(|pk| pk.strip_prefix("ORDER#")?.parse().ok());
+    if let Some(order) = order.filter(|_| item["paymentState"]["S"] == "action_required") {
+        let secret = LocalPayments::default().client_secret(order);
+        item["clientSecret"] = json!({"S": secret.reveal()});
     }
 }
 

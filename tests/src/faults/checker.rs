@@ -6,6 +6,7 @@
 //! crashed, was lost or was sent again.
 
 mod answers;
+mod challenges;
 mod history;
 mod items;
 mod lists;
@@ -36,6 +37,8 @@ pub struct Evidence {
     pub disputes: Vec<Dispute>,
     /// Every answer a client got, in order.
     pub answers: Vec<ShopAnswer>,
+    /// Secrets that were sent to customers in answers, with the order of each.
+    pub secrets: Vec<(String, String)>,
     /// Requests with an unknown outcome although the only fault was that a peer had closed idle connections.
     pub unavailable: Vec<String>,
     /// Units of each product before the first record of the stream, or with which it was created later.
@@ -78,6 +81,10 @@ pub enum Attempt {
     Declined,
     /// Nothing was taken, and nothing will be.
     Closed,
+    /// The customer was asked to authenticate the payment.
+    Asked,
+    Authenticated,
+    ChallengeFailed,
     /// With the number of the refund.
     Refunded(u32),
     /// By hand, at the provider.
@@ -144,7 +151,7 @@ const fn rule(
 }
 
 /// Every rule. The details of each are at its function.
-pub const RULES: [Rule; 28] = [
+pub const RULES: [Rule; 31] = [
     rule("oversold", "S1", "more units are never held or sold than there are", stock::oversold),
     rule("stock-does-not-add-up", "S1, S2", "in the end every unit is on sale or in an order", stock::does_not_add_up),
     rule(
@@ -156,6 +163,14 @@ pub const RULES: [Rule; 28] = [
     rule("hold-can-expire-by-ttl", "S3", "TTL never takes a hold, an order or stock", stock::can_expire_by_ttl),
     rule("charged-without-order", "C3", "the provider has no charge without an order", money::without_order),
     rule("charged-twice", "P2", "an order is charged once, and its own total", money::charged_twice),
+    rule(
+        "charged-unauthenticated",
+        "P5",
+        "no payment is taken that its customer was asked about and did not authorise",
+        challenges::unauthenticated,
+    ),
+    rule("asked-twice", "P5", "a customer is not asked anew while a question is open", challenges::asked_twice),
+    rule("secret-stored", "P5", "no client secret is in the table or its stream", challenges::secret_stored),
     rule("paid-is-not-confirmed", "P2, P3", "an order is confirmed exactly if it was paid", money::not_confirmed),
     rule("kept-the-money", "P2, P3", "what was paid for a cancelled order is refunded", money::kept),
     rule("refunded-too-much", "P2", "refunds are those of the order, and no more than was paid", money::refunds_differ),

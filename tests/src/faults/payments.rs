@@ -9,8 +9,8 @@ use std::{
 use domain::{Money, OrderId, RefundByHand, Timestamp};
 use payments::{
     Answer, Attempt, Charge, ChargeOutcome, CloseOutcome, Entry, EventRefused, EventSubject, LocalPayments,
-    NotChargeable, OutcomeUnknown, PaymentEvent, PaymentEventKind, PaymentProvider, RefundCharge, RefundOutcome,
-    signature::Secrets,
+    NotChargeable, OutcomeUnknown, PaymentEvent, PaymentEventKind, PaymentProvider, PaymentStatus, RefundCharge,
+    RefundOutcome, signature::Secrets,
 };
 
 use super::{
@@ -27,8 +27,8 @@ pub struct FaultyPayments {
     inner: Arc<LocalPayments>,
     plan: Plan,
     bug: Option<Bug>,
-    /// Charges of [`Bug::ChargeUnderAFreshKey`]: the provider's own ledger has one for each order.
-    extra: Mutex<Vec<Entry>>,
+    /// What bugs make the provider do that its own ledger does not take, and how long that was then.
+    extra: Mutex<Vec<(usize, Entry)>>,
     /// Totals of the orders that this provider was asked about.
     totals: Totals,
     /// Orders cancelled by [`Bug::HoldReleasedOnTimeout`] or [`Bug::HoldReleasedOnDecline`].
@@ -60,8 +60,9 @@ impl FaultyPayments {
         self
     }
 
-    /// Charges that are not in the inner ledger, to be added to it before it is checked.
-    pub fn extra_entries(&self) -> Vec<Entry> {
+    /// Entries that are not in the inner ledger, to be added to it before it is checked: each with the number of entries
+    /// that are before it.
+    pub fn extra_entries(&self) -> Vec<(usize, Entry)> {
         lock(&self.extra).clone()
     }
 
@@ -86,9 +87,32 @@ impl FaultyPayments {
         let Some(first) = before.filter(|_| pays) else { return outcome };
         let mut extra = lock(&self.extra);
         let reference = format!("{}_again_{}", first.reference, extra.len() + 1);
-        extra.push(Entry { amount: charge.amount.amount_minor(), reference: reference.clone(), ..first });
+        let entry = Entry { amount: charge.amount.amount_minor(), reference: reference.clone(), ..first };
+        extra.push((self.inner.attempts().len(), entry));
         self.plan.bug_acted();
         outcome.map(|_| ChargeOutcome::Captured { reference })
+    }
+
+    /// What the product with a bug takes for the state of a payment whose customer is asked.
+    fn misread(&self, order: OrderId, status: PaymentStatus) -> PaymentStatus {
+        let of_order = |entry: &Entry| entry.order == order.to_string() && matches!(entry.attempt, Attempt::Asked(_));
+        let attempts = self.inner.attempts();
+        let asked = attempts.iter().rfind(|entry| of_order(entry)).cloned();
+        let (PaymentStatus::ActionRequired(_), Some(asked)) = (&status, asked) else { return status };
+        let reference = format!("local_{}", order.as_uuid().simple());
+        let captured = || PaymentStatus::Captured { reference: reference.clone() };
+        let (entry, misread) = match self.bug {
+            Some(Bug::StorefrontIsBelieved) => (None, captured()),
+            Some(Bug::RefreshCharges) => {
+                let attempt = Attempt::Captured;
+                (Some(Entry { attempt, reference: reference.clone(), ..asked }), captured())
+            }
+            Some(Bug::ConfirmedTwice) => (Some(asked), status),
+            _ => return status,
+        };
+        self.plan.bug_acted();
+        lock(&self.extra).extend(entry.map(|entry| (attempts.len(), entry)));
+        misread
     }
 
     /// The refund under a number that no refund of the order had: counted in the ledger, which all environments share.
@@ -105,7 +129,9 @@ impl FaultyPayments {
         if let Some(total) = lock(&self.totals.0).get(&order) {
             return Some(*total);
         }
-        let of_all = |entry: &Entry| matches!(entry.attempt, Attempt::Captured | Attempt::Declined | Attempt::Closed);
+        let of_all = |entry: &Entry| {
+            matches!(entry.attempt, Attempt::Captured | Attempt::Declined | Attempt::Closed | Attempt::Asked(_))
+        };
         let asked = |entry: &Entry| of_all(entry) && entry.order == order.to_string();
         let entry = self.inner.attempts().into_iter().find(asked)?;
         Some(Money::amount(entry.amount, domain::parse_currency(&entry.currency).ok()?))
@@ -178,9 +204,23 @@ impl PaymentProvider for FaultyPayments {
         })
     }
 
+    fn look(&self, order: OrderId, amount: Money) -> Answer<'_, PaymentStatus> {
+        Box::pin(async move {
+            lock(&self.totals.0).insert(order, amount);
+            let status = self.call("look", self.inner.look(order, amount)).await?;
+            Ok(self.misread(order, status))
+        })
+    }
+
     fn close(&self, order: OrderId, amount: Money) -> Answer<'_, CloseOutcome> {
         Box::pin(async move {
             lock(&self.totals.0).insert(order, amount);
+            if self.has(Bug::ReleasedWhileAsked)
+                && matches!(self.inner.look(order, amount).await, Ok(PaymentStatus::ActionRequired(_)))
+            {
+                self.plan.bug_acted();
+                return Ok(CloseOutcome::Closed);
+            }
             // With these bugs the product takes a lost answer or a decline for final, and does not close.
             if lock(&self.released).remove(&order) {
                 return Ok(CloseOutcome::Closed);
@@ -350,7 +390,29 @@ mod tests {
         provider.charge(&charge("tok_declined")).await.unwrap();
 
         assert_eq!((ledger.entries().len(), provider.extra_entries().len()), (1, 1));
-        assert_eq!(provider.extra_entries()[0].amount, 899);
+        assert_eq!(provider.extra_entries()[0].1.amount, 899);
+    }
+
+    #[tokio::test]
+    async fn a_customers_open_question_is_misread_only_with_a_bug() {
+        for (bug, captured, extra) in [
+            (None, false, None),
+            (Some(Bug::StorefrontIsBelieved), true, None),
+            (Some(Bug::RefreshCharges), true, Some(Attempt::Captured)),
+            (Some(Bug::ConfirmedTwice), false, Some(Attempt::Asked(payments::Challenge::Pays))),
+        ] {
+            let (ledger, provider) = with(Plan::none(), bug);
+            let order = charge("tok_3ds").order;
+            let before = provider.look(order, usd(899)).await.unwrap();
+            provider.charge(&charge("tok_3ds")).await.unwrap();
+
+            let looked = provider.look(order, usd(899)).await.unwrap();
+
+            assert_eq!(before, PaymentStatus::Unpaid);
+            assert_eq!(matches!(looked, PaymentStatus::Captured { .. }), captured, "{bug:?}");
+            assert_eq!(provider.extra_entries().first().map(|(_, entry)| entry.attempt), extra, "{bug:?}");
+            assert!(ledger.entries().is_empty());
+        }
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ use table::Endpoints;
 
 use super::{
     bugs::Bug,
-    checker::{self, Violation},
+    checker::{self, ShopAnswer, Violation},
     plan::{Fault, Plan, mix},
     world::{CANCEL, DELIVER, Environment, PLACE, REFUND, SHIP, ShopRequest, Shopper, World},
 };
@@ -25,6 +25,9 @@ pub struct Tally {
     pub attempted: usize,
     pub placed: usize,
     pub declined: usize,
+    /// Orders whose customer was asked to authenticate the payment, and those of them that were paid.
+    pub asked: usize,
+    pub asked_then_paid: usize,
     /// Orders whose payment's answer was lost and that have an outcome now.
     pub unknown_then_settled: usize,
     pub refunded: usize,
@@ -40,6 +43,8 @@ impl Tally {
         self.attempted += other.attempted;
         self.placed += other.placed;
         self.declined += other.declined;
+        self.asked += other.asked;
+        self.asked_then_paid += other.asked_then_paid;
         self.unknown_then_settled += other.unknown_then_settled;
         self.refunded += other.refunded;
         self.bug_actions += other.bug_actions;
@@ -185,8 +190,7 @@ async fn shopper(world: &World, seed: u64, number: u64, account: bool) {
             let units = 1 + i64::try_from(dice.roll(2)).expect("a few");
             world.add(lambda.alive().await, &who, &product, units).await;
         }
-        let token =
-            *dice.pick(&["tok_visa", "tok_visa", "tok_visa", "tok_declined", "tok_timeout_paid", "tok_timeout_unpaid"]);
+        let token = *dice.pick(&TOKENS);
         let asked = world.checkout(&who, token);
         if dice.chance(20) {
             // Two taps on the button, each with a key of its own.
@@ -197,6 +201,9 @@ async fn shopper(world: &World, seed: u64, number: u64, account: bool) {
         }
         for _ in 0..1 + dice.roll(3) {
             let answer = world.send(lambda.alive().await, &asked, false).await;
+            if let Some(order) = answer.as_ref().and_then(asks) {
+                challenge(world, &mut dice, &mut lambda, &who, &order).await;
+            }
             if answer.is_some_and(|t| matches!(t.status, 201 | 402)) && dice.chance(70) {
                 break;
             }
@@ -216,6 +223,53 @@ async fn shopper(world: &World, seed: u64, number: u64, account: bool) {
                 for _ in 0..1 + dice.roll(2) {
                     world.send(lambda.alive().await, &asked, false).await;
                 }
+            }
+        }
+    }
+}
+
+/// What shoppers pay with.
+const TOKENS: [&str; 10] = [
+    "tok_visa",
+    "tok_visa",
+    "tok_visa",
+    "tok_declined",
+    "tok_timeout_paid",
+    "tok_timeout_unpaid",
+    "tok_3ds",
+    "tok_3ds",
+    "tok_3ds_then_declined",
+    "tok_3ds_abandoned",
+];
+
+/// The order whose customer is asked, according to an answer.
+fn asks(answer: &ShopAnswer) -> Option<String> {
+    let asks = answer.body["payment"]["action"].is_object();
+    answer.body["orderId"].as_str().filter(|_| asks).map(str::to_owned)
+}
+
+/// The customer answers their bank, at once or after the hold, or not at all; and may pay with another card.
+async fn challenge(world: &World, dice: &mut Dice, lambda: &mut Lambda<'_>, who: &Shopper, order: &str) {
+    if dice.chance(15) {
+        // The hold ends first.
+        world.advance(16 * 60);
+        if dice.chance(50) {
+            world.sweep(lambda.alive().await).await;
+        }
+    }
+    if dice.chance(80) {
+        world.answer_challenge(order, dice.chance(75));
+    }
+    for _ in 0..dice.roll(3) {
+        world.refresh(lambda.alive().await, who, order).await;
+    }
+    if dice.chance(50) {
+        let token = *dice.pick(&["tok_visa", "tok_3ds"]);
+        let another = world.checkout(who, token);
+        for _ in 0..1 + dice.roll(2) {
+            let answer = world.send(lambda.alive().await, &another, false).await;
+            if answer.as_ref().and_then(asks).is_some() && dice.chance(70) {
+                world.answer_challenge(order, true);
             }
         }
     }
@@ -284,7 +338,12 @@ async fn provider_and_time(world: &World, seed: u64) {
                 let kind = match entry.attempt {
                     payments::Attempt::Captured => PaymentEventKind::Captured { reference, amount },
                     payments::Attempt::Refunded(number) => PaymentEventKind::RefundPaid { number, amount },
-                    payments::Attempt::Declined | payments::Attempt::Closed => PaymentEventKind::Declined,
+                    payments::Attempt::Declined
+                    | payments::Attempt::Closed
+                    | payments::Attempt::ChallengeFailed
+                    // The event of an attempt before this one, late.
+                    | payments::Attempt::Asked(_)
+                    | payments::Attempt::Authenticated => PaymentEventKind::Declined,
                     // An event that something was refunded, without the refunds in it.
                     payments::Attempt::RefundedByHand(_) | payments::Attempt::ByHandFailed(_) => {
                         PaymentEventKind::Refunded
@@ -348,6 +407,8 @@ async fn verify(world: &World, name: &str) -> Tally {
         attempted: world.asked().iter().filter(|a| a.path == "/orders").count(),
         placed: count(&|_| true),
         declined: count(&|item| happened(item, "declined")),
+        asked: count(&|item| happened(item, "action_required")),
+        asked_then_paid: count(&|item| happened(item, "action_required") && happened(item, "confirmed")),
         unknown_then_settled: count(&|item| happened(item, "payment_lost") && settled(item)),
         refunded: count(&|item| happened(item, "refund_paid")),
         injected: world.injected(),
@@ -386,10 +447,16 @@ pub enum Flow {
     SweepOfOwedRefund,
     GuestWithOrdersLogsIn,
     SweepOfAGuestsOrderAfterLogin,
+    CheckoutAsks,
+    RefreshAfterTheCustomersAnswer,
+    AnotherCardAfterAFailedChallenge,
+    EventOfAFailedChallenge,
+    SweepOfAsked,
+    CancelOfAsked,
 }
 
 impl Flow {
-    pub const ALL: [Flow; 11] = [
+    pub const ALL: [Flow; 17] = [
         Flow::CheckoutPays,
         Flow::CheckoutDeclined,
         Flow::CheckoutAnswerLost,
@@ -401,6 +468,12 @@ impl Flow {
         Flow::SweepOfOwedRefund,
         Flow::GuestWithOrdersLogsIn,
         Flow::SweepOfAGuestsOrderAfterLogin,
+        Flow::CheckoutAsks,
+        Flow::RefreshAfterTheCustomersAnswer,
+        Flow::AnotherCardAfterAFailedChallenge,
+        Flow::EventOfAFailedChallenge,
+        Flow::SweepOfAsked,
+        Flow::CancelOfAsked,
     ];
 
     /// Prepares the shop without faults, and then runs the flow in an environment with this plan.
@@ -462,6 +535,41 @@ impl Flow {
                 world.login(&healthy, &ann, BOB).await;
                 world.advance(61);
                 world.sweep(&suffering).await;
+            }
+            Flow::CheckoutAsks => {
+                buy(world, &suffering, &ann, "tok_3ds").await;
+                // Whether or not the answer arrived: only a customer who got it can answer their bank.
+                let answers = world.answers();
+                answers.iter().filter_map(asks).for_each(|order| world.answer_challenge(&order, true));
+            }
+            Flow::RefreshAfterTheCustomersAnswer => {
+                let order = bought(world, &healthy, &ann, "tok_3ds").await;
+                world.refresh(&suffering, &ann, &order).await;
+                world.answer_challenge(&order, true);
+                world.refresh(&suffering, &ann, &order).await;
+            }
+            Flow::AnotherCardAfterAFailedChallenge => {
+                let order = bought(world, &healthy, &ann, "tok_3ds").await;
+                world.answer_challenge(&order, false);
+                buy(world, &suffering, &ann, "tok_visa").await;
+            }
+            Flow::EventOfAFailedChallenge => {
+                let order = bought(world, &healthy, &ann, "tok_3ds_then_declined").await;
+                world.answer_challenge(&order, true);
+                let event = world.event(&order, PaymentEventKind::Declined);
+                world.deliver(&suffering, &event, false).await;
+                world.deliver(&healthy, &event, false).await;
+            }
+            Flow::SweepOfAsked => {
+                bought(world, &healthy, &ann, "tok_3ds_abandoned").await;
+                world.advance(16 * 60);
+                world.sweep(&suffering).await;
+            }
+            Flow::CancelOfAsked => {
+                let order = bought(world, &healthy, &ann, "tok_3ds").await;
+                ask(world, &suffering, world.about(&ann, CANCEL, &order, Value::Null)).await;
+                // Too late.
+                world.answer_challenge(&order, true);
             }
         }
     }

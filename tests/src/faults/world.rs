@@ -49,6 +49,7 @@ pub const DELIVER: &str = "POST /admin/orders/{orderId}/deliver";
 /// The password that [`World::change_password`] sets.
 const NEW_PASSWORD: &str = "staple battery horse";
 
+pub const REFRESH: &str = "POST /orders/{orderId}/payment/refresh";
 pub const REFUND: &str = "POST /admin/orders/{orderId}/refund";
 
 /// The key of the links in mails.
@@ -165,7 +166,7 @@ impl World {
             table,
             clock: self.clock.clone(),
             cursors: Arc::new(Cursors::new(&[[1; 32]])),
-            policy: Arc::new(Policy { rates, ..Policy::default() }),
+            policy: Arc::new(Policy { rates, address_required: false, ..Policy::default() }),
         };
         let routes = OpenApiRouter::new()
             .merge(cart::router(cart::State::new(context.clone())))
@@ -351,7 +352,8 @@ impl World {
 
     /// A checkout of what is in the cart, under a key of its own.
     pub fn checkout(&self, who: &Shopper, token: &str) -> ShopRequest {
-        let body = json!({"payment": {"token": token}});
+        let contact = json!({"email": format!("{}@shopper.example", who.uid)});
+        let body = json!({"payment": {"token": token}, "contact": contact});
         let asked = self.request(who, PLACE, "/orders".to_owned(), body);
         lock(&self.asked).push(asked.clone());
         asked
@@ -368,6 +370,18 @@ impl World {
     fn request(&self, who: &Shopper, route: &'static str, path: String, body: Value) -> ShopRequest {
         let key = format!("the-key-with-number-{}", self.keys.fetch_add(1, Ordering::Relaxed));
         ShopRequest { who: who.clone(), route, path, key, body }
+    }
+
+    /// Asks the shop to look at the payment of an order.
+    pub async fn refresh(&self, environment: &Environment, who: &Shopper, order: &str) -> Option<ShopAnswer> {
+        let asked = self.request(who, REFRESH, format!("/orders/{order}/payment/refresh"), Value::Null);
+        self.send(environment, &asked, false).await
+    }
+
+    /// A customer answers the question of their bank about an order.
+    pub fn answer_challenge(&self, order: &str, authorises: bool) {
+        let secret = self.payments.client_secret(order.parse().expect("an order's id"));
+        self.payments.answer_challenge(secret.reveal(), authorises).expect("the ledger is in memory");
     }
 
     /// Sends a request, and remembers the answer. `None` if the environment died.
@@ -611,14 +625,21 @@ impl World {
 
     /// The input of the checker.
     pub async fn evidence(&self) -> Evidence {
-        let extra = lock(&self.environments).iter().flat_map(|(_, p)| p.extra_entries()).collect::<Vec<_>>();
-        let ledger = self.payments.attempts().into_iter().chain(extra).map(|entry| checker::Entry {
+        let mut extra = lock(&self.environments).iter().flat_map(|(_, p)| p.extra_entries()).collect::<Vec<_>>();
+        extra.sort_by_key(|(before, _)| *before);
+        let mut ledger = self.payments.attempts();
+        // From the last, so that the places of the others stay.
+        extra.into_iter().rev().for_each(|(before, entry)| ledger.insert(before, entry));
+        let ledger = ledger.into_iter().map(|entry| checker::Entry {
             by_hand: entry.by_hand().map(|id| id.to_string()),
             order: entry.order,
             attempt: match entry.attempt {
                 payments::Attempt::Captured => checker::Attempt::Captured,
                 payments::Attempt::Declined => checker::Attempt::Declined,
                 payments::Attempt::Closed => checker::Attempt::Closed,
+                payments::Attempt::Asked(_) => checker::Attempt::Asked,
+                payments::Attempt::Authenticated => checker::Attempt::Authenticated,
+                payments::Attempt::ChallengeFailed => checker::Attempt::ChallengeFailed,
                 payments::Attempt::Refunded(number) => checker::Attempt::Refunded(number),
                 payments::Attempt::RefundedByHand(_) => checker::Attempt::RefundedByHand,
                 payments::Attempt::ByHandFailed(_) => checker::Attempt::ByHandFailed,
@@ -632,7 +653,13 @@ impl World {
             id: dispute.id.to_string(),
             state: dispute.state.as_str(),
         });
+        let secret = |answer: &ShopAnswer| {
+            let secret = answer.body["payment"]["action"]["clientSecret"].as_str()?;
+            Some((answer.body["orderId"].as_str()?.to_owned(), secret.to_owned()))
+        };
+        let secrets: BTreeSet<_> = self.answers().iter().filter_map(secret).collect();
         Evidence {
+            secrets: secrets.into_iter().collect(),
             table: self.dump().await,
             stream: stream::read(&self.engine.dynamodb, &self.name, &self.http).await,
             ledger: ledger.collect(),

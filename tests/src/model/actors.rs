@@ -17,6 +17,12 @@ pub enum Role {
     Retry,
     /// The provider's event about what it did, at any time and in any order.
     Webhook(Did),
+    /// A request that pays with another card, once the authentication of the one before has failed.
+    AnotherCard,
+    /// The storefront asks how the payment is doing.
+    Refresh,
+    /// The customer answers the question of their bank; one who abandons it never does.
+    Buyer,
     /// One run of the sweeper over one order.
     Sweeper,
     /// Cancels.
@@ -55,6 +61,13 @@ pub enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Question {
     Charge,
+    /// The state of the payment. Whether the order that was read had an open question, and the last one that it may have.
+    Look {
+        was_asked: bool,
+        enough: bool,
+    },
+    /// The customer is authenticated by their bank.
+    Authenticate,
     /// Closes the payment: if nothing was taken, nothing will be, and this errand is applied to the order.
     Close(Errand),
     Refund {
@@ -69,6 +82,8 @@ pub enum Errand {
     Paid,
     Declined,
     OutcomeUnknown,
+    Asked,
+    ChallengeFailed,
     Void(VoidReason),
     RefundPaid(u32),
     RefundRefused(u32),
@@ -85,7 +100,10 @@ impl Actor {
             Role::Checkout => Step::Asks(Question::Charge),
             Role::Webhook(Did::Capture) => Step::Reads(Errand::Paid),
             Role::Webhook(Did::Refund) => Step::Reads(Errand::RefundPaid(1)),
-            Role::Retry | Role::Sweeper | Role::Webhook(Did::Decline) => Step::Reads(Errand::Look),
+            Role::Retry | Role::AnotherCard | Role::Refresh | Role::Sweeper | Role::Webhook(Did::Decline) => {
+                Step::Reads(Errand::Look)
+            }
+            Role::Buyer => Step::Asks(Question::Authenticate),
             Role::Customer => Step::Reads(Errand::Cancel),
             Role::Staff => Step::Reads(Errand::TakeBack),
             Role::Warehouse => Step::Reads(Errand::Ship),
@@ -100,10 +118,12 @@ impl Actor {
 }
 
 impl Errand {
-    pub const UPDATES: [Errand; 9] = [
+    pub const UPDATES: [Errand; 11] = [
         Errand::Paid,
         Errand::Declined,
         Errand::OutcomeUnknown,
+        Errand::Asked,
+        Errand::ChallengeFailed,
         Errand::Void(VoidReason::Expired),
         Errand::Void(VoidReason::CancelledByCustomer),
         Errand::RefundPaid(1),
@@ -125,6 +145,8 @@ impl Errand {
             Errand::Paid => order.paid("pay_1", NOW),
             Errand::Declined => order.declined(NOW),
             Errand::OutcomeUnknown => order.outcome_unknown(NOW),
+            Errand::Asked => order.action_required(NOW, NOW),
+            Errand::ChallengeFailed => order.challenge_failed(NOW),
             Errand::Void(why) => order.void(why, NOW),
             Errand::RefundPaid(number) => order.refund_paid(number, NOW),
             Errand::RefundRefused(number) => order.refund_refused(number, NOW),

@@ -10,18 +10,25 @@ use super::{
 
 type Condition = fn(&Configuration, &World) -> bool;
 
-pub const ALWAYS: [(&str, Condition); 8] = [
+pub const ALWAYS: [(&str, Condition); 9] = [
     ("S1", no_unit_is_lost_or_sold_twice),
     ("S2", stock_and_cart_return_once),
     ("P1", nothing_is_released_unasked),
     ("P2", what_was_captured_is_accounted_for),
     ("P3", late_money_is_owed_back),
     ("P4", a_repeated_update_changes_nothing),
+    ("P5", a_customer_is_asked_once_and_waited_for),
     ("money", no_more_goes_back_than_was_taken),
     ("nothing is stuck", everything_heals),
 ];
 
-pub const REACHED: [(&str, Condition); 11] = [
+pub const REACHED: [(&str, Condition); 15] = [
+    ("asked", |_, w| w.store.order.payment.state == PaymentState::ActionRequired),
+    ("asked and paid", |_, w| happened(w, OrderEvent::ActionRequired) && w.store.order.state == OrderState::Confirmed),
+    ("another card paid", |_, w| {
+        happened(w, OrderEvent::ChallengeFailed) && w.store.order.state == OrderState::Confirmed
+    }),
+    ("asked, and given up", |_, w| happened(w, OrderEvent::ActionRequired) && is_cancelled(w) && w.provider.closed),
     ("confirmed", |_, w| w.store.order.state == OrderState::Confirmed),
     ("shipped", |_, w| w.store.order.state == OrderState::Shipped),
     ("declined", |_, w| w.store.order.payment.state == PaymentState::Declined),
@@ -70,11 +77,21 @@ fn late_money_is_owed_back(_: &Configuration, world: &World) -> bool {
 /// Nor does a late update reopen a settled order.
 fn a_repeated_update_changes_nothing(model: &Configuration, world: &World) -> bool {
     let order = &world.store.order;
-    let settles = |event| !matches!(event, OrderEvent::Placed | OrderEvent::PaymentLost);
+    let settles = |event| {
+        !matches!(
+            event,
+            OrderEvent::Placed | OrderEvent::PaymentLost | OrderEvent::ActionRequired | OrderEvent::ChallengeFailed
+        )
+    };
     let opened_again = order.state.awaits_payment() && order.history.iter().any(|t| settles(t.event));
     let again = |update: Errand| update.moves(order, model).and_then(|moved| update.moves(&moved.order, model));
     let entries = u64::try_from(order.history.len()).ok();
     !opened_again && entries == Some(order.version) && Errand::UPDATES.into_iter().all(|update| again(update).is_none())
+}
+
+/// Nobody is asked again while they are asked, and nothing is charged before they have answered.
+fn a_customer_is_asked_once_and_waited_for(_: &Configuration, world: &World) -> bool {
+    !world.provider.asked_in_vain
 }
 
 fn no_more_goes_back_than_was_taken(_: &Configuration, world: &World) -> bool {
@@ -94,6 +111,10 @@ fn goes_back(order: &Order) -> i64 {
 
 fn is_cancelled(world: &World) -> bool {
     world.store.order.state == OrderState::Cancelled
+}
+
+fn happened(world: &World, event: OrderEvent) -> bool {
+    world.store.order.history.iter().any(|t| t.event == event)
 }
 
 fn came_late(order: &Order) -> bool {

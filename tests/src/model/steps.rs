@@ -18,9 +18,15 @@ pub enum Action {
     Steps(usize),
     /// Charges and is declined. An earlier charge whose answer was lost may still be on its way.
     IsDeclined(usize),
+    /// Charges, and the provider asks the customer.
+    IsAsked(usize),
+    /// The bank does not authenticate the customer.
+    FailsChallenge(usize),
     /// Charges or closes and gets no answer: the request may arrive later, at once or never.
     LosesAnswer(usize),
     LostChargeArrives,
+    /// The provider asks the customer, who does not get to know.
+    LostChargeAsks,
     LostCloseArrives,
     /// Writes, gets no answer, and begins again.
     WritesUnaware(usize),
@@ -29,7 +35,7 @@ pub enum Action {
 
 impl World {
     /// The actions that are possible next. The first one of each actor is the one without a fault.
-    pub fn actions(&self, actions: &mut Vec<Action>) {
+    pub fn actions(&self, model: &Configuration, actions: &mut Vec<Action>) {
         for (who, actor) in self.actors.iter().enumerate() {
             if actor.step == Step::Gone || !self.has_happened(actor.role) {
                 continue;
@@ -37,9 +43,17 @@ impl World {
             actions.push(Action::Steps(who));
             match actor.step {
                 Step::Asks(Question::Charge) => {
-                    if self.provider.is_undecided() {
+                    if self.provider.is_undecided() && !self.provider.asked {
                         actions.push(Action::IsDeclined(who));
+                        if model.asks {
+                            actions.push(Action::IsAsked(who));
+                        }
                     }
+                    actions.push(Action::LosesAnswer(who));
+                }
+                Step::Asks(Question::Authenticate) => actions.push(Action::FailsChallenge(who)),
+                // To lose the state of a payment whose customer was asked is the same as to vanish.
+                Step::Asks(Question::Look { .. }) if self.store.order.challenges() == 0 => {
                     actions.push(Action::LosesAnswer(who));
                 }
                 Step::Asks(Question::Close(_)) => actions.push(Action::LosesAnswer(who)),
@@ -52,8 +66,11 @@ impl World {
                 actions.push(Action::Vanishes(who));
             }
         }
-        if self.provider.charge_on_its_way {
+        if self.provider.charge_on_its_way && !self.provider.asked {
             actions.push(Action::LostChargeArrives);
+            if model.asks && self.provider.is_undecided() {
+                actions.push(Action::LostChargeAsks);
+            }
         }
         if self.provider.close_on_its_way {
             actions.push(Action::LostCloseArrives);
@@ -66,6 +83,7 @@ impl World {
             Role::Webhook(Did::Capture) => self.provider.captures > 0,
             Role::Webhook(Did::Decline) => self.provider.declined,
             Role::Webhook(Did::Refund) => self.provider.refunds.contains_key(&1),
+            Role::Buyer => self.provider.asked,
             _ => true,
         }
     }
@@ -73,14 +91,27 @@ impl World {
     pub fn act(&mut self, model: &Configuration, action: Action) {
         match action {
             Action::LostChargeArrives => self.provider.capture(),
+            Action::LostChargeAsks => {
+                self.provider.asked = true;
+                self.provider.charge_on_its_way = false;
+            }
             Action::LostCloseArrives => {
                 self.provider.close();
+            }
+            Action::IsAsked(who) => {
+                self.provider.asked = true;
+                self.actors[who].step = Step::Reads(Errand::Asked);
+            }
+            Action::FailsChallenge(who) => {
+                self.provider.asked = false;
+                self.provider.declined = true;
+                self.actors[who].step = Step::Gone;
             }
             Action::Steps(who) => {
                 let step = std::mem::replace(&mut self.actors[who].step, Step::Gone);
                 let role = self.actors[who].role;
                 self.actors[who].step = match step {
-                    Step::Asks(question) => self.answer(model, question),
+                    Step::Asks(question) => self.answer(model, role, question),
                     Step::Reads(errand) => self.read(model, role, errand),
                     Step::Writes(errand, order) => match self.write(model, errand, &order) {
                         true => self.wrote(role, errand),
@@ -95,7 +126,15 @@ impl World {
             }
             Action::LosesAnswer(who) => {
                 let charges = self.actors[who].step == Step::Asks(Question::Charge);
-                self.provider.loses(charges);
+                match self.actors[who].step {
+                    // Nothing is sent that could arrive later.
+                    Step::Asks(Question::Look { .. }) if self.actors[who].role != Role::Retry => {
+                        self.actors[who].step = Step::Gone;
+                        return;
+                    }
+                    Step::Asks(Question::Look { .. }) => {}
+                    _ => self.provider.loses(charges),
+                }
                 self.actors[who].step = Step::Reads(match charges && model.has(Bug::LostIsDeclined) {
                     true => Errand::Declined,
                     false => Errand::OutcomeUnknown,
@@ -112,8 +151,23 @@ impl World {
     }
 
     /// The provider does what it is asked. To lose its answer about a refund is the same as to vanish.
-    fn answer(&mut self, model: &Configuration, question: Question) -> Step {
+    fn answer(&mut self, model: &Configuration, role: Role, question: Question) -> Step {
         Step::Reads(match question {
+            Question::Look { .. } if self.provider.captures > 0 => Errand::Paid,
+            Question::Look { .. } if self.provider.asked => self.asked(model),
+            Question::Look { .. } if self.provider.closed => Errand::Declined,
+            Question::Look { was_asked: true, enough: true } => return declined(model),
+            Question::Look { was_asked: true, enough: false } => Errand::ChallengeFailed,
+            Question::Look { was_asked: false, .. } => {
+                let pays = matches!(role, Role::Retry | Role::AnotherCard);
+                return if pays { Step::Asks(Question::Charge) } else { Step::Gone };
+            }
+            Question::Authenticate => {
+                self.provider.capture();
+                return Step::Gone;
+            }
+            Question::Charge if self.provider.asked => Errand::Asked,
+            Question::Close(errand) if model.has(Bug::ReleasesWhileAsked) && self.provider.asked => errand,
             Question::Charge if self.provider.charge() => Errand::Paid,
             Question::Charge => return declined(model),
             Question::Close(errand) if self.provider.close() => errand,
@@ -126,13 +180,32 @@ impl World {
         })
     }
 
+    /// The customer is asked, and the shop looks.
+    fn asked(&mut self, model: &Configuration) -> Errand {
+        if model.has(Bug::BelievesTheStorefront) {
+            return Errand::Paid;
+        }
+        self.provider.asked_in_vain |= model.has(Bug::ConfirmsTwice) || model.has(Bug::RefreshCharges);
+        if model.has(Bug::RefreshCharges) {
+            self.provider.capture();
+            return Errand::Paid;
+        }
+        Errand::Asked
+    }
+
     fn read(&mut self, model: &Configuration, role: Role, errand: Errand) -> Step {
         let order = Arc::clone(&self.store.order);
         if errand.moves(&order, model).is_some() {
             return Step::Writes(errand, order);
         }
         match (role, errand) {
-            (Role::Retry, Errand::Look) if order.state.awaits_payment() => Step::Asks(Question::Charge),
+            (Role::Retry | Role::AnotherCard | Role::Refresh, Errand::Look) if order.state.awaits_payment() => {
+                look(&order)
+            }
+            // The event may be late, and another question open.
+            (Role::Webhook(Did::Decline), Errand::Look) if order.payment.state == PaymentState::ActionRequired => {
+                look(&order)
+            }
             (Role::Sweeper, Errand::Look) if order.due_at.is_some() => match owed(&order) {
                 Some(_) if model.has(Bug::LeavesRefunds) => Step::Gone,
                 Some(refund) => Step::Asks(refund),
@@ -179,6 +252,7 @@ impl World {
                 self.provider.acknowledged = true;
                 Step::Gone
             }
+            (Role::AnotherCard, Errand::ChallengeFailed) => Step::Asks(Question::Charge),
             // The customer's money was taken after all: now the order can be cancelled.
             (Role::Customer, Errand::Paid) => Step::Reads(Errand::Cancel),
             _ => Step::Gone,
@@ -218,9 +292,12 @@ impl World {
         let (who, then) = match action {
             Action::LostChargeArrives => return "the lost charge arrives".to_owned(),
             Action::LostCloseArrives => return "the lost closing arrives".to_owned(),
+            Action::LostChargeAsks => return "the lost charge arrives, and the provider asks the customer".to_owned(),
             Action::Vanishes(who) => return format!("{:?} {who} vanishes", self.actors[who].role),
             Action::Steps(who) => (who, ""),
             Action::IsDeclined(who) => (who, " and is declined"),
+            Action::IsAsked(who) => (who, ", and the provider asks the customer"),
+            Action::FailsChallenge(who) => (who, " and is not authenticated"),
             Action::LosesAnswer(who) | Action::WritesUnaware(who) => (who, " and loses the answer"),
         };
         let Actor { role, step } = &self.actors[who];
@@ -240,6 +317,11 @@ fn declined(model: &Configuration) -> Step {
         true => Step::Reads(Errand::Declined),
         false => Step::Asks(Question::Close(Errand::Declined)),
     }
+}
+
+fn look(order: &Order) -> Step {
+    let was_asked = order.payment.state == PaymentState::ActionRequired;
+    Step::Asks(Question::Look { was_asked, enough: order.was_challenged_enough() })
 }
 
 fn owed(order: &Order) -> Option<Question> {

@@ -80,6 +80,10 @@ pub struct Provider {
     pub closed: bool,
     /// It has declined an attempt, which says nothing about others.
     pub declined: bool,
+    /// It waits until the customer is authenticated.
+    pub asked: bool,
+    /// It asked again while it waited, or charged without waiting.
+    pub asked_in_vain: bool,
     pub refunds: BTreeMap<u32, i64>,
     /// Requests that may still arrive, although their senders no longer wait.
     pub charge_on_its_way: bool,
@@ -93,7 +97,7 @@ pub struct Provider {
 impl Provider {
     /// Whether the order is charged now, or was before.
     pub fn charge(&mut self) -> bool {
-        if self.is_undecided() {
+        if self.is_undecided() && !self.asked {
             self.capture();
         }
         self.captures > 0
@@ -105,6 +109,7 @@ impl Provider {
             return false;
         }
         self.closed = true;
+        self.asked = false;
         self.close_on_its_way = false;
         self.charge_on_its_way &= self.breaks_its_word;
         true
@@ -123,6 +128,7 @@ impl Provider {
 
     pub fn capture(&mut self) {
         self.captures += 1;
+        self.asked = false;
         (self.charge_on_its_way, self.close_on_its_way) = (false, false);
     }
 

@@ -7,6 +7,7 @@
 mod audit;
 mod deliveries;
 mod mails;
+mod search;
 mod sums;
 
 use std::collections::BTreeMap;
@@ -102,7 +103,7 @@ const fn rule(
 const PROJECTIONS: [&str; 2] = ["order-outside-its-list", "phantom-projection"];
 
 /// Every rule but those two. The details of each are at its function.
-pub const RULES: [Rule; 18] = [
+pub const RULES: [Rule; 19] = [
     rule("mail-missing", "T1, T3", "customers are mailed what happens to their orders", mails::missing),
     rule("mail-repeated", "T1", "an e-mail that is marked as sent is not sent again", mails::repeated),
     rule("mail-of-nothing", "T5", "no e-mail says what did not happen, or goes to others", mails::of_nothing),
@@ -113,6 +114,7 @@ pub const RULES: [Rule; 18] = [
     rule("rating-wrong", "T1, T2", "a product's rating is what its reviews add up to", sums::rating_wrong),
     rule("sold-out-flag-wrong", "T1, T2", "lists show what is sold out", sums::sold_out_flag_wrong),
     rule("category-count-wrong", "T1, T2", "a category counts the products that are in it", sums::category_count_wrong),
+    rule("order-unfound", "T1, T2", "staff find an order by number, e-mail and payment", search::order_unfound),
     rule("healthy-record-given-up", "T3", "only poison records become dead letters", deliveries::healthy_given_up),
     rule(
         "malformed-not-kept",

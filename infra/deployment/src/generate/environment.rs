@@ -29,6 +29,7 @@ const LINKS: &[Variable] = &[(SECRETS, "${LinkKeys}")];
 const PAYMENTS: &[Variable] = &[(SECRETS, "${PaymentSecrets}"), ("PAYMENT_PROVIDER", "stripe")];
 const CURSORS_AND_PAYMENTS: &[Variable] =
     &[(SECRETS, "${CursorKeys},${PaymentSecrets}"), ("PAYMENT_PROVIDER", "stripe")];
+const CHECKOUT: &[Variable] = &[("SHIPPING_ADDRESS", "${ShippingAddress}")];
 const DEAD_LETTERS: &[Variable] = &[("DEAD_LETTERS_BUCKET", "${DeadLettersBucket}")];
 const AUDIT: &[Variable] = &[("AUDIT_BUCKET", "${AuditBucket}")];
 const MAIL: &[Variable] = &[
@@ -36,8 +37,8 @@ const MAIL: &[Variable] = &[
     ("SHOP_NAME", "${ShopName}"),
     ("SES_CONFIGURATION_SET", "${MailConfigurationSet}"),
     ("MAIL_LIMITS", "${MailLimits}"),
-    ("ACCOUNT_URL", "${AccountUrl}"),
     ("ORDER_URL", "${OrderUrl}"),
+    ("ACCOUNT_URL", "${AccountUrl}"),
 ];
 
 /// Each function, and what it is given beside that.
@@ -45,7 +46,7 @@ pub const FUNCTIONS: [(&str, &[&[Variable]]); 8] = [
     ("Products", &[CURSORS, REQUESTS]),
     ("ProductsAdmin", &[CURSORS, REQUESTS]),
     ("Cart", &[CURSORS, REQUESTS]),
-    ("Orders", &[CURSORS_AND_PAYMENTS, REQUESTS]),
+    ("Orders", &[CURSORS_AND_PAYMENTS, REQUESTS, CHECKOUT]),
     ("Sessions", &[CURSORS_AND_LINKS, REQUESTS]),
     ("Notifications", &[DEAD_LETTERS, LINKS, MAIL]),
     ("Projections", &[DEAD_LETTERS, AUDIT]),

@@ -123,7 +123,12 @@ pub async fn buy(http: &Client, url: &str) -> Result<(String, String), String> {
     call(http.post(format!("{url}/cart/items")).bearer_auth(&token).json(&line)).await?;
     let order =
         http.post(format!("{url}/orders")).bearer_auth(&token).header("idempotency-key", "the-only-order-of-it");
-    let order = call(order.json(&json!({"payment": {"token": "tok_visa"}}))).await?;
+    let checkout = json!({
+        "payment": {"token": "tok_visa"},
+        "contact": {"email": "guest@example.com"},
+        "shippingAddress": {"recipient": "Ann", "line1": "1 Street", "city": "Bristol", "country": "GB"},
+    });
+    let order = call(order.json(&checkout)).await?;
     match order["state"].as_str() {
         Some("confirmed") => Ok((order["orderId"].as_str().unwrap_or_default().to_owned(), token)),
         _ => Err(order.to_string()),

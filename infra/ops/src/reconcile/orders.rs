@@ -1,9 +1,16 @@
 use std::collections::HashSet;
 
 use domain::{Order, OrderId, OrderState};
-use futures::{StreamExt, future::try_join_all, stream};
+use futures::{
+    StreamExt,
+    future::{join, try_join_all},
+    stream,
+};
 use jiff::{ToSpan, civil::Date};
-use table::{Projection, StoreError, Table, keys};
+use table::{
+    Projection, StoreError, Table,
+    keys::{self, Key},
+};
 
 use super::{
     CONCURRENCY, Check, DAYS, Options, Outcome, Problem, Progress, ReconcileError, Run, day_of, days, pages::all,
@@ -21,6 +28,8 @@ pub(super) struct Orders {
     seen: HashSet<OrderId>,
     /// Those whose projections were behind in the first check.
     behind: Vec<OrderId>,
+    /// Those that staff did not find by everything they are found by.
+    unfound: Vec<OrderId>,
 }
 
 /// The orders of one step.
@@ -44,7 +53,7 @@ impl Orders {
         let to_the_last = options.to.is_none_or(|to| to >= today);
         let to = options.to.unwrap_or(tomorrow).min(tomorrow);
         let to = if to_the_last { tomorrow } else { to };
-        Self { from, to, to_the_last, project, seen: HashSet::new(), behind: Vec::new() }
+        Self { from, to, to_the_last, project, seen: HashSet::new(), behind: Vec::new(), unfound: Vec::new() }
     }
 
     /// Whether all orders since that day are included.
@@ -53,7 +62,7 @@ impl Orders {
     }
 
     pub(super) fn look_wrong(&self) -> bool {
-        !self.behind.is_empty()
+        !self.behind.is_empty() || !self.unfound.is_empty()
     }
 
     /// Reads the orders that were not read before. Open ones come first and the states in the order they follow
@@ -90,6 +99,15 @@ impl Orders {
                         if projection.is_some_and(|projection| projection.is_behind(&order)) {
                             self.behind.push(id);
                         }
+                        if looked
+                            .missing
+                            .map(|read| run.readable(read))
+                            .transpose()?
+                            .flatten()
+                            .is_some_and(|m| !m.is_empty())
+                        {
+                            self.unfound.push(id);
+                        }
                     }
                     // Orders are never deleted, and an index never has one before the table does.
                     Some(None) => {}
@@ -115,6 +133,23 @@ impl Orders {
                 false => Outcome::Reported,
             };
             run.report.add(problem(&order, projection), outcome);
+        }
+        for id in std::mem::take(&mut self.unfound) {
+            let looked = look(run.table, id, true).await.1;
+            let Some(Some(order)) = run.readable(looked.order)? else { continue };
+            let missing = looked.missing.map(|read| run.readable(read)).transpose()?.flatten().unwrap_or_default();
+            if missing.is_empty() {
+                continue;
+            }
+            let outcome = match run.options.repair {
+                true => {
+                    run.table.order_found_put(&order, None).await?;
+                    Outcome::Mended
+                }
+                false => Outcome::Reported,
+            };
+            let missing = missing.into_iter().map(shown).collect();
+            run.report.add(Problem::OrderUnfound { key: shown(keys::order(order.id)), missing }, outcome);
         }
         Ok(())
     }
@@ -153,15 +188,21 @@ struct Looked {
     order: Result<Option<Order>, StoreError>,
     /// Skipped if not requested, or without an order.
     projection: Option<Result<Projection, StoreError>>,
+    /// The same: what it is found by and is not there.
+    missing: Option<Result<Vec<Key>, StoreError>>,
 }
 
 async fn look(table: &Table, id: OrderId, project: bool) -> (OrderId, Looked) {
     let order = table.order_get_for_shop(id).await;
-    let projection = match &order {
-        Ok(Some(order)) if project => Some(table.order_projection_get(&order.customer, id).await),
-        _ => None,
+    let (projection, missing) = match &order {
+        Ok(Some(order)) if project => {
+            let reads = join(table.order_projection_get(&order.customer, id), table.order_found_missing(order));
+            let (projection, missing) = reads.await;
+            (Some(projection), Some(missing))
+        }
+        _ => (None, None),
     };
-    (id, Looked { order, projection })
+    (id, Looked { order, projection, missing })
 }
 
 async fn mend(table: &Table, order: &Order) -> Result<Outcome, ReconcileError> {
@@ -169,8 +210,11 @@ async fn mend(table: &Table, order: &Order) -> Result<Outcome, ReconcileError> {
     Ok(Outcome::Mended)
 }
 
+fn shown(key: Key) -> String {
+    format!("{} / {}", key.pk, key.sk)
+}
+
 fn problem(order: &Order, projection: Projection) -> Problem {
-    let shown = |key: keys::Key| format!("{} / {}", key.pk, key.sk);
     Problem::OrderBehind {
         key: shown(keys::order(order.id)),
         entry_key: shown(keys::customer_order(&order.customer, order.id)),

@@ -51,6 +51,12 @@ pub enum Problem {
         /// Existing line items.
         listed_lines: usize,
     },
+    /// Staff do not find an order by its number, its contact or its payment.
+    OrderUnfound {
+        key: String,
+        /// The entries that are missing.
+        missing: Vec<String>,
+    },
     /// The available units differ from those supplied, less those in orders.
     StockWrong { key: String, available: i64, expected: i64, supplied: i64, in_orders: i64 },
     /// Lists show a product as sold out that is not, or the reverse.
@@ -170,6 +176,7 @@ impl fmt::Display for Problem {
                 }
                 write!(f, "; {listed_lines} of {lines} lines exist")
             }
+            Problem::OrderUnfound { key, missing } => write!(f, "{key}: {} missing", missing.join(", ")),
             Problem::StockWrong { key, available, expected, supplied, in_orders } => {
                 write!(f, "{key}: {available} available instead of {expected} ")?;
                 write!(f, "({supplied} supplied, {in_orders} in orders)")

@@ -139,6 +139,8 @@ impl Shop<'_> {
         }
         let body = json!({
             "payment": { "token": "tok_visa" },
+            "contact": { "email": "guest@example.com" },
+            "shippingAddress": { "recipient": "Ann", "line1": "1 Street", "city": "Bristol", "country": "GB" },
             "expectedTotal": { "amount": invoice.total_pence(), "currency": "GBP" },
         });
         let key = idempotency_key(&invoice.number);

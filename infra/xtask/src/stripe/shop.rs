@@ -157,7 +157,16 @@ impl Visitor<'_> {
     }
 
     pub async fn checks_out(&self, key: &str, method: &str) -> Outcome<Answer> {
-        self.posts("/orders", key, &json!({ "payment": { "token": method } })).await
+        self.posts(
+            "/orders",
+            key,
+            &json!({
+                "payment": { "token": method },
+                "contact": { "email": "guest@example.com" },
+                "shippingAddress": { "recipient": "Ann", "line1": "1 Street", "city": "Bristol", "country": "GB" },
+            }),
+        )
+        .await
     }
 
     pub async fn cancels(&self, order: &str, key: &str) -> Outcome<Answer> {

@@ -89,7 +89,7 @@ impl Refusal {
     pub fn is_of_token(&self) -> bool {
         // Stripe gives neither a code nor a parameter for a token that was used before.
         let used = self.status == StatusCode::BAD_REQUEST && self.message.contains("may not be used again");
-        used || self.param == "payment_method"
+        used || matches!(self.param.as_str(), "payment_method" | "confirmation_token")
     }
 
     /// Too little, too much, or a currency that Stripe does not accept: it never will.

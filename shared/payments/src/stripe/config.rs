@@ -1,12 +1,15 @@
 use std::fmt;
 
-use crate::signature::Secrets;
+use crate::{ReturnUrl, signature::Secrets};
 
 /// How to reach a Stripe account.
 pub struct StripeConfig {
     pub(super) secret_key: String,
     pub(super) webhook_secrets: Secrets,
     pub(super) endpoint: String,
+    /// For Stripe's script in the storefront. Not a secret.
+    pub(super) publishable_key: Option<String>,
+    pub(super) return_url: Option<ReturnUrl>,
 }
 
 impl fmt::Debug for StripeConfig {
@@ -17,7 +20,7 @@ impl fmt::Debug for StripeConfig {
 
 impl StripeConfig {
     /// From `STRIPE_SECRET_KEY`, `STRIPE_WEBHOOK_SECRETS` (comma-separated, at least one) and optionally
-    /// `STRIPE_ENDPOINT`.
+    /// `STRIPE_PUBLISHABLE_KEY`, `PAYMENT_RETURN_URL` and `STRIPE_ENDPOINT`.
     ///
     /// # Errors
     /// Names the variable that is missing or wrong.
@@ -35,6 +38,14 @@ impl StripeConfig {
             return Err("STRIPE_ENDPOINT is neither https: nor a port of this machine".to_owned());
         }
         let secret_key = required("STRIPE_SECRET_KEY")?.trim().to_owned();
-        Ok(Self { secret_key, webhook_secrets: Secrets::parse(&secrets), endpoint })
+        let publishable_key = given("STRIPE_PUBLISHABLE_KEY").map(|key| key.trim().to_owned());
+        // It is sent to every customer who is asked: the secret key must not be there by mistake.
+        if publishable_key.as_ref().is_some_and(|key| !key.starts_with("pk_")) {
+            return Err("STRIPE_PUBLISHABLE_KEY is not a publishable key, which begins with pk_".to_owned());
+        }
+        let return_url = given("PAYMENT_RETURN_URL").map(|url| ReturnUrl::parse(url.trim())).transpose();
+        let return_url = return_url.map_err(|reason| format!("PAYMENT_RETURN_URL {reason}"))?;
+        let webhook_secrets = Secrets::parse(&secrets);
+        Ok(Self { secret_key, webhook_secrets, endpoint, publishable_key, return_url })
     }
 }

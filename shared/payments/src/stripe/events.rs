@@ -128,7 +128,7 @@ type Parsed = Option<(EventSubject, PaymentEventKind)>;
 
 fn captured(object: Value) -> Result<Parsed, EventRefused> {
     let intent: Intent = parse(object)?;
-    let Some(order) = order(&intent.metadata)? else { return Ok(None) };
+    let Some(order) = order(&intent.metadata) else { return Ok(None) };
     let taken = intent.amount_received.unwrap_or(intent.amount);
     let amount = from_stripe(taken, &intent.currency).ok_or(EventRefused::Malformed)?;
     Ok(Some((EventSubject::Order(order), PaymentEventKind::Captured { reference: intent.id, amount })))
@@ -136,7 +136,7 @@ fn captured(object: Value) -> Result<Parsed, EventRefused> {
 
 fn declined(object: Value) -> Result<Parsed, EventRefused> {
     let intent: Intent = parse(object)?;
-    Ok(order(&intent.metadata)?.map(|order| (EventSubject::Order(order), PaymentEventKind::Declined)))
+    Ok(order(&intent.metadata).map(|order| (EventSubject::Order(order), PaymentEventKind::Declined)))
 }
 
 fn refunded(object: Value) -> Result<Parsed, EventRefused> {
@@ -144,7 +144,7 @@ fn refunded(object: Value) -> Result<Parsed, EventRefused> {
     if !refund.metadata.names_a_refund() {
         return refunded_by_hand(refund);
     }
-    let (Some(order), Some(number)) = (order(&refund.metadata)?, &refund.metadata.refund) else { return Ok(None) };
+    let (Some(order), Some(number)) = (order(&refund.metadata), &refund.metadata.refund) else { return Ok(None) };
     let number = number.parse().map_err(|_| EventRefused::Malformed)?;
     let kind = match refund.status {
         RefundStatus::Succeeded => {
@@ -211,8 +211,9 @@ where
     Ok(Option::deserialize(member)?.unwrap_or_default())
 }
 
-fn order(metadata: &Metadata) -> Result<Option<OrderId>, EventRefused> {
-    metadata.order_id.as_deref().map(str::parse).transpose().map_err(|_| EventRefused::Malformed)
+/// Another shop of the account may write ids of its own under the same name: those are not ours.
+fn order(metadata: &Metadata) -> Option<OrderId> {
+    metadata.order_id.as_deref().and_then(|id| id.parse().ok())
 }
 
 #[cfg(test)]
@@ -329,16 +330,26 @@ mod tests {
         let charge = json!({"id": "ch_1", "payment_intent": null});
 
         assert_eq!(parsed("customer.created", json!({"metadata": {"order_id": ORDER}})), Ok(None));
-        assert_eq!(parsed("payment_intent.succeeded", paid_intent(json!({}))), Ok(None));
+        for metadata in [json!({}), json!(null), json!({"order_id": "1001"}), json!({"order_id": ""})] {
+            for kind in ["payment_intent.succeeded", "payment_intent.payment_failed"] {
+                assert_eq!(parsed(kind, paid_intent(metadata.clone())), Ok(None), "{kind} {metadata}");
+            }
+        }
         assert_eq!(parsed("refund.updated", without_intent), Ok(None));
         assert_eq!(parsed("charge.refunded", charge), Ok(None));
+    }
+
+    #[test]
+    fn an_intent_that_asks_the_customer_or_was_cancelled_is_no_result() {
+        for kind in ["payment_intent.requires_action", "payment_intent.canceled", "payment_intent.created"] {
+            assert_eq!(parsed(kind, paid_intent(json!({"order_id": ORDER}))), Ok(None), "{kind}");
+        }
     }
 
     #[test]
     fn a_malformed_event_is_refused() {
         let malformed = Err(EventRefused::Malformed);
 
-        assert_eq!(parsed("payment_intent.succeeded", paid_intent(json!({"order_id": "1"}))), malformed);
         assert_eq!(parsed("payment_intent.succeeded", json!({"metadata": {"order_id": ORDER}})), malformed);
         assert_eq!(parsed("payment_intent.succeeded", json!([])), malformed);
         assert_eq!(parsed("charge.refunded", json!({"payment_intent": "../refunds"})), malformed);

@@ -93,6 +93,19 @@ fn intent(status: &str) -> (u16, Value) {
     (200, json!({"id": "pi_1", "object": "payment_intent", "status": status, "next_action": null}))
 }
 
+/// The customer's bank asks them for authentication.
+fn asks() -> (u16, Value) {
+    let next = json!({"type": "use_stripe_sdk"});
+    (200, json!({"id": "pi_1", "status": "requires_action", "client_secret": SECRET, "next_action": next}))
+}
+
+const SECRET: &str = "pi_1_secret_of_the_customer";
+
+fn action() -> PaymentAction {
+    let client_secret = ClientSecret::new(SECRET.to_owned());
+    PaymentAction { client_secret, publishable_key: None, return_url: None }
+}
+
 fn refusal(status: u16, error: Value) -> (u16, Value) {
     (status, json!({ "error": error }))
 }
@@ -126,6 +139,7 @@ async fn an_intent_depends_only_on_the_order_and_is_confirmed_with_the_token() {
 async fn the_answer_to_a_confirmation_decides_the_outcome() {
     let made = || intent("requires_payment_method");
     let no_token = || refusal(400, json!({"code": "resource_missing", "param": "payment_method"}));
+    let no_confirmation_token = || refusal(400, json!({"code": "resource_missing", "param": "confirmation_token"}));
     let used_token = || {
         let message = "The provided PaymentMethod was previously used with a PaymentIntent. It may not be used again.";
         refusal(400, json!({"type": "invalid_request_error", "message": message}))
@@ -135,8 +149,10 @@ async fn the_answer_to_a_confirmation_decides_the_outcome() {
         (vec![no_token(), intent("requires_payment_method")], Ok(ChargeOutcome::Declined)),
         (vec![used_token(), intent("requires_payment_method")], Ok(ChargeOutcome::Declined)),
         (vec![no_token(), intent("succeeded")], captured()),
-        (vec![intent("requires_action"), intent("canceled")], Ok(ChargeOutcome::Declined)),
-        (vec![intent("requires_action"), of_state(), intent("succeeded")], captured()),
+        (vec![asks()], Ok(ChargeOutcome::ActionRequired(action()))),
+        (vec![of_state(), asks()], Ok(ChargeOutcome::ActionRequired(action()))),
+        (vec![intent("requires_action")], Err(OutcomeUnknown)),
+        (vec![no_confirmation_token(), intent("requires_payment_method")], Ok(ChargeOutcome::Declined)),
         (vec![of_state(), intent("succeeded")], captured()),
         (vec![of_state(), intent("canceled")], Ok(ChargeOutcome::Declined)),
         (vec![of_state(), intent("processing")], Err(OutcomeUnknown)),
@@ -153,6 +169,58 @@ async fn the_answer_to_a_confirmation_decides_the_outcome() {
 
         assert_eq!(stripe.charge(&charge(0)).await, outcome, "{shown}");
     }
+}
+
+#[tokio::test]
+async fn an_intent_is_confirmed_with_a_confirmation_token_and_the_storefronts_return_url() {
+    let (scripted, script) = stripe([intent("requires_payment_method"), asks(), asks()]).await;
+    let url = "https://shop.example/paid?order={orderId}";
+    let more = [("PAYMENT_RETURN_URL", url), ("STRIPE_PUBLISHABLE_KEY", "pk_test_1")];
+    let stripe = Stripe { api: scripted.api, ..Stripe::new(config(&more).unwrap()).unwrap() };
+    let charge = Charge { token: PaymentToken::parse("ctoken_1").unwrap(), ..charge(0) };
+
+    let asked = stripe.charge(&charge).await;
+    let looked = stripe.look(charge.order, charge.amount).await;
+
+    let returns = format!("https://shop.example/paid?order={}", charge.order);
+    let key = Some("pk_test_1".to_owned());
+    let action = PaymentAction { publishable_key: key, return_url: Some(returns), ..action() };
+    assert_eq!(asked, Ok(ChargeOutcome::ActionRequired(action.clone())));
+    assert_eq!(looked, Ok(PaymentStatus::ActionRequired(action)));
+    let url = format!("https%3A%2F%2Fshop.example%2Fpaid%3Forder%3D{}", charge.order);
+    assert_eq!(script.asked.lock().unwrap()[1].body, format!("confirmation_token=ctoken_1&return_url={url}"));
+}
+
+#[tokio::test]
+async fn looking_at_a_payment_retrieves_it_and_never_confirms() {
+    let made = || intent("requires_payment_method");
+    for (answers, status) in [
+        (vec![asks()], Ok(PaymentStatus::ActionRequired(action()))),
+        (vec![intent("succeeded")], Ok(PaymentStatus::Captured { reference: "pi_1".to_owned() })),
+        (vec![made()], Ok(PaymentStatus::Unpaid)),
+        (vec![intent("canceled")], Ok(PaymentStatus::Closed)),
+        (vec![intent("processing")], Err(OutcomeUnknown)),
+        (vec![(500, json!({}))], Err(OutcomeUnknown)),
+    ] {
+        let shown = format!("{answers:?}");
+        let (stripe, script) = stripe(std::iter::once(made()).chain(answers)).await;
+        let order = order(1);
+
+        assert_eq!(stripe.look(order, usd(899)).await, status, "{shown}");
+        assert_eq!(script.asked(), ["POST /v1/payment_intents", "GET /v1/payment_intents/pi_1"]);
+        assert_eq!(script.asked.lock().unwrap()[0].key, Some(order.to_string()));
+    }
+    let (stripe, script) = stripe([]).await;
+    assert_eq!(stripe.look(order(24), usd(899)).await, Err(OutcomeUnknown));
+    assert!(script.asked().is_empty(), "a forgotten key would make another intent");
+}
+
+#[tokio::test]
+async fn closing_cancels_an_intent_whose_customer_is_asked() {
+    let (stripe, script) = stripe([intent("requires_payment_method"), intent("canceled")]).await;
+
+    assert_eq!(stripe.close(order(0), usd(899)).await, Ok(CloseOutcome::Closed));
+    assert_eq!(script.asked()[1], "POST /v1/payment_intents/pi_1/cancel");
 }
 
 #[tokio::test]
@@ -385,6 +453,9 @@ fn a_key_is_sent_over_https_or_within_the_machine() {
     assert!(config(&[("STRIPE_ENDPOINT", "http://stripe.example.com")]).is_err());
     assert!(config(&[("STRIPE_ENDPOINT", "http://127.0.0.1:8420")]).is_ok());
     assert!(config(&[("STRIPE_SECRET_KEY", "")]).is_err());
+    assert!(config(&[("STRIPE_PUBLISHABLE_KEY", "sk_test_12345")]).is_err(), "it is sent to customers");
+    assert!(config(&[("STRIPE_PUBLISHABLE_KEY", " "), ("PAYMENT_RETURN_URL", "")]).is_ok());
+    assert!(config(&[("PAYMENT_RETURN_URL", "http://shop.example/")]).is_err());
     assert!(config(&[("STRIPE_WEBHOOK_SECRETS", " , ")]).is_err());
 }
 

@@ -3,9 +3,10 @@
 use super::{
     ACCOUNT_LINK_PREFIX, ADDRESS_PREFIX, CART, CATALOG, CATEGORIES_BEFORE, CATEGORIES_MIGRATED, CATEGORY_PREFIX,
     CATEGORY_RENAME_PREFIX, CATEGORY_RENAMING_PREFIX, CREDENTIAL, EMAIL_PREFIX, GUEST_ACCOUNT, IDEMPOTENCY_PREFIX, Key,
-    NOTIFICATION_PREFIX, NOTIFICATION_SENT, ORDER_LINE_PREFIX, ORDER_PREFIX, ORDER_STATUS, PAYMENT_EVENT_PREFIX,
-    PRODUCT_CATEGORY, PRODUCT_PAGE_PREFIX, PRODUCT_PREFIX, PROFILE, RATE_COUNTER, RATE_PREFIX, RATING_SUFFIX,
-    REVIEW_COUNTED_PREFIX, REVIEW_PREFIX, SESSION, SESSION_PREFIX, STOCK_INFIX, STOCK_MOVE_PREFIX, USER_PREFIX,
+    NOTIFICATION_PREFIX, NOTIFICATION_SENT, ORDER_CONTACT_PREFIX, ORDER_LINE_PREFIX, ORDER_NUMBER_PREFIX, ORDER_PREFIX,
+    ORDER_REFERENCE_PREFIX, ORDER_STATUS, PAYMENT_EVENT_PREFIX, PRODUCT_CATEGORY, PRODUCT_PAGE_PREFIX, PRODUCT_PREFIX,
+    PROFILE, RATE_COUNTER, RATE_PREFIX, RATING_SUFFIX, REVIEW_COUNTED_PREFIX, REVIEW_PREFIX, SESSION, SESSION_PREFIX,
+    STOCK_INFIX, STOCK_MOVE_PREFIX, USER_PREFIX,
 };
 
 /// What the items of a partition belong to. Roles and stream filters are written in these.
@@ -17,6 +18,9 @@ pub enum Partition {
     Idempotency,
     Notification,
     Order,
+    OrderContact,
+    OrderNumber,
+    OrderReference,
     Product,
     Rate,
     Session,
@@ -24,13 +28,16 @@ pub enum Partition {
 }
 
 impl Partition {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::Catalog,
         Self::Category,
         Self::Credential,
         Self::Idempotency,
         Self::Notification,
         Self::Order,
+        Self::OrderContact,
+        Self::OrderNumber,
+        Self::OrderReference,
         Self::Product,
         Self::Rate,
         Self::Session,
@@ -46,6 +53,9 @@ impl Partition {
             Self::Idempotency => IDEMPOTENCY_PREFIX,
             Self::Notification => NOTIFICATION_PREFIX,
             Self::Order => ORDER_PREFIX,
+            Self::OrderContact => ORDER_CONTACT_PREFIX,
+            Self::OrderNumber => ORDER_NUMBER_PREFIX,
+            Self::OrderReference => ORDER_REFERENCE_PREFIX,
             Self::Product => PRODUCT_PREFIX,
             Self::Rate => RATE_PREFIX,
             Self::Session => SESSION_PREFIX,
@@ -82,6 +92,9 @@ pub enum Entity {
     Order,
     OrderLine,
     PaymentEvent,
+    OrderByNumber,
+    OrderByContact,
+    OrderByReference,
     Product,
     Stock,
     Rating,
@@ -109,7 +122,7 @@ pub enum SortKey {
 }
 
 impl Entity {
-    const ALL: [Self; 27] = [
+    const ALL: [Self; 30] = [
         Self::CategoriesBefore,
         Self::CategoriesMigrated,
         Self::CategoryRename,
@@ -121,6 +134,9 @@ impl Entity {
         Self::Order,
         Self::OrderLine,
         Self::PaymentEvent,
+        Self::OrderByNumber,
+        Self::OrderByContact,
+        Self::OrderByReference,
         Self::Product,
         Self::Stock,
         Self::Rating,
@@ -154,6 +170,9 @@ impl Entity {
             Self::Order => (Partition::Order, Exactly(ORDER_STATUS)),
             Self::OrderLine => (Partition::Order, StartsWith(ORDER_LINE_PREFIX)),
             Self::PaymentEvent => (Partition::Order, StartsWith(PAYMENT_EVENT_PREFIX)),
+            Self::OrderByNumber => (Partition::OrderNumber, Any),
+            Self::OrderByContact => (Partition::OrderContact, Any),
+            Self::OrderByReference => (Partition::OrderReference, Any),
             Self::Product | Self::Stock | Self::Rating => (Partition::Product, StartsWith(PRODUCT_PAGE_PREFIX)),
             Self::ProductCategory => (Partition::Product, Exactly(PRODUCT_CATEGORY)),
             Self::StockMove => (Partition::Product, StartsWith(STOCK_MOVE_PREFIX)),

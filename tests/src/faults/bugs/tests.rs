@@ -107,6 +107,23 @@ fn a_restock_sets_and_a_hold_expires() {
 }
 
 #[test]
+fn a_client_secret_is_stored_with_an_order_whose_customer_is_asked() {
+    let put = |payment: &str| {
+        let mut item = order("pending_payment");
+        item["paymentState"] = json!({"S": payment});
+        json!({"TableName": "Shop", "Item": item, "ConditionExpression": "version = :read"})
+    };
+    let stored = |payment: &str| {
+        let mut body = put(payment);
+        let acted = rewrite(Bug::ClientSecretStored, "PutItem", &mut body).acted;
+        (acted, body["Item"].get("clientSecret").is_some())
+    };
+
+    assert_eq!(stored("action_required"), (true, true));
+    assert_eq!(stored("pending"), (false, false));
+}
+
+#[test]
 fn writes_removed_from_a_transaction_are_sent_before_it_or_dropped() {
     let (outside, actions) = done_to(Bug::StockReturnedOutsideTheTransaction, decline());
     assert_eq!((outside.removed, actions.as_array().unwrap().len()), (vec![1], 2));

@@ -58,7 +58,9 @@ pub fn differ(world: &World<'_>) -> Vec<String> {
 
 fn is_final(answer: &ShopAnswer) -> bool {
     match answer.status {
-        201 | 402 => true,
+        201 => true,
+        // After a failed authentication the order can still be paid, with another card.
+        402 => text(&answer.body, "code") != "authentication_failed",
         409 => text(&answer.body, "code") == "order_cancelled",
         // Without an order it is a refusal of the cart, which may have changed before a retry.
         422 => text(&answer.body, "code") == "amount_not_chargeable" && answer.body["orderId"].is_string(),

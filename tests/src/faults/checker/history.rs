@@ -17,6 +17,9 @@ fn step<'a>((state, paid): (&'a str, bool), event: &Event<'a>, order: &Order<'_>
     Some(match (event.name, state) {
         ("placed", "") => ("pending_payment", false),
         ("payment_lost", "pending_payment") => ("payment_unknown", false),
+        // The customer's bank asks them; if they are not authenticated, another card may follow.
+        ("action_required", "pending_payment" | "payment_unknown") => ("pending_payment", false),
+        ("challenge_failed", "pending_payment") => ("pending_payment", false),
         ("confirmed", "pending_payment" | "payment_unknown") => ("confirmed", true),
         ("declined" | "expired" | "replaced" | "not_chargeable", "pending_payment" | "payment_unknown") => {
             ("cancelled", false)
@@ -50,6 +53,10 @@ pub fn broken(world: &World<'_>) -> Vec<String> {
             let events: Vec<_> = order.history.iter().map(|event| event.name).collect();
             found.push(format!("order {id} is {} after {events:?}", order.state));
         }
+        if !asked_in_turn(order) {
+            let events: Vec<_> = order.history.iter().map(|event| event.name).collect();
+            found.push(format!("order {id} was asked and not asked in the wrong order: {events:?}"));
+        }
         let disputes: Vec<_> = order.disputes.iter().map(|(_, state)| *state).collect();
         if disputes_happened(order).as_ref() != Some(&disputes) {
             found.push(format!("order {id} has disputes {disputes:?}, and another history"));
@@ -67,6 +74,20 @@ pub fn broken(world: &World<'_>) -> Vec<String> {
         }
     }
     found
+}
+
+/// Whether an authentication fails only after it was asked for, none is asked for while another is open, and there are
+/// at most three.
+fn asked_in_turn(order: &Order<'_>) -> bool {
+    let (mut open, mut asked) = (false, 0);
+    order.history.iter().all(|event| match event.name {
+        "action_required" => {
+            asked += 1;
+            !std::mem::replace(&mut open, true) && asked <= 3
+        }
+        "challenge_failed" => std::mem::replace(&mut open, false),
+        _ => true,
+    })
 }
 
 /// By number.

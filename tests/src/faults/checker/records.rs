@@ -17,7 +17,9 @@ pub struct Record<'a> {
 impl<'a> Record<'a> {
     fn of(pk: &'a str, sk: &str, item: &'a Value) -> Option<Self> {
         let (customer, key) = pk.strip_prefix("IDEM#")?.split_once('#')?;
-        (sk == CHECKOUT).then(|| Self { customer, key, order: text(item, "outcome") })
+        // After the order's id may follow how many authentications had failed before.
+        let order = text(item, "outcome").split(' ').next().unwrap_or_default();
+        (sk == CHECKOUT).then_some(Self { customer, key, order })
     }
 }
 

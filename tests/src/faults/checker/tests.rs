@@ -89,6 +89,13 @@ const TAMPERED: &[(&str, Tampering)] = &[
     ("charged-twice", |e| e.ledger.insert(0, e.ledger[0].clone())),
     ("charged-twice", |e| e.ledger[0].amount -= 1),
     ("charged-twice", |e| e.ledger[0].currency = "EUR".to_owned()),
+    ("charged-unauthenticated", |e| e.ledger.retain(|entry| entry.attempt != Attempt::Authenticated)),
+    ("asked-twice", |e| e.ledger.retain(|entry| entry.attempt != Attempt::ChallengeFailed)),
+    ("secret-stored", |e| status(e, "o13")["clientSecret"] = json!("local_o13_secret")),
+    ("secret-stored", |e| {
+        let asked = e.stream.iter_mut().find(|c| c.pk == "ORDER#o13").expect("o13 was placed");
+        asked.new.as_mut().expect("it was placed")["answer"] = json!({"secret": "of local_o13_secret"});
+    }),
     ("paid-is-not-confirmed", |e| status(e, "o1")["state"] = json!("payment_unknown")),
     ("paid-is-not-confirmed", |e| _ = e.ledger.remove(0)),
     ("kept-the-money", |e| e.ledger.retain(|entry| entry.order != "o6" || entry.attempt != Attempt::Refunded(1))),
@@ -184,6 +191,8 @@ const TAMPERED: &[(&str, Tampering)] = &[
     ("history-broken", |e| status(e, "o7")["state"] = json!("shipped")),
     ("history-broken", |e| status(e, "o8")["refunds"] = json!([])),
     ("history-broken", |e| status(e, "o9")["disputes"] = json!([])),
+    ("history-broken", |e| status(e, "o13")["history"][2]["s"] = json!("action_required")),
+    ("history-broken", |e| status(e, "o13")["history"][1]["s"] = json!("challenge_failed")),
     ("history-broken", |e| status(e, "o9")["history"][7]["s"] = json!("dispute_lost")),
     ("history-broken", |e| status(e, "o9")["history"][7]["n"] = json!(1)),
     ("history-broken", |e| {

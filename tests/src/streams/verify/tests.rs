@@ -31,7 +31,8 @@ fn invocation(records: &[usize], answer: Option<&[usize]>) -> Invocation {
 fn correct() -> Evidence {
     let order = json!({
         "PK": "ORDER#o1", "SK": "STATUS", "customer": "ann", "state": "confirmed", "version": 2, "total": 899,
-        "currency": "USD", "itemCount": 1, "placedAt": "2024-03-01T00:00:00.000Z",
+        "currency": "USD", "itemCount": 1, "placedAt": "2024-03-01T00:00:00.000Z", "paymentReference": "pay_1",
+        "contact": {"email": "ann@mail.example"},
         "lines": [{"id": "mug", "q": 1, "p": 899}],
         "history": [{"s": "placed"}, {"s": "confirmed"}],
     });
@@ -59,6 +60,9 @@ fn correct() -> Evidence {
             json!({"PK": "PROD#mug", "SK": "CATEGORY", "category": "Kitchen/Mugs"}),
             json!({"PK": "CAT#1", "SK": "Kitchen", "own": 0, "below": 1}),
             json!({"PK": "CAT#2", "SK": "Kitchen\u{1f}Mugs", "own": 1, "passedUp": 1}),
+            json!({"PK": "ORDERNO#00000-00001", "SK": "o1"}),
+            json!({"PK": format!("CONTACT#{}", table::keys::sha256_hex("ann@mail.example")), "SK": "o1"}),
+            json!({"PK": "PAYREF#pay_1", "SK": "o1"}),
         ],
         records: vec![
             record("e1", 1, "ORDER#o1", "STATUS"),
@@ -106,7 +110,7 @@ fn an_order_of_a_guest_is_mailed_to_its_contact() {
 #[test]
 fn each_rule_finds_what_breaks_it() {
     type Change = fn(&mut Evidence);
-    let cases: [(&str, Change); 34] = [
+    let cases: [(&str, Change); 38] = [
         ("mail-missing", |e| e.mails.clear()),
         ("mail-repeated", |e| e.mails[0].marked = true),
         ("mail-repeated", |e| {
@@ -166,6 +170,10 @@ fn each_rule_finds_what_breaks_it() {
         ("category-count-wrong", |e| e.table[10]["own"] = json!(2)),
         ("category-count-wrong", |e| e.table[9]["below"] = json!(0)),
         ("category-count-wrong", |e| e.table[4]["category2"] = json!("Kitchen/Pans")),
+        ("order-unfound", |e| drop(e.table.remove(13))),
+        ("order-unfound", |e| e.table[11]["PK"] = json!("ORDERNO#00000-00002")),
+        ("order-unfound", |e| e.table[0]["paymentReference"] = json!("pay_2")),
+        ("order-unfound", |e| e.table.push(json!({"PK": "CONTACT#71d4", "SK": "o1"}))),
         ("healthy-record-given-up", |e| e.dead_letters[0].records.push(record("e1", 1, "ORDER#o1", "STATUS"))),
         ("malformed-not-kept", |e| e.dead_letters.clear()),
         ("malformed-not-kept", |e| e.dead_letters.extend(e.dead_letters.clone())),

@@ -142,7 +142,7 @@ pub fn problem(status: u16, code: &str, order: Option<&str>) -> Value {
     problem
 }
 
-/// Ten mugs and five pans; ten orders with every outcome that an order can have; crashes and lost answers.
+/// Ten mugs and five pans; eleven orders with every outcome that an order can have; crashes and lost answers.
 pub fn correct() -> Evidence {
     let mut run = Run::default();
     run.0.initial_stock = BTreeMap::from([("mug".to_owned(), 10), ("pan".to_owned(), 5)]);
@@ -290,6 +290,34 @@ pub fn correct() -> Evidence {
     run.stock("cup", 2);
     run.gives_back(&given_up);
     run.answered("eve", "k14", 422, problem(422, "amount_not_chargeable", Some("o10"))).healing = true;
+
+    // o13's customer was asked twice, because the first card's bank did not authenticate them, and paid.
+    let lines: Lines<'_> = &[("jar", 1, 300)];
+    let events = ["placed", "action_required", "challenge_failed", "action_required", "confirmed"];
+    run.stock("jar", 1);
+    run.moves("jar", 1, "initial");
+    run.stock("jar", 0);
+    run.writes(order("o13", "fay", lines, "pending_payment", &events[..1], json!([])));
+    run.remembers("fay", "k15", "o13");
+    run.provider("o13", Attempt::Asked, 300);
+    let asked = order("o13", "fay", lines, "pending_payment", &events[..2], json!([]));
+    run.settles(&asked);
+    let mut answer = shown(&asked);
+    answer["payment"] = json!({"state": "action_required", "action": {"clientSecret": "local_o13_secret"}});
+    run.answered("fay", "k15", 202, answer);
+    run.0.secrets.push(("o13".to_owned(), "local_o13_secret".to_owned()));
+    run.provider("o13", Attempt::ChallengeFailed, 300);
+    run.settles(&order("o13", "fay", lines, "pending_payment", &events[..3], json!([])));
+    run.answered("fay", "k15", 402, problem(402, "authentication_failed", Some("o13")));
+    run.remembers("fay", "k16", "o13 1");
+    run.provider("o13", Attempt::Asked, 300);
+    run.settles(&order("o13", "fay", lines, "pending_payment", &events[..4], json!([])));
+    run.provider("o13", Attempt::Authenticated, 300);
+    run.provider("o13", Attempt::Captured, 300);
+    let paid = order("o13", "fay", lines, "confirmed", &events, json!([]));
+    run.settles(&paid);
+    run.answered("fay", "k15", 201, shown(&paid));
+    run.answered("fay", "k16", 201, shown(&paid));
 
     // Stock was added, and a broken pan was removed.
     run.stock("mug", 11);
