@@ -47,7 +47,7 @@ const EXPECTED: &[(&str, u16)] = &[
 const SCHEDULED: [&str; 1] = ["sweeper/schedule"];
 
 /// Events of an event source mapping, and how many of their records become dead letters. No record is to be retried.
-const STREAMED: [(&str, usize); 12] = [
+const STREAMED: [(&str, usize); 13] = [
     ("notifications/insert", 0),
     ("notifications/mixed-batch", 0),
     ("notifications/modify", 0),
@@ -55,6 +55,7 @@ const STREAMED: [(&str, usize); 12] = [
     ("notifications/remove-by-ttl", 0),
     ("notifications/remove-by-user", 0),
     ("projections/insert", 0),
+    ("projections/insert-with-contact", 0),
     ("projections/mixed-batch", 0),
     ("projections/modify", 0),
     ("projections/poison", 2),
