@@ -312,8 +312,8 @@ async fn an_invalid_query_is_refused() {
         ("/admin/orders?state=confirmed&day=2040-13-01", 400, "day_invalid"),
         ("/admin/orders?state=confirmed&day=2040-1-5", 400, "day_invalid"),
         ("/admin/orders?state=pending_payment&day=2040-01-15", 400, "day_invalid"),
-        ("/admin/orders?number=7K3QX-94M2", 400, "order_number_invalid"),
-        ("/admin/orders?number=", 400, "order_number_invalid"),
+        ("/admin/orders?number=7K3QX-94M2", 422, "order_number_invalid"),
+        ("/admin/orders?number=", 422, "order_number_invalid"),
         ("/admin/orders?email=ann", 422, "email_invalid"),
         ("/admin/orders?reference=a%23b", 400, "id_invalid"),
         ("/admin/orders?customer=a%23b", 400, "id_invalid"),
@@ -499,7 +499,7 @@ struct Scene {
 
 impl Scene {
     async fn set() -> Self {
-        let shop = Shop::open().await;
+        let shop = Shop::open_with(|options| options.policy.rates = None).await;
         let mug = shop.product("mug").priced(899).stock(12).in_category("Kitchen/Mugs").create().await;
         shop.product("cup").priced(500).in_category("Kitchen/Mugs").create().await;
         let (admin, ann) = (shop.admin().await, shop.customer().await);

@@ -40,6 +40,7 @@ async fn a_guest_who_registers_keeps_cart_and_orders_and_gets_a_new_token() {
     let me = ann.get("/users/me").await.json();
     assert_eq!((&me["guest"], &me["name"], &me["email"]), (&json!(false), &json!("Ann"), &json!(ANN)));
     assert_eq!(me["recentOrders"][0]["orderId"], order["orderId"]);
+    assert_eq!(me["recentOrders"][0]["number"], order["number"]);
 }
 
 #[tokio::test]

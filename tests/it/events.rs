@@ -60,6 +60,7 @@ const STREAMED: [(&str, usize); 13] = [
     ("notifications/remove-by-ttl", 0),
     ("notifications/remove-by-user", 0),
     ("projections/insert", 0),
+    ("projections/insert-with-contact", 0),
     ("projections/mixed-batch", 0),
     ("projections/modify", 0),
     ("projections/poison", 2),

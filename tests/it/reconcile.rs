@@ -216,12 +216,13 @@ async fn orders_of_an_earlier_version_are_found_after_a_migration_and_a_second_o
     // The stream is not read, as that of a version that wrote no such entries.
     let shop = Shop::open().await;
     let mug = shop.product("mug").stock(9).create().await;
-    let (ann, admin) = (shop.customer().await, shop.admin().await);
+    let ann = shop.customer().await;
     for (number, token) in ["tok_visa", "tok_timeout_paid", "tok_declined"].iter().enumerate() {
         ann.adds(&mug, 1).await.expect(200);
         ann.pays_with(token, &format!("an-order-number-{number}")).await;
         shop.clock.advance(SignedDuration::from_hours(30));
     }
+    let admin = shop.admin().await;
     let since = "2040-01-14".parse().expect("a day");
     let migrate = async || {
         ops::migrate::run(&shop.stack.table, shop.clock.now(), Some(since), |_| {}).await.expect("the table answers")

@@ -101,7 +101,7 @@ enum AllPosition {
     DayInvalid,
     SearchInvalid,
     StateInvalid,
-    (status = 422, description = "`email_invalid`"),
+    (status = 422, description = "`order_number_invalid`, `email_invalid`"),
 ))]
 pub async fn list(
     _: Admin,

@@ -179,7 +179,8 @@ impl CheckoutInput {
 /// The order that the cart would become now.
 async fn order(context: &Context, session: &Session, cart: &Cart, asked: &CheckoutInput) -> Result<Order, Problem> {
     if asked.ship_to.is_none() && context.policy.address_required {
-        return Err(required(AddressRequired, "shippingAddress", "send the address that the order is shipped to"));
+        let detail = "send the address that the order is shipped to";
+        return Err(Problem::new(AddressRequired, detail).with("field", "shippingAddress"));
     }
     let (contact, ship_to, bill_to) = tokio::try_join!(
         contact(context, session, asked),
@@ -224,8 +225,10 @@ async fn contact(context: &Context, session: &Session, asked: &CheckoutInput) ->
         SessionKind::Customer => context.table.customer_get(&session.uid).await?,
     };
     let contact = customer.map(|customer| Contact { email: customer.email, name: Some(customer.name), phone: None });
-    contact
-        .ok_or_else(|| required(ContactRequired, "contact", "send the e-mail address that the order is confirmed to"))
+    contact.ok_or_else(|| {
+        let detail = "send the e-mail address that the order is confirmed to";
+        Problem::new(ContactRequired, detail).with("field", "contact")
+    })
 }
 
 async fn address(context: &Context, uid: &UserId, asked: Option<&AddressInput>) -> Result<Option<Address>, Problem> {
@@ -237,10 +240,6 @@ async fn address(context: &Context, uid: &UserId, asked: Option<&AddressInput>) 
             address.map(Some).ok_or_else(|| Problem::not_found("address"))
         }
     }
-}
-
-fn required(code: impl Into<Code>, field: &str, detail: &str) -> Problem {
-    Problem::new(code, detail).with("field", field)
 }
 
 enum Committed {

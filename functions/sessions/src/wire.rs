@@ -2,7 +2,7 @@ use api::{
     Items, Listed, schema,
     wire::{self, Money, timestamp},
 };
-use domain::{Address, Customer, Role};
+use domain::{Address, Customer, OrderNumber, Role};
 use serde::{Deserialize, Serialize};
 use table::{CustomerOrder, SessionSummary};
 use utoipa::ToSchema;
@@ -145,6 +145,8 @@ pub struct CustomerResponse {
 pub struct RecentOrderResponse {
     #[schema(value_type = schema::OrderId)]
     pub order_id: String,
+    #[schema(value_type = schema::OrderNumber, example = "7K3QX-94M2A")]
+    pub number: String,
     #[schema(value_type = schema::OrderStateName)]
     pub state: &'static str,
     #[schema(value_type = schema::Timestamp)]
@@ -218,6 +220,7 @@ impl From<&CustomerOrder> for RecentOrderResponse {
     fn from(order: &CustomerOrder) -> Self {
         Self {
             order_id: order.id.to_string(),
+            number: OrderNumber::from(order.id).to_string(),
             state: order.state.as_str(),
             placed_at: timestamp(order.id.placed_at()),
             total: order.total.into(),

@@ -239,7 +239,7 @@ pub const FIELD_CODES: &[Code] = &[
     Code::bad_request("id_invalid", "the id does not have the form of an id of this API").with(&FIELD),
     Code::of_field("manufacturer_invalid", "the manufacturer is empty, too long or not plain text"),
     Code::of_field("name_invalid", "the name is empty, too long or not plain text"),
-    Code::bad_request("order_number_invalid", "the number does not have the form of an order number").with(&FIELD),
+    Code::of_field("order_number_invalid", "the number does not have the form of an order number"),
     Code::of_field("password_common", "the password is one of the most common ones"),
     Code::of_field("password_length", "the password is too short or too long"),
     Code::of_field("payment_token_invalid", "the token does not have the form of a payment token"),

@@ -15,6 +15,8 @@ pub struct OrderNumber(u64);
 impl OrderNumber {
     /// Without the hyphen.
     pub const CHARS: usize = 10;
+    /// The most that is read as one, with hyphens and spaces.
+    pub const MAX_CHARS: usize = 20;
     const BITS_PER_DIGIT: usize = 5;
     const MASK: u64 = (1 << (Self::CHARS * Self::BITS_PER_DIGIT)) - 1;
 
@@ -47,6 +49,9 @@ impl FromStr for OrderNumber {
             let reason = "must be ten letters and digits, such as 7K3QX-94M2A; an order number has no U";
             Invalid::new("number", "order_number_invalid", reason)
         };
+        if raw.chars().count() > Self::MAX_CHARS {
+            return Err(invalid());
+        }
         let (mut number, mut digits) = (0, 0);
         for c in raw.chars().filter(|c| !matches!(c, '-' | ' ')) {
             let digit = match c.to_ascii_uppercase() {
@@ -131,7 +136,8 @@ mod tests {
 
     #[test]
     fn what_is_not_an_order_number_is_refused() {
-        for raw in ["", "7K3QX-94M2", "7K3QX-94M2AB", "7K3QX-94M2U", "7K3QX_94M2A", "7K3QX-94M2\u{130}"] {
+        let long = format!("7K3QX-{}94M2A", " ".repeat(10));
+        for raw in [&long, "", "7K3QX-94M2", "7K3QX-94M2AB", "7K3QX-94M2U", "7K3QX_94M2A", "7K3QX-94M2\u{130}"] {
             assert_eq!(raw.parse::<OrderNumber>().unwrap_err().code, "order_number_invalid", "{raw}");
         }
     }

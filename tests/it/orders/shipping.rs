@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 const URL: &str = "https://carrier.example/parcels/JJD0003";
 
-async fn paid(shop: &Shop) -> (Shopper, String) {
-    let mug = shop.product("mug").create().await;
+async fn paid(shop: &Shop, product: &str) -> (Shopper, String) {
+    let mug = shop.product(product).create().await;
     let ann = shop.customer().await;
     ann.adds(&mug, 1).await.expect(200);
     let order = ann.checks_out().await.expect(201).json()["orderId"].as_str().unwrap().to_owned();
@@ -20,7 +20,7 @@ async fn ships(admin: &Shopper, order: &str, key: &str, body: Value) -> Answer {
 #[tokio::test]
 async fn a_customer_sees_carrier_and_tracking_of_a_shipped_order() {
     let shop = Shop::open().await;
-    let ((ann, order), admin) = (paid(&shop).await, shop.admin().await);
+    let ((ann, order), admin) = (paid(&shop, "mug").await, shop.admin().await);
     let parcel = json!({"carrier": " DHL ", "trackingNumber": "JJD 0003", "trackingUrl": URL});
 
     let shipped = ships(&admin, &order, "shipped-with-parcel", parcel.clone()).await.expect(200);
@@ -44,7 +44,7 @@ async fn an_order_is_shipped_without_a_parcel_as_before() {
     let shop = Shop::open().await;
     let admin = shop.admin().await;
     for (number, body) in [Value::Null, json!({})].into_iter().enumerate() {
-        let (_, order) = paid(&shop).await;
+        let (_, order) = paid(&shop, &format!("mug-{number}")).await;
 
         let shipped = ships(&admin, &order, &format!("shipped-plainly-{number}"), body).await.expect(200).json();
 
@@ -55,7 +55,7 @@ async fn an_order_is_shipped_without_a_parcel_as_before() {
 #[tokio::test]
 async fn a_parcel_is_refused_for_each_field_that_breaks_a_rule_and_nothing_is_shipped() {
     let shop = Shop::open().await;
-    let ((ann, order), admin) = (paid(&shop).await, shop.admin().await);
+    let ((ann, order), admin) = (paid(&shop, "mug").await, shop.admin().await);
     for (body, status, code) in [
         (json!({"carrier": ""}), 422, "carrier_invalid"),
         (json!({"carrier": "x".repeat(61)}), 422, "carrier_invalid"),
