@@ -10,7 +10,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let environment = runtime::start().await?;
     let (context, _) = api::lambda::context(&environment).await?;
     let hold = environment.variable("HOLD_MINUTES").map(|minutes| HoldLength::parse_minutes(&minutes)).transpose();
-    let hold = hold.map_err(|e| format!("HOLD_MINUTES {}", e.reason))?.unwrap_or_default();
+    let hold = hold.map_err(|e| format!("HOLD_MINUTES: {e}"))?.unwrap_or_default();
     let policy = Arc::new(Policy { hold, ..Policy::clone(&context.policy) });
     let context = Context { policy, ..context };
     let payments = payments::from_env(|name| environment.variable(name))?;

@@ -19,6 +19,9 @@ export interface Settings {
   readonly mailLimits: string;
   readonly shopName: string;
   readonly shopCurrency: string;
+  readonly holdMinutes: number;
+  readonly stripePublishableKey: string;
+  readonly paymentReturnUrl: string;
   readonly rateLimits: string;
   readonly trustedProxyHops: number;
   readonly basePath: string;
@@ -48,6 +51,9 @@ export function settingsOf(props: OneTillProps): Settings {
     mailLimits: limitsAsText(props.mailLimits),
     shopName: props.shopName ?? 'OneTill',
     shopCurrency: props.shopCurrency ?? 'USD',
+    holdMinutes: props.holdMinutes ?? 15,
+    stripePublishableKey: props.stripePublishableKey ?? '',
+    paymentReturnUrl: props.paymentReturnUrl ?? '',
     rateLimits: limitsAsText(props.rateLimits),
     trustedProxyHops: props.trustedProxyHops ?? 0,
     basePath: props.basePath ?? '',
@@ -105,6 +111,9 @@ function whatIsWrong(settings: Settings, { rateLimits = {}, mailLimits = {} }: O
     ...text('mailIdentity', settings.mailIdentity, /^[^\s/*]+$/, 'a domain or an address that SES has verified'),
     ...text('shopName', settings.shopName, /\S/, 'a name'),
     ...text('shopCurrency', settings.shopCurrency, /^[A-Z]{3}$/, 'an ISO 4217 code such as USD'),
+    ...whole('holdMinutes', settings.holdMinutes, 5, 60),
+    ...text('stripePublishableKey', settings.stripePublishableKey, /^(pk_\w+)?$/, 'a key that begins with pk_'),
+    ...text('paymentReturnUrl', settings.paymentReturnUrl, /^(https:\/\/\S+)?$/, 'a URL that begins with https://'),
     ...Object.keys(rateLimits).flatMap((name) => oneOf<string>('the name of a rate', name, RATE_LIMITS)),
     ...Object.entries(rateLimits).flatMap(([name, most]) => whole(`rateLimits.${name}`, most, 1)),
     ...whole('trustedProxyHops', settings.trustedProxyHops, 0, 10),

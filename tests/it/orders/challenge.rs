@@ -70,7 +70,7 @@ async fn a_repeated_checkout_asks_the_provider_again_and_gets_the_same_question(
 
     let again = ann.pays_with("tok_3ds", KEY).await.expect(202).json();
     let looked = refresh(&ann, &order).await.expect(202).json();
-    let another_card = ann.pays_with("tok_visa", "another-attempt").await.expect(202).json();
+    let another_card = ann.pays_with("tok_visa", "another-attempt-at-it").await.expect(202).json();
     let read = ann.get(&format!("/orders/{}", id(&order))).await.expect(200).json();
 
     for answer in [&again, &looked, &another_card] {
@@ -118,7 +118,7 @@ async fn after_three_failed_challenges_the_order_is_declined_and_the_cart_is_bac
     assert_eq!(ann.pays_with("tok_3ds", "the-third-attempt").await.expect(402).code(), "payment_declined");
     assert_eq!(ann.get("/cart").await.json()["items"][0]["quantity"], 2);
     assert_eq!(shop.stock(&mug).await, 5);
-    assert_eq!(ann.pays_with("tok_visa", "a-new-purchase").await.expect(201).json()["state"], "confirmed");
+    assert_eq!(ann.pays_with("tok_visa", "a-purchase-of-its-own").await.expect(201).json()["state"], "confirmed");
 }
 
 #[tokio::test]

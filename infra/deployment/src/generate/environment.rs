@@ -24,9 +24,14 @@ const REQUESTS: &[Variable] = &[
 ];
 
 const CURSORS: &[Variable] = &[(SECRETS, "${CursorKeys}")];
-const PAYMENTS: &[Variable] = &[(SECRETS, "${PaymentSecrets}"), ("PAYMENT_PROVIDER", "stripe")];
-const CURSORS_AND_PAYMENTS: &[Variable] =
-    &[(SECRETS, "${CursorKeys},${PaymentSecrets}"), ("PAYMENT_PROVIDER", "stripe")];
+const PAYMENT_SECRETS: &[Variable] = &[(SECRETS, "${PaymentSecrets}")];
+const CURSORS_AND_PAYMENT_SECRETS: &[Variable] = &[(SECRETS, "${CursorKeys},${PaymentSecrets}")];
+const PAYMENTS: &[Variable] = &[
+    ("PAYMENT_PROVIDER", "stripe"),
+    ("STRIPE_PUBLISHABLE_KEY", "${StripePublishableKey}"),
+    ("PAYMENT_RETURN_URL", "${PaymentReturnUrl}"),
+];
+const HOLDS: &[Variable] = &[("HOLD_MINUTES", "${HoldMinutes}")];
 const DEAD_LETTERS: &[Variable] = &[("DEAD_LETTERS_BUCKET", "${DeadLettersBucket}")];
 const AUDIT: &[Variable] = &[("AUDIT_BUCKET", "${AuditBucket}")];
 const MAIL: &[Variable] = &[
@@ -41,11 +46,11 @@ pub const FUNCTIONS: [(&str, &[&[Variable]]); 8] = [
     ("Products", &[CURSORS, REQUESTS]),
     ("ProductsAdmin", &[CURSORS, REQUESTS]),
     ("Cart", &[CURSORS, REQUESTS]),
-    ("Orders", &[CURSORS_AND_PAYMENTS, REQUESTS]),
+    ("Orders", &[CURSORS_AND_PAYMENT_SECRETS, PAYMENTS, HOLDS, REQUESTS]),
     ("Sessions", &[CURSORS, REQUESTS]),
     ("Notifications", &[DEAD_LETTERS, MAIL]),
     ("Projections", &[DEAD_LETTERS, AUDIT]),
-    ("Sweeper", &[PAYMENTS]),
+    ("Sweeper", &[PAYMENT_SECRETS, PAYMENTS]),
 ];
 
 /// Names the secrets that a function reads at its start, and so may read.
