@@ -143,7 +143,14 @@ pub fn configurations() -> Vec<Configuration> {
         },
         Configuration {
             name: "a bank that asks, and another card",
-            actors: vec![Checkout, AnotherCard, Buyer, declined, Sweeper],
+            actors: vec![Checkout, AnotherCard, Buyer, Sweeper],
+            reaches: vec!["asked", "another card paid", "asked, and given up"],
+            asks: true,
+            ..Configuration::default()
+        },
+        Configuration {
+            name: "a late event of a failed challenge",
+            actors: vec![Checkout, AnotherCard, Buyer, declined],
             reaches: vec!["asked", "another card paid", "asked, and given up"],
             asks: true,
             ..Configuration::default()

@@ -64,6 +64,10 @@ pub async fn play(world: &World) -> Outcome<Tally> {
         scene.looks_after_challenge().await,
     );
     tally.note(
+        "a challenge whose question is lost, the same key again: 202, and it is the same question",
+        scene.loses_the_question().await,
+    );
+    tally.note(
         "a challenge failed: 402, the stock stays held, and another card pays for the same order",
         scene.fails_challenge().await,
     );
@@ -183,6 +187,24 @@ impl Scene<'_> {
         Order::read(&shopper.guest.refreshes(&order.id).await?.expect(200)?)?.is("confirmed")?;
 
         Order::read(&shopper.guest.checks_out(KEY, &token).await?.expect(201)?)?.is("confirmed")?;
+        self.taken(&order).await?;
+        self.left(&shopper, UNITS).await?;
+        Ok(order.id)
+    }
+
+    async fn loses_the_question(&self) -> Outcome<String> {
+        let shopper = self.shopper().await?;
+        let method = self.world.stripe.method(Card::AsksTheCustomer).await?;
+        let order = self.loses(&shopper, &method, Ask::Confirm, Lost::After).await?;
+        let open = self.intent(&order.id, "requires_action").await?;
+
+        let again = shopper.guest.checks_out(KEY, &method).await?.expect(202)?;
+
+        let (intent, secret) = self.question(&order, &again)?;
+        check(open["client_secret"] == *secret, || "another question".to_owned())?;
+        self.becomes(&shopper, &order, "pending_payment", "action_required").await?;
+        self.world.stripe.authenticate(&intent, &secret, true).await?.ok_or("localstripe refuses the answer")?;
+        Order::read(&shopper.guest.refreshes(&order.id).await?.expect(200)?)?.is("confirmed")?;
         self.taken(&order).await?;
         self.left(&shopper, UNITS).await?;
         Ok(order.id)
