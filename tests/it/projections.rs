@@ -184,7 +184,7 @@ async fn sold_out(shop: &Shop) -> bool {
     list["items"][0]["soldOut"].as_bool().expect("a card says so")
 }
 
-async fn audit_log(shop: &Shop) -> Vec<Value> {
+pub async fn audit_log(shop: &Shop) -> Vec<Value> {
     let bucket = shop.stack.descriptions.bucket().beside(local::AUDIT_BUCKET);
     let mut log = Vec::new();
     for object in bucket.list("", None).await.expect("S3 answers").objects {

@@ -10,7 +10,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let address_required =
         api::Policy::parse_shipping_address(&address).map_err(|e| format!("SHIPPING_ADDRESS: {e}"))?;
     let hold = environment.variable("HOLD_MINUTES").map(|minutes| HoldLength::parse_minutes(&minutes)).transpose();
-    let hold = hold.map_err(|e| format!("HOLD_MINUTES {}", e.reason))?.unwrap_or_default();
+    let hold = hold.map_err(|e| format!("HOLD_MINUTES: {e}"))?.unwrap_or_default();
     let context = context.with_policy(|policy| {
         policy.address_required = address_required;
         policy.hold = hold;

@@ -59,6 +59,24 @@ export interface OneTillProps {
   readonly shippingAddress?: ShippingAddress;
 
   /**
+   * Minutes that a checkout holds stock for its payment, from 5 to 60.
+   * @default 15
+   */
+  readonly holdMinutes?: number;
+
+  /**
+   * Stripe's publishable key, which storefronts get with a payment that the customer has to authenticate.
+   * @default none
+   */
+  readonly stripePublishableKey?: string;
+
+  /**
+   * Page of the storefront that the customer's bank returns to, such as `https://shop.example/paid?order={orderId}`.
+   * @default none
+   */
+  readonly paymentReturnUrl?: string;
+
+  /**
    * Rates other than the usual ones, such as `{ checkout: 20, guest: 200 }`.
    * @default none
    */
@@ -165,7 +183,16 @@ export interface OneTillProps {
 /** How often a caller may do what is limited; "Rates" in docs/operations.md says what each one counts, and over which time. */
 export type RateLimits = Partial<Record<RateLimit, number>>;
 
-export const RATE_LIMITS = ['login_account_address', 'login_account', 'login_address', 'checkout', 'guest', 'link_address', 'link_email'] as const;
+export const RATE_LIMITS = [
+  'login_account_address',
+  'login_account',
+  'login_address',
+  'checkout',
+  'payment_refresh',
+  'guest',
+  'link_address',
+  'link_email',
+] as const;
 export type RateLimit = (typeof RATE_LIMITS)[number];
 
 /** How many mails go out; `functions/notifications/src/limits.rs` says over which time. */

@@ -30,6 +30,9 @@ export interface Settings {
   readonly shopName: string;
   readonly shopCurrency: string;
   readonly shippingAddress: ShippingAddress;
+  readonly holdMinutes: number;
+  readonly stripePublishableKey: string;
+  readonly paymentReturnUrl: string;
   readonly rateLimits: string;
   readonly trustedProxyHops: number;
   readonly basePath: string;
@@ -62,6 +65,9 @@ export function settingsOf(props: OneTillProps): Settings {
     shopName: props.shopName ?? 'OneTill',
     shopCurrency: props.shopCurrency ?? 'USD',
     shippingAddress: props.shippingAddress ?? 'required',
+    holdMinutes: props.holdMinutes ?? 15,
+    stripePublishableKey: props.stripePublishableKey ?? '',
+    paymentReturnUrl: props.paymentReturnUrl ?? '',
     rateLimits: limitsAsText(props.rateLimits),
     trustedProxyHops: props.trustedProxyHops ?? 0,
     basePath: props.basePath ?? '',
@@ -124,6 +130,9 @@ function whatIsWrong(settings: Settings, { rateLimits = {}, mailLimits = {} }: O
     ...text('shopName', settings.shopName, /\S/, 'a name'),
     ...text('shopCurrency', settings.shopCurrency, /^[A-Z]{3}$/, 'an ISO 4217 code such as USD'),
     ...oneOf('shippingAddress', settings.shippingAddress, SHIPPING_ADDRESS),
+    ...whole('holdMinutes', settings.holdMinutes, 5, 60),
+    ...text('stripePublishableKey', settings.stripePublishableKey, /^(pk_\w+)?$/, 'a key that begins with pk_'),
+    ...text('paymentReturnUrl', settings.paymentReturnUrl, /^(https:\/\/\S+)?$/, 'a URL that begins with https://'),
     ...Object.keys(rateLimits).flatMap((name) => oneOf<string>('the name of a rate', name, RATE_LIMITS)),
     ...Object.entries(rateLimits).flatMap(([name, most]) => whole(`rateLimits.${name}`, most, 1)),
     ...whole('trustedProxyHops', settings.trustedProxyHops, 0, 10),

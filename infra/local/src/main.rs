@@ -49,7 +49,7 @@ struct Arguments {
     #[arg(long, default_value = "USD")]
     currency: String,
     /// How long a checkout holds its stock for the payment: 5 to 60 minutes.
-    #[arg(long, env = "HOLD_MINUTES", default_value = "15", value_parser = hold)]
+    #[arg(long, env = "HOLD_MINUTES", default_value = "15", value_parser = HoldLength::parse_minutes)]
     hold_minutes: HoldLength,
     /// The payment provider.
     #[arg(long, value_enum, default_value_t = PaymentsArgument::Local)]
@@ -114,10 +114,6 @@ fn data(text: &str) -> Result<Data, String> {
         "memory" => Ok(Data::Memory),
         folder => Ok(Data::Folder(PathBuf::from(folder))),
     }
-}
-
-fn hold(minutes: &str) -> Result<HoldLength, String> {
-    HoldLength::parse_minutes(minutes).map_err(|e| e.reason)
 }
 
 #[derive(Clone, Copy, ValueEnum)]

@@ -1,7 +1,5 @@
 use jiff::{SignedDuration, Timestamp};
 
-use crate::Invalid;
-
 /// How long stock is held for an order whose payment has no outcome yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HoldLength(u8);
@@ -14,10 +12,10 @@ impl HoldLength {
 
     /// # Errors
     /// It is not a whole number of minutes in range.
-    pub fn parse_minutes(raw: &str) -> Result<Self, Invalid> {
+    pub fn parse_minutes(raw: &str) -> Result<Self, String> {
         let minutes = raw.parse().ok().filter(|minutes| (Self::MIN_MINUTES..=Self::MAX_MINUTES).contains(minutes));
-        let reason = format!("must be a number of minutes, {} to {}", Self::MIN_MINUTES, Self::MAX_MINUTES);
-        minutes.map(Self).ok_or_else(|| Invalid::new("hold", "hold_invalid", reason))
+        let range = (Self::MIN_MINUTES, Self::MAX_MINUTES);
+        minutes.map(Self).ok_or_else(|| format!("{raw:?} is not a number of minutes, {} to {}", range.0, range.1))
     }
 
     /// When a hold of this length that begins now ends.

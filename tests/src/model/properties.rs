@@ -17,7 +17,7 @@ pub const ALWAYS: [(&str, Condition); 9] = [
     ("P2", what_was_captured_is_accounted_for),
     ("P3", late_money_is_owed_back),
     ("P4", a_repeated_update_changes_nothing),
-    ("P5", a_customer_is_asked_once_and_waited_for),
+    ("P7", a_customer_is_asked_once_and_waited_for),
     ("money", no_more_goes_back_than_was_taken),
     ("nothing is stuck", everything_heals),
 ];

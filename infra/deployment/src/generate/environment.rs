@@ -26,10 +26,14 @@ const REQUESTS: &[Variable] = &[
 const CURSORS: &[Variable] = &[(SECRETS, "${CursorKeys}")];
 const CURSORS_AND_LINKS: &[Variable] = &[(SECRETS, "${CursorKeys},${LinkKeys}")];
 const LINKS: &[Variable] = &[(SECRETS, "${LinkKeys}")];
-const PAYMENTS: &[Variable] = &[(SECRETS, "${PaymentSecrets}"), ("PAYMENT_PROVIDER", "stripe")];
-const CURSORS_AND_PAYMENTS: &[Variable] =
-    &[(SECRETS, "${CursorKeys},${PaymentSecrets}"), ("PAYMENT_PROVIDER", "stripe")];
-const CHECKOUT: &[Variable] = &[("SHIPPING_ADDRESS", "${ShippingAddress}")];
+const PAYMENT_SECRETS: &[Variable] = &[(SECRETS, "${PaymentSecrets}")];
+const CURSORS_AND_PAYMENT_SECRETS: &[Variable] = &[(SECRETS, "${CursorKeys},${PaymentSecrets}")];
+const PAYMENTS: &[Variable] = &[
+    ("PAYMENT_PROVIDER", "stripe"),
+    ("STRIPE_PUBLISHABLE_KEY", "${StripePublishableKey}"),
+    ("PAYMENT_RETURN_URL", "${PaymentReturnUrl}"),
+];
+const CHECKOUT: &[Variable] = &[("SHIPPING_ADDRESS", "${ShippingAddress}"), ("HOLD_MINUTES", "${HoldMinutes}")];
 const DEAD_LETTERS: &[Variable] = &[("DEAD_LETTERS_BUCKET", "${DeadLettersBucket}")];
 const AUDIT: &[Variable] = &[("AUDIT_BUCKET", "${AuditBucket}")];
 const MAIL: &[Variable] = &[
@@ -46,11 +50,11 @@ pub const FUNCTIONS: [(&str, &[&[Variable]]); 8] = [
     ("Products", &[CURSORS, REQUESTS]),
     ("ProductsAdmin", &[CURSORS, REQUESTS]),
     ("Cart", &[CURSORS, REQUESTS]),
-    ("Orders", &[CURSORS_AND_PAYMENTS, REQUESTS, CHECKOUT]),
+    ("Orders", &[CURSORS_AND_PAYMENT_SECRETS, PAYMENTS, CHECKOUT, REQUESTS]),
     ("Sessions", &[CURSORS_AND_LINKS, REQUESTS]),
     ("Notifications", &[DEAD_LETTERS, LINKS, MAIL]),
     ("Projections", &[DEAD_LETTERS, AUDIT]),
-    ("Sweeper", &[PAYMENTS]),
+    ("Sweeper", &[PAYMENT_SECRETS, PAYMENTS]),
 ];
 
 /// Names the secrets that a function reads at its start, and so may read.

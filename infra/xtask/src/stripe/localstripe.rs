@@ -27,6 +27,8 @@ pub enum Card {
     Declines,
     /// Requires authentication by the customer (3-D Secure).
     AsksTheCustomer,
+    /// The same, and the bank declines after it.
+    AsksAndDeclines,
 }
 
 impl Card {
@@ -35,6 +37,7 @@ impl Card {
             Self::Pays => "4242424242424242",
             Self::Declines => "4000000000000341",
             Self::AsksTheCustomer => "4000002500003155",
+            Self::AsksAndDeclines => "4000008260003178",
         }
     }
 }
@@ -90,6 +93,18 @@ impl LocalStripe {
         let body = json!({ "type": "card", "card": details });
         let method = self.ask(self.client.post(format!("{}/v1/payment_methods", self.url)).json(&body)).await?;
         Ok(method["id"].as_str().ok_or("the payment method has no id")?.to_owned())
+    }
+
+    /// The customer answers the question of their bank, which Stripe's script in a storefront would pass on. Returns the
+    /// intent; `None` if localstripe refuses the answer, or the bank declines.
+    pub async fn authenticate(&self, intent: &str, secret: &str, success: bool) -> Outcome<Option<Value>> {
+        let body = json!({ "client_secret": secret, "success": success });
+        let request = self.client.post(format!("{}/v1/payment_intents/{intent}/_authenticate", self.url)).json(&body);
+        let response = request.bearer_auth(SECRET_KEY).send().await.map_err(|e| with_sources(&e))?;
+        match response.status().is_success() {
+            true => Ok(Some(response.json().await?)),
+            false => Ok(None),
+        }
     }
 
     /// The PaymentIntents of an order.

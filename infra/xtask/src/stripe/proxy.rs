@@ -206,12 +206,17 @@ impl Imitation {
             return Ok(refused(json!({ "code": UNEXPECTED_STATE, "payment_intent": found.body })));
         }
         let pairs: Vec<_> = form_urlencoded::parse(form).into_owned().collect();
-        if let Some((_, token)) = pairs.iter().find(|(name, _)| name == "payment_method") {
-            let known = self.forward(&Method::GET, &format!("/v1/payment_methods/{token}"), Bytes::new()).await?;
+        let given = |wanted: &str| pairs.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+        // localstripe has no confirmation tokens, and takes no return URL.
+        let token = given("confirmation_token").and_then(|token| token.strip_prefix("ctoken_"));
+        if let Some(method) = token.or(given("payment_method")) {
+            let known = self.forward(&Method::GET, &format!("/v1/payment_methods/{method}"), Bytes::new()).await?;
             if !known.status.is_success() {
-                return Ok(refused(json!({ "code": "resource_missing", "param": "payment_method" })));
+                let param = if token.is_some() { "confirmation_token" } else { "payment_method" };
+                return Ok(refused(json!({ "code": "resource_missing", "param": param })));
             }
-            self.forward(&Method::POST, &path, form.clone()).await?;
+            let form = form_urlencoded::Serializer::new(String::new()).append_pair("payment_method", method).finish();
+            self.forward(&Method::POST, &path, form.into()).await?;
         }
         let mut confirmed = self.forward(&Method::POST, &format!("{path}/confirm"), Bytes::new()).await?;
         if confirmed.status == StatusCode::PAYMENT_REQUIRED {

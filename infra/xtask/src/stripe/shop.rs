@@ -16,6 +16,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// Longer than the shop waits for a provider.
 const TIMEOUT: Duration = Duration::from_secs(30);
 const ADMIN: (&str, &str) = ("admin@example.com", "correct-horse-battery");
+pub const PUBLISHABLE_KEY: &str = "pk_test_12345";
+/// Of the storefront; the order's id follows.
+pub const RETURN_URL: &str = "https://shop.example/paid?order={orderId}";
 /// Units in each purchase.
 pub const UNITS: i64 = 2;
 
@@ -78,6 +81,8 @@ impl Shop {
                 .envs([("STRIPE_SECRET_KEY", SECRET_KEY), ("STRIPE_ENDPOINT", stripe)])
                 .envs([
                     ("STRIPE_WEBHOOK_SECRETS", WEBHOOK_SECRET),
+                    ("STRIPE_PUBLISHABLE_KEY", PUBLISHABLE_KEY),
+                    ("PAYMENT_RETURN_URL", RETURN_URL),
                     ("ADMIN_EMAIL", ADMIN.0),
                     ("ADMIN_PASSWORD", ADMIN.1),
                 ])
@@ -171,6 +176,12 @@ impl Visitor<'_> {
 
     pub async fn cancels(&self, order: &str, key: &str) -> Outcome<Answer> {
         self.posts(&format!("/orders/{order}/cancel"), key, &json!({})).await
+    }
+
+    /// Asks the shop to look at the payment of an order.
+    pub async fn refreshes(&self, order: &str) -> Outcome<Answer> {
+        let headers = [("authorization", &*self.authorization())];
+        self.shop.send(Method::POST, &format!("/orders/{order}/payment/refresh"), &headers, None).await
     }
 
     /// As an admin; without an amount it is all that is left.

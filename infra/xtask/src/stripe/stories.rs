@@ -14,7 +14,7 @@ use super::{
     localstripe::Card,
     proxy::{Ask, Lost},
     scene::{KEY, Order, Scene, Shopper, check},
-    shop::UNITS,
+    shop::{PUBLISHABLE_KEY, RETURN_URL, UNITS},
 };
 use crate::Outcome;
 
@@ -55,8 +55,31 @@ pub async fn play(world: &World) -> Outcome<Tally> {
     tally.note("a card that pays: 201, and one intent succeeded", scene.pays().await);
     let declined = scene.does_not_pay(Card::Declines).await;
     tally.note("a card that declines: 402, its intent cancelled, and the stock released", declined);
-    let asking = scene.does_not_pay(Card::AsksTheCustomer).await;
-    tally.note("a card that asks the customer: 402, and its intent cancelled", asking);
+    tally.note(
+        "a challenge passed: 202 with the same client secret twice, and the event confirms the order",
+        scene.passes_challenge().await,
+    );
+    tally.note(
+        "a challenge passed, with a confirmation token: looking at the payment confirms the order",
+        scene.looks_after_challenge().await,
+    );
+    tally.note(
+        "a challenge whose question is lost, the same key again: 202, and it is the same question",
+        scene.loses_the_question().await,
+    );
+    tally.note(
+        "a challenge failed: 402, the stock stays held, and another card pays for the same order",
+        scene.fails_challenge().await,
+    );
+    tally.note("a challenge passed, then declined: 402, and the stock stays held", scene.declines_after_it().await);
+    tally.note(
+        "a challenge abandoned, and its order cancelled: its intent is cancelled, and too late to pass",
+        scene.abandons_challenge().await,
+    );
+    tally.note(
+        "a challenge passed late, while its order is cancelled: charged once, and refunded",
+        scene.passes_late().await,
+    );
     tally.note("an invalid token: 402, and nothing charged", scene.has_no_token().await);
     tally.note("refunds of a part and of the rest: Stripe's add up", scene.refunds().await);
     tally.note("a refund's answer lost: 202, and paid once when asked again", scene.loses_a_refund().await);
@@ -95,6 +118,163 @@ impl Scene<'_> {
         let method = self.world.stripe.method(card).await?;
         let problem = shopper.guest.checks_out(KEY, &method).await?.expect(402)?;
         self.declined(&shopper, &problem).await
+    }
+
+    /// A checkout whose customer is asked: the order, and the intent with its client secret.
+    async fn asks(&self, shopper: &Shopper<'_>, card: Card) -> Outcome<(Order, String, String)> {
+        let method = self.world.stripe.method(card).await?;
+        let answer = shopper.guest.checks_out(KEY, &method).await?.expect(202)?;
+        let order = Order::read(&answer)?;
+        order.is("pending_payment")?;
+        let (intent, secret) = self.question(&order, &answer)?;
+        self.intent(&order.id, "requires_action").await?;
+        self.left(shopper, UNITS).await?;
+        Ok((order, intent, secret))
+    }
+
+    /// The intent and its client secret, from an answer that asks.
+    fn question(&self, order: &Order, answer: &Value) -> Outcome<(String, String)> {
+        let action = &answer["payment"]["action"];
+        let secret = action["clientSecret"].as_str().ok_or_else(|| format!("no client secret in {answer}"))?;
+        let whole = json!({
+            "provider": "stripe", "clientSecret": secret, "publishableKey": PUBLISHABLE_KEY,
+            "returnUrl": RETURN_URL.replace("{orderId}", &order.id),
+        });
+        check(*action == whole, || format!("{action} rather than {whole}"))?;
+        let (intent, _) = secret.split_once("_secret_").ok_or("a client secret begins with its intent")?;
+        Ok((intent.to_owned(), secret.to_owned()))
+    }
+
+    async fn becomes(&self, shopper: &Shopper<'_>, order: &Order, state: &str, payment: &str) -> Outcome<Duration> {
+        let started = SystemTime::now();
+        loop {
+            let read = shopper.guest.order(&order.id).await?;
+            let waited = started.elapsed().unwrap_or_default();
+            if read["state"] == state && read["payment"]["state"] == payment {
+                return Ok(waited);
+            }
+            check(waited < PATIENCE, || format!("order {} is not {state} after {waited:.1?}: {read}", order.id))?;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn passes_challenge(&self) -> Outcome<String> {
+        let shopper = self.shopper().await?;
+        let (order, intent, secret) = self.asks(&shopper, Card::AsksTheCustomer).await?;
+
+        let again = shopper.guest.checks_out(KEY, &self.world.stripe.method(Card::AsksTheCustomer).await?).await?;
+        check(again.status == 422, || format!("another body under the key: {} {}", again.status, again.body))?;
+        let looked = shopper.guest.refreshes(&order.id).await?.expect(202)?;
+        check(self.question(&order, &looked)?.1 == secret, || "another client secret".to_owned())?;
+        self.world.stripe.authenticate(&intent, &secret, true).await?.ok_or("localstripe refuses the answer")?;
+        let waited = self.becomes(&shopper, &order, "confirmed", "captured").await?;
+
+        self.taken(&order).await?;
+        self.left(&shopper, UNITS).await?;
+        Ok(format!("{} after {waited:.1?}", order.id))
+    }
+
+    async fn looks_after_challenge(&self) -> Outcome<String> {
+        let shopper = self.shopper().await?;
+        let token = format!("ctoken_{}", self.world.stripe.method(Card::AsksTheCustomer).await?);
+        let answer = shopper.guest.checks_out(KEY, &token).await?.expect(202)?;
+        let order = Order::read(&answer)?;
+        let (intent, secret) = self.question(&order, &answer)?;
+
+        let again = shopper.guest.checks_out(KEY, &token).await?.expect(202)?;
+        check(self.question(&order, &again)?.1 == secret, || "another client secret".to_owned())?;
+        self.world.stripe.authenticate(&intent, &secret, true).await?.ok_or("localstripe refuses the answer")?;
+        Order::read(&shopper.guest.refreshes(&order.id).await?.expect(200)?)?.is("confirmed")?;
+
+        Order::read(&shopper.guest.checks_out(KEY, &token).await?.expect(201)?)?.is("confirmed")?;
+        self.taken(&order).await?;
+        self.left(&shopper, UNITS).await?;
+        Ok(order.id)
+    }
+
+    async fn loses_the_question(&self) -> Outcome<String> {
+        let shopper = self.shopper().await?;
+        let method = self.world.stripe.method(Card::AsksTheCustomer).await?;
+        let order = self.loses(&shopper, &method, Ask::Confirm, Lost::After).await?;
+        let open = self.intent(&order.id, "requires_action").await?;
+
+        let again = shopper.guest.checks_out(KEY, &method).await?.expect(202)?;
+
+        let (intent, secret) = self.question(&order, &again)?;
+        check(open["client_secret"] == *secret, || "another question".to_owned())?;
+        self.becomes(&shopper, &order, "pending_payment", "action_required").await?;
+        self.world.stripe.authenticate(&intent, &secret, true).await?.ok_or("localstripe refuses the answer")?;
+        Order::read(&shopper.guest.refreshes(&order.id).await?.expect(200)?)?.is("confirmed")?;
+        self.taken(&order).await?;
+        self.left(&shopper, UNITS).await?;
+        Ok(order.id)
+    }
+
+    async fn fails_challenge(&self) -> Outcome<String> {
+        let shopper = self.shopper().await?;
+        let (order, intent, secret) = self.asks(&shopper, Card::AsksTheCustomer).await?;
+
+        let failed = self.world.stripe.authenticate(&intent, &secret, false).await?;
+        // Stripe sends this event; localstripe sends none.
+        let event = json!({
+            "id": format!("evt_of_{intent}"), "type": "payment_intent.payment_failed", "data": { "object": failed },
+        });
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        self.world.shop.hears(&event, &signature(&event, WEBHOOK_SECRET, now)).await?.expect(200)?;
+
+        self.becomes(&shopper, &order, "pending_payment", "pending").await?;
+        let problem = shopper.guest.refreshes(&order.id).await?.expect(402)?;
+        check(problem["code"] == "authentication_failed" && problem["attemptsLeft"] == 2, || problem.to_string())?;
+        self.left(&shopper, UNITS).await?;
+        let method = self.world.stripe.method(Card::Pays).await?;
+        let paid = Order::read(&shopper.guest.checks_out("story-of-another-card", &method).await?.expect(201)?)?;
+        check(paid.id == order.id, || format!("another order, {}", paid.id))?;
+        self.taken(&order).await?;
+        self.left(&shopper, UNITS).await?;
+        Ok(order.id)
+    }
+
+    async fn declines_after_it(&self) -> Outcome<String> {
+        let shopper = self.shopper().await?;
+        let (order, intent, secret) = self.asks(&shopper, Card::AsksAndDeclines).await?;
+
+        self.world.stripe.authenticate(&intent, &secret, true).await?;
+        let waited = self.becomes(&shopper, &order, "pending_payment", "pending").await?;
+
+        let problem = shopper.guest.refreshes(&order.id).await?.expect(402)?;
+        check(problem["code"] == "authentication_failed", || problem.to_string())?;
+        self.taken_never(&order).await?;
+        self.left(&shopper, UNITS).await?;
+        Ok(format!("{} after {waited:.1?}", order.id))
+    }
+
+    async fn abandons_challenge(&self) -> Outcome<String> {
+        let shopper = self.shopper().await?;
+        let (order, intent, secret) = self.asks(&shopper, Card::AsksTheCustomer).await?;
+
+        let cancelled = shopper.guest.cancels(&order.id, "story-of-a-cancellation").await?.expect(200)?;
+
+        Order::read(&cancelled)?.is("cancelled")?;
+        self.intent(&order.id, "canceled").await?;
+        let late = self.world.stripe.authenticate(&intent, &secret, true).await?;
+        check(late.is_none(), || format!("it passed after all: {late:?}"))?;
+        shopper.guest.refreshes(&order.id).await?.expect(409)?;
+        self.taken_never(&order).await?;
+        self.left(&shopper, 0).await?;
+        Ok(format!("{}, {} units left as before", order.id, shopper.before))
+    }
+
+    async fn passes_late(&self) -> Outcome<String> {
+        let shopper = self.shopper().await?;
+        let (order, intent, secret) = self.asks(&shopper, Card::AsksTheCustomer).await?;
+
+        // The event comes a second later.
+        self.world.stripe.authenticate(&intent, &secret, true).await?.ok_or("localstripe refuses the answer")?;
+        let cancelled = shopper.guest.cancels(&order.id, "story-of-a-cancellation").await?.expect(200)?;
+
+        Order::read(&cancelled)?.is("cancelled")?;
+        self.left(&shopper, 0).await?;
+        self.gave_back(&order, &[order.cents()?]).await
     }
 
     async fn has_no_token(&self) -> Outcome<String> {

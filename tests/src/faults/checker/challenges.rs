@@ -5,7 +5,7 @@ use super::{
     items::{Book, World},
 };
 
-/// P5: after the customer was asked, money is taken only once they were authenticated, or for another attempt after this
+/// P7: after the customer was asked, money is taken only once they were authenticated, or for another attempt after this
 /// one has failed.
 pub fn unauthenticated(world: &World<'_>) -> Vec<String> {
     let charged = world.books.iter().filter(|(_, book)| charged_while_asked(book));
@@ -29,7 +29,7 @@ fn charged_while_asked(book: &Book<'_>) -> bool {
     })
 }
 
-/// P5: a new question makes the open one worthless, so none is asked before the one before it has ended.
+/// P7: a new question makes the open one worthless, so none is asked before the one before it has ended.
 pub fn asked_twice(world: &World<'_>) -> Vec<String> {
     let twice = world.books.iter().filter(|(_, book)| is_asked_twice(book));
     twice
@@ -50,7 +50,7 @@ fn is_asked_twice(book: &Book<'_>) -> bool {
     })
 }
 
-/// P5: a client secret lets its holder finish a payment. It is only in the answers to its customer.
+/// P7: a client secret lets its holder finish a payment. It is only in the answers to its customer.
 pub fn secret_stored(world: &World<'_>) -> Vec<String> {
     let mut found = Vec::new();
     for (pk, sk, image) in world.images() {
