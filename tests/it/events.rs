@@ -51,7 +51,7 @@ const EXPECTED: &[(&str, u16)] = &[
 const SCHEDULED: [&str; 1] = ["sweeper/schedule"];
 
 /// Events of an event source mapping, and how many of their records become dead letters. No record is to be retried.
-const STREAMED: [(&str, usize); 13] = [
+const STREAMED: [(&str, usize); 14] = [
     ("notifications/insert", 0),
     ("notifications/link-requested", 0),
     ("notifications/mixed-batch", 0),
