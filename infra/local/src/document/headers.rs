@@ -59,6 +59,9 @@ fn complete_parameter(parameter: &mut Parameter) {
             "The `ETag` that the client has seen, or several: another version is not changed. `*` is any version. A weak \
              tag (`W/`) matches none.",
         ),
+        "Accept-Language" => {
+            (text().max_length(Some(200)).into(), "The languages that the client prefers, as browsers send it.")
+        }
         "If-None-Match" => {
             (text().into(), "The `ETag` that the client has: the answer is 304 if it is still the current one.")
         }
