@@ -524,7 +524,7 @@ async fn mailed(shop: &Shop, action: AccountAction, to: &str) -> String {
         let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "._-".contains(c))).unwrap_or(rest.len());
         rest[..end].to_owned()
     };
-    let newest = mails.map(token).last().unwrap_or_else(|| panic!("no {} was mailed to {to}", action.as_str()));
+    let newest = mails.map(token).next_back().unwrap_or_else(|| panic!("no {} was mailed to {to}", action.as_str()));
     // So that the next one sorts behind it.
     shop.clock.advance(SignedDuration::from_millis(2));
     newest

@@ -224,6 +224,7 @@ async fn a_contact_is_mailed_instead_of_the_account_unless_nothing_was_paid() {
     let shop = Shop::with_stream().await;
     let mug = shop.product("mug").create().await;
     let (ann, guest) = (shop.registered().await, shop.customer().await);
+    shop.verifies(&ann).await;
     ann.adds(&mug, 1).await.expect(200);
 
     pays(&shop, &ann, |order| order.contact = contact("office@example.com")).await;

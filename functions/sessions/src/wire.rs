@@ -33,6 +33,7 @@ pub struct PasswordResetRequest {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ConfirmPasswordResetRequest {
     /// The token of the link in the mail.
+    #[schema(value_type = schema::LinkToken)]
     pub token: String,
     /// 8 to 128 characters in NFKC, not a common password.
     #[schema(value_type = schema::NewPassword)]
@@ -43,6 +44,7 @@ pub struct ConfirmPasswordResetRequest {
 #[serde(deny_unknown_fields)]
 pub struct LinkRequest {
     /// The token of the link in the mail.
+    #[schema(value_type = schema::LinkToken)]
     pub token: String,
 }
 

@@ -54,6 +54,10 @@ macro_rules! schemas {
 
 schemas! {
     ProductId: id("A product. Chosen by the shop, or a UUID.");
+    LinkToken: text()
+        .max_length(Some(140))
+        .pattern(Some(ID))
+        .description(Some("The token of a link in a mail. It works once, and for a limited time."));
     AddressId: id("One of a customer's addresses.");
     SessionId: id("The id of a session. It does not give access to it.");
     UserId: id("A customer or a guest.");
