@@ -77,6 +77,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{OrderState, Timestamp, order::tests::held};
 
     proptest! {
         #[test]
@@ -122,6 +123,23 @@ mod tests {
         ] {
             assert_eq!(TrackingUrl::parse(raw).unwrap_err().code, "tracking_url_invalid", "{raw}");
         }
+    }
+
+    #[test]
+    fn an_order_has_its_parcel_from_the_version_in_which_it_was_shipped() {
+        let now = Timestamp::UNIX_EPOCH;
+        let parcel = Shipment { carrier: Carrier::parse("DHL").ok(), ..Shipment::default() };
+        let paid = held().paid("pay_1", now).unwrap().order;
+        let shipped = paid.ship_as(parcel.clone(), now).unwrap().unwrap().order;
+        let delivered = shipped.deliver(now).unwrap().unwrap().order;
+
+        assert_eq!((shipped.state, &shipped.shipments), (OrderState::Shipped, &vec![parcel.clone()]));
+        assert_eq!(delivered.as_of(shipped.version).shipments, shipped.shipments);
+        assert_eq!(delivered.as_of(paid.version).shipments, []);
+        // Shipped once more, it stays as it is; without anything known it has no parcel.
+        assert_eq!(shipped.ship_as(Shipment::default(), now), Ok(None));
+        assert_eq!(paid.ship_as(Shipment::default(), now), paid.ship(now));
+        assert!(held().ship_as(parcel, now).is_err());
     }
 
     #[test]

@@ -4,9 +4,10 @@
 use std::fmt::Debug;
 
 use domain::{
-    Address, AddressId, Attributes, CategoryPath, CountryCode, Currency, CustomerName, Email, IdempotencyKey, Invalid,
-    Manufacturer, Money, OrderEvent, OrderId, OrderState, Password, PaymentEventId, PaymentState, Phone, ProductId,
-    ProductName, Quantity, RefundState, ReviewText, SessionId, Stars, Thumbnail, UserId, parse_currency,
+    Address, AddressId, Attributes, Carrier, CategoryPath, CountryCode, Currency, CustomerName, Email, IdempotencyKey,
+    Invalid, Manufacturer, Money, OrderEvent, OrderId, OrderNumber, OrderState, Password, PaymentEventId, PaymentState,
+    Phone, ProductId, ProductName, Quantity, RefundState, ReviewText, SessionId, Stars, Thumbnail, TrackingNumber,
+    TrackingUrl, UserId, parse_currency,
 };
 use proptest::{prelude::*, sample::select};
 
@@ -132,6 +133,10 @@ proptest! {
         reads_again(&raw, ReviewText::parse, |text| text.as_str().to_owned())?;
         reads_again(&raw, Thumbnail::parse, |url| url.as_str().to_owned())?;
         reads_again(&raw, CountryCode::parse, |code| code.as_str().to_owned())?;
+        reads_again(&raw, Carrier::parse, |name| name.as_str().to_owned())?;
+        reads_again(&raw, TrackingNumber::parse, |number| number.as_str().to_owned())?;
+        reads_again(&raw, TrackingUrl::parse, |url| url.as_str().to_owned())?;
+        reads_again(&raw, str::parse::<OrderNumber>, OrderNumber::to_string)?;
     }
 
     #[test]
@@ -140,6 +145,8 @@ proptest! {
             (CustomerName::parse(&raw).map(|name| name.as_str().to_owned()), CustomerName::MAX_CHARS),
             (ProductName::parse(&raw).map(|name| name.as_str().to_owned()), ProductName::MAX_CHARS),
             (Manufacturer::parse(&raw).map(|name| name.as_str().to_owned()), Manufacturer::MAX_CHARS),
+            (Carrier::parse(&raw).map(|name| name.as_str().to_owned()), Carrier::MAX_CHARS),
+            (TrackingNumber::parse(&raw).map(|number| number.as_str().to_owned()), TrackingNumber::MAX_CHARS),
             (Address::line(&raw, "city"), Address::MAX_LINE_CHARS),
         ];
         for (text, most) in accepted {

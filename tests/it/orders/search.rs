@@ -44,6 +44,8 @@ async fn staff_find_an_order_by_number_email_payment_and_customer() {
             found.push((query, ids(&answer), vec![id.to_owned()]));
         }
     }
+    let by_guest = guest.get(&format!("/admin/orders?email={}", guest.contact().unwrap())).await;
+    let by_customer = ann.get(&format!("/admin/orders?customer={}", ann.uid)).await;
     let nothing = admin.get("/admin/orders?email=stranger@example.com").await.expect(200).json();
     let other_state = admin.get(&format!("/admin/orders?customer={}&state=shipped", ann.uid)).await.expect(200).json();
 
@@ -52,6 +54,9 @@ async fn staff_find_an_order_by_number_email_payment_and_customer() {
     }
     assert_eq!((&nothing["items"], &nothing["nextCursor"]), (&json!([]), &Value::Null));
     assert_eq!(other_state["items"], json!([]));
+    for refused in [by_guest, by_customer] {
+        assert_eq!(refused.expect(403).code(), "admin_required");
+    }
     // A customer does not see what only staff need.
     assert_eq!(of_ann["payment"].get("reference"), None);
 }
