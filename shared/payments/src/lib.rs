@@ -75,7 +75,7 @@ pub enum PaymentStatus {
     Captured { reference: String },
     /// The customer is asked to authenticate the payment.
     ActionRequired(PaymentAction),
-    /// Nothing was charged, and nobody is asked: there was no attempt yet, or the last one failed.
+    /// Nothing was charged, and the customer is not asked: there was no attempt yet, or the last one failed.
     Unpaid,
     /// Nothing was charged, and nothing will be.
     Closed,

@@ -143,7 +143,7 @@ async fn an_abandoned_challenge_ends_with_the_hold_and_can_no_longer_be_answered
 }
 
 #[tokio::test]
-async fn whoever_is_first_at_the_provider_wins_and_money_that_comes_after_goes_back() {
+async fn the_first_at_the_provider_wins_and_money_that_comes_after_goes_back() {
     let (shop, ann, mug, order) = asked("tok_3ds").await;
     let paid = shop.stack.payments.answer_challenge(&secret(&order), true);
     assert!(matches!(paid, Ok(ChallengeAnswered::Captured(_))));

@@ -89,7 +89,7 @@ fn a_repeated_update_changes_nothing(model: &Configuration, world: &World) -> bo
     !opened_again && entries == Some(order.version) && Errand::UPDATES.into_iter().all(|update| again(update).is_none())
 }
 
-/// Nobody is asked again while they are asked, and nothing is charged before they have answered.
+/// A customer is not asked again while they are asked, and nothing is charged before they have answered.
 fn a_customer_is_asked_once_and_waited_for(_: &Configuration, world: &World) -> bool {
     !world.provider.asked_in_vain
 }

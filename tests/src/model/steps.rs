@@ -199,7 +199,7 @@ impl World {
             return Step::Writes(errand, order);
         }
         match (role, errand) {
-            // A retry looks first. Where nobody is asked, looking and then charging is the same as charging, at every
+            // A retry looks first. Where no customer is asked, looking and then charging is the same as charging, at every
             // moment and with every answer, so the look is left out.
             (Role::Retry, Errand::Look) if order.state.awaits_payment() && !model.asks => Step::Asks(Question::Charge),
             (Role::Retry | Role::AnotherCard | Role::Refresh, Errand::Look) if order.state.awaits_payment() => {
