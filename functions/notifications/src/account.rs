@@ -243,7 +243,7 @@ mod tests {
         let (old, new) = ("ann@example.com".to_owned(), "ann@elsewhere.example");
         let linked = (AccountMailKind::Link(AccountAction::ChangeEmail), new.to_owned());
 
-        assert_eq!(sent(AccountAction::ChangeEmail, new, false), [linked.clone()]);
+        assert_eq!(sent(AccountAction::ChangeEmail, new, false), std::slice::from_ref(&linked));
         assert_eq!(sent(AccountAction::ChangeEmail, new, true), [linked, (AccountMailKind::EmailChanging, old)]);
     }
 }
