@@ -41,7 +41,7 @@ fn a_checkout_recovers_whichever_of_its_calls_fails() {
 #[test]
 fn planted_bugs_are_found_by_name() {
     on_a_large_stack(|| async {
-        for bug in [Bug::HoldReleasedOnTimeout, Bug::TtlOnAHold, Bug::CartNotEmptied] {
+        for bug in [Bug::HoldReleasedOnTimeout, Bug::TtlOnAHold, Bug::CartNotEmptied, Bug::ChargeUnderAFreshKey] {
             let caught = runs::plant(bug, 24, 4).await;
 
             assert!(caught.rule.is_some(), "{caught:?}");

@@ -93,8 +93,12 @@ impl FaultyPayments {
         outcome.map(|_| ChargeOutcome::Captured { reference })
     }
 
-    /// What the product with a bug takes for the state of a payment whose customer is asked.
+    /// What the product with a bug takes for the state of a payment.
     fn misread(&self, order: OrderId, status: PaymentStatus) -> PaymentStatus {
+        // A payment under another key is not found.
+        if self.has(Bug::ChargeUnderAFreshKey) && matches!(status, PaymentStatus::Captured { .. }) {
+            return PaymentStatus::Unpaid;
+        }
         let of_order = |entry: &Entry| entry.order == order.to_string() && matches!(entry.attempt, Attempt::Asked(_));
         let attempts = self.inner.attempts();
         let asked = attempts.iter().rfind(|entry| of_order(entry)).cloned();
