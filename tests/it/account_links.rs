@@ -259,7 +259,7 @@ async fn after_a_change_of_the_address_no_link_to_the_old_one_works() {
 }
 
 #[tokio::test]
-async fn a_new_password_ends_the_links_that_were_requested_under_the_old_one() {
+async fn a_new_password_ends_the_change_of_the_address_and_no_reset() {
     let shop = Shop::with_stream().await;
     let ann = registered_as(&shop, ANN).await;
     reset(&shop, ANN).await.expect(202);
@@ -270,10 +270,46 @@ async fn a_new_password_ends_the_links_that_were_requested_under_the_old_one() {
     let new = json!({"currentPassword": PASSWORD, "newPassword": NEW_PASSWORD});
     ann.patch("/users/me", new).await.expect(200);
 
-    for (action, token) in [(RESET, password), (CHANGE, address)] {
-        assert_eq!(confirm(&shop, action, &token).await.expect(422).code(), "link_invalid", "{action:?}");
-    }
     logged_in_with(&shop, ANN, NEW_PASSWORD).await;
+    assert_eq!(confirm(&shop, CHANGE, &address).await.expect(422).code(), "link_invalid");
+    // Somebody who knows the password cannot keep the owner out by changing it.
+    confirm(&shop, RESET, &password).await.expect(204);
+    assert!(!is_open(&ann).await);
+}
+
+#[tokio::test]
+async fn the_current_address_is_no_new_one() {
+    let shop = Shop::with_stream().await;
+    let ann = registered_as(&shop, ANN).await;
+
+    change(&ann, ANN, PASSWORD).await.expect(202);
+    shop.drain().await;
+
+    assert_eq!(mails(&shop, CHANGE), Vec::<String>::new());
+    assert_eq!(profile(&ann).await["emailVerified"], false);
+}
+
+#[tokio::test]
+async fn a_stranger_who_requests_new_passwords_leaves_the_owner_some_requests() {
+    let behind_a_proxy = |o: &mut local::StackOptions| (o.dynamodb_endpoint, o.policy.trusted_proxy_hops) = (None, 1);
+    let shop = Shop::open_with(behind_a_proxy).await;
+    registered_as(&shop, ANN).await;
+    let stranger = shop.stranger();
+    let request = async |from: &str| {
+        let request = stranger.request(reqwest::Method::POST, "/passwords/reset").header("x-forwarded-for", from);
+        stranger.send(request.json(&json!({"email": ANN}))).await.expect(202);
+    };
+    for _ in 0..12 {
+        request("203.0.113.7").await;
+    }
+    mailed(&shop, RESET, ANN).await;
+    assert_eq!(mails(&shop, RESET).len(), 5);
+
+    request("198.51.100.9").await;
+
+    let token = mailed(&shop, RESET, ANN).await;
+    assert_eq!(mails(&shop, RESET).len(), 6);
+    confirm(&shop, RESET, &token).await.expect(204);
 }
 
 #[tokio::test]

@@ -176,14 +176,14 @@ async fn notify_change(state: &State, change: &Change) -> Result<(), Failure> {
     refused.map_or(Ok(()), Err)
 }
 
-/// The recipient of a mail: the order's contact if the order was paid, otherwise the account of its customer. So nobody
-/// is mailed for an order that cost nothing to place, by whoever typed their address there.
+/// The recipient of a mail: the order's contact if the order was paid, otherwise the account of its customer. An unpaid
+/// order costs nothing to place, so that its contact may be a stranger's address.
 async fn recipient(state: &State, notification: &Notification) -> Result<Option<Email>, StoreError> {
     let contact = notification.order.contact.as_ref().filter(|_| !notification.kind.is_unpaid());
     match contact {
         Some(contact) => Ok(Some(contact.email.clone())),
         None => {
-            // A mail about what cost nothing goes to nobody who has not opened a link that was mailed there.
+            // For the same reason the mail about an unpaid order goes to a verified address only.
             let is_mailed = |customer: &Customer| customer.email_verified || !notification.kind.is_unpaid();
             Ok(customer_of(state, &notification.order).await?.filter(is_mailed).map(|customer| customer.email))
         }

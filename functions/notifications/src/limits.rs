@@ -14,15 +14,17 @@ const SHARDS: u32 = 8;
 /// Limits of mails. The counters are in the table, so that all environments count together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MailLimits {
-    /// Mails to one recipient in a UTC day. More are dropped, so that no inbox is flooded.
+    /// Mails about orders to one recipient in a UTC day, and of each kind about its account if it is verified. More are
+    /// dropped, so that no inbox is flooded.
     pub recipient: u32,
     /// Mails of the whole shop in an hour, in eight equal parts by recipient. More become dead letters, so that they
     /// can be replayed: so many mails are a defect or an attack, which an operator has to examine.
     pub shop: u32,
     /// Links to one mailbox that is not verified in a UTC day, of each kind. More are dropped.
     pub link_recipient: u32,
-    /// Mails about accounts of the whole shop in an hour, in eight equal parts by recipient. More are dropped, so that
-    /// an attack with them delays no mail about an order.
+    /// Mails about accounts of the whole shop in an hour, in eight equal parts by recipient: so many to addresses that are
+    /// verified, and so many to others, which strangers can cause. More are dropped, so that an attack with them delays
+    /// no mail about an order. The notice that an address is being changed is not counted.
     pub link_shop: u32,
 }
 
@@ -107,7 +109,12 @@ impl MailLimits {
         if table.rate_count(&RateLimit { scope, most, window: DAY }, now).await? != RateVerdict::Allowed {
             return Ok(Allowance::RecipientLimited);
         }
-        let (scope, most) = (format!("mail-accounts:{}", shard(&whose)), self.link_shop / SHARDS);
+        // It warns of a theft, so an attack with other mails must not use it up.
+        if kind == AccountMailKind::EmailChanging {
+            return Ok(Allowance::Allowed);
+        }
+        let pool = if is_verified { "verified" } else { "unverified" };
+        let (scope, most) = (format!("mail-accounts:{pool}:{}", shard(&whose)), self.link_shop / SHARDS);
         match table.rate_count(&RateLimit { scope, most, window: HOUR }, now).await? {
             RateVerdict::Allowed => Ok(Allowance::Allowed),
             RateVerdict::Limited { .. } => Ok(Allowance::ShopLimited),

@@ -112,8 +112,7 @@ fn kind(order: &Order, event: OrderEvent) -> Option<NotificationKind> {
         }
         // A late payment is refunded, and mailed once that is paid. A refused refund is for the shop to correct first.
         // A cancellation before the payment, an amount that cannot be charged, and what the customer's bank asks are
-        // answered in the response. A
-        // dispute is between the bank, the customer and the shop's staff.
+        // answered in the response. A dispute is between the bank, the customer and the shop's staff.
         OrderEvent::Placed
         | OrderEvent::PaymentLost
         | OrderEvent::ActionRequired

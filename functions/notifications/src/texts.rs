@@ -1,6 +1,6 @@
 //! The words of mails, one file for each language: `languages/<code>.json`.
 //!
-//! Whoever translates edits that file. A name in braces, such as `{number}`, is replaced by its value, and stands in
+//! Translators edit that file. A name in braces, such as `{number}`, is replaced by its value, and stands in
 //! the same texts of every language. A file with a missing or an unknown key is refused by the tests of this module;
 //! a key that no mail uses is an unread field, and so a warning of the compiler.
 //!

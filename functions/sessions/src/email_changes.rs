@@ -21,7 +21,7 @@ use crate::{
     params(("Accept-Language" = Option<String>, Header, description = "The language of the mails: `en` or `de`, by default `en`.")),
     request_body = ChangeEmailRequest,
     responses(
-        (status = 202, description = "a link is mailed to the new e-mail. It works once, for 24 hours, and as long as the password stays the same"),
+        (status = 202, description = "a link is mailed to the new e-mail, unless it is the current one. It works once, for 24 hours, until the password or its stored hash is replaced"),
         (status = 403, description = "`credentials_invalid`: the current password is wrong"),
         Guest,
         codes::RateLimited,
@@ -50,6 +50,9 @@ pub async fn request(
     if state.passwords.verify(password, stored).await.map_err(Problem::internal)? == Verdict::Wrong {
         return Err(wrong_password());
     }
+    if email == customer.email {
+        return Ok(StatusCode::ACCEPTED);
+    }
     let asked_under = Some(credential.digest());
     let link = link_for(context, &customer.id, action, &email, asked_under);
     context.table.account_link_put(&link.in_language(language)).await?;
@@ -75,6 +78,9 @@ pub async fn confirm(Extract(state): Extract<State>, Json(request): Json<LinkReq
     }
     for _ in 0..MAX_ATTEMPTS {
         let customer = table.customer_get(&link.customer).await?.ok_or_else(link_invalid)?;
+        if customer.email == link.email {
+            return Err(link_invalid());
+        }
         let credential = credential_of(&state, &customer.email, &link).await?;
         match table.email_change(&link, &customer, &credential).await {
             Ok(()) => return Ok(StatusCode::NO_CONTENT),

@@ -32,7 +32,7 @@ impl<S: Send + Sync> FromRequestParts<S> for MailLanguage {
     }
 }
 
-/// A request that is made now, to be stored. `asked_under` is set where the link gives access to the account.
+/// A request that is made now, to be stored. `asked_under` is set if it was requested with the password.
 pub fn link_for(
     context: &Context,
     customer: &UserId,
@@ -57,14 +57,16 @@ pub async fn live_link(state: &State, token: &str, action: AccountAction) -> Res
     stored.filter(is_it).ok_or_else(link_invalid)
 }
 
-/// The credential that a link gives access to, if its password is the one that the link was requested under.
+/// The credential of a link's account. A link that was requested with the password works only as long as that is the
+/// password. One that sets a forgotten password does not depend on it: whoever took the account could change it again and
+/// again.
 ///
 /// # Errors
 /// 422 `link_invalid`.
 pub async fn credential_of(state: &State, email: &Email, link: &AccountLink) -> Result<Credential, Problem> {
     let credential = state.context.table.credential_get(email).await?;
-    let is_same = |c: &Credential| c.uid == link.customer && Some(c.digest()) == link.asked_under;
-    credential.filter(is_same).ok_or_else(link_invalid)
+    let is_current = |c: &Credential| link.asked_under.as_ref().is_none_or(|asked_under| c.digest() == *asked_under);
+    credential.filter(|c| c.uid == link.customer && is_current(c)).ok_or_else(link_invalid)
 }
 
 pub fn link_invalid() -> Problem {

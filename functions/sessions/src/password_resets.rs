@@ -19,7 +19,7 @@ use crate::{
     params(("Accept-Language" = Option<String>, Header, description = "The language of the mail: `en` or `de`, by default `en`.")),
     request_body = PasswordResetRequest,
     responses(
-        (status = 202, description = "if the e-mail has an account, a link is mailed to it. It works once, for 30 minutes"),
+        (status = 202, description = "if the e-mail has an account, and not too many links were requested for it, one is mailed to it. It works once, for 30 minutes"),
         codes::RateLimited,
     ))]
 pub async fn request(
@@ -32,7 +32,7 @@ pub async fn request(
     let email = Email::parse(&request.email)?;
     rates::allow(context, |rates| vec![rates.link_address(address)]).await?;
     // Not an error: the last link that was mailed still works, because it is not replaced.
-    if !rates::is_allowed(context, |rates| vec![rates.link_email(AccountAction::ResetPassword, &email)]).await? {
+    if !rates::is_allowed(context, |rates| rates.password_reset(&email, address).to_vec()).await? {
         return Ok(StatusCode::ACCEPTED);
     }
     // Every form is read, whichever is found, and something is written if none is: so an e-mail with an account takes no
@@ -40,18 +40,13 @@ pub async fn request(
     let mut account = None;
     for form in Email::stored_forms(&request.email) {
         let found = context.table.credential_get(&form).await?;
-        account = account.or(found.map(|credential| (credential.uid.clone(), form, credential.digest())));
+        account = account.or(found.map(|credential| (credential.uid, form)));
     }
-    let (customer, email, asked_under) = account.unwrap_or_else(|| nobody(&state, email));
-    let link = link_for(context, &customer, AccountAction::ResetPassword, &email, Some(asked_under));
+    // A customer who does not exist, so that no mail is sent and no link works.
+    let (customer, email) = account.unwrap_or_else(|| (UserId::from(context.clock.uuid_v7()), email));
+    let link = link_for(context, &customer, AccountAction::ResetPassword, &email, None);
     context.table.account_link_put(&link.in_language(language)).await?;
     Ok(StatusCode::ACCEPTED)
-}
-
-/// A customer who does not exist, so that no mail is sent and no link works.
-fn nobody(state: &State, email: Email) -> (UserId, Email, String) {
-    let clock = &state.context.clock;
-    (UserId::from(clock.uuid_v7()), email, clock.uuid_v7().simple().to_string())
 }
 
 /// Sets a new password by the link of a mail, and ends every session of the customer. The e-mail counts as verified from

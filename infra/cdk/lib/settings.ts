@@ -115,7 +115,7 @@ const LOG_RETENTIONS = [
 
 const MAIL_SENDER = /^([^<>]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/;
 const ORDER_URL = /^(https:\/\/[^\s{}@/?#]+[/?#][^\s{}]*\{orderId\}[^\s{}]*)?$/;
-const ACCOUNT_URL = /^(https:\/\/[A-Za-z0-9][^\s@#"<>^`|\\]*#[^\s"<>^`|\\]*)?$/;
+const ACCOUNT_URL = /^(https:\/\/(?=.*\{action\})[A-Za-z0-9][^\s@#"<>^`|\\]*#[^\s"<>^`|\\]*\{token\}[^\s"<>^`|\\]*)?$/;
 const BASE_PATH = /^([A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)?$/;
 const CONFIGURATION_SET = /^[A-Za-z0-9_-]{1,64}$/;
 

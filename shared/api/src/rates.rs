@@ -31,7 +31,8 @@ pub struct Rates {
     /// Requests an hour from one address for a link that is mailed, such as one that sets a new password. A registration
     /// requests one.
     pub link_address: u32,
-    /// Such requests of one kind an hour for one e-mail.
+    /// Such requests of one kind an hour for one e-mail. A new password can be requested by strangers: so often a day from
+    /// one address, and four times as often an hour from all.
     pub link_email: u32,
 }
 
@@ -130,6 +131,17 @@ impl Rates {
     pub fn link_email(&self, action: AccountAction, email: &Email) -> RateLimit {
         let scope = format!("link-email:{}:{}", action.as_str(), account(email));
         RateLimit { scope, most: self.link_email, window: HOUR }
+    }
+
+    /// Counted by client address first, so that a stranger uses up little of what an owner has.
+    pub fn password_reset(&self, email: &Email, address: Option<IpAddr>) -> [RateLimit; 2] {
+        let shared = self.link_email(AccountAction::ResetPassword, email);
+        let own = RateLimit {
+            scope: format!("{}:{}", shared.scope, shown(address)),
+            most: self.link_email,
+            window: HOUR * 24,
+        };
+        [own, RateLimit { most: self.link_email.saturating_mul(4), ..shared }]
     }
 
     /// How many attempts in 15 minutes one address has at an account with this many attempts from unknown devices in

@@ -44,8 +44,8 @@ pub struct AccountLink {
     pub action: AccountAction,
     /// The address that the link is mailed to. For a change, it is the new one.
     pub email: Email,
-    /// The digest of the password hash that the account had at the request: the link ends with that password. Not set
-    /// where the link gives no access to the account.
+    /// The digest of the password hash that the account had, if the link was requested with the password: it ends with
+    /// that password.
     pub asked_under: Option<String>,
     pub expires_at: Timestamp,
     /// Of the mail.

@@ -17,7 +17,7 @@ use crate::{
     transact::Transaction,
 };
 
-/// Hexadecimal digits of a password hash's digest in a request. Enough to tell two hashes of one account apart.
+/// Hexadecimal digits of a password hash's digest in a request. Enough to distinguish two hashes of one account.
 const DIGEST_DIGITS: usize = 32;
 
 #[derive(Debug, thiserror::Error)]

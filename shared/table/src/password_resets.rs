@@ -4,7 +4,7 @@ use domain::{AccountLink, Customer, CustomerName, Timestamp, UserId};
 use crate::{
     Credential, SpendLinkError, StoreError, Table,
     account_links::{SpendCondition, email_is, link_spend},
-    conditions::{Condition, EXISTS, values},
+    conditions::{Condition, values},
     keys,
     rows::s,
     sessions::{no_login_since, password_is, session_deletes},
@@ -74,7 +74,7 @@ impl Table {
                 ("#name", "name"),
             );
             for id in self.address_ids(uid).await? {
-                transaction.delete_if(SpendCondition::Unchanged, EXISTS, keys::address(uid, &id));
+                transaction.delete(keys::address(uid, &id));
             }
         }
         match transaction.write("AP-86").await? {
