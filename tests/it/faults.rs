@@ -52,13 +52,8 @@ fn planted_bugs_are_found_by_name() {
 #[test]
 fn planted_bugs_of_payments_whose_customer_is_asked_are_found_by_name() {
     on_a_large_stack(|| async {
-        for bug in [
-            Bug::StorefrontIsBelieved,
-            Bug::ClientSecretStored,
-            Bug::ConfirmedTwice,
-            Bug::ReleasedWhileAsked,
-            Bug::RefreshCharges,
-        ] {
+        // `cargo xtask faults` plants the others too.
+        for bug in [Bug::StorefrontIsBelieved, Bug::ClientSecretStored, Bug::ConfirmedTwice] {
             let caught = runs::plant(bug, 24, 4).await;
 
             assert!(caught.rule.is_some(), "{caught:?}");

@@ -51,17 +51,8 @@ fn a_few_seeds_of_a_stream_break_no_rule() {
 #[test]
 fn planted_bugs_of_consumers_are_found_by_name() {
     on_a_large_stack(|| async {
-        let bugs = [
-            Bug::NoticeNotRemembered,
-            Bug::DeclineMailed,
-            Bug::FreeOrderMailed,
-            Bug::TtlNotRecognised,
-            Bug::SequenceNumberAsInteger,
-            Bug::CategoryCountedTwice,
-            Bug::CategoryPassedUpTwice,
-            Bug::ContactNotFound,
-        ];
-        for bug in bugs {
+        // `cargo xtask faults` plants the others too.
+        for bug in [Bug::NoticeNotRemembered, Bug::DeclineMailed, Bug::CategoryCountedTwice, Bug::ContactNotFound] {
             let caught = runs::plant(bug, 12, 2).await;
 
             assert!(caught.rule.is_some(), "{caught:?}");

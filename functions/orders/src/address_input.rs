@@ -36,12 +36,4 @@ impl AddressInput {
             }
         }
     }
-
-    /// Whether an order was placed with this address.
-    pub fn is(&self, of_order: &Address) -> bool {
-        match self {
-            Self::Saved(id) => *id == of_order.id,
-            Self::Sent(address) => address == of_order,
-        }
-    }
 }

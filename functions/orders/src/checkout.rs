@@ -101,7 +101,7 @@ pub async fn place(
     budget.for_provider().map_err(saga_problem)?;
 
     if let Some(held) = held(context, &session.uid, &cart).await? {
-        return take_over(&state, held, asked, &request, budget).await;
+        return take_over(&state, held, &session, asked, &request, budget).await;
     }
     let mut order = order(context, &session, &cart, &asked).await?;
     asked.can_pay(order.totals.total)?;
@@ -155,17 +155,6 @@ impl CheckoutInput {
         Ok(Self { token, contact, language, ship_to, bill_to, expected_total })
     }
 
-    /// Whether an order that was placed before is the one that is asked for now, as far as the request says.
-    fn is_of(&self, order: &Order) -> bool {
-        let contact = self.contact.is_none() || self.contact == order.contact;
-        let same = |asked: &Option<AddressInput>, of: Option<&Address>| match (asked, of) {
-            (Some(asked), Some(of)) => asked.is(of),
-            (None, None) => true,
-            (Some(_), None) | (None, Some(_)) => false,
-        };
-        contact && same(&self.ship_to, order.ship_to.as_ref()) && same(&self.bill_to, order.bill_to.as_ref())
-    }
-
     /// # Errors
     /// 422 `payment_missing`, with the total.
     fn can_pay(&self, total: Money) -> Result<(), Problem> {
@@ -182,11 +171,8 @@ async fn order(context: &Context, session: &Session, cart: &Cart, asked: &Checko
         let detail = "send the address that the order is shipped to";
         return Err(Problem::new(AddressRequired, detail).with("field", "shippingAddress"));
     }
-    let (contact, ship_to, bill_to) = tokio::try_join!(
-        contact(context, session, asked),
-        address(context, &session.uid, asked.ship_to.as_ref()),
-        address(context, &session.uid, asked.bill_to.as_ref()),
-    )?;
+    let (contact, (ship_to, bill_to)) =
+        tokio::try_join!(contact(context, session, asked), addresses(context, session, asked))?;
     let ids: Vec<ProductId> = cart.lines.keys().cloned().collect();
     let pages = context.table.products_get_consistent(&ids).await?;
     let incarnation = |page: &ProductPage| Some((page.record.product.id.clone(), page.incarnation?));
@@ -229,6 +215,20 @@ async fn contact(context: &Context, session: &Session, asked: &CheckoutInput) ->
         let detail = "send the e-mail address that the order is confirmed to";
         Problem::new(ContactRequired, detail).with("field", "contact")
     })
+}
+
+/// The addresses that an order is shipped to and, if it is another one, billed to, as they are now.
+async fn addresses(
+    context: &Context,
+    session: &Session,
+    asked: &CheckoutInput,
+) -> Result<(Option<Address>, Option<Address>), Problem> {
+    let (ship_to, bill_to) = tokio::try_join!(
+        address(context, &session.uid, asked.ship_to.as_ref()),
+        address(context, &session.uid, asked.bill_to.as_ref()),
+    )?;
+    let bill_to = bill_to.filter(|bill_to| ship_to.as_ref() != Some(bill_to));
+    Ok((ship_to, bill_to))
 }
 
 async fn address(context: &Context, uid: &UserId, asked: Option<&AddressInput>) -> Result<Option<Address>, Problem> {
@@ -390,6 +390,7 @@ fn is_left(context: &Context, order: &Order) -> bool {
 async fn take_over(
     state: &State,
     order: Order,
+    session: &Session,
     asked: CheckoutInput,
     request: &Idempotency,
     budget: TimeBudget,
@@ -398,7 +399,9 @@ async fn take_over(
     if asked.expected_total.is_some_and(|expected| expected != order.totals.total) {
         return Err(place_problem(PlaceError::PriceChanged { total: order.totals.total }));
     }
-    if !asked.is_of(&order) {
+    let same_contact = asked.contact.is_none() || asked.contact == order.contact;
+    let (ship_to, bill_to) = addresses(context, session, &asked).await?;
+    if !same_contact || ship_to != order.ship_to || bill_to != order.bill_to {
         let detail = "an unpaid order of this cart has another address or contact";
         return Err(Problem::new(CartEmpty, detail).with("orderId", order.id.to_string()));
     }

@@ -31,7 +31,8 @@ api::codes! {
         .with(&STATE);
 }
 
-/// Marks an order as shipped, with what is known of the parcel.
+/// Marks an order as shipped, with what is known of the parcel. An order that was shipped already keeps what was known
+/// then.
 #[utoipa::path(post, path = "/admin/orders/{orderId}/ship", operation_id = "shipOrder", tag = "orders", security(("admin" = [])),
     params(("orderId" = String, Path), ("Idempotency-Key" = String, Header)),
     request_body = Option<ShipOrderRequest>,

@@ -164,7 +164,7 @@ pub struct OrderResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = AddressResponse, required = false)]
     pub billing_address: Option<AddressResponse>,
-    /// Missing in orders of before there were contacts.
+    /// Missing in orders that are older than contacts.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = ContactResponse, required = false)]
     pub contact: Option<ContactResponse>,
@@ -422,7 +422,9 @@ impl OrderResponse {
             name: customer.map(|c| c.name.as_str().to_owned()),
             email: customer.map(|c| c.email.as_str().to_owned()),
         });
-        response.payment.reference.clone_from(&order.payment.reference);
+        // An order of total zero has no payment.
+        let is_paid = order.totals.total.amount_minor() > 0;
+        response.payment.reference = order.payment.reference.clone().filter(|_| is_paid);
         response.payment.disputes = (1..).zip(&order.payment.disputes).map(DisputeResponse::from).collect();
         response
     }

@@ -129,8 +129,8 @@ impl Cart {
         cart
     }
 
-    /// This cart with another one added, as by [`Cart::merge`], including what that one left out before and the
-    /// requests that it remembers: they may be retried on this cart.
+    /// This cart with another one added, as by [`Cart::merge`], including what that one left out before, the requests that
+    /// it remembers, which may be retried on this cart, and the order that emptied it, which may still be paid.
     #[must_use]
     pub fn merge_cart(&self, other: &Cart) -> Cart {
         let mut cart = self.merge(&other.lines);
@@ -140,6 +140,7 @@ impl Cart {
         cart.remembered.extend(other.remembered.iter().cloned());
         let surplus = cart.remembered.len().saturating_sub(MAX_REMEMBERED);
         cart.remembered.drain(..surplus);
+        cart.placed = cart.placed.max(other.placed);
         cart
     }
 
@@ -252,6 +253,17 @@ mod tests {
 
         assert_eq!(ours.merge_cart(&guest).remembered, requests(2..10));
         assert_eq!(ours.merge(&guest.lines).remembered, ours.remembered);
+    }
+
+    #[test]
+    fn a_merge_keeps_the_later_of_the_orders_that_emptied_the_carts() {
+        let placed = |id: u128| Some(OrderId::try_from(uuid::Uuid::from_u128(id | 7 << 76 | 2 << 62)).unwrap());
+        let cart = |placed| Cart { placed, ..cart_of(1) };
+
+        for (ours, guest, kept) in [(None, 1, 1), (Some(1), 2, 2), (Some(2), 1, 2)] {
+            let merged = cart(ours.and_then(placed)).merge_cart(&cart(placed(guest)));
+            assert_eq!(merged.placed, placed(kept));
+        }
     }
 
     #[test]

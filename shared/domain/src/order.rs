@@ -29,7 +29,7 @@ pub struct Order {
     /// When the sweeper has to process the order if nothing happens to it before: its hold expires, the provider has to
     /// be asked for the outcome of its payment, a refund is still owed, or it is disputed. `None` if nothing is open.
     pub due_at: Option<Timestamp>,
-    /// Where mails about the order go. Only orders of before there were contacts have none.
+    /// Where mails about the order go. Only orders that are older than contacts have none.
     pub contact: Option<Contact>,
     /// The language of the mails.
     pub language: Language,

@@ -1,8 +1,9 @@
 //! The events of an order, and the effect of each on stock, cart and money.
 //!
 //! Two kinds of functions. *Provider results* (`paid`, `declined`, `outcome_unknown`, `action_required`,
-//! `challenge_failed`, `void`, `refund_paid`, `refund_refused`, and in `by_hand.rs` and `dispute.rs` what was done at the provider itself) cannot be refused, may
-//! come late, twice or out of order, and change nothing when they are not new. *Requests* (`cancel`, `ship`, `deliver`,
+//! `challenge_failed`, `void`, `refund_paid`, `refund_refused`, and in `by_hand.rs` and `dispute.rs` what was done at the
+//! provider itself) cannot be refused, may come late, twice or out of order, and change nothing when they are not new.
+//! *Requests* (`cancel`, `ship`, `deliver`,
 //! `refund`) come from customers and staff, and can be refused.
 //!
 //! The provider's answer decides about money; stock and cart follow from the order's own state, so that each unit

@@ -41,7 +41,14 @@ impl ReturnUrl {
     /// It is not a URL of a web page that only the customer's browser and the storefront can read.
     pub fn parse(raw: &str) -> Result<Self, String> {
         let local = ["http://127.0.0.1", "http://localhost", "http://[::1]"];
-        let is_secure = raw.starts_with("https://") || local.iter().any(|start| raw.starts_with(start));
+        // The host has to end there, so that it is not `localhost.evil.example`.
+        let ends = |rest: &str| {
+            let rest =
+                rest.strip_prefix(':').map_or(rest, |port| port.trim_start_matches(|c: char| c.is_ascii_digit()));
+            rest.is_empty() || rest.starts_with(['/', '?', '#'])
+        };
+        let is_local = local.iter().filter_map(|host| raw.strip_prefix(host)).any(ends);
+        let is_secure = raw.starts_with("https://") || is_local;
         match is_secure && raw.len() <= 500 && raw.bytes().all(|b| b.is_ascii_graphic()) {
             true => Ok(Self(raw.to_owned())),
             false => Err("is neither an https: URL nor one of this machine".to_owned()),
@@ -74,7 +81,16 @@ mod tests {
 
         assert_eq!(url.of(order), format!("https://shop.example/paid/{order}"));
         assert!(ReturnUrl::parse("http://127.0.0.1:9000/").is_ok());
-        for wrong in ["http://shop.example/", "shop.example", "javascript:alert(1)", "https://shop.example/a b", ""] {
+        for wrong in [
+            "http://shop.example/",
+            "http://localhost.evil.example/",
+            "http://127.0.0.1@evil.example/",
+            "http://localhost:80@evil.example/",
+            "shop.example",
+            "javascript:alert(1)",
+            "https://shop.example/a b",
+            "",
+        ] {
             assert!(ReturnUrl::parse(wrong).is_err(), "{wrong}");
         }
     }

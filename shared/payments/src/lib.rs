@@ -136,7 +136,7 @@ pub trait PaymentProvider: Send + Sync {
 
     /// Authorises and captures in one step, unless the customer has to authenticate the payment first. An order is charged
     /// at most once, with whatever token; if it was charged, asking again returns that outcome. While the customer is
-    /// asked, it returns the same action.
+    /// asked, it may ask anew, which makes the open question worthless: [`PaymentProvider::look`] first.
     fn charge<'a>(&'a self, charge: &'a Charge) -> Answer<'a, ChargeOutcome>;
 
     /// Asks for the state of an order's payment. It never charges, confirms or closes. `amount` is the order's total.

@@ -17,8 +17,13 @@ pub(crate) enum PaymentUpdate<'a> {
     /// The customer is asked to authenticate the payment, and the stock is held until then.
     ActionRequired {
         hold_ends: Timestamp,
+        /// How many authentications had failed before: another attempt may have followed meanwhile.
+        failed: u32,
     },
-    ChallengeFailed,
+    ChallengeFailed {
+        /// Which authentication it was, counted from one.
+        asked: u32,
+    },
     Void(VoidReason),
     RefundPaid(u32),
     RefundRefused(u32),
@@ -36,8 +41,12 @@ impl PaymentUpdate<'_> {
             PaymentUpdate::Paid { reference } => order.paid(reference, at),
             PaymentUpdate::Declined => order.declined(at),
             PaymentUpdate::OutcomeUnknown => order.outcome_unknown(at),
-            PaymentUpdate::ActionRequired { hold_ends } => order.action_required(hold_ends, at),
-            PaymentUpdate::ChallengeFailed => order.challenge_failed(at),
+            PaymentUpdate::ActionRequired { hold_ends, failed } => {
+                order.action_required(hold_ends, at).filter(|_| order.failed_challenges() == failed)
+            }
+            PaymentUpdate::ChallengeFailed { asked } => {
+                order.challenge_failed(at).filter(|_| order.challenges() == asked)
+            }
             PaymentUpdate::Void(why) => order.void(why, at),
             PaymentUpdate::RefundPaid(number) => order.refund_paid(number, at),
             PaymentUpdate::RefundRefused(number) => order.refund_refused(number, at),

@@ -73,8 +73,11 @@ impl Saga {
 
     /// The customer is asked: the hold stays until its end.
     pub(crate) async fn asks(&self, order: Order, action: PaymentAction, now: Timestamp) -> Result<Charged, SagaError> {
-        let hold_ends = self.hold.end(order.placed_at());
-        let order = self.apply(order, PaymentUpdate::ActionRequired { hold_ends }, now).await?;
+        if order.payment.state == PaymentState::ActionRequired {
+            return Ok(Charged { order, action: Some(action) });
+        }
+        let (hold_ends, failed) = (self.hold.end(order.placed_at()), order.failed_challenges());
+        let order = self.apply(order, PaymentUpdate::ActionRequired { hold_ends, failed }, now).await?;
         // Others may have given it an outcome meanwhile.
         let action = Some(action).filter(|_| order.payment.state == PaymentState::ActionRequired);
         Ok(Charged { order, action })
@@ -88,7 +91,10 @@ impl Saga {
         }
         match order.was_challenged_enough() || now >= self.hold.end(order.placed_at()) {
             true => self.give_up(order, PaymentUpdate::Declined, budget, now).await,
-            false => self.apply(order, PaymentUpdate::ChallengeFailed, now).await,
+            false => {
+                let asked = order.challenges();
+                self.apply(order, PaymentUpdate::ChallengeFailed { asked }, now).await
+            }
         }
     }
 }

@@ -267,6 +267,10 @@ impl<L: Copy> Transaction<'_, L> {
             update += ", remembered = :requests";
             written.insert(":requests".to_owned(), remembered_value(&merged.remembered));
         }
+        if let Some(placed) = merged.placed.filter(|_| merged.placed != read.placed) {
+            update += ", placed = :placed";
+            written.insert(":placed".to_owned(), s(placed.to_string()));
+        }
         let condition = match read.version {
             0 => {
                 if let Some(expires_at) = expires_at {

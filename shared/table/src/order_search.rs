@@ -61,8 +61,10 @@ impl OrderSearch {
 /// The keys of an order's entries.
 fn entries(order: &Order) -> Vec<Key> {
     let contact = order.contact.as_ref().map(|contact| OrderSearch::Email(contact.email.clone()));
-    // One that has not the form of a reference is nothing that could be looked for.
-    let reference = order.payment.reference.as_ref().and_then(|reference| reference.parse().ok());
+    // An order of total zero has no payment. A reference of another form cannot be looked for.
+    let is_paid = order.totals.total.amount_minor() > 0;
+    let reference = order.payment.reference.as_ref().filter(|_| is_paid);
+    let reference = reference.and_then(|reference| reference.parse().ok());
     let searches = [Some(OrderSearch::Number(order.number())), contact, reference.map(OrderSearch::Reference)];
     searches.into_iter().flatten().map(|search| search.key(order.id)).collect()
 }

@@ -15,7 +15,8 @@ const NO_STEPS: &str = "{elapsed} {msg} {spinner}";
 
 pub const HELP: &str = "\
 orders    For each order placed on the given days, and each open one: the entry in the customer's list and the lines
-          exist, for the order's version. Repaired by writing them again.
+          exist, for the order's version, and the entries by which staff find it; orders from before there were any need
+          `migrate` first. Repaired by writing them again.
 stock     For each product on sale: the units available are those of its stock ledger, less those in orders. Repaired
           by correcting the stock, with a line in the ledger. This needs every order since the oldest product was
           created, so it is skipped, with a message, if --from is later than that; with --only stock the default of
@@ -26,7 +27,7 @@ objects   For each description object older than 24 hours: its product points to
 The shop can stay open. A difference is checked again, at least 10 seconds later, before it is reported. A malformed
 item is reported and cannot be repaired; everything else is still compared.
 
-Reads cost 2 RRU for each order, 2 for each product and 1 for its ledger; there is no Scan.
+Reads cost 3.5 RRU for each order, 2 for each product and 1 for its ledger; there is no Scan.
 
 Exit status: 0 everything that was compared is correct or repaired; 2 something is wrong; 1 it stopped, run it again.
 What was skipped or not judged is reported and does not change the exit status.

@@ -24,7 +24,9 @@ fn is_entry(pk: &str) -> bool {
 fn entries(order: &Value) -> Vec<(String, String)> {
     let id = text(order, "PK").trim_start_matches("ORDER#");
     let contact = order["contact"]["email"].as_str().map(|email| format!("CONTACT#{}", sha256_hex(email)));
-    let reference = order["paymentReference"].as_str().map(|reference| format!("PAYREF#{reference}"));
+    // An order of total zero has no payment.
+    let paid = order["paymentReference"].as_str().filter(|reference| *reference != "free");
+    let reference = paid.map(|reference| format!("PAYREF#{reference}"));
     let keys = [Some(format!("ORDERNO#{}", number(id))), contact, reference];
     keys.into_iter().flatten().map(|pk| (pk, id.to_owned())).collect()
 }
