@@ -59,9 +59,8 @@ fn complete_parameter(parameter: &mut Parameter) {
             "The `ETag` that the client has seen, or several: another version is not changed. `*` is any version. A weak \
              tag (`W/`) matches none.",
         ),
-        "Accept-Language" => {
-            (text().max_length(Some(200)).into(), "The languages that the client prefers, as browsers send it.")
-        }
+        // Without a limit of its own: what a browser sends must not make a request fail.
+        "Accept-Language" => (text().into(), "The languages that the client prefers, as browsers send it."),
         "If-None-Match" => {
             (text().into(), "The `ETag` that the client has: the answer is 304 if it is still the current one.")
         }
