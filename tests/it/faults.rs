@@ -7,7 +7,7 @@ use e2e::faults::{
     bugs::Bug,
     checker,
     plan::{Call, Fault, Plan},
-    runs::{self, Engine, Flow, Tally},
+    runs::{self, Cases, Engine, Flow, Tally},
     world::{CANCEL, World},
 };
 
@@ -30,7 +30,7 @@ fn a_checkout_recovers_whichever_of_its_calls_fails() {
         let engine = Engine::start().await;
         let mut tally = Tally::default();
 
-        let done = runs::enumerate(&engine, Flow::CheckoutPays, &mut tally).await;
+        let done = runs::enumerate(&engine, Flow::CheckoutPays, Cases::All, &mut tally).await;
 
         println!("{done:?}");
         assert!(done.calls >= 8 && done.runs > 80, "{done:?}");
@@ -67,7 +67,7 @@ fn a_challenge_recovers_whichever_call_around_it_fails() {
         let engine = Engine::start().await;
         let mut tally = Tally::default();
 
-        let done = runs::enumerate(&engine, Flow::AnotherCardAfterAFailedChallenge, &mut tally).await;
+        let done = runs::enumerate(&engine, Flow::AnotherCardAfterAFailedChallenge, Cases::Half, &mut tally).await;
 
         assert!(done.calls >= 8 && done.runs > 80, "{done:?}");
         assert!(tally.violations.is_empty(), "{:#?}", tally.violations);
