@@ -58,7 +58,7 @@ pub async fn live_link(state: &State, token: &str, action: AccountAction) -> Res
 }
 
 /// The credential of a link's account. A link that was requested with the password works only as long as that is the
-/// password. One that sets a forgotten password does not depend on it: whoever took the account could change it again and
+/// password. One that sets a forgotten password does not depend on it: a thief of the account could change it again and
 /// again.
 ///
 /// # Errors
