@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use api::{
-    All, Context, Deadline, Invalids, Json, Problem, Refused as _, RequestKey, Session, SessionAndCart,
+    All, Context, Deadline, Invalids, Json, MailLanguage, Problem, Refused as _, RequestKey, Session, SessionAndCart,
     codes::{self, CART_PRODUCTS, Code, FIELD_OF_ERROR, Member, Members, reference},
     idempotency, rates,
 };
@@ -16,7 +16,6 @@ use domain::{
     Address, Cart, CartLine, Contact, Language, Money, Order, OrderId, OrderState, PaymentState, PlaceError, Placement,
     Product, ProductId, SessionKind, UserId, VoidReason,
 };
-use http::HeaderMap;
 use payments::PaymentToken;
 use saga::TimeBudget;
 use serde_json::json;
@@ -87,10 +86,10 @@ pub async fn place(
     Extract(state): Extract<State>,
     deadline: Deadline,
     key: RequestKey,
-    headers: HeaderMap,
+    MailLanguage(language): MailLanguage,
     Json(body): Json<PlaceOrderRequest>,
 ) -> Result<Response, Problem> {
-    let asked = CheckoutInput::parse(&body, &headers)?;
+    let asked = CheckoutInput::parse(&body, language)?;
     let request = key.request(&session.uid, &body);
     let (context, budget) = (&state.context, state.budget(deadline));
     if let Some(prior) = context.table.idempotency_get(&request).await? {
@@ -130,7 +129,7 @@ struct CheckoutInput {
 }
 
 impl CheckoutInput {
-    fn parse(body: &PlaceOrderRequest, headers: &HeaderMap) -> Result<Self, Invalids> {
+    fn parse(body: &PlaceOrderRequest, language: Language) -> Result<Self, Invalids> {
         let shipping = AddressInput::of(
             body.shipping_address.as_ref(),
             body.shipping_address_id.as_deref(),
@@ -150,8 +149,6 @@ impl CheckoutInput {
             body.expected_total.as_ref().map(|total| total.total("expectedTotal")).transpose(),
         )
             .all()?;
-        let accepted = headers.get(http::header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        let language = accepted.map_or_else(Language::default, Language::preferred);
         Ok(Self { token, contact, language, ship_to, bill_to, expected_total })
     }
 

@@ -1,7 +1,7 @@
 //! Customers: registration, profile, name and password.
 
 use api::{
-    All, ClientAddress, Context, Device, Json, KnownDevice, MaybeSession, Problem, Session, attach_token,
+    All, ClientAddress, Context, Device, Json, KnownDevice, MailLanguage, MaybeSession, Problem, Session, attach_token,
     codes::{self, Code},
     rates,
     token::Token,
@@ -15,7 +15,7 @@ use http::StatusCode;
 use table::{Credential, LoginError, RegisterError, StoreError};
 
 use crate::{
-    mail_links::{MailLanguage, link_for},
+    mail_links::link_for,
     passwords::Verdict,
     sessions::{CredentialsInvalid, MAX_ATTEMPTS, issue, opened_by_password},
     state::State,

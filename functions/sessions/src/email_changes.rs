@@ -1,6 +1,6 @@
 //! Changing the e-mail of an account: requested with the password, and done by a link that is mailed to the new address.
 
-use api::{All, ClientAddress, Json, Problem, Session, codes, rates};
+use api::{All, ClientAddress, Json, MailLanguage, Problem, Session, codes, rates};
 use axum::extract::State as Extract;
 use domain::{AccountAction, Email, Invalid, Password};
 use http::StatusCode;
@@ -8,7 +8,7 @@ use table::{EmailChangeError, SpendLinkError, StoreError};
 
 use crate::{
     customers::{Guest, RegistrationRefused, registration_refused, wrong_password},
-    mail_links::{LinkInvalid, MailLanguage, credential_of, link_for, link_invalid, live_link},
+    mail_links::{LinkInvalid, credential_of, link_for, link_invalid, live_link},
     passwords::Verdict,
     sessions::MAX_ATTEMPTS,
     state::State,

@@ -1,12 +1,8 @@
 //! Links in mails about an account. A request for one is an item; the mail and its token are made by `notifications`, from
 //! that item and the keys that both functions have.
 
-use std::convert::Infallible;
-
 use api::{Context, Problem, codes::Code};
-use axum::extract::FromRequestParts;
-use domain::{AccountAction, AccountLink, AccountLinkId, Email, Language, UserId};
-use http::{header::ACCEPT_LANGUAGE, request::Parts};
+use domain::{AccountAction, AccountLink, AccountLinkId, Email, UserId};
 use links::Purpose;
 use table::Credential;
 
@@ -17,19 +13,6 @@ api::codes! {
         "link_invalid",
         "the link was used, replaced by a newer one, has expired, or was never valid",
     );
-}
-
-/// The language that the caller's mails are written in.
-#[derive(Debug, Clone, Copy)]
-pub struct MailLanguage(pub Language);
-
-impl<S: Send + Sync> FromRequestParts<S> for MailLanguage {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let accepted = parts.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        Ok(Self(accepted.map_or_else(Language::default, Language::preferred)))
-    }
 }
 
 /// A request that is made now, to be stored. `asked_under` is set if it was requested with the password.

@@ -1,13 +1,13 @@
 //! Setting a new password without the old one, by a link that is mailed.
 
-use api::{ClientAddress, Json, Problem, codes, rates};
+use api::{ClientAddress, Json, MailLanguage, Problem, codes, rates};
 use axum::extract::State as Extract;
 use domain::{AccountAction, CustomerName, Email, Invalid, Password, UserId};
 use http::StatusCode;
 use table::{SpendLinkError, StoreError};
 
 use crate::{
-    mail_links::{LinkInvalid, MailLanguage, credential_of, link_for, link_invalid, live_link},
+    mail_links::{LinkInvalid, credential_of, link_for, link_invalid, live_link},
     sessions::MAX_ATTEMPTS,
     state::State,
     wire::{ConfirmPasswordResetRequest, PasswordResetRequest},

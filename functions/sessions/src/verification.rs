@@ -1,7 +1,7 @@
 //! Verifying that a customer reads the mail of their e-mail address.
 
 use api::{
-    ClientAddress, Json, NoBody, Problem, Session, codes,
+    ClientAddress, Json, MailLanguage, NoBody, Problem, Session, codes,
     rates::{self, Rates},
 };
 use axum::extract::State as Extract;
@@ -11,7 +11,7 @@ use table::{SpendLinkError, StoreError};
 
 use crate::{
     customers::Guest,
-    mail_links::{LinkInvalid, MailLanguage, link_for, link_invalid, live_link},
+    mail_links::{LinkInvalid, link_for, link_invalid, live_link},
     state::State,
     wire::LinkRequest,
 };
