@@ -6,15 +6,15 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     AccountAction, AccountLink, Address, AddressId, CartLine, CategoryPath, CategoryRename, CategoryRenameId,
-    CountryCode, Currency, HoldLength, Money, Order, OrderId, OrderState, PaymentEventId, Placement, Product,
+    CountryCode, Currency, HoldLength, Language, Money, Order, OrderId, OrderState, PaymentEventId, Placement, Product,
     ProductDetails, ProductId, Quantity, RefundRequest, Review, ReviewText, Role, SessionKind, SessionLifetime, Stars,
     StockDelta, Timestamp, UserId,
 };
 use e2e::{Shop, engine_counts_like_aws};
 use jiff::SignedDuration;
 use table::{
-    CartWrite, Cause, Claim, Credential, Existing, GivenUp, Idempotency, ImportRecord, Moving, NewSession, OrderSearch,
-    PriceRange, RateLimit, Says, SessionWithCart, Shown, SortOrder, Table, keys,
+    CartWrite, Cause, Claim, Credential, Existing, GivenUp, Idempotency, ImportRecord, Moving, NewSession, OrderLookup,
+    OrderSearch, PriceRange, RateLimit, Says, SessionWithCart, Shown, SortOrder, Table, keys,
     meter::{self, Cost},
 };
 
@@ -289,6 +289,7 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
         name: domain::CustomerName::parse("Bob").unwrap(),
         email: domain::Email::parse("bob@example.com").unwrap(),
         email_verified: false,
+        email_owned: false,
         role: domain::Role::Customer,
         created_at: now,
     };
@@ -305,7 +306,7 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     let verification = link(AccountAction::VerifyEmail, &carls, &credential);
     pattern!("AP-85a", table.account_link_put(&verification));
     assert!(pattern!("AP-85b", table.account_link_get(&carl, AccountAction::VerifyEmail)).is_some());
-    pattern!("AP-85c", table.email_verify(&verification));
+    pattern!("AP-85c", table.email_verify(&verification, true));
     let customer = table.customer_get(&carl).await.unwrap().unwrap();
     let reset = link(AccountAction::ResetPassword, &carls, &credential);
     table.account_link_put(&reset).await.unwrap();
@@ -314,7 +315,7 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     let credential = table.credential_get(&carls).await.unwrap().unwrap();
     let change = link(AccountAction::ChangeEmail, &other, &credential);
     table.account_link_put(&change).await.unwrap();
-    pattern!("AP-87", table.email_change(&change, &customer, &credential));
+    pattern!("AP-87", table.email_change(&change, &customer, &credential, true));
     let address = address("home");
     pattern!("AP-38", table.address_put(&bob, &address, true));
     pattern!("AP-36", table.address_list(&bob));
@@ -343,6 +344,11 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
         assert_eq!(pattern!("AP-76", table.order_search(&search, 24, None)).items.len(), 1, "{search:?}");
     }
     assert!(pattern!("AP-77", table.order_found_missing(&confirmed.order)).is_empty());
+    let contact = &order.contact.as_ref().unwrap().email;
+    let lookup = OrderLookup::request(shop.clock.uuid_v7().into(), order.number(), contact, Language::En, now);
+    pattern!("AP-88", table.order_lookup_put(&lookup));
+    let of_guest = Order { customer: "guest-2".parse().unwrap(), guest: true, ..order.clone() };
+    assert_eq!(pattern!("AP-89", table.orders_of_guests(vec![of_guest])).len(), 1);
     let event: PaymentEventId = "evt_1".parse().unwrap();
     assert!(pattern!("AP-44", table.payment_event_put(order.id, &event, now)));
     let nothing = idempotency(&uid, "a-request-without-effect", "POST /orders/{orderId}/cancel");

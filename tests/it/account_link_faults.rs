@@ -7,9 +7,10 @@ use e2e::faults::{
     runs::Engine,
     world::World,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::faults::on_a_large_stack;
+use table::Credential;
 
 const FAULTS: [Fault; 4] = [Fault::CrashBefore, Fault::CrashAfter, Fault::LoseAnswer, Fault::ServerErrorBefore];
 const BOB: &str = "bob@example.com";
@@ -97,6 +98,57 @@ fn an_address_is_changed_in_profile_and_credential_or_in_neither_whichever_call_
 }
 
 #[test]
+fn a_claim_moves_the_order_or_does_nothing_whichever_call_fails() {
+    const CLAIM: &str = "POST /users/me/claimable-orders/{orderId}/claim";
+    on_a_large_stack(|| async {
+        let engine = Engine::start().await;
+        let mut suffered = 0;
+        for fault in FAULTS {
+            for k in 0.. {
+                let world = engine.world(&format!("claim-{k}-{}", fault.name()), None).await;
+                let healthy = world.environment(Plan::none()).await;
+                let mug = world.product("mug", 899, 5).await;
+                let guest = world.shopper("guest").await;
+                world.add(&healthy, &guest, &mug, 1).await;
+                let bought = world.send(&healthy, &world.checkout(&guest, "tok_visa"), false).await.unwrap();
+                let order = bought.body["orderId"].as_str().unwrap().to_owned();
+                let email = bought.body["contact"]["email"].as_str().unwrap();
+                let bob = world.customer("bob", email).await;
+                let credential = world.table.credential_get(&Email::parse(email).unwrap()).await.unwrap().unwrap();
+                let link = request_under(&world, credential, AccountAction::VerifyEmail, email).await;
+                world.table.email_verify(&link, true).await.unwrap();
+                let claim = world.about(&bob, CLAIM, &order, Value::Null);
+
+                let plan = Plan::at(k, fault);
+                let failing = world.environment(plan.clone()).await;
+                let claimed = world.send(&failing, &claim, false).await;
+
+                let context = format!("{fault:?} at {k}: {claimed:?} {:?}", plan.log());
+                let owner = async || {
+                    let stored = world.table.order_get_for_shop(order.parse().unwrap()).await.unwrap().unwrap();
+                    (stored.customer, stored.guest)
+                };
+                let (bobs, guests) = ((bob.uid.clone(), false), (guest.uid.clone(), true));
+                let after = owner().await;
+                assert!(after == bobs || after == guests, "{context}");
+                assert!(claimed.is_none_or(|answer| answer.status != 200) || after == bobs, "{context}");
+                assert_eq!(
+                    world.send(&healthy, &claim, false).await.map(|answer| answer.status),
+                    Some(200),
+                    "{context}"
+                );
+                assert_eq!(owner().await, bobs, "{context}");
+                suffered += plan.injected().len();
+                if k >= plan.calls() {
+                    break;
+                }
+            }
+        }
+        assert!(suffered > 12, "only {suffered} calls failed");
+    });
+}
+
+#[test]
 fn a_login_and_a_reset_at_once_leave_no_session_under_the_old_password() {
     on_a_large_stack(|| async {
         let engine = Engine::start().await;
@@ -128,11 +180,16 @@ fn a_login_and_a_reset_at_once_leave_no_session_under_the_old_password() {
 /// The token of a link for bob, requested now.
 async fn requested(world: &World, action: AccountAction, email: &str) -> String {
     let credential = world.table.credential_get(&Email::parse(BOB).unwrap()).await.unwrap().unwrap();
+    let link = request_under(world, credential, action, email).await;
+    world.link_token(&link)
+}
+
+async fn request_under(world: &World, credential: Credential, action: AccountAction, email: &str) -> AccountLink {
     let (id, email) = (world.clock.uuid_v7().into(), Email::parse(email).unwrap());
     let asked_under = Some(credential.digest());
     let link = AccountLink::request(id, credential.uid, action, email, asked_under, world.clock.now());
     world.table.account_link_put(&link).await.unwrap();
-    world.link_token(&link)
+    link
 }
 
 fn address() -> Address {

@@ -120,6 +120,7 @@ async fn an_account_older_than_strict_email_parsing_keeps_working() {
             name: domain::CustomerName::stored("An\u{200b}n".to_owned()),
             email: Email::stored(email.to_owned()),
             email_verified: false,
+            email_owned: false,
             role: Role::Customer,
             created_at: shop.clock.now(),
         };

@@ -100,7 +100,11 @@ async fn place_with(shop: &Shop, who: &Shopper, ms: i64, key: &str) -> (u16, Val
         cursors: Arc::new(Cursors::new(&[[1; 32]])),
         policy: Arc::new(Policy { rates: None, ..Policy::default() }),
     };
-    let routes = orders::router(orders::State::new(context.clone(), shop.stack.payments.clone()));
+    let routes = orders::router(orders::State::new(
+        context.clone(),
+        shop.stack.payments.clone(),
+        links::LinkKeys::new(&[[2; 32]]),
+    ));
     let (router, _) = edge::finish(routes, &context);
     let mut invocation = lambda_http::Context::default();
     let deadline = shop.clock.now() + SignedDuration::from_millis(ms);

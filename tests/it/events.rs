@@ -19,7 +19,9 @@ const EXPECTED: &[(&str, u16)] = &[
     ("cart/wrong-method", 405),
     ("orders/admin-list-without-session", 401),
     ("orders/cancel-without-session", 401),
+    ("orders/get-with-forged-link", 401),
     ("orders/list-with-expired-token", 401),
+    ("orders/lookup-of-unknown", 202),
     ("orders/place-without-session", 401),
     ("orders/refund-without-session", 401),
     ("orders/webhook-forged", 400),
@@ -51,11 +53,12 @@ const EXPECTED: &[(&str, u16)] = &[
 const SCHEDULED: [&str; 1] = ["sweeper/schedule"];
 
 /// Events of an event source mapping, and how many of their records become dead letters. No record is to be retried.
-const STREAMED: [(&str, usize); 14] = [
+const STREAMED: [(&str, usize); 15] = [
     ("notifications/insert", 0),
     ("notifications/link-requested", 0),
     ("notifications/mixed-batch", 0),
     ("notifications/modify", 0),
+    ("notifications/order-link-requested", 0),
     ("notifications/poison", 2),
     ("notifications/remove-by-ttl", 0),
     ("notifications/remove-by-user", 0),
@@ -235,7 +238,9 @@ fn routes(function: &str, shop: &Shop, context: &Context) -> OpenApiRouter {
     match function {
         "products" => products::router(products::State::new(context, shop.stack.descriptions.clone())),
         "cart" => cart::router(cart::State::new(context)),
-        "orders" => orders::router(orders::State::new(context, shop.stack.payments.clone())),
+        "orders" => {
+            orders::router(orders::State::new(context, shop.stack.payments.clone(), links::LinkKeys::new(&[[2; 32]])))
+        }
         "sessions" => sessions::router(sessions::State::new(context, links::LinkKeys::new(&[[2; 32]]))),
         other => panic!("events/{other} belongs to no function"),
     }

@@ -36,6 +36,7 @@ mod projections;
 mod reconcile;
 mod relay;
 mod routes;
+mod secrets;
 mod security;
 mod sessions;
 mod streams;

@@ -3,7 +3,9 @@
 mod cancelled;
 mod challenge;
 mod checkout;
+mod claims;
 mod contact;
+mod guest_links;
 mod lists;
 mod retries;
 mod search;

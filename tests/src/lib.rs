@@ -31,8 +31,9 @@ pub const ADMIN_EMAIL: &str = "admin@shop.example";
 pub const ADMIN_PASSWORD: &str = "harbour-lantern-42";
 pub const PASSWORD: &str = "correct horse battery";
 
-/// The key of the links in mails.
+/// The keys of the links in mails.
 const LINK_KEY: [u8; 32] = [3; 32];
+const ORDER_LINK_KEY: [u8; 32] = [4; 32];
 
 /// A shop with an engine, an S3 and a clock of its own.
 pub struct Shop {
@@ -70,6 +71,7 @@ impl Shop {
             sweep_every: None,
             streams: Streams::Off,
             link_keys: Some(LinkKeys::new(&[LINK_KEY])),
+            order_link_keys: Some(LinkKeys::new(&[ORDER_LINK_KEY])),
             transport: Transport::new(|| recorder::recording(table::http_client()), Timestamp::now),
             admin: Some(AdminAccount {
                 email: Email::parse(ADMIN_EMAIL).expect("an e-mail"),
@@ -151,7 +153,13 @@ impl Shop {
         LinkKeys::new(&[LINK_KEY]).token(&link).reveal().to_owned()
     }
 
-    /// Opens the link that the registration mailed.
+    /// The token of the link to an order, as a mail has it that is sent now.
+    pub fn order_token(&self, order: &str) -> String {
+        let token = LinkKeys::new(&[ORDER_LINK_KEY]).order_token(order.parse().expect("an id"), self.clock.now());
+        token.reveal().to_owned()
+    }
+
+    /// Opens the link that the registration mailed, on another device.
     pub async fn verifies(&self, shopper: &Shopper) {
         let uid = shopper.uid.parse().expect("an id");
         let link = self.stack.table.account_link_get(&uid, AccountAction::VerifyEmail).await;

@@ -8,15 +8,18 @@ use std::{
 };
 
 use domain::{
-    AccountAction, Address, Carrier, CountryCode, Language, Money, Order, Quantity, Reason, RefundRequest,
+    AccountAction, Address, Carrier, CountryCode, Language, Money, Order, OrderId, Quantity, Reason, RefundRequest,
     ReturnedLine, Shipment, Timestamp, TrackingNumber, TrackingUrl, VoidReason, parse_currency,
 };
 use notifications::{
-    AccountMailKind, Notification, OrderUrl, Sender, WayIn, Written, notifications, write, write_about_account,
+    AccountMailKind, Notification, Sender, WayIn, Written, notifications, write, write_about_account, write_order_link,
 };
 use testing::{order, product, product_priced};
 
 const NOW: Timestamp = Timestamp::constant(1_767_300_000, 0);
+
+/// The order of the mail that is a link.
+const LINKED: &str = "019b7a0c-3a00-7000-8000-00000000a001";
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -24,14 +27,19 @@ fn main() -> Outcome<()> {
     let folder = PathBuf::from(std::env::args().nth(1).ok_or("the folder is missing that the mails are written to")?);
     fs::create_dir_all(&folder)?;
     let shop = Sender::parse("Harbour Lane <orders@shop.example>").map_err(|e| e.to_string())?;
-    let url = OrderUrl::parse("https://shop.example/orders/{orderId}")?;
     for (kind, notification) in mails()? {
         for language in Language::ALL {
             let mut notification = notification.clone();
             notification.order.language = language;
-            let mail = write(&notification, &shop, Some(&url))?;
+            let link = format!("https://shop.example/orders/{}", notification.order.id);
+            let mail = write(&notification, &shop, Some(link))?;
             keep(&folder, kind, language, mail)?;
         }
+    }
+    for language in Language::ALL {
+        let link = WayIn::Page(format!("https://shop.example/orders/{LINKED}#{LINKED}.AAAAAAAAAAAAAAAAAAAAAAAAAABpV"));
+        let mail = write_order_link(LINKED.parse::<OrderId>()?.into(), &link, &shop, language)?;
+        keep(&folder, "order-link", language, mail)?;
     }
     let links = AccountAction::ALL.map(AccountMailKind::Link).into_iter();
     for kind in links.chain([AccountMailKind::EmailChanging]) {

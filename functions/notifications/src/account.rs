@@ -1,56 +1,17 @@
 //! Mails about an account: a link that sets a new password, verifies an address or changes it, and a notice of a change.
 //!
-//! They are made from the item of a request for a link. The token is not in it; it is computed here, and again where the
-//! link is used, from the item and keys that only these two functions have.
-//!
-//! A link is mailed to an address that nobody may have verified: that is how it gets verified. So these mails contain no
-//! text that anybody chose but the shop, and have limits of their own (see `limits`). Beyond those they are dropped:
-//! their links expire, so that they cannot be replayed later.
+//! They are made from the item of a request for a link. The token is not in it (see `mail_links`).
 
-use domain::{AccountAction, AccountLink, Customer, Email, Timestamp};
-use links::{Link, LinkKeys, LinkToken, Purpose};
+use domain::{AccountAction, AccountLink, Customer, Email};
 use stream::{Change, Failure, Kind};
-use table::{Claim, GivenUp, error_chain};
 
 use crate::{
-    MARKS, SentElsewhere, State, account_url::AccountUrl, email::compose_about_account, limits::Allowance,
-    mailer::MailError,
+    State,
+    email::compose_about_account,
+    limits::LinkLimit,
+    linked::{Answered, send_once},
+    mail_links::NoKeys,
 };
-
-/// What mails about accounts need.
-#[derive(Debug, Clone)]
-pub struct AccountMails {
-    keys: LinkKeys,
-    url: Option<AccountUrl>,
-}
-
-impl AccountMails {
-    /// Without a page of the storefront the mails contain the token itself.
-    pub fn new(keys: LinkKeys, url: Option<AccountUrl>) -> Self {
-        Self { keys, url }
-    }
-
-    /// How the recipient uses a link.
-    fn way_in(&self, link: &AccountLink) -> WayIn {
-        let token = self.keys.token(&Link {
-            purpose: Purpose::Account(link.action),
-            subject: link.customer.to_string(),
-            request: link.id.as_uuid(),
-            expires_at: link.expires_at,
-        });
-        match &self.url {
-            Some(url) => WayIn::Page(url.link(link.action, &token)),
-            None => WayIn::Code(token),
-        }
-    }
-}
-
-/// How a recipient uses a link. Not `Debug`, so that no log shows it.
-pub enum WayIn {
-    Page(String),
-    /// To be entered in the storefront.
-    Code(LinkToken),
-}
 
 /// A mail about an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +37,7 @@ fn mails(link: &AccountLink, customer: &Customer) -> Vec<(AccountMailKind, Email
     let of_account = customer.email == link.email;
     let mailed = match link.action {
         AccountAction::ResetPassword => of_account,
-        AccountAction::VerifyEmail => of_account && !customer.email_verified,
+        AccountAction::VerifyEmail => of_account && !customer.email_owned,
         AccountAction::ChangeEmail => true,
     };
     let linked = mailed.then(|| (AccountMailKind::Link(link.action), link.email.clone()));
@@ -115,55 +76,18 @@ async fn notify(
     (kind, to): (AccountMailKind, &Email),
     customer: &Customer,
 ) -> Result<(), Failure> {
-    let account_mails = state.account_mails.as_ref().ok_or_else(|| Failure::Never(NoKeys.into()))?;
-    let way_in = matches!(kind, AccountMailKind::Link(_)).then(|| account_mails.way_in(link));
+    let links = state.links.as_ref().ok_or_else(|| Failure::Never(NoKeys.into()))?;
+    let way_in = matches!(kind, AccountMailKind::Link(_)).then(|| links.to_account(link));
     let mail =
         compose_about_account(kind, link, to, way_in.as_ref(), &state.shop).map_err(|e| Failure::Never(e.into()))?;
-    let (table, request, which) = (&state.table, link.id, kind.as_str());
-    match table.account_notification_claim(request, which, record, state.clock.now()).await? {
-        Claim::Done => return Ok(()),
-        Claim::Elsewhere => return Err(Failure::Again(SentElsewhere.into())),
-        // Counted when it was first claimed.
-        Claim::Again => {}
-        Claim::First => {
-            if !is_allowed(state, kind, to, customer, state.clock.now()).await? {
-                tracing::warn!(%request, kind = which, "a mail about an account is dropped: its limit is reached");
-                table.account_notification_give_up(request, which, GivenUp::ForGood, state.clock.now()).await?;
-                return Ok(());
-            }
-        }
-    }
-    if let Err(error) = state.mailer.send(&mail).await {
-        return Err(match error {
-            MailError::Refused(_) => Failure::Never(error.into()),
-            MailError::Unavailable { .. } => Failure::Again(error.into()),
-        });
-    }
-    tracing::info!(%request, kind = which, "a mail about an account was sent");
-    // Never an error: the mail was sent, and delivering its record again would send another.
-    for attempt in 1..=MARKS {
-        let marked = table.account_notification_sent(request, which, state.clock.now()).await;
-        let Err(error) = marked else { return Ok(()) };
-        tracing::error!(%request, kind = which, attempt, error = error_chain(&error), "a mail was sent but could not be marked as sent");
-    }
-    Ok(())
+    let limit = match kind {
+        // It warns of a theft, so an attack with other mails must not use it up.
+        AccountMailKind::EmailChanging => LinkLimit::OfWarning,
+        AccountMailKind::Link(_) if customer.email_verified && customer.email == *to => LinkLimit::OfVerified,
+        AccountMailKind::Link(_) => LinkLimit::OfUnverified,
+    };
+    send_once(state, Answered { request: link.id, which: kind.as_str(), record }, &mail, limit).await
 }
-
-async fn is_allowed(
-    state: &State,
-    kind: AccountMailKind,
-    to: &Email,
-    customer: &Customer,
-    now: Timestamp,
-) -> Result<bool, Failure> {
-    let Some(limits) = &state.limits else { return Ok(true) };
-    let is_of_verified = customer.email_verified && customer.email == *to;
-    Ok(limits.count_of_account(&state.table, kind, to, is_of_verified, now).await? == Allowance::Allowed)
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("this environment has no keys for links in mails")]
-struct NoKeys;
 
 #[cfg(test)]
 mod tests {
@@ -171,8 +95,9 @@ mod tests {
 
     use super::*;
     use crate::{
+        AccountUrl, MailLinks,
         email::write_about_account,
-        testing::{NOW, customer, shop},
+        testing::{NOW, customer, links, shop},
     };
 
     fn link(action: AccountAction, email: &str) -> AccountLink {
@@ -181,7 +106,7 @@ mod tests {
     }
 
     fn sent(action: AccountAction, email: &str, verified: bool) -> Vec<(AccountMailKind, String)> {
-        let ann = Customer { email_verified: verified, ..customer() };
+        let ann = Customer { email_verified: verified, email_owned: verified, ..customer() };
         let mails = mails(&link(action, email), &ann).into_iter();
         mails.map(|(kind, to)| (kind, to.as_str().to_owned())).collect()
     }
@@ -196,20 +121,19 @@ mod tests {
             assert_eq!(sent(action, other, false), []);
         }
         assert_eq!(sent(ResetPassword, ours, true).len(), 1);
-        assert_eq!(sent(VerifyEmail, ours, true), [], "it is verified already");
+        assert_eq!(sent(VerifyEmail, ours, true), [], "its customer has opened one already");
     }
 
     #[test]
     fn every_mail_says_in_each_language_what_the_link_does_and_has_the_link_and_no_name() {
-        let keys = LinkKeys::new(&[[7; 32]]);
         let url = AccountUrl::parse("https://shop.example/account/{action}#{token}").unwrap();
         let kinds = AccountAction::ALL.map(AccountMailKind::Link).into_iter().chain([AccountMailKind::EmailChanging]);
         for kind in kinds {
             for language in Language::ALL {
                 let action = AccountAction::ALL[0];
-                let with_url = AccountMails::new(keys.clone(), Some(url.clone()));
+                let with_url = MailLinks { account_page: Some(url.clone()), ..links() };
                 let asked = link(action, "ann@example.com").in_language(language);
-                let way_in = with_url.way_in(&asked);
+                let way_in = with_url.to_account(&asked);
                 let has_link = matches!(kind, AccountMailKind::Link(_));
                 let way_in = has_link.then_some(&way_in);
 
@@ -228,8 +152,7 @@ mod tests {
 
     #[test]
     fn without_a_page_of_the_storefront_the_mail_has_the_token_as_a_code() {
-        let mails = AccountMails::new(LinkKeys::new(&[[7; 32]]), None);
-        let way_in = mails.way_in(&link(AccountAction::VerifyEmail, "ann@example.com"));
+        let way_in = links().to_account(&link(AccountAction::VerifyEmail, "ann@example.com"));
         let kind = AccountMailKind::Link(AccountAction::VerifyEmail);
 
         let mail = write_about_account(kind, Some(&way_in), &shop(), Language::En).unwrap();

@@ -3,7 +3,7 @@
 //! Every mail has one layout, `templates/base.html` and `templates/base.txt`, which are filled from a [`Page`]: the
 //! shop's name, a heading, paragraphs, a link as a button, and why the recipient gets it. A mail that shows more extends
 //! both, with a block `details`, as `order.html` and `order.txt` do for orders (`email/order.rs`); for one that does not,
-//! such as one about an account (`email/account.rs`), they are the templates. The words are in the files of `texts.rs`, in
+//! such as one about an account (`email/account.rs`) or the link to an order (`email/order_link.rs`), they are the templates. The words are in the files of `texts.rs`, in
 //! each language, and [`mime`] makes the mail.
 //!
 //! What the templates rely on:
@@ -17,21 +17,24 @@
 
 mod account;
 mod order;
+mod order_link;
 
 use askama::Template;
-use domain::{AccountLink, Email, Language, Order, Timestamp};
+use domain::{AccountLink, Email, Language, Order, OrderNumber, Timestamp};
 use mail_builder::{
     MessageBuilder,
     headers::{address::Address as Mailbox, raw::Raw},
 };
+use table::OrderLookup;
 
 use crate::{
-    account::{AccountMailKind, WayIn},
+    account::AccountMailKind,
+    mail_links::WayIn,
     mailer::Mail,
     notification::Notification,
-    order_url::OrderUrl,
+    order_lookup,
     sender::Sender,
-    texts::Texts,
+    texts::{Said, Texts, fill},
 };
 
 /// Why no mail can be composed for a notification.
@@ -78,6 +81,18 @@ pub(crate) struct Link {
     pub url: String,
 }
 
+#[derive(Template)]
+#[template(path = "base.txt")]
+struct PlainText<'a> {
+    page: &'a Page<'a>,
+}
+
+#[derive(Template)]
+#[template(path = "base.html")]
+struct PlainHtml<'a> {
+    page: &'a Page<'a>,
+}
+
 /// The two parts of a mail, before MIME encodes them, and its subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
@@ -86,12 +101,12 @@ pub struct Written {
     pub html: String,
 }
 
-/// Writes a notification in the language of its order. With a URL of orders it has a link to the order.
+/// Writes a notification in the language of its order, with a link to the order if there is one.
 ///
 /// # Errors
 /// It can never be written.
-pub fn write(notification: &Notification, from: &Sender, url: Option<&OrderUrl>) -> Result<Written, EmailError> {
-    let (page, details) = order::page(notification, &from.shop, url);
+pub fn write(notification: &Notification, from: &Sender, link: Option<String>) -> Result<Written, EmailError> {
+    let (page, details) = order::page(notification, &from.shop, link);
     let text = order::Text { page: &page, order: &details }.render()?;
     let html = order::Html { page: &page, order: &details }.render()?;
     Ok(Written { subject: page.subject, text, html })
@@ -107,9 +122,58 @@ pub fn write_about_account(
     from: &Sender,
     language: Language,
 ) -> Result<Written, EmailError> {
-    let page = account::page(kind, way_in, &from.shop, language);
-    let (text, html) = (account::Text { page: &page }.render()?, account::Html { page: &page }.render()?);
+    plain(account::page(kind, way_in, &from.shop, language))
+}
+
+/// Writes the mail that is a link to an order. All of its text is the shop's own.
+///
+/// # Errors
+/// It can never be written.
+pub fn write_order_link(
+    number: OrderNumber,
+    way_in: &WayIn,
+    from: &Sender,
+    language: Language,
+) -> Result<Written, EmailError> {
+    plain(order_link::page(number, way_in, &from.shop, language))
+}
+
+/// A mail that is its page and nothing more.
+fn plain(page: Page<'_>) -> Result<Written, EmailError> {
+    let (text, html) = (PlainText { page: &page }.render()?, PlainHtml { page: &page }.render()?);
     Ok(Written { subject: page.subject, text, html })
+}
+
+/// The page of a mail that is a link. Beside the token there is only the shop's text in it, with these values.
+fn linked<'a>(
+    said: Said<'static>,
+    way_in: Option<&WayIn>,
+    why: &str,
+    values: &[(&str, &str)],
+    shop: &'a str,
+    language: Language,
+) -> Page<'a> {
+    let texts = Texts::of(language);
+    let filled = |text: &str| fill(text, values);
+    let mut paragraphs = vec![Paragraph::from(filled(said.message))];
+    if let Some(WayIn::Code(token)) = way_in {
+        paragraphs.push(Paragraph { text: texts.code.clone(), items: vec![token.reveal().to_owned()] });
+    }
+    paragraphs.push(filled(said.next).into());
+    let button = match (way_in, said.button) {
+        (Some(WayIn::Page(url)), Some(text)) => Some(Link { text: text.to_owned(), url: url.clone() }),
+        _ => None,
+    };
+    Page {
+        language: language.as_str(),
+        texts,
+        shop,
+        subject: filled(said.subject),
+        heading: said.heading,
+        paragraphs,
+        button,
+        why: filled(why),
+    }
 }
 
 /// Composes a mail about an account. Its id is shown in headers; without the key of links it gives no access.
@@ -127,6 +191,22 @@ pub(crate) fn compose_about_account(
     mime(format!("{}-{}", link.id, kind.as_str()), to, from, link.language.as_str(), link.requested_at(), written)
 }
 
+/// Composes the mail that is a link to an order. Like that about an account, its id gives no access.
+///
+/// # Errors
+/// It can never be composed.
+pub(crate) fn compose_order_link(
+    lookup: &OrderLookup,
+    order: &Order,
+    to: &Email,
+    way_in: &WayIn,
+    from: &Sender,
+) -> Result<Mail, EmailError> {
+    let written = write_order_link(order.number(), way_in, from, lookup.language)?;
+    let id = format!("{}-{}", lookup.id, order_lookup::WHICH);
+    mime(id, to, from, lookup.language.as_str(), lookup.requested_at, written)
+}
+
 /// Composes the mail of a notification.
 ///
 /// # Errors
@@ -135,10 +215,10 @@ pub fn compose(
     notification: &Notification,
     to: &Email,
     from: &Sender,
-    url: Option<&OrderUrl>,
+    link: Option<String>,
 ) -> Result<Mail, EmailError> {
     let Order { id, version, language, .. } = &notification.order;
-    let written = write(notification, from, url)?;
+    let written = write(notification, from, link)?;
     mime(format!("{id}-{version}"), to, from, language.as_str(), notification.at, written)
 }
 

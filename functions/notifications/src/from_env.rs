@@ -18,7 +18,8 @@ pub fn sender_from_env(var: impl Fn(&str) -> Option<String>) -> Result<Sender, S
     })
 }
 
-/// The storefront's page of an order: `ORDER_URL`, as [`OrderUrl::parse`] reads it; mails have no link if it is not set.
+/// The storefront's page of an order: `ORDER_URL`, as [`OrderUrl::parse`] reads it; mails about orders have no link if it
+/// is not set.
 ///
 /// # Errors
 /// Names the variable and what is wrong with it.

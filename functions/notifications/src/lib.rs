@@ -42,9 +42,12 @@ mod folder;
 mod from_env;
 mod inert;
 mod limits;
+mod linked;
+mod mail_links;
 mod mailer;
 mod money;
 mod notification;
+mod order_lookup;
 mod order_url;
 mod sender;
 mod ses;
@@ -61,12 +64,13 @@ use table::{Claim, GivenUp, StoreError, Table, error_chain, keys::Entity};
 
 use limits::{ShopLimited, log_dropped};
 
-pub use account::{AccountMailKind, AccountMails, WayIn};
+pub use account::AccountMailKind;
 pub use account_url::{AccountUrl, InvalidAccountUrl};
-pub use email::{EmailError, Written, compose, write, write_about_account};
+pub use email::{EmailError, Written, compose, write, write_about_account, write_order_link};
 pub use folder::MailFolder;
 pub use from_env::{account_url_from_env, limits_from_env, mailer_from_env, order_url_from_env, sender_from_env};
 pub use limits::{Allowance, InvalidLimit, MailLimits};
+pub use mail_links::{MailLinks, WayIn};
 pub use mailer::{Mail, MailError, Mailer, Sending};
 use notification::is_stale;
 pub use notification::{Cancelled, Notification, NotificationKind, notifications};
@@ -83,7 +87,7 @@ pub const MAPPING: Mapping = Mapping {
     max_age: Duration::from_secs(6 * 3_600),
     bisect: true,
     events: &[EventName::Insert, EventName::Modify],
-    entities: &[Entity::Order, Entity::AccountLink],
+    entities: &[Entity::Order, Entity::AccountLink, Entity::OrderLookup],
 };
 
 /// Attempts to mark a mail as sent.
@@ -94,9 +98,8 @@ pub struct State {
     table: Table,
     mailer: Arc<dyn Mailer>,
     shop: Sender,
-    order_url: Option<OrderUrl>,
     limits: Option<MailLimits>,
-    account_mails: Option<AccountMails>,
+    links: Option<MailLinks>,
     runner: Runner,
     clock: Clock,
 }
@@ -105,12 +108,7 @@ impl State {
     pub fn new(table: Table, mailer: Arc<dyn Mailer>, shop: Sender, dead_letters: DeadLetters, clock: Clock) -> Self {
         let runner = Runner::new(MAPPING.function, dead_letters);
         let limits = Some(MailLimits::default());
-        Self { table, mailer, shop, order_url: None, limits, account_mails: None, runner, clock }
-    }
-
-    /// With a link to the order in each mail; `None` is without.
-    pub fn linked(self, order_url: Option<OrderUrl>) -> Self {
-        Self { order_url, ..self }
+        Self { table, mailer, shop, limits, links: None, runner, clock }
     }
 
     /// With other limits than the defaults; `None` is without any.
@@ -118,9 +116,9 @@ impl State {
         Self { limits, ..self }
     }
 
-    /// With mails about accounts; without this, a request for a link becomes a dead letter.
-    pub fn with_account_mails(self, account_mails: AccountMails) -> Self {
-        Self { account_mails: Some(account_mails), ..self }
+    /// With links; without this, a request for one becomes a dead letter.
+    pub fn with_links(self, links: MailLinks) -> Self {
+        Self { links: Some(links), ..self }
     }
 
     /// Under the name the function is deployed by, if any.
@@ -138,16 +136,20 @@ pub async fn handle(state: &State, batch: Batch, deadline: Option<Timestamp>) ->
         .await
 }
 
-/// Mails the notifications of one change. Changes of neither an order nor a request for a link are ignored, without
-/// relying on the mapping's filter.
+/// Mails what one change asks for. Other changes are ignored, without relying on the mapping's filter.
 async fn notify_change(state: &State, change: &Change) -> Result<(), Failure> {
-    if change.key.entity() == Some(Entity::AccountLink) {
-        return account::notify_change(state, change).await;
+    match change.key.entity() {
+        Some(Entity::Order) => notify_order_change(state, change).await,
+        Some(Entity::AccountLink) => account::notify_change(state, change).await,
+        Some(Entity::OrderLookup) => order_lookup::notify_change(state, change).await,
+        _ => Ok(()),
     }
-    let is_order = change.key.entity() == Some(Entity::Order);
+}
+
+async fn notify_order_change(state: &State, change: &Change) -> Result<(), Failure> {
     // TTL or an operator deleted the order; its customer has been notified of everything.
     let is_gone = matches!(change.kind, Kind::Remove | Kind::Expire);
-    let Some(new) = change.new.as_ref().filter(|_| is_order && !is_gone) else { return Ok(()) };
+    let Some(new) = change.new.as_ref().filter(|_| !is_gone) else { return Ok(()) };
     let order = new.order()?;
     // An item that could not be read before, and now can, was repaired: only its last event is mailed.
     let version_before =
@@ -203,7 +205,8 @@ async fn customer_of(state: &State, order: &Order) -> Result<Option<Customer>, S
 
 async fn notify(state: &State, record: &str, notification: &Notification, to: &Email) -> Result<(), Failure> {
     let Order { id, version, .. } = notification.order;
-    let mail = compose(notification, to, &state.shop, state.order_url.as_ref());
+    let link = state.links.as_ref().and_then(|links| links.in_mail_about(&notification.order, notification.at));
+    let mail = compose(notification, to, &state.shop, link);
     let mail = mail.map_err(|e| Failure::Never(e.into()))?;
     match state.table.notification_claim(id, version, record, state.clock.now()).await? {
         Claim::Done => return Ok(()),

@@ -2,8 +2,6 @@ use domain::{Email, OrderId, Timestamp};
 use jiff::SignedDuration;
 use table::{RateLimit, RateVerdict, StoreError, Table, keys::sha256_hex};
 
-use crate::account::AccountMailKind;
-
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -22,7 +20,7 @@ pub struct MailLimits {
     pub shop: u32,
     /// Links to one mailbox that is not verified in a UTC day, of each kind. More are dropped.
     pub link_recipient: u32,
-    /// Mails about accounts of the whole shop in an hour, in eight equal parts by recipient: so many to addresses that are
+    /// Mails with links of the whole shop in an hour, in eight equal parts by recipient: so many to addresses that are
     /// verified, and so many to others, which strangers can cause. More are dropped, so that an attack with them delays
     /// no mail about an order. The notice that an address is being changed is not counted.
     pub link_shop: u32,
@@ -39,6 +37,18 @@ impl Default for MailLimits {
     "{0:?} is neither recipient=number or link_recipient=number, of 1 or more, nor shop=number or link_shop=number, of {SHARDS} or more"
 )]
 pub struct InvalidLimit(String);
+
+/// Which limits a mail with a link has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkLimit {
+    /// To an address that its owner has verified. It has a counter of its own, so that requests for other addresses of the
+    /// same mailbox use up none of it.
+    OfVerified,
+    /// To another one.
+    OfUnverified,
+    /// A warning to a verified address, which the shop's limit does not hold back.
+    OfWarning,
+}
 
 /// The result for one mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,38 +97,34 @@ impl MailLimits {
         }
     }
 
-    /// Counts a mail about an account against its limits (AP-18a), which are not those of mails about orders. An address
-    /// that its owner has verified has a counter of its own, so that requests for other addresses of the same mailbox use
-    /// up none of it.
+    /// Counts a mail with a link against its limits (AP-18a), which are not those of mails about orders; whether it may be
+    /// sent.
     ///
     /// # Errors
     /// The table could not count. The mail may have been counted all the same.
-    pub async fn count_of_account(
+    pub async fn count_of_link(
         &self,
         table: &Table,
-        kind: AccountMailKind,
+        which: &str,
         to: &Email,
-        is_verified: bool,
+        limit: LinkLimit,
         now: Timestamp,
-    ) -> Result<Allowance, StoreError> {
-        let (whose, most) = match is_verified {
-            true => (sha256_hex(to.as_str()), self.recipient),
-            false => (sha256_hex(mailbox_of(to)), self.link_recipient),
+    ) -> Result<bool, StoreError> {
+        let (whose, most) = match limit {
+            LinkLimit::OfVerified | LinkLimit::OfWarning => (sha256_hex(to.as_str()), self.recipient),
+            LinkLimit::OfUnverified => (sha256_hex(mailbox_of(to)), self.link_recipient),
         };
-        let scope = format!("mail-account:{}:{whose}", kind.as_str());
+        let scope = format!("mail-account:{which}:{whose}");
         if table.rate_count(&RateLimit { scope, most, window: DAY }, now).await? != RateVerdict::Allowed {
-            return Ok(Allowance::RecipientLimited);
+            return Ok(false);
         }
-        // It warns of a theft, so an attack with other mails must not use it up.
-        if kind == AccountMailKind::EmailChanging {
-            return Ok(Allowance::Allowed);
-        }
-        let pool = if is_verified { "verified" } else { "unverified" };
+        let pool = match limit {
+            LinkLimit::OfVerified => "verified",
+            LinkLimit::OfUnverified => "unverified",
+            LinkLimit::OfWarning => return Ok(true),
+        };
         let (scope, most) = (format!("mail-accounts:{pool}:{}", shard(&whose)), self.link_shop / SHARDS);
-        match table.rate_count(&RateLimit { scope, most, window: HOUR }, now).await? {
-            RateVerdict::Allowed => Ok(Allowance::Allowed),
-            RateVerdict::Limited { .. } => Ok(Allowance::ShopLimited),
-        }
+        Ok(table.rate_count(&RateLimit { scope, most, window: HOUR }, now).await? == RateVerdict::Allowed)
     }
 
     /// The address is hashed: no key contains an e-mail.

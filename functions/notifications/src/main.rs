@@ -3,7 +3,7 @@
 use lambda_runtime::Error;
 use links::LinkKeys;
 use notifications::{
-    AccountMails, State, account_url_from_env, limits_from_env, mailer_from_env, order_url_from_env, sender_from_env,
+    MailLinks, State, account_url_from_env, limits_from_env, mailer_from_env, order_url_from_env, sender_from_env,
 };
 use runtime::{Clock, telemetry::Metrics};
 use stream::{Batch, DeadLetters};
@@ -17,14 +17,19 @@ async fn main() -> Result<(), Error> {
     let dead_letters = var("DEAD_LETTERS_BUCKET")
         .ok_or("DEAD_LETTERS_BUCKET is not set: the bucket of records that cannot be handled")?;
     let (shop, mailer) = (sender_from_env(var)?, mailer_from_env(var, &config).await?);
-    let (limits, order_url) = (limits_from_env(var)?, order_url_from_env(var)?);
-    let account_mails = AccountMails::new(LinkKeys::from_env(var)?, account_url_from_env(var)?);
+    let limits = limits_from_env(var)?;
+    let links = MailLinks {
+        order_keys: LinkKeys::of_orders(var)?,
+        order_page: order_url_from_env(var)?,
+        account_keys: LinkKeys::of_accounts(var)?,
+        account_page: account_url_from_env(var)?,
+    };
     let metrics = Metrics::from_env(&config.table, var)?;
     let (table, descriptions) = config.connect().await;
     let dead_letters = DeadLetters::new(descriptions.bucket().beside(dead_letters));
     let name = var("AWS_LAMBDA_FUNCTION_NAME");
     let state = State::new(table, mailer, shop, dead_letters, Clock::System);
-    let state = &state.limited(Some(limits)).linked(order_url).with_account_mails(account_mails).deployed_as(name);
+    let state = &state.limited(Some(limits)).with_links(links).deployed_as(name);
     let notify = |batch: Batch, deadline| async move { Ok(notifications::handle(state, batch, deadline).await) };
     runtime::serve_events(&environment, &metrics, notify).await
 }

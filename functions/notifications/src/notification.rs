@@ -130,7 +130,7 @@ fn kind(order: &Order, event: OrderEvent) -> Option<NotificationKind> {
 }
 
 /// Whether it was charged. A free order is confirmed without a charge.
-fn was_paid(order: &Order) -> bool {
+pub fn was_paid(order: &Order) -> bool {
     let taken = |event| matches!(event, OrderEvent::Confirmed | OrderEvent::PaidLate(_));
     order.totals.total.amount_minor() > 0 && order.history.iter().any(|happened| taken(happened.event))
 }

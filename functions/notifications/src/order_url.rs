@@ -1,22 +1,28 @@
 use std::fmt;
 
 use domain::OrderId;
+use links::LinkToken;
 
 /// What stands for the order's id.
-const PLACE: &str = "{orderId}";
+const ID: &str = "{orderId}";
+
+/// What stands for a guest's token.
+const TOKEN: &str = "{token}";
 
 /// Where http is allowed: pages of this machine.
 const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-/// The storefront's page of an order: a URL with `{orderId}` in it, such as `https://shop.example/orders/{orderId}`.
+/// The storefront's page of an order: a URL with `{orderId}` in it, such as `https://shop.example/orders/{orderId}`. With
+/// `{token}` behind a `#`, guests open it without a session: the token stands in the fragment, which browsers send to no
+/// server, and name to no other page.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OrderUrl {
-    before: String,
-    after: String,
-}
+pub struct OrderUrl(String);
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("must be an https URL with {PLACE} once after its host, such as https://shop.example/orders/{PLACE}: {reason}")]
+#[error(
+    "must be an https URL with {ID} once after its host, and with {TOKEN} behind a # if guests can open it, such as \
+     https://shop.example/orders/{ID}#{TOKEN}: {reason}"
+)]
 pub struct InvalidOrderUrl {
     reason: &'static str,
 }
@@ -26,8 +32,12 @@ impl OrderUrl {
     /// What is wrong with it.
     pub fn parse(raw: &str) -> Result<Self, InvalidOrderUrl> {
         let invalid = |reason| InvalidOrderUrl { reason };
-        let (before, after) = raw.split_once(PLACE).ok_or_else(|| invalid("it has no place for the order's id"))?;
-        if !before.bytes().chain(after.bytes()).all(is_uri_character) {
+        let (before, after) = raw.split_once(ID).ok_or_else(|| invalid("it has no place for the order's id"))?;
+        if raw.split_once(TOKEN).is_some_and(|(before, _)| !before.contains('#')) {
+            return Err(invalid("its token would be sent to a server"));
+        }
+        let with_token = format!("{before}{after}").replacen(TOKEN, "", 1);
+        if !with_token.bytes().all(is_uri_character) {
             return Err(invalid("it has a character that is none of a URL, or another place"));
         }
         let (scheme, rest) = before.split_once("://").ok_or_else(|| invalid("it has no scheme"))?;
@@ -43,19 +53,27 @@ impl OrderUrl {
             "http" if LOCAL.contains(&host) => {}
             _ => return Err(invalid("it is not https")),
         }
-        Ok(Self { before: before.to_owned(), after: after.to_owned() })
+        Ok(Self(raw.to_owned()))
     }
 
-    pub fn of(&self, order: OrderId) -> String {
-        let Self { before, after } = self;
-        format!("{before}{order}{after}")
+    /// Whether guests can open it.
+    pub(crate) fn takes_token(&self) -> bool {
+        self.0.contains(TOKEN)
+    }
+
+    /// The page of an order; with a token, if it takes one. Ids and tokens need no escaping in a URL.
+    pub(crate) fn link(&self, order: OrderId, token: Option<&LinkToken>) -> String {
+        let url = self.0.replacen(ID, &order.to_string(), 1);
+        match token {
+            Some(token) => url.replacen(TOKEN, token.reveal(), 1),
+            None => url.replacen(TOKEN, "", 1).trim_end_matches(['#', '/']).to_owned(),
+        }
     }
 }
 
 impl fmt::Display for OrderUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { before, after } = self;
-        write!(f, "{before}{PLACE}{after}")
+        f.write_str(&self.0)
     }
 }
 
@@ -66,6 +84,8 @@ fn is_uri_character(b: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use links::LinkKeys;
+
     use super::*;
 
     #[test]
@@ -87,7 +107,36 @@ mod tests {
         ] {
             let parsed = OrderUrl::parse(pattern).unwrap();
 
-            assert_eq!((parsed.of(id).as_str(), parsed.to_string().as_str()), (url, pattern));
+            assert_eq!((parsed.link(id, None).as_str(), parsed.to_string().as_str()), (url, pattern));
+        }
+    }
+
+    #[test]
+    fn a_guests_token_stands_behind_the_hash_and_nowhere_else() {
+        let id = "018cc251-f400-7000-8000-000000000000".parse().unwrap();
+        let token = LinkKeys::new(&[[7; 32]]).order_token(id, domain::Timestamp::UNIX_EPOCH);
+        let shown = token.reveal();
+        for (pattern, with, without) in [
+            ("https://shop.example/orders/{orderId}#{token}", format!("orders/{id}#{shown}"), format!("orders/{id}")),
+            (
+                "https://shop.example/#/orders/{orderId}/{token}",
+                format!("#/orders/{id}/{shown}"),
+                format!("#/orders/{id}"),
+            ),
+        ] {
+            let page = OrderUrl::parse(pattern).unwrap();
+
+            assert!(page.takes_token());
+            assert_eq!(page.link(id, Some(&token)), format!("https://shop.example/{with}"));
+            assert_eq!(page.link(id, None), format!("https://shop.example/{without}"));
+        }
+        for wrong in [
+            "https://shop.example/orders/{orderId}?{token}",
+            "https://shop.example/{token}#{orderId}",
+            "https://shop.example/orders/{orderId}#{token}{token}",
+            "https://shop.example/#{token}",
+        ] {
+            assert!(OrderUrl::parse(wrong).is_err(), "{wrong}");
         }
     }
 

@@ -4,9 +4,10 @@ use domain::{
     Address, Carrier, Contact, CountryCode, Currency, Customer, CustomerName, Email, Language, Money, Order, Role,
     Shipment, Timestamp, TrackingNumber, TrackingUrl,
 };
+use links::LinkKeys;
 use testing::{order, product};
 
-use crate::{OrderUrl, Sender};
+use crate::{MailLinks, OrderUrl, Sender};
 
 pub const NOW: Timestamp = Timestamp::constant(1_700_000_000, 0);
 
@@ -45,6 +46,7 @@ pub fn customer() -> Customer {
         name: CustomerName::parse("Ann <b>Núñez</b>").unwrap(),
         email: ann(),
         email_verified: false,
+        email_owned: false,
         role: Role::Customer,
         created_at: NOW,
     }
@@ -71,6 +73,12 @@ pub fn in_language(order: Order, language: Language) -> Order {
 
 pub fn order_url() -> OrderUrl {
     OrderUrl::parse("https://shop.example/orders/{orderId}").unwrap()
+}
+
+/// Without pages of a storefront.
+pub fn links() -> MailLinks {
+    let keys = || LinkKeys::new(&[[7; 32]]);
+    MailLinks { order_keys: keys(), order_page: None, account_keys: keys(), account_page: None }
 }
 
 pub fn shop() -> Sender {

@@ -28,8 +28,12 @@ pub struct Texts {
     pub cancelled_refunding: OrderTexts,
     pub refunded: OrderTexts,
     pub account: AccountTexts,
+    /// Stands before the token, where there is no link.
+    pub code: String,
     pub refund: RefundTexts,
     pub order: DetailTexts,
+    /// A link to an order that was asked for.
+    pub order_link: LinkTexts,
     pub shipment: ShipmentTexts,
     pub payment: PaymentTexts,
     pub ship_to: String,
@@ -58,8 +62,6 @@ pub struct AccountTexts {
     pub change_email: LinkTexts,
     /// To the address that is being replaced.
     pub email_changing: OrderTexts,
-    /// Stands before the token, where there is no link.
-    pub code: String,
     /// Why the recipient gets the mail.
     pub why: String,
 }
@@ -75,6 +77,31 @@ pub struct LinkTexts {
     pub button: String,
     /// For a recipient who did not request it.
     pub next: String,
+}
+
+/// What a mail says that shows nothing else.
+#[derive(Clone, Copy)]
+pub struct Said<'a> {
+    pub subject: &'a str,
+    pub heading: &'a str,
+    pub message: &'a str,
+    pub next: &'a str,
+    /// Of its link, if it has one.
+    pub button: Option<&'a str>,
+}
+
+impl OrderTexts {
+    pub fn said(&self) -> Said<'_> {
+        let Self { subject, heading, message, next } = self;
+        Said { subject, heading, message, next, button: None }
+    }
+}
+
+impl LinkTexts {
+    pub fn said(&self) -> Said<'_> {
+        let Self { subject, heading, message, button, next } = self;
+        Said { subject, heading, message, next, button: Some(button) }
+    }
 }
 
 /// What a refund is for.

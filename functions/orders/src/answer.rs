@@ -12,7 +12,7 @@ use saga::Charged;
 use crate::{
     amounts::AmountNotChargeable,
     state::State,
-    target::OrderTarget,
+    target::{OrderTarget, Requester},
     wire::{OrderResponse, PaymentActionResponse},
 };
 
@@ -101,9 +101,9 @@ fn located(status: StatusCode, order: &Order, response: OrderResponse) -> Respon
 /// The answer to a request that changed an order: 202 while a refund it requested is owed.
 pub async fn moved(state: &State, target: &OrderTarget, order: &Order, owed: bool) -> Result<Response, Problem> {
     let status = if owed { StatusCode::ACCEPTED } else { StatusCode::OK };
-    let order = match target.owner {
-        Some(_) => OrderResponse::from(order),
-        None => for_staff(state, order).await?,
+    let order = match target.by {
+        Requester::Customer(_) | Requester::LinkHolder(_) => OrderResponse::from(order),
+        Requester::Staff => for_staff(state, order).await?,
     };
     Ok((status, axum::Json(order)).into_response())
 }

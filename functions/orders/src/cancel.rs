@@ -1,6 +1,6 @@
 //! Cancellation by the customer.
 
-use api::{Deadline, NoBody, PathId, Problem, RequestKey, Session, codes, idempotency};
+use api::{Deadline, NoBody, PathId, Problem, RequestKey, codes, idempotency};
 use axum::{extract::State as Extract, response::Response};
 use domain::{CancelDecision, Order, OrderId, VoidReason};
 use saga::TimeBudget;
@@ -11,16 +11,18 @@ use crate::{
     idempotent::{self, Decision},
     problems::saga_problem,
     state::State,
-    target::OrderTarget,
+    target::{OrderLinkInvalid, OrderTarget, Requester},
     wire::OrderResponse,
 };
 
-/// Cancels one of the customer's orders that was not shipped. What was paid is refunded.
-#[utoipa::path(post, path = "/orders/{orderId}/cancel", operation_id = "cancelOrder", tag = "orders", security(("session" = [])),
+/// Cancels one of the customer's orders that was not shipped. What was paid is refunded. The token of the link in a mail
+/// about the order does it, too.
+#[utoipa::path(post, path = "/orders/{orderId}/cancel", operation_id = "cancelOrder", tag = "orders", security(("session" = []), ("orderToken" = [])),
     params(("orderId" = String, Path), ("Idempotency-Key" = String, Header)),
     responses(
         (status = 200, description = "the current order", body = OrderResponse),
         (status = 202, description = "the payment provider did not answer: the refund is owed, and paid later", body = OrderResponse),
+        OrderLinkInvalid,
         codes::NotFound,
         (status = 409, description = "the order was shipped"),
         OrderStateConflict,
@@ -28,7 +30,7 @@ use crate::{
         AmountNotRefundable,
     ))]
 pub async fn cancel(
-    session: Session,
+    by: Requester,
     Extract(state): Extract<State>,
     PathId(id): PathId<OrderId>,
     deadline: Deadline,
@@ -36,9 +38,13 @@ pub async fn cancel(
     _: NoBody,
 ) -> Result<Response, Problem> {
     let now = state.context.clock.now();
-    let target = OrderTarget { order: id, owner: Some(session.uid.clone()), budget: state.budget(deadline) };
-    let request = key.request(&session.uid, &id.to_string());
+    let target = OrderTarget { order: id, by, budget: state.budget(deadline) };
     let order = target.load(&state).await?;
+    let customer = match &target.by {
+        Requester::Customer(customer) => customer,
+        Requester::LinkHolder(_) | Requester::Staff => &order.customer,
+    };
+    let request = key.request(customer, &id.to_string());
     if order.state.awaits_payment() {
         if let Some(prior) = state.context.table.idempotency_get(&request).await? {
             idempotency::same_request(prior)?;

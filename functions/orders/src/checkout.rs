@@ -65,7 +65,7 @@ api::codes! {
         PaymentDeclined,
         AuthenticationFailed,
         PaymentExpired,
-        (status = 404, description = "the address does not exist"),
+        (status = 404, description = "the address does not exist; or the order that the key placed has become a customer's, who claimed it"),
         codes::NotFound,
         codes::OutOfStock,
         PriceChanged,
@@ -298,9 +298,13 @@ async fn resume(
     let prior = idempotency::same_request(prior)?;
     let context = &state.context;
     let attempt = Attempt::parse(&prior.outcome)?;
-    let found = context.table.order_get_consistent(uid, attempt.order).await?;
-    let order =
-        found.ok_or_else(|| Problem::internal(format!("order {} of an idempotency record is gone", attempt.order)))?;
+    let Some(order) = context.table.order_get_consistent(uid, attempt.order).await? else {
+        return Err(match context.table.order_get_for_shop(attempt.order).await? {
+            // Its contact has claimed it.
+            Some(_) => Problem::not_found("order"),
+            None => Problem::internal(format!("order {} of an idempotency record is gone", attempt.order)),
+        });
+    };
     if let Some(first) = order.as_of_payment_outcome() {
         return Ok(idempotency::replayed(answer::checkout(&first)));
     }

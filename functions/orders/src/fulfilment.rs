@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::{
     idempotent::{self, Decision},
     state::State,
-    target::OrderTarget,
+    target::{OrderTarget, Requester},
     wire::{OrderResponse, ShipOrderRequest},
 };
 
@@ -56,7 +56,7 @@ pub async fn ship(
         true => key.request(&admin.uid, &id.to_string()),
         false => key.request(&admin.uid, &Payload { order: id.to_string(), body: &body }),
     };
-    let target = OrderTarget { order: id, owner: None, budget: state.budget(deadline) };
+    let target = OrderTarget { order: id, by: Requester::Staff, budget: state.budget(deadline) };
     idempotent::execute(&state, &request, &target, |order| forward(order.ship_as(shipment.clone(), now))).await
 }
 
@@ -80,7 +80,7 @@ pub async fn deliver(
 ) -> Result<Response, Problem> {
     let now = state.context.clock.now();
     let request = key.request(&admin.uid, &id.to_string());
-    let target = OrderTarget { order: id, owner: None, budget: state.budget(deadline) };
+    let target = OrderTarget { order: id, by: Requester::Staff, budget: state.budget(deadline) };
     idempotent::execute(&state, &request, &target, |order| forward(order.deliver(now))).await
 }
 

@@ -6,6 +6,7 @@ use domain::OrderId;
 
 use crate::{
     state::State,
+    target::{OrderLinkInvalid, Requester},
     wire::{OrderListResponse, OrderResponse},
 };
 
@@ -23,19 +24,26 @@ pub async fn list(
     Ok(Json(page.list(&found)))
 }
 
-/// Returns one of the customer's orders. The order of another customer is not found.
-#[utoipa::path(get, path = "/orders/{orderId}", operation_id = "getOrder", tag = "orders", security(("session" = [])),
+/// Returns one of the customer's orders, or the one that the token of the link in a mail is for. Every other order is not
+/// found.
+#[utoipa::path(get, path = "/orders/{orderId}", operation_id = "getOrder", tag = "orders", security(("session" = []), ("orderToken" = [])),
     params(("orderId" = String, Path)),
     responses(
         (status = 200, description = "the order", body = OrderResponse),
+        OrderLinkInvalid,
         codes::NotFound,
     ))]
 pub async fn get(
-    session: Session,
+    by: Requester,
     Extract(state): Extract<State>,
     PathId(id): PathId<OrderId>,
 ) -> Result<impl IntoResponse, Problem> {
-    let found = state.context.table.order_get(&session.uid, id).await?;
-    let order = found.ok_or_else(|| Problem::not_found("order"))?;
+    let order = match &by {
+        Requester::Customer(customer) => {
+            let found = state.context.table.order_get(customer, id).await?;
+            found.ok_or_else(|| Problem::not_found("order"))?
+        }
+        Requester::LinkHolder(_) | Requester::Staff => by.order(&state, id).await?,
+    };
     Ok(Json(OrderResponse::from(&order)))
 }

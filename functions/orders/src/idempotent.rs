@@ -9,7 +9,7 @@ use table::{Cause, Idempotency, IdempotencyPutError, OrderTransitionError, Prior
 use crate::{answer, problems::saga_problem, state::State, target::OrderTarget};
 
 /// Rounds of read, decide and write before an order that others keep changing is left to them.
-const ROUNDS: usize = 6;
+pub const ROUNDS: usize = 6;
 
 /// The decision about a request for the current order.
 pub enum Decision {

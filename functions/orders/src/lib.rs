@@ -6,9 +6,11 @@ mod amounts;
 mod answer;
 mod cancel;
 mod checkout;
+mod claims;
 mod fulfilment;
 mod history;
 mod idempotent;
+mod lookup;
 mod payment;
 mod problems;
 mod refunds;
@@ -26,6 +28,9 @@ pub fn router(state: State) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(checkout::place, history::list))
         .routes(routes!(history::get))
+        .routes(routes!(lookup::request))
+        .routes(routes!(claims::list))
+        .routes(routes!(claims::claim))
         .routes(routes!(cancel::cancel))
         .routes(routes!(payment::refresh))
         .routes(routes!(admin::list))

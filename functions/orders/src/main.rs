@@ -16,6 +16,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         policy.hold = hold;
     });
     let payments = payments::from_env(|name| environment.variable(name))?;
-    let state = orders::State::new(context.clone(), payments);
+    let links = links::LinkKeys::of_orders(|name| environment.variable(name))?;
+    let state = orders::State::new(context.clone(), payments, links);
     api::lambda::serve(&environment, orders::router(state), &context).await
 }

@@ -50,7 +50,7 @@ pub async fn refresh(
     if is_authentication_failed(order) {
         return Err(answer::authentication_failed(order));
     }
-    match order.history.iter().any(|entry| entry.event == OrderEvent::Confirmed) {
+    match order.was_confirmed() {
         true => Ok(Json(OrderResponse::from(order)).into_response()),
         false => Ok(answer::charged(&state, &refreshed)),
     }

@@ -15,7 +15,7 @@ use crate::{
     fulfilment::OrderStateConflict,
     idempotent::{self, Decision},
     state::State,
-    target::OrderTarget,
+    target::{OrderTarget, Requester},
     wire::{OrderResponse, RefundOrderRequest, ReturnedLineRequest},
 };
 
@@ -88,7 +88,7 @@ pub async fn refund(
     let now = state.context.clock.now();
     let payload = Payload { order: id.to_string(), body: &body };
     let request = key.request(&admin.uid, &payload);
-    let target = OrderTarget { order: id, owner: None, budget: state.budget(deadline) };
+    let target = OrderTarget { order: id, by: Requester::Staff, budget: state.budget(deadline) };
     idempotent::execute(&state, &request, &target, |order| {
         let moved = order.refund(&wanted, now).map_err(refund_problem)?;
         Ok(Decision::Move(Box::new(state.refundable(moved)?)))

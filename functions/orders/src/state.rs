@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use api::{Context, Deadline};
 use axum::extract::FromRef;
+use links::LinkKeys;
 use payments::PaymentProvider;
 use saga::{Saga, TimeBudget};
 
@@ -9,12 +10,14 @@ use saga::{Saga, TimeBudget};
 pub struct State {
     pub(crate) context: Context,
     pub(crate) saga: Saga,
+    /// What the links in mails are checked with.
+    pub(crate) links: Arc<LinkKeys>,
 }
 
 impl State {
-    pub fn new(context: Context, payments: Arc<dyn PaymentProvider>) -> Self {
+    pub fn new(context: Context, payments: Arc<dyn PaymentProvider>, links: LinkKeys) -> Self {
         let saga = Saga::new(context.table.clone(), payments).holding(context.policy.hold);
-        Self { context, saga }
+        Self { context, saga, links: Arc::new(links) }
     }
 
     /// How long a request can wait for the payment provider.

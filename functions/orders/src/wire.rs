@@ -40,6 +40,17 @@ pub struct PlaceOrderRequest {
     pub billing_address_id: Option<String>,
 }
 
+/// What a guest knows of an order.
+#[derive(Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OrderLookupRequest {
+    #[schema(value_type = schema::OrderNumberSought, example = "7K3QX-94M2A")]
+    pub number: String,
+    /// The e-mail that the order was placed with.
+    #[schema(value_type = schema::Email, example = "ann@example.com")]
+    pub email: String,
+}
+
 #[derive(Deserialize, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ContactRequest {

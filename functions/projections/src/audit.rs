@@ -175,6 +175,7 @@ fn audited(key: &keys::Key) -> Option<Audited> {
         | Entity::Session
         | Entity::Idempotency
         | Entity::Rate
+        | Entity::OrderLookup
         | Entity::Notification => None,
     }
 }

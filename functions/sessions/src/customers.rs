@@ -26,7 +26,6 @@ use crate::{
 const RECENT_ORDERS: i32 = 5;
 
 api::codes! {
-    pub Guest = Code::conflict("guest", "a guest has to register first");
     PasswordIncomplete = Code::unprocessable("password_incomplete", "a new password requires the current one");
     pub RegistrationRefused = Code::conflict(
         "registration_refused",
@@ -74,8 +73,8 @@ pub async fn register(
         let uid = guest.as_ref().map_or_else(|| UserId::from(context.clock.uuid_v7()), |g| g.session.uid.clone());
         let now = context.clock.now();
         let (name, email) = (name.clone(), email.clone());
-        let (email_verified, role) = (false, Role::Customer);
-        let customer = Customer { id: uid.clone(), name, email, email_verified, role, created_at: now };
+        let (email_verified, email_owned, role) = (false, false, Role::Customer);
+        let customer = Customer { id: uid.clone(), name, email, email_verified, email_owned, role, created_at: now };
         let link =
             is_mailed.then(|| link_for(context, &customer.id, AccountAction::VerifyEmail, &customer.email, None));
         let link = link.map(|link| link.in_language(language));
@@ -116,7 +115,7 @@ pub async fn me(session: Session, Extract(state): Extract<State>) -> Result<impl
     responses(
         (status = 200, description = "the current profile", body = CustomerResponse, headers(("Set-Cookie"))),
         (status = 403, description = "`credentials_invalid`: the current password is wrong. Exception: if the new password is set already, the request repeats an earlier one whose answer was lost, and succeeds"),
-        Guest,
+        codes::Guest,
         PasswordIncomplete,
         codes::RateLimited,
     ))]
@@ -141,7 +140,7 @@ pub async fn change(
     };
     let name = request.name.as_deref().map(CustomerName::parse).transpose();
     let (name, passwords) = (name, passwords.transpose()).all()?;
-    let guest = || Problem::new(Guest, "register first");
+    let guest = || Problem::new(codes::Guest, "register first");
     let mut customer = context.table.customer_get(&session.uid).await?.ok_or_else(guest)?;
 
     let mut change = None;

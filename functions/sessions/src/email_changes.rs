@@ -1,14 +1,14 @@
 //! Changing the e-mail of an account: requested with the password, and done by a link that is mailed to the new address.
 
-use api::{All, ClientAddress, Json, MailLanguage, Problem, Session, codes, rates};
+use api::{All, ClientAddress, Json, MailLanguage, MaybeSession, Problem, Session, codes, rates};
 use axum::extract::State as Extract;
 use domain::{AccountAction, Email, Invalid, Password};
 use http::StatusCode;
 use table::{EmailChangeError, SpendLinkError, StoreError};
 
 use crate::{
-    customers::{Guest, RegistrationRefused, registration_refused, wrong_password},
-    mail_links::{LinkInvalid, credential_of, link_for, link_invalid, live_link},
+    customers::{RegistrationRefused, registration_refused, wrong_password},
+    mail_links::{LinkInvalid, credential_of, link_for, link_invalid, live_link, opened_by_customer},
     passwords::Verdict,
     sessions::MAX_ATTEMPTS,
     state::State,
@@ -23,7 +23,7 @@ use crate::{
     responses(
         (status = 202, description = "a link is mailed to the new e-mail, unless it is the current one. It works once, for 24 hours, until the password or its stored hash is replaced"),
         (status = 403, description = "`credentials_invalid`: the current password is wrong"),
-        Guest,
+        codes::Guest,
         codes::RateLimited,
     ))]
 pub async fn request(
@@ -38,7 +38,7 @@ pub async fn request(
     let password = Password::attempt(&request.current_password).map_err(of_field);
     let (email, password) = (Email::parse(&request.email), password).all()?;
     let customer = context.table.customer_get(&session.uid).await?;
-    let customer = customer.ok_or_else(|| Problem::new(Guest, "register first"))?;
+    let customer = customer.ok_or_else(|| Problem::new(codes::Guest, "register first"))?;
     let action = AccountAction::ChangeEmail;
     rates::allow(context, |rates| {
         vec![rates.password_change(&session), rates.link_address(address), rates.link_email(action, &email)]
@@ -59,17 +59,23 @@ pub async fn request(
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Replaces the e-mail of an account by the one that the link was mailed to. No session is needed, and none is ended.
-#[utoipa::path(post, path = "/users/email/confirm", operation_id = "confirmEmailChange", tag = "customers", security(()),
+/// Replaces the e-mail of an account by the one that the link was mailed to. No session is needed, and none is ended. With
+/// the customer's own session it also shows that they read the mail themselves, which some routes require.
+#[utoipa::path(post, path = "/users/email/confirm", operation_id = "confirmEmailChange", tag = "customers", security((), ("session" = [])),
     request_body = LinkRequest,
     responses(
         (status = 204, description = "the account has the new e-mail, which is verified"),
         LinkInvalid,
         RegistrationRefused,
     ))]
-pub async fn confirm(Extract(state): Extract<State>, Json(request): Json<LinkRequest>) -> Result<StatusCode, Problem> {
+pub async fn confirm(
+    session: MaybeSession,
+    Extract(state): Extract<State>,
+    Json(request): Json<LinkRequest>,
+) -> Result<StatusCode, Problem> {
     let table = &state.context.table;
     let link = live_link(&state, &request.token, AccountAction::ChangeEmail).await?;
+    let by_owner = opened_by_customer(&session, &link);
     // An older account, with the domain in Unicode, has the same address.
     if let Some(before) = link.email.in_unicode()
         && table.credential_get(&before).await?.is_some_and(|other| other.uid != link.customer)
@@ -82,7 +88,7 @@ pub async fn confirm(Extract(state): Extract<State>, Json(request): Json<LinkReq
             return Err(link_invalid());
         }
         let credential = credential_of(&state, &customer.email, &link).await?;
-        match table.email_change(&link, &customer, &credential).await {
+        match table.email_change(&link, &customer, &credential, by_owner).await {
             Ok(()) => return Ok(StatusCode::NO_CONTENT),
             Err(EmailChangeError::EmailTaken(_)) => return Err(registration_refused()),
             Err(EmailChangeError::Link(SpendLinkError::Spent)) => return Err(link_invalid()),

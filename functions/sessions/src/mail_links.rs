@@ -1,8 +1,8 @@
 //! Links in mails about an account. A request for one is an item; the mail and its token are made by `notifications`, from
 //! that item and the keys that both functions have.
 
-use api::{Context, Problem, codes::Code};
-use domain::{AccountAction, AccountLink, AccountLinkId, Email, UserId};
+use api::{Context, MaybeSession, Problem, codes::Code};
+use domain::{AccountAction, AccountLink, Email, LinkRequestId, UserId};
 use links::Purpose;
 use table::Credential;
 
@@ -23,7 +23,7 @@ pub fn link_for(
     email: &Email,
     asked_under: Option<String>,
 ) -> AccountLink {
-    let id = AccountLinkId::from(context.clock.uuid_v7());
+    let id = LinkRequestId::from(context.clock.uuid_v7());
     AccountLink::request(id, customer.clone(), action, email.clone(), asked_under, context.clock.now())
 }
 
@@ -50,6 +50,11 @@ pub async fn credential_of(state: &State, email: &Email, link: &AccountLink) -> 
     let credential = state.context.table.credential_get(email).await?;
     let is_current = |c: &Credential| link.asked_under.as_ref().is_none_or(|asked_under| c.digest() == *asked_under);
     credential.filter(|c| c.uid == link.customer && is_current(c)).ok_or_else(link_invalid)
+}
+
+/// Whether the link was opened by the customer it is for: by whoever is logged in to the account.
+pub fn opened_by_customer(session: &MaybeSession, link: &AccountLink) -> bool {
+    session.0.as_ref().is_some_and(|found| found.session.uid == link.customer)
 }
 
 pub fn link_invalid() -> Problem {

@@ -23,7 +23,8 @@ output('DescriptionsBucketName', 'Bucket of large descriptions', shop.descriptio
 output('AuditBucketName', 'Bucket of the audit log', shop.auditBucket.bucketName);
 output('DeadLettersBucketName', 'Bucket of records that were given up', shop.deadLettersBucket.bucketName);
 output('CursorKeysArn', 'Secret that seals cursors', shop.cursorKeys.secretArn);
-output('LinkKeysArn', 'Secret that signs the links in mails', shop.linkKeys.secretArn);
+output('LinkKeysArn', 'Secret that signs the links in mails about accounts', shop.linkKeys.secretArn);
+output('OrderLinkKeysArn', 'Secret that signs the links to orders in mails', shop.orderLinkKeys.secretArn);
 output('PaymentSecretsArn', "Secret to put Stripe's keys into", shop.paymentSecrets.secretArn);
 
 Validations.of(app).addPlugins(new AwsSolutionsChecks(app));

@@ -16,10 +16,11 @@ export function acknowledge(of: { roles: Roles; buckets: Buckets; secrets: Secre
   acknowledgeRoles(of.roles, of.buckets);
 }
 
-function acknowledgeSecrets({ cursorKeys, linkKeys, payment }: Secrets): void {
+function acknowledgeSecrets({ cursorKeys, linkKeys, orderLinkKeys, payment }: Secrets): void {
   const rule = 'AwsSolutions-SMG4';
   because(cursorKeys, rule, 'A key seals cursors that live for a day; it is changed by hand, two keys at a time.');
   because(linkKeys, rule, 'A key signs links that live for a day; it is changed by hand, two keys at a time.');
+  because(orderLinkKeys, rule, 'A key signs links that live for thirty days; it is changed by hand, two keys at a time.');
   because(payment, rule, 'Stripe makes these secrets, and they can be changed in its dashboard alone.');
 }
 

@@ -117,6 +117,7 @@ function namesOf(settings: Settings, { table, buckets, secrets }: Dependencies):
     DeadLettersBucket: buckets.deadLetters.ref,
     CursorKeys: secrets.cursorKeys.ref,
     LinkKeys: secrets.linkKeys.ref,
+    OrderLinkKeys: secrets.orderLinkKeys.ref,
     PaymentSecrets: secrets.payment.ref,
     AccessPatternMetrics: settings.accessPatternMetrics ? 'on' : 'off',
     LogLevel: settings.logLevel,

@@ -49,6 +49,7 @@ export class OneTill extends Construct {
   readonly cursorKeys: ISecret;
   /** Secret that signs the links in mails. */
   readonly linkKeys: ISecret;
+  readonly orderLinkKeys: ISecret;
   /** Secret to put Stripe's keys into. */
   readonly paymentSecrets: ISecret;
   /** What is granted to a function itself is not added to its role. */
@@ -91,6 +92,7 @@ export class OneTill extends Construct {
     this.accessLogsBucket = importedBucket(buckets.accessLogs);
     this.cursorKeys = importedSecret(secrets.cursorKeys, this.key);
     this.linkKeys = importedSecret(secrets.linkKeys, this.key);
+    this.orderLinkKeys = importedSecret(secrets.orderLinkKeys, this.key);
     this.paymentSecrets = importedSecret(secrets.payment, this.key);
     this.functions = functions;
     this.roles = roles;

@@ -28,7 +28,8 @@ export interface OneTillProps {
   readonly mailLimits?: MailLimits;
 
   /**
-   * The storefront's page of an order, which mails link to, such as `https://shop.example/orders/{orderId}`.
+   * The storefront's page of an order, which mails link to, such as
+   * `https://shop.example/orders/{orderId}#{token}`. With `{token}`, guests open it without a session.
    * @default mails have no link to their order
    */
   readonly orderUrl?: string;

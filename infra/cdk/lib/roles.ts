@@ -61,6 +61,7 @@ function namesOf({ key, table, buckets, secrets }: Resources): Named {
     'DeadLettersBucket.Arn': buckets.deadLetters.attrArn,
     CursorKeys: secrets.cursorKeys.ref,
     LinkKeys: secrets.linkKeys.ref,
+    OrderLinkKeys: secrets.orderLinkKeys.ref,
     PaymentSecrets: secrets.payment.ref,
   };
 }

@@ -6,6 +6,7 @@ import type { Construct } from 'constructs';
 export interface Secrets {
   readonly cursorKeys: CfnSecret;
   readonly linkKeys: CfnSecret;
+  readonly orderLinkKeys: CfnSecret;
   readonly payment: CfnSecret;
 }
 
@@ -22,11 +23,21 @@ export function addSecrets(scope: Construct, key: CfnKey): Secrets {
       },
     }),
     linkKeys: new CfnSecret(scope, 'LinkKeys', {
-      description: 'What the links in mails are signed with, LINK_KEYS; two at a time while it is being changed',
+      description: 'What the links in mails about accounts are signed with, LINK_KEYS; two at a time while it is being changed',
       kmsKeyId: key.attrArn,
       generateSecretString: {
         secretStringTemplate: '{}',
         generateStringKey: 'LINK_KEYS',
+        passwordLength: 64,
+        excludePunctuation: true,
+      },
+    }),
+    orderLinkKeys: new CfnSecret(scope, 'OrderLinkKeys', {
+      description: 'What the links to orders in mails are signed with, ORDER_LINK_KEYS; two at a time while it is being changed',
+      kmsKeyId: key.attrArn,
+      generateSecretString: {
+        secretStringTemplate: '{}',
+        generateStringKey: 'ORDER_LINK_KEYS',
         passwordLength: 64,
         excludePunctuation: true,
       },

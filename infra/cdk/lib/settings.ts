@@ -114,7 +114,8 @@ const LOG_RETENTIONS = [
 ];
 
 const MAIL_SENDER = /^([^<>]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/;
-const ORDER_URL = /^(https:\/\/[^\s{}@/?#]+[/?#][^\s{}]*\{orderId\}[^\s{}]*)?$/;
+const ORDER_URL =
+  /^(https:\/\/[^\s{}@/?#]+([/?#][^\s{}]*\{orderId\}[^\s{}]*|[/?][^\s{}]*\{orderId\}[^\s{}]*#[^\s{}]*\{token\}[^\s{}]*|[/?]?[^\s{}#]*#[^\s{}]*\{orderId\}[^\s{}]*\{token\}[^\s{}]*))?$/;
 const ACCOUNT_URL = /^(https:\/\/(?=.*\{action\})[A-Za-z0-9][^\s@#"<>^`|\\]*#[^\s"<>^`|\\]*\{token\}[^\s"<>^`|\\]*)?$/;
 const BASE_PATH = /^([A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*)?$/;
 const CONFIGURATION_SET = /^[A-Za-z0-9_-]{1,64}$/;
@@ -125,7 +126,7 @@ function whatIsWrong(settings: Settings, { rateLimits = {}, mailLimits = {} }: O
     ...origins('allowedOrigins', settings.allowedOrigins),
     ...text('mailFrom', settings.mailFrom, MAIL_SENDER, 'a sender such as Shop <orders@shop.example>'),
     ...text('mailIdentity', settings.mailIdentity, /^[^\s/*]+$/, 'a domain or an address that SES has verified'),
-    ...text('orderUrl', settings.orderUrl, ORDER_URL, 'a page such as https://shop.example/orders/{orderId}'),
+    ...text('orderUrl', settings.orderUrl, ORDER_URL, 'a page such as https://shop.example/orders/{orderId}#{token}'),
     ...text('accountUrl', settings.accountUrl, ACCOUNT_URL, 'a page such as https://shop.example/account/{action}#{token}'),
     ...text('shopName', settings.shopName, /\S/, 'a name'),
     ...text('shopCurrency', settings.shopCurrency, /^[A-Z]{3}$/, 'an ISO 4217 code such as USD'),

@@ -207,7 +207,10 @@ pub fn forbidden(template: &NormalizedTemplate) -> Outcome<Vec<String>> {
         ("ProductsFunction", "LinkKeys"),
         ("CartFunction", "LinkKeys"),
         ("ProjectionsFunction", "LinkKeys"),
+        ("OrdersFunction", "LinkKeys"),
         ("SweeperFunction", "LinkKeys"),
+        ("SessionsFunction", "OrderLinkKeys"),
+        ("SweeperFunction", "OrderLinkKeys"),
     ] {
         requests.push((function, Request::new("secretsmanager:GetSecretValue", &format!("${{{secret}}}"))));
     }

@@ -51,7 +51,7 @@ pub const CASES: [Case; 3] = [
             ("BasePath", "shop/v1"),
             ("MailConfigurationSet", "bounces"),
             ("MailLimits", "recipient=50,shop=100000"),
-            ("OrderUrl", "https://shop.example/orders/{orderId}"),
+            ("OrderUrl", "https://shop.example/orders/{orderId}#{token}"),
             ("AccountUrl", "https://shop.example/account/{action}#{token}"),
             ("DomainName", "api.shop.example"),
             ("CertificateArn", "arn:aws:acm:us-east-1:111122223333:certificate/11111111-2222-3333-4444-555555555555"),

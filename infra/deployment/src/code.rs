@@ -58,7 +58,8 @@ pub async fn routes() -> Outcome<BTreeMap<String, Vec<Route>>> {
     // Every function has this route, no document has it, and the API needs it once.
     let health = Route { path: "/healthz".to_owned(), method: "GET".to_owned(), event: "Health".to_owned() };
     let mut routes = BTreeMap::from([("Products".to_owned(), vec![health])]);
-    let (payments, links) = (Arc::new(LocalPayments::default()), LinkKeys::new(&[[0; 32]]));
+    let key = || LinkKeys::new(&[[0; 32]]);
+    let (payments, links) = (Arc::new(LocalPayments::default()), local::Links { accounts: key(), orders: key() });
     for (binary, router) in local::functions(&context, &descriptions, payments, &links) {
         let document = serde_json::to_value(router.get_openapi())?;
         for (path, methods) in document["paths"].as_object().into_iter().flatten() {

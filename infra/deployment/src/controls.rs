@@ -119,7 +119,7 @@ pub const CONTROLS: [Control; 51] = [
         name: "no secret stands in a function's environment",
         lacking: |s| {
             each(s, "AWS::Lambda::Function", |f| {
-                ["CURSOR_KEYS", "LINK_KEYS", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRETS"]
+                ["CURSOR_KEYS", "LINK_KEYS", "ORDER_LINK_KEYS", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRETS"]
                     .iter()
                     .all(|name| f["Environment"]["Variables"].get(name).is_none())
             })

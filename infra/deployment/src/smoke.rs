@@ -148,6 +148,7 @@ impl Shop<'_> {
                 .replace("${DeadLettersBucket}", local::DEAD_LETTERS_BUCKET)
                 .replace("${CursorKeys}", &arn("CursorKeys"))
                 .replace("${LinkKeys}", &arn("LinkKeys"))
+                .replace("${OrderLinkKeys}", &arn("OrderLinkKeys"))
                 .replace("${PaymentSecrets}", &arn("PaymentSecrets"));
             if value.contains("${") {
                 return Err(format!("{name} is {value}, which is not known here").into());
@@ -283,7 +284,7 @@ impl Shop<'_> {
         let read: BTreeSet<_> = started["variables"].as_str().unwrap_or_default().split_whitespace().collect();
         let environment = self.environment(function)?;
         let secrets = environment.get("SECRETS").map(String::as_str).unwrap_or_default();
-        let members: Vec<_> = ["CursorKeys", "LinkKeys", "PaymentSecrets"]
+        let members: Vec<_> = ["CursorKeys", "LinkKeys", "OrderLinkKeys", "PaymentSecrets"]
             .into_iter()
             .filter(|name| secrets.contains(&arn(name)))
             .flat_map(|name| secret(self.template, name))

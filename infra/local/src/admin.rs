@@ -75,6 +75,7 @@ pub async fn ensure(
         email: account.email,
         // The operator named it.
         email_verified: true,
+        email_owned: true,
         role: Role::Admin,
         created_at: clock.now(),
     };

@@ -11,6 +11,7 @@ use axum::{
     routing::{MethodRouter, get},
 };
 use http::{Request, StatusCode, header};
+use links::LinkKeys;
 use payments::{
     ChallengeAnswered, Entry, EventSubject, LocalPayments, PaymentEvent, PaymentEventKind, PaymentProvider,
 };
@@ -45,9 +46,10 @@ struct AnswerResponse {
 }
 
 /// The page, and its answers.
-pub fn page(context: &Context, payments: &Arc<LocalPayments>) -> MethodRouter {
+pub fn page(context: &Context, payments: &Arc<LocalPayments>, links: &LinkKeys) -> MethodRouter {
     let provider: Arc<dyn PaymentProvider> = payments.clone();
-    let routes = OpenApiRouter::new().merge(orders::router(orders::State::new(context.clone(), provider)));
+    let routes =
+        OpenApiRouter::new().merge(orders::router(orders::State::new(context.clone(), provider, links.clone())));
     let orders = edge::finish(routes, context).0;
     let bank = Bank { payments: payments.clone(), orders, clock: context.clock.clone() };
     get(async || Html(PAGE)).post(async move |Json(answer): Json<AnswerRequest>| bank.takes(answer).await)

@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc};
 
 use futures::FutureExt as _;
-use notifications::{AccountMails, MailFolder, MailLimits, OrderUrl, Sender};
+use notifications::{MailFolder, MailLimits, MailLinks, Sender};
 use runtime::Clock;
 use stream::DeadLetters;
 use table::{Bucket, Table};
@@ -24,9 +24,7 @@ pub struct Dependencies<'a> {
     pub mail: &'a Path,
     /// Limits of mails; `None` is unlimited.
     pub mail_limits: Option<MailLimits>,
-    /// The storefront's page of an order, which mails link to.
-    pub order_url: Option<OrderUrl>,
-    pub account_mails: AccountMails,
+    pub mail_links: MailLinks,
     pub clock: &'a Clock,
 }
 
@@ -37,7 +35,7 @@ pub fn consumers(
     source: &Source,
     checkpoints: &Checkpoints,
 ) -> Result<Vec<Arc<Consumer>>, StackError> {
-    let Dependencies { table, audit, dead_letters, mail, mail_limits, order_url, account_mails, clock } = with;
+    let Dependencies { table, audit, dead_letters, mail, mail_limits, mail_links, clock } = with;
     let target = match streams {
         Streams::To(endpoint) => Some(Target::lambda(endpoint).map_err(|e| StackError::start("stream", e))?),
         Streams::Off | Streams::On => None,
@@ -45,7 +43,7 @@ pub fn consumers(
     let sender = Sender::parse(SENDER).map_err(|e| StackError::start("mail", e.reason))?;
     let mailer = Arc::new(MailFolder::new(mail));
     let notifications = notifications::State::new(table.clone(), mailer, sender, dead_letters.clone(), clock.clone());
-    let notifications = notifications.limited(mail_limits).linked(order_url).with_account_mails(account_mails);
+    let notifications = notifications.limited(mail_limits).with_links(mail_links);
     let projections = projections::State::new(table.clone(), audit, dead_letters.clone(), clock.clone());
     let functions: [(_, Handler); 2] = [
         (

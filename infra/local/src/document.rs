@@ -140,7 +140,7 @@ fn complete(operation: &mut Operation, changes_something: bool, problems: &mut P
     headers::complete_answers(operation, takes);
 }
 
-fn security_schemes() -> [(&'static str, SecurityScheme); 3] {
+fn security_schemes() -> [(&'static str, SecurityScheme); 4] {
     let bearer = |description: &str| {
         let mut scheme = Http::new(HttpAuthScheme::Bearer);
         scheme.description = Some(description.to_owned());
@@ -153,9 +153,15 @@ fn security_schemes() -> [(&'static str, SecurityScheme); 3] {
          origin or of the API's own host, which its `Origin` or `Sec-Fetch-Site` says, and a POST with a body must be \
          JSON. On a route for staff the customer must have the role `admin`.",
     );
+    let order_token = ApiKeyValue::with_description(
+        "Order-Token",
+        "The token of the link in a mail about a guest's order. It shows this order and cancels it, and nothing else. The \
+         link has it behind a `#`, so that no server sees it but this one.",
+    );
     [
         ("session", bearer("The token of a session, a guest's included.")),
         ("admin", bearer("The token of a session of a customer with the role `admin`.")),
+        ("orderToken", SecurityScheme::ApiKey(ApiKey::Header(order_token))),
         (COOKIE, SecurityScheme::ApiKey(ApiKey::Cookie(cookie))),
     ]
 }

@@ -26,6 +26,13 @@ use crate::{
 
 const PAGE: &str = include_str!("../assets/index.html");
 
+/// The keys of links in mails.
+#[derive(Debug, Clone)]
+pub struct Links {
+    pub accounts: LinkKeys,
+    pub orders: LinkKeys,
+}
+
 /// The routes of all functions, as API Gateway combines them, with the OpenAPI document; and the functions that take
 /// events instead of requests, as Lambda's Invoke API offers them. `asked_here` is the local payment provider, if it is
 /// used: its customers answer their bank at this gateway.
@@ -34,7 +41,7 @@ pub fn router(
     descriptions: &Descriptions,
     payments: Arc<dyn PaymentProvider>,
     asked_here: Option<&Arc<LocalPayments>>,
-    links: &LinkKeys,
+    links: &Links,
     consumers: &[Arc<Consumer>],
 ) -> (Router, utoipa::openapi::OpenApi) {
     let functions = functions(context, descriptions, payments, links);
@@ -53,7 +60,7 @@ pub fn router(
         .route("/images/{name}", get(picture))
         .route("/openapi.json", get(async move || ([(header::CONTENT_TYPE, "application/json")], text.to_string())));
     let routes = match asked_here {
-        Some(payments) => routes.route("/local/challenge", challenge::page(context, payments)),
+        Some(payments) => routes.route("/local/challenge", challenge::page(context, payments, &links.orders)),
         None => routes,
     };
     // Outside of the edge, which has limits for customers and headers for browsers.
@@ -66,13 +73,13 @@ pub fn functions(
     context: &Context,
     descriptions: &Descriptions,
     payments: Arc<dyn PaymentProvider>,
-    links: &LinkKeys,
+    links: &Links,
 ) -> [(&'static str, OpenApiRouter); 4] {
     [
         ("products", products::router(products::State::new(context.clone(), descriptions.clone()))),
         ("cart", cart::router(cart::State::new(context.clone()))),
-        ("orders", orders::router(orders::State::new(context.clone(), payments))),
-        ("sessions", sessions::router(sessions::State::new(context.clone(), links.clone()))),
+        ("orders", orders::router(orders::State::new(context.clone(), payments, links.orders.clone()))),
+        ("sessions", sessions::router(sessions::State::new(context.clone(), links.accounts.clone()))),
     ]
 }
 

@@ -25,7 +25,7 @@ use api::{Context, Cursors, Policy};
 use consumers::{Dependencies, consumers};
 use links::LinkKeys;
 use mapping::{Checkpoints, Consumer, Delivered, DrainError, Source};
-use notifications::{AccountMails, AccountUrl, MailLimits, OrderUrl};
+use notifications::{AccountUrl, MailLimits, MailLinks, OrderUrl};
 use payments::{LocalPayments, PaymentProvider};
 use runtime::Clock;
 use saga::Saga;
@@ -38,7 +38,7 @@ use utoipa::openapi::OpenApi;
 pub use admin::{AdminAccount, AdminOutcome, AnnounceAdmin};
 pub use connections::ConnectionLimits;
 pub use document::openapi;
-pub use gateway::{deployed_as, functions};
+pub use gateway::{Links, deployed_as, functions};
 pub use sample::Seed;
 pub use table::error_chain;
 
@@ -72,10 +72,12 @@ pub struct StackOptions {
     pub mail: Option<PathBuf>,
     /// Limits of mails; `None` is unlimited.
     pub mail_limits: Option<MailLimits>,
-    /// The storefront's page of an order, which mails link to; `None` is no link.
+    /// The storefront's page of an order, which mails link to; by default the page of this stack.
     pub order_url: Option<OrderUrl>,
     /// The keys that sign links in mails, if functions elsewhere have others than are derived from the data folder's.
     pub link_keys: Option<LinkKeys>,
+    /// The same of links to orders.
+    pub order_link_keys: Option<LinkKeys>,
     /// Where the links in mails about an account lead to; by default the page of this stack.
     pub account_url: Option<AccountUrl>,
     /// An engine that is running already, such as Amazon's DynamoDB Local; then none is started.
@@ -106,6 +108,7 @@ impl Default for StackOptions {
             mail_limits: Some(MailLimits::default()),
             order_url: None,
             link_keys: None,
+            order_link_keys: None,
             account_url: None,
             dynamodb_endpoint: None,
             transport: Transport::default(),
@@ -191,7 +194,11 @@ impl Stack {
         let payments = Arc::new(data.payments(options.ledger.as_deref())?);
         let cursor_key = data.cursor_key()?;
         let cursors = Arc::new(Cursors::new(&[cursor_key]));
-        let links = options.link_keys.unwrap_or_else(|| LinkKeys::new(&[link_key(&cursor_key)]));
+        let derived = |what| LinkKeys::new(&[link_key(&cursor_key, what)]);
+        let links = gateway::Links {
+            accounts: options.link_keys.unwrap_or_else(|| derived("links")),
+            orders: options.order_link_keys.unwrap_or_else(|| derived("order links")),
+        };
         let (stop, stopped) = watch::channel(false);
         let mut servers = JoinSet::new();
 
@@ -246,14 +253,20 @@ impl Stack {
         let gateway = address(&gateway_listener)?;
         let page = || AccountUrl::parse(&format!("http://{gateway}/#/{{action}}/{{token}}"));
         let account_url = options.account_url.map_or_else(page, Ok).map_err(|e| StackError::start("mail", e))?;
+        let page = || OrderUrl::parse(&format!("http://{gateway}/#/orders/{{orderId}}/{{token}}"));
+        let order_url = options.order_url.map_or_else(page, Ok).map_err(|e| StackError::start("mail", e))?;
         let with = Dependencies {
-            account_mails: AccountMails::new(links.clone(), Some(account_url)),
+            mail_links: MailLinks {
+                order_keys: links.orders.clone(),
+                order_page: Some(order_url),
+                account_keys: links.accounts.clone(),
+                account_page: Some(account_url),
+            },
             table: &table,
             audit,
             dead_letters: &dead_letters,
             mail: &mail,
             mail_limits: options.mail_limits,
-            order_url: options.order_url,
             clock: &options.clock,
         };
         let checkpoints = Checkpoints::new(data.streams_folder());
@@ -328,9 +341,9 @@ impl Stack {
     }
 }
 
-/// A key of its own for links, so that a data folder needs no other file.
-fn link_key(cursor_key: &[u8; 32]) -> [u8; 32] {
-    Sha256::digest([b"the key of links: ".as_slice(), cursor_key].concat()).into()
+/// A key of its own for links of a kind, so that a data folder needs no other file.
+fn link_key(cursor_key: &[u8; 32], what: &str) -> [u8; 32] {
+    Sha256::digest([b"the key of ".as_slice(), what.as_bytes(), b": ", cursor_key].concat()).into()
 }
 
 async fn bind(port: u16, what: &'static str) -> Result<TcpListener, StackError> {

@@ -62,18 +62,22 @@ struct Arguments {
     /// use their own MAIL_FOLDER.
     #[arg(long, env = "MAIL_FOLDER")]
     mail: Option<PathBuf>,
-    /// The storefront's page of an order, which mails link to, such as http://localhost:5173/orders/{orderId}; without
-    /// it, mails have no link. With --stream-to, the functions there use their own ORDER_URL.
-    #[arg(long, env = "ORDER_URL", default_value = "", hide_default_value = true)]
-    order_url: String,
+    /// The storefront's page of an order, which mails link to, such as http://localhost:5173/orders/{orderId}#{token}; with
+    /// {token}, guests open it without a session. By default the web page of this stack. With --stream-to, the functions
+    /// there use their own ORDER_URL.
+    #[arg(long, env = "ORDER_URL", value_parser = OrderUrl::parse)]
+    order_url: Option<OrderUrl>,
     /// Where the links in mails about an account lead to, such as https://shop.example/account/{action}#{token}; by
     /// default the web page of this stack.
     #[arg(long, env = "ACCOUNT_URL", value_parser = AccountUrl::parse)]
     account_url: Option<AccountUrl>,
-    /// Keys that sign the links in mails, to share them with functions under `cargo lambda watch`; preferably set as
+    /// Keys that sign the links in mails about an account, to share them with functions under `cargo lambda watch`; preferably set as
     /// LINK_KEYS. By default they are made from the data folder's key.
     #[arg(long, env = "LINK_KEYS", hide_env_values = true, value_parser = LinkKeys::parse)]
     link_keys: Option<LinkKeys>,
+    /// The same of links to orders, as ORDER_LINK_KEYS.
+    #[arg(long, env = "ORDER_LINK_KEYS", hide_env_values = true, value_parser = LinkKeys::parse)]
+    order_link_keys: Option<LinkKeys>,
     /// Deliver the stream to functions under `cargo lambda watch` at this address, such as http://127.0.0.1:9001,
     /// instead of running them in this process.
     #[arg(long, value_name = "URL")]
@@ -153,9 +157,6 @@ impl Arguments {
             PaymentsArgument::Local => None,
             PaymentsArgument::Stripe => Some(Arc::new(Stripe::new(StripeConfig::from_env(runtime::variable)?)?)),
         };
-        let order_url = Some(self.order_url).filter(|url| !url.is_empty());
-        let order_url =
-            order_url.map(|url| OrderUrl::parse(&url)).transpose().map_err(|e| format!("--order-url: {e}"))?;
         Ok(StackOptions {
             port: self.port,
             engine_port: self.engine_port,
@@ -186,9 +187,10 @@ impl Arguments {
             streams: self.stream_to.map_or(Streams::On, Streams::To),
             mail: self.mail,
             link_keys: self.link_keys,
+            order_link_keys: self.order_link_keys,
             account_url: self.account_url,
             mail_limits: (self.limits == Switch::On).then(MailLimits::default),
-            order_url,
+            order_url: self.order_url,
             ..StackOptions::default()
         })
     }

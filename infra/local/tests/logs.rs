@@ -126,9 +126,22 @@ async fn shop(url: &str, mail: &Path) -> Vec<String> {
     call(http.post(format!("{url}/users/verify")).json(&json!({"token": verify}))).await;
     let links =
         [verify, mailed(&http, url, mail, "reset-password").await, mailed(&http, url, mail, "change-email").await];
+    // A guest looks at their order by the link in its mail, and asks for another.
+    let token = takes(&call(http.post(format!("{url}/sessions/guest"))).await);
+    call(http.post(format!("{url}/cart/items")).bearer_auth(&token).json(&line)).await;
+    let order = http.post(format!("{url}/orders")).bearer_auth(&token).header("idempotency-key", format!("{KEY}-3"));
+    let sent = json!({"recipient": NAME, "line1": STREET, "city": "Exeter", "postalCode": POSTCODE, "country": "GB"});
+    let body = json!({"payment": {"token": "tok_visa"}, "contact": {"email": EMAIL}, "shippingAddress": sent});
+    let order = call(order.json(&body)).await;
+    let path = format!("orders/{}", order["orderId"].as_str().unwrap());
+    let of_order = mailed(&http, url, mail, &path).await;
+    let seen = call(http.get(format!("{url}/{path}")).header("order-token", &of_order)).await;
+    assert_eq!(seen["state"], "confirmed");
+    call(http.post(format!("{url}/orders/lookup")).json(&json!({"number": order["number"], "email": EMAIL}))).await;
     let cookie = format!("__Host-sid={token}");
     call(http.get(format!("{url}/users/me")).header("cookie", cookie)).await;
     secrets.extend(links);
+    secrets.push(of_order);
     secrets.push(client_secret);
     // The secret of a token, and the session's id in the table.
     let parts = secrets.clone();

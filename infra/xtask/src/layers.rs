@@ -59,6 +59,7 @@ fn rules() -> Vec<Rule> {
         ("deployment", "ops"),
         ("notifications", "aws"),
         ("notifications", "links"),
+        ("orders", "links"),
         ("sessions", "links"),
         ("links", "domain"),
     ] {

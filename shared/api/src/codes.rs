@@ -162,6 +162,7 @@ codes! {
     pub CurrencyMismatch = Code::unprocessable("currency_mismatch", "the amount is not in the shop's currency")
         .with(&CART_PRODUCTS);
     pub CursorInvalid = Code::bad_request("cursor_invalid", "the cursor does not belong to this list, or has expired");
+    pub Guest = Code::conflict("guest", "a guest has to register first");
     pub HeaderDuplicated = Code::bad_request("header_duplicated", "a header was sent more than once");
     pub HeadersTooLarge = Code::new(
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,

@@ -31,13 +31,17 @@ pub const BODY_BYTES: usize = 64 * 1024;
 /// The largest body of the few routes that take documents or batches.
 pub const LARGE_BODY_BYTES: usize = 1024 * 1024;
 
+/// The token of the link in a mail about an order, instead of a session.
+pub const ORDER_TOKEN: HeaderName = HeaderName::from_static("order-token");
+
 /// Headers that a page of another origin may send. On AWS, API Gateway answers preflights, with the same three.
-pub const SENT_BY_PAGES: [HeaderName; 5] = [
+pub const SENT_BY_PAGES: [HeaderName; 6] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::IF_MATCH,
     header::IF_NONE_MATCH,
     HeaderName::from_static("idempotency-key"),
+    ORDER_TOKEN,
 ];
 
 /// Headers of an answer that a page of another origin may read.
@@ -50,13 +54,14 @@ pub const PREFLIGHT_MAX_AGE: Duration = Duration::from_mins(10);
 const HEADER_BYTES: usize = 8 * 1024;
 
 /// Headers that are ambiguous or dangerous when sent twice.
-const SINGLE: [HeaderName; 6] = [
+const SINGLE: [HeaderName; 7] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     header::CONTENT_LENGTH,
     header::HOST,
     header::ORIGIN,
     HeaderName::from_static("idempotency-key"),
+    ORDER_TOKEN,
 ];
 
 /// Turns routes into a service: for Lambda, the local stack and tests.

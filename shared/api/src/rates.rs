@@ -31,8 +31,8 @@ pub struct Rates {
     /// Requests an hour from one address for a link that is mailed, such as one that sets a new password. A registration
     /// requests one.
     pub link_address: u32,
-    /// Such requests of one kind an hour for one e-mail. A new password can be requested by strangers: so often a day from
-    /// one address, and four times as often an hour from all.
+    /// Such requests of one kind an hour for one e-mail. A new password, and the link to a guest's order, can be requested by
+    /// strangers: so often a day from one address, and four times as often an hour from all.
     pub link_email: u32,
 }
 
@@ -133,9 +133,19 @@ impl Rates {
         RateLimit { scope, most: self.link_email, window: HOUR }
     }
 
-    /// Counted by client address first, so that a stranger uses up little of what an owner has.
+    /// A link that sets a new password, which strangers can request.
     pub fn password_reset(&self, email: &Email, address: Option<IpAddr>) -> [RateLimit; 2] {
-        let shared = self.link_email(AccountAction::ResetPassword, email);
+        self.by_address_first(self.link_email(AccountAction::ResetPassword, email), address)
+    }
+
+    /// A link to an order, which strangers can request.
+    pub fn order_lookup(&self, email: &Email, address: Option<IpAddr>) -> [RateLimit; 2] {
+        let scope = format!("link-email:order:{}", account(email));
+        self.by_address_first(RateLimit { scope, most: self.link_email, window: HOUR }, address)
+    }
+
+    /// Counted by client address first, so that a stranger uses up little of what an owner has.
+    fn by_address_first(&self, shared: RateLimit, address: Option<IpAddr>) -> [RateLimit; 2] {
         let own = RateLimit {
             scope: format!("{}:{}", shared.scope, shown(address)),
             most: self.link_email,

@@ -39,7 +39,7 @@ impl AccountAction {
 /// not give access to the link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountLink {
-    pub id: AccountLinkId,
+    pub id: LinkRequestId,
     pub customer: UserId,
     pub action: AccountAction,
     /// The address that the link is mailed to. For a change, it is the new one.
@@ -55,7 +55,7 @@ pub struct AccountLink {
 impl AccountLink {
     /// A request made now. Its expiry is a whole second, as it is stored and signed.
     pub fn request(
-        id: AccountLinkId,
+        id: LinkRequestId,
         customer: UserId,
         action: AccountAction,
         email: Email,
@@ -84,21 +84,21 @@ impl AccountLink {
 
 /// The id of a request for a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AccountLinkId(Uuid);
+pub struct LinkRequestId(Uuid);
 
-impl AccountLinkId {
+impl LinkRequestId {
     pub fn as_uuid(self) -> Uuid {
         self.0
     }
 }
 
-impl From<Uuid> for AccountLinkId {
+impl From<Uuid> for LinkRequestId {
     fn from(id: Uuid) -> Self {
         Self(id)
     }
 }
 
-impl std::str::FromStr for AccountLinkId {
+impl std::str::FromStr for LinkRequestId {
     type Err = crate::Invalid;
 
     fn from_str(raw: &str) -> Result<Self, crate::Invalid> {
@@ -106,7 +106,7 @@ impl std::str::FromStr for AccountLinkId {
     }
 }
 
-impl std::fmt::Display for AccountLinkId {
+impl std::fmt::Display for LinkRequestId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
     }

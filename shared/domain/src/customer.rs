@@ -12,6 +12,9 @@ pub struct Customer {
     pub email: Email,
     /// Whether a link that was mailed to the address has been opened.
     pub email_verified: bool,
+    /// Whether who uses the account has shown that they read the address's mail: they opened such a link while logged in,
+    /// or set a new password by one. A link alone may have been opened by somebody whose address a stranger registered.
+    pub email_owned: bool,
     pub role: Role,
     pub created_at: Timestamp,
 }

@@ -37,7 +37,7 @@ mod transition;
 #[cfg(test)]
 extern crate self as domain;
 
-pub use account_link::{AccountAction, AccountLink, AccountLinkId};
+pub use account_link::{AccountAction, AccountLink, LinkRequestId};
 pub use address::{Address, CountryCode, Phone};
 pub use by_hand::RefundByHand;
 pub use cart::{Cart, CartError, CartLine, CartRequest, MAX_LINES, MAX_REMEMBERED, RequestCheck};

@@ -438,6 +438,11 @@ impl Order {
         self.lines.iter().map(line).collect()
     }
 
+    /// Whether it was paid in time, or cost nothing.
+    pub fn was_confirmed(&self) -> bool {
+        self.history.iter().any(|entry| entry.event == OrderEvent::Confirmed)
+    }
+
     /// What people call the order.
     pub fn number(&self) -> OrderNumber {
         self.id.into()

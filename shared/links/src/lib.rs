@@ -6,14 +6,18 @@
 //! check: by the request's id, which the token contains.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
-use domain::{AccountAction, Timestamp};
+use domain::{AccountAction, OrderId, Timestamp};
 use hmac::{Hmac, KeyInit, Mac};
+use jiff::SignedDuration;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 const REQUEST_BYTES: usize = 16;
 const EXPIRY_BYTES: usize = 8;
 const MAC_BYTES: usize = 32;
+
+/// How long the link to an order works. Each mail about the order has a fresh one.
+pub const ORDER_LINK_LIFETIME: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// What is authenticated begins with this, so that the keys can never sign anything else by mistake.
 const CONTEXT: &[u8] = b"onetill link 1\0";
@@ -32,7 +36,7 @@ pub struct InvalidKeys;
 pub enum Purpose {
     /// An action on the account of a customer, who is the subject.
     Account(AccountAction),
-    /// Looking at an order, which is the subject.
+    /// Looking at an order, which is the subject, and cancelling it.
     Order,
 }
 
@@ -51,7 +55,7 @@ pub struct Link {
     pub purpose: Purpose,
     /// An id: 1 to 64 characters of `A-Z a-z 0-9 . _ -`.
     pub subject: String,
-    /// The id of the request that the link was made for.
+    /// The id of the request that the link was made for. Nil for an order's link, which works until it expires.
     pub request: Uuid,
     /// From this second on the link is refused.
     pub expires_at: Timestamp,
@@ -99,13 +103,26 @@ impl LinkKeys {
         }
     }
 
-    /// `LINK_KEYS` of an environment.
+    /// The keys of links to what is done with an account: `LINK_KEYS` of an environment.
     ///
     /// # Errors
     /// Names the variable and what is wrong with it.
-    pub fn from_env(var: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
-        let keys = var("LINK_KEYS").ok_or("LINK_KEYS is not set: the keys that sign links in mails")?;
-        Self::parse(&keys).map_err(|e| format!("LINK_KEYS: {e}"))
+    pub fn of_accounts(var: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        Self::from_env("LINK_KEYS", var)
+    }
+
+    /// The keys of links to orders: `ORDER_LINK_KEYS` of an environment. They are others, so that the function that answers
+    /// for orders cannot make a link to an account.
+    ///
+    /// # Errors
+    /// Names the variable and what is wrong with it.
+    pub fn of_orders(var: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        Self::from_env("ORDER_LINK_KEYS", var)
+    }
+
+    fn from_env(name: &str, var: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let keys = var(name).ok_or_else(|| format!("{name} is not set: the keys that sign links in mails"))?;
+        Self::parse(&keys).map_err(|e| format!("{name}: {e}"))
     }
 
     /// The token of a link. The same link has the same token.
@@ -119,6 +136,19 @@ impl LinkKeys {
         bytes.extend(link.expires_at.as_second().to_be_bytes());
         bytes.extend(mac(key, link.purpose, &link.subject, &bytes).finalize().into_bytes());
         LinkToken(format!("{}.{}", link.subject, BASE64_URL_SAFE_NO_PAD.encode(bytes)))
+    }
+
+    /// The token of an order's link that is mailed at this time.
+    pub fn order_token(&self, order: OrderId, mailed_at: Timestamp) -> LinkToken {
+        // Whole seconds, as a token has them.
+        let this_second = Timestamp::from_second(mailed_at.as_second()).unwrap_or(mailed_at);
+        let expires_at = this_second + ORDER_LINK_LIFETIME;
+        self.token(&Link { purpose: Purpose::Order, subject: order.to_string(), request: Uuid::nil(), expires_at })
+    }
+
+    /// The order that a token gives access to; `None` if it gives none.
+    pub fn check_order(&self, token: &str, now: Timestamp) -> Option<OrderId> {
+        self.check(token, Purpose::Order, now)?.subject.parse().ok()
     }
 
     /// What a token says; `None` if it was not made here for this purpose, was altered, or has expired. Compares in
@@ -161,7 +191,6 @@ fn is_id(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use jiff::SignedDuration;
     use proptest::prelude::*;
 
     use super::*;
@@ -220,6 +249,18 @@ mod tests {
     }
 
     #[test]
+    fn the_link_of_an_order_works_for_thirty_days_from_when_it_was_mailed() {
+        let order: OrderId = "018cc251-f400-7000-8000-000000000000".parse().unwrap();
+        let mailed_at = NOW + SignedDuration::from_millis(1_999);
+        let token = keys().order_token(order, mailed_at);
+        let expires_at = NOW + SignedDuration::from_secs(1) + SignedDuration::from_hours(720);
+
+        assert_eq!(keys().check_order(token.reveal(), expires_at - SignedDuration::from_millis(1)), Some(order));
+        assert_eq!(keys().check_order(token.reveal(), expires_at), None);
+        assert_eq!(keys().check_order(keys().token(&link(RESET)).reveal(), NOW), None, "of another purpose");
+    }
+
+    #[test]
     fn a_token_can_stand_in_a_url() {
         let token = keys().token(&link(RESET));
 
@@ -248,8 +289,8 @@ mod tests {
         for wrong in [String::new(), "a".repeat(42), format!("{one},"), format!("{one},{other},{one}")] {
             assert_eq!(LinkKeys::parse(&wrong).unwrap_err(), InvalidKeys, "{wrong}");
         }
-        assert!(LinkKeys::from_env(|_| None).unwrap_err().starts_with("LINK_KEYS"));
-        assert!(LinkKeys::from_env(|_| Some("short".to_owned())).unwrap_err().starts_with("LINK_KEYS"));
+        assert!(LinkKeys::of_accounts(|_| None).unwrap_err().starts_with("LINK_KEYS"));
+        assert!(LinkKeys::of_orders(|_| Some("short".to_owned())).unwrap_err().starts_with("ORDER_LINK_KEYS"));
         assert_eq!(format!("{:?} {token:?}", keys()), "LinkKeys(1 keys) LinkToken(redacted)");
     }
 

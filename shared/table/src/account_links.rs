@@ -1,6 +1,7 @@
 //! Links in mails about accounts. The item of a request holds no secret: the token is computed from it with a key that
 //! only the functions have.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{AccountAction, AccountLink, Customer, Email, Invalid, Language, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
@@ -136,16 +137,21 @@ impl Table {
     }
 
     /// AP-85c: records that the customer reads the mail of their address. TransactWriteItems: the request is deleted,
-    /// so that its link works once, and the profile is marked if it still has the address.
-    pub async fn email_verify(&self, link: &AccountLink) -> Result<(), SpendLinkError> {
+    /// so that its link works once, and the profile is marked if it still has the address. `by_owner` is whether the
+    /// customer was logged in.
+    pub async fn email_verify(&self, link: &AccountLink, by_owner: bool) -> Result<(), SpendLinkError> {
         let mut transaction = self.transaction();
         link_spend(&mut transaction, SpendCondition::Link, link);
+        let update = match by_owner {
+            true => "SET emailVerified = :yes, emailOwned = :yes",
+            false => "SET emailVerified = :yes",
+        };
         transaction.update_if(
             SpendCondition::Unchanged,
             email_is(&link.email),
             keys::profile(&link.customer),
-            "SET emailVerified = :verified",
-            values([(":verified", aws_sdk_dynamodb::types::AttributeValue::Bool(true))]),
+            update,
+            values([(":yes", AttributeValue::Bool(true))]),
         );
         match transaction.write("AP-85").await? {
             Ok(()) => Ok(()),
@@ -157,12 +163,13 @@ impl Table {
     /// AP-87: replaces the address of an account by the one of the link. TransactWriteItems: the request is deleted; the
     /// credential moves to the new address, if nobody has that and the password is the one that was read; the profile
     /// gets it, verified; every other request for a link is deleted, because it was mailed to the address before. The
-    /// sessions stay: the change was requested with the password.
+    /// sessions stay: the change was requested with the password. `by_owner` is whether the customer was logged in.
     pub async fn email_change(
         &self,
         link: &AccountLink,
         customer: &Customer,
         credential: &Credential,
+        by_owner: bool,
     ) -> Result<(), EmailChangeError> {
         let uid = &customer.id;
         let mut transaction = self.transaction();
@@ -170,13 +177,16 @@ impl Table {
         let moved = credential_item(&link.email, uid, &credential.password_hash);
         transaction.put_if(SpendCondition::EmailFree, NEW, moved);
         transaction.delete_if(SpendCondition::Unchanged, password_is(credential), keys::credential(&customer.email));
-        let mut written = values([(":verified", aws_sdk_dynamodb::types::AttributeValue::Bool(true))]);
-        written.insert(":new".to_owned(), s(link.email.as_str()));
+        let written = values([
+            (":new", s(link.email.as_str())),
+            (":verified", AttributeValue::Bool(true)),
+            (":owned", AttributeValue::Bool(by_owner)),
+        ]);
         transaction.update_if(
             SpendCondition::Unchanged,
             email_is(&customer.email),
             keys::profile(uid),
-            "SET email = :new, emailVerified = :verified",
+            "SET email = :new, emailVerified = :verified, emailOwned = :owned",
             written,
         );
         for other in AccountAction::ALL.into_iter().filter(|other| *other != link.action) {

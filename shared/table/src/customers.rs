@@ -74,6 +74,8 @@ struct CustomerRow {
     /// Absent in profiles that are older than verification, and until then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     email_verified: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    email_owned: bool,
     role: String,
     created_at: i64,
 }
@@ -94,6 +96,7 @@ fn customer_item(customer: &Customer) -> Item {
         name: customer.name.as_str().to_owned(),
         email: customer.email.as_str().to_owned(),
         email_verified: customer.email_verified,
+        email_owned: customer.email_owned,
         role: role_name(customer.role).to_owned(),
         created_at: millis(customer.created_at),
     })
@@ -108,6 +111,7 @@ fn customer(item: Item) -> Result<Customer, StoreError> {
             name: CustomerName::stored(row.name),
             email: Email::stored(row.email),
             email_verified: row.email_verified,
+            email_owned: row.email_owned,
             role: if row.role == "admin" { Role::Admin } else { Role::Customer },
             created_at: rows::from_millis(row.created_at)?,
         })

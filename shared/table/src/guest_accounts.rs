@@ -3,6 +3,8 @@
 //! The login's own transaction records the account in an item. From then on the account reads the guest's orders
 //! through that item, until the stream's consumer has rewritten each of them as the account's.
 
+use std::collections::HashSet;
+
 use domain::{Order, OrderId, UserId};
 
 use crate::{
@@ -39,6 +41,16 @@ impl Table {
         }
         // Not limited to orders marked as a guest's: older orders have no such mark.
         Ok(self.guest_account_get(&order.customer).await?.as_ref() == Some(customer))
+    }
+
+    /// AP-89: those of these orders that no account owns: guests placed them who have neither registered nor logged in.
+    /// BatchGetItem of two items for each guest, consistent.
+    pub async fn orders_of_guests(&self, orders: Vec<Order>) -> Result<Vec<Order>, StoreError> {
+        let by_guests: Vec<Order> = orders.into_iter().filter(|order| order.guest).collect();
+        let of = |order: &Order| [keys::profile(&order.customer), keys::guest_account(&order.customer)];
+        let found = self.items_get("AP-89", by_guests.iter().flat_map(of).collect(), true).await?;
+        let owned: HashSet<String> = found.iter().filter_map(keys::key_of_item).map(|key| key.pk).collect();
+        Ok(by_guests.into_iter().filter(|order| !owned.contains(&keys::user_pk(&order.customer))).collect())
     }
 
     /// AP-60: the orders in the list of a guest who logged in. Query `USER#guest` begins_with `ORDER#`, consistent, 100

@@ -9,7 +9,7 @@ use std::{collections::HashMap, str::FromStr};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    AccountAction, AccountLinkId, AddressId, CategoryPath, CategoryRenameId, Email, IdempotencyKey, Invalid, OrderId,
+    AccountAction, AddressId, CategoryPath, CategoryRenameId, Email, IdempotencyKey, Invalid, LinkRequestId, OrderId,
     OrderNumber, OrderState, PaymentEventId, ProductId, ProviderId, SessionId, Timestamp, UserId,
 };
 use sha2::{Digest, Sha256};
@@ -56,6 +56,7 @@ const RATE_PREFIX: &str = "RATE#";
 const ORDER_NUMBER_PREFIX: &str = "ORDERNO#";
 const ORDER_CONTACT_PREFIX: &str = "CONTACT#";
 const ORDER_REFERENCE_PREFIX: &str = "PAYREF#";
+const ORDER_LOOKUP_PREFIX: &str = "LOOKUP#";
 const NOTIFICATION_PREFIX: &str = "NOTIFY#";
 const STOCK_INFIX: &str = "#STOCK#";
 const RATING_SUFFIX: &str = "#RATING";
@@ -69,6 +70,7 @@ const SESSION: &str = "SESSION";
 const PAYMENT_EVENT_PREFIX: &str = "PAYMENT#";
 const RATE_COUNTER: &str = "COUNTER";
 const NOTIFICATION_SENT: &str = "SENT";
+const ORDER_LOOKUP: &str = "REQUEST";
 
 /// Separates the levels of a category's sort key. No name contains it, because it is a control character, and it sorts
 /// before all characters that names contain: so a category's children directly follow it.
@@ -120,6 +122,11 @@ pub fn order_id(pk: &str) -> Result<OrderId, Invalid> {
 /// The session of a partition, or of its entry in the list of its customer.
 pub fn session_id(part: &str) -> Result<SessionId, Invalid> {
     id(part, SESSION_PREFIX)
+}
+
+/// The request for a link to an order that a partition is for.
+pub(crate) fn order_lookup_id(pk: &str) -> Result<LinkRequestId, Invalid> {
+    id(pk, ORDER_LOOKUP_PREFIX)
 }
 
 /// The customer whose review it is, of its sort key.
@@ -281,6 +288,11 @@ pub fn order_found(pk: String, id: OrderId) -> Key {
     Key::new(pk, id.to_string())
 }
 
+/// A request for a link to an order.
+pub fn order_lookup(id: LinkRequestId) -> Key {
+    Key::new(format!("{ORDER_LOOKUP_PREFIX}{id}"), ORDER_LOOKUP)
+}
+
 pub fn idempotency(uid: &UserId, key: &IdempotencyKey, route: &str) -> Key {
     Key::new(format!("{IDEMPOTENCY_PREFIX}{uid}#{key}"), route)
 }
@@ -295,7 +307,7 @@ pub fn notification(order: OrderId, version: u64) -> Key {
 }
 
 /// A mail that a request for a link causes. There may be several, `which` names one.
-pub fn account_notification(request: AccountLinkId, which: &str) -> Key {
+pub fn link_notification(request: LinkRequestId, which: &str) -> Key {
     Key::new(format!("{NOTIFICATION_PREFIX}{request}#{which}"), NOTIFICATION_SENT)
 }
 
@@ -413,10 +425,11 @@ mod tests {
             found(order_reference_pk(&"pi_1".parse().unwrap())),
             "PAYREF#pi_1 / 018cc251-f400-7000-8000-000000000000"
         );
+        assert_eq!(show(order_lookup(oid.as_uuid().into())), "LOOKUP#018cc251-f400-7000-8000-000000000000 / REQUEST");
         assert_eq!(show(rate("login:ann", 42)), "RATE#login:ann#42 / COUNTER");
         assert_eq!(show(notification(oid, 2)), "NOTIFY#018cc251-f400-7000-8000-000000000000#2 / SENT");
         assert_eq!(
-            show(account_notification(oid.as_uuid().into(), "notice")),
+            show(link_notification(oid.as_uuid().into(), "notice")),
             "NOTIFY#018cc251-f400-7000-8000-000000000000#notice / SENT"
         );
         assert_eq!(state_day(OrderState::Confirmed, "2024-01-01"), "confirmed#2024-01-01");
@@ -460,10 +473,11 @@ mod tests {
             (order_found(order_number_pk(oid.into()), oid), Entity::OrderByNumber),
             (order_found(order_contact_pk(&Email::parse("ann@example.com").unwrap()), oid), Entity::OrderByContact),
             (order_found(order_reference_pk(&"pi_1".parse().unwrap()), oid), Entity::OrderByReference),
+            (order_lookup(oid.as_uuid().into()), Entity::OrderLookup),
             (idempotency(&ann, &request, "POST /orders"), Entity::Idempotency),
             (rate("login:ann", 42), Entity::Rate),
             (notification(oid, 2), Entity::Notification),
-            (account_notification(oid.as_uuid().into(), "notice"), Entity::Notification),
+            (link_notification(oid.as_uuid().into(), "notice"), Entity::Notification),
         ] {
             assert_eq!(key.entity(), Some(entity), "{}", show(key));
         }

@@ -1,5 +1,5 @@
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
-use domain::{AccountLinkId, OrderId, Timestamp};
+use domain::{LinkRequestId, OrderId, Timestamp};
 use jiff::SignedDuration;
 
 use crate::{
@@ -57,14 +57,14 @@ impl Table {
     }
 
     /// AP-47: the same for a mail that a request for a link causes.
-    pub async fn account_notification_claim(
+    pub async fn link_notification_claim(
         &self,
-        request: AccountLinkId,
+        request: LinkRequestId,
         which: &str,
         record: &str,
         now: Timestamp,
     ) -> Result<Claim, StoreError> {
-        self.mail_claim(keys::account_notification(request, which), record, now).await
+        self.mail_claim(keys::link_notification(request, which), record, now).await
     }
 
     async fn mail_claim(&self, key: Key, record: &str, now: Timestamp) -> Result<Claim, StoreError> {
@@ -102,13 +102,13 @@ impl Table {
     }
 
     /// AP-48a: the same for a mail that a request for a link causes.
-    pub async fn account_notification_sent(
+    pub async fn link_notification_sent(
         &self,
-        request: AccountLinkId,
+        request: LinkRequestId,
         which: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.mail_sent(keys::account_notification(request, which), now).await
+        self.mail_sent(keys::link_notification(request, which), now).await
     }
 
     async fn mail_sent(&self, key: Key, now: Timestamp) -> Result<(), StoreError> {
@@ -133,14 +133,14 @@ impl Table {
     }
 
     /// AP-48b: the same for a mail that a request for a link causes.
-    pub async fn account_notification_give_up(
+    pub async fn link_notification_give_up(
         &self,
-        request: AccountLinkId,
+        request: LinkRequestId,
         which: &str,
         how: GivenUp,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.mail_give_up(keys::account_notification(request, which), how, now).await
+        self.mail_give_up(keys::link_notification(request, which), how, now).await
     }
 
     async fn mail_give_up(&self, key: Key, how: GivenUp, now: Timestamp) -> Result<(), StoreError> {

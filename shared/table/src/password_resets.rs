@@ -54,14 +54,14 @@ impl Table {
             values([(":new", s(password_hash))]),
         );
         listed.iter().for_each(|s| session_deletes(&mut transaction, Some(SpendCondition::Unchanged), uid, &s.id));
-        let verified = (":verified", AttributeValue::Bool(true));
+        let yes = (":yes", AttributeValue::Bool(true));
         if customer.email_verified {
             transaction.update_if(
                 SpendCondition::Unchanged,
                 email_is(&customer.email),
                 keys::profile(uid),
-                "SET emailVerified = :verified",
-                values([verified]),
+                "SET emailVerified = :yes, emailOwned = :yes",
+                values([yes]),
             );
         } else {
             let still_unverified = Condition::from("attribute_not_exists(emailVerified)");
@@ -69,8 +69,8 @@ impl Table {
                 SpendCondition::Unchanged,
                 email_is(&customer.email).and(still_unverified),
                 keys::profile(uid),
-                "SET emailVerified = :verified, #name = :name",
-                values([verified, (":name", s(name.as_str()))]),
+                "SET emailVerified = :yes, emailOwned = :yes, #name = :name",
+                values([yes, (":name", s(name.as_str()))]),
                 ("#name", "name"),
             );
             for id in self.address_ids(uid).await? {

@@ -4,10 +4,11 @@ use domain::{AccountLink, CategoryPath, Order, ProductId};
 use serde_json::Value;
 
 use crate::{
-    ProductRecord, StoreError,
+    OrderLookup, ProductRecord, StoreError,
     account_links::account_link,
     category_counts::category_of,
     keys::{self, Key},
+    order_lookups::order_lookup,
     order_rows::order,
     product_rows::product_record,
     rows::Item,
@@ -36,6 +37,11 @@ impl StreamImage {
     /// The item as a request for a link in a mail.
     pub fn account_link(&self) -> Result<AccountLink, StoreError> {
         account_link(self.0.clone())
+    }
+
+    /// The item as a request for a link to an order.
+    pub fn order_lookup(&self) -> Result<OrderLookup, StoreError> {
+        order_lookup(self.0.clone())
     }
 
     /// The item as a product.

@@ -118,6 +118,7 @@ impl World {
             name: CustomerName::parse("Staff").expect("a name"),
             email: Email::parse("staff@shop.example").expect("an e-mail"),
             email_verified: false,
+            email_owned: false,
             role: Role::Admin,
             created_at: clock.now(),
         };
@@ -170,7 +171,7 @@ impl World {
         };
         let routes = OpenApiRouter::new()
             .merge(cart::router(cart::State::new(context.clone())))
-            .merge(orders::router(orders::State::new(context.clone(), provider)))
+            .merge(orders::router(orders::State::new(context.clone(), provider, LinkKeys::new(&[LINK_KEY]))))
             .merge(sessions::router(sessions::State::new(context.clone(), LinkKeys::new(&[LINK_KEY]))));
         Environment { plan, table: context.table.clone(), freezer, router: edge::finish(routes, &context).0, sweeper }
     }
@@ -207,6 +208,7 @@ impl World {
             name: CustomerName::parse("Bob").expect("a name"),
             email: Email::parse(email).expect("an e-mail"),
             email_verified: false,
+            email_owned: false,
             role: Role::Customer,
             created_at: self.clock.now(),
         };

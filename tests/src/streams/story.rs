@@ -87,6 +87,7 @@ impl Day<'_> {
                 email: Email::parse(email).expect("an e-mail"),
                 // Bob has not opened the link that was mailed to him.
                 email_verified: uid != "bob",
+                email_owned: false,
                 role: Role::Customer,
                 created_at: self.world.clock.now(),
             };

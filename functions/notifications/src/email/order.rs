@@ -7,7 +7,6 @@ use crate::{
     inert::{self, inert},
     money::shown,
     notification::{Cancelled, Notification, NotificationKind},
-    order_url::OrderUrl,
     texts::{OrderTexts, Texts, fill},
 };
 
@@ -53,7 +52,7 @@ struct Parcel {
 }
 
 /// The content of a mail about an order.
-pub fn page<'a>(notification: &Notification, shop: &'a str, url: Option<&OrderUrl>) -> (Page<'a>, Details) {
+pub fn page<'a>(notification: &Notification, shop: &'a str, link: Option<String>) -> (Page<'a>, Details) {
     let order = &notification.order;
     let texts = Texts::of(order.language);
     let said = said(notification.kind, texts);
@@ -70,7 +69,7 @@ pub fn page<'a>(notification: &Notification, shop: &'a str, url: Option<&OrderUr
         subject: filled(&said.subject),
         heading: &said.heading,
         paragraphs,
-        button: url.map(|url| Link { text: texts.order.view.clone(), url: url.of(order.id) }),
+        button: link.map(|url| Link { text: texts.order.view.clone(), url }),
         why: filled(&texts.order.why),
     };
     (page, details(order, texts))

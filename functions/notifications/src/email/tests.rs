@@ -44,7 +44,12 @@ fn in_(language: Language, notification: &Notification) -> Notification {
 }
 
 fn written(notification: &Notification) -> Written {
-    write(notification, &shop(), Some(&order_url())).unwrap()
+    write(notification, &shop(), page_of(&notification.order)).unwrap()
+}
+
+/// The link that a customer gets.
+fn page_of(order: &Order) -> Option<String> {
+    Some(order_url().link(order.id, None))
 }
 
 fn raw(to: &Email, from: &Sender) -> String {
@@ -281,7 +286,7 @@ fn without_own_links(notification: &Notification) -> String {
     let mut shown = format!("{text}\n{}", visible(&html));
     let order = &notification.order;
     let tracking = order.shipments.iter().filter_map(|parcel| parcel.tracking_url.as_ref());
-    for url in tracking.map(|url| url.as_str().to_owned()).chain([order_url().of(order.id)]) {
+    for url in tracking.map(|url| url.as_str().to_owned()).chain(page_of(order)) {
         shown = shown.replace(&url, "");
     }
     // Digits of the shop and of the carrier.
@@ -334,17 +339,17 @@ proptest! {
 
 #[test]
 fn the_only_links_of_a_mail_are_the_orders_page_and_the_carriers() {
-    let hrefs = |notification: &Notification, url| {
-        let html = write(notification, &shop(), url).unwrap().html;
+    let hrefs = |notification: &Notification, link| {
+        let html = write(notification, &shop(), link).unwrap().html;
         html.split("href=\"").skip(1).map(|link| link.split('"').next().unwrap().to_owned()).collect::<Vec<_>>()
     };
     let of_order = "https://shop.example/orders/018cc251-f400-7000-8000-000000000000";
     let of_carrier = "https://carrier.example/?parcel=JJD000390007&#38;lang=en";
-    let (all, page) = (delivered(), order_url());
+    let all = delivered();
     let [placed, shipped, ..] = all.as_slice() else { panic!("it was shipped") };
 
-    assert_eq!(hrefs(placed, Some(&page)), [of_order]);
-    assert_eq!(hrefs(shipped, Some(&page)), [of_order, of_carrier]);
+    assert_eq!(hrefs(placed, page_of(&placed.order)), [of_order]);
+    assert_eq!(hrefs(shipped, page_of(&shipped.order)), [of_order, of_carrier]);
     assert_eq!(hrefs(shipped, None), [of_carrier]);
     assert!(!write(placed, &shop(), None).unwrap().text.contains("View your order"));
     assert!(

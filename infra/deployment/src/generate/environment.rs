@@ -25,9 +25,9 @@ const REQUESTS: &[Variable] = &[
 
 const CURSORS: &[Variable] = &[(SECRETS, "${CursorKeys}")];
 const CURSORS_AND_LINKS: &[Variable] = &[(SECRETS, "${CursorKeys},${LinkKeys}")];
-const LINKS: &[Variable] = &[(SECRETS, "${LinkKeys}")];
+const ALL_LINKS: &[Variable] = &[(SECRETS, "${LinkKeys},${OrderLinkKeys}")];
 const PAYMENT_SECRETS: &[Variable] = &[(SECRETS, "${PaymentSecrets}")];
-const CURSORS_AND_PAYMENT_SECRETS: &[Variable] = &[(SECRETS, "${CursorKeys},${PaymentSecrets}")];
+const SECRETS_OF_ORDERS: &[Variable] = &[(SECRETS, "${CursorKeys},${OrderLinkKeys},${PaymentSecrets}")];
 const PAYMENTS: &[Variable] = &[
     ("PAYMENT_PROVIDER", "stripe"),
     ("STRIPE_PUBLISHABLE_KEY", "${StripePublishableKey}"),
@@ -50,9 +50,9 @@ pub const FUNCTIONS: [(&str, &[&[Variable]]); 8] = [
     ("Products", &[CURSORS, REQUESTS]),
     ("ProductsAdmin", &[CURSORS, REQUESTS]),
     ("Cart", &[CURSORS, REQUESTS]),
-    ("Orders", &[CURSORS_AND_PAYMENT_SECRETS, PAYMENTS, CHECKOUT, REQUESTS]),
+    ("Orders", &[SECRETS_OF_ORDERS, PAYMENTS, CHECKOUT, REQUESTS]),
     ("Sessions", &[CURSORS_AND_LINKS, REQUESTS]),
-    ("Notifications", &[DEAD_LETTERS, LINKS, MAIL]),
+    ("Notifications", &[DEAD_LETTERS, ALL_LINKS, MAIL]),
     ("Projections", &[DEAD_LETTERS, AUDIT]),
     ("Sweeper", &[PAYMENT_SECRETS, PAYMENTS]),
 ];

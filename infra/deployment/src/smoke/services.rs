@@ -28,7 +28,7 @@ impl Services {
     pub async fn start(template: &NormalizedTemplate) -> Outcome<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let secrets = ["CursorKeys", "LinkKeys", "PaymentSecrets"].map(|name| {
+        let secrets = ["CursorKeys", "LinkKeys", "OrderLinkKeys", "PaymentSecrets"].map(|name| {
             let mut members = secret(template, name);
             // What an operator puts in after the first deployment.
             members.entry("STRIPE_SECRET_KEY".to_owned()).and_modify(|key| "sk_test_of_nobody".clone_into(key));

@@ -3,10 +3,10 @@
 use super::{
     ACCOUNT_LINK_PREFIX, ADDRESS_PREFIX, CART, CATALOG, CATEGORIES_BEFORE, CATEGORIES_MIGRATED, CATEGORY_PREFIX,
     CATEGORY_RENAME_PREFIX, CATEGORY_RENAMING_PREFIX, CREDENTIAL, EMAIL_PREFIX, GUEST_ACCOUNT, IDEMPOTENCY_PREFIX, Key,
-    NOTIFICATION_PREFIX, NOTIFICATION_SENT, ORDER_CONTACT_PREFIX, ORDER_LINE_PREFIX, ORDER_NUMBER_PREFIX, ORDER_PREFIX,
-    ORDER_REFERENCE_PREFIX, ORDER_STATUS, PAYMENT_EVENT_PREFIX, PRODUCT_CATEGORY, PRODUCT_PAGE_PREFIX, PRODUCT_PREFIX,
-    PROFILE, RATE_COUNTER, RATE_PREFIX, RATING_SUFFIX, REVIEW_COUNTED_PREFIX, REVIEW_PREFIX, SESSION, SESSION_PREFIX,
-    STOCK_INFIX, STOCK_MOVE_PREFIX, USER_PREFIX,
+    NOTIFICATION_PREFIX, NOTIFICATION_SENT, ORDER_CONTACT_PREFIX, ORDER_LINE_PREFIX, ORDER_LOOKUP, ORDER_LOOKUP_PREFIX,
+    ORDER_NUMBER_PREFIX, ORDER_PREFIX, ORDER_REFERENCE_PREFIX, ORDER_STATUS, PAYMENT_EVENT_PREFIX, PRODUCT_CATEGORY,
+    PRODUCT_PAGE_PREFIX, PRODUCT_PREFIX, PROFILE, RATE_COUNTER, RATE_PREFIX, RATING_SUFFIX, REVIEW_COUNTED_PREFIX,
+    REVIEW_PREFIX, SESSION, SESSION_PREFIX, STOCK_INFIX, STOCK_MOVE_PREFIX, USER_PREFIX,
 };
 
 /// What the items of a partition belong to. Roles and stream filters are written in these.
@@ -19,6 +19,7 @@ pub enum Partition {
     Notification,
     Order,
     OrderContact,
+    OrderLookup,
     OrderNumber,
     OrderReference,
     Product,
@@ -28,7 +29,7 @@ pub enum Partition {
 }
 
 impl Partition {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Catalog,
         Self::Category,
         Self::Credential,
@@ -36,6 +37,7 @@ impl Partition {
         Self::Notification,
         Self::Order,
         Self::OrderContact,
+        Self::OrderLookup,
         Self::OrderNumber,
         Self::OrderReference,
         Self::Product,
@@ -54,6 +56,7 @@ impl Partition {
             Self::Notification => NOTIFICATION_PREFIX,
             Self::Order => ORDER_PREFIX,
             Self::OrderContact => ORDER_CONTACT_PREFIX,
+            Self::OrderLookup => ORDER_LOOKUP_PREFIX,
             Self::OrderNumber => ORDER_NUMBER_PREFIX,
             Self::OrderReference => ORDER_REFERENCE_PREFIX,
             Self::Product => PRODUCT_PREFIX,
@@ -95,6 +98,7 @@ pub enum Entity {
     OrderByNumber,
     OrderByContact,
     OrderByReference,
+    OrderLookup,
     Product,
     Stock,
     Rating,
@@ -122,7 +126,7 @@ pub enum SortKey {
 }
 
 impl Entity {
-    const ALL: [Self; 30] = [
+    const ALL: [Self; 31] = [
         Self::CategoriesBefore,
         Self::CategoriesMigrated,
         Self::CategoryRename,
@@ -137,6 +141,7 @@ impl Entity {
         Self::OrderByNumber,
         Self::OrderByContact,
         Self::OrderByReference,
+        Self::OrderLookup,
         Self::Product,
         Self::Stock,
         Self::Rating,
@@ -173,6 +178,7 @@ impl Entity {
             Self::OrderByNumber => (Partition::OrderNumber, Any),
             Self::OrderByContact => (Partition::OrderContact, Any),
             Self::OrderByReference => (Partition::OrderReference, Any),
+            Self::OrderLookup => (Partition::OrderLookup, Exactly(ORDER_LOOKUP)),
             Self::Product | Self::Stock | Self::Rating => (Partition::Product, StartsWith(PRODUCT_PAGE_PREFIX)),
             Self::ProductCategory => (Partition::Product, Exactly(PRODUCT_CATEGORY)),
             Self::StockMove => (Partition::Product, StartsWith(STOCK_MOVE_PREFIX)),
