@@ -303,9 +303,9 @@ fn mutate(deployments: &[Deployment], calls: &[Call], report: &Path) -> Outcome<
     let mut broken: BTreeSet<&str> = BTreeSet::new();
     let mut noticed: BTreeMap<&str, usize> = BTreeMap::new();
     for deployment in deployments {
-        for (template, resources, _) in &deployment.templates {
+        for (template, resources, unchanged) in &deployment.templates {
             for mutation in mutations::of(resources) {
-                let normalized = NormalizedTemplate::of(&mutation.resources);
+                let normalized = unchanged.changed(resources, &mutation.resources);
                 let failed: Vec<_> =
                     CONTROLS.iter().filter(|control| !control.lacking(&normalized).is_empty()).collect();
                 broken.extend(failed.iter().map(|control| control.name));
@@ -351,10 +351,12 @@ fn mutate(deployments: &[Deployment], calls: &[Call], report: &Path) -> Outcome<
 fn remove_each_value(deployments: &[Deployment]) -> Outcome<()> {
     let (mut removed, mut unseen) = (0, BTreeSet::new());
     for deployment in deployments {
-        let [(_, resources, _), (_, _, cdk)] = &deployment.templates;
+        let [(_, resources, sam), (_, _, cdk)] = &deployment.templates;
+        // Otherwise every value would count as seen.
+        assert_eq!(sam, cdk, "they were compared before");
         for (name, way, without) in mutations::each_value_removed(resources) {
             removed += 1;
-            if NormalizedTemplate::of(&without) == *cdk && !is_left_aside(&resources[&name].kind, &way) {
+            if sam.changed(resources, &without) == *sam && !is_left_aside(&resources[&name].kind, &way) {
                 unseen.insert(format!("{name}: {}", way.join(" ")));
             }
         }

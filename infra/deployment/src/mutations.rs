@@ -1,5 +1,7 @@
 //! Removes every control in turn, to check that this is detected.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use crate::template::{Resource, Resources};
@@ -40,7 +42,7 @@ impl Mutations<'_> {
     fn change(&mut self, what: &str, name: &str, change: impl FnOnce(&mut Resource)) {
         let mut resources = self.of.clone();
         if let Some(resource) = resources.get_mut(name) {
-            change(resource);
+            change(Arc::make_mut(resource));
             assert_ne!(&resources, self.of, "{what} of {name} changes nothing: the mutation is out of date");
             self.made.push(Mutation { name: format!("{name}: {what}"), resources });
         }
@@ -142,8 +144,8 @@ impl Mutations<'_> {
         let more = json!({"Roles": ["${CartRole}"], "PolicyDocument": {"Statement": []}});
         let mut resources = self.of.clone();
         let policy =
-            Resource { kind: "AWS::IAM::Policy".to_owned(), properties: more, ..resources["CartRole"].clone() };
-        resources.insert("MorePolicy".to_owned(), policy);
+            Resource { kind: "AWS::IAM::Policy".to_owned(), properties: more, ..(*resources["CartRole"]).clone() };
+        resources.insert("MorePolicy".to_owned(), Arc::new(policy));
         self.made.push(Mutation { name: "MorePolicy: adds to a role from elsewhere".to_owned(), resources });
         let anybody = json!({"AWS": "arn:aws:iam::111122223333:root"});
         self.change("can be taken by anybody of the account", "SweeperScheduleRole", |role| {
@@ -261,7 +263,7 @@ impl Mutations<'_> {
         if let Some(mapping) = self.of.get("ProjectionsMapping") {
             let mut resources = self.of.clone();
             let mut third = mapping.clone();
-            third.properties["FunctionName"] = json!("${SweeperFunction}");
+            Arc::make_mut(&mut third).properties["FunctionName"] = json!("${SweeperFunction}");
             resources.insert("ThirdMapping".to_owned(), third);
             self.made.push(Mutation { name: "ThirdMapping: a third reader of the stream".to_owned(), resources });
         }
@@ -395,7 +397,7 @@ pub fn each_value_removed(resources: &Resources) -> Vec<(String, Vec<String>, Re
         for way in ways {
             let mut without = resources.clone();
             let (last, to) = way.split_last().expect("a way to somewhere");
-            let properties = &mut without.get_mut(name).expect("it is a copy").properties;
+            let properties = &mut Arc::make_mut(without.get_mut(name).expect("it is a copy")).properties;
             let at = to.iter().fold(properties, |at, step| match step.parse::<usize>() {
                 Ok(index) if at.is_array() => &mut at[index],
                 _ => &mut at[step.as_str()],

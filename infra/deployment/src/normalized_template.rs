@@ -1,7 +1,7 @@
 //! What a template comes to, however it was written: the order of lists, the type of numbers, the wrapping of single
 //! values and the two ways of writing an API are taken away, so that what is left can be compared and verified.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Map, Value, json};
 
@@ -15,8 +15,8 @@ pub const PERMISSIONS: &str = "FunctionPermissions";
 
 /// Resources by name, in the one form. Beside those of the template, [`ROUTES`] has what function each route leads to, and
 /// [`PERMISSIONS`] who may invoke which function.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NormalizedTemplate(pub BTreeMap<String, Resource>);
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NormalizedTemplate(pub BTreeMap<String, Arc<Resource>>);
 
 /// Where two templates may differ, as names in a path: a tool's own marks, where code lies before it is deployed, and what
 /// an API is called in one way of writing it.
@@ -35,40 +35,52 @@ pub fn is_compared(kind: &str, property: &str) -> bool {
 
 impl NormalizedTemplate {
     pub fn of(resources: &Resources) -> Self {
+        Self::default().changed(&Resources::new(), resources)
+    }
+
+    /// That of `now`, where this is that of `before`. What is the same object in both is not read again.
+    pub fn changed(&self, before: &Resources, now: &Resources) -> Self {
         let mut template = BTreeMap::new();
         let (mut routes, mut permissions) = (Map::new(), Vec::new());
-        for (name, resource) in resources {
-            let mut resource = resource.clone();
-            if let Some(properties) = resource.properties.as_object_mut() {
-                properties.retain(|property, _| is_compared(&resource.kind, property));
-            }
+        for (name, resource) in now {
             match resource.kind.as_str() {
                 "AWS::ApiGatewayV2::Route" => {
-                    let (key, route) = route(&resource.properties, resources);
+                    let (key, route) = route(&resource.properties, now);
                     routes.insert(key, route);
                 }
                 "AWS::ApiGatewayV2::Integration" => {}
                 "AWS::Lambda::Permission" => permissions.push(permission(&resource.properties)),
                 "AWS::ApiGatewayV2::Api" => {
                     routes.extend(routes_of_body(&resource.properties["Body"]));
-                    resource.properties = api(&resource.properties);
-                    template.insert(name.clone(), resource);
+                    template.insert(name.clone(), with(resource, api(&resource.properties)));
                 }
-                _ => {
-                    resource.properties = normal(&resource.properties);
-                    template.insert(renamed(name), resource);
+                kind => {
+                    let name_here = renamed(name);
+                    let as_before = before.get(name).filter(|other| Arc::ptr_eq(other, resource));
+                    let read = as_before.and_then(|_| self.0.get(&name_here).cloned());
+                    let read = read.unwrap_or_else(|| {
+                        let compared = |(property, value): (&String, &Value)| {
+                            is_compared(kind, property).then(|| (property.clone(), member(property, value)))
+                        };
+                        let properties = match &resource.properties {
+                            Value::Object(properties) => properties.iter().filter_map(compared).collect(),
+                            other => normal(other),
+                        };
+                        with(resource, properties)
+                    });
+                    template.insert(name_here, read);
                 }
             }
         }
         permissions.sort_by_key(Value::to_string);
         permissions.dedup();
-        template.insert(ROUTES.to_owned(), made_up(Value::Object(routes)));
-        template.insert(PERMISSIONS.to_owned(), made_up(Value::Array(permissions)));
+        template.insert(ROUTES.to_owned(), Arc::new(made_up(Value::Object(routes))));
+        template.insert(PERMISSIONS.to_owned(), Arc::new(made_up(Value::Array(permissions))));
         Self(template)
     }
 
     pub fn of_kind<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = (&'a str, &'a Resource)> {
-        self.0.iter().filter(move |(_, resource)| resource.kind == kind).map(|(name, r)| (name.as_str(), r))
+        self.0.iter().filter(move |(_, resource)| resource.kind == kind).map(|(name, r)| (name.as_str(), &**r))
     }
 
     /// The properties of a resource; `null` if it is not there.
@@ -132,6 +144,13 @@ fn compare(a: &Value, b: &Value, at: &str, names: (&str, &str), found: &mut Vec<
         _ if a != b => found.push(format!("{at} is {a} in {}, {b} in {}", names.0, names.1)),
         _ => {}
     }
+}
+
+/// The resource with other properties.
+fn with(resource: &Resource, properties: Value) -> Arc<Resource> {
+    let Resource { kind, on_delete, on_replace, .. } = resource;
+    let (kind, on_delete, on_replace) = (kind.clone(), on_delete.clone(), on_replace.clone());
+    Arc::new(Resource { kind, properties, on_delete, on_replace })
 }
 
 fn made_up(properties: Value) -> Resource {
@@ -273,10 +292,12 @@ mod tests {
     fn what_differs_is_told_with_where() {
         let of = |ttl: &str, extra: bool| {
             let mut resources = Resources::new();
-            resources
-                .insert("Table".to_owned(), Resource { kind: "T".to_owned(), ..made_up(json!({"Ttl": {"At": ttl}})) });
+            resources.insert(
+                "Table".to_owned(),
+                Arc::new(Resource { kind: "T".to_owned(), ..made_up(json!({"Ttl": {"At": ttl}})) }),
+            );
             if extra {
-                resources.insert("Key".to_owned(), made_up(json!({})));
+                resources.insert("Key".to_owned(), Arc::new(made_up(json!({}))));
             }
             NormalizedTemplate::of(&resources)
         };
@@ -291,7 +312,7 @@ mod tests {
     fn of_two_lists_only_what_differs_is_told() {
         let of = |statements: Value| {
             let role = Resource { kind: "R".to_owned(), ..made_up(json!({"Statement": statements})) };
-            NormalizedTemplate::of(&BTreeMap::from([("Role".to_owned(), role)]))
+            NormalizedTemplate::of(&BTreeMap::from([("Role".to_owned(), Arc::new(role))]))
         };
         let (read, write) = (json!({"Sid": "Read", "Action": "a"}), json!({"Sid": "Write", "Action": "b"}));
         let both = of(json!([read, write]));
@@ -314,7 +335,7 @@ mod tests {
         let cors = json!({"allowOrigins": ["https://shop.example"]});
         let body = json!({"paths": {"/cart": {"get": {"x-amazon-apigateway-integration": integration}}},
             "x-amazon-apigateway-cors": cors});
-        let resource = |kind: &str, properties| Resource { kind: kind.to_owned(), ..made_up(properties) };
+        let resource = |kind: &str, properties| Arc::new(Resource { kind: kind.to_owned(), ..made_up(properties) });
         let sam = BTreeMap::from([("HttpApi".to_owned(), resource("AWS::ApiGatewayV2::Api", json!({"Body": body})))]);
         let cors = json!({"AllowOrigins": ["https://shop.example"]});
         let integration = json!({"IntegrationType": "AWS_PROXY", "IntegrationUri": "${CartFunction.Arn}", "PayloadFormatVersion": "2.0"});

@@ -2,7 +2,7 @@
 //! resource turned into its name, `${Table}` or `${Table.Arn}`.
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html>
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::{Map, Value, json};
 
@@ -18,7 +18,7 @@ const PSEUDO: [(&str, &str); 6] = [
     ("AWS::StackId", "arn:aws:cloudformation:us-east-1:111122223333:stack/OneTill/0"),
 ];
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resource {
     pub kind: String,
     pub properties: Value,
@@ -30,7 +30,8 @@ pub struct Resource {
 /// The outputs of the stack, read as if they were a resource.
 pub const OUTPUTS: &str = "Outputs";
 
-pub type Resources = BTreeMap<String, Resource>;
+/// By name. A copy shares what is not changed in it: thousands are made, each with one change.
+pub type Resources = BTreeMap<String, Arc<Resource>>;
 
 /// Reads a template for one choice of parameters.
 ///
@@ -61,12 +62,12 @@ pub fn read(template: &Value, parameters: &BTreeMap<String, String>) -> Outcome<
             on_delete: policy("DeletionPolicy"),
             on_replace: policy("UpdateReplacePolicy"),
         };
-        if resources.insert(reader.name(id), read).is_some() {
+        if resources.insert(reader.name(id), Arc::new(read)).is_some() {
             return Err(format!("two resources are called {}", reader.name(id)).into());
         }
     }
     if let Some(outputs) = template.get("Outputs") {
-        resources.insert(OUTPUTS.to_owned(), reader.outputs(outputs)?);
+        resources.insert(OUTPUTS.to_owned(), Arc::new(reader.outputs(outputs)?));
     }
     Ok(resources)
 }
