@@ -28,14 +28,14 @@ fn a_first_start_that_is_killed_at_any_moment_is_repeated_by_the_next() {
     let folder = tempfile::tempdir().unwrap();
     let (length, appear) = measure(&folder.path().join("measured"));
     println!("a first start takes {} ms and makes {} files and folders", length.as_millis(), appear.len());
-    const STEPS: u32 = 8;
+    const STEPS: u32 = 4;
     let after = (0..=STEPS).map(|step| Moment::After(length * step / STEPS));
     let at: Vec<Moment> = appear.into_iter().map(Moment::At).collect();
-    let kept = (10..120).step_by(20).map(Moment::Kept);
+    let kept = (10..120).step_by(40).map(Moment::Kept);
     let killed = after.chain(at.clone()).chain(kept).map(|moment| (moment, Signal::KILL));
-    let stopped = at.into_iter().step_by(2).zip([Signal::INT, Signal::TERM].into_iter().cycle());
+    let stopped = at.into_iter().step_by(3).zip([Signal::INT, Signal::TERM].into_iter().cycle());
     let cases: Vec<_> = killed.chain(stopped).enumerate().collect();
-    assert!(cases.len() > 25, "{cases:?}");
+    assert!(cases.len() > 18, "{cases:?}");
     let waiting = Mutex::new(cases.into_iter());
     let wrong = Mutex::new(Vec::new());
 
