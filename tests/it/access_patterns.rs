@@ -349,6 +349,12 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     pattern!("AP-88", table.order_lookup_put(&lookup));
     let of_guest = Order { customer: "guest-2".parse().unwrap(), guest: true, ..order.clone() };
     assert_eq!(pattern!("AP-89", table.orders_of_guests(vec![of_guest])).len(), 1);
+    let claimed = confirmed.order.claim(&uid, &bob, now).unwrap().order;
+    assert!(!table.order_claim(&claimed, &uid).await.unwrap(), "an account belongs to the user who placed it");
+    assert!(pattern!("AP-90", table.order_claim(&claimed, &"guest-2".parse().unwrap())));
+    let back = claimed.claim(&bob, &uid, now).unwrap();
+    table.order_transition(&back, Cause::Answer, now).await.unwrap();
+    let confirmed = back;
     let event: PaymentEventId = "evt_1".parse().unwrap();
     assert!(pattern!("AP-44", table.payment_event_put(order.id, &event, now)));
     let nothing = idempotency(&uid, "a-request-without-effect", "POST /orders/{orderId}/cancel");

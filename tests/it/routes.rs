@@ -136,6 +136,34 @@ async fn each_route_answers_each_caller_as_its_security_says() {
     }
 }
 
+/// Whoever has the link of an order gets what the document names for it, and is a stranger everywhere else.
+#[tokio::test]
+async fn the_token_of_an_order_opens_the_routes_that_say_so_and_no_other() {
+    let shop = Shop::open_with(|o| o.policy.rates = None).await;
+    let document = serde_json::to_value(&*shop.stack.openapi).unwrap();
+    let mut opened = Vec::new();
+    for (route, access) in routes(&shop) {
+        let thing = Things::of_owner(&shop).await;
+        let request = request(&shop.stranger(), &route, &thing);
+
+        let answer = shop.stranger().send(request.header("order-token", shop.order_token(&thing.order))).await;
+
+        let (method, path) = route.split_once(' ').unwrap();
+        let security = document["paths"][path][method.to_lowercase()]["security"].as_array().cloned();
+        let takes_it = security.into_iter().flatten().any(|scheme| scheme.get("orderToken").is_some());
+        match (takes_it, access) {
+            (true, _) => {
+                assert!(answer.status() < 300, "{route}: {} {}", answer.status(), answer.text());
+                opened.push(route);
+            }
+            (false, Access::Session | Access::Admin) => assert_eq!(answer.code(), "session_missing", "{route}"),
+            // It is not looked at.
+            (false, Access::Public) => assert!(answer.status() < 400 || answer.code() != "order_link_invalid", "{route}"),
+        }
+    }
+    assert_eq!(opened, ["GET /orders/{orderId}", "POST /orders/{orderId}/cancel"]);
+}
+
 #[tokio::test]
 async fn the_owner_gets_what_others_do_not() {
     let shop = Shop::open_with(|o| o.policy.rates = None).await;

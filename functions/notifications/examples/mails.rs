@@ -12,7 +12,8 @@ use domain::{
     ReturnedLine, Shipment, Timestamp, TrackingNumber, TrackingUrl, VoidReason, parse_currency,
 };
 use notifications::{
-    AccountMailKind, Notification, Sender, WayIn, Written, notifications, write, write_about_account, write_order_link,
+    AccountMailKind, Notification, OrderLink, Sender, WayIn, Written, notifications, write, write_about_account,
+    write_order_link,
 };
 use testing::{order, product, product_priced};
 
@@ -31,7 +32,8 @@ fn main() -> Outcome<()> {
         for language in Language::ALL {
             let mut notification = notification.clone();
             notification.order.language = language;
-            let link = format!("https://shop.example/orders/{}", notification.order.id);
+            let (url, opens_it) = (format!("https://shop.example/orders/{}", notification.order.id), kind == "placed");
+            let link = OrderLink { url, opens_it };
             let mail = write(&notification, &shop, Some(link))?;
             keep(&folder, kind, language, mail)?;
         }

@@ -29,7 +29,7 @@ use table::OrderLookup;
 
 use crate::{
     account::AccountMailKind,
-    mail_links::WayIn,
+    mail_links::{OrderLink, WayIn},
     mailer::Mail,
     notification::Notification,
     order_lookup,
@@ -105,7 +105,7 @@ pub struct Written {
 ///
 /// # Errors
 /// It can never be written.
-pub fn write(notification: &Notification, from: &Sender, link: Option<String>) -> Result<Written, EmailError> {
+pub fn write(notification: &Notification, from: &Sender, link: Option<OrderLink>) -> Result<Written, EmailError> {
     let (page, details) = order::page(notification, &from.shop, link);
     let text = order::Text { page: &page, order: &details }.render()?;
     let html = order::Html { page: &page, order: &details }.render()?;
@@ -215,7 +215,7 @@ pub fn compose(
     notification: &Notification,
     to: &Email,
     from: &Sender,
-    link: Option<String>,
+    link: Option<OrderLink>,
 ) -> Result<Mail, EmailError> {
     let Order { id, version, language, .. } = &notification.order;
     let written = write(notification, from, link)?;

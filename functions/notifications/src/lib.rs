@@ -70,7 +70,7 @@ pub use email::{EmailError, Written, compose, write, write_about_account, write_
 pub use folder::MailFolder;
 pub use from_env::{account_url_from_env, limits_from_env, mailer_from_env, order_url_from_env, sender_from_env};
 pub use limits::{Allowance, InvalidLimit, MailLimits};
-pub use mail_links::{MailLinks, WayIn};
+pub use mail_links::{MailLinks, OrderLink, WayIn};
 pub use mailer::{Mail, MailError, Mailer, Sending};
 use notification::is_stale;
 pub use notification::{Cancelled, Notification, NotificationKind, notifications};

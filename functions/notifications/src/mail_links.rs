@@ -24,13 +24,21 @@ pub enum WayIn {
     Code(LinkToken),
 }
 
+/// The link in a mail about an order.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OrderLink {
+    pub url: String,
+    /// Whether it opens the order without a login.
+    pub opens_it: bool,
+}
+
 impl MailLinks {
     /// In a mail about an order. A guest can open it without a session; a customer logs in.
-    pub(crate) fn in_mail_about(&self, order: &Order, mailed_at: Timestamp) -> Option<String> {
+    pub(crate) fn in_mail_about(&self, order: &Order, mailed_at: Timestamp) -> Option<OrderLink> {
         let page = self.order_page.as_ref()?;
-        let is_guests = order.guest && order.contact.is_some();
-        let token = is_guests.then(|| self.order_keys.order_token(order.id, mailed_at));
-        Some(page.link(order.id, token.as_ref()))
+        let opens_it = order.guest && order.contact.is_some() && page.takes_token();
+        let token = opens_it.then(|| self.order_keys.order_token(order.id, mailed_at));
+        Some(OrderLink { url: page.link(order.id, token.as_ref()), opens_it })
     }
 
     /// To an order, for a guest who asked for it.
@@ -78,13 +86,17 @@ mod tests {
         let without_contact = Order { contact: None, ..guests.clone() };
         let url = format!("https://shop.example/orders/{}", guests.id);
 
-        let link = |order| links(page.clone()).in_mail_about(order, NOW).unwrap();
-        let token = link(&guests).strip_prefix(&format!("{url}#")).map(str::to_owned).unwrap();
+        let link = |page: &Option<OrderUrl>, order: &Order| {
+            links(page.clone()).in_mail_about(order, NOW).map(|link| (link.url, link.opens_it))
+        };
+        let (opened, opens_it) = link(&page, &guests).unwrap();
+        let token = opened.strip_prefix(&format!("{url}#")).unwrap();
 
-        assert_eq!(LinkKeys::new(&[[7; 32]]).check_order(&token, NOW), Some(guests.id));
-        assert_eq!((link(&customers), link(&without_contact)), (url.clone(), url.clone()));
-        assert_eq!(links(Some(order_url())).in_mail_about(&guests, NOW), Some(url), "its page takes none");
-        assert_eq!(links(None).in_mail_about(&guests, NOW), None);
+        assert_eq!((LinkKeys::new(&[[7; 32]]).check_order(token, NOW), opens_it), (Some(guests.id), true));
+        for closed in [link(&page, &customers), link(&page, &without_contact), link(&Some(order_url()), &guests)] {
+            assert_eq!(closed, Some((url.clone(), false)));
+        }
+        assert_eq!(link(&None, &guests), None);
     }
 
     #[test]

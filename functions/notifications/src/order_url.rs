@@ -66,7 +66,8 @@ impl OrderUrl {
         let url = self.0.replacen(ID, &order.to_string(), 1);
         match token {
             Some(token) => url.replacen(TOKEN, token.reveal(), 1),
-            None => url.replacen(TOKEN, "", 1).trim_end_matches(['#', '/']).to_owned(),
+            None if self.takes_token() => url.replacen(TOKEN, "", 1).trim_end_matches(['#', '/']).to_owned(),
+            None => url,
         }
     }
 }
@@ -95,6 +96,10 @@ mod tests {
             (
                 "https://shop.example/orders/{orderId}",
                 "https://shop.example/orders/018cc251-f400-7000-8000-000000000000",
+            ),
+            (
+                "https://shop.example/orders/{orderId}/",
+                "https://shop.example/orders/018cc251-f400-7000-8000-000000000000/",
             ),
             (
                 "https://shop.example:8443/?order={orderId}&from=mail",

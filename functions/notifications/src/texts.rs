@@ -120,6 +120,8 @@ pub struct RefundTexts {
 #[serde(deny_unknown_fields)]
 pub struct DetailTexts {
     pub view: String,
+    /// Of a link that needs no login.
+    pub opens_without_login: String,
     pub number: String,
     pub placed_on: String,
     pub item: String,

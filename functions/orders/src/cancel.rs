@@ -40,11 +40,7 @@ pub async fn cancel(
     let now = state.context.clock.now();
     let target = OrderTarget { order: id, by, budget: state.budget(deadline) };
     let order = target.load(&state).await?;
-    let customer = match &target.by {
-        Requester::Customer(customer) => customer,
-        Requester::LinkHolder(_) | Requester::Staff => &order.customer,
-    };
-    let request = key.request(customer, &id.to_string());
+    let request = key.request(&target.by.keys()?, &id.to_string());
     if order.state.awaits_payment() {
         if let Some(prior) = state.context.table.idempotency_get(&request).await? {
             idempotency::same_request(prior)?;

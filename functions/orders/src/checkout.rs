@@ -42,12 +42,20 @@ const TOTAL: Members =
 
 const FIELD: Members = Members { schema: "CheckoutFieldProblem", all: &[FIELD_OF_ERROR[0]] };
 
+const CLAIMED: Members =
+    Members { schema: "OrderClaimedProblem", all: &[Member::always("orderId", || reference("OrderId"))] };
+
 api::codes! {
     AddressRequired = Code::unprocessable("address_required", "the shop ships, and the order has no shipping address")
         .with(&FIELD);
     CartChanged = Code::conflict("cart_changed", "the cart was changed during the checkout; read it again");
     CartEmpty = Code::conflict("cart_empty", "the cart has no lines").with(&ORDER_IF_ANY);
     ContactRequired = Code::unprocessable("contact_required", "a guest has to give an e-mail address").with(&FIELD);
+    OrderClaimed = Code::conflict(
+        "order_claimed",
+        "the order that the key placed belongs to an account now: its customer claimed it; nothing is ordered again",
+    )
+    .with(&CLAIMED);
     PriceChanged = Code::conflict("price_changed", "the total differs from the expected total").with(&TOTAL);
     ProductNotSold = Code::conflict("product_not_sold", "a product of the cart is no longer sold").with(&CART_PRODUCTS);
 }
@@ -65,7 +73,7 @@ api::codes! {
         PaymentDeclined,
         AuthenticationFailed,
         PaymentExpired,
-        (status = 404, description = "the address does not exist; or the order that the key placed has become a customer's, who claimed it"),
+        (status = 404, description = "the address does not exist"),
         codes::NotFound,
         codes::OutOfStock,
         PriceChanged,
@@ -73,6 +81,7 @@ api::codes! {
         CartChanged,
         ProductNotSold,
         OrderCancelled,
+        OrderClaimed,
         codes::IdempotencyInProgress,
         AmountNotChargeable,
         PaymentMissing,
@@ -301,7 +310,8 @@ async fn resume(
     let Some(order) = context.table.order_get_consistent(uid, attempt.order).await? else {
         return Err(match context.table.order_get_for_shop(attempt.order).await? {
             // Its contact has claimed it.
-            Some(_) => Problem::not_found("order"),
+            Some(_) => Problem::new(OrderClaimed, "the order that this key placed belongs to an account now")
+                .with("orderId", attempt.order.to_string()),
             None => Problem::internal(format!("order {} of an idempotency record is gone", attempt.order)),
         });
     };

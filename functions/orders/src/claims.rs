@@ -6,7 +6,7 @@
 use api::{NoBody, Page, PathId, Problem, Session, codes, codes::Code};
 use axum::{Json, extract::State as Extract};
 use domain::{Customer, Order, OrderId};
-use table::{Cause, CustomerOrder, OrderSearch, OrderTransitionError, keys};
+use table::{CustomerOrder, OrderSearch, error_chain, keys};
 
 use crate::{
     idempotent::ROUNDS,
@@ -72,15 +72,13 @@ pub async fn claim(
         let claimable = vec![order].into_iter().filter(|order| is_with_email_of(order, &customer)).collect();
         let order = table.orders_of_guests(claimable).await?.pop().ok_or_else(not_found)?;
         let moved = order.claim(&order.customer, &session.uid, now).ok_or_else(not_found)?;
-        match table.order_transition(&moved, Cause::Answer, now).await {
-            Ok(()) => {
-                state.saga.project(&moved.order).await;
-                return Ok(Json(OrderResponse::from(&moved.order)));
+        if table.order_claim(&moved.order, &order.customer).await? {
+            state.saga.project(&moved.order).await;
+            // The stream does it as well.
+            if let Err(error) = table.order_list_entry_delete(&order.customer, id).await {
+                tracing::warn!(order = %id, cause = error_chain(&error), "a claimed order is still in its guest's list");
             }
-            Err(OrderTransitionError::Store(error)) => return Err(error.into()),
-            Err(
-                OrderTransitionError::Changed | OrderTransitionError::Repeated(_) | OrderTransitionError::EventSeen,
-            ) => {}
+            return Ok(Json(OrderResponse::from(&moved.order)));
         }
     }
     Err(saga_problem(saga::SagaError::Contended))

@@ -29,10 +29,14 @@ const STATE: Members =
 api::codes! {
     pub OrderStateConflict = Code::conflict("order_state_conflict", "the order is in a state that does not allow it")
         .with(&STATE);
+    pub ShipmentDiffers = Code::conflict(
+        "shipment_differs",
+        "the order was shipped before, with another parcel or without one; what is known of it stays",
+    );
 }
 
-/// Marks an order as shipped, with what is known of the parcel. An order that was shipped already keeps what was known
-/// then.
+/// Marks an order as shipped, with what is known of the parcel. Repeated with the same parcel, or without one, it changes
+/// nothing.
 #[utoipa::path(post, path = "/admin/orders/{orderId}/ship", operation_id = "shipOrder", tag = "orders", security(("admin" = [])),
     params(("orderId" = String, Path), ("Idempotency-Key" = String, Header)),
     request_body = Option<ShipOrderRequest>,
@@ -41,6 +45,7 @@ api::codes! {
         codes::NotFound,
         (status = 409, description = "the order is not confirmed"),
         OrderStateConflict,
+        ShipmentDiffers,
     ))]
 pub async fn ship(
     admin: Admin,
@@ -57,7 +62,13 @@ pub async fn ship(
         false => key.request(&admin.uid, &Payload { order: id.to_string(), body: &body }),
     };
     let target = OrderTarget { order: id, by: Requester::Staff, budget: state.budget(deadline) };
-    idempotent::execute(&state, &request, &target, |order| forward(order.ship_as(shipment.clone(), now))).await
+    idempotent::execute(&state, &request, &target, |order| match order.ship_as(shipment.clone(), now) {
+        Ok(None) if !shipment.is_empty() && !order.shipments.contains(&shipment) => {
+            Err(Problem::new(ShipmentDiffers, "the order was shipped before, with another parcel or without one"))
+        }
+        shipped => forward(shipped),
+    })
+    .await
 }
 
 /// Marks an order as delivered.

@@ -14,7 +14,7 @@ use crate::{state::State, wire::OrderLookupRequest};
     params(("Accept-Language" = Option<String>, Header, description = "The language of the mail: `en` or `de`, by default `en`.")),
     request_body = OrderLookupRequest,
     responses(
-        (status = 202, description = "if a guest's paid order has this number and this e-mail, and not too many links were requested for the e-mail, one is mailed to it. It works for 30 days"),
+        (status = 202, description = "if a guest's paid order has this number and this e-mail, and not too many links were requested for the order, one is mailed to it. It works for 30 days"),
         codes::RateLimited,
     ))]
 pub async fn request(
@@ -27,8 +27,8 @@ pub async fn request(
     let number: Result<OrderNumber, Invalid> = request.number.parse();
     let (number, email) = (number, Email::parse(&request.email)).all()?;
     rates::allow(context, |rates| vec![rates.link_address(address)]).await?;
-    // Not an error: the last link that was mailed still works.
-    if rates::is_allowed(context, |rates| rates.order_lookup(&email, address).to_vec()).await? {
+    // Not an error: a link was mailed for each request that was counted, if there is such an order.
+    if rates::is_allowed(context, |rates| rates.order_lookup(number, &email, address).to_vec()).await? {
         let (id, now) = (context.clock.uuid_v7().into(), context.clock.now());
         let lookup = OrderLookup::request(id, number, &email, language, now);
         context.table.order_lookup_put(&lookup).await?;

@@ -6,7 +6,8 @@ use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
 };
-use domain::{Order, OrderEvent, OrderId};
+use domain::{Order, OrderEvent, OrderId, PaymentState};
+use table::REQUEST_RUNNING;
 
 use crate::{
     amounts::AmountNotChargeable,
@@ -44,6 +45,11 @@ pub async fn refresh(
     let order = found.ok_or_else(|| Problem::not_found("order"))?;
     if order.state.awaits_payment() {
         rates::allow(&state.context, |rates| vec![rates.payment_refresh(&session.uid)]).await?;
+    }
+    // The request that placed it may still be charging: it would get an error if the provider was asked in between.
+    let is_first = order.payment.state == PaymentState::Pending && order.challenges() == 0;
+    if is_first && now < order.placed_at() + REQUEST_RUNNING {
+        return Ok(answer::checkout(&order));
     }
     let refreshed = state.saga.refresh(order, state.budget(deadline), now).await.map_err(saga_problem)?;
     let order = &refreshed.order;

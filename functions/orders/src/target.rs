@@ -39,6 +39,15 @@ impl OrderTarget {
 }
 
 impl Requester {
+    /// Whose idempotency keys a request has, and who is on record for it. A link is nobody's in particular.
+    pub fn keys(&self) -> Result<UserId, Problem> {
+        match self {
+            Self::Customer(customer) => Ok(customer.clone()),
+            Self::LinkHolder(order) => format!("link-{order}").parse().map_err(Problem::internal),
+            Self::Staff => Err(Problem::internal("requests of staff are recorded under their own id")),
+        }
+    }
+
     /// The order as it is now, if it is for them.
     pub async fn order(&self, state: &State, id: OrderId) -> Result<Order, Problem> {
         let table = &state.context.table;

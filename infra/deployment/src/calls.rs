@@ -209,7 +209,11 @@ pub fn forbidden(template: &NormalizedTemplate) -> Outcome<Vec<String>> {
         ("ProjectionsFunction", "LinkKeys"),
         ("OrdersFunction", "LinkKeys"),
         ("SweeperFunction", "LinkKeys"),
+        // And a link to any order.
+        ("ProductsFunction", "OrderLinkKeys"),
+        ("CartFunction", "OrderLinkKeys"),
         ("SessionsFunction", "OrderLinkKeys"),
+        ("ProjectionsFunction", "OrderLinkKeys"),
         ("SweeperFunction", "OrderLinkKeys"),
     ] {
         requests.push((function, Request::new("secretsmanager:GetSecretValue", &format!("${{{secret}}}"))));

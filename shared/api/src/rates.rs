@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use domain::{AccountAction, Email, UserId};
+use domain::{AccountAction, Email, OrderNumber, UserId};
 use jiff::SignedDuration;
 use table::{RateLimit, RateVerdict, error_chain, keys::sha256_hex};
 
@@ -31,8 +31,8 @@ pub struct Rates {
     /// Requests an hour from one address for a link that is mailed, such as one that sets a new password. A registration
     /// requests one.
     pub link_address: u32,
-    /// Such requests of one kind an hour for one e-mail. A new password, and the link to a guest's order, can be requested by
-    /// strangers: so often a day from one address, and four times as often an hour from all.
+    /// Such requests of one kind an hour for one e-mail; for a guest's order, for its number and e-mail. A new password, and
+    /// the link to a guest's order, can be requested by strangers: so often a day from one address, and four times as often an hour from all.
     pub link_email: u32,
 }
 
@@ -138,9 +138,10 @@ impl Rates {
         self.by_address_first(self.link_email(AccountAction::ResetPassword, email), address)
     }
 
-    /// A link to an order, which strangers can request.
-    pub fn order_lookup(&self, email: &Email, address: Option<IpAddr>) -> [RateLimit; 2] {
-        let scope = format!("link-email:order:{}", account(email));
+    /// A link to an order, which strangers can request. Counted for the number and the e-mail together, so that requests
+    /// with wrong numbers use up none of what the customer has.
+    pub fn order_lookup(&self, number: OrderNumber, email: &Email, address: Option<IpAddr>) -> [RateLimit; 2] {
+        let scope = format!("link-email:order:{}:{}", number.digits(), account(email));
         self.by_address_first(RateLimit { scope, most: self.link_email, window: HOUR }, address)
     }
 

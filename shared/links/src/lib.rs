@@ -3,7 +3,7 @@
 //! A token is computed from facts that are stored, or in the link itself, and from a key that only the functions have.
 //! So the function that mails a link and the one that accepts it need no common secret in the table, and nothing that is
 //! stored, streamed or logged gives access to the link. What was accepted already, or replaced, is for the caller to
-//! check: by the request's id, which the token contains.
+//! check: by the request's id, which the token contains. The link to an order has none, and works until it expires.
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use domain::{AccountAction, OrderId, Timestamp};

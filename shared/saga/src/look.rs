@@ -1,7 +1,7 @@
 //! Steps of a payment that another request, or the customer's bank, may be working on. They look at the payment before
 //! they do anything, and only [`Saga::resume`] may charge.
 
-use domain::{Order, PaymentState, Timestamp};
+use domain::{Order, PaymentState, Timestamp, VoidReason};
 use payments::{PaymentAction, PaymentStatus, PaymentToken};
 
 use crate::{Charged, Saga, SagaError, TimeBudget, apply::PaymentUpdate, step::within};
@@ -26,7 +26,7 @@ impl Saga {
 
     /// Continues the payment of an order: another request may have charged it, or asked its customer. It charges only
     /// if the provider has no attempt that is open, and if no attempt that began after `failed_before` failed
-    /// authentications has failed.
+    /// authentications has failed. An order whose customer was asked is given up once its hold has ended.
     ///
     /// # Errors
     /// As [`Saga::charge`]; [`SagaError::Silent`] if the customer was asked before, and the provider does not answer.
@@ -40,6 +40,11 @@ impl Saga {
     ) -> Result<Charged, SagaError> {
         if order.totals.total.amount_minor() == 0 {
             return self.charge(order, token, budget, now).await;
+        }
+        // The sweeper would close a question that is asked now before it can be answered.
+        if order.challenges() > 0 && now >= self.hold.end(order.placed_at()) {
+            let order = self.close(order, VoidReason::Expired, budget, now).await?;
+            return if order.state.awaits_payment() { Err(SagaError::Silent) } else { Ok(order.into()) };
         }
         let charged = match self.look(order, budget, now).await? {
             Looked::At(charged) => charged,

@@ -143,7 +143,7 @@ impl Table {
         let mut transaction = self.transaction();
         link_spend(&mut transaction, SpendCondition::Link, link);
         let update = match by_owner {
-            true => "SET emailVerified = :yes, emailOwned = :yes",
+            true => "SET emailVerified = :yes, ownedEmail = :email",
             false => "SET emailVerified = :yes",
         };
         transaction.update_if(
@@ -177,16 +177,16 @@ impl Table {
         let moved = credential_item(&link.email, uid, &credential.password_hash);
         transaction.put_if(SpendCondition::EmailFree, NEW, moved);
         transaction.delete_if(SpendCondition::Unchanged, password_is(credential), keys::credential(&customer.email));
-        let written = values([
-            (":new", s(link.email.as_str())),
-            (":verified", AttributeValue::Bool(true)),
-            (":owned", AttributeValue::Bool(by_owner)),
-        ]);
+        let written = values([(":new", s(link.email.as_str())), (":verified", AttributeValue::Bool(true))]);
+        let update = match by_owner {
+            true => "SET email = :new, emailVerified = :verified, ownedEmail = :new",
+            false => "SET email = :new, emailVerified = :verified",
+        };
         transaction.update_if(
             SpendCondition::Unchanged,
             email_is(&customer.email),
             keys::profile(uid),
-            "SET email = :new, emailVerified = :verified, emailOwned = :owned",
+            update,
             written,
         );
         for other in AccountAction::ALL.into_iter().filter(|other| *other != link.action) {

@@ -74,8 +74,9 @@ struct CustomerRow {
     /// Absent in profiles that are older than verification, and until then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     email_verified: bool,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    email_owned: bool,
+    /// The address that the customer has proven to read: so it proves nothing of another one, whoever writes that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owned_email: Option<String>,
     role: String,
     created_at: i64,
 }
@@ -96,7 +97,7 @@ fn customer_item(customer: &Customer) -> Item {
         name: customer.name.as_str().to_owned(),
         email: customer.email.as_str().to_owned(),
         email_verified: customer.email_verified,
-        email_owned: customer.email_owned,
+        owned_email: customer.email_owned.then(|| customer.email.as_str().to_owned()),
         role: role_name(customer.role).to_owned(),
         created_at: millis(customer.created_at),
     })
@@ -109,9 +110,9 @@ fn customer(item: Item) -> Result<Customer, StoreError> {
         Ok(Customer {
             id: row.uid.parse()?,
             name: CustomerName::stored(row.name),
+            email_owned: row.owned_email.as_ref() == Some(&row.email),
             email: Email::stored(row.email),
             email_verified: row.email_verified,
-            email_owned: row.email_owned,
             role: if row.role == "admin" { Role::Admin } else { Role::Customer },
             created_at: rows::from_millis(row.created_at)?,
         })

@@ -14,7 +14,7 @@ use crate::{
     order_rows::{customer_order_item, order, order_item},
     rows::{Item, millis, n, s},
     stock::{available, incarnation, is_of},
-    transact::Transaction,
+    transact::{AnyCondition, Transaction},
 };
 
 /// Rounds of reading the cart and writing before an order that is given up is left to the next attempt.
@@ -193,6 +193,18 @@ impl Table {
         let expires_at = carts::expiry(kind, now);
         transaction.cart_merged(TransitionCondition::Cart, &uid, &cart, &cart.merge(&back), expires_at);
         Ok(())
+    }
+
+    /// AP-90: makes a guest's order a customer's who claims it. TransactWriteItems: the order's next version, conditional on
+    /// the one before, and on no account having been registered under the guest's id and the guest having logged in to none.
+    /// Returns whether it did; otherwise something changed meanwhile.
+    pub async fn order_claim(&self, claimed: &Order, guest: &UserId) -> Result<bool, StoreError> {
+        let mut transaction = self.transaction();
+        let order = order_item(claimed, claimed.customer.as_str());
+        transaction.put_if(AnyCondition, version_is(claimed.version - 1), order);
+        transaction.check(AnyCondition, NEW, keys::profile(guest));
+        transaction.check(AnyCondition, NEW, keys::guest_account(guest));
+        Ok(transaction.write("AP-90").await?.is_ok())
     }
 
     async fn order_put(&self, order: &Order, by: &str) -> Result<(), OrderTransitionError> {

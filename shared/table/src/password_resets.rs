@@ -60,7 +60,7 @@ impl Table {
                 SpendCondition::Unchanged,
                 email_is(&customer.email),
                 keys::profile(uid),
-                "SET emailVerified = :yes, emailOwned = :yes",
+                "SET emailVerified = :yes, ownedEmail = :email",
                 values([yes]),
             );
         } else {
@@ -69,7 +69,7 @@ impl Table {
                 SpendCondition::Unchanged,
                 email_is(&customer.email).and(still_unverified),
                 keys::profile(uid),
-                "SET emailVerified = :yes, emailOwned = :yes, #name = :name",
+                "SET emailVerified = :yes, ownedEmail = :email, #name = :name",
                 values([yes, (":name", s(name.as_str()))]),
                 ("#name", "name"),
             );

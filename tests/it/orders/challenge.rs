@@ -3,7 +3,7 @@
 use domain::{HoldLength, ProductId};
 use e2e::{Shop, Shopper, usd};
 use jiff::SignedDuration;
-use payments::{ChallengeAnswered, EventSubject, PaymentEvent, PaymentEventKind};
+use payments::{ChallengeAnswered, EventSubject, PaymentEvent, PaymentEventKind, PaymentProvider as _};
 use serde_json::{Value, json};
 
 use crate::{notifications::mails, projections::audit_log};
@@ -247,4 +247,46 @@ async fn a_hold_is_as_long_as_the_shop_says() {
     let after = shop.sweep(None).await;
 
     assert_eq!((before, after.due, after.released, shop.stock(&mug).await), (0, 1, 1, 5));
+}
+
+/// The sweeper would give it up within a minute.
+#[tokio::test]
+async fn a_retry_after_the_hold_of_an_asked_order_has_ended_is_told_so_and_not_asked_again() {
+    for fails_first in [false, true] {
+        let (shop, ann, mug, order) = asked("tok_3ds").await;
+        if fails_first {
+            answers(&ann, &order, false).await;
+            assert_eq!(refresh(&ann, &order).await.expect(402).code(), "authentication_failed");
+        }
+        shop.clock.advance(SignedDuration::from_mins(16));
+
+        let retried = match fails_first {
+            true => ann.pays_with("tok_3ds", "with-another-card").await,
+            false => ann.pays_with("tok_3ds", KEY).await,
+        };
+
+        assert_eq!(retried.expect(402).code(), "payment_expired", "failed before: {fails_first}");
+        let read = ann.get(&format!("/orders/{}", id(&order))).await.json();
+        assert_eq!(events(&read).last(), Some(&"expired"), "{read}");
+        assert_eq!(shop.stock(&mug).await, 5);
+        ann.pays_with("tok_visa", "a-new-checkout-00").await.expect(201);
+    }
+}
+
+/// Stripe answers one of two requests with one key that it gets at once with an error.
+#[tokio::test]
+async fn a_payment_whose_checkout_may_still_run_is_not_looked_at() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").stock(5).create().await;
+    let ann = shop.customer().await;
+    ann.adds(&mug, 2).await.expect(200);
+    let held = super::hold(&shop, &ann, "tok_visa", KEY).await;
+    let order = json!({"orderId": held.id.to_string()});
+    shop.stack.payments.close(held.id, held.totals.total).await.unwrap();
+
+    let early = refresh(&ann, &order).await.expect(202).json();
+    shop.clock.advance(SignedDuration::from_secs(25));
+    let later = refresh(&ann, &order).await.expect(402);
+
+    assert_eq!((&early["version"], later.code().as_str()), (&json!(1), "payment_declined"));
 }

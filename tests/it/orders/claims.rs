@@ -56,6 +56,10 @@ async fn a_customer_who_reads_the_mail_of_the_contact_claims_a_guests_order() {
     assert_eq!(guest.get("/orders").await.json()["items"], json!([]), "it is the customer's now");
     guest.get(&format!("/orders/{}", order["orderId"].as_str().unwrap())).await.expect(404);
     assert_eq!(claimable(&ann).await, Vec::<Value>::new());
+    // The answer to the guest's checkout was lost, and it is sent again.
+    let body = e2e::with(guest.checkout("tok_visa"), "contact", json!({"email": "Ann@Example.com"}));
+    let repeated = guest.post_once("/orders", "bought-as-a-guest", body).await.expect(409);
+    assert_eq!((repeated.code().as_str(), &repeated.json()["orderId"]), ("order_claimed", &order["orderId"]));
 }
 
 /// A stranger registers an address, and its owner confirms it: the owner's orders stay the owner's.

@@ -226,6 +226,26 @@ async fn a_lookup_is_answered_alike_after_the_same_calls_whether_or_not_there_is
     assert_eq!(lookups(&shop).len(), 5, "five an hour from one address");
 }
 
+/// A stranger who knows the e-mail and no number uses up nothing of what its owner has.
+#[tokio::test]
+async fn lookups_with_wrong_numbers_leave_the_right_one_all_its_requests() {
+    let shop = Shop::open_with(|o| (o.dynamodb_endpoint, o.policy.trusted_proxy_hops) = (None, 1)).await;
+    let (guest, order) = bought(&shop, "mug").await;
+    let email = guest.contact().unwrap();
+    shop.drain().await;
+    for n in 0..24 {
+        let request = shop.stranger().request(Method::POST, "/orders/lookup");
+        let request = request.header("x-forwarded-for", format!("203.0.113.{}", n % 4));
+        let body = json!({"number": format!("7K3QX-94M{:02}", n), "email": email});
+        shop.stranger().send(request.json(&body)).await.expect(202);
+    }
+
+    look_up(&shop, text(&order, "number"), &email).await.expect(202);
+    shop.drain().await;
+
+    assert_eq!(lookups(&shop).len(), 1);
+}
+
 #[tokio::test]
 async fn however_often_a_lookup_is_delivered_its_link_is_mailed_once_and_a_late_one_not_at_all() {
     let shop = Shop::with_stream().await;

@@ -18,7 +18,7 @@ async fn ships(admin: &Shopper, order: &str, key: &str, body: Value) -> Answer {
 }
 
 #[tokio::test]
-async fn a_customer_sees_carrier_and_tracking_of_a_shipped_order() {
+async fn a_customer_sees_carrier_and_tracking_of_a_shipped_order_and_no_other_parcel_replaces_it() {
     let shop = Shop::open().await;
     let ((ann, order), admin) = (paid(&shop, "mug").await, shop.admin().await);
     let parcel = json!({"carrier": " DHL ", "trackingNumber": "JJD 0003", "trackingUrl": URL});
@@ -26,7 +26,9 @@ async fn a_customer_sees_carrier_and_tracking_of_a_shipped_order() {
     let shipped = ships(&admin, &order, "shipped-with-parcel", parcel.clone()).await.expect(200);
     let again = ships(&admin, &order, "shipped-with-parcel", parcel.clone()).await.expect(200);
     let otherwise = ships(&admin, &order, "shipped-with-parcel", json!({"carrier": "UPS"})).await;
-    let later = ships(&admin, &order, "shipped-once-more-0", json!({"carrier": "UPS"})).await.expect(200);
+    let later = ships(&admin, &order, "shipped-once-more-0", json!({"carrier": "UPS"})).await.expect(409);
+    let same = ships(&admin, &order, "shipped-once-more-1", parcel.clone()).await.expect(200);
+    let none = ships(&admin, &order, "shipped-once-more-2", Value::Null).await.expect(200);
     let seen = ann.get(&format!("/orders/{order}")).await.expect(200).json();
     let delivered = admin.post_once(&format!("/admin/orders/{order}/deliver"), "delivered-after-it", Value::Null).await;
 
@@ -34,8 +36,8 @@ async fn a_customer_sees_carrier_and_tracking_of_a_shipped_order() {
     assert_eq!(shipped.json()["shipments"], known);
     assert_eq!((again.header("idempotency-replayed"), again.text()), (Some("true"), shipped.text()));
     assert_eq!(otherwise.expect(422).code(), "idempotency_key_reused");
-    // It was shipped already: what is known of the parcel stays.
-    assert_eq!((&later.json()["shipments"], &seen["shipments"]), (&known, &known));
+    assert_eq!((later.code().as_str(), &seen["shipments"]), ("shipment_differs", &known));
+    assert_eq!((&same.json()["shipments"], &none.json()["shipments"]), (&known, &known));
     assert_eq!(delivered.expect(200).json()["shipments"], known);
 }
 

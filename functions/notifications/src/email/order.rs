@@ -5,6 +5,7 @@ use super::{Link, Page, Paragraph};
 use crate::{
     countries::country,
     inert::{self, inert},
+    mail_links::OrderLink,
     money::shown,
     notification::{Cancelled, Notification, NotificationKind},
     texts::{OrderTexts, Texts, fill},
@@ -52,7 +53,7 @@ struct Parcel {
 }
 
 /// The content of a mail about an order.
-pub fn page<'a>(notification: &Notification, shop: &'a str, link: Option<String>) -> (Page<'a>, Details) {
+pub fn page<'a>(notification: &Notification, shop: &'a str, link: Option<OrderLink>) -> (Page<'a>, Details) {
     let order = &notification.order;
     let texts = Texts::of(order.language);
     let said = said(notification.kind, texts);
@@ -62,6 +63,9 @@ pub fn page<'a>(notification: &Notification, shop: &'a str, link: Option<String>
     let mut paragraphs = vec![Paragraph::from(filled(&said.message))];
     paragraphs.extend(refund(notification, texts));
     paragraphs.push(filled(&said.next).into());
+    if link.as_ref().is_some_and(|link| link.opens_it) {
+        paragraphs.push(texts.order.opens_without_login.clone().into());
+    }
     let page = Page {
         language: order.language.as_str(),
         texts,
@@ -69,7 +73,7 @@ pub fn page<'a>(notification: &Notification, shop: &'a str, link: Option<String>
         subject: filled(&said.subject),
         heading: &said.heading,
         paragraphs,
-        button: link.map(|url| Link { text: texts.order.view.clone(), url }),
+        button: link.map(|link| Link { text: texts.order.view.clone(), url: link.url }),
         why: filled(&texts.order.why),
     };
     (page, details(order, texts))

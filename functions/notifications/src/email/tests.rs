@@ -48,8 +48,8 @@ fn written(notification: &Notification) -> Written {
 }
 
 /// The link that a customer gets.
-fn page_of(order: &Order) -> Option<String> {
-    Some(order_url().link(order.id, None))
+fn page_of(order: &Order) -> Option<OrderLink> {
+    Some(OrderLink { url: order_url().link(order.id, None), opens_it: false })
 }
 
 fn raw(to: &Email, from: &Sender) -> String {
@@ -286,7 +286,7 @@ fn without_own_links(notification: &Notification) -> String {
     let mut shown = format!("{text}\n{}", visible(&html));
     let order = &notification.order;
     let tracking = order.shipments.iter().filter_map(|parcel| parcel.tracking_url.as_ref());
-    for url in tracking.map(|url| url.as_str().to_owned()).chain(page_of(order)) {
+    for url in tracking.map(|url| url.as_str().to_owned()).chain(page_of(order).map(|link| link.url)) {
         shown = shown.replace(&url, "");
     }
     // Digits of the shop and of the carrier.
@@ -360,6 +360,23 @@ fn the_only_links_of_a_mail_are_the_orders_page_and_the_carriers() {
     let mut old = shipped.clone();
     old.order.shipments[0].tracking_url = Some(domain::TrackingUrl::stored("javascript:alert(1)".to_owned()));
     assert_eq!(hrefs(&old, None), Vec::<String>::new());
+}
+
+#[test]
+fn a_mail_says_of_its_link_that_it_needs_no_login_if_that_is_so() {
+    let notification = placed();
+    for (opens_it, language, says) in [
+        (true, Language::En, "opens the order without a login. Please do not forward"),
+        (true, Language::De, "öffnet die Bestellung ohne Anmeldung. Bitte leiten"),
+        (false, Language::En, "without a login"),
+    ] {
+        let notification = in_(language, &notification);
+        let link = page_of(&notification.order).map(|link| OrderLink { opens_it, ..link });
+
+        let Written { text, html, .. } = write(&notification, &shop(), link).unwrap();
+
+        assert_eq!((text.contains(says), html.contains(says)), (opens_it, opens_it), "{text}");
+    }
 }
 
 #[test]
