@@ -41,7 +41,8 @@ fn a_checkout_recovers_whichever_of_its_calls_fails() {
 #[test]
 fn planted_bugs_are_found_by_name() {
     on_a_large_stack(|| async {
-        for bug in [Bug::HoldReleasedOnTimeout, Bug::TtlOnAHold, Bug::CartNotEmptied, Bug::ChargeUnderAFreshKey] {
+        // `cargo xtask faults` plants the others too.
+        for bug in [Bug::HoldReleasedOnTimeout, Bug::ChargeUnderAFreshKey] {
             let caught = runs::plant(bug, 24, 4).await;
 
             assert!(caught.rule.is_some(), "{caught:?}");
@@ -53,7 +54,7 @@ fn planted_bugs_are_found_by_name() {
 fn planted_bugs_of_payments_whose_customer_is_asked_are_found_by_name() {
     on_a_large_stack(|| async {
         // `cargo xtask faults` plants the others too.
-        for bug in [Bug::StorefrontIsBelieved, Bug::ClientSecretStored, Bug::ConfirmedTwice] {
+        for bug in [Bug::StorefrontIsBelieved, Bug::ClientSecretStored] {
             let caught = runs::plant(bug, 24, 4).await;
 
             assert!(caught.rule.is_some(), "{caught:?}");
@@ -77,7 +78,8 @@ fn a_challenge_recovers_whichever_call_around_it_fails() {
 #[test]
 fn planted_bugs_of_refunds_by_hand_and_disputes_are_found_by_name() {
     on_a_large_stack(|| async {
-        for bug in [Bug::RefundByHandIgnored, Bug::RefundByHandPaidAgain, Bug::DisputeIgnored] {
+        // `cargo xtask faults` plants the others too.
+        for bug in [Bug::RefundByHandPaidAgain, Bug::DisputeIgnored] {
             let caught = runs::plant(bug, 24, 4).await;
 
             assert!(caught.rule.is_some(), "{caught:?}");

@@ -1,8 +1,9 @@
-use e2e::model::{check_all, planted};
+use e2e::model::{check_smaller, planted};
 
 #[test]
 fn the_model_of_checkout_has_no_violation() {
-    for outcome in check_all() {
+    // `cargo xtask faults` checks the largest too.
+    for outcome in check_smaller() {
         println!("{}: {} states, {} unique, {} deep", outcome.name, outcome.states, outcome.unique, outcome.depth);
 
         assert!(outcome.holds(), "{outcome:#?}");

@@ -158,7 +158,9 @@ async fn the_token_of_an_order_opens_the_routes_that_say_so_and_no_other() {
             }
             (false, Access::Session | Access::Admin) => assert_eq!(answer.code(), "session_missing", "{route}"),
             // It is not looked at.
-            (false, Access::Public) => assert!(answer.status() < 400 || answer.code() != "order_link_invalid", "{route}"),
+            (false, Access::Public) => {
+                assert!(answer.status() < 400 || answer.code() != "order_link_invalid", "{route}")
+            }
         }
     }
     assert_eq!(opened, ["GET /orders/{orderId}", "POST /orders/{orderId}/cancel"]);
