@@ -82,9 +82,9 @@ async fn notify(
         compose_about_account(kind, link, to, way_in.as_ref(), &state.shop).map_err(|e| Failure::Never(e.into()))?;
     let limit = match kind {
         // It warns of a theft, so an attack with other mails must not use it up.
-        AccountMailKind::EmailChanging => LinkLimit::OfWarning,
-        AccountMailKind::Link(_) if customer.email_verified && customer.email == *to => LinkLimit::OfVerified,
-        AccountMailKind::Link(_) => LinkLimit::OfUnverified,
+        AccountMailKind::EmailChanging => LinkLimit::Warning,
+        AccountMailKind::Link(_) if customer.email_verified && customer.email == *to => LinkLimit::Verified,
+        AccountMailKind::Link(_) => LinkLimit::Unverified,
     };
     send_once(state, Answered { request: link.id, which: kind.as_str(), record }, &mail, limit).await
 }

@@ -43,11 +43,11 @@ pub struct InvalidLimit(String);
 pub enum LinkLimit {
     /// To an address that its owner has verified. It has a counter of its own, so that requests for other addresses of the
     /// same mailbox use up none of it.
-    OfVerified,
+    Verified,
     /// To another one.
-    OfUnverified,
+    Unverified,
     /// A warning to a verified address, which the shop's limit does not hold back.
-    OfWarning,
+    Warning,
 }
 
 /// The result for one mail.
@@ -111,17 +111,17 @@ impl MailLimits {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let (whose, most) = match limit {
-            LinkLimit::OfVerified | LinkLimit::OfWarning => (sha256_hex(to.as_str()), self.recipient),
-            LinkLimit::OfUnverified => (sha256_hex(mailbox_of(to)), self.link_recipient),
+            LinkLimit::Verified | LinkLimit::Warning => (sha256_hex(to.as_str()), self.recipient),
+            LinkLimit::Unverified => (sha256_hex(mailbox_of(to)), self.link_recipient),
         };
         let scope = format!("mail-account:{which}:{whose}");
         if table.rate_count(&RateLimit { scope, most, window: DAY }, now).await? != RateVerdict::Allowed {
             return Ok(false);
         }
         let pool = match limit {
-            LinkLimit::OfVerified => "verified",
-            LinkLimit::OfUnverified => "unverified",
-            LinkLimit::OfWarning => return Ok(true),
+            LinkLimit::Verified => "verified",
+            LinkLimit::Unverified => "unverified",
+            LinkLimit::Warning => return Ok(true),
         };
         let (scope, most) = (format!("mail-accounts:{pool}:{}", shard(&whose)), self.link_shop / SHARDS);
         Ok(table.rate_count(&RateLimit { scope, most, window: HOUR }, now).await? == RateVerdict::Allowed)

@@ -39,5 +39,5 @@ pub async fn notify_change(state: &State, change: &Change) -> Result<(), Failure
     let mail = compose_order_link(&lookup, order, &contact.email, &way_in, &state.shop);
     let mail = mail.map_err(|e| Failure::Never(e.into()))?;
     let answered = Answered { request: lookup.id, which: WHICH, record: &change.event_id };
-    send_once(state, answered, &mail, LinkLimit::OfUnverified).await
+    send_once(state, answered, &mail, LinkLimit::Unverified).await
 }
