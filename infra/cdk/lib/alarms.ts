@@ -236,4 +236,13 @@ function addOrderAlarms(add: AddAlarm, table: CfnTable): void {
     period: 300,
     ...atLeast(1).once,
   });
+  add('BouncesAlarm', 'Mail bounces', {
+    alarmDescription: 'So many mails of the account bounce that SES may stop sending them',
+    // Of the whole account in the region: SES counts it so.
+    namespace: 'AWS/SES',
+    metricName: 'Reputation.BounceRate',
+    statistic: 'Maximum',
+    period: 3600,
+    ...atLeast(0.05).once,
+  });
 }
