@@ -590,7 +590,7 @@ fn mails(shop: &Shop, action: AccountAction) -> Vec<String> {
 }
 
 /// Every mail by the name of its file, its lines unfolded.
-fn all_mails(shop: &Shop) -> Vec<(String, String)> {
+pub(crate) fn all_mails(shop: &Shop) -> Vec<(String, String)> {
     let files = fs::read_dir(&shop.stack.mail).expect("a folder").map(|file| file.unwrap());
     let mut files: Vec<_> = files
         .map(|file| {
@@ -603,7 +603,7 @@ fn all_mails(shop: &Shop) -> Vec<(String, String)> {
 }
 
 /// Every object of a bucket.
-async fn objects(shop: &Shop, bucket: &str) -> String {
+pub(crate) async fn objects(shop: &Shop, bucket: &str) -> String {
     let bucket = shop.stack.descriptions.bucket().beside(bucket);
     let mut all = String::new();
     for object in bucket.list("", None).await.unwrap().objects {

@@ -1,15 +1,16 @@
 //! What gives access to something is nowhere but where it has to be: every secret that one run makes is looked for in
 //! everything that the run leaves behind.
 
-use std::fs;
-
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::AccountAction;
 use e2e::{PASSWORD, Shop, streams::records};
 use serde_json::{Value, json};
 use table::keys;
 
-use crate::sessions::{registered_as, secret, token};
+use crate::{
+    account_links::{all_mails, objects},
+    sessions::{registered_as, secret, token},
+};
 
 const EMAIL: &str = "ann@example.com";
 const NEW_PASSWORD: &str = "staple battery horse";
@@ -84,7 +85,7 @@ async fn no_secret_of_a_run_is_in_the_table_the_stream_the_audit_log_a_dead_lett
     let stream = records::read(&shop.stack.dynamodb, shop.stack.table.name(), &table::http_client()).await;
     let audit = objects(&shop, local::AUDIT_BUCKET).await;
     let dead_letters = objects(&shop, local::DEAD_LETTERS_BUCKET).await;
-    let mails = mails(&shop);
+    let mails: Vec<String> = all_mails(&shop).into_iter().map(|(_, mail)| mail).collect();
     assert!(dead_letters.contains(asked["orderId"].as_str().unwrap()), "the order is there: {dead_letters:.500}");
     assert!(audit.contains(&ann.uid) && mails.len() == 4, "{} mails", mails.len());
     let kept = [("the table", before), ("the table", table), ("the stream", Value::Array(stream).to_string())];
@@ -103,20 +104,4 @@ async fn no_secret_of_a_run_is_in_the_table_the_stream_the_audit_log_a_dead_lett
 async fn link(shop: &Shop, uid: &str, action: AccountAction) -> String {
     let link = shop.stack.table.account_link_get(&uid.parse().unwrap(), action).await.unwrap();
     shop.link_token(&link.expect("it was requested"))
-}
-
-/// Every mail, its lines unfolded.
-fn mails(shop: &Shop) -> Vec<String> {
-    let files = fs::read_dir(&shop.stack.mail).expect("a folder").map(|file| file.unwrap().path());
-    files.map(|path| fs::read_to_string(path).unwrap().replace("=\r\n", "")).collect()
-}
-
-/// Every object of a bucket.
-async fn objects(shop: &Shop, bucket: &str) -> String {
-    let bucket = shop.stack.descriptions.bucket().beside(bucket);
-    let mut all = String::new();
-    for object in bucket.list("", None).await.unwrap().objects {
-        all.push_str(&String::from_utf8(bucket.get(&object.key).await.unwrap().unwrap()).unwrap());
-    }
-    all
 }

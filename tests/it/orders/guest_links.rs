@@ -1,12 +1,12 @@
 //! The link to an order in a guest's mail, and the request for a fresh one.
 
-use std::fs;
-
 use e2e::{Answer, Shop, Shopper};
 use futures::future::join_all;
 use jiff::SignedDuration;
 use reqwest::Method;
 use serde_json::{Value, json};
+
+use crate::account_links::all_mails;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -23,21 +23,8 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_else(|| panic!("{name} is a text of {value}"))
 }
 
-/// Every mail by the name of its file, its lines unfolded.
-fn mails(shop: &Shop) -> Vec<(String, String)> {
-    let files = fs::read_dir(&shop.stack.mail).expect("a folder").map(|file| file.unwrap());
-    let mut files: Vec<_> = files
-        .map(|file| {
-            let mail = fs::read_to_string(file.path()).unwrap().replace("=\r\n", "");
-            (file.file_name().into_string().unwrap(), mail)
-        })
-        .collect();
-    files.sort();
-    files
-}
-
 fn lookups(shop: &Shop) -> Vec<String> {
-    mails(shop).into_iter().filter(|(name, _)| name.ends_with("-order-link.eml")).map(|(_, mail)| mail).collect()
+    all_mails(shop).into_iter().filter(|(name, _)| name.ends_with("-order-link.eml")).map(|(_, mail)| mail).collect()
 }
 
 /// The token in a mail's link to an order.
@@ -69,7 +56,7 @@ async fn the_link_in_a_guests_mail_opens_the_order_without_a_session_and_cancels
     let (_, order) = bought(&shop, "mug").await;
     let id = text(&order, "orderId");
     shop.drain().await;
-    let token = token_in(&mails(&shop)[0].1, &order).expect("a link with a token");
+    let token = token_in(&all_mails(&shop)[0].1, &order).expect("a link with a token");
 
     let seen = look(&shop, id, &token).await.expect(200);
     let path = format!("/orders/{id}/cancel");
@@ -150,9 +137,11 @@ async fn a_customers_mail_links_to_the_order_without_a_token() {
 
     shop.drain().await;
 
-    let [.., (_, mail)] = &mails(&shop)[..] else { panic!("no mail") };
-    let placed =
-        mails(&shop).into_iter().find(|(_, mail)| mail.contains("is confirmed")).unwrap_or_else(|| panic!("{mail}"));
+    let [.., (_, mail)] = &all_mails(&shop)[..] else { panic!("no mail") };
+    let placed = all_mails(&shop)
+        .into_iter()
+        .find(|(_, mail)| mail.contains("is confirmed"))
+        .unwrap_or_else(|| panic!("{mail}"));
     assert!(placed.1.contains(&format!("/#/orders/{}", text(&order, "orderId"))), "{}", placed.1);
     assert_eq!(token_in(&placed.1, &order), None);
 }
@@ -272,7 +261,7 @@ async fn no_token_of_an_order_and_no_address_that_was_typed_is_in_the_table() {
     look_up(&shop, text(&order, "number"), "eve.typed@evil.example").await.expect(202);
     look_up(&shop, text(&order, "number"), &guest.contact().unwrap()).await.expect(202);
     shop.drain().await;
-    let tokens: Vec<String> = mails(&shop).iter().filter_map(|(_, mail)| token_in(mail, &order)).collect();
+    let tokens: Vec<String> = all_mails(&shop).iter().filter_map(|(_, mail)| token_in(mail, &order)).collect();
 
     let table = Value::Array(shop.dump().await).to_string();
 
