@@ -141,9 +141,8 @@ async fn each_route_answers_each_caller_as_its_security_says() {
 async fn the_token_of_an_order_opens_the_routes_that_say_so_and_no_other() {
     let shop = Shop::open_with(|o| o.policy.rates = None).await;
     let document = serde_json::to_value(&*shop.stack.openapi).unwrap();
-    let mut opened = Vec::new();
+    let (mut opened, thing) = (Vec::new(), Things::of_owner(&shop).await);
     for (route, access) in routes(&shop) {
-        let thing = Things::of_owner(&shop).await;
         let request = request(&shop.stranger(), &route, &thing);
 
         let answer = shop.stranger().send(request.header("order-token", shop.order_token(&thing.order))).await;
