@@ -30,8 +30,8 @@ struct Arguments {
     /// Runs at the same time.
     #[arg(long, default_value_t = 4)]
     at_once: usize,
-    /// Seeds within which a planted bug must be found.
-    #[arg(long, default_value_t = 60)]
+    /// Seeds within which a planted bug must be found. One needs dozens, as threads happen to run; most need four.
+    #[arg(long, default_value_t = 240)]
     patience: u64,
     /// Number of seeds of the stream's consumers.
     #[arg(long, default_value_t = 60)]
