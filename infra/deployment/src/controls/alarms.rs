@@ -20,10 +20,12 @@ fn watched(alarm: &Value) -> Vec<Watched> {
     let all = std::iter::once(alarm).chain(metrics);
     let read = all.filter_map(|metric| {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let dimensions = metric["Dimensions"].as_array()?.iter().map(|d| (text(&d["Name"]), text(&d["Value"])));
-        let mut dimensions: Vec<_> = dimensions.collect();
+        let name = metric["MetricName"].as_str()?.to_owned();
+        // A metric of the whole account has none.
+        let dimensions = metric["Dimensions"].as_array().into_iter().flatten();
+        let mut dimensions: Vec<_> = dimensions.map(|d| (text(&d["Name"]), text(&d["Value"]))).collect();
         dimensions.sort();
-        Some((text(&metric["Namespace"]), text(&metric["MetricName"]), dimensions))
+        Some((text(&metric["Namespace"]), name, dimensions))
     });
     read.collect()
 }
@@ -86,6 +88,7 @@ fn needed(template: &NormalizedTemplate) -> Vec<Needed> {
         alarm(of_shop("UnknownPayments"), "Maximum", None, 1.0, 20),
         alarm(of_shop("OverdueHolds"), "Maximum", None, 1.0, 5),
         alarm(of_shop("Disputes"), "Maximum", None, 1.0, 5),
+        alarm(vec![of("AWS/SES", "Reputation.BounceRate", &[])], "Maximum", None, 0.05, 60),
     ];
     if is_provisioned(template) {
         for (_, index) in scalables(template) {
