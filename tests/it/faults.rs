@@ -439,6 +439,27 @@ fn an_order_and_a_product_are_found_at_once_though_reads_lag_behind() {
     });
 }
 
+/// The first request has emptied the cart, so that the second one fails before its transaction would find the record.
+#[test]
+fn a_repeated_checkout_gets_the_first_answer_though_reads_lag_behind() {
+    on_a_large_stack(|| async {
+        let engine = Engine::start().await;
+        let world = engine.world("lagging-key", None).await;
+        let (healthy, ann) = (world.environment(Plan::none()).await, world.shopper("ann").await);
+        let mug = world.product("mug", 899, 5).await;
+        world.add(&healthy, &ann, &mug, 1).await;
+        let checkout = world.checkout(&ann, "tok_visa");
+        let first = world.send(&healthy, &checkout, false).await.unwrap();
+
+        let lagging = world.environment(Plan::on("GetItem", Fault::Stale)).await;
+        let again = world.send(&lagging, &checkout, false).await.unwrap();
+
+        assert!(lagging.plan.injected()[&Fault::Stale] > 0);
+        assert_eq!((first.status, again.status, &again.body), (201, 201, &first.body));
+        assert_eq!(world.payments.attempts().len(), 1);
+    });
+}
+
 /// In a debug build, a whole shop in one future needs more stack than a test thread has.
 pub fn on_a_large_stack<F: Future<Output = ()>>(work: impl FnOnce() -> F + Send + 'static) {
     let run = || tokio::runtime::Runtime::new().expect("a runtime").block_on(work());

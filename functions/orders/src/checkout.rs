@@ -101,19 +101,18 @@ pub async fn place(
     let asked = CheckoutInput::parse(&body, language)?;
     let request = key.request(&session.uid, &body);
     let (context, budget) = (&state.context, state.budget(deadline));
-    if let Some(prior) = context.table.idempotency_get(&request).await? {
+    if let Some(prior) = context.table.idempotency_seen(&request).await? {
         return resume(&state, &session.uid, prior, asked.token, budget).await;
     }
-    rates::allow(context, |rates| vec![rates.checkout(&session.uid)]).await?;
-    // No stock is held if there is no time left to charge.
-    budget.for_provider().map_err(saga_problem)?;
-
-    if let Some(held) = held(context, &session.uid, &cart).await? {
-        return take_over(&state, held, &session, asked, &request, budget).await;
-    }
-    let mut order = order(context, &session, &cart, &asked).await?;
-    asked.can_pay(order.totals.total)?;
-    state.chargeable(order.totals.total)?;
+    let mut order = match prepare(&state, &session, &cart, &asked, budget).await {
+        Ok(Prepared::New(order)) => *order,
+        Ok(Prepared::Held(order)) => return take_over(&state, *order, &session, asked, &request, budget).await,
+        // A record that was written a moment ago, and was missed: that request has emptied the cart.
+        Err(problem) => {
+            let prior = context.table.idempotency_get(&request).await?.ok_or(problem)?;
+            return resume(&state, &session.uid, prior, asked.token, budget).await;
+        }
+    };
     let mut committed = commit(context, &order, &CartLines::new(), &request).await?;
     if matches!(committed, Committed::Short(_)) && release_own_hold(&state, &session.uid, &cart, budget).await? {
         let stays = after_release(context, &session, &mut order).await?;
@@ -124,6 +123,35 @@ pub async fn place(
         Committed::Before(prior) => resume(&state, &session.uid, prior, asked.token, budget).await,
         Committed::Short(shortages) => Err(out_of_stock(&shortages)),
     }
+}
+
+/// What a checkout is about.
+enum Prepared {
+    New(Box<Order>),
+    /// An order of this cart that waits for its payment.
+    Held(Box<Order>),
+}
+
+/// Everything of a checkout before something is written, but for its count.
+async fn prepare(
+    state: &State,
+    session: &Session,
+    cart: &Cart,
+    asked: &CheckoutInput,
+    budget: TimeBudget,
+) -> Result<Prepared, Problem> {
+    let context = &state.context;
+    rates::allow(context, |rates| vec![rates.checkout(&session.uid)]).await?;
+    // No stock is held if there is no time left to charge.
+    budget.for_provider().map_err(saga_problem)?;
+
+    if let Some(held) = held(context, &session.uid, cart).await? {
+        return Ok(Prepared::Held(Box::new(held)));
+    }
+    let order = order(context, session, cart, asked).await?;
+    asked.can_pay(order.totals.total)?;
+    state.chargeable(order.totals.total)?;
+    Ok(Prepared::New(Box::new(order)))
 }
 
 /// The request, parsed.
@@ -214,7 +242,7 @@ async fn contact(context: &Context, session: &Session, asked: &CheckoutInput) ->
     }
     let customer = match session.kind {
         SessionKind::Guest => None,
-        SessionKind::Customer => context.table.customer_get(&session.uid).await?,
+        SessionKind::Customer => context.table.customer_contact(&session.uid).await?,
     };
     let contact = customer.map(|customer| Contact { email: customer.email, name: Some(customer.name), phone: None });
     contact.ok_or_else(|| {

@@ -121,9 +121,22 @@ fn customer(item: Item) -> Result<Customer, StoreError> {
 }
 
 impl Table {
-    /// AP-31: a customer's profile. GetItem, consistent, because roles are checked by it.
+    /// AP-31a: a customer's profile. GetItem, consistent, because roles are checked by it.
     pub async fn customer_get(&self, uid: &UserId) -> Result<Option<Customer>, StoreError> {
-        let output = metered("AP-31", self.get(keys::profile(uid)).consistent_read(true).send()).await?;
+        self.customer_read(uid, true).await
+    }
+
+    /// AP-31b: a customer's profile, for the contact of an order. GetItem, eventually consistent; consistent if it is not
+    /// found, because it may be new.
+    pub async fn customer_contact(&self, uid: &UserId) -> Result<Option<Customer>, StoreError> {
+        match self.customer_read(uid, false).await? {
+            Some(customer) => Ok(Some(customer)),
+            None => self.customer_read(uid, true).await,
+        }
+    }
+
+    async fn customer_read(&self, uid: &UserId, consistent: bool) -> Result<Option<Customer>, StoreError> {
+        let output = metered("AP-31", self.get(keys::profile(uid)).consistent_read(consistent).send()).await?;
         output.item.map(customer).transpose()
     }
 

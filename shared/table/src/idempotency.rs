@@ -125,9 +125,24 @@ impl Table {
         }
     }
 
-    /// AP-17: the record of an earlier request under the same key. GetItem, consistent: money depends on it.
+    /// AP-17a: the record of an earlier request under the same key. GetItem, consistent: money depends on it.
     pub async fn idempotency_get(&self, request: &Idempotency) -> Result<Option<PriorRequest>, StoreError> {
-        let output = metered("AP-17", self.get(request.key()).consistent_read(true).send()).await?;
+        self.idempotency_read(request, true).await
+    }
+
+    /// AP-17b: the same, eventually consistent, for a request whose own transaction is conditional on there being none. A
+    /// record that was written a moment ago may be missed: if the request fails before that, read it again by
+    /// [`Table::idempotency_get`].
+    pub async fn idempotency_seen(&self, request: &Idempotency) -> Result<Option<PriorRequest>, StoreError> {
+        self.idempotency_read(request, false).await
+    }
+
+    async fn idempotency_read(
+        &self,
+        request: &Idempotency,
+        consistent: bool,
+    ) -> Result<Option<PriorRequest>, StoreError> {
+        let output = metered("AP-17", self.get(request.key()).consistent_read(consistent).send()).await?;
         output.item.map(|item| request.read(item)).transpose()
     }
 }
