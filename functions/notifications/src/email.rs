@@ -1,10 +1,10 @@
 //! How a mail is made.
 //!
 //! Every mail has one layout, `templates/base.html` and `templates/base.txt`, which are filled from a [`Page`]: the
-//! shop's name, a heading, paragraphs, a link as a button, and why the recipient gets it. A mail that shows more extends
-//! both, with a block `details`, as `order.html` and `order.txt` do for orders (`email/order.rs`); for one that does not,
-//! such as one about an account (`email/account.rs`) or the link to an order (`email/order_link.rs`), they are the templates. The words are in the files of `texts.rs`, in
-//! each language, and [`mime`] makes the mail.
+//! shop's name, a heading, paragraphs, a link as a button, and why the recipient gets it. A mail that shows more
+//! extends both, with a block `details`, as `order.html` and `order.txt` do for orders (`email/order.rs`); for one that
+//! does not, such as one about an account (`email/account.rs`) or the link to an order (`email/order_link.rs`), they
+//! are the templates. The words are in the files of `texts.rs`, in each language, and [`mime`] makes the mail.
 //!
 //! What the templates rely on:
 //!

@@ -32,7 +32,7 @@
 //! the one mail about an order that was not paid goes to the customer's account only, if its address is verified; no text
 //! of a customer acts as a link (see `inert`); and the mails to a recipient and of the whole shop are counted between the
 //! claim and the sending (see `limits`), once for each notification however often it is tried. Mails about accounts have
-//! rules of their own (see `account`).
+//! rules of their own (see `account`), and so has the link to an order that a guest asks for (see `order_lookup`).
 
 mod account;
 mod account_url;

@@ -18,7 +18,8 @@ pub struct MailLimits {
     /// Mails of the whole shop in an hour, in eight equal parts by recipient. More become dead letters, so that they
     /// can be replayed: so many mails are a defect or an attack, which an operator has to examine.
     pub shop: u32,
-    /// Links to one mailbox that is not verified in a UTC day, of each kind: about an account, or to an order. More are dropped.
+    /// Links to one mailbox that is not verified in a UTC day, of each kind: about an account, or to an order. More are
+    /// dropped.
     pub link_recipient: u32,
     /// Mails with links of the whole shop in an hour, in eight equal parts by recipient: so many to addresses that are
     /// verified, and so many to others, which strangers can cause. More are dropped, so that an attack with them delays

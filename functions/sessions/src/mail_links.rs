@@ -52,7 +52,7 @@ pub async fn credential_of(state: &State, email: &Email, link: &AccountLink) -> 
     credential.filter(|c| c.uid == link.customer && is_current(c)).ok_or_else(link_invalid)
 }
 
-/// Whether the link was opened by the customer it is for: by whoever is logged in to the account.
+/// Whether the link was opened by the customer it is for: by somebody who is logged in to the account.
 pub fn opened_by_customer(session: &MaybeSession, link: &AccountLink) -> bool {
     session.0.as_ref().is_some_and(|found| found.session.uid == link.customer)
 }

@@ -68,7 +68,7 @@ pub async fn confirm(
         Err(SpendLinkError::Store(error @ StoreError::OutcomeUnknown(_))) => {
             let customer = table.customer_get(&link.customer).await?;
             match customer.is_some_and(|customer| {
-                customer.email_verified && customer.email_owned >= by_owner && customer.email == link.email
+                customer.email == link.email && customer.email_verified && (customer.email_owned || !by_owner)
             }) {
                 true => Ok(StatusCode::NO_CONTENT),
                 false => Err(error.into()),

@@ -74,7 +74,7 @@ struct CustomerRow {
     /// Absent in profiles that are older than verification, and until then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     email_verified: bool,
-    /// The address that the customer has proven to read: so it proves nothing of another one, whoever writes that.
+    /// The address whose mail the customer has shown to read. It does not count for another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     owned_email: Option<String>,
     role: String,

@@ -308,8 +308,8 @@ impl Table {
         }
     }
 
-    /// AP-46 for the shop itself: its staff, the sweeper and the events of payment providers. GetItem, consistent.
-    /// Never for a customer's request: it does not check the owner.
+    /// AP-46 for the shop itself: its staff, the sweeper and the events of payment providers. GetItem, consistent. It does
+    /// not check the owner: a request about a guest's order by its link, or about a claim, checks that it may see it.
     pub async fn order_get_for_shop(&self, id: OrderId) -> Result<Option<Order>, StoreError> {
         let output = metered("AP-46", self.get(keys::order(id)).consistent_read(true).send()).await?;
         output.item.map(order).transpose()
