@@ -6,9 +6,9 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     AccountAction, AccountLink, Address, AddressId, CartLine, CategoryPath, CategoryRename, CategoryRenameId,
-    CountryCode, Currency, HoldLength, Language, Money, Order, OrderId, OrderState, PaymentEventId, Placement, Product,
-    ProductDetails, ProductId, Quantity, RefundRequest, Review, ReviewText, Role, SessionKind, SessionLifetime, Stars,
-    StockDelta, Timestamp, UserId,
+    CountryCode, Currency, HoldLength, Language, Money, OpenSales, Order, OrderId, OrderState, PaymentEventId,
+    Placement, Product, ProductDetails, ProductId, Quantity, RefundRequest, Review, ReviewText, Role, Sale,
+    SaleProgress, SaleRequest, SaleTerms, SessionKind, SessionLifetime, Stars, StockDelta, Timestamp, UserId,
 };
 use e2e::{Shop, engine_counts_like_aws};
 use jiff::SignedDuration;
@@ -17,6 +17,19 @@ use table::{
     OrderSearch, PriceRange, RateLimit, Says, SessionWithCart, Shown, SortOrder, Table, keys,
     meter::{self, Cost},
 };
+
+/// Makes a call, and remembers its cost as that of the pattern.
+macro_rules! measured {
+    ($costs:ident, $name:literal, $call:expr) => {{
+        let (result, cost) = meter::measure($call).await;
+        // Metrics show the cost under the number of the pattern that the method counts for.
+        let counted: Vec<_> = cost.by_pattern.into_keys().collect();
+        let named: String = $name.chars().take_while(|c| !c.is_ascii_lowercase()).collect();
+        assert!(counted.is_empty() || counted == [named.as_str()], "{} is counted as {counted:?}", $name);
+        $costs.insert($name, cost.total);
+        result.unwrap()
+    }};
+}
 
 /// A row of the checklist.
 #[derive(Debug)]
@@ -75,6 +88,36 @@ async fn a_checkout_of_n_lines_costs_3n_and_12_wru_with_its_payment() {
         }
         println!("a checkout of {lines} lines with its payment: {} RRU, {} WRU", cost.rru, cost.wru);
         assert_eq!((cost.rru, cost.wru), (2.0 * n + 2.5, 3.0 * n + 12.0), "{lines} lines");
+    }
+}
+
+#[tokio::test]
+async fn a_line_of_a_sale_reads_no_product_and_costs_the_same_and_four_wru_for_a_limit() {
+    let shop = Shop::open().await;
+    for (number, limit) in [None, Some(3)].into_iter().enumerate() {
+        let mug = shop.product(&format!("mug-{number}")).stock(9).create().await;
+        let at = |seconds| (shop.clock.now() + SignedDuration::from_secs(seconds)).to_string();
+        let sale = serde_json::json!({
+            "productId": mug.as_str(), "price": e2e::usd(500), "units": 5, "limit": limit,
+            "startsAt": at(10), "endsAt": at(3_600),
+        });
+        let key = format!("a-sale-of-mugs-number-{number}");
+        shop.admin().await.post_once("/admin/sales", &key, sale).await.expect(201);
+        shop.clock.advance(SignedDuration::from_secs(12));
+        let ann = shop.customer().await;
+        ann.adds(&mug, 1).await.expect(200);
+
+        let first = ann.checks_out().await.expect(201).cost();
+        ann.adds(&mug, 1).await.expect(200);
+        let second = ann.pays_with("tok_visa", "from-lots-in-memory").await.expect(201).cost();
+
+        if !engine_counts_like_aws() {
+            return println!("costs are not compared: this engine does not count as AWS does");
+        }
+        let counted = if limit.is_some() { 4.0 } else { 0.0 };
+        // Session, cart, key and, the first time, the lots of one key.
+        assert_eq!((first.rru, first.wru), (3.0, 15.0 + counted));
+        assert_eq!((second.rru, second.wru), (2.5, 15.0 + counted));
     }
 }
 
@@ -149,15 +192,9 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     let uid: UserId = ann.uid.parse().unwrap();
     let mut costs = BTreeMap::new();
     macro_rules! pattern {
-        ($name:literal, $call:expr) => {{
-            let (result, cost) = meter::measure($call).await;
-            // Metrics show the cost under the number of the pattern that the method counts for.
-            let counted: Vec<_> = cost.by_pattern.into_keys().collect();
-            let named: String = $name.chars().take_while(|c| !c.is_ascii_lowercase()).collect();
-            assert!(counted.is_empty() || counted == [named.as_str()], "{} is counted as {counted:?}", $name);
-            costs.insert($name, cost.total);
-            result.unwrap()
-        }};
+        ($name:literal, $call:expr) => {
+            measured!(costs, $name, $call)
+        };
     }
 
     // Products.
@@ -393,7 +430,44 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     assert!(pattern!("AP-60", table.guest_order_ids(&uid)).contains(&held.id));
     pattern!("AP-61", table.order_list_entry_delete(&uid, held.id));
     assert_eq!(pattern!("AP-59", table.guest_account_get(&guest)), None);
+    measure_sales(&shop, &ids[0], &uid, &mut costs).await;
     costs
+}
+
+/// A sale of ten units in ten lots under one key.
+async fn measure_sales(shop: &Shop, id: &ProductId, uid: &UserId, costs: &mut BTreeMap<&'static str, Cost>) {
+    let (table, now) = (&shop.stack.table, shop.clock.now());
+    macro_rules! pattern {
+        ($name:literal, $call:expr) => {
+            measured!(costs, $name, $call)
+        };
+    }
+    let page = table.product_get_consistent(id).await.unwrap().unwrap();
+    let terms = SaleTerms {
+        price: Money::price(500, Currency::USD).unwrap(),
+        starts_at: now + SignedDuration::from_secs(10),
+        ends_at: now + SignedDuration::from_secs(20),
+        limit: Quantity::new(2).ok(),
+    };
+    let request = SaleRequest::parse(id.clone(), terms, 10, 10, now).unwrap();
+    let name = page.record.product.details.name.as_str().to_owned();
+    let sale = Sale::new(shop.clock.uuid_v7().into(), request, name, page.incarnation, uid.clone(), now);
+    let once = idempotency(uid, "a-sale-of-ten-units", "POST /admin/sales");
+    pattern!("AP-91a", table.sale_create(&sale, &once, "an outcome"));
+    let open = pattern!("AP-91b", table.sale_prepare(&sale)).unwrap();
+    assert_eq!(open.progress, SaleProgress::Open);
+    let stopped = open.stop(now).unwrap();
+    assert!(pattern!("AP-91c", table.sale_write(&stopped, "staff")));
+    assert_eq!(pattern!("AP-92a", table.sale_get(sale.id)), Some(stopped.clone()));
+    assert_eq!(pattern!("AP-92b", table.sale_list(24, None)).items.len(), 1);
+    assert_eq!(pattern!("AP-92c", table.sales_open(3)).get(id), Some(&stopped));
+    assert_eq!(pattern!("AP-93a", table.sale_lots_get(sale.id, 0)).units(), 10);
+    let lots: Vec<_> = pattern!("AP-93b", table.sale_lots_get_consistent(sale.id, 0)).iter().collect();
+    let version = stopped.version;
+    let closing = Sale { progress: SaleProgress::Closing { keys: 1, units: 10 }, version: version + 1, ..stopped };
+    assert!(pattern!("AP-91d", table.sale_lots_remove(&closing, &lots)));
+    let ended = Sale { progress: SaleProgress::Ended { units: 10 }, version: version + 2, ..closing };
+    assert!(pattern!("AP-91e", table.sale_end(&ended, 10, shop.clock.uuid_v7())));
 }
 
 async fn order(shop: &Shop, read: &SessionWithCart, ids: &[ProductId], uid: &UserId) -> Order {
@@ -407,6 +481,7 @@ async fn order(shop: &Shop, read: &SessionWithCart, ids: &[ProductId], uid: &Use
         cart: &read.cart,
         products: &products,
         incarnations: &incarnations,
+        sales: &OpenSales::default(),
         currency: Currency::USD,
         adjustments: &[],
         expected_total: None,
@@ -434,7 +509,7 @@ fn writing(read: &SessionWithCart, now: Timestamp) -> CartWrite<'_> {
 
 fn line(units: i64) -> CartLine {
     let price_seen = Money::price(500, Currency::USD).unwrap();
-    CartLine { quantity: Quantity::new(units).unwrap(), price_seen }
+    CartLine { quantity: Quantity::new(units).unwrap(), price_seen, sale: None }
 }
 
 fn session(uid: &UserId, kind: SessionKind, now: Timestamp) -> (api::token::Token, NewSession) {

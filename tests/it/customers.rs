@@ -683,7 +683,7 @@ async fn stored_cart(shop: &Shop, uid: &str) -> Value {
 /// One unit each of products that need not be there.
 async fn fill_cart(shop: &Shop, shopper: &Shopper, kind: SessionKind, products: &[String]) {
     let price_seen = Money::price(100, Currency::USD).expect("a price");
-    let line = CartLine { quantity: Quantity::new(1).expect("a quantity"), price_seen };
+    let line = CartLine { quantity: Quantity::new(1).expect("a quantity"), price_seen, sale: None };
     let lines: BTreeMap<ProductId, CartLine> = products.iter().map(|id| (id.parse().expect("an id"), line)).collect();
     let (uid, read): (UserId, _) = (shopper.uid.parse().expect("an id"), Cart::default());
     let write = CartWrite { uid: &uid, kind, read: &read, must_match: false, now: shop.clock.now() };

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -94,12 +93,12 @@ async fn the_first_call_after_a_freeze_works_although_every_connection_was_cut()
 
 /// A checkout in an invocation that is cut off after `ms` milliseconds.
 async fn place_with(shop: &Shop, who: &Shopper, ms: i64, key: &str) -> (u16, Value) {
-    let context = Context {
-        table: shop.stack.table.clone(),
-        clock: shop.clock.clone(),
-        cursors: Arc::new(Cursors::new(&[[1; 32]])),
-        policy: Arc::new(Policy { rates: None, ..Policy::default() }),
-    };
+    let context = Context::new(
+        shop.stack.table.clone(),
+        shop.clock.clone(),
+        Cursors::new(&[[1; 32]]),
+        Policy { rates: None, ..Policy::default() },
+    );
     let routes = orders::router(orders::State::new(
         context.clone(),
         shop.stack.payments.clone(),

@@ -1,6 +1,6 @@
 //! Every file of `events/`, as Lambda would hand it to the function, through `lambda_http`'s own event types.
 
-use std::{collections::BTreeSet, fs, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, fs, path::PathBuf};
 
 use api::{BasePath, Context, Cursors, Policy, edge, rates::Rates};
 use e2e::Shop;
@@ -30,6 +30,7 @@ const EXPECTED: &[(&str, u16)] = &[
     ("products/create-without-session", 401),
     ("products/description", 200),
     ("products/featured", 200),
+    ("products/sales", 200),
     ("products/get", 200),
     ("products/get-unknown", 404),
     ("products/healthz", 200),
@@ -201,12 +202,7 @@ async fn each_stream_batch_is_handled_except_for_its_poison_records() {
 }
 
 fn context(shop: &Shop, policy: Policy) -> Context {
-    Context {
-        table: shop.stack.table.clone(),
-        clock: shop.clock.clone(),
-        cursors: Arc::new(Cursors::new(&[[1; 32]])),
-        policy: Arc::new(policy),
-    }
+    Context::new(shop.stack.table.clone(), shop.clock.clone(), Cursors::new(&[[1; 32]]), policy)
 }
 
 fn event(name: &str) -> Value {

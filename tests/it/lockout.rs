@@ -1,9 +1,6 @@
 //! An attacker guesses the password of an account from many addresses while its owner logs in.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
-};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use api::{Context, Cursors, Policy, edge, rates::Rates};
 use axum::{
@@ -204,12 +201,12 @@ enum Device<'a> {
 impl Door {
     async fn open() -> Self {
         let shop = Shop::open().await;
-        let context = Context {
-            table: shop.stack.table.clone(),
-            clock: shop.clock.clone(),
-            cursors: Arc::new(Cursors::new(&[[1; 32]])),
-            policy: Arc::new(Policy { show_costs: true, ..Policy::default() }),
-        };
+        let context = Context::new(
+            shop.stack.table.clone(),
+            shop.clock.clone(),
+            Cursors::new(&[[1; 32]]),
+            Policy { show_costs: true, ..Policy::default() },
+        );
         let router = edge::finish(
             sessions::router(sessions::State::new(context.clone(), links::LinkKeys::new(&[[2; 32]]))),
             &context,

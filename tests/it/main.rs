@@ -36,6 +36,7 @@ mod projections;
 mod reconcile;
 mod relay;
 mod routes;
+mod sales;
 mod secrets;
 mod security;
 mod sessions;

@@ -13,7 +13,7 @@ mod shipping;
 
 use std::collections::BTreeMap;
 
-use domain::{Contact, Email, HoldLength, Order, OrderId, Placement, pricing::Adjustment};
+use domain::{Contact, Email, HoldLength, OpenSales, Order, OrderId, Placement, pricing::Adjustment};
 use e2e::{Shop, Shopper, home};
 use serde_json::Value;
 use table::{Idempotency, keys::sha256_hex};
@@ -55,6 +55,7 @@ pub async fn hold_adjusted(
         cart: &cart,
         products: &products,
         incarnations: &incarnations,
+        sales: &OpenSales::default(),
         currency: products[0].details.price.currency(),
         adjustments,
         expected_total: None,

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use domain::{CategoryPath, CategoryRename, CategoryRenameId};
+use domain::{CategoryPath, CategoryRename, CategoryRenameId, Currency, Money, Sale, SaleRequest, SaleTerms, UserId};
 use e2e::{Answer, PASSWORD, Shop, Shopper, usd};
+use jiff::SignedDuration;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
+use table::Idempotency;
 
 /// The body for each route that takes one.
 pub fn bodies() -> Vec<(&'static str, Value)> {
@@ -18,6 +20,14 @@ pub fn bodies() -> Vec<(&'static str, Value)> {
         ("POST /admin/products/batch", json!({"items": [product]})),
         ("PUT /admin/products/{productId}/description", json!("<p>A mug.</p>")),
         ("POST /admin/products/{productId}/stock", json!({"delta": 1, "reason": "restock"})),
+        (
+            "POST /admin/sales",
+            json!({
+                "productId": "mug", "price": usd(500), "units": 2,
+                "startsAt": "2190-01-01T09:00:00Z", "endsAt": "2190-01-01T10:00:00Z",
+            }),
+        ),
+        ("PATCH /admin/sales/{saleId}", json!({"price": usd(400)})),
         ("POST /admin/categories/renames", json!({"from": "Attic", "to": "Loft"})),
         ("POST /users", json!({"email": "new@example.com", "password": "correct horse", "name": "New"})),
         ("POST /sessions", json!({"email": "nobody@example.com", "password": "correct horse"})),
@@ -180,12 +190,13 @@ async fn the_owner_gets_what_others_do_not() {
 /// Records of earlier requests are stored under these names: one that changes makes a retry a new request.
 #[tokio::test]
 async fn a_key_is_stored_with_the_method_and_the_path_of_its_route() {
-    const STORED: [&str; 7] = [
+    const STORED: [&str; 8] = [
         "POST /admin/orders/{orderId}/deliver",
         "POST /admin/orders/{orderId}/refund",
         "POST /admin/orders/{orderId}/ship",
         "POST /admin/products",
         "POST /admin/products/{productId}/stock",
+        "POST /admin/sales",
         "POST /orders",
         "POST /orders/{orderId}/cancel",
     ];
@@ -234,6 +245,7 @@ pub struct Things {
     pub product: String,
     pub order: String,
     rename: String,
+    sale: String,
     address: String,
     session: String,
 }
@@ -258,12 +270,30 @@ impl Things {
         let [from, to] = ["Barn", "Shed"].map(|path| CategoryPath::parse(path).unwrap());
         let asked_for = CategoryRename::new(rename, from, to, owner.uid.parse().unwrap(), 0, now).unwrap();
         shop.stack.table.category_rename_put(&asked_for).await.unwrap();
+        let sale = sale(shop, &format!("cap-{}", owner.uid)).await;
         let address = json!({"recipient": "Ann", "line1": "1 Street", "city": "Bristol", "country": "GB"});
         let address = owner.post("/users/me/addresses", address).await.expect(201).json()["addressId"].clone();
         let session = owner.get("/sessions").await.json()["items"][0]["sessionId"].clone();
         let text = |value: Value| value.as_str().unwrap().to_owned();
-        Self { owner, product: id, order, rename: rename.to_string(), address: text(address), session: text(session) }
+        let (rename, address, session) = (rename.to_string(), text(address), text(session));
+        Self { owner, product: id, order, rename, sale, address, session }
     }
+}
+
+/// A sale of one unit of a product of its own, in ten seconds. Its lots are not written yet.
+async fn sale(shop: &Shop, product: &str) -> String {
+    let (product, now) = (shop.product(product).create().await, shop.clock.now());
+    let at = |seconds| now + SignedDuration::from_secs(seconds);
+    let price = Money::price(500, Currency::USD).unwrap();
+    let terms = SaleTerms { price, starts_at: at(10), ends_at: at(3_610), limit: None };
+    let request = SaleRequest::parse(product.clone(), terms, 1, 1, now).unwrap();
+    let by: UserId = "staff".parse().unwrap();
+    let sale = Sale::new(shop.clock.uuid_v7().into(), request, "A cap".to_owned(), None, by.clone(), now);
+    let key = format!("a-sale-of-{product}").parse().unwrap();
+    let request =
+        Idempotency { customer: by, key, route: "POST /admin/sales".to_owned(), payload_sha256: String::new() };
+    shop.stack.table.sale_create(&sale, &request, "an outcome").await.unwrap();
+    sale.id.to_string()
 }
 
 pub async fn ask(caller: &Shopper, route: &str, thing: &Things) -> Answer {
@@ -300,6 +330,7 @@ fn keyed_request(caller: &Shopper, route: &str, thing: &Things, key: &str) -> Re
         .replace("{productId}", &thing.product)
         .replace("{orderId}", &thing.order)
         .replace("{renameId}", &thing.rename)
+        .replace("{saleId}", &thing.sale)
         .replace("{provider}", "local")
         .replace("{addressId}", &thing.address)
         .replace("{sessionId}", &thing.session);

@@ -9,7 +9,7 @@ use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
 };
-use domain::{Cart, CartError, CartRequest, Invalid, Money, ProductId, Quantity, RequestCheck};
+use domain::{Cart, CartError, CartRequest, Invalid, PriceSeen, ProductId, Quantity, RequestCheck};
 use http::{HeaderValue, header};
 use table::{CartWrite, CartWriteError};
 
@@ -69,9 +69,9 @@ pub async fn add(
     if let Some(replayed) = replay(&state.context, &read.cart, once.as_ref()).await? {
         return Ok(replayed);
     }
-    let price = price(&state.context, &product).await?;
+    let seen = price(&state.context, &product).await?;
 
-    change(&state.context, read, &if_match, &Change::Add { product, added, price, once }).await
+    change(&state.context, read, &if_match, &Change::Add { product, added, seen, once }).await
 }
 
 /// Sets the units of a product in the cart; 0 removes it.
@@ -98,9 +98,9 @@ pub async fn set(
         return change(&state.context, read, &if_match, &Change::Remove { product }).await;
     }
     let quantity = Quantity::new(request.quantity)?;
-    let price = price(&state.context, &product).await?;
+    let seen = price(&state.context, &product).await?;
 
-    change(&state.context, read, &if_match, &Change::Set { product, quantity, price }).await
+    change(&state.context, read, &if_match, &Change::Set { product, quantity, seen }).await
 }
 
 /// Removes a product from the cart. Succeeds if it is not in the cart.
@@ -138,8 +138,8 @@ pub async fn clear(
 
 /// A change of a cart.
 enum Change {
-    Add { product: ProductId, added: Quantity, price: Money, once: Option<CartRequest> },
-    Set { product: ProductId, quantity: Quantity, price: Money },
+    Add { product: ProductId, added: Quantity, seen: PriceSeen, once: Option<CartRequest> },
+    Set { product: ProductId, quantity: Quantity, seen: PriceSeen },
     Remove { product: ProductId },
     Clear,
 }
@@ -215,12 +215,12 @@ async fn change(
 async fn write(context: &Context, write: CartWrite<'_>, change: &Change) -> Result<Cart, ChangeError> {
     let (table, cart) = (&context.table, write.read);
     match change {
-        Change::Add { product, added, price, once } => {
-            let line = cart.add(product, *added, *price)?;
+        Change::Add { product, added, seen, once } => {
+            let line = cart.add(product, *added, *seen)?;
             Ok(table.cart_line_add(write, product, *added, &line, once.as_ref()).await?)
         }
-        Change::Set { product, quantity, price } => {
-            let line = cart.set(product, *quantity, *price)?;
+        Change::Set { product, quantity, seen } => {
+            let line = cart.set(product, *quantity, *seen)?;
             Ok(table.cart_line_set(write, product, &line).await?)
         }
         Change::Remove { product } if cart.lines.contains_key(product) => {
@@ -248,20 +248,24 @@ async fn mismatch(context: &Context, cart: &Cart) -> Result<Response, Problem> {
     Err(Problem::new(codes::VersionMismatch, detail).with("cart", current))
 }
 
-/// The current price of a product, in the shop's own currency.
-async fn price(context: &Context, product: &ProductId) -> Result<Money, Problem> {
-    let page = context.table.product_get(product).await?.ok_or_else(|| Problem::not_found("product"))?;
-    let price = page.record.product.details.price;
+/// The current price of a product, in the shop's own currency, and the sale that it has or will have.
+async fn price(context: &Context, product: &ProductId) -> Result<PriceSeen, Problem> {
+    let (page, sales) = tokio::try_join!(context.table.product_get(product), context.open_sales())?;
+    let page = page.ok_or_else(|| Problem::not_found("product"))?;
+    let now = context.clock.now();
+    let regular = page.record.product.details.price;
+    let price = sales.offer(product, now).map_or(regular, |offer| offer.terms.price);
     if price.currency() != context.policy.currency {
         let detail = format!("this shop charges in {}", context.policy.currency.code());
         return Err(Problem::new(codes::CurrencyMismatch, detail));
     }
-    Ok(price)
+    Ok(PriceSeen { price, sale: sales.announced(product, now).map(|announced| announced.sale.id) })
 }
 
 async fn priced(context: &Context, cart: &Cart) -> Result<CartResponse, Problem> {
-    let products = context.table.products_get(&ids(cart)).await?;
-    Ok(CartResponse::new(cart, &products, context.policy.currency))
+    let ids = ids(cart);
+    let (products, sales) = tokio::try_join!(context.table.products_get(&ids), context.open_sales())?;
+    Ok(CartResponse::new(cart, &products, &sales, context.policy.currency, context.clock.now()))
 }
 
 async fn show(context: &Context, cart: &Cart) -> Result<impl IntoResponse + use<>, Problem> {

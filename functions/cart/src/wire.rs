@@ -1,5 +1,8 @@
-use api::{schema, wire::Money};
-use domain::{Cart, Currency, ProductId, Quantity, pricing};
+use api::{
+    schema,
+    wire::{Money, SaleOfferResponse},
+};
+use domain::{Cart, Currency, Offer, OpenSales, ProductId, Quantity, Timestamp, pricing};
 use serde::{Deserialize, Serialize};
 use table::ProductPage;
 use utoipa::ToSchema;
@@ -57,29 +60,46 @@ pub struct CartItemResponse {
     /// Whether the current price differs from the one that the customer saw.
     pub price_changed: bool,
     pub line_total: Money,
-    /// Units in stock; also 0 for a product that is no longer sold.
+    /// Units in stock; also 0 for a product that is no longer sold. In a sale, which keeps no exact count, all units of the
+    /// sale until it is sold out.
     pub available: i64,
+    /// The sale that `unitPrice` is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = SaleOfferResponse, required = false)]
+    pub sale: Option<SaleOfferResponse>,
     /// `available`; `short` if fewer units are in stock than the line has; `sold_out`; `not_sold` if the product no
-    /// longer exists; or `currency_mismatch` if its price is no longer in the shop's currency. Checkout refuses a cart
-    /// with any line that is not `available`.
+    /// longer exists; `over_limit` if the line has more units than the sale allows each customer; or `currency_mismatch`
+    /// if its price is no longer in the shop's currency. Checkout refuses a cart with any line that is not `available`.
     #[schema(value_type = schema::CartLineStatus, example = "available")]
     pub status: &'static str,
 }
 
 impl CartResponse {
     /// `products` are the cart's products that are still sold, in their current state.
-    pub fn new(cart: &Cart, products: &[ProductPage], currency: Currency) -> Self {
+    pub fn new(cart: &Cart, products: &[ProductPage], sales: &OpenSales, currency: Currency, now: Timestamp) -> Self {
         let mut priced = Vec::new();
         let items = cart
             .lines
             .iter()
             .map(|(id, line)| {
                 let page = products.iter().find(|p| p.record.product.id == *id);
-                let price = page.map_or(line.price_seen, |p| p.record.product.details.price);
+                let offer = sales.offer(id, now).filter(|_| page.is_some());
+                let regular = page.map_or(line.price_seen, |p| p.record.product.details.price);
+                let price = offer.map_or(regular, |offer| offer.terms.price);
                 if page.is_some() && price.currency() == currency {
                     priced.push(pricing::Line { product: id, quantity: line.quantity, unit_price: price });
                 }
-                let available = page.map_or(0, |p| p.available);
+                let available = match (page, offer) {
+                    (_, Some(Offer { sale, .. })) => {
+                        if sale.sold_out {
+                            0
+                        } else {
+                            sale.units.into()
+                        }
+                    }
+                    (page, None) => page.map_or(0, |p| p.available),
+                };
+                let limit = offer.and_then(|offer| offer.terms.limit);
                 CartItemResponse {
                     product_id: id.to_string(),
                     name: page.map_or_else(|| id.to_string(), |p| p.record.product.details.name.as_str().to_owned()),
@@ -89,11 +109,13 @@ impl CartResponse {
                     price_changed: price != line.price_seen,
                     line_total: pricing::units_at(price, line.quantity).into(),
                     available,
+                    sale: offer.map(SaleOfferResponse::from),
                     status: match page {
                         None => "not_sold",
                         Some(_) if price.currency() != currency => "currency_mismatch",
                         Some(_) if available <= 0 => "sold_out",
                         Some(_) if available < i64::from(line.quantity.units()) => "short",
+                        Some(_) if limit.is_some_and(|limit| line.quantity > limit) => "over_limit",
                         Some(_) => "available",
                     },
                 }

@@ -4,29 +4,32 @@
 //! provider is called, so that there is never a charge without an order. A crash leaves an order that holds its stock
 //! until a retry, under the same key or another, a webhook or the sweeper completes it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use api::{
     All, Context, Deadline, Invalids, Json, MailLanguage, Problem, Refused as _, RequestKey, Session, SessionAndCart,
-    codes::{self, CART_PRODUCTS, Code, FIELD_OF_ERROR, Member, Members, reference},
+    codes::{self, CART_PRODUCTS, Code, FIELD_OF_ERROR, Member, Members, reference, units},
     idempotency, rates,
 };
 use axum::{extract::State as Extract, response::Response};
 use domain::{
-    Address, Cart, CartLine, Contact, Language, Money, Order, OrderId, OrderState, PaymentState, PlaceError, Placement,
-    Product, ProductId, SessionKind, UserId, VoidReason,
+    Address, Cart, CartLine, Contact, Language, LineSale, Money, OpenSales, Order, OrderId, OrderState, PaymentState,
+    PlaceError, Placement, Product, ProductId, Sale, SessionKind, UserId, VoidReason,
 };
 use payments::PaymentToken;
 use saga::TimeBudget;
 use serde_json::json;
 use table::{
-    Idempotency, IdempotencyPutError, PlaceOrderError, PriorRequest, ProductPage, REQUEST_RUNNING, Shortage, StoreError,
+    CartWrite, CartWriteError, Idempotency, IdempotencyPutError, PlaceOrderError, PriorRequest, ProductPage,
+    REQUEST_RUNNING, Shortage, StoreError, Table, error_chain,
 };
+use utoipa::openapi::{RefOr, Schema};
 
 use crate::{
     address_input::AddressInput,
     amounts::AmountNotChargeable,
     answer::{self, AuthenticationFailed, OrderCancelled, PaymentDeclined, PaymentExpired},
+    lots::Choice,
     problems::{PaymentMissing, payment_missing, saga_problem},
     state::State,
     wire::{OrderResponse, PlaceOrderRequest},
@@ -36,6 +39,15 @@ type CartLines = BTreeMap<ProductId, CartLine>;
 
 const ORDER_IF_ANY: Members =
     Members { schema: "CartEmptyProblem", all: &[Member::sometimes("orderId", || reference("OrderId"))] };
+
+const SALE_LIMIT: Members = Members {
+    schema: "SaleLimitProblem",
+    all: &[Member::always("productId", || reference("ProductId")), Member::always("limit", units_of_limit)],
+};
+
+fn units_of_limit() -> RefOr<Schema> {
+    units().into()
+}
 
 const TOTAL: Members =
     Members { schema: "PriceChangedProblem", all: &[Member::always("total", || reference("Money"))] };
@@ -58,6 +70,17 @@ api::codes! {
     .with(&CLAIMED);
     PriceChanged = Code::conflict("price_changed", "the total differs from the expected total").with(&TOTAL);
     ProductNotSold = Code::conflict("product_not_sold", "a product of the cart is no longer sold").with(&CART_PRODUCTS);
+    SaleEnded = Code::conflict(
+        "sale_ended",
+        "the sale is over that a product was in when it was put into the cart; the cart has the current price now",
+    )
+    .with(&CART_PRODUCTS);
+    SaleLimitReached = Code::conflict("sale_limit_reached", "the sale allows each customer no more units")
+        .with(&SALE_LIMIT);
+    SaleLinesTooMany = Code::unprocessable(
+        "sale_lines_too_many",
+        "the cart has more products that are in a sale than one order can have; buy some of them first",
+    );
 }
 
 /// Places and pays an order for what is in the cart.
@@ -80,6 +103,9 @@ api::codes! {
         CartEmpty,
         CartChanged,
         ProductNotSold,
+        SaleEnded,
+        SaleLimitReached,
+        SaleLinesTooMany,
         OrderCancelled,
         OrderClaimed,
         codes::IdempotencyInProgress,
@@ -104,8 +130,8 @@ pub async fn place(
     if let Some(prior) = context.table.idempotency_seen(&request).await? {
         return resume(&state, &session.uid, prior, asked.token, budget).await;
     }
-    let mut order = match prepare(&state, &session, &cart, &asked, budget).await {
-        Ok(Prepared::New(order)) => *order,
+    let (mut order, sales) = match prepare(&state, &session, &cart, &asked, budget).await {
+        Ok(Prepared::New(order, sales)) => (*order, sales),
         Ok(Prepared::Held(order)) => return take_over(&state, *order, &session, asked, &request, budget).await,
         // A record that was written a moment ago, and was missed: that request has emptied the cart.
         Err(problem) => {
@@ -113,10 +139,10 @@ pub async fn place(
             return resume(&state, &session.uid, prior, asked.token, budget).await;
         }
     };
-    let mut committed = commit(context, &order, &CartLines::new(), &request).await?;
+    let mut committed = commit(&state, &mut order, &sales, &CartLines::new(), &request).await?;
     if matches!(committed, Committed::Short(_)) && release_own_hold(&state, &session.uid, &cart, budget).await? {
         let stays = after_release(context, &session, &mut order).await?;
-        committed = commit(context, &order, &stays, &request).await?;
+        committed = commit(&state, &mut order, &sales, &stays, &request).await?;
     }
     match committed {
         Committed::Now => collect_payment(&state, order, asked.token, budget).await,
@@ -127,7 +153,7 @@ pub async fn place(
 
 /// What a checkout is about.
 enum Prepared {
-    New(Box<Order>),
+    New(Box<Order>, Arc<OpenSales>),
     /// An order of this cart that waits for its payment.
     Held(Box<Order>),
 }
@@ -148,10 +174,11 @@ async fn prepare(
     if let Some(held) = held(context, &session.uid, cart).await? {
         return Ok(Prepared::Held(Box::new(held)));
     }
-    let order = order(context, session, cart, asked).await?;
+    let sales = context.open_sales().await?;
+    let order = order(context, session, cart, asked, &sales).await?;
     asked.can_pay(order.totals.total)?;
     state.chargeable(order.totals.total)?;
-    Ok(Prepared::New(Box::new(order)))
+    Ok(Prepared::New(Box::new(order), sales))
 }
 
 /// The request, parsed.
@@ -200,14 +227,22 @@ impl CheckoutInput {
 }
 
 /// The order that the cart would become now.
-async fn order(context: &Context, session: &Session, cart: &Cart, asked: &CheckoutInput) -> Result<Order, Problem> {
+async fn order(
+    context: &Context,
+    session: &Session,
+    cart: &Cart,
+    asked: &CheckoutInput,
+    sales: &OpenSales,
+) -> Result<Order, Problem> {
     if asked.ship_to.is_none() && context.policy.address_required {
         let detail = "send the address that the order is shipped to";
         return Err(Problem::new(AddressRequired, detail).with("field", "shippingAddress"));
     }
     let (contact, (ship_to, bill_to)) =
         tokio::try_join!(contact(context, session, asked), addresses(context, session, asked))?;
-    let ids: Vec<ProductId> = cart.lines.keys().cloned().collect();
+    let now = context.clock.now();
+    // Every buyer of a sale would read the same two items.
+    let ids: Vec<ProductId> = cart.lines.keys().filter(|id| sales.offer(id, now).is_none()).cloned().collect();
     let pages = context.table.products_get_consistent(&ids).await?;
     let incarnation = |page: &ProductPage| Some((page.record.product.id.clone(), page.incarnation?));
     let incarnations = pages.iter().filter_map(incarnation).collect();
@@ -219,6 +254,7 @@ async fn order(context: &Context, session: &Session, cart: &Cart, asked: &Checko
         cart,
         products: &products,
         incarnations: &incarnations,
+        sales,
         currency: context.policy.currency,
         adjustments: &[],
         expected_total: asked.expected_total,
@@ -227,9 +263,34 @@ async fn order(context: &Context, session: &Session, cart: &Cart, asked: &Checko
         ship_to,
         bill_to,
         hold: context.policy.hold,
-        now: context.clock.now(),
+        now,
     };
-    Order::place(placement).map_err(place_problem)
+    match Order::place(placement) {
+        Ok(order) => Ok(order),
+        Err(PlaceError::SaleEnded { products }) => Err(sale_ended(context, session, cart, products).await?),
+        Err(error) => Err(place_problem(error)),
+    }
+}
+
+/// Lines of a sale that is over are lines at the current price from now on, so that the next checkout buys them. The cart
+/// shows that price.
+async fn sale_ended(
+    context: &Context,
+    session: &Session,
+    cart: &Cart,
+    products: Vec<ProductId>,
+) -> Result<Problem, Problem> {
+    let mut lines = cart.lines.clone();
+    for product in &products {
+        lines.entry(product.clone()).and_modify(|line| line.sale = None);
+    }
+    let (kind, now) = (session.kind, context.clock.now());
+    let write = CartWrite { uid: &session.uid, kind, read: cart, must_match: true, now };
+    match context.table.cart_lines_write(write, &lines).await {
+        // A change of the cart has looked at its sales again.
+        Ok(_) | Err(CartWriteError::Changed(_)) => Ok(place_problem(PlaceError::SaleEnded { products })),
+        Err(CartWriteError::Store(error)) => Err(error.into()),
+    }
 }
 
 /// The contact that was sent; without one, the customer's profile as it is now.
@@ -284,26 +345,112 @@ enum Committed {
     Short(Vec<Shortage>),
 }
 
+/// Actions of the transaction of an order beside its lines: the order, the cart and the idempotency record.
+const OTHER_ACTIONS: usize = 3;
+
+/// Attempts to take lots that others have not taken or are not writing.
+const MAX_LOT_ATTEMPTS: u32 = 8;
+
 async fn commit(
-    context: &Context,
-    order: &Order,
+    state: &State,
+    order: &mut Order,
+    sales: &OpenSales,
     stays: &CartLines,
     request: &Idempotency,
 ) -> Result<Committed, Problem> {
-    match context.table.order_place(order, stays, request, context.clock.now()).await {
-        Ok(()) => Ok(Committed::Now),
-        Err(PlaceOrderError::Repeated(prior)) => Ok(Committed::by(prior, order)),
-        Err(PlaceOrderError::OutOfStock(shortages)) => {
-            let record = context.table.idempotency_get(request).await?;
-            Ok(record.map_or(Committed::Short(shortages), |record| Committed::by(record, order)))
+    let context = &state.context;
+    for _ in 0..MAX_LOT_ATTEMPTS {
+        let short = take_lots(state, order, sales).await?;
+        if !short.is_empty() {
+            return short_or_before(context, order, request, short).await;
         }
-        Err(PlaceOrderError::CartChanged) => refused(context, order, request, cart_changed()).await,
-        // Committed or not: the idempotency record, which is part of the transaction, shows it.
-        Err(PlaceOrderError::Store(error @ StoreError::OutcomeUnknown(_))) => {
-            refused(context, order, request, error.into()).await
+        match context.table.order_place(order, stays, request, context.clock.now()).await {
+            Ok(()) => {
+                state.lots.took(order);
+                return Ok(Committed::Now);
+            }
+            Err(PlaceOrderError::Repeated(prior)) => return Ok(Committed::by(prior, order)),
+            Err(PlaceOrderError::OutOfStock(shortages)) => {
+                return short_or_before(context, order, request, shortages).await;
+            }
+            Err(PlaceOrderError::Lots { product, lots }) => {
+                let line = order.lines.iter().find(|line| line.product == product);
+                line.into_iter().for_each(|line| state.lots.correct(line, &lots));
+            }
+            Err(PlaceOrderError::SaleLimit { product }) => {
+                return refused(context, order, request, sale_limit(order, &product)).await;
+            }
+            Err(PlaceOrderError::CartChanged) => return refused(context, order, request, cart_changed()).await,
+            // Committed or not: the idempotency record, which is part of the transaction, shows it.
+            Err(PlaceOrderError::Store(error @ StoreError::OutcomeUnknown(_))) => {
+                return refused(context, order, request, error.into()).await;
+            }
+            Err(PlaceOrderError::Store(error)) => return Err(error.into()),
         }
-        Err(PlaceOrderError::Store(error)) => Err(error.into()),
     }
+    let busy = Problem::busy("many customers buy in this sale at the same time; send the request again");
+    refused(context, order, request, busy).await
+}
+
+/// Chooses lots for each line of a sale. Returns the lines that are short.
+async fn take_lots(state: &State, order: &mut Order, sales: &OpenSales) -> Result<Vec<Shortage>, Problem> {
+    if order.lines.iter().all(|line| line.sale.is_none()) {
+        return Ok(Vec::new());
+    }
+    let table = &state.context.table;
+    let most = order.lots_of_line(table::MAX_ACTIONS - OTHER_ACTIONS).ok_or_else(|| {
+        Problem::new(SaleLinesTooMany, "the cart has too many products that are in a sale for one order")
+    })?;
+    let now = state.context.clock.now();
+    let mut wanted = Vec::new();
+    for line in &order.lines {
+        let Some(LineSale { id, .. }) = &line.sale else { continue };
+        let sale = sales.get(&line.product).filter(|sale| sale.id == *id);
+        let sale = sale.ok_or_else(|| Problem::internal(format!("sale {id} of a line is not the product's")))?;
+        wanted.push((line.product.clone(), line.quantity.units(), sale));
+    }
+    let mut short = Vec::new();
+    for (product, units, sale) in wanted {
+        match state.lots.choose(table, sale, units, most, now).await? {
+            Choice::Lots(lots) => order.take_lots(&product, lots),
+            Choice::Short { available } => {
+                note_sold_out(table, sale, available).await;
+                short.push(Shortage { product, available: available.into() });
+            }
+        }
+    }
+    Ok(short)
+}
+
+/// Lists show that nothing is left. If it cannot be written, the next checkout does it.
+async fn note_sold_out(table: &Table, sale: &Sale, available: u32) {
+    if sale.sold_out || available > 0 {
+        return;
+    }
+    let sold_out = Sale { sold_out: true, version: sale.version + 1, ..sale.clone() };
+    if let Err(error) = table.sale_write(&sold_out, "shop").await {
+        tracing::warn!(sale = %sale.id, error = error_chain(&error), "a sale could not be listed as sold out");
+    }
+}
+
+/// Short of stock, unless an earlier attempt of this request took it.
+async fn short_or_before(
+    context: &Context,
+    order: &Order,
+    request: &Idempotency,
+    shortages: Vec<Shortage>,
+) -> Result<Committed, Problem> {
+    let record = context.table.idempotency_get(request).await?;
+    Ok(record.map_or(Committed::Short(shortages), |record| Committed::by(record, order)))
+}
+
+fn sale_limit(order: &Order, product: &ProductId) -> Problem {
+    let limit =
+        order.lines.iter().filter(|line| line.product == *product).find_map(|line| line.sale.as_ref()?.limit.as_ref());
+    let limit = limit.map_or(0, |limit| limit.units.units());
+    Problem::new(SaleLimitReached, "the sale allows each customer no more units")
+        .with("productId", product.as_str())
+        .with("limit", limit)
 }
 
 impl Committed {
@@ -509,6 +656,10 @@ fn place_problem(error: PlaceError) -> Problem {
         }
         PlaceError::NotSold { products } => Problem::new(ProductNotSold, detail).with("products", ids(products)),
         PlaceError::PriceChanged { total } => Problem::new(PriceChanged, detail).with_money("total", total),
+        PlaceError::SaleEnded { products } => Problem::new(SaleEnded, detail).with("products", ids(products)),
+        PlaceError::SaleLimit { product, limit } => {
+            Problem::new(SaleLimitReached, detail).with("productId", product.as_str()).with("limit", limit.units())
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod fulfilment;
 mod history;
 mod idempotent;
 mod lookup;
+mod lots;
 mod payment;
 mod problems;
 mod refunds;

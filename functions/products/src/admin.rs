@@ -51,7 +51,8 @@ pub async fn create(
     remember_category(&state, &product.details.category).await?;
     let record = ProductRecord { product, description, imported: None };
     let move_id = clock.uuid_v7();
-    let page = ProductPage { record, available, incarnation: Some(move_id.into()), rating: Rating::default() };
+    let page =
+        ProductPage { record, available, incarnation: Some(move_id.into()), in_sale: false, rating: Rating::default() };
     let body = serde_json::to_string(&ProductResponse::from(&page)).map_err(Problem::internal)?;
     match once {
         None => {
@@ -150,6 +151,7 @@ pub async fn patch(
     responses(
         (status = 204, description = "the product is deleted"),
         codes::NotFound,
+        codes::ProductInSale,
     ))]
 pub async fn delete(
     admin: Admin,
@@ -160,6 +162,9 @@ pub async fn delete(
     let context = &state.context;
     for _ in 0..ROUNDS {
         let page = read(&state, &id, &if_match).await?;
+        if page.in_sale {
+            return Err(Problem::new(codes::ProductInSale, "the product has a sale that is not over; stop it first"));
+        }
         match context.table.product_delete(&page, &admin.uid, context.clock.uuid_v7()).await {
             // Changed or sold meanwhile: if the client named a version, the next read decides whether it is still that
             // one.

@@ -12,7 +12,7 @@ use axum::{
     extract::State as Extract,
     response::{IntoResponse, Response},
 };
-use domain::{CategoryPath, MAX_PRICE_MINOR, ProductId, Rating};
+use domain::{CategoryPath, MAX_PRICE_MINOR, Offer, ProductId, Rating};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use table::{PriceRange, ProductPage, SortOrder};
@@ -22,6 +22,9 @@ use crate::{
     state::State,
     wire::{ProductCardResponse, ProductListResponse, ProductResponse},
 };
+
+/// Seconds that any cache may keep a list.
+const LIST_SECONDS: u32 = 30;
 
 /// Maximum featured products in the answer.
 const FEATURED: i32 = 24;
@@ -75,14 +78,16 @@ pub async fn list(
     let page = page.of(format_args!("{:?} {range:?} {order:?}", category.as_ref().map(CategoryPath::to_string)));
     let table = &state.context.table;
 
-    let products: ProductListResponse = match &category {
+    let mut products: ProductListResponse = match &category {
         Some(category) => {
             let after = page.after()?;
             page.list(&table.product_list_by_category(category, range, order, page.limit, after.as_ref()).await?)
         }
         None => page.list(&table.product_list_by_price(range, order, page.limit, page.after()?).await?),
     };
-    Ok((public(30), Json(products)))
+    let (sales, now) = (state.context.open_sales().await?, state.context.clock.now());
+    products.items = products.items.into_iter().map(|card| card.in_sale(&sales, now)).collect();
+    Ok((public(LIST_SECONDS), Json(products)))
 }
 
 fn price_range(params: &ListParams) -> Result<PriceRange, Problem> {
@@ -105,7 +110,9 @@ pub async fn featured(Extract(state): Extract<State>) -> Result<impl IntoRespons
     let table = &state.context.table;
     let load = async || table.product_list_featured(FEATURED).await.map(Arc::new);
     let cards = state.featured.get(&(), state.context.clock.now(), load).await?;
-    Ok((public(30), Json(FeaturedResponse { items: cards.iter().map(ProductCardResponse::from).collect() })))
+    let (sales, now) = (state.context.open_sales().await?, state.context.clock.now());
+    let items = cards.iter().map(|card| ProductCardResponse::from(card).in_sale(&sales, now)).collect();
+    Ok((public(LIST_SECONDS), Json(FeaturedResponse { items })))
 }
 
 /// Returns a product with its stock.
@@ -122,11 +129,14 @@ pub async fn get(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let page = product(&state, &id).await?;
-    let etag = etag(&page);
+    let (sales, now) = (state.context.open_sales().await?, state.context.clock.now());
+    let offer = sales.offer(&id, now);
+    let etag = offer.map_or_else(|| etag(&page), |offer| sale_etag(&page, offer));
     if matches(&headers, &etag) {
         return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)], public(2)).into_response());
     }
-    Ok(([(header::ETAG, etag)], public(2), Json(ProductResponse::from(&*page))).into_response())
+    let product = ProductResponse::from(&*page).in_sale(offer);
+    Ok(([(header::ETAG, etag)], public(2), Json(product)).into_response())
 }
 
 /// A product through the cache.
@@ -138,8 +148,21 @@ pub async fn product(state: &State, id: &ProductId) -> Result<Arc<ProductPage>, 
 
 /// `"<version>-<available>-<reviews>-<stars>"`: only the version counts for `If-Match`.
 pub fn etag(page: &ProductPage) -> HeaderValue {
-    let ProductPage { record, available, incarnation: _, rating } = page;
+    let ProductPage { record, available, incarnation: _, in_sale: _, rating } = page;
     tag(record.product.version, *available, *rating)
+}
+
+/// The same, with the sale that it is in: its version says whether the price has changed.
+fn sale_etag(page: &ProductPage, Offer { sale, terms }: Offer<'_>) -> HeaderValue {
+    let tag = format!(
+        "\"{}-{}-{}-{}-{}\"",
+        page.record.product.version,
+        u8::from(sale.sold_out),
+        sale.id,
+        sale.version,
+        terms.price.amount_minor()
+    );
+    HeaderValue::from_str(&tag).expect("digits, letters and dashes are a header value")
 }
 
 /// The tag of a product that was just created with this stock.

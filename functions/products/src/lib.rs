@@ -9,6 +9,7 @@ mod category_page;
 mod category_renames;
 mod description;
 mod record;
+mod sales;
 mod state;
 mod stock;
 mod wire;
@@ -35,6 +36,11 @@ pub fn router(state: State) -> OpenApiRouter {
         .routes(routes!(categories::list_all, categories::remove))
         .routes(routes!(category_renames::list, category_renames::create))
         .routes(routes!(category_renames::get))
+        .routes(routes!(sales::announced))
+        .routes(routes!(sales::create, sales::list))
+        .routes(routes!(sales::get, sales::patch))
+        .routes(routes!(sales::start))
+        .routes(routes!(sales::stop))
         .merge(large)
         .with_state(state)
 }

@@ -2,10 +2,11 @@ use std::collections::BTreeMap;
 
 use api::{
     All, Invalids, List, Listed, schema,
-    wire::{Money, timestamp},
+    wire::{Money, SaleOfferResponse, timestamp},
 };
 use domain::{
-    DetailsChange, GivenAttributes, GivenDetails, GivenPrice, Product, ProductDetails, ProductId, StockDelta, Timestamp,
+    DetailsChange, GivenAttributes, GivenDetails, GivenPrice, Offer, OpenSales, Product, ProductDetails, ProductId,
+    StockDelta, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use table::{ProductCard, ProductPage};
@@ -96,7 +97,7 @@ pub struct PatchProductRequest {
 }
 
 /// Distinguishes `null` from left out.
-fn given<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+pub fn given<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(from).map(Some)
 }
 
@@ -122,6 +123,10 @@ pub struct ProductResponse {
     /// Whether `/products/{productId}/description` exists.
     pub has_description: bool,
     pub stock: StockResponse,
+    /// The sale in which it is bought now, at another price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = SaleOfferResponse, required = false)]
+    pub sale: Option<SaleOfferResponse>,
     pub rating: RatingResponse,
     pub version: u64,
     /// RFC 3339, UTC.
@@ -134,7 +139,7 @@ pub struct ProductResponse {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StockResponse {
-    /// Units that can be bought now.
+    /// Units that can be bought now. In a sale, which keeps no exact count, all units of the sale until it is sold out.
     pub available: i64,
     pub in_stock: bool,
 }
@@ -162,6 +167,10 @@ pub struct ProductCardResponse {
     pub thumbnail: Option<String>,
     /// Updated a moment late; the product itself has the current number of units.
     pub sold_out: bool,
+    /// The sale in which it is bought now, at another price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = SaleOfferResponse, required = false)]
+    pub sale: Option<SaleOfferResponse>,
 }
 
 pub type ProductListResponse = List<ProductCardResponse>;
@@ -253,6 +262,7 @@ impl From<&ProductPage> for ProductResponse {
             featured_rank: *featured_rank,
             has_description: page.record.description.is_some(),
             stock: StockResponse { available: page.available, in_stock: page.available > 0 },
+            sale: None,
             rating: RatingResponse { reviews: page.rating.reviews, average_tenths: page.rating.average_tenths() },
             version: product.version,
             created_at: timestamp(product.created_at),
@@ -269,6 +279,33 @@ impl From<&ProductCard> for ProductCardResponse {
             price: card.price.into(),
             thumbnail: card.thumbnail.clone(),
             sold_out: card.sold_out,
+            sale: None,
         }
+    }
+}
+
+impl ProductResponse {
+    /// As it is bought at this time.
+    #[must_use]
+    pub fn in_sale(mut self, offer: Option<Offer<'_>>) -> Self {
+        if let Some(offer) = offer {
+            let available = if offer.sale.sold_out { 0 } else { offer.sale.units.into() };
+            self.stock = StockResponse { available, in_stock: available > 0 };
+            self.sale = Some(offer.into());
+        }
+        self
+    }
+}
+
+impl ProductCardResponse {
+    /// As it is bought at this time.
+    #[must_use]
+    pub fn in_sale(mut self, sales: &OpenSales, now: Timestamp) -> Self {
+        let offer = self.product_id.parse().ok().and_then(|id| sales.offer(&id, now));
+        if let Some(offer) = offer {
+            self.sold_out = offer.sale.sold_out;
+            self.sale = Some(offer.into());
+        }
+        self
     }
 }

@@ -54,6 +54,24 @@ const ORDER: Audited = Audited {
         "writtenBy",
     ],
 };
+const SALE: Audited = Audited {
+    entity: "sale",
+    shown: &[
+        "product",
+        "productName",
+        "unitCount",
+        "keyCount",
+        "lotCount",
+        "currency",
+        "terms",
+        "progress",
+        "soldOut",
+        "version",
+        "requestedBy",
+        "createdAt",
+        "writtenBy",
+    ],
+};
 const CUSTOMER: Audited = Audited { entity: "customer", shown: &["uid", "emailVerified", "role", "createdAt"] };
 const CREDENTIAL: Audited = Audited { entity: "credential", shown: &["uid"] };
 const ADDRESS: Audited = Audited { entity: "address", shown: &[] };
@@ -148,6 +166,7 @@ fn audited(key: &keys::Key) -> Option<Audited> {
         Entity::Product => Some(PRODUCT),
         Entity::StockMove => Some(STOCK_MOVE),
         Entity::Review => Some(REVIEW),
+        Entity::Sale => Some(SALE),
         Entity::Profile => Some(CUSTOMER),
         Entity::Address => Some(ADDRESS),
         Entity::Credential => Some(CREDENTIAL),
@@ -166,7 +185,11 @@ fn audited(key: &keys::Key) -> Option<Audited> {
         | Entity::CategoriesBefore
         | Entity::CategoriesMigrated
         | Entity::CategoryRename
-        | Entity::CategoryRenaming => None,
+        | Entity::CategoryRenaming
+        // Copies of the sale, and what orders have taken of it.
+        | Entity::SaleConfig
+        | Entity::SaleLot
+        | Entity::SaleBuyer => None,
         // The order has what became of a payment; the rest is of one visit.
         Entity::PaymentEvent
         | Entity::Cart

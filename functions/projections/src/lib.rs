@@ -42,6 +42,7 @@ pub const MAPPING: Mapping = Mapping {
         Entity::Stock,
         Entity::StockMove,
         Entity::Review,
+        Entity::Sale,
         Entity::Profile,
         Entity::GuestAccount,
         Entity::Address,

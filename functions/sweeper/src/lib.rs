@@ -1,10 +1,12 @@
 //! The sweeper: once a minute it processes orders with something open. For expired holds and payments without an answer
 //! it asks the provider, then confirms the order or gives it up; it pays refunds that are still owed. Orders whose
-//! payment is disputed are counted, once a day, for an alarm. In the remaining time, categories are renamed.
+//! payment is disputed are counted, once a day, for an alarm. Then sales are continued: their lots are written, and what is
+//! left of those that are over returns to the stock. In the remaining time, categories are renamed.
 //!
 //! Any number of runs may overlap. Each step is one of the saga, which writes conditionally on the order's version.
 
 mod renames;
+mod sales;
 
 use domain::{Order, OrderState, Timestamp, VoidReason};
 use futures::{StreamExt, stream};
@@ -54,6 +56,8 @@ pub struct SweepReport {
     pub left: usize,
     /// Products that were moved because their category is renamed.
     pub moved: usize,
+    /// Sales that were over, and whose units returned to the stock.
+    pub sales_ended: usize,
 }
 
 impl SweepReport {
@@ -122,6 +126,16 @@ pub async fn sweep(state: &State, deadline: Option<Timestamp>) -> Result<SweepRe
     }
 
     let has_time = |enough| deadline.is_none_or(|deadline| deadline.duration_since(state.clock.now()) >= enough);
+    match sales::go_on(state.saga.table(), &state.clock, has_time).await {
+        Ok(tended) => {
+            swept.sales_ended = tended.ended;
+            swept.failed += tended.failed;
+        }
+        Err(error) => {
+            tracing::error!(error = error_chain(&error), "sales could not be continued");
+            swept.failed += 1;
+        }
+    }
     match renames::go_on(state.saga.table(), now, has_time).await {
         Ok(renamed) => {
             swept.moved = renamed.moved;

@@ -49,12 +49,7 @@ pub async fn routes() -> Outcome<BTreeMap<String, Vec<Route>>> {
         transport: Transport::default(),
     };
     let (table, descriptions) = config.connect().await;
-    let context = Context {
-        table,
-        clock: Clock::System,
-        cursors: Arc::new(Cursors::new(&[[0; 32]])),
-        policy: Arc::new(Policy::default()),
-    };
+    let context = Context::new(table, Clock::System, Cursors::new(&[[0; 32]]), Policy::default());
     // Every function has this route, no document has it, and the API needs it once.
     let health = Route { path: "/healthz".to_owned(), method: "GET".to_owned(), event: "Health".to_owned() };
     let mut routes = BTreeMap::from([("Products".to_owned(), vec![health])]);

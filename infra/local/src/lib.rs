@@ -277,7 +277,8 @@ impl Stack {
             }
         }
 
-        let context = Context { table: table.clone(), clock: options.clock, cursors, policy };
+        let context =
+            Context { table: table.clone(), clock: options.clock, cursors, policy, sales: api::SalesCache::default() };
         let asked_here = asked_here.as_ref();
         let (router, openapi) = gateway::router(&context, &descriptions, provider, asked_here, &links, &consumers);
         let gateway = address(&gateway_listener)?;

@@ -206,6 +206,7 @@ codes! {
         "the request may have been carried out; read the current state, or send it again with the same key",
     );
     pub QueryInvalid = Code::bad_request("query_invalid", "a query parameter is missing or invalid");
+    pub ProductInSale = Code::conflict("product_in_sale", "the product has a sale that is not over; stop it first");
     pub RateLimited = Code::new(
         StatusCode::TOO_MANY_REQUESTS,
         "rate_limited",
@@ -250,6 +251,12 @@ pub const FIELD_CODES: &[Code] = &[
     Code::of_field("quantity_out_of_range", "a line has 1 to 9,999 units"),
     Code::of_field("reason_invalid", "the reason is empty, too long or not plain text"),
     Code::of_field("rename_invalid", "a category cannot become itself or one below itself"),
+    Code::of_field("sale_rate_invalid", "the expected checkouts a second are out of range"),
+    Code::of_field("sale_units_invalid", "the units of a sale are out of range"),
+    Code::of_field(
+        "sale_window_invalid",
+        "the sale starts too soon, ends before it starts or lasts too long, or a time is malformed",
+    ),
     Code::of_field("stock_out_of_range", "the stock is negative or too high"),
     Code::of_field("thumbnail_invalid", "the picture is neither an https: URL nor a relative path"),
     Code::of_field("tracking_number_invalid", "the tracking number is empty, too long or not plain text"),

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
-use domain::{Currency, HoldLength};
+use domain::{Currency, HoldLength, OpenSales};
 use runtime::{Clock, telemetry::Metrics};
-use table::Table;
+use table::{StoreError, Table};
 
-use crate::{BasePath, Cursors, rates::Rates};
+use crate::{BasePath, Cursors, SalesCache, rates::Rates};
 
 /// What every function needs. Cheap to clone; a function's state holds it.
 #[derive(Debug, Clone)]
@@ -13,9 +13,23 @@ pub struct Context {
     pub clock: Clock,
     pub cursors: Arc<Cursors>,
     pub policy: Arc<Policy>,
+    pub sales: SalesCache,
 }
 
 impl Context {
+    pub fn new(table: Table, clock: Clock, cursors: Cursors, policy: Policy) -> Self {
+        let (cursors, policy) = (Arc::new(cursors), Arc::new(policy));
+        Self { table, clock, cursors, policy, sales: SalesCache::default() }
+    }
+
+    /// The sales that are not over.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub async fn open_sales(&self) -> Result<Arc<OpenSales>, StoreError> {
+        self.sales.get(&self.table, &self.clock).await
+    }
+
     /// With a setting that only one function reads.
     #[must_use]
     pub fn with_policy(mut self, change: impl FnOnce(&mut Policy)) -> Self {

@@ -1,7 +1,5 @@
 //! Start-up of the functions that answer requests, and how they serve.
 
-use std::sync::Arc;
-
 use axum::Router;
 use lambda_http::Error;
 use runtime::{Clock, Environment, log_start, telemetry::Metrics};
@@ -44,7 +42,7 @@ pub async fn context(environment: &Environment) -> Result<(Context, Descriptions
     if config.endpoints.is_none() {
         table.open_connections().await;
     }
-    let context = Context { table, clock: Clock::System, cursors: Arc::new(cursors), policy: Arc::new(policy) };
+    let context = Context::new(table, Clock::System, cursors, policy);
     Ok((context, descriptions))
 }
 

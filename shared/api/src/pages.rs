@@ -52,8 +52,13 @@ impl<const DEFAULT: i32> Page<DEFAULT> {
 
     /// The answer with what the table found.
     pub fn list<'p, T, P: Serialize, R: From<&'p T>>(&self, found: &'p table::Page<T, P>) -> List<R> {
+        self.with(found.items.iter().map(R::from).collect(), found.next.as_ref())
+    }
+
+    /// The answer with these items, of which the next page starts at this position.
+    pub fn with<P: Serialize, R>(&self, items: Vec<R>, next: Option<&P>) -> List<R> {
         let seal = |position| self.context.cursors.seal(position, &self.list, self.context.clock.now());
-        List { items: found.items.iter().map(R::from).collect(), next_cursor: found.next.as_ref().map(seal) }
+        List { items, next_cursor: next.map(seal) }
     }
 }
 

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use domain::{
     Address, DisputeState, MAX_CATEGORY_DEPTH, MAX_PRICE_MINOR, OrderEvent, OrderState, PaymentState, Quantity,
-    RefundState,
+    RefundState, SalePhase,
 };
 use utoipa::{
     PartialSchema, ToSchema,
@@ -82,6 +82,15 @@ schemas! {
         .max_length(Some(3_003))
         .pattern(Some(PRINTABLE))
         .description(Some("Path of a category: names between `/`, outermost first; a slash within a name is `%2F`, a percent sign `%25`."));
+    SaleId: text().format(Some(format("uuid"))).description(Some("A sale of a product."));
+    SaleUnits: whole(1, 100_000).description(Some("Units that are set aside for a sale."));
+    SaleRate: whole(1, 5_000).default(Some(100.into())).description(Some(
+        "The checkouts a second that are expected at most. The units are spread over as many items of the table as that needs.",
+    ));
+    SaleStateName: names(
+        [SalePhase::Preparing, SalePhase::Scheduled, SalePhase::Active, SalePhase::Over, SalePhase::Ended].map(SalePhase::as_str),
+        "The state of a sale.",
+    );
     RenameId: text().format(Some(format("uuid"))).description(Some("A rename of a category."));
     CategoryPageLimit: whole(1, 100).default(Some(100.into())).description(Some("The maximum number of categories in a page."));
     CategorySegment: line(100, "The name of one category.");
@@ -148,7 +157,7 @@ schemas! {
     DisputeStateName: names(DisputeState::ALL.map(DisputeState::as_str), "The state of a dispute.");
     RoleName: names(["customer", "admin"], "The role of a customer.");
     CartLineStatus: names(
-        ["available", "short", "sold_out", "not_sold", "currency_mismatch"],
+        ["available", "short", "sold_out", "not_sold", "currency_mismatch", "over_limit"],
         "Whether a line of the cart can be bought.",
     );
     CarrierName: line(domain::Carrier::MAX_CHARS, "The name of a carrier.");

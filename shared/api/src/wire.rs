@@ -1,6 +1,6 @@
 //! Wire types that several resources share.
 
-use domain::{Address, AddressId, CountryCode, Currency, Invalid, Phone};
+use domain::{Address, AddressId, CountryCode, Currency, Invalid, Offer, Phone};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -31,6 +31,36 @@ impl Money {
 impl From<domain::Money> for Money {
     fn from(money: domain::Money) -> Self {
         Self { amount: money.amount_minor(), currency: money.currency().code().to_owned() }
+    }
+}
+
+/// The sale in which a product is bought now.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SaleOfferResponse {
+    #[schema(value_type = schema::SaleId)]
+    pub sale_id: String,
+    /// Checkout charges this price until the sale ends.
+    pub price: Money,
+    #[schema(value_type = schema::Timestamp)]
+    pub ends_at: String,
+    /// The most units that one customer can buy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = schema::Units, required = false)]
+    pub limit: Option<u32>,
+    /// Updated a moment late. Held units may come back.
+    pub sold_out: bool,
+}
+
+impl From<Offer<'_>> for SaleOfferResponse {
+    fn from(Offer { sale, terms }: Offer<'_>) -> Self {
+        Self {
+            sale_id: sale.id.to_string(),
+            price: terms.price.into(),
+            ends_at: timestamp(terms.ends_at),
+            limit: terms.limit.map(|limit| limit.units()),
+            sold_out: sale.sold_out,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use crate::{Invalid, Money, OrderId, ProductId, Quantity};
+use crate::{Invalid, Money, OrderId, ProductId, Quantity, SaleId};
 
 /// Lines a cart can hold. A checkout writes one stock item for each line and three other items, and a DynamoDB
 /// transaction holds 100 actions; the rest is reserved for what later has to be atomic with an order.
@@ -74,6 +74,16 @@ pub struct CartLine {
     pub quantity: Quantity,
     /// The price the customer saw when the line was last changed; what is charged is the price at checkout.
     pub price_seen: Money,
+    /// The sale of the product that was active or announced when the line was last changed. If it is over at the checkout,
+    /// the customer is asked again instead of charged the other price.
+    pub sale: Option<SaleId>,
+}
+
+/// The price of a product when it is put into a cart, and the sale that it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PriceSeen {
+    pub price: Money,
+    pub sale: Option<SaleId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -86,22 +96,22 @@ pub enum CartError {
 
 impl Cart {
     /// The line after adding `quantity` of a product, whether or not the cart has it already.
-    pub fn add(&self, product: &ProductId, quantity: Quantity, price: Money) -> Result<CartLine, CartError> {
+    pub fn add(&self, product: &ProductId, quantity: Quantity, seen: PriceSeen) -> Result<CartLine, CartError> {
         let held = match self.lines.get(product) {
             Some(line) => i64::from(line.quantity.units()),
             None if self.lines.len() >= MAX_LINES => return Err(CartError::Full),
             None => 0,
         };
         let quantity = Quantity::new(held + i64::from(quantity.units())).map_err(|_| CartError::QuantityOutOfRange)?;
-        Ok(CartLine { quantity, price_seen: price })
+        Ok(CartLine { quantity, price_seen: seen.price, sale: seen.sale })
     }
 
     /// The line after setting a product's quantity.
-    pub fn set(&self, product: &ProductId, quantity: Quantity, price: Money) -> Result<CartLine, CartError> {
+    pub fn set(&self, product: &ProductId, quantity: Quantity, seen: PriceSeen) -> Result<CartLine, CartError> {
         if !self.lines.contains_key(product) && self.lines.len() >= MAX_LINES {
             return Err(CartError::Full);
         }
-        Ok(CartLine { quantity, price_seen: price })
+        Ok(CartLine { quantity, price_seen: seen.price, sale: seen.sale })
     }
 
     /// This cart with other lines added: those of a guest's cart at login, or of an order that was given up. Nothing
@@ -198,7 +208,11 @@ mod tests {
 
     fn line(units: i64) -> CartLine {
         let price_seen = Money::price(100, Currency::USD).unwrap();
-        CartLine { quantity: Quantity::new(units).unwrap(), price_seen }
+        CartLine { quantity: Quantity::new(units).unwrap(), price_seen, sale: None }
+    }
+
+    fn seen() -> PriceSeen {
+        PriceSeen { price: line(1).price_seen, sale: None }
     }
 
     fn cart_of(count: usize) -> Cart {
@@ -271,7 +285,7 @@ mod tests {
         let mug: ProductId = "mug".parse().unwrap();
         let cart = Cart { version: 1, lines: BTreeMap::from([(mug.clone(), line(2))]), ..Cart::default() };
 
-        let added = cart.add(&mug, line(3).quantity, line(1).price_seen).unwrap();
+        let added = cart.add(&mug, line(3).quantity, seen()).unwrap();
 
         assert_eq!(added.quantity.units(), 5);
     }
@@ -281,10 +295,10 @@ mod tests {
         let full = cart_of(MAX_LINES);
         let (new, held) = ("new".parse().unwrap(), "p1".parse().unwrap());
 
-        assert_eq!(full.add(&new, line(1).quantity, line(1).price_seen), Err(CartError::Full));
-        assert!(full.add(&held, line(1).quantity, line(1).price_seen).is_ok());
+        assert_eq!(full.add(&new, line(1).quantity, seen()), Err(CartError::Full));
+        assert!(full.add(&held, line(1).quantity, seen()).is_ok());
         assert_eq!(
-            cart_of(1).add(&"p0".parse().unwrap(), line(9_999).quantity, line(1).price_seen),
+            cart_of(1).add(&"p0".parse().unwrap(), line(9_999).quantity, seen()),
             Err(CartError::QuantityOutOfRange)
         );
     }

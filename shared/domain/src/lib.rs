@@ -26,6 +26,7 @@ mod product_details;
 mod reason;
 mod refund;
 mod review;
+mod sale;
 mod session;
 mod shipment;
 #[cfg(test)]
@@ -40,7 +41,7 @@ extern crate self as domain;
 pub use account_link::{AccountAction, AccountLink, LinkRequestId};
 pub use address::{Address, CountryCode, Phone};
 pub use by_hand::RefundByHand;
-pub use cart::{Cart, CartError, CartLine, CartRequest, MAX_LINES, MAX_REMEMBERED, RequestCheck};
+pub use cart::{Cart, CartError, CartLine, CartRequest, MAX_LINES, MAX_REMEMBERED, PriceSeen, RequestCheck};
 pub use category::{Category, CategoryRename, CategoryRenameId};
 pub use contact::Contact;
 pub use customer::{Customer, CustomerName, Password, Role};
@@ -56,13 +57,20 @@ pub use iso_currency::Currency;
 pub use jiff::Timestamp;
 pub use language::Language;
 pub use money::{MAX_PRICE_MINOR, Money, parse_currency};
-pub use order::{HistoryEntry, Order, OrderEvent, OrderLine, OrderState, Payment, PaymentState, PlaceError, Placement};
+pub use order::{
+    CountedLimit, HistoryEntry, LineSale, Order, OrderEvent, OrderLine, OrderState, Payment, PaymentState, PlaceError,
+    Placement,
+};
 pub use order_number::OrderNumber;
 pub use product::{Attributes, CategoryPath, MAX_CATEGORY_DEPTH, Product, Quantity, StockDelta};
 pub use product_details::*;
 pub use reason::Reason;
 pub use refund::{Refund, RefundError, RefundRequest, RefundState, ReturnedLine};
 pub use review::{Rating, Review, ReviewText, Stars};
+pub use sale::{
+    DatedTerms, LotId, LotPlan, LotTake, LotsSeen, MAX_LOTS_OF_LINE, Offer, OpenSales, SALE_GRACE, SALE_LEAD, Sale,
+    SaleChangeError, SaleId, SalePhase, SaleProgress, SaleRequest, SaleTerms,
+};
 pub use session::{SessionKind, SessionLifetime};
 pub use shipment::{Carrier, Shipment, TrackingNumber, TrackingUrl};
 pub use transition::{CancelDecision, MAX_CHALLENGES, TransitionEffects, TransitionError, VoidReason};

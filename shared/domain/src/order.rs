@@ -4,8 +4,8 @@ use iso_currency::Currency;
 use jiff::Timestamp;
 
 use crate::{
-    Address, Cart, CartLine, Contact, Dispute, HoldLength, Incarnation, Language, Money, OrderId, OrderNumber, Product,
-    ProductId, Quantity, Refund, Shipment, UserId,
+    Address, Cart, CartLine, Contact, Dispute, HoldLength, Incarnation, Language, LotTake, MAX_LOTS_OF_LINE, Money,
+    Offer, OpenSales, OrderId, OrderNumber, Product, ProductId, Quantity, Refund, SaleId, Shipment, UserId,
     pricing::{self, Adjustment, Pricing, Totals},
 };
 
@@ -53,6 +53,35 @@ pub struct OrderLine {
     /// The incarnation of the product whose stock the units were taken from; `None` for stock from before incarnations
     /// existed.
     pub incarnation: Option<Incarnation>,
+    /// The sale that the units are of.
+    pub sale: Option<LineSale>,
+}
+
+/// Where the units of a line that was bought in a sale came from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LineSale {
+    pub id: SaleId,
+    pub lots: Vec<LotTake>,
+    pub limit: Option<CountedLimit>,
+}
+
+/// The limit of a sale that units were counted against.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct CountedLimit {
+    pub units: Quantity,
+    /// Who placed the order. They are counted beside the contact, also once the order is another customer's.
+    pub buyer: UserId,
+}
+
+impl LineSale {
+    /// The lots that these units of the line return to, of all its `quantity`. Part of a line returns to its first lot: a lot
+    /// may have more units than at first.
+    pub fn returned(&self, units: u32, quantity: Quantity) -> Vec<LotTake> {
+        match self.lots.first() {
+            Some(first) if units != quantity.units() => vec![LotTake { lot: first.lot, units }],
+            Some(_) | None => self.lots.clone(),
+        }
+    }
 }
 
 impl OrderLine {
@@ -322,10 +351,12 @@ pub struct Placement<'a> {
     /// Whether the customer is a guest.
     pub guest: bool,
     pub cart: &'a Cart,
-    /// The cart's current products; a missing one is no longer sold.
+    /// The cart's current products but those that are bought in a sale; a missing one is no longer sold.
     pub products: &'a [Product],
     /// Of the stock of these products.
     pub incarnations: &'a BTreeMap<ProductId, Incarnation>,
+    /// The sales that are not over.
+    pub sales: &'a OpenSales,
     /// The currency that this shop charges in.
     pub currency: Currency,
     /// What is added to the price of the goods, or taken off; none until the shop has rules for them.
@@ -351,6 +382,10 @@ pub enum PlaceError {
     NotSold { products: Vec<ProductId> },
     #[error("the total differs from the one the customer was shown")]
     PriceChanged { total: Money },
+    #[error("the sale that products were put into the cart in is over")]
+    SaleEnded { products: Vec<ProductId> },
+    #[error("more units are bought than the sale allows each customer")]
+    SaleLimit { product: ProductId, limit: Quantity },
 }
 
 impl Order {
@@ -363,6 +398,7 @@ impl Order {
             cart,
             products,
             incarnations,
+            sales,
             currency,
             adjustments,
             expected_total,
@@ -377,26 +413,49 @@ impl Order {
             return Err(PlaceError::CartEmpty);
         }
 
-        let (mut lines, mut not_sold, mut foreign) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut lines, mut not_sold, mut foreign, mut ended) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (id, line) in &cart.lines {
-            match products.iter().find(|p| p.id == *id) {
-                None => not_sold.push(id.clone()),
-                Some(product) if product.details.price.currency() != currency => foreign.push(id.clone()),
-                Some(product) => lines.push(OrderLine {
-                    product: id.clone(),
-                    name: product.details.name.as_str().to_owned(),
-                    quantity: line.quantity,
-                    unit_price: product.details.price,
-                    allocated: pricing::units_at(product.details.price, line.quantity),
-                    incarnation: incarnations.get(id).copied(),
-                }),
+            let offer = sales.offer(id, now);
+            let (name, unit_price, incarnation) = match (offer, products.iter().find(|p| p.id == *id)) {
+                (Some(Offer { sale, terms }), _) => (sale.name.clone(), terms.price, sale.incarnation),
+                (None, Some(Product { details, .. })) => {
+                    (details.name.as_str().to_owned(), details.price, incarnations.get(id).copied())
+                }
+                (None, None) => {
+                    not_sold.push(id.clone());
+                    continue;
+                }
+            };
+            if unit_price.currency() != currency {
+                foreign.push(id.clone());
+                continue;
             }
+            if line.sale.is_some() && sales.announced(id, now).map(|announced| announced.sale.id) != line.sale {
+                ended.push(id.clone());
+            }
+            let limit = offer.and_then(|offer| offer.terms.limit);
+            if let Some(limit) = limit.filter(|limit| line.quantity > *limit) {
+                return Err(PlaceError::SaleLimit { product: id.clone(), limit });
+            }
+            let limit = limit.map(|units| CountedLimit { units, buyer: customer.clone() });
+            lines.push(OrderLine {
+                product: id.clone(),
+                name,
+                quantity: line.quantity,
+                unit_price,
+                allocated: pricing::units_at(unit_price, line.quantity),
+                incarnation,
+                sale: offer.map(|offer| LineSale { id: offer.sale.id, lots: Vec::new(), limit }),
+            });
         }
         if !not_sold.is_empty() {
             return Err(PlaceError::NotSold { products: not_sold });
         }
         if !foreign.is_empty() {
             return Err(PlaceError::CurrencyMismatch { products: foreign });
+        }
+        if !ended.is_empty() {
+            return Err(PlaceError::SaleEnded { products: ended });
         }
 
         let priced: Vec<_> = lines.iter().map(OrderLine::unadjusted).collect();
@@ -434,8 +493,27 @@ impl Order {
 
     /// What was bought, as lines of a cart, at the prices of the order.
     pub fn cart_lines(&self) -> BTreeMap<ProductId, CartLine> {
-        let line = |l: &OrderLine| (l.product.clone(), CartLine { quantity: l.quantity, price_seen: l.unit_price });
+        let line = |l: &OrderLine| {
+            let sale = l.sale.as_ref().map(|sale| sale.id);
+            (l.product.clone(), CartLine { quantity: l.quantity, price_seen: l.unit_price, sale })
+        };
         self.lines.iter().map(line).collect()
+    }
+
+    /// Says which lots the units of a line of a sale are taken from.
+    pub fn take_lots(&mut self, product: &ProductId, lots: Vec<LotTake>) {
+        let sales = self.lines.iter_mut().filter(|line| line.product == *product).filter_map(|line| line.sale.as_mut());
+        sales.for_each(|sale| sale.lots.clone_from(&lots));
+    }
+
+    /// The most lots that each line of a sale can take from, for a transaction of at most this many actions; `None` if there
+    /// are too many lines.
+    pub fn lots_of_line(&self, max_actions: usize) -> Option<usize> {
+        let limit_counts = |sale: &LineSale| if sale.limit.is_some() { 2 } else { 0 };
+        let sales: Vec<_> = self.lines.iter().filter_map(|line| line.sale.as_ref()).collect();
+        let others = self.lines.len() - sales.len() + sales.iter().map(|sale| limit_counts(sale)).sum::<usize>();
+        let each = max_actions.checked_sub(others)? / sales.len().max(1);
+        (each > 0).then_some(each.min(MAX_LOTS_OF_LINE))
     }
 
     /// Whether it was paid in time, or cost nothing.
@@ -465,7 +543,7 @@ pub(crate) mod tests {
     fn cart(lines: &[(&str, i64)]) -> Cart {
         let price_seen = Money::price(1, Currency::USD).unwrap();
         let lines = lines.iter().map(|(id, units)| {
-            (id.parse().unwrap(), CartLine { quantity: Quantity::new(*units).unwrap(), price_seen })
+            (id.parse().unwrap(), CartLine { quantity: Quantity::new(*units).unwrap(), price_seen, sale: None })
         });
         Cart { version: 4, lines: BTreeMap::from_iter(lines), ..Cart::default() }
     }
@@ -478,6 +556,7 @@ pub(crate) mod tests {
             cart,
             products,
             incarnations: &BTreeMap::new(),
+            sales: &OpenSales::default(),
             currency: Currency::USD,
             adjustments: &[],
             expected_total: expected.map(|amount| Money::amount(amount, Currency::USD)),

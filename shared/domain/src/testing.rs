@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    Address, Cart, CartLine, Contact, Currency, Email, HoldLength, Language, Money, Order, Placement, Product,
-    ProductDetails, ProductName, Quantity, Timestamp, pricing::Adjustment,
+    Address, Cart, CartLine, Contact, Currency, Email, HoldLength, Language, Money, OpenSales, Order, Placement,
+    Product, ProductDetails, ProductName, Quantity, Timestamp, pricing::Adjustment,
 };
 
 /// A new product of which only the name and a price in cents are said.
@@ -83,7 +83,7 @@ impl OrderBuilder {
         let currency = self.bought.first().map_or(Currency::USD, |(product, _)| product.details.price.currency());
         let line = |(product, units): &(Product, i64)| {
             let quantity = Quantity::new(*units).expect("a quantity");
-            (product.id.clone(), CartLine { quantity, price_seen: product.details.price })
+            (product.id.clone(), CartLine { quantity, price_seen: product.details.price, sale: None })
         };
         let cart = Cart { version: 1, lines: self.bought.iter().map(line).collect(), ..Cart::default() };
         let products: Vec<_> = self.bought.into_iter().map(|(product, _)| product).collect();
@@ -94,6 +94,7 @@ impl OrderBuilder {
             cart: &cart,
             products: &products,
             incarnations: &BTreeMap::new(),
+            sales: &OpenSales::default(),
             currency,
             adjustments: &self.adjustments,
             expected_total: None,

@@ -320,7 +320,7 @@ impl Order {
         Some(self.as_of(u64::try_from(at).unwrap_or(u64::MAX).saturating_add(1)))
     }
 
-    /// Units of the shop's stock allocated to this order: held, sold, or returned but unfit to be sold again.
+    /// Units allocated to this order, of the shop's stock or of sales: held, sold, or returned but unfit to be sold again.
     pub fn units_allocated(&self) -> BTreeMap<ProductId, u32> {
         let mut out = BTreeMap::<_, u32>::new();
         let returned = self.payment.refunds.iter().flat_map(|r| &r.lines);

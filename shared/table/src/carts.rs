@@ -39,6 +39,8 @@ pub(crate) struct LineRow {
     price_seen: i64,
     #[serde(rename = "c")]
     currency: String,
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    sale: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -66,7 +68,9 @@ impl CartRow {
     fn into_cart(self) -> Result<Cart, Invalid> {
         let line = |(id, row): (String, LineRow)| -> Result<(ProductId, CartLine), Invalid> {
             let quantity = Quantity::new(row.quantity)?;
-            Ok((id.parse()?, CartLine { quantity, price_seen: rows::money(row.price_seen, &row.currency)? }))
+            let (price_seen, sale) = (rows::money(row.price_seen, &row.currency)?, row.sale);
+            let sale = sale.map(|sale| sale.parse()).transpose()?;
+            Ok((id.parse()?, CartLine { quantity, price_seen, sale }))
         };
         let lines = self.lines.into_iter().map(line).collect::<Result<_, _>>()?;
         let placed = self.placed.map(|id| id.parse()).transpose()?;
@@ -77,11 +81,17 @@ impl CartRow {
     }
 }
 
+/// Null without a sale: an update that removed the attribute could not be part of the others.
+fn sale_value(line: &CartLine) -> AttributeValue {
+    line.sale.map_or(AttributeValue::Null(true), |sale| s(sale.to_string()))
+}
+
 fn line_value(line: &CartLine) -> AttributeValue {
     AttributeValue::M(rows::to_item(LineRow {
         quantity: line.quantity.units().into(),
         price_seen: line.price_seen.amount_minor(),
         currency: line.price_seen.currency().code().to_owned(),
+        sale: line.sale.map(|sale| sale.to_string()),
     }))
 }
 
@@ -145,12 +155,13 @@ impl Table {
         let remembering = request.map(|request| Remembering::new(write.read, request));
         let call = if write.read.lines.contains_key(product) {
             let update = "SET cartLines.#product.q = cartLines.#product.q + :added, cartLines.#product.p = :price, \
-                          cartLines.#product.c = :currency, version = version + :one";
+                          cartLines.#product.c = :currency, cartLines.#product.s = :sale, version = version + :one";
             self.cart_update_remembering(write, update, "cartLines.#product.q <= :room", remembering)
                 .expression_attribute_values(":added", n(added.units()))
                 .expression_attribute_values(":room", n(Quantity::MAX.units() - added.units()))
                 .expression_attribute_values(":price", n(line.price_seen.amount_minor()))
                 .expression_attribute_values(":currency", s(line.price_seen.currency().code()))
+                .expression_attribute_values(":sale", sale_value(line))
         } else {
             let condition =
                 "attribute_exists(PK) AND attribute_not_exists(cartLines.#product) AND size(cartLines) < :most";

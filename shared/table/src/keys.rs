@@ -9,8 +9,8 @@ use std::{collections::HashMap, str::FromStr};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    AccountAction, AddressId, CategoryPath, CategoryRenameId, Email, IdempotencyKey, Invalid, LinkRequestId, OrderId,
-    OrderNumber, OrderState, PaymentEventId, ProductId, ProviderId, SessionId, Timestamp, UserId,
+    AccountAction, AddressId, CategoryPath, CategoryRenameId, Email, IdempotencyKey, Invalid, LinkRequestId, LotId,
+    OrderId, OrderNumber, OrderState, PaymentEventId, ProductId, ProviderId, SaleId, SessionId, Timestamp, UserId,
 };
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -23,6 +23,13 @@ pub const SK: &str = "SK";
 /// Number of partitions of the price index over the whole catalogue, and of the due index.
 pub const PRICE_SHARDS: u8 = 8;
 pub const DUE_SHARDS: u8 = 8;
+
+/// Number of partitions that a state and a day have in `order-state-index`: a thousand confirmations a second are as many
+/// writes as one partition takes, and an index that is throttled throttles the table.
+pub const STATE_SHARDS: u8 = 8;
+
+/// Number of identical copies of the configuration of sales.
+pub const SALE_COPIES: u8 = 8;
 
 /// The value of `featured` on every featured product.
 pub const FEATURED: &str = "FEATURED";
@@ -49,6 +56,12 @@ pub const STOCK_MOVE_PREFIX: &str = "MOVE#";
 pub const CATALOG: &str = "CATALOG";
 pub const CATEGORY_RENAME_PREFIX: &str = "RENAME#";
 pub const CATEGORY_RENAMING_PREFIX: &str = "RENAMING#";
+pub const SALE_PREFIX: &str = "SALE#";
+pub const SALE_CONFIG_PREFIX: &str = "CONFIG#";
+pub const SALE_LOT_PREFIX: &str = "LOT#";
+const FLASH_SALE_PREFIX: &str = "FLASH_SALE#";
+const SALE_BUYER_INFIX: &str = "#BY#";
+const SALE_BOUGHT: &str = "BOUGHT";
 const CATEGORY_PREFIX: &str = "CAT#";
 const EMAIL_PREFIX: &str = "EMAIL#";
 const IDEMPOTENCY_PREFIX: &str = "IDEM#";
@@ -209,6 +222,45 @@ pub fn category_renaming(id: CategoryRenameId) -> Key {
     Key::new(CATALOG, format!("{CATEGORY_RENAMING_PREFIX}{id}"))
 }
 
+/// The partition of all sales.
+pub fn sales_pk() -> String {
+    format!("{FLASH_SALE_PREFIX}ALL")
+}
+
+/// A sale, in the list of all sales.
+pub fn sale(id: SaleId) -> Key {
+    Key::new(sales_pk(), format!("{SALE_PREFIX}{id}"))
+}
+
+/// The partition of one copy of the configuration of all sales that are not over.
+pub fn sale_configs_pk(copy: u8) -> String {
+    format!("{FLASH_SALE_PREFIX}{copy}")
+}
+
+pub fn sale_config(copy: u8, id: SaleId) -> Key {
+    Key::new(sale_configs_pk(copy), format!("{SALE_CONFIG_PREFIX}{id}"))
+}
+
+/// The partition of the lots under one key of a sale. The number is in the partition key: shards in the sort key would
+/// share one partition.
+pub fn sale_lots_pk(id: SaleId, key: u16) -> String {
+    format!("{SALE_PREFIX}{id}#{key}")
+}
+
+pub fn sale_lot(id: SaleId, lot: LotId) -> Key {
+    Key::new(sale_lots_pk(id, lot.key()), format!("{SALE_LOT_PREFIX}{:05}", lot.as_u32()))
+}
+
+/// The units that a customer or guest has bought in a sale with a limit.
+pub fn sale_buyer(id: SaleId, buyer: &UserId) -> Key {
+    Key::new(format!("{SALE_PREFIX}{id}{SALE_BUYER_INFIX}{buyer}"), SALE_BOUGHT)
+}
+
+/// The units that were bought in a sale with a limit under an e-mail address. No user id begins with `@`.
+pub fn sale_contact(id: SaleId, email: &Email) -> Key {
+    Key::new(format!("{SALE_PREFIX}{id}{SALE_BUYER_INFIX}@{}", sha256_hex(email.as_str())), SALE_BOUGHT)
+}
+
 pub fn user_pk(uid: &UserId) -> String {
     format!("{USER_PREFIX}{uid}")
 }
@@ -311,9 +363,17 @@ pub fn link_notification(request: LinkRequestId, which: &str) -> Key {
     Key::new(format!("{NOTIFICATION_PREFIX}{request}#{which}"), NOTIFICATION_SENT)
 }
 
-/// The hash key of `order-state-index`.
-pub fn state_day(state: OrderState, day: &str) -> String {
-    format!("{}#{day}", state.as_str())
+/// The hash key of `order-state-index`. Shard 0 has the form that all entries had before there were shards.
+pub fn state_day(state: OrderState, day: &str, shard: u8) -> String {
+    match shard {
+        0 => format!("{}#{day}", state.as_str()),
+        shard => format!("{}#{day}#{shard}", state.as_str()),
+    }
+}
+
+/// The shard of an order in `order-state-index`.
+pub fn state_shard(id: OrderId) -> u8 {
+    shard_of(&id.to_string(), STATE_SHARDS)
 }
 
 /// The hash key of `catalog-price-index`: derived from the id, so that it never changes.
@@ -432,7 +492,18 @@ mod tests {
             show(link_notification(oid.as_uuid().into(), "notice")),
             "NOTIFY#018cc251-f400-7000-8000-000000000000#notice / SENT"
         );
-        assert_eq!(state_day(OrderState::Confirmed, "2024-01-01"), "confirmed#2024-01-01");
+        assert_eq!(state_day(OrderState::Confirmed, "2024-01-01", 0), "confirmed#2024-01-01");
+        assert_eq!(state_day(OrderState::Confirmed, "2024-01-01", 7), "confirmed#2024-01-01#7");
+        let sale_id = SaleId::from(oid.as_uuid());
+        assert_eq!(show(sale(sale_id)), "FLASH_SALE#ALL / SALE#018cc251-f400-7000-8000-000000000000");
+        assert_eq!(show(sale_config(3, sale_id)), "FLASH_SALE#3 / CONFIG#018cc251-f400-7000-8000-000000000000");
+        assert_eq!(show(sale_lot(sale_id, 65.into())), "SALE#018cc251-f400-7000-8000-000000000000#1 / LOT#00065");
+        assert_eq!(show(sale_buyer(sale_id, &ann)), "SALE#018cc251-f400-7000-8000-000000000000#BY#ann / BOUGHT");
+        assert_eq!(
+            show(sale_contact(sale_id, &Email::parse("ann@example.com").unwrap())),
+            "SALE#018cc251-f400-7000-8000-000000000000#BY#\
+             @71d4f55f72fa128dfb468a1a3901507c804b74316488744d769d7f4b16696476 / BOUGHT"
+        );
         assert_eq!(price_shard(&mug), "PRICE#2");
         assert_eq!(due_shard(oid), "DUE#6");
     }
@@ -458,6 +529,10 @@ mod tests {
             (category(&CategoryPath::parse("Kitchen/Mugs").unwrap()), Entity::Category),
             (category_rename(rename), Entity::CategoryRename),
             (category_renaming(rename), Entity::CategoryRenaming),
+            (sale(oid.as_uuid().into()), Entity::Sale),
+            (sale_config(0, oid.as_uuid().into()), Entity::SaleConfig),
+            (sale_lot(oid.as_uuid().into(), 0.into()), Entity::SaleLot),
+            (sale_buyer(oid.as_uuid().into(), &ann), Entity::SaleBuyer),
             (profile(&ann), Entity::Profile),
             (credential(&Email::parse("ann@example.com").unwrap()), Entity::Credential),
             (address(&ann, &"home".parse().unwrap()), Entity::Address),

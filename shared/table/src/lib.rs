@@ -40,6 +40,9 @@ mod rates;
 mod reconcile;
 mod reviews;
 mod rows;
+mod sale_lots;
+mod sale_rows;
+mod sales;
 pub mod schema;
 mod sessions;
 mod sold_out;
@@ -47,6 +50,7 @@ mod stock;
 mod stream_image;
 mod transact;
 mod transport;
+mod warm_throughput;
 #[cfg(test)]
 #[path = "../../../docs/examples/wishes.rs"]
 mod wishes_example;
@@ -76,7 +80,7 @@ pub use descriptions::{DescriptionError, Descriptions, StoredDescription};
 pub use error::{StoreError, error_chain};
 pub use idempotency::{Idempotency, IdempotencyPutError, PriorRequest, REQUEST_RUNNING};
 pub use notifications::{Claim, GivenUp};
-pub use order_lists::{CustomerOrder, DayPosition, DuePosition, Open, OrderPosition, StateDayPosition};
+pub use order_lists::{CustomerOrder, DayPosition, DuePosition, Open, OrderPosition};
 pub use order_lookups::OrderLookup;
 pub use order_projections::Projection;
 pub use order_search::{FoundPosition, OrderSearch};
@@ -89,11 +93,15 @@ pub use products_import::{AttributePart, Existing, ImportOutcome, ImportRecord, 
 pub use rates::{RateLimit, RateVerdict};
 pub use reconcile::{IndexPosition, ProductState, StockMove};
 pub use reviews::ReviewPosition;
+pub use sale_lots::LotShort;
+pub use sales::{SaleCreateError, SalePosition};
 pub use sessions::{LoginError, SessionRecord, SessionSummary, SessionWithCart};
 pub use sold_out::SoldOutFlag;
 pub use stock::{MoveKind, StockAdjustError};
 pub use stream_image::{StreamImage, product_of};
+pub use transact::MAX_ACTIONS;
 pub use transport::{Transport, http_client};
+pub use warm_throughput::WarmThroughput;
 
 /// Access to the one table. Cheap to clone.
 #[derive(Debug, Clone)]

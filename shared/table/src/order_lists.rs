@@ -1,6 +1,6 @@
 //! Lists of orders: a customer's, and those of the shop's staff.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 
 use domain::{Money, Order, OrderId, OrderState, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
@@ -41,25 +41,11 @@ impl From<&Order> for CustomerOrder {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OrderPosition(String);
 
-/// The position of an order in an operator's list.
+/// The position in an operator's list of a day: the last order that was shown. Every list of the day continues after it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StateDayPosition {
+pub struct DayPosition {
     #[serde(rename = "o")]
     order: String,
-}
-
-/// The position in a day's list: one for each state's list, in the order of `SETTLED`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DayPosition(Vec<StatePosition>);
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-enum StatePosition {
-    #[serde(rename = "s")]
-    Start,
-    #[serde(rename = "a")]
-    After(StateDayPosition),
-    #[serde(rename = "e")]
-    End,
 }
 
 /// The states of orders whose payment has an outcome.
@@ -126,75 +112,86 @@ impl Table {
         Ok(Page::cut(items, limit, more, |o| OrderPosition(o.id.to_string())))
     }
 
-    /// AP-42: settled orders of one state placed on one UTC day, newest first. Query order-state-index.
+    /// AP-42a: settled orders of one state placed on one UTC day, newest first. A Query on each shard of
+    /// order-state-index, merged.
     pub async fn order_list_by_state(
         &self,
         state: OrderState,
         day: &str,
         limit: i32,
-        after: Option<&StateDayPosition>,
-    ) -> Result<Page<CustomerOrder, StateDayPosition>, StoreError> {
-        let hash = keys::state_day(state, day);
-        let start = after.and_then(|position| {
-            let id: OrderId = position.order.parse().ok()?;
-            let mut key = keys::order(id).into_item();
-            key.insert(schema::ORDER_STATE.hash.to_owned(), s(&hash));
-            key.insert(schema::ORDER_STATE.range.to_owned(), s(format!("{:.3}", id.placed_at())));
-            Some(key)
-        });
-        let call = self
-            .query()
-            .index_name(schema::ORDER_STATE.name)
-            .key_condition_expression("stateDay = :hash")
-            .expression_attribute_values(":hash", s(&hash))
-            .scan_index_forward(false)
-            .limit(one_more_than(limit))
-            .set_exclusive_start_key(start)
-            .send();
-        let output = metered("AP-42", call).await?;
-        let more = output.last_evaluated_key.is_some();
-        let items = output.items.unwrap_or_default().into_iter().map(customer_order).collect::<Result<Vec<_>, _>>()?;
-        Ok(Page::cut(items, limit, more, |o| StateDayPosition { order: o.id.to_string() }))
+        after: Option<&DayPosition>,
+    ) -> Result<Page<CustomerOrder, DayPosition>, StoreError> {
+        self.order_list_merged(&[state], day, limit, after).await
     }
 
-    /// AP-42: settled orders of every state placed on one UTC day, newest first. A Query on each state's list of the
-    /// day, merged.
+    /// AP-42b: settled orders of every state placed on one UTC day, newest first. A Query on each shard of each state,
+    /// merged.
     pub async fn order_list_by_day(
         &self,
         day: &str,
         limit: i32,
         after: Option<&DayPosition>,
     ) -> Result<Page<CustomerOrder, DayPosition>, StoreError> {
-        let mut positions = match after {
-            Some(DayPosition(positions)) if positions.len() == SETTLED.len() => positions.clone(),
-            _ => vec![StatePosition::Start; SETTLED.len()],
-        };
-        // All of a page may be of one state.
-        let fetch = async |state: OrderState, position: &StatePosition| match position {
-            StatePosition::Start => self.order_list_by_state(state, day, limit, None).await,
-            StatePosition::After(position) => self.order_list_by_state(state, day, limit, Some(position)).await,
-            StatePosition::End => Ok(Page { items: Vec::new(), next: None }),
-        };
-        let lists = SETTLED.iter().zip(&positions).map(|(state, position)| fetch(*state, position));
-        let lists = futures::future::try_join_all(lists).await?;
-        let mut lists: Vec<(VecDeque<CustomerOrder>, bool)> =
-            lists.into_iter().map(|page| (page.items.into(), page.next.is_some())).collect();
+        self.order_list_merged(&SETTLED, day, limit, after).await
+    }
 
-        let mut items = Vec::new();
-        while items.len() < usize::try_from(limit).unwrap_or(0) {
-            let heads = lists.iter().enumerate().filter_map(|(at, (list, _))| Some((list.front()?.id, at)));
-            // Ids begin with the time their order was placed.
-            let Some((id, newest)) = heads.max_by_key(|(id, _)| *id) else { break };
-            items.extend(lists[newest].0.pop_front());
-            positions[newest] = StatePosition::After(StateDayPosition { order: id.to_string() });
+    /// AP-42. Any order of a page may be in any of the lists, so each is asked for a whole page. All lists continue after
+    /// the last order that was shown: ids begin with the time their order was placed, which is the index's sort key.
+    async fn order_list_merged(
+        &self,
+        states: &[OrderState],
+        day: &str,
+        limit: i32,
+        after: Option<&DayPosition>,
+    ) -> Result<Page<CustomerOrder, DayPosition>, StoreError> {
+        let after: Option<OrderId> = after.and_then(|position| position.order.parse().ok());
+        let shards = states.iter().flat_map(|state| (0..keys::STATE_SHARDS).map(move |shard| (*state, shard)));
+        let lists =
+            shards.map(|(state, shard)| self.order_state_entries(keys::state_day(state, day, shard), limit, after));
+        let mut merged = Vec::new();
+        let mut more = false;
+        for (orders, continues) in futures::future::try_join_all(lists).await? {
+            more |= continues;
+            merged.extend(orders);
         }
-        for (position, (list, more)) in positions.iter_mut().zip(&lists) {
-            if list.is_empty() && !more {
-                *position = StatePosition::End;
+        merged.sort_by_key(|order| std::cmp::Reverse(order.id));
+        Ok(Page::cut(merged, limit, more, |order| DayPosition { order: order.id.to_string() }))
+    }
+
+    /// AP-42: the entries of one hash key of order-state-index that follow an order, and whether there are more.
+    async fn order_state_entries(
+        &self,
+        hash: String,
+        limit: i32,
+        after: Option<OrderId>,
+    ) -> Result<(Vec<CustomerOrder>, bool), StoreError> {
+        let newest = after.map_or(Timestamp::MAX, |id| id.placed_at());
+        let wanted = usize::try_from(limit).unwrap_or(0);
+        let (mut entries, mut start) = (Vec::<CustomerOrder>::new(), None);
+        loop {
+            let call = self
+                .query()
+                .index_name(schema::ORDER_STATE.name)
+                .key_condition_expression("stateDay = :hash AND placedAt <= :newest")
+                .expression_attribute_values(":hash", s(&hash))
+                .expression_attribute_values(":newest", s(format!("{newest:.3}")))
+                .scan_index_forward(false)
+                .limit(one_more_than(limit))
+                .set_exclusive_start_key(start)
+                .send();
+            let output = metered("AP-42", call).await?;
+            for item in output.items.unwrap_or_default() {
+                let order = customer_order(item)?;
+                // Orders of one millisecond are in no order in the index. Those that were shown have larger ids.
+                if after.is_none_or(|after| order.id < after) {
+                    entries.push(order);
+                }
+            }
+            start = output.last_evaluated_key;
+            if start.is_none() || entries.len() > wanted {
+                return Ok((entries, start.is_some()));
             }
         }
-        let done = positions.iter().all(|position| *position == StatePosition::End);
-        Ok(Page { items, next: (!done).then_some(DayPosition(positions)) })
     }
 
     /// AP-12: orders with something open that are due in a span of time, soonest first. A Query on each due shard, then

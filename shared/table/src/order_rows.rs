@@ -1,9 +1,9 @@
 //! The stored form of orders.
 
 use domain::{
-    Carrier, Contact, CustomerName, Dispute, DisputeState, Email, HistoryEntry, Incarnation, Invalid, Language, Order,
-    OrderEvent, OrderLine, OrderState, Payment, PaymentState, Phone, Quantity, Reason, Refund, RefundState,
-    ReturnedLine, Shipment, TrackingNumber, TrackingUrl,
+    Carrier, Contact, CountedLimit, CustomerName, Dispute, DisputeState, Email, HistoryEntry, Incarnation, Invalid,
+    Language, LineSale, LotTake, Order, OrderEvent, OrderLine, OrderState, Payment, PaymentState, Phone, Quantity,
+    Reason, Refund, RefundState, ReturnedLine, Shipment, TrackingNumber, TrackingUrl,
     pricing::{Totals, units_at},
 };
 use serde::{Deserialize, Serialize};
@@ -102,6 +102,40 @@ struct OrderLineRow {
     allocated: Option<i64>,
     #[serde(rename = "i", skip_serializing_if = "Option::is_none")]
     incarnation: Option<u64>,
+    /// The sale that the units are of.
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    sale: Option<LineSaleRow>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LineSaleRow {
+    id: String,
+    /// Numbers of lots, and the units from each.
+    #[serde(rename = "l")]
+    lots: Vec<(u32, u32)>,
+    /// The limit, and who is counted.
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    limit: Option<(i64, String)>,
+}
+
+impl From<&LineSale> for LineSaleRow {
+    fn from(LineSale { id, lots, limit }: &LineSale) -> Self {
+        Self {
+            id: id.to_string(),
+            lots: lots.iter().map(|take| (take.lot.as_u32(), take.units)).collect(),
+            limit: limit.as_ref().map(|CountedLimit { units, buyer }| (units.units().into(), buyer.to_string())),
+        }
+    }
+}
+
+impl LineSaleRow {
+    fn into_line_sale(self) -> Result<LineSale, Invalid> {
+        let limit = self.limit.map(|(units, buyer)| -> Result<_, Invalid> {
+            Ok(CountedLimit { units: Quantity::new(units)?, buyer: buyer.parse()? })
+        });
+        let lots = self.lots.into_iter().map(|(lot, units)| LotTake { lot: lot.into(), units }).collect();
+        Ok(LineSale { id: self.id.parse()?, lots, limit: limit.transpose()? })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -194,7 +228,8 @@ pub(crate) fn order_item(order: &Order, by: &str) -> Item {
         placed_at: format!("{placed_at:.3}"),
         due_shard: due.map(|_| keys::due_shard(order.id)),
         due_at: due.map(millis),
-        state_day: (!order.state.awaits_payment()).then(|| keys::state_day(order.state, &keys::day(placed_at))),
+        state_day: (!order.state.awaits_payment())
+            .then(|| keys::state_day(order.state, &keys::day(placed_at), keys::state_shard(order.id))),
     });
     item.insert(BY.to_owned(), s(by));
     item
@@ -248,6 +283,7 @@ impl From<&OrderLine> for OrderLineRow {
             unit_price: line.unit_price.amount_minor(),
             allocated: Some(line.allocated).filter(|paid| *paid != line.subtotal()).map(|paid| paid.amount_minor()),
             incarnation: line.incarnation.map(Incarnation::as_u64),
+            sale: line.sale.as_ref().map(LineSaleRow::from),
         }
     }
 }
@@ -301,6 +337,7 @@ impl OrderRow {
                 unit_price,
                 allocated: row.allocated.map(amount).transpose()?.unwrap_or(units_at(unit_price, quantity)),
                 incarnation: row.incarnation.map(Incarnation::from),
+                sale: row.sale.map(LineSaleRow::into_line_sale).transpose()?,
             })
         };
         // Written before disputes had numbers: then one was decided before the next began.
@@ -453,6 +490,17 @@ mod tests {
         let shipped = shipped();
 
         assert_eq!(order(order_item(&shipped, "ann")).unwrap(), shipped);
+    }
+
+    #[test]
+    fn a_line_of_a_sale_reads_back_with_its_lots_and_limit() {
+        let mut placed = testing::order().of(3, product("mug", "Mug", 899)).place();
+        let take = |lot: u32, units| LotTake { lot: lot.into(), units };
+        let limit = CountedLimit { units: Quantity::new(4).unwrap(), buyer: "ann".parse().unwrap() };
+        let id = placed.id.as_uuid().into();
+        placed.lines[0].sale = Some(LineSale { id, lots: vec![take(1, 2), take(65, 1)], limit: Some(limit) });
+
+        assert_eq!(order(order_item(&placed, "ann")).unwrap(), placed);
     }
 
     #[test]

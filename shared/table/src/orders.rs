@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    CartLine, Order, OrderEvent, OrderId, OrderLine, PaymentEventId, ProductId, SessionKind, Timestamp,
+    CartLine, LotId, Order, OrderEvent, OrderId, OrderLine, PaymentEventId, ProductId, SessionKind, Timestamp,
     TransitionEffects, UserId,
 };
 
@@ -13,8 +13,9 @@ use crate::{
     meter::metered,
     order_rows::{customer_order_item, order, order_item},
     rows::{Item, millis, n, s},
+    sale_lots::{LotShort, line_of, units_left},
     stock::{available, incarnation, is_of},
-    transact::{AnyCondition, Transaction},
+    transact::{AnyCondition, Transaction, Written},
 };
 
 /// Rounds of reading the cart and writing before an order that is given up is left to the next attempt.
@@ -31,6 +32,11 @@ pub struct Shortage {
 pub enum PlaceOrderError {
     #[error("stock is short")]
     OutOfStock(Vec<Shortage>),
+    /// Lots that a line of a sale was to be taken from have less, or are written by others.
+    #[error("lots of a sale are short")]
+    Lots { product: ProductId, lots: Vec<LotShort> },
+    #[error("the customer has bought as much as the sale allows")]
+    SaleLimit { product: ProductId },
     #[error("the cart was changed meanwhile")]
     CartChanged,
     #[error("the idempotency key was used before")]
@@ -73,8 +79,17 @@ impl Table {
         now: Timestamp,
     ) -> Result<(), PlaceOrderError> {
         let mut transaction = self.transaction();
-        for line in &order.lines {
-            stock_take(&mut transaction, order, line);
+        for (line, product) in order.lines.iter().map(|line| (line, &line.product)) {
+            match &line.sale {
+                None => stock_take(&mut transaction, order, line),
+                Some(sale) if sale.lots.iter().map(|take| take.units).sum::<u32>() != line.quantity.units() => {
+                    return Err(StoreError::corrupt(format!("order {}", order.id), "lots are not chosen").into());
+                }
+                Some(sale) => {
+                    let lot = |lot| PlaceCondition::Lot(product, lot);
+                    transaction.lots_take(order, sale, line, now, lot, PlaceCondition::SaleLimit(product));
+                }
+            }
         }
         transaction.put_if(PlaceCondition::Order, NEW, order_item(order, order.customer.as_str()));
         transaction.update_if(
@@ -86,7 +101,13 @@ impl Table {
         );
         transaction.put_if(PlaceCondition::Request, NEW, request.item(&order.id.to_string(), now));
 
-        let Err(failed) = transaction.write("AP-08").await? else { return Ok(()) };
+        // Another lot does as well, so contention on one is not waited for.
+        let is_lot = |condition: &PlaceCondition<'_>| matches!(condition, PlaceCondition::Lot(..));
+        let failed = match transaction.write_unless("AP-08", is_lot).await? {
+            Written::Done => return Ok(()),
+            Written::Failed(failed) => failed,
+            Written::Contended(lots) => return Err(lots_short(&order.lines, |lot| lots.contains(&lot), |_| None)),
+        };
         // A repeated key comes first: it explains every other failure, because the first request changed stock and
         // cart.
         if let Some(prior) = failed.item(PlaceCondition::Request) {
@@ -94,6 +115,10 @@ impl Table {
         }
         if failed.contains(PlaceCondition::Cart) {
             return Err(PlaceOrderError::CartChanged);
+        }
+        let limited = order.lines.iter().find(|line| failed.contains(PlaceCondition::SaleLimit(&line.product)));
+        if let Some(line) = limited {
+            return Err(PlaceOrderError::SaleLimit { product: line.product.clone() });
         }
         let short = order.lines.iter().filter_map(|line| {
             let stock = PlaceCondition::Stock(&line.product);
@@ -110,7 +135,14 @@ impl Table {
             Ok(Shortage { product: line.product.clone(), available: stock.map_or(Ok(0), available)? })
         });
         match shortages.collect::<Result<Vec<_>, StoreError>>()? {
-            none if none.is_empty() => Err(StoreError::Busy("an order id was taken".into()).into()),
+            none if none.is_empty() && failed.contains(PlaceCondition::Order) => {
+                Err(StoreError::Busy("an order id was taken".into()).into())
+            }
+            none if none.is_empty() => Err(lots_short(
+                &order.lines,
+                |lot| failed.contains(lot),
+                |lot| Some(failed.item(lot).and_then(units_left).unwrap_or(0)),
+            )),
             shortages => Err(PlaceOrderError::OutOfStock(shortages)),
         }
     }
@@ -139,15 +171,16 @@ impl Table {
             return self.order_put(order, by).await;
         }
 
-        let mut restock: Vec<_> = moved.restock.iter().collect();
+        let mut restock: Vec<_> =
+            moved.restock.iter().map(|(product, units)| Restock::new(order, product, *units)).collect();
         for _ in 0..MAX_ROUNDS {
             let mut transaction = self.transaction();
             transaction.put_if(TransitionCondition::Order, version_is(order.version - 1), order_item(order, by));
             if let Some(record) = &recorded {
                 transaction.put_if(TransitionCondition::Cause, NEW, record.clone());
             }
-            for (product, units) in &restock {
-                stock_return(&mut transaction, order, product, *units);
+            for returned in &restock {
+                returned.add_to(&mut transaction, order, now);
             }
             if moved.restore_cart {
                 self.cart_return(&mut transaction, order, now).await?;
@@ -160,8 +193,11 @@ impl Table {
                 return Err(OrderTransitionError::Changed);
             }
             // A product that was deleted meanwhile has no stock to return to, and one created again under its id is
-            // another product; the rest is restocked all the same. A cart that was changed meanwhile is read again.
-            restock.retain(|(product, _)| !failed.contains(TransitionCondition::Stock(product)));
+            // another product; the rest is restocked all the same. Lots that are gone have returned to the stock, and so do
+            // units that come later. A cart that was changed meanwhile is read again.
+            restock.retain_mut(|returned| {
+                !failed.contains(TransitionCondition::Stock(returned.product)) || returned.after_sale()
+            });
         }
         Err(StoreError::Busy("the cart kept changing while an order was given up".into()).into())
     }
@@ -320,9 +356,31 @@ impl Table {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum PlaceCondition<'a> {
     Stock(&'a ProductId),
+    Lot(&'a ProductId, LotId),
+    SaleLimit(&'a ProductId),
     Order,
     Cart,
     Request,
+}
+
+/// The first product of which lots are short, and those lots.
+fn lots_short<'a>(
+    lines: &'a [OrderLine],
+    is_short: impl Fn(PlaceCondition<'a>) -> bool,
+    left: impl Fn(PlaceCondition<'a>) -> Option<u32>,
+) -> PlaceOrderError {
+    for line in lines {
+        let lots = line.sale.iter().flat_map(|sale| &sale.lots).map(|take| take.lot);
+        let short = lots.map(|lot| (lot, PlaceCondition::Lot(&line.product, lot)));
+        let short: Vec<_> = short
+            .filter(|(_, condition)| is_short(*condition))
+            .map(|(lot, condition)| LotShort { lot, left: left(condition) })
+            .collect();
+        if !short.is_empty() {
+            return PlaceOrderError::Lots { product: line.product.clone(), lots: short };
+        }
+    }
+    StoreError::Busy("an order could not be placed, for no reason that was named".into()).into()
 }
 
 fn stock_take<'a>(transaction: &mut Transaction<'_, PlaceCondition<'a>>, order: &Order, line: &'a OrderLine) {
@@ -345,20 +403,53 @@ enum TransitionCondition<'a> {
     Cart,
 }
 
-fn stock_return<'a>(
-    transaction: &mut Transaction<'_, TransitionCondition<'a>>,
-    order: &Order,
+/// Units of a line that return to sale.
+struct Restock<'a> {
     product: &'a ProductId,
     units: u32,
-) {
-    let line = order.lines.iter().find(|line| line.product == *product);
-    transaction.update_if(
-        TransitionCondition::Stock(product),
-        is_of(line.and_then(|line| line.incarnation), order.placed_at()),
-        keys::stock(product, keys::ONLY_STOCK_SHARD),
-        "ADD available :units",
-        values([(":units", n(units))]),
-    );
+    line: Option<&'a OrderLine>,
+    to: RestockTo,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RestockTo {
+    Stock,
+    Lots,
+    /// The stock, because the sale is over.
+    AfterSale,
+}
+
+impl<'a> Restock<'a> {
+    fn new(order: &'a Order, product: &'a ProductId, units: u32) -> Self {
+        let line = line_of(order, product);
+        let of_sale = line.is_some_and(|line| line.sale.is_some());
+        let to = if of_sale { RestockTo::Lots } else { RestockTo::Stock };
+        Self { product, units, line, to }
+    }
+
+    fn add_to(&self, transaction: &mut Transaction<'_, TransitionCondition<'a>>, order: &Order, now: Timestamp) {
+        let label = TransitionCondition::Stock(self.product);
+        match (self.to, self.line) {
+            (RestockTo::Lots, Some(line @ OrderLine { sale: Some(sale), .. })) => {
+                transaction.lots_return(order, sale, line, self.units, now, label);
+            }
+            (RestockTo::AfterSale, Some(line)) => transaction.after_sale_return(order, line, self.units, now, label),
+            (RestockTo::Stock | RestockTo::Lots | RestockTo::AfterSale, line) => transaction.update_if(
+                label,
+                is_of(line.and_then(|line| line.incarnation), order.placed_at()),
+                keys::stock(self.product, keys::ONLY_STOCK_SHARD),
+                "ADD available :units",
+                values([(":units", n(self.units))]),
+            ),
+        }
+    }
+
+    /// After a failed return: whether there is another place, the stock after a sale.
+    fn after_sale(&mut self) -> bool {
+        let lots_are_gone = self.to == RestockTo::Lots;
+        self.to = RestockTo::AfterSale;
+        lots_are_gone
+    }
 }
 
 fn event_item(id: OrderId, event: &PaymentEventId, now: Timestamp) -> Item {

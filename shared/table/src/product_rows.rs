@@ -15,7 +15,7 @@ use crate::{
     rows,
     rows::{BY, Item, from_item, millis, s},
     sold_out::SOLD_OUT,
-    stock::{available, incarnation},
+    stock::{IN_SALE, available, incarnation},
 };
 
 /// A product as it is stored, with the place of its description.
@@ -49,6 +49,8 @@ pub struct ProductPage {
     pub available: i64,
     /// Of its stock, if that has one.
     pub incarnation: Option<Incarnation>,
+    /// Whether units of it are set aside for a sale, so that it cannot be deleted.
+    pub in_sale: bool,
     /// The sum of its reviews so far. Not read for carts and checkout.
     pub rating: Rating,
 }
@@ -196,14 +198,15 @@ impl ProductRecord {
 
 /// Combines META and stock items, in any order.
 pub(crate) fn product_pages(items: Vec<Item>) -> Result<Vec<ProductPage>, StoreError> {
-    let (mut stock, mut ratings) = (BTreeMap::<String, (i64, Option<Incarnation>)>::new(), BTreeMap::new());
+    let (mut stock, mut ratings) = (BTreeMap::<String, (i64, Option<Incarnation>, bool)>::new(), BTreeMap::new());
     let mut records = Vec::new();
     for item in items {
         match item.get(keys::PK).and_then(|pk| pk.as_s().ok()) {
             Some(pk) if item.contains_key("available") => {
-                let (units, of) = stock.entry(pk.clone()).or_default();
+                let (units, of, in_sale) = stock.entry(pk.clone()).or_default();
                 *units += available(&item)?;
                 *of = incarnation(&item);
+                *in_sale = item.contains_key(IN_SALE);
             }
             // Of a product's page only META has a name.
             Some(pk) if !item.contains_key("name") => {
@@ -214,8 +217,8 @@ pub(crate) fn product_pages(items: Vec<Item>) -> Result<Vec<ProductPage>, StoreE
     }
     let page = |record: ProductRecord| {
         let pk = keys::product_pk(&record.product.id);
-        let (available, incarnation) = stock.get(&pk).copied().unwrap_or_default();
-        ProductPage { record, available, incarnation, rating: ratings.get(&pk).copied().unwrap_or_default() }
+        let (available, incarnation, in_sale) = stock.get(&pk).copied().unwrap_or_default();
+        ProductPage { record, available, incarnation, in_sale, rating: ratings.get(&pk).copied().unwrap_or_default() }
     };
     Ok(records.into_iter().map(page).collect())
 }

@@ -92,7 +92,7 @@ impl Table {
         product_puts(&mut transaction, record, stock, actor, move_id);
         let Err(failed) = transaction.write("AP-20").await? else {
             let (record, incarnation, rating) = (record.clone(), Some(move_id.into()), Default::default());
-            return Ok(ProductPage { record, available: stock, incarnation, rating });
+            return Ok(ProductPage { record, available: stock, incarnation, in_sale: false, rating });
         };
         if failed.contains(CreateCondition::Product) {
             return Err(ProductWriteError::Exists);
@@ -161,8 +161,11 @@ impl Table {
     ) -> Result<(), ProductWriteError> {
         let (product, available) = (&page.record.product, page.available);
         let id = &product.id;
-        let same_stock =
-            Condition::new("available = :read OR attribute_not_exists(PK)", values([(":read", n(available))]));
+        // Units of a sale come back to the stock.
+        let same_stock = Condition::new(
+            "(available = :read AND attribute_not_exists(sale)) OR attribute_not_exists(PK)",
+            values([(":read", n(available))]),
+        );
         let mut transaction = self.transaction();
         transaction.delete_if(AnyCondition, version_is(product.version), keys::product(id));
         transaction.delete_if(AnyCondition, same_stock, keys::stock(id, keys::ONLY_STOCK_SHARD));

@@ -246,7 +246,7 @@ impl Table {
             return Ok(None);
         }
         let (record, rating) = (record.clone(), Default::default());
-        Ok(Some(ProductPage { record, available: units, incarnation, rating }))
+        Ok(Some(ProductPage { record, available: units, incarnation, in_sale: false, rating }))
     }
 
     /// AP-13: the stock of a new product, if there is none. Returns whether it was written.

@@ -78,14 +78,16 @@ impl Table {
         Ok(page.read(order_of))
     }
 
-    /// AP-42 for `reconcile`: settled orders of one state placed on one UTC day. Query order-state-index, 1,000 keys.
+    /// AP-42 for `reconcile`: settled orders of one state placed on one UTC day, of one shard. Query order-state-index,
+    /// 1,000 keys.
     pub async fn order_ids_by_state(
         &self,
         state: OrderState,
         day: &str,
+        shard: u8,
         after: Option<IndexPosition>,
     ) -> Result<Page<Result<OrderId, StoreError>, IndexPosition>, StoreError> {
-        let page = self.index_keys("AP-42", &schema::ORDER_STATE, keys::state_day(state, day), after).await?;
+        let page = self.index_keys("AP-42", &schema::ORDER_STATE, keys::state_day(state, day, shard), after).await?;
         Ok(page.read(order_of))
     }
 

@@ -45,6 +45,9 @@ pub(crate) fn stock_item(id: &ProductId, initial: i64, incarnation: Incarnation,
 /// The incarnation of a stock item. One written before incarnations existed has none.
 pub(crate) const INCARNATION: &str = "incarnation";
 
+/// On a stock item while units of it are set aside for a sale: the sale's id.
+pub(crate) const IN_SALE: &str = "sale";
+
 pub(crate) fn incarnation(item: &Item) -> Option<Incarnation> {
     let bits: u64 = item.get(INCARNATION)?.as_n().ok()?.parse().ok()?;
     Some(Incarnation::from(bits))
@@ -83,6 +86,12 @@ pub enum MoveKind {
     Deleted,
     /// `ops reconcile` corrected the stock.
     Reconciled,
+    /// Units that were set aside for a sale.
+    SaleCreated,
+    /// What was left when a sale was over.
+    SaleEnded,
+    /// Units of an order that returned when the sale they were bought in was over already.
+    SaleReturned,
 }
 
 impl MoveKind {
@@ -92,6 +101,9 @@ impl MoveKind {
             MoveKind::Adjusted => "adjusted",
             MoveKind::Deleted => "deleted",
             MoveKind::Reconciled => "reconciled",
+            MoveKind::SaleCreated => "sale_created",
+            MoveKind::SaleEnded => "sale_ended",
+            MoveKind::SaleReturned => "sale_returned",
         }
     }
 
@@ -103,6 +115,9 @@ impl MoveKind {
             Some("adjusted") => Some(MoveKind::Adjusted),
             Some("deleted") => Some(MoveKind::Deleted),
             Some("reconciled") => Some(MoveKind::Reconciled),
+            Some("sale_created") => Some(MoveKind::SaleCreated),
+            Some("sale_ended") => Some(MoveKind::SaleEnded),
+            Some("sale_returned") => Some(MoveKind::SaleReturned),
             Some(_) => None,
             // Written before lines had a kind: only the reason distinguishes them.
             None => Some(match text("reason") {
@@ -176,7 +191,15 @@ impl Table {
 mod tests {
     use super::*;
 
-    const ALL: [MoveKind; 4] = [MoveKind::Initial, MoveKind::Adjusted, MoveKind::Deleted, MoveKind::Reconciled];
+    const ALL: [MoveKind; 7] = [
+        MoveKind::Initial,
+        MoveKind::Adjusted,
+        MoveKind::Deleted,
+        MoveKind::Reconciled,
+        MoveKind::SaleCreated,
+        MoveKind::SaleEnded,
+        MoveKind::SaleReturned,
+    ];
 
     fn line(kind: MoveKind, reason: &str) -> Item {
         move_item(&"mug".parse().unwrap(), Uuid::nil(), kind, 1, reason, "ann")

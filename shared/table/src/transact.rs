@@ -23,6 +23,10 @@ fn is_contention(code: &str) -> bool {
     matches!(code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
 }
 
+/// Actions of one transaction.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ServiceQuotas.html>
+pub const MAX_ACTIONS: usize = 100;
+
 const MAX_ATTEMPTS: u32 = 8;
 
 /// After this long a conflicting transaction is not attempted again: the caller's own time is limited.
@@ -48,6 +52,15 @@ pub(crate) struct Transaction<'a, L> {
 /// The label of every condition of a transaction where it makes no difference which of them failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AnyCondition;
+
+/// The outcome of a transaction of which some items could be exchanged.
+#[derive(Debug)]
+pub(crate) enum Written<L> {
+    Done,
+    Failed(FailedConditions<L>),
+    /// Nothing was written, because others write these items. At least one.
+    Contended(Vec<L>),
+}
 
 /// The conditions that failed, at least one. Nothing was written.
 #[derive(Debug)]
@@ -188,6 +201,19 @@ impl<L: Copy> Transaction<'_, L> {
 
     /// All of it, or none. Retried, with jittered backoff, only where every reason of a cancellation is contention.
     pub(crate) async fn write(&self, pattern: Pattern) -> Result<Result<(), FailedConditions<L>>, StoreError> {
+        match self.write_unless(pattern, |_| false).await? {
+            Written::Done => Ok(Ok(())),
+            Written::Failed(failed) => Ok(Err(failed)),
+            Written::Contended(_) => unreachable!("no label is exchangeable"),
+        }
+    }
+
+    /// The same, but not retried after contention on an item that could be `exchanged` for another one.
+    pub(crate) async fn write_unless(
+        &self,
+        pattern: Pattern,
+        exchanged: impl Fn(&L) -> bool,
+    ) -> Result<Written<L>, StoreError> {
         let actions: Vec<_> = self.actions.iter().map(|(_, action)| action.clone()).collect();
         let started = Instant::now();
         let mut token = Uuid::now_v7().to_string();
@@ -201,7 +227,7 @@ impl<L: Copy> Transaction<'_, L> {
                 .return_consumed_capacity(ReturnConsumedCapacity::Total)
                 .send();
             let error = match metered(pattern, call).await {
-                Ok(_) => return Ok(Ok(())),
+                Ok(_) => return Ok(Written::Done),
                 Err(error) => error,
             };
             let reasons = match error.as_service_error() {
@@ -211,7 +237,7 @@ impl<L: Copy> Transaction<'_, L> {
             };
             if reasons.iter().any(condition_failed) {
                 let failed = failed_conditions(self.actions.iter().map(|(label, _)| *label), reasons);
-                return failed.map(Err).ok_or_else(|| StoreError::Unavailable(error.into()));
+                return failed.map(Written::Failed).ok_or_else(|| StoreError::Unavailable(error.into()));
             }
             let failures = || reasons.iter().filter_map(CancellationReason::code).filter(|code| *code != "None");
             if !failures().all(is_contention) {
@@ -228,6 +254,13 @@ impl<L: Copy> Transaction<'_, L> {
                     false => tokio::time::sleep(IN_PROGRESS_WAIT).await,
                 }
                 continue;
+            }
+            let contended =
+                self.actions.iter().zip(&reasons).filter(|(_, reason)| reason.code().is_some_and(is_contention));
+            let contended: Vec<L> =
+                contended.filter_map(|((label, _), _)| *label).filter(|label| exchanged(label)).collect();
+            if !contended.is_empty() {
+                return Ok(Written::Contended(contended));
             }
             if attempt >= MAX_ATTEMPTS || started.elapsed() > MAX_CONFLICT {
                 return Err(error.into());

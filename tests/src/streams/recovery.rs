@@ -2,7 +2,7 @@
 //!
 //! Each comes with a planted bug: without the step that the product relies on, the same check has to fail.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use api::{Context, Cursors, Policy, edge};
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -187,12 +187,8 @@ async fn describe_through(shop: &Shop, admin: &Shopper, plan: Plan, text: &str) 
         transport: FaultyHttp::new(table::http_client(), plan.clone()).into_shared().into(),
     };
     let (table, descriptions) = config.connect().await;
-    let context = Context {
-        table,
-        clock: shop.clock.clone(),
-        cursors: Arc::new(Cursors::new(&[[1; 32]])),
-        policy: Arc::new(Policy { rates: None, ..Policy::default() }),
-    };
+    let context =
+        Context::new(table, shop.clock.clone(), Cursors::new(&[[1; 32]]), Policy { rates: None, ..Policy::default() });
     let (router, _) = edge::finish(products::router(products::State::new(context.clone(), descriptions)), &context);
     let token = admin.token.as_deref().expect("staff are logged in");
     let request = Request::builder().method("PUT").uri("/admin/products/mug/description");

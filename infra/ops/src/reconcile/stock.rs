@@ -57,11 +57,11 @@ impl StockAudit {
         self.products.values().map(|snapshot| snapshot.created_at).min().map(day_of)
     }
 
-    /// Adds an order's units to its products.
+    /// Adds an order's units to its products. Those of a sale had left the stock before, by a line of the ledger.
     pub(super) fn take(&mut self, order: &Order) {
         let out = order.units_allocated();
         let moving = order.history.iter().any(|happened| self.is_recent(happened.at));
-        for line in &order.lines {
+        for line in order.lines.iter().filter(|line| line.sale.is_none()) {
             let Some(snapshot) = self.products.get_mut(&line.product) else { continue };
             snapshot.out += out.get(&line.product).copied().map_or(0, i64::from);
             if order.placed_at() + SETTLED_AFTER < snapshot.created_at {

@@ -2,11 +2,12 @@
 
 use super::{
     ACCOUNT_LINK_PREFIX, ADDRESS_PREFIX, CART, CATALOG, CATEGORIES_BEFORE, CATEGORIES_MIGRATED, CATEGORY_PREFIX,
-    CATEGORY_RENAME_PREFIX, CATEGORY_RENAMING_PREFIX, CREDENTIAL, EMAIL_PREFIX, GUEST_ACCOUNT, IDEMPOTENCY_PREFIX, Key,
-    NOTIFICATION_PREFIX, NOTIFICATION_SENT, ORDER_CONTACT_PREFIX, ORDER_LINE_PREFIX, ORDER_LOOKUP, ORDER_LOOKUP_PREFIX,
-    ORDER_NUMBER_PREFIX, ORDER_PREFIX, ORDER_REFERENCE_PREFIX, ORDER_STATUS, PAYMENT_EVENT_PREFIX, PRODUCT_CATEGORY,
-    PRODUCT_PAGE_PREFIX, PRODUCT_PREFIX, PROFILE, RATE_COUNTER, RATE_PREFIX, RATING_SUFFIX, REVIEW_COUNTED_PREFIX,
-    REVIEW_PREFIX, SESSION, SESSION_PREFIX, STOCK_INFIX, STOCK_MOVE_PREFIX, USER_PREFIX,
+    CATEGORY_RENAME_PREFIX, CATEGORY_RENAMING_PREFIX, CREDENTIAL, EMAIL_PREFIX, FLASH_SALE_PREFIX, GUEST_ACCOUNT,
+    IDEMPOTENCY_PREFIX, Key, NOTIFICATION_PREFIX, NOTIFICATION_SENT, ORDER_CONTACT_PREFIX, ORDER_LINE_PREFIX,
+    ORDER_LOOKUP, ORDER_LOOKUP_PREFIX, ORDER_NUMBER_PREFIX, ORDER_PREFIX, ORDER_REFERENCE_PREFIX, ORDER_STATUS,
+    PAYMENT_EVENT_PREFIX, PRODUCT_CATEGORY, PRODUCT_PAGE_PREFIX, PRODUCT_PREFIX, PROFILE, RATE_COUNTER, RATE_PREFIX,
+    RATING_SUFFIX, REVIEW_COUNTED_PREFIX, REVIEW_PREFIX, SALE_BOUGHT, SALE_CONFIG_PREFIX, SALE_LOT_PREFIX, SALE_PREFIX,
+    SESSION, SESSION_PREFIX, STOCK_INFIX, STOCK_MOVE_PREFIX, USER_PREFIX,
 };
 
 /// What the items of a partition belong to. Roles and stream filters are written in these.
@@ -15,6 +16,7 @@ pub enum Partition {
     Catalog,
     Category,
     Credential,
+    FlashSale,
     Idempotency,
     Notification,
     Order,
@@ -24,15 +26,17 @@ pub enum Partition {
     OrderReference,
     Product,
     Rate,
+    Sale,
     Session,
     User,
 }
 
 impl Partition {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Catalog,
         Self::Category,
         Self::Credential,
+        Self::FlashSale,
         Self::Idempotency,
         Self::Notification,
         Self::Order,
@@ -42,6 +46,7 @@ impl Partition {
         Self::OrderReference,
         Self::Product,
         Self::Rate,
+        Self::Sale,
         Self::Session,
         Self::User,
     ];
@@ -52,6 +57,7 @@ impl Partition {
             Self::Catalog => CATALOG,
             Self::Category => CATEGORY_PREFIX,
             Self::Credential => EMAIL_PREFIX,
+            Self::FlashSale => FLASH_SALE_PREFIX,
             Self::Idempotency => IDEMPOTENCY_PREFIX,
             Self::Notification => NOTIFICATION_PREFIX,
             Self::Order => ORDER_PREFIX,
@@ -61,6 +67,7 @@ impl Partition {
             Self::OrderReference => ORDER_REFERENCE_PREFIX,
             Self::Product => PRODUCT_PREFIX,
             Self::Rate => RATE_PREFIX,
+            Self::Sale => SALE_PREFIX,
             Self::Session => SESSION_PREFIX,
             Self::User => USER_PREFIX,
         }
@@ -107,6 +114,10 @@ pub enum Entity {
     Review,
     ReviewCounted,
     Rate,
+    Sale,
+    SaleBuyer,
+    SaleConfig,
+    SaleLot,
     Session,
     Profile,
     Address,
@@ -126,7 +137,7 @@ pub enum SortKey {
 }
 
 impl Entity {
-    const ALL: [Self; 31] = [
+    const ALL: [Self; 35] = [
         Self::CategoriesBefore,
         Self::CategoriesMigrated,
         Self::CategoryRename,
@@ -150,6 +161,10 @@ impl Entity {
         Self::Review,
         Self::ReviewCounted,
         Self::Rate,
+        Self::Sale,
+        Self::SaleBuyer,
+        Self::SaleConfig,
+        Self::SaleLot,
         Self::Session,
         Self::Profile,
         Self::Address,
@@ -185,6 +200,10 @@ impl Entity {
             Self::Review => (Partition::Product, StartsWith(REVIEW_PREFIX)),
             Self::ReviewCounted => (Partition::Product, StartsWith(REVIEW_COUNTED_PREFIX)),
             Self::Rate => (Partition::Rate, Exactly(RATE_COUNTER)),
+            Self::Sale => (Partition::FlashSale, StartsWith(SALE_PREFIX)),
+            Self::SaleBuyer => (Partition::Sale, Exactly(SALE_BOUGHT)),
+            Self::SaleConfig => (Partition::FlashSale, StartsWith(SALE_CONFIG_PREFIX)),
+            Self::SaleLot => (Partition::Sale, StartsWith(SALE_LOT_PREFIX)),
             Self::Session => (Partition::Session, Exactly(SESSION)),
             Self::Profile => (Partition::User, Exactly(PROFILE)),
             Self::Address => (Partition::User, StartsWith(ADDRESS_PREFIX)),
