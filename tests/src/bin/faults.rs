@@ -42,6 +42,15 @@ struct Arguments {
     /// Run only the seeds: no model, no enumeration, no planted bugs.
     #[arg(long)]
     seeds_only: bool,
+    /// Run only the flows and planted bugs of a whole shop whose name contains this text, such as `sale`.
+    #[arg(long, value_name = "TEXT", conflicts_with = "seeds_only")]
+    only: Option<String>,
+}
+
+impl Arguments {
+    fn includes(&self, name: &str) -> bool {
+        self.only.as_ref().is_none_or(|text| name.to_lowercase().contains(&text.to_lowercase()))
+    }
 }
 
 #[tokio::main]
@@ -49,9 +58,14 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let started = Instant::now();
     let mut failed = false;
+    if arguments.only.is_some() {
+        failed |= !enumeration(&arguments).await;
+        failed |= !bugs(&arguments).await;
+        return end(failed, started);
+    }
     if !arguments.seeds_only {
         failed |= !models();
-        failed |= !enumeration(if arguments.half { Cases::Half } else { Cases::All }).await;
+        failed |= !enumeration(&arguments).await;
     }
     failed |= !seeds(&arguments).await;
     failed |= !stream_seeds(&arguments).await;
@@ -61,6 +75,10 @@ async fn main() -> ExitCode {
         // Last: its shops turn on logging, which would print the faults injected by the other parts.
         failed |= !recovery().await;
     }
+    end(failed, started)
+}
+
+fn end(failed: bool, started: Instant) -> ExitCode {
     println!("\n{} in {} s", if failed { "FAILED" } else { "ok" }, started.elapsed().as_secs());
     if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
@@ -92,10 +110,11 @@ fn models() -> bool {
     all
 }
 
-async fn enumeration(which: Cases) -> bool {
+async fn enumeration(arguments: &Arguments) -> bool {
+    let which = if arguments.half { Cases::Half } else { Cases::All };
     println!("\nenumeration: each call of each flow fails with each fault, before and after its effect");
     let mut tally = Tally::default();
-    for flow in Flow::ALL {
+    for flow in Flow::ALL.into_iter().filter(|flow| arguments.includes(&format!("{flow:?}"))) {
         let engine = Engine::start().await;
         let done = runs::enumerate(&engine, flow, which, &mut tally).await;
         println!(
@@ -135,6 +154,7 @@ fn report(tally: &Tally) -> bool {
     println!("  customers asked         {}, {} of them paid", tally.asked, tally.asked_then_paid);
     println!("  unknown, then settled   {}", tally.unknown_then_settled);
     println!("  refunded                {}", tally.refunded);
+    println!("  bought in a sale        {}, {} of them returned", tally.in_sale, tally.in_sale_returned);
     for fault in Fault::ALL {
         println!("  fault {:<20}{}", fault.name(), tally.injected.get(fault).copied().unwrap_or_default());
     }
@@ -186,7 +206,7 @@ async fn recovery() -> bool {
 async fn bugs(arguments: &Arguments) -> bool {
     println!("\nplanted bugs: each must be found by name");
     let mut all = true;
-    for bug in Bug::ALL {
+    for bug in Bug::ALL.iter().filter(|bug| arguments.includes(&format!("{bug:?} {}", bug.name()))) {
         let caught = runs::plant(*bug, arguments.patience, arguments.at_once).await;
         all &= caught.rule.is_some();
         match caught.rule {
@@ -199,7 +219,7 @@ async fn bugs(arguments: &Arguments) -> bool {
             ),
         }
     }
-    for planted in model::planted() {
+    for planted in model::planted().into_iter().filter(|planted| arguments.includes(&format!("{:?}", planted.bug))) {
         all &= planted.noticed.is_some();
         let verdict = if planted.noticed.is_some() { "caught" } else { "MISSED" };
         println!("  {verdict}  {:?} by the model's {}", planted.bug, planted.property);

@@ -43,6 +43,15 @@ pub enum Bug {
     ConfirmedTwice,
     ReleasedWhileAsked,
     RefreshCharges,
+    /// Units return to their lot by a write of its own, and again in the transaction.
+    LotReleasedTwice,
+    LotTakenWithoutCondition,
+    LimitCountedOutsideTheTransaction,
+    LimitNotChecked,
+    /// Units of an order return to a lot that was removed at the end of the sale.
+    LotsReturnAfterTheSale,
+    /// Lots are removed whatever was returned to them since they were read.
+    LotsRemovedUnread,
 }
 
 impl Bug {
@@ -80,6 +89,12 @@ impl Bug {
         Bug::ConfirmedTwice,
         Bug::ReleasedWhileAsked,
         Bug::RefreshCharges,
+        Bug::LotReleasedTwice,
+        Bug::LotTakenWithoutCondition,
+        Bug::LimitCountedOutsideTheTransaction,
+        Bug::LimitNotChecked,
+        Bug::LotsReturnAfterTheSale,
+        Bug::LotsRemovedUnread,
     ];
 
     pub fn name(self) -> &'static str {
@@ -148,6 +163,14 @@ impl Bug {
                 ("released-while-asked", &["given-up-without-asking", "kept-the-money", "paid-is-not-confirmed"])
             }
             Bug::RefreshCharges => ("refresh-charges", &["charged-unauthenticated", "charged-twice"]),
+            Bug::LotReleasedTwice => ("lot-released-twice", &["sale-does-not-add-up", "sale-oversold"]),
+            Bug::LotTakenWithoutCondition => ("lot-taken-without-condition", &["sale-oversold"]),
+            Bug::LimitCountedOutsideTheTransaction => {
+                ("limit-counted-outside-the-transaction", &["sale-counted-too-much"])
+            }
+            Bug::LimitNotChecked => ("limit-not-checked", &["sale-limit-exceeded"]),
+            Bug::LotsReturnAfterTheSale => ("lots-return-after-the-sale", &["sale-does-not-add-up"]),
+            Bug::LotsRemovedUnread => ("lots-removed-unread", &["sale-does-not-add-up"]),
         }
     }
 }
@@ -224,6 +247,28 @@ pub fn rewrite(bug: Bug, operation: &str, body: &mut Value) -> Rewrite {
             let records = take_out(body, is_record, &mut rewrite.removed);
             let alone = |(body, at): (Value, &usize)| Extra { operation: "PutItem", body, stands_for: Some(*at) };
             rewrite.first.extend(records.into_iter().zip(&rewrite.removed).map(alone));
+        }
+        Bug::LotReleasedTwice if moves_order(operation, body) => {
+            let returned: Vec<_> = writes(body).filter(|w| is_lot(w)).map(|w| w.clone()).collect();
+            let alone = |body| Extra { operation: "UpdateItem", body, stands_for: None };
+            rewrite.first.extend(returned.into_iter().map(alone));
+        }
+        Bug::LotTakenWithoutCondition if places_order(operation, body) => {
+            writes(body).filter(|w| is_lot(w)).for_each(drop_condition);
+        }
+        Bug::LimitCountedOutsideTheTransaction if places_order(operation, body) => {
+            let counts = take_out(body, is_buyer, &mut rewrite.removed);
+            let alone = |(body, at): (Value, &usize)| Extra { operation: "UpdateItem", body, stands_for: Some(*at) };
+            rewrite.first.extend(counts.into_iter().zip(&rewrite.removed).map(alone));
+        }
+        Bug::LimitNotChecked if places_order(operation, body) => {
+            writes(body).filter(|w| is_buyer(w)).for_each(drop_condition);
+        }
+        Bug::LotsReturnAfterTheSale if moves_order(operation, body) => {
+            writes(body).filter(|w| is_lot(w)).for_each(drop_condition);
+        }
+        Bug::LotsRemovedUnread if operation == "TransactWriteItems" => {
+            writes(body).filter(|w| is_removed_lot(w)).for_each(drop_condition);
         }
         Bug::SessionsOutliveAPassword if transacts(operation, body, is_new_password) => {
             take_out(body, is_session, &mut rewrite.removed);
@@ -306,6 +351,20 @@ fn is_stock(write: &Value) -> bool {
 
 fn is_put_stock(write: &Value) -> bool {
     key(write).0.starts_with("PROD#") && key(write).1.contains("#STOCK#") && write.get("Item").is_some()
+}
+
+/// Units are taken from it or return to it.
+fn is_lot(write: &Value) -> bool {
+    key(write).1.starts_with("LOT#") && write.get("UpdateExpression").is_some()
+}
+
+fn is_removed_lot(write: &Value) -> bool {
+    key(write).1.starts_with("LOT#") && write.get("UpdateExpression").is_none() && write.get("Item").is_none()
+}
+
+/// The counter of a buyer's units in a sale.
+fn is_buyer(write: &Value) -> bool {
+    key(write).0.starts_with("SALE#") && key(write).1 == "BOUGHT"
 }
 
 fn is_new_password(write: &Value) -> bool {

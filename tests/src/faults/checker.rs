@@ -13,6 +13,7 @@ mod lists;
 mod money;
 mod orders;
 mod records;
+mod sales;
 mod sessions;
 mod stock;
 #[cfg(test)]
@@ -151,7 +152,7 @@ const fn rule(
 }
 
 /// Every rule. The details of each are at its function.
-pub const RULES: [Rule; 31] = [
+pub const RULES: [Rule; 36] = [
     rule("oversold", "S1", "more units are never held or sold than there are", stock::oversold),
     rule("stock-does-not-add-up", "S1, S2", "in the end every unit is on sale or in an order", stock::does_not_add_up),
     rule(
@@ -160,6 +161,11 @@ pub const RULES: [Rule; 31] = [
         "no one is refused units that were available throughout",
         stock::false_out_of_stock,
     ),
+    rule("sale-oversold", "S1, F2", "no more units of a sale are sold than were set aside", sales::oversold),
+    rule("sale-does-not-add-up", "S2, F2", "no unit of a sale is lost or returned twice", sales::does_not_add_up),
+    rule("sale-stuck", "F1, F2", "a sale that is over returns what is left of it", sales::stuck),
+    rule("sale-limit-exceeded", "F2", "no one buys more in a sale than its limit", sales::limit_exceeded),
+    rule("sale-counted-too-much", "F2", "no one is refused what the limit of a sale allows", sales::counted_too_much),
     rule("hold-can-expire-by-ttl", "S3", "TTL never takes a hold, an order or stock", stock::can_expire_by_ttl),
     rule("charged-without-order", "C3", "the provider has no charge without an order", money::without_order),
     rule("charged-twice", "P2", "an order is charged once, and its own total", money::charged_twice),

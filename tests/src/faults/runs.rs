@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use aws_sdk_dynamodb::config::SharedHttpClient;
-use domain::{Currency, Money};
+use domain::{Currency, Money, ProductId};
 use futures::{StreamExt, stream};
 use local::{Stack, StackOptions, Streams};
 use payments::PaymentEventKind;
@@ -14,7 +14,7 @@ use super::{
     bugs::Bug,
     checker::{self, ShopAnswer, Violation},
     plan::{Fault, Plan, mix},
-    world::{CANCEL, DELIVER, Environment, PLACE, REFUND, SHIP, ShopRequest, Shopper, World},
+    world::{CANCEL, DELIVER, Environment, PLACE, REFUND, SHIP, SaleOf, ShopRequest, Shopper, World},
 };
 
 /// The result of one run or of many.
@@ -31,6 +31,9 @@ pub struct Tally {
     /// Orders whose payment's answer was lost and that have an outcome now.
     pub unknown_then_settled: usize,
     pub refunded: usize,
+    /// Orders with a line of a sale, and those of them that were cancelled.
+    pub in_sale: usize,
+    pub in_sale_returned: usize,
     pub injected: BTreeMap<Fault, usize>,
     /// With the run in which each was found.
     pub violations: Vec<(String, Violation)>,
@@ -47,6 +50,8 @@ impl Tally {
         self.asked_then_paid += other.asked_then_paid;
         self.unknown_then_settled += other.unknown_then_settled;
         self.refunded += other.refunded;
+        self.in_sale += other.in_sale;
+        self.in_sale_returned += other.in_sale_returned;
         self.bug_actions += other.bug_actions;
         for (fault, times) in other.injected {
             *self.injected.entry(fault).or_default() += times;
@@ -132,6 +137,13 @@ pub async fn seeded(engine: &Engine, seed: u64, bug: Option<Bug>) -> Tally {
         world.product(id, price, 2 + i64::try_from(dice.roll(5)).expect("a few")).await;
     }
 
+    // A sale of some of them, with a limit; it ends while the shop is open if the clock jumps far enough.
+    let cap = world.product("cap", 700, 12).await;
+    let sale = SaleOf { product: &cap, units: 9, limit: 3, lasts: 600, at: world.clock.now() };
+    world.create_sale(&world.environment(Plan::none()).await, &sale).await;
+    world.advance(12);
+    futures::future::join_all((0..RUSH).map(|n| rush(&world, mix(seed ^ (n + 0x5A1E)), n, &cap))).await;
+
     // Hashing passwords takes longer than all the rest, so that not every shop has accounts.
     let accounts = dice.chance(35);
     if accounts {
@@ -147,6 +159,22 @@ pub async fn seeded(engine: &Engine, seed: u64, bug: Option<Bug>) -> Tally {
     );
     world.heal(dice.chance(50)).await;
     verify(&world, &name).await
+}
+
+/// Buyers who come at the same moment, so that they believe in the same lots.
+const RUSH: u64 = 4;
+
+/// Buys one of what is in a sale at its start, and retries.
+async fn rush(world: &World, seed: u64, number: u64, cap: &ProductId) {
+    let who = world.shopper(&format!("rush-{number}")).await;
+    let mut lambda = Lambda::new(world, seed, RATE).await;
+    world.add(lambda.alive().await, &who, cap, 1).await;
+    let asked = world.checkout(&who, "tok_visa");
+    for _ in 0..2 {
+        if world.send(lambda.alive().await, &asked, false).await.is_some_and(|answer| answer.status == 201) {
+            return;
+        }
+    }
 }
 
 const BOB: &str = "bob@example.com";
@@ -186,7 +214,7 @@ async fn shopper(world: &World, seed: u64, number: u64, account: bool) {
     let mut lambda = Lambda::new(world, seed, RATE).await;
     for _ in 0..3 {
         for _ in 0..=dice.roll(2) {
-            let product = dice.pick(&["mug", "pan", "cup", "jar"]).parse().expect("an id");
+            let product = dice.pick(&["mug", "pan", "cup", "jar", "cap"]).parse().expect("an id");
             let units = 1 + i64::try_from(dice.roll(2)).expect("a few");
             world.add(lambda.alive().await, &who, &product, units).await;
         }
@@ -287,7 +315,7 @@ async fn staff(world: &World, seed: u64) {
         }
         let order = dice.pick(&orders).clone();
         let amount = 1 + i64::try_from(dice.roll(900)).expect("a price");
-        let product = *dice.pick(&["mug", "pan", "cup", "jar"]);
+        let product = *dice.pick(&["mug", "pan", "cup", "jar", "cap"]);
         if dice.chance(35) {
             world.replace(lambda.alive().await, &"cup".parse().expect("an id"), 250, 4).await;
             continue;
@@ -400,6 +428,8 @@ async fn verify(world: &World, name: &str) -> Tally {
     let orders = evidence.table.iter().filter(|item| item["SK"] == "STATUS");
     let happened =
         |item: &Value, event: &str| item["history"].as_array().is_some_and(|h| h.iter().any(|t| t["s"] == event));
+    let in_sale =
+        |item: &Value| item["lines"].as_array().is_some_and(|lines| lines.iter().any(|line| line["s"].is_object()));
     let settled = |item: &Value| !matches!(item["state"].as_str(), Some("pending_payment" | "payment_unknown"));
     let count = |test: &dyn Fn(&Value) -> bool| orders.clone().filter(|item| test(item)).count();
     Tally {
@@ -411,6 +441,8 @@ async fn verify(world: &World, name: &str) -> Tally {
         asked_then_paid: count(&|item| happened(item, "action_required") && happened(item, "confirmed")),
         unknown_then_settled: count(&|item| happened(item, "payment_lost") && settled(item)),
         refunded: count(&|item| happened(item, "refund_paid")),
+        in_sale: count(&|item| in_sale(item)),
+        in_sale_returned: count(&|item| in_sale(item) && item["state"] == "cancelled"),
         injected: world.injected(),
         violations: checker::check(&evidence).into_iter().map(|v| (name.to_owned(), v)).collect(),
         bug_actions: world.bug_actions(),
@@ -453,10 +485,15 @@ pub enum Flow {
     EventOfAFailedChallenge,
     SweepOfAsked,
     CancelOfAsked,
+    SaleIsCreated,
+    CheckoutInASale,
+    CancelInASale,
+    CancelAfterASale,
+    SweepOfASaleThatIsOver,
 }
 
 impl Flow {
-    pub const ALL: [Flow; 17] = [
+    pub const ALL: [Flow; 22] = [
         Flow::CheckoutPays,
         Flow::CheckoutDeclined,
         Flow::CheckoutAnswerLost,
@@ -474,6 +511,11 @@ impl Flow {
         Flow::EventOfAFailedChallenge,
         Flow::SweepOfAsked,
         Flow::CancelOfAsked,
+        Flow::SaleIsCreated,
+        Flow::CheckoutInASale,
+        Flow::CancelInASale,
+        Flow::CancelAfterASale,
+        Flow::SweepOfASaleThatIsOver,
     ];
 
     /// Prepares the shop without faults, and then runs the flow in an environment with this plan.
@@ -571,8 +613,45 @@ impl Flow {
                 // Too late.
                 world.answer_challenge(&order, true);
             }
+            Flow::SaleIsCreated => {
+                let mug = "mug".parse().expect("an id");
+                let sale = SaleOf { product: &mug, units: 3, limit: 2, lasts: 1_800, at: world.clock.now() };
+                world.create_sale(&suffering, &sale).await;
+                world.create_sale(&healthy, &sale).await;
+            }
+            Flow::CheckoutInASale => {
+                sale_of_caps(world, &healthy, &ann).await;
+                buy(world, &suffering, &ann, "tok_visa").await;
+            }
+            Flow::CancelInASale => {
+                sale_of_caps(world, &healthy, &ann).await;
+                let order = bought(world, &healthy, &ann, "tok_visa").await;
+                ask(world, &suffering, world.about(&ann, CANCEL, &order, Value::Null)).await;
+            }
+            Flow::CancelAfterASale => {
+                sale_of_caps(world, &healthy, &ann).await;
+                let order = bought(world, &healthy, &ann, "tok_visa").await;
+                world.advance(40 * 60);
+                world.sweep(&healthy).await;
+                ask(world, &suffering, world.about(&ann, CANCEL, &order, Value::Null)).await;
+            }
+            Flow::SweepOfASaleThatIsOver => {
+                sale_of_caps(world, &healthy, &ann).await;
+                bought(world, &healthy, &ann, "tok_timeout_unpaid").await;
+                world.advance(40 * 60);
+                world.sweep(&suffering).await;
+            }
         }
     }
+}
+
+/// A sale of four caps that has started, and two of them in the cart.
+async fn sale_of_caps(world: &World, healthy: &Environment, who: &Shopper) {
+    let cap = world.product("cap", 700, 6).await;
+    let sale = SaleOf { product: &cap, units: 4, limit: 2, lasts: 1_800, at: world.clock.now() };
+    world.create_sale(healthy, &sale).await;
+    world.advance(12);
+    world.add(healthy, who, &cap, 2).await;
 }
 
 async fn buy(world: &World, environment: &Environment, who: &Shopper, token: &str) {

@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::config::SharedHttpClient;
 use axum::{Router, body::Body, extract::Request};
 use domain::{
     AccountLink, Currency, Customer, CustomerName, Dispute, DisputeState, Email, Money, Product, ProductDetails,
-    ProductId, ProductName, Role, UserId,
+    ProductId, ProductName, Quantity, Role, Sale, SaleId, SaleRequest, SaleTerms, UserId,
 };
 use domain::{SessionKind, SessionLifetime, Timestamp};
 use http_body_util::BodyExt;
@@ -25,8 +25,8 @@ use saga::Saga;
 use serde_json::{Value, json};
 use sweeper::SweepReport;
 use table::{
-    Endpoints, Existing, ImportOutcome, ImportRecord, NewSession, ProductRecord, Says, Table, TableConfig, Timeouts,
-    Transport,
+    Endpoints, Existing, Idempotency, ImportOutcome, ImportRecord, NewSession, ProductRecord, SaleCreateError, Says,
+    Table, TableConfig, Timeouts, Transport,
 };
 use tower::ServiceExt;
 use utoipa_axum::router::OpenApiRouter;
@@ -98,6 +98,17 @@ pub struct ShopRequest {
     pub body: Value,
 }
 
+/// A sale to create; the same again for a retry.
+#[derive(Debug, Clone, Copy)]
+pub struct SaleOf<'a> {
+    pub product: &'a ProductId,
+    pub units: i64,
+    pub limit: i64,
+    /// Seconds.
+    pub lasts: i64,
+    pub at: Timestamp,
+}
+
 /// One Lambda environment of every function: it dies at the first crash of its plan, with all that runs in it.
 #[derive(Clone)]
 pub struct Environment {
@@ -163,12 +174,12 @@ impl World {
         lock(&self.environments).push((plan.clone(), payments.clone()));
         let provider: Arc<dyn PaymentProvider> = payments;
         let sweeper = sweeper::State::new(Saga::new(table.clone(), provider.clone()), self.clock.clone());
-        let context = Context {
+        let context = Context::new(
             table,
-            clock: self.clock.clone(),
-            cursors: Arc::new(Cursors::new(&[[1; 32]])),
-            policy: Arc::new(Policy { rates, address_required: false, ..Policy::default() }),
-        };
+            self.clock.clone(),
+            Cursors::new(&[[1; 32]]),
+            Policy { rates, address_required: false, ..Policy::default() },
+        );
         let routes = OpenApiRouter::new()
             .merge(cart::router(cart::State::new(context.clone())))
             .merge(orders::router(orders::State::new(context.clone(), provider, LinkKeys::new(&[LINK_KEY]))))
@@ -197,6 +208,44 @@ impl World {
         created.expect("the product is new");
         lock(&self.initial_stock).insert(id.to_string(), stock);
         id
+    }
+
+    /// Staff create a sale of a product at 5.00, which starts in 10 seconds. `None` if the environment
+    /// died, and `false` if the shop did not do it, or does not know whether it did.
+    pub async fn create_sale(&self, environment: &Environment, of: &SaleOf<'_>) -> Option<bool> {
+        let _invocation = environment.freezer.invoke();
+        tokio::select! {
+            biased;
+            () = environment.plan.crashed() => None,
+            created = self.create_and_prepare(&environment.table, of) => Some(created),
+        }
+    }
+
+    async fn create_and_prepare(&self, table: &Table, of: &SaleOf<'_>) -> bool {
+        let now = of.at;
+        let seconds = SignedDuration::from_secs;
+        let terms = SaleTerms {
+            price: Money::price(500, Currency::USD).expect("a price"),
+            starts_at: now + seconds(10),
+            ends_at: now + seconds(10 + of.lasts),
+            limit: Quantity::new(of.limit).ok(),
+        };
+        let request = SaleRequest::parse(of.product.clone(), terms, of.units, 300, now).expect("a sale");
+        let id = SaleId::from(self.clock.uuid_v7());
+        let Ok(Some(page)) = table.product_get_consistent(of.product).await else { return false };
+        let sale = Sale::new(id, request, "A thing".to_owned(), page.incarnation, self.admin.uid.clone(), now);
+        let key = "the-key-of-the-one-sale".parse().expect("a key");
+        let request = Idempotency {
+            customer: self.admin.uid.clone(),
+            key,
+            route: "POST /admin/sales".to_owned(),
+            payload_sha256: "the same each time".to_owned(),
+        };
+        match table.sale_create(&sale, &request, &id.to_string()).await {
+            Ok(()) => table.sale_prepare_rest(sale).await.is_ok(),
+            Err(SaleCreateError::Repeated(_)) => true,
+            Err(_) => false,
+        }
     }
 
     /// A registered customer who is logged in.

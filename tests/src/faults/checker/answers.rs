@@ -11,8 +11,16 @@ use super::{
 };
 
 /// Refusals that are about a cart, not about an order. A later retry under the same key may still place one.
-const REFUSALS: [&str; 6] =
-    ["out_of_stock", "cart_empty", "cart_changed", "price_changed", "product_not_sold", "currency_mismatch"];
+const REFUSALS: [&str; 8] = [
+    "out_of_stock",
+    "cart_empty",
+    "cart_changed",
+    "price_changed",
+    "product_not_sold",
+    "currency_mismatch",
+    "sale_ended",
+    "sale_limit_reached",
+];
 
 /// Customer and idempotency key.
 type Request<'a> = (&'a str, &'a str);

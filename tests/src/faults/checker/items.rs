@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Attempt, Entry, Evidence, stock::StockAudit};
+use super::{Attempt, Entry, Evidence, sales::SaleAudit, stock::StockAudit};
 
 /// The route that places orders.
 pub const CHECKOUT: &str = "POST /orders";
@@ -17,6 +17,7 @@ pub struct World<'a> {
     /// By order.
     pub books: BTreeMap<&'a str, Book<'a>>,
     pub audit: StockAudit<'a>,
+    pub sales: SaleAudit<'a>,
     /// Who placed each order, as the stream first showed it.
     placed_by: BTreeMap<&'a str, &'a str>,
     /// The account that a guest logged in to.
@@ -43,6 +44,7 @@ impl<'a> World<'a> {
             orders: orders.collect(),
             books,
             audit: StockAudit::of(evidence),
+            sales: SaleAudit::of(evidence),
             placed_by: placed_by.collect(),
             accounts: accounts.collect(),
         }
@@ -141,6 +143,8 @@ pub struct Line<'a> {
     pub price: i64,
     /// What was paid for all its units: their price, where nothing else is stored.
     pub paid: i64,
+    /// The sale that the units are of.
+    pub sale: Option<&'a str>,
 }
 
 pub struct Refund<'a> {
@@ -176,6 +180,7 @@ impl<'a> Order<'a> {
             units: number(l, "q"),
             price: number(l, "p"),
             paid: l["a"].as_i64().unwrap_or(number(l, "q") * number(l, "p")),
+            sale: l["s"]["id"].as_str(),
         };
         let returned = |l: &'a Value| Returned {
             product: text(l, "id"),
@@ -221,25 +226,38 @@ impl<'a> Order<'a> {
         self.state == "cancelled"
     }
 
-    /// Units of each product that are not on sale because of this order.
+    /// Units of each product's own stock that are not on sale because of this order. Units of sales had left it before.
+    pub fn units_gone(&self) -> BTreeMap<Product<'a>, i64> {
+        let mut gone = BTreeMap::new();
+        for (line, units) in self.lines_gone().filter(|(line, _)| line.sale.is_none()) {
+            *gone.entry((line.product, line.incarnation)).or_default() += units;
+        }
+        gone
+    }
+
+    /// Units of each sale that are in this order.
+    pub fn sale_units_gone(&self) -> BTreeMap<&'a str, i64> {
+        let mut gone = BTreeMap::new();
+        for (line, units) in self.lines_gone() {
+            if let Some(sale) = line.sale {
+                *gone.entry(sale).or_default() += units;
+            }
+        }
+        gone
+    }
+
+    /// Units of each line that are not on sale because of this order.
     ///
     /// An order that is not cancelled keeps the units it bought, except restocked ones. A cancelled one has restocked
     /// everything, except what a refund wrote off (`r` = false). Units are restocked when a refund is requested,
     /// whether or not it is paid.
-    pub fn units_gone(&self) -> BTreeMap<Product<'a>, i64> {
-        let mut gone: BTreeMap<Product<'_>, i64> = BTreeMap::new();
-        let returned = self.refunds.iter().flat_map(|refund| &refund.lines);
-        let bought = |product: &'a str| {
-            let line = self.lines.iter().find(|line| line.product == product);
-            (product, line.map_or(0, |line| line.incarnation))
-        };
-        if self.is_cancelled() {
-            returned.filter(|l| !l.restock).for_each(|l| *gone.entry(bought(l.product)).or_default() += l.units);
-        } else {
-            self.lines.iter().for_each(|l| *gone.entry(bought(l.product)).or_default() += l.units);
-            returned.filter(|l| l.restock).for_each(|l| *gone.entry(bought(l.product)).or_default() -= l.units);
-        }
-        gone
+    fn lines_gone(&self) -> impl Iterator<Item = (&Line<'a>, i64)> {
+        self.lines.iter().map(|line| {
+            let returned = self.refunds.iter().flat_map(|refund| &refund.lines).filter(|l| l.product == line.product);
+            let units =
+                |restock: bool| -> i64 { returned.clone().filter(|l| l.restock == restock).map(|l| l.units).sum() };
+            (line, if self.is_cancelled() { units(false) } else { line.units - units(true) })
+        })
     }
 }
 

@@ -155,7 +155,7 @@ pub fn does_not_add_up(world: &World<'_>) -> Vec<String> {
             sums.entry((product, number(item, "incarnation"))).or_default().0 += number(item, "available");
         }
     }
-    for (product, units) in world.orders.values().flat_map(Order::units_gone) {
+    for (product, units) in world.orders.values().flat_map(|order| order.units_gone()) {
         sums.entry(product).or_default().1 += units;
     }
     world.audit.products.keys().for_each(|product| _ = sums.entry(*product).or_default());
@@ -181,6 +181,7 @@ pub fn false_out_of_stock(world: &World<'_>) -> Vec<String> {
             let (product, available) = (text(named, "productId"), number(named, "available"));
             let Some(wanted) = answer.wanted.get(product) else { continue };
             let least = world.audit.least(product);
+            let least = world.sales.least(product).map_or(least, |of_sale| least.min(of_sale));
             if available >= *wanted || least >= *wanted {
                 let super::ShopAnswer { who, key, .. } = answer;
                 found.push(format!("{who} {key}: {wanted} of {product}, answered {available}, never below {least}"));
@@ -192,7 +193,8 @@ pub fn false_out_of_stock(world: &World<'_>) -> Vec<String> {
 
 /// S3: no item of an order and no stock ever has the attribute that TTL deletes by.
 pub fn can_expire_by_ttl(world: &World<'_>) -> Vec<String> {
-    let lasting = world.images().filter(|(pk, sk, _)| pk.starts_with("ORDER#") || stock_of(pk, sk).is_some());
+    let lasting = |pk: &str, sk: &str| pk.starts_with("ORDER#") || stock_of(pk, sk).is_some() || sk.starts_with("LOT#");
+    let lasting = world.images().filter(|(pk, sk, _)| lasting(pk, sk));
     let expiring = lasting.filter(|(_, _, image)| image.get("expiresAt").is_some());
     let keys: BTreeSet<_> = expiring.map(|(pk, sk, _)| (pk, sk)).collect();
     keys.into_iter().map(|(pk, sk)| format!("{pk} / {sk}")).collect()

@@ -79,6 +79,22 @@ const TAMPERED: &[(&str, Tampering)] = &[
         refused.body["products"][0]["productId"] = json!("cup");
         refused.wanted = BTreeMap::from([("cup".to_owned(), 0)]);
     }),
+    ("sale-oversold", |e| goes_on(e, |run| run.lot(1, -1))),
+    ("sale-oversold", |e| {
+        // Units return to a lot twice.
+        let at = e.stream.iter().position(|c| c.pk == "ORDER#o14").expect("o14 was placed");
+        let again = e.stream.iter().find(|c| c.sk == "LOT#00000").expect("there is a lot").clone();
+        e.stream.insert(at + 1, Change { old: again.new.clone(), ..again });
+    }),
+    ("sale-does-not-add-up", |e| e.table.retain(|item| item["kind"] != "sale_returned")),
+    ("sale-does-not-add-up", |e| goes_on(e, |run| run.lot(1, 1))),
+    ("sale-stuck", |e| {
+        let last = e.stream.iter().rposition(|c| c.pk == "FLASH_SALE#ALL").expect("there is a sale");
+        e.stream.remove(last);
+    }),
+    ("sale-limit-exceeded", |e| status(e, "o14")["lines"][0]["q"] = json!(3)),
+    ("sale-limit-exceeded", |e| item(e, "SALE#s1#BY#gil", "BOUGHT")["bought"] = json!(1)),
+    ("sale-counted-too-much", |e| item(e, "SALE#s1#BY#gil", "BOUGHT")["bought"] = json!(4)),
     ("hold-can-expire-by-ttl", |e| status(e, "o1")["expiresAt"] = json!(1)),
     ("hold-can-expire-by-ttl", |e| item(e, "PROD#mug", "META#mug#STOCK#00")["expiresAt"] = json!(1)),
     ("hold-can-expire-by-ttl", |e| {

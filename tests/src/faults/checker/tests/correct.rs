@@ -32,6 +32,35 @@ impl Run {
         self.writes(json!({"PK": pk, "SK": sk, "delta": delta, "kind": kind, "reason": reason, "actor": "root"}));
     }
 
+    /// A line of the ledger that a sale causes.
+    pub fn moves_for_sale(&mut self, product: &str, delta: i64, kind: &str) {
+        let (pk, sk) = (format!("PROD#{product}"), format!("MOVE#{}", self.0.table.len()));
+        self.writes(json!({"PK": pk, "SK": sk, "delta": delta, "kind": kind, "reason": "sale", "actor": "shop"}));
+    }
+
+    /// The sale of caps: four of them, at most two for each customer.
+    pub fn sale(&mut self, progress: Value) {
+        self.writes(json!({
+            "PK": "FLASH_SALE#ALL", "SK": "SALE#s1", "product": "cap", "unitCount": 4, "progress": progress,
+            "terms": [{"f": 1, "p": 5, "s": 1, "e": 2, "l": 2}],
+        }));
+    }
+
+    pub fn lot(&mut self, lot: u32, left: i64) {
+        self.writes(json!({"PK": "SALE#s1#0", "SK": format!("LOT#0000{lot}"), "unitsLeft": left}));
+    }
+
+    pub fn removes_lot(&mut self, lot: u32) {
+        let (pk, sk) = ("SALE#s1#0".to_owned(), format!("LOT#0000{lot}"));
+        let at = self.0.table.iter().position(|item| item["PK"] == *pk && item["SK"] == *sk).expect("it is there");
+        let old = Some(self.0.table.remove(at));
+        self.0.stream.push(Change { pk, sk, old, new: None });
+    }
+
+    pub fn counts(&mut self, who: &str, bought: i64) {
+        self.writes(json!({"PK": format!("SALE#s1#BY#{who}"), "SK": "BOUGHT", "bought": bought, "expiresAt": 2}));
+    }
+
     pub fn remembers(&mut self, who: &str, key: &str, order: &str) {
         let pk = format!("IDEM#{who}#{key}");
         self.writes(json!({"PK": pk, "SK": "POST /orders", "payloadSha256": "00", "outcome": order, "expiresAt": 2}));
@@ -318,6 +347,37 @@ pub fn correct() -> Evidence {
     run.settles(&paid);
     run.answered("fay", "k15", 201, shown(&paid));
     run.answered("fay", "k16", 201, shown(&paid));
+
+    // Caps were sold in a sale. o14 keeps two; o15 has one, and is cancelled when the sale is over.
+    let bought = |id: &str, who: &str, units: i64, lot: u32, state: &str, events: &[&str]| {
+        let mut order = order(id, who, &[("cap", units, 0)], state, events, json!([]));
+        order["lines"][0]["s"] = json!({"id": "s1", "l": [[lot, units]], "m": [2, who]});
+        order["contact"] = json!({"email": format!("{who}@shopper.example")});
+        order
+    };
+    run.stock("cap", 5);
+    run.moves("cap", 5, "initial");
+    run.stock("cap", 1);
+    run.moves_for_sale("cap", -4, "sale_created");
+    run.sale(json!({"preparing": {"lots": 0}}));
+    run.lot(0, 2);
+    run.lot(1, 2);
+    run.sale(json!({"open": {}}));
+    for (id, who, units, lot) in [("o14", "gil", 2, 0), ("o15", "hal", 1, 1)] {
+        run.lot(lot, 2 - units);
+        run.counts(who, units);
+        run.remembers(who, &format!("key-of-{id}"), id);
+        run.settles(&bought(id, who, units, lot, "confirmed", &["placed", "confirmed"]));
+    }
+    run.sale(json!({"closing": {"keys": 1, "units": 1}}));
+    run.removes_lot(0);
+    run.removes_lot(1);
+    run.sale(json!({"ended": {"units": 1}}));
+    run.stock("cap", 2);
+    run.moves_for_sale("cap", 1, "sale_ended");
+    run.settles(&bought("o15", "hal", 1, 1, "cancelled", &["placed", "confirmed", "cancelled"]));
+    run.stock("cap", 3);
+    run.moves_for_sale("cap", 1, "sale_returned");
 
     // Stock was added, and a broken pan was removed.
     run.stock("mug", 11);
