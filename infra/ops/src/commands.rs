@@ -6,6 +6,7 @@ pub mod dead_letters;
 pub mod import;
 pub mod migrate;
 pub mod reconcile;
+pub mod sale;
 mod shop;
 
 use std::error::Error;

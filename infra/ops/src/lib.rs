@@ -5,4 +5,5 @@ pub mod audit;
 pub mod dead_letters;
 pub mod import;
 pub mod migrate;
+pub mod prewarm;
 pub mod reconcile;

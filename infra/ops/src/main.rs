@@ -3,7 +3,7 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{admin, audit, dead_letters, import, migrate, reconcile};
+use commands::{admin, audit, dead_letters, import, migrate, reconcile, sale};
 
 /// Operates a OneTill shop.
 #[derive(Debug, Parser)]
@@ -35,6 +35,8 @@ enum Command {
     /// Reports each difference in a line, and repairs nothing without --repair.
     #[command(after_long_help = reconcile::HELP)]
     Reconcile(reconcile::ReconcileArgs),
+    /// Prepares the table for a flash sale
+    Sale(sale::SaleArgs),
     /// Lists, shows and replays records that functions could not handle
     #[command(after_long_help = dead_letters::HELP)]
     DeadLetters(dead_letters::DeadLettersArgs),
@@ -56,6 +58,7 @@ async fn main() -> ExitCode {
         Command::Import(args) => import::run(args).await,
         Command::Migrate(args) => migrate::run(args).await,
         Command::Reconcile(args) => reconcile::run(args).await,
+        Command::Sale(args) => sale::run(args).await,
         Command::DeadLetters(args) => dead_letters::run(args).await,
     };
     outcome.unwrap_or_else(|error| {

@@ -132,10 +132,11 @@ async fn find_orders(
     // A function's clock may be ahead: orders of tomorrow can exist a little before midnight.
     let last = now.to_zoned_datetime(TimeZone::UTC).date().saturating_add(1.day());
     for day in since.series(1.day()).take_while(|day| *day <= last) {
-        for state in OrderState::ALL.into_iter().filter(|state| !state.awaits_payment()) {
+        let settled = OrderState::ALL.into_iter().filter(|state| !state.awaits_payment());
+        for (state, shard) in settled.flat_map(|state| (0..keys::STATE_SHARDS).map(move |shard| (state, shard))) {
             let mut after = None;
             loop {
-                let page = table.order_ids_by_state(state, &day.to_string(), after).await?;
+                let page = table.order_ids_by_state(state, &day.to_string(), shard, after).await?;
                 find_some(table, page.items, report).await?;
                 progress(Progress { doing: "orders", done: report.orders, of: None });
                 after = page.next;

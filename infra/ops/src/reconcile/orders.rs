@@ -176,8 +176,10 @@ impl Step {
             Step::Day(day) => {
                 let day = &day.to_string();
                 let settled = OrderState::ALL.into_iter().filter(|state| !state.awaits_payment());
-                let state = |state| all(async move |after| table.order_ids_by_state(state, day, after).await);
-                try_join_all(settled.map(state)).await?
+                let shards = settled.flat_map(|state| (0..keys::STATE_SHARDS).map(move |shard| (state, shard)));
+                let list =
+                    |(state, shard)| all(async move |after| table.order_ids_by_state(state, day, shard, after).await);
+                try_join_all(shards.map(list)).await?
             }
         };
         Ok(lists.into_iter().flatten().collect())
