@@ -1,6 +1,7 @@
 //! The commands: their arguments, their help, and what they print.
 
 pub mod admin;
+pub mod advise;
 pub mod audit;
 pub mod costs;
 pub mod dead_letters;

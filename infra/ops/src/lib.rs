@@ -2,6 +2,7 @@
 //! the tests share.
 
 pub mod admin;
+pub mod advise;
 pub mod audit;
 pub mod costs;
 mod csv;

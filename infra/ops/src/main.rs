@@ -3,7 +3,7 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{admin, audit, costs, dead_letters, import, migrate, reconcile};
+use commands::{admin, advise, audit, costs, dead_letters, import, migrate, reconcile};
 
 /// Operates a OneTill shop.
 #[derive(Debug, Parser)]
@@ -18,6 +18,9 @@ enum Command {
     /// Grants and revokes the role admin
     #[command(after_long_help = admin::HELP)]
     Admin(admin::AdminArgs),
+    /// Says which capacity mode is cheaper for what a table consumed, and when it would have been throttled
+    #[command(after_long_help = advise::HELP)]
+    Advise(advise::AdviseArgs),
     /// Prints who changed what on one day
     #[command(after_long_help = audit::HELP)]
     Audit(audit::AuditArgs),
@@ -55,6 +58,7 @@ async fn main() -> ExitCode {
     };
     let outcome = match &cli.command {
         Command::Admin(args) => admin::run(args).await,
+        Command::Advise(args) => advise::run(args),
         Command::Audit(args) => audit::run(args).await,
         Command::Costs(args) => costs::run(args),
         Command::Import(args) => import::run(args).await,
