@@ -12,6 +12,8 @@ mod profile;
 mod provisioned;
 mod report;
 mod scans;
+#[cfg(test)]
+mod story;
 mod text;
 mod usage;
 

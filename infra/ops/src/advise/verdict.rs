@@ -325,6 +325,28 @@ mod tests {
     }
 
     #[test]
+    fn the_document_has_the_advice_for_each_sample() {
+        let row = |(name, _): &(&str, &str)| {
+            let advice = sample(name, None);
+            let refused = [&advice.reads, &advice.writes].map(|side| &side.refused_scaled);
+            let units: Decimal = refused.iter().map(|refused| refused.units).sum();
+            let what = match refused[1].first {
+                Some(first) => format!("{} units, from {} on", units.to_text(0), first.strftime("%H:%M")),
+                None => "nothing".to_owned(),
+            };
+            let saved = advice.saved(Mode::Scaled).times(Decimal::whole(100)).to_fixed(1);
+            let [on_demand, scaled] = [advice.on_demand_usd, advice.scaled_usd].map(|usd| usd.to_text(2));
+            let advised = if advice.advised == Mode::Scaled { "Auto Scaling" } else { "on demand" };
+            format!("| `{name}` | {on_demand} | {scaled} | {saved} % | {what} | {advised} |")
+        };
+
+        let rows = SAMPLES.iter().map(row).collect::<Vec<_>>().join("\n");
+
+        let document = include_str!("../../../../docs/costs.md");
+        assert!(document.contains(&rows), "docs/costs.md has to have the rows\n{rows}");
+    }
+
+    #[test]
     fn a_maximum_that_is_too_small_refuses_the_rest_in_both_provisioned_modes() {
         let (_, text) = SAMPLES[0];
         let demand = Demand::parse(text, None).unwrap();

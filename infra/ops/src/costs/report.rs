@@ -146,6 +146,24 @@ mod tests {
     }
 
     #[test]
+    fn the_document_has_the_bills_of_the_samples() {
+        let (known, prices) = (Known::built_in(), PriceList::built_in());
+        let row = |(name, _): &(&str, &str)| {
+            let profile = Profile::sample(name, &known).unwrap();
+            let Report { requests, totals, scan_design, .. } = Report::of(&profile, &known, &prices, None);
+            let usd =
+                [totals.on_demand_usd, totals.scaled_usd, scan_design.total_usd_by_size].map(|usd| usd.to_text(2));
+            let orders = profile.requests_of("POST /orders").to_text(0);
+            format!("| `{name}` | {} | {orders} | {} |", requests.to_text(0), usd.join(" | "))
+        };
+
+        let rows = SAMPLES.iter().map(row).collect::<Vec<_>>().join("\n");
+
+        let document = include_str!("../../../../docs/costs.md");
+        assert!(document.contains(&rows), "docs/costs.md has to have the rows\n{rows}");
+    }
+
+    #[test]
     fn amounts_are_texts_in_json() {
         let (known, prices) = (Known::built_in(), PriceList::built_in());
         let report = Report::of(&Profile::sample("small", &known).unwrap(), &known, &prices, None);
