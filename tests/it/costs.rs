@@ -1,10 +1,14 @@
-//! Each route costs what docs/costs.md says.
+//! Each route costs what `infra/ops/data/routes.toml` says, which docs/costs.md and `ops costs` show.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::collections::BTreeMap;
 
 use domain::{AccountAction, Currency, Money, Order};
 use e2e::{ADMIN_EMAIL, ADMIN_PASSWORD, Answer, PASSWORD, Shop, Shopper, engine_counts_like_aws};
 use jiff::SignedDuration;
+use ops::{
+    costs::{Calls, Known, PriceList, section},
+    decimal::Decimal,
+};
 use payments::PaymentEventKind;
 use serde_json::json;
 
@@ -15,25 +19,71 @@ use crate::{
 
 #[tokio::test]
 async fn each_route_costs_what_the_price_list_says() {
-    let document = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/costs.md")).unwrap();
-    let (prices, rows) = (unit_prices(&document), rows(&document));
-
+    let known = Known::built_in();
     let mut measured = BTreeMap::new();
     for (route, access) in routes(&Shop::open().await) {
         let shop = Shop::open().await;
-        let cost = usual(&shop, &route, access).await.cost();
-        let units = match engine_counts_like_aws() {
-            true => [cost.rru, cost.wru, cost.s3],
-            false => rows.get(&route).map_or([0.0; 3], |&[rru, wru, s3, _]| [rru, wru, s3]),
-        };
-        let price = (priced(&prices, &route, units) * 100.0).round() / 100.0;
-        measured.insert(route, [units[0], units[1], units[2], price]);
+        let calls = calls(&usual(&shop, &route, access).await);
+        let calls =
+            if engine_counts_like_aws() { calls } else { known.routes.get(&route).copied().unwrap_or_default() };
+        measured.insert(route, calls);
     }
 
-    let row =
-        |(route, [rru, wru, s3, usd]): (&String, &[f64; 4])| format!("| {route} | {rru} | {wru} | {s3} | {usd:.2} |");
-    let table = measured.iter().map(row).collect::<Vec<_>>().join("\n");
-    assert!(rows == measured, "the rows of docs/costs.md have to be\n{table}");
+    let rows: Vec<_> = measured.iter().map(|(route, calls)| known.row(route, calls, &PriceList::built_in())).collect();
+    assert!(
+        known.routes == measured,
+        "infra/ops/data/routes.toml has to say\n{}\nand docs/costs.md\n{}",
+        section("route", &measured),
+        rows.join("\n")
+    );
+}
+
+/// A cart or an order with three lines, against one with one.
+#[tokio::test]
+async fn each_further_line_costs_what_the_price_list_says() {
+    let known = Known::built_in();
+    let mut measured = BTreeMap::new();
+    for (route, calls) in &known.each_further_line {
+        let (one, three) = (with_lines(route, 1).await, with_lines(route, 3).await);
+        let half = |more: Decimal| more.over(Decimal::whole(2)).unwrap();
+        let more =
+            Calls { rru: half(three.rru - one.rru), wru: half(three.wru - one.wru), s3: half(three.s3 - one.s3) };
+        measured.insert(route.clone(), if engine_counts_like_aws() { more } else { *calls });
+    }
+
+    let section = section("each_further_line", &measured);
+    assert!(known.each_further_line == measured, "infra/ops/data/routes.toml has to say\n{section}");
+}
+
+fn calls(answer: &Answer) -> Calls {
+    let cost = answer.cost();
+    // The shortest text of a binary fraction is exact: units are halves.
+    let [rru, wru, s3] = [cost.rru, cost.wru, cost.s3].map(|units| units.to_string().parse().unwrap());
+    Calls { rru, wru, s3 }
+}
+
+/// The request with so many products in the cart, that of the request among them.
+async fn with_lines(route: &str, lines: usize) -> Calls {
+    let shop = Shop::open().await;
+    let thing = Things::of_owner(&shop).await;
+    let owner = &thing.owner;
+    for other in 1..lines {
+        let product = shop.product(&format!("other-{other}")).create().await;
+        owner.adds(&product, 1).await.expect(200);
+    }
+    let answer = match route {
+        "POST /cart/items" => ask(owner, route, &thing).await,
+        "POST /orders" => {
+            owner.adds(&thing.product.parse().unwrap(), 1).await.expect(200);
+            owner.checks_out().await
+        }
+        _ => {
+            owner.adds(&thing.product.parse().unwrap(), 1).await.expect(200);
+            ask(owner, route, &thing).await
+        }
+    };
+    assert!(answer.status() < 300, "{route}: {} {}", answer.status(), answer.code());
+    calls(&answer)
 }
 
 /// A typical successful request of the route, in a new shop.
@@ -144,58 +194,4 @@ async fn linked(shop: &Shop, owner: &Shopper, route: &str) -> Answer {
     let mut body = body;
     body["token"] = json!(shop.link_token(&link.expect("it was requested")));
     shop.stranger().post(route.trim_start_matches("POST "), body).await
-}
-
-/// Prices in USD by name, from rows such as `` | `wru` | 0.625 | … ``.
-fn unit_prices(document: &str) -> BTreeMap<&str, f64> {
-    let cells = document.lines().map(|line| line.split('|').map(str::trim).collect::<Vec<_>>());
-    let named = cells.filter_map(|cells| {
-        let name = cells.get(1)?.strip_prefix('`')?.strip_suffix('`')?;
-        Some((name, cells.get(2)?.parse().ok()?))
-    });
-    named.collect()
-}
-
-/// RRU, WRU, S3 calls and USD for a million requests, by route.
-fn rows(document: &str) -> BTreeMap<String, [f64; 4]> {
-    let mut rows = BTreeMap::new();
-    for line in document.lines() {
-        let cells: Vec<_> = line.split('|').map(str::trim).collect();
-        let numbers: Vec<f64> = cells.iter().skip(2).filter_map(|cell| cell.parse().ok()).collect();
-        if let (Some(route), &[rru, wru, s3, usd]) = (cells.get(1), numbers.as_slice())
-            && route.contains(" /")
-        {
-            rows.insert((*route).to_owned(), [rru, wru, s3, usd]);
-        }
-    }
-    rows
-}
-
-/// 2 KB of logs for each request, as docs/costs.md says.
-const LOG_GB_A_MILLION: f64 = 2.0;
-
-/// USD for a million requests: gateway, function, logs, table and S3.
-fn priced(prices: &BTreeMap<&str, f64>, route: &str, [rru, wru, s3]: [f64; 3]) -> f64 {
-    let price = |name: &str| prices.get(name).copied().unwrap_or_else(|| panic!("docs/costs.md has no price `{name}`"));
-    let hashes_a_password = matches!(route, "POST /users" | "POST /sessions");
-    // Orders that can be claimed are of another function than the rest of a customer.
-    let hashes = route.contains("/sessions") || route.contains("/users") && !route.contains("/claimable-orders");
-    let memory_gb = if hashes { 1.0 } else { 0.5 };
-    let seconds = if hashes_a_password { 0.1 } else { 0.02 };
-    let of_s3 = if route.starts_with("GET ") { price("s3-get") } else { price("s3-put") };
-    price("http-api")
-        + price("lambda-request")
-        + memory_gb * seconds * price("lambda-gb-second")
-        + price("logs") * LOG_GB_A_MILLION
-        + rru * price("rru")
-        + wru * price("wru")
-        + s3 * of_s3
-}
-
-#[test]
-fn prices_and_rows_are_read_from_the_document() {
-    let document = "| `wru` | 0.625 | a |\n| GET /cart | 2 | 0 | 0 | 3.5 |\n| text | 1 |\n";
-
-    assert_eq!(unit_prices(document), BTreeMap::from([("wru", 0.625)]));
-    assert_eq!(rows(document), BTreeMap::from([("GET /cart".to_owned(), [2.0, 0.0, 0.0, 3.5])]));
 }

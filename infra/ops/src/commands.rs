@@ -1,7 +1,9 @@
 //! The commands: their arguments, their help, and what they print.
 
 pub mod admin;
+pub mod advise;
 pub mod audit;
+pub mod costs;
 pub mod dead_letters;
 pub mod import;
 pub mod migrate;
@@ -9,12 +11,18 @@ pub mod reconcile;
 pub mod sale;
 mod shop;
 
-use std::error::Error;
+use std::{
+    error::Error,
+    fs,
+    io::{self, Write as _},
+    path::Path,
+    process::ExitCode,
+};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// The result of a command: its exit status, or why it stopped.
-pub type Outcome = Result<std::process::ExitCode, Box<dyn Error>>;
+pub type Outcome = Result<ExitCode, Box<dyn Error>>;
 
 /// Exit status of a command that completed but found problems.
 const NOT_WELL: u8 = 2;
@@ -26,4 +34,18 @@ fn bar(steps: u64, template: &'static str) -> ProgressBar {
 
 fn style(template: &'static str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("templates are constants")
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|e| format!("{} cannot be read: {e}", path.display()))
+}
+
+fn print(text: &str) -> Outcome {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        // The reader has closed the pipe: `| head`.
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {}
+        written => written?,
+    }
+    Ok(ExitCode::SUCCESS)
 }

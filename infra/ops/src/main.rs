@@ -3,7 +3,7 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{admin, audit, dead_letters, import, migrate, reconcile, sale};
+use commands::{admin, advise, audit, costs, dead_letters, import, migrate, reconcile, sale};
 
 /// Operates a OneTill shop.
 #[derive(Debug, Parser)]
@@ -18,9 +18,15 @@ enum Command {
     /// Grants and revokes the role admin
     #[command(after_long_help = admin::HELP)]
     Admin(admin::AdminArgs),
+    /// Says which capacity mode is cheaper for what a table consumed, and when it would have been throttled
+    #[command(after_long_help = advise::HELP)]
+    Advise(advise::AdviseArgs),
     /// Prints who changed what on one day
     #[command(after_long_help = audit::HELP)]
     Audit(audit::AuditArgs),
+    /// Calculates what a shop's month costs, from its traffic
+    #[command(after_long_help = costs::HELP)]
+    Costs(costs::CostsArgs),
     /// Imports products from a file
     ///
     /// Importing a file again changes only what is new in it, and completes an interrupted import. Fields that are not
@@ -54,7 +60,9 @@ async fn main() -> ExitCode {
     };
     let outcome = match &cli.command {
         Command::Admin(args) => admin::run(args).await,
+        Command::Advise(args) => advise::run(args),
         Command::Audit(args) => audit::run(args).await,
+        Command::Costs(args) => costs::run(args),
         Command::Import(args) => import::run(args).await,
         Command::Migrate(args) => migrate::run(args).await,
         Command::Reconcile(args) => reconcile::run(args).await,

@@ -6,8 +6,9 @@ use clap::Parser;
 
 use crate::Cli;
 
-const DOCUMENTS: [&str; 6] = [
+const DOCUMENTS: [&str; 7] = [
     "README.md",
+    "docs/costs.md",
     "docs/importing.md",
     "docs/local-stack.md",
     "docs/operations.md",
@@ -106,8 +107,14 @@ fn every_command_of_ops_in_a_text_exists() {
         let spans = document.split("\n\n").flat_map(|paragraph| paragraph.split('`').skip(1).step_by(2));
         for words in spans.filter(|span| span.starts_with("ops ")).flat_map(of_ops) {
             tried += 1;
-            let of_shops =
-                [&["--table", "t", "--bucket", "b"][..], &["--table", "t"], &["--dead-letters-bucket", "b"], &[]];
+            let of_shops = [
+                &["--table", "t", "--bucket", "b"][..],
+                &["--table", "t"],
+                &["--dead-letters-bucket", "b"],
+                &["--sample", "small"],
+                &["--sample", "flash-sale"],
+                &[],
+            ];
             let parse =
                 |shop: &&[&str]| Cli::try_parse_from(words.iter().map(String::as_str).chain(shop.iter().copied()));
             let help = |outcome: &Result<Cli, clap::Error>| {
