@@ -50,8 +50,6 @@ pub enum Bug {
     LimitNotChecked,
     /// Units of an order return to a lot that was removed at the end of the sale.
     LotsReturnAfterTheSale,
-    /// Lots are removed whatever was returned to them since they were read.
-    LotsRemovedUnread,
 }
 
 impl Bug {
@@ -94,7 +92,6 @@ impl Bug {
         Bug::LimitCountedOutsideTheTransaction,
         Bug::LimitNotChecked,
         Bug::LotsReturnAfterTheSale,
-        Bug::LotsRemovedUnread,
     ];
 
     pub fn name(self) -> &'static str {
@@ -170,7 +167,6 @@ impl Bug {
             }
             Bug::LimitNotChecked => ("limit-not-checked", &["sale-limit-exceeded"]),
             Bug::LotsReturnAfterTheSale => ("lots-return-after-the-sale", &["sale-does-not-add-up"]),
-            Bug::LotsRemovedUnread => ("lots-removed-unread", &["sale-does-not-add-up"]),
         }
     }
 }
@@ -267,9 +263,6 @@ pub fn rewrite(bug: Bug, operation: &str, body: &mut Value) -> Rewrite {
         Bug::LotsReturnAfterTheSale if moves_order(operation, body) => {
             writes(body).filter(|w| is_lot(w)).for_each(drop_condition);
         }
-        Bug::LotsRemovedUnread if operation == "TransactWriteItems" => {
-            writes(body).filter(|w| is_removed_lot(w)).for_each(drop_condition);
-        }
         Bug::SessionsOutliveAPassword if transacts(operation, body, is_new_password) => {
             take_out(body, is_session, &mut rewrite.removed);
         }
@@ -356,10 +349,6 @@ fn is_put_stock(write: &Value) -> bool {
 /// Units are taken from it or return to it.
 fn is_lot(write: &Value) -> bool {
     key(write).1.starts_with("LOT#") && write.get("UpdateExpression").is_some()
-}
-
-fn is_removed_lot(write: &Value) -> bool {
-    key(write).1.starts_with("LOT#") && write.get("UpdateExpression").is_none() && write.get("Item").is_none()
 }
 
 /// The counter of a buyer's units in a sale.
