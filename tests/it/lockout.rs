@@ -210,11 +210,8 @@ impl Door {
             cursors: Arc::new(Cursors::new(&[[1; 32]])),
             policy: Arc::new(Policy { show_costs: true, ..Policy::default() }),
         };
-        let router = edge::finish(
-            sessions::router(sessions::State::new(context.clone(), links::LinkKeys::new(&[[2; 32]]))),
-            &context,
-        )
-        .0;
+        let routes = sessions::router::<()>(sessions::State::new(context.clone(), links::LinkKeys::new(&[[2; 32]])));
+        let router = edge::finish(routes.into_router(), &context);
         Self { shop, router }
     }
 
