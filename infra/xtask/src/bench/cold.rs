@@ -58,38 +58,53 @@ enum First {
 
 const MB: u64 = 1_000_000;
 
-/// Of each function. A limit is a little above what was measured; see docs/benchmarks.md.
+/// How many times as long as the bare function a function may take to its first request for an event.
+const START: f64 = 1.5;
+
+/// Of each function. A size is a little above what was measured; see docs/benchmarks.md.
 pub const LIMITS: [Limit; 8] = [
     Limit {
         function: "products",
         package: "products",
         size: 13 * MB / 2,
-        start: 1.5,
+        start: START,
         first: First::File("products/get.json", 200),
     },
     Limit {
         function: "products-admin",
         package: "products",
-        size: 15 * MB / 2,
-        start: 1.5,
+        size: 8 * MB,
+        start: START,
         first: First::UnknownSession("/admin/categories"),
     },
-    Limit { function: "cart", package: "cart", size: 5 * MB, start: 1.5, first: First::UnknownSession("/cart") },
-    Limit { function: "orders", package: "orders", size: 6 * MB, start: 1.5, first: First::UnknownSession("/orders") },
+    Limit { function: "cart", package: "cart", size: 5 * MB, start: START, first: First::UnknownSession("/cart") },
+    Limit {
+        function: "orders",
+        package: "orders",
+        size: 13 * MB / 2,
+        start: START,
+        first: First::UnknownSession("/orders"),
+    },
     Limit {
         function: "sessions",
         package: "sessions",
-        size: 5 * MB,
-        start: 1.5,
+        size: 6 * MB,
+        start: START,
         first: First::UnknownSession("/users/me"),
     },
-    Limit { function: "notifications", package: "notifications", size: 13 * MB / 2, start: 1.5, first: First::Nothing },
-    Limit { function: "projections", package: "projections", size: 13 * MB / 2, start: 1.5, first: First::Nothing },
+    Limit {
+        function: "notifications",
+        package: "notifications",
+        size: 15 * MB / 2,
+        start: START,
+        first: First::Nothing,
+    },
+    Limit { function: "projections", package: "projections", size: 13 * MB / 2, start: START, first: First::Nothing },
     Limit {
         function: "sweeper",
         package: "sweeper",
-        size: 6 * MB,
-        start: 1.5,
+        size: 11 * MB / 2,
+        start: START,
         first: First::File("sweeper/schedule.json", 0),
     },
 ];
@@ -196,7 +211,7 @@ pub fn check(programs: &BTreeMap<&'static str, PathBuf>, runs: usize) -> Outcome
     let mut over = Vec::new();
     for limit in &LIMITS {
         let size = fs::metadata(&programs[limit.function])?.len();
-        let times = start_of(&measured, limit.function) / start_of(&measured, HELLO);
+        let times = least_of(&measured, limit.function) / least_of(&measured, HELLO);
         println!("{:<16} {:5.2} MB, starts in {times:.2} times the bare function", limit.function, mb(size));
         over.extend(over_limit(limit, size, times));
     }
@@ -341,6 +356,12 @@ fn table(subjects: &[Subject], measured: &Measured) -> String {
         ));
     }
     lines.join("\n")
+}
+
+/// As [`start_of`], of the fastest start: what else the machine does makes none faster.
+fn least_of(measured: &Measured, name: &str) -> f64 {
+    let started = measured.get(&(name.to_owned(), Way::Http)).map(Vec::as_slice).unwrap_or_default();
+    ms(started.iter().map(|started| started.to_next).min().unwrap_or_default())
 }
 
 /// To the first request for an event, in milliseconds.
