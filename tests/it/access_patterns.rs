@@ -208,6 +208,8 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     let cards = pattern!("AP-05", table.product_list_by_price(all, SortOrder::CheapestFirst, 24, None));
     assert_eq!(cards.items.len(), 24);
     pattern!("AP-14", table.product_get_consistent(&mug));
+    pattern!("AP-99a", table.product_probe());
+    pattern!("AP-99b", table.session_probe());
     let path = |path: &str| CategoryPath::parse(path).unwrap();
     pattern!("AP-15b", table.categories_add(&[path("Garden/Tents")].into()));
     let counted = pattern!("AP-65a", table.product_category_count(&mug));

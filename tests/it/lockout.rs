@@ -207,11 +207,8 @@ impl Door {
             Cursors::new(&[[1; 32]]),
             Policy { show_costs: true, ..Policy::default() },
         );
-        let router = edge::finish(
-            sessions::router(sessions::State::new(context.clone(), links::LinkKeys::new(&[[2; 32]]))),
-            &context,
-        )
-        .0;
+        let routes = sessions::router::<()>(sessions::State::new(context.clone(), links::LinkKeys::new(&[[2; 32]])));
+        let router = edge::finish(routes.into_router(), &context);
         Self { shop, router }
     }
 

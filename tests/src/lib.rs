@@ -22,6 +22,12 @@ use local::{AdminAccount, Stack, StackOptions, Streams};
 use runtime::Clock;
 use sweeper::SweepReport;
 use table::Transport;
+use tracing_subscriber::{
+    Layer as _,
+    filter::{LevelFilter, Targets},
+    layer::SubscriberExt as _,
+    util::SubscriberInitExt as _,
+};
 
 pub use answer::{Answer, Cost};
 pub use product::ProductBuilder;
@@ -51,11 +57,10 @@ impl Shop {
     /// A shop with other options: `change` gets the default ones.
     pub async fn open_with(change: impl FnOnce(&mut StackOptions)) -> Self {
         // Errors inside the shop are logged in the output of its test; any test may be the first to set this up.
-        let _ = tracing_subscriber::fmt()
-            // The SDK logs an error about its connections for every injected fault.
-            .with_env_filter("error,aws_smithy_runtime=off")
-            .with_test_writer()
-            .try_init();
+        // The SDK logs an error about its connections for every injected fault.
+        let shown = Targets::new().with_default(LevelFilter::ERROR).with_target("aws_smithy_runtime", LevelFilter::OFF);
+        let lines = tracing_subscriber::fmt::layer().with_test_writer().with_filter(shown);
+        let _ = tracing_subscriber::registry().with(lines).try_init();
         // Far ahead of any engine's own clock, so that no engine deletes by TTL what a test still needs.
         let clock = Clock::manual("2040-01-15T10:00:00Z".parse::<Timestamp>().expect("a time"));
         let endpoint = std::env::var("TEST_DYNAMODB_ENDPOINT").ok();

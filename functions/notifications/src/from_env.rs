@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use aws_types::SdkConfig;
 use table::TableConfig;
 
 use crate::{AccountUrl, MailFolder, MailLimits, Mailer, OrderUrl, Sender, Ses, SesConfig};
@@ -51,24 +52,27 @@ pub fn account_url_from_env(var: impl Fn(&str) -> Option<String>) -> Result<Opti
 ///
 /// # Errors
 /// Names the variable that is missing or wrong.
-pub async fn mailer_from_env(
+pub fn mailer_from_env(
     var: impl Fn(&str) -> Option<String>,
     table: &TableConfig,
+    aws: &SdkConfig,
 ) -> Result<Arc<dyn Mailer>, String> {
     match var("MAIL_FOLDER") {
-        Some(_) if table.endpoints.is_none() => Err("MAIL_FOLDER needs a local DYNAMODB_ENDPOINT".to_owned()),
+        Some(_) if !table.place.is_local() => Err("MAIL_FOLDER needs a local DYNAMODB_ENDPOINT".to_owned()),
         Some(folder) => Ok(Arc::new(MailFolder::new(folder))),
         None => {
             let (endpoint, configuration_set) = (var("SES_ENDPOINT"), var("SES_CONFIGURATION_SET"));
-            Ok(Arc::new(
-                Ses::connect(SesConfig { http: table.transport.for_writes(), endpoint, configuration_set }).await?,
-            ))
+            let aws = aws.to_builder().http_client(table.transport.for_writes()).build();
+            Ok(Arc::new(Ses::connect(SesConfig { aws, endpoint, configuration_set })?))
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_types::region::Region;
+    use table::Transport;
+
     use super::*;
 
     fn of<'a>(set: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> {
@@ -110,16 +114,17 @@ mod tests {
         assert!(read("https://shop.example/account").unwrap_err().starts_with("ACCOUNT_URL: must be"));
     }
 
-    #[tokio::test]
-    async fn a_mail_folder_is_refused_on_aws() {
-        let aws = TableConfig::from_env(of(&[("BUCKET_NAME", "b")])).unwrap();
+    #[test]
+    fn a_mail_folder_is_refused_on_aws() {
+        let aws = SdkConfig::builder().region(Region::from_static("us-east-1")).build();
+        let table = |set| TableConfig::from_env(of(set), &aws, Transport::default()).unwrap();
         let endpoints = [("BUCKET_NAME", "b"), ("DYNAMODB_ENDPOINT", "http://d"), ("S3_ENDPOINT", "http://s")];
-        let local = TableConfig::from_env(of(&endpoints)).unwrap();
+        let (on_aws, local) = (table(&[("BUCKET_NAME", "b")]), table(&endpoints));
 
         let folder = [("MAIL_FOLDER", "target/mail")];
 
-        assert!(mailer_from_env(of(&folder), &aws).await.is_err());
-        assert!(mailer_from_env(of(&folder), &local).await.is_ok());
-        assert!(mailer_from_env(of(&[("SES_ENDPOINT", "http://127.0.0.1:1")]), &aws).await.is_ok());
+        assert!(mailer_from_env(of(&folder), &on_aws, &aws).is_err());
+        assert!(mailer_from_env(of(&folder), &local, &aws).is_ok());
+        assert!(mailer_from_env(of(&[("SES_ENDPOINT", "http://127.0.0.1:1")]), &on_aws, &aws).is_ok());
     }
 }

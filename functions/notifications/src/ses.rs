@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use aws::{CallError, Client};
-use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_credential_types::Credentials;
-use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
+use aws_types::{SdkConfig, region::Region};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{Request, header::CONTENT_TYPE};
 use serde_json::{Value, json};
@@ -19,8 +19,8 @@ const TOTAL: Duration = Duration::from_secs(9);
 /// How to reach SES.
 #[derive(Debug, Clone)]
 pub struct SesConfig {
-    /// What requests are sent with.
-    pub http: SharedHttpClient,
+    /// How AWS is reached.
+    pub aws: SdkConfig,
     /// The endpoint, if not SES in the region.
     pub endpoint: Option<String>,
     /// The SES configuration set: where bounces, complaints and deliveries are reported.
@@ -39,17 +39,14 @@ impl Ses {
     ///
     /// # Errors
     /// Mail would be sent unencrypted over a network.
-    pub async fn connect(config: SesConfig) -> Result<Self, String> {
+    pub fn connect(config: SesConfig) -> Result<Self, String> {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(ATTEMPT)
             .operation_attempt_timeout(ATTEMPT)
             .operation_timeout(TOTAL)
             .build();
         let retries = RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(100));
-        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(config.http)
-            .retry_config(retries)
-            .timeout_config(timeouts);
+        let mut aws = config.aws.to_builder().retry_config(retries).timeout_config(timeouts);
         let plain = config.endpoint.as_deref().filter(|endpoint| !endpoint.starts_with("https://"));
         if let Some(endpoint) = plain {
             let local = ["http://127.0.0.1:", "http://localhost:", "http://[::1]:"];
@@ -58,9 +55,10 @@ impl Ses {
             }
             // A fake checks no signature, but the SDK needs credentials to sign with.
             let credentials = Credentials::new("local", "local", None, None, "local");
-            loader = loader.region(Region::from_static("us-east-1")).credentials_provider(credentials);
+            let credentials = SharedCredentialsProvider::new(credentials);
+            aws = aws.region(Region::from_static("us-east-1")).credentials_provider(credentials);
         }
-        let client = Client::new(aws::SES, "SendEmail", &loader.load().await, config.endpoint.as_deref())?;
+        let client = Client::new(aws::SES, "SendEmail", &aws.build(), config.endpoint.as_deref())?;
         Ok(Self { client, configuration_set: config.configuration_set })
     }
 

@@ -20,13 +20,15 @@ mod target;
 mod webhooks;
 mod wire;
 
-use utoipa_axum::{router::OpenApiRouter, routes};
+use api::{Documentation, Routes, routes};
+use table::{StoreError, Table};
 
 pub use state::State;
 pub use wire::PlaceOrderRequest;
 
-pub fn router(state: State) -> OpenApiRouter {
-    OpenApiRouter::new()
+/// The routes, documented if `D` is an OpenAPI document.
+pub fn router<D: Documentation>(state: State) -> Routes<D> {
+    Routes::new()
         .routes(routes!(checkout::place, history::list))
         .routes(routes!(history::get))
         .routes(routes!(lookup::request))
@@ -41,4 +43,13 @@ pub fn router(state: State) -> OpenApiRouter {
         .routes(routes!(refunds::refund))
         .routes(routes!(webhooks::receive))
         .with_state(state)
+}
+
+/// Opens the connections of the first request, which reads and writes.
+///
+/// # Errors
+/// The table cannot be read.
+pub async fn first_read(table: &Table) -> Result<(), StoreError> {
+    let (read, ()) = tokio::join!(table.session_probe(), table.open_write_connection());
+    read
 }

@@ -2,10 +2,10 @@
 
 use domain::HoldLength;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let environment = runtime::start().await?;
-    let (context, _) = api::lambda::context(&environment).await?;
+    let start = runtime::start_reading(orders::first_read).await?;
+    let (environment, context) = (&start.environment, api::lambda::context(&start)?);
     let address = environment.variable("SHIPPING_ADDRESS").unwrap_or_else(|| "required".to_owned());
     let address_required =
         api::Policy::parse_shipping_address(&address).map_err(|e| format!("SHIPPING_ADDRESS: {e}"))?;
@@ -18,5 +18,5 @@ async fn main() -> Result<(), lambda_http::Error> {
     let payments = payments::from_env(|name| environment.variable(name))?;
     let links = links::LinkKeys::of_orders(|name| environment.variable(name))?;
     let state = orders::State::new(context.clone(), payments, links);
-    api::lambda::serve(&environment, orders::router(state), &context).await
+    api::lambda::serve(environment, orders::router(state), &context).await
 }

@@ -1,9 +1,9 @@
-//! The products Lambda: start-up only.
+//! The products Lambda, which shoppers call: start-up only.
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let environment = runtime::start().await?;
-    let (context, descriptions) = api::lambda::context(&environment).await?;
-    let state = products::State::new(context.clone(), descriptions);
-    api::lambda::serve(&environment, products::router(state), &context).await
+    let start = runtime::start_reading(products::first_read).await?;
+    let context = api::lambda::context(&start)?;
+    let state = products::State::new(context.clone(), start.config.descriptions());
+    api::lambda::serve(&start.environment, products::router(state), &context).await
 }

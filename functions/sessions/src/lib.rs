@@ -11,13 +11,15 @@ mod state;
 mod verification;
 mod wire;
 
-use utoipa_axum::{router::OpenApiRouter, routes};
+use api::{Documentation, Routes, routes};
+use table::{StoreError, Table};
 
 pub use passwords::Passwords;
 pub use state::State;
 
-pub fn router(state: State) -> OpenApiRouter {
-    OpenApiRouter::new()
+/// The routes, documented if `D` is an OpenAPI document.
+pub fn router<D: Documentation>(state: State) -> Routes<D> {
+    Routes::new()
         .routes(routes!(sessions::guest))
         .routes(routes!(sessions::login, sessions::list, sessions::revoke_all))
         .routes(routes!(sessions::refresh))
@@ -34,4 +36,13 @@ pub fn router(state: State) -> OpenApiRouter {
         .routes(routes!(addresses::list, addresses::create))
         .routes(routes!(addresses::get, addresses::replace, addresses::delete))
         .with_state(state)
+}
+
+/// Opens the connections of the first request, which reads and writes.
+///
+/// # Errors
+/// The table cannot be read.
+pub async fn first_read(table: &Table) -> Result<(), StoreError> {
+    let (read, ()) = tokio::join!(table.session_probe(), table.open_write_connection());
+    read
 }

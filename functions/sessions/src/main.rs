@@ -1,9 +1,10 @@
 //! The sessions Lambda: start-up only.
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let environment = runtime::start().await?;
-    let (context, _) = api::lambda::context(&environment).await?;
-    let links = links::LinkKeys::of_accounts(|name| environment.variable(name))?;
-    api::lambda::serve(&environment, sessions::router(sessions::State::new(context.clone(), links)), &context).await
+    let start = runtime::start_reading(sessions::first_read).await?;
+    let context = api::lambda::context(&start)?;
+    let links = links::LinkKeys::of_accounts(|name| start.environment.variable(name))?;
+    let state = sessions::State::new(context.clone(), links);
+    api::lambda::serve(&start.environment, sessions::router(state), &context).await
 }

@@ -5,13 +5,12 @@ use runtime::{Clock, telemetry::Metrics};
 use saga::Saga;
 use serde_json::Value;
 use sweeper::State;
-use table::TableConfig;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let environment = runtime::start().await?;
+    let start = runtime::start().await?;
+    let (environment, table) = (&start.environment, start.table.clone());
     let var = |name: &str| environment.variable(name);
-    let (table, _) = TableConfig::from_env(var)?.connect().await;
     let metrics = Metrics::from_env(table.name(), var)?;
     let state = State::new(Saga::new(table, payments::from_env(var)?), Clock::System);
     let (state, metrics) = (&state, &metrics);
@@ -21,5 +20,5 @@ async fn main() -> Result<(), Error> {
         metrics.emit(&swept.metrics(), Clock::System.now());
         Ok(swept)
     };
-    runtime::serve_events(&environment, metrics, sweep).await
+    runtime::serve_events(environment, metrics, sweep).await
 }

@@ -6,5 +6,13 @@ export type ApiFunctionName = (typeof API_FUNCTIONS)[number];
 export const FUNCTIONS = [...API_FUNCTIONS, 'Notifications', 'Projections', 'Sweeper'] as const;
 export type FunctionName = (typeof FUNCTIONS)[number];
 
-/** A binary of the workspace, in `functions/<binary>`. */
-export type Binary = 'products' | 'cart' | 'orders' | 'sessions' | 'notifications' | 'projections' | 'sweeper';
+/** A binary of the workspace. */
+export type Binary =
+  | 'products'
+  | 'products-admin'
+  | 'cart'
+  | 'orders'
+  | 'sessions'
+  | 'notifications'
+  | 'projections'
+  | 'sweeper';

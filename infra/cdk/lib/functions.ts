@@ -65,7 +65,7 @@ const KINDS: Readonly<Record<FunctionName, FunctionKind>> = {
     timeoutSeconds: 20,
   },
   ProductsAdmin: {
-    binary: 'products',
+    binary: 'products-admin',
     description: 'Administration of the catalogue',
     memorySize: 512,
     timeoutSeconds: 20,
@@ -157,6 +157,11 @@ function addFunction(
     // built with what it needs itself, and not with what the local stack and the tests need of the same crates.
     manifestPath: MANIFEST,
     binaryName: binary,
-    bundling: { cargoLambdaFlags: ['--package', binary, '--locked'] },
+    bundling: { cargoLambdaFlags: ['--package', packageOf(binary), '--locked'] },
   });
+}
+
+/** The package in `functions/` that a binary is of. */
+function packageOf(binary: Binary): string {
+  return binary === 'products-admin' ? 'products' : binary;
 }

@@ -6,7 +6,8 @@ use api::{Context, Cursors, Policy};
 use links::LinkKeys;
 use payments::LocalPayments;
 use runtime::Clock;
-use table::{Endpoints, TableConfig, Timeouts, Transport};
+use table::{Endpoints, Place, TableConfig, Timeouts, Transport};
+use utoipa::openapi::OpenApi;
 
 use crate::Outcome;
 
@@ -38,31 +39,31 @@ fn capitalised(word: &str) -> String {
 ///
 /// # Errors
 /// A document does not read, or an operation has no id.
-pub async fn routes() -> Outcome<BTreeMap<String, Vec<Route>>> {
+pub fn routes() -> Outcome<BTreeMap<String, Vec<Route>>> {
     // Nothing is sent: this only makes the routers.
     let nowhere = || "http://127.0.0.1:1".to_owned();
     let config = TableConfig {
         table: "Table".to_owned(),
         bucket: "bucket".to_owned(),
-        endpoints: Some(Endpoints { dynamodb: nowhere(), s3: nowhere() }),
+        place: Place::Local(Endpoints { dynamodb: nowhere(), s3: nowhere() }),
         timeouts: Timeouts::LOCAL,
         transport: Transport::default(),
     };
-    let (table, descriptions) = config.connect().await;
+    let (table, descriptions) = config.connect();
     let context = Context::new(table, Clock::System, Cursors::new(&[[0; 32]]), Policy::default());
     // Every function has this route, no document has it, and the API needs it once.
     let health = Route { path: "/healthz".to_owned(), method: "GET".to_owned(), event: "Health".to_owned() };
     let mut routes = BTreeMap::from([("Products".to_owned(), vec![health])]);
     let key = || LinkKeys::new(&[[0; 32]]);
     let (payments, links) = (Arc::new(LocalPayments::default()), local::Links { accounts: key(), orders: key() });
-    for (binary, router) in local::functions(&context, &descriptions, payments, &links) {
-        let document = serde_json::to_value(router.get_openapi())?;
+    for (binary, router) in local::functions::<OpenApi>(&context, &descriptions, payments, &links) {
+        let document = serde_json::to_value(router.openapi())?;
         for (path, methods) in document["paths"].as_object().into_iter().flatten() {
             for (method, operation) in methods.as_object().into_iter().flatten() {
                 let id =
                     operation["operationId"].as_str().ok_or_else(|| format!("{method} {path} has no operation_id"))?;
                 let route = Route { path: path.clone(), method: method.to_uppercase(), event: capitalised(id) };
-                routes.entry(name_of(local::deployed_as(binary, path))).or_default().push(route);
+                routes.entry(name_of(binary)).or_default().push(route);
             }
         }
     }

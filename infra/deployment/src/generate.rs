@@ -47,13 +47,13 @@ pub struct Options {
 ///
 /// # Errors
 /// With `check`, something differs. Otherwise a file cannot be read, or has another form.
-pub async fn run(options: &Options) -> Outcome<()> {
+pub fn run(options: &Options) -> Outcome<()> {
     let read = |name: &str| read(&options.root, name);
     let calls = match &options.calls {
         Some(file) => Calls::recorded(&calls::read(file)?)?,
         None => Calls::parse(&serde_json::from_str(&read(CALLS)?).map_err(|e| format!("{CALLS}: {e}"))?)?,
     };
-    let facts = Facts::collect(&calls).await?;
+    let facts = Facts::collect(&calls)?;
     let template = marked::replace(&read(TEMPLATE)?, &sam::sections(&facts, &read(DASHBOARD)?)?)
         .map_err(|error| format!("{TEMPLATE}: {error}"))?;
     let files = [(TEMPLATE, template), (FACTS, pretty(&facts.json())), (CALLS, pretty(&calls.json()))];

@@ -83,7 +83,7 @@ struct Deployment {
 #[tokio::main]
 async fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
-        Task::Generate(options) => generate::run(&options).await,
+        Task::Generate(options) => generate::run(&options),
         Task::Verify(arguments) => run(&arguments).await,
     };
     match outcome {

@@ -28,8 +28,9 @@ const DEPLOYED_AS: &str = "OneTill-Function-1A2B3C";
 const ADMIN: (&str, &str) = ("admin@shop.example", "harbour-lantern-42");
 
 /// What Lambda itself sets: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>. The keys are invalid.
-const OF_LAMBDA: [(&str, &str); 6] = [
+const OF_LAMBDA: [(&str, &str); 7] = [
     ("AWS_LAMBDA_FUNCTION_NAME", DEPLOYED_AS),
+    ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"),
     ("AWS_REGION", "us-east-1"),
     ("AWS_DEFAULT_REGION", "us-east-1"),
     ("AWS_ACCESS_KEY_ID", "local"),
@@ -332,6 +333,13 @@ fn check_log(function: &str, log: &str) -> Outcome<()> {
             ["route", "status", "ms", "rru", "wru", "round_trips", "patterns", "cold_start", "request_id"].as_slice(),
         ),
     };
+    // Functions that customers wait for connect to the table while they start.
+    let connected = lines.iter().any(|line| line["message"] == "the first read has connected to the table");
+    if connected == is_event {
+        return Err(
+            format!("its first read was {}", if connected { "made for no customer" } else { "not answered" }).into()
+        );
+    }
     let found: Vec<_> = lines.iter().filter(|line| line["message"] == message).collect();
     let first = found.first().ok_or_else(|| format!("it logged no {message}"))?;
     let lacking: Vec<_> = fields.iter().filter(|field| first.get(**field).is_none_or(Value::is_null)).collect();

@@ -18,7 +18,6 @@ use payments::{
 use runtime::Clock;
 use serde::{Deserialize, Serialize};
 use tower::ServiceExt as _;
-use utoipa_axum::router::OpenApiRouter;
 
 const PAGE: &str = include_str!("../assets/challenge.html");
 
@@ -48,9 +47,8 @@ struct AnswerResponse {
 /// The page, and its answers.
 pub fn page(context: &Context, payments: &Arc<LocalPayments>, links: &LinkKeys) -> MethodRouter {
     let provider: Arc<dyn PaymentProvider> = payments.clone();
-    let routes =
-        OpenApiRouter::new().merge(orders::router(orders::State::new(context.clone(), provider, links.clone())));
-    let orders = edge::finish(routes, context).0;
+    let routes = orders::router::<()>(orders::State::new(context.clone(), provider, links.clone()));
+    let orders = edge::finish(routes.into_router(), context);
     let bank = Bank { payments: payments.clone(), orders, clock: context.clock.clone() };
     get(async || Html(PAGE)).post(async move |Json(answer): Json<AnswerRequest>| bank.takes(answer).await)
 }

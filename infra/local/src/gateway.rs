@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use api::{Context, Problem, edge};
+use api::{Context, Documentation, Problem, Routes, edge};
 use axum::{
     Router,
     extract::{Path, Request},
@@ -12,8 +12,7 @@ use http::header;
 use links::LinkKeys;
 use payments::{LocalPayments, PaymentProvider};
 use table::Descriptions;
-use utoipa::openapi::Server;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa::openapi::{OpenApi, Server};
 
 use crate::{
     challenge,
@@ -43,15 +42,14 @@ pub fn router(
     asked_here: Option<&Arc<LocalPayments>>,
     links: &Links,
     consumers: &[Arc<Consumer>],
-) -> (Router, utoipa::openapi::OpenApi) {
+) -> (Router, OpenApi) {
     let functions = functions(context, descriptions, payments, links);
-    let routes = functions.into_iter().fold(OpenApiRouter::new(), |routes, (name, function)| {
-        let run = move |request: Request, next: Next| {
-            function::run_as(deployed_as(name, request.uri().path()), next.run(request))
-        };
+    let routes = functions.into_iter().fold(Routes::<OpenApi>::new(), |routes, (name, function)| {
+        let run = move |request: Request, next: Next| function::run_as(name, next.run(request));
         routes.merge(function.layer(from_fn(run)))
     });
-    let mut document = openapi(routes.get_openapi().clone());
+    let (routes, document) = routes.split_for_parts();
+    let mut document = openapi(document);
     let base = context.policy.base_path.as_str();
     document.servers = (!base.is_empty()).then(|| vec![Server::new(base)]);
     let text: Arc<str> = document.to_pretty_json().unwrap_or_default().into();
@@ -65,31 +63,25 @@ pub fn router(
     };
     // Outside of the edge, which has limits for customers and headers for browsers.
     let invoke = guarded(mapping::invoke(consumers), Pages::Refused);
-    (guarded(edge::finish(routes, context).0.merge(invoke), Pages::Accepted), document)
+    (guarded(edge::finish(routes, context).merge(invoke), Pages::Accepted), document)
 }
 
-/// The functions that answer requests, by the name of their binary.
-pub fn functions(
+/// The functions that answer requests, by the name of their binary. `products` and `products-admin` are of one package, and
+/// share what they remember here.
+pub fn functions<D: Documentation>(
     context: &Context,
     descriptions: &Descriptions,
     payments: Arc<dyn PaymentProvider>,
     links: &Links,
-) -> [(&'static str, OpenApiRouter); 4] {
+) -> [(&'static str, Routes<D>); 5] {
+    let products = products::State::new(context.clone(), descriptions.clone());
     [
-        ("products", products::router(products::State::new(context.clone(), descriptions.clone()))),
+        ("products", products::router(products.clone())),
+        ("products-admin", products::admin_router(products)),
         ("cart", cart::router(cart::State::new(context.clone()))),
         ("orders", orders::router(orders::State::new(context.clone(), payments, links.orders.clone()))),
         ("sessions", sessions::router(sessions::State::new(context.clone(), links.accounts.clone()))),
     ]
-}
-
-/// The function that is deployed for a request. `products` is deployed twice, for the public and for staff, so that the
-/// public one has a role that only reads the catalogue.
-pub fn deployed_as(binary: &'static str, path: &str) -> &'static str {
-    match binary {
-        "products" if path.starts_with("/admin/") => "products-admin",
-        binary => binary,
-    }
 }
 
 async fn picture(Path(name): Path<String>) -> Result<impl IntoResponse, Problem> {

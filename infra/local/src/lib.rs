@@ -31,14 +31,14 @@ use runtime::Clock;
 use saga::Saga;
 use sha2::{Digest as _, Sha256};
 use stream::DeadLetters;
-use table::{Descriptions, Endpoints, StoreError, Table, TableConfig, Timeouts, Transport, http_client};
+use table::{Descriptions, Endpoints, Place, StoreError, Table, TableConfig, Timeouts, Transport, http_client};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use utoipa::openapi::OpenApi;
 
 pub use admin::{AdminAccount, AdminOutcome, AnnounceAdmin};
 pub use connections::ConnectionLimits;
 pub use document::openapi;
-pub use gateway::{Links, deployed_as, functions};
+pub use gateway::{Links, functions};
 pub use sample::Seed;
 pub use table::error_chain;
 
@@ -214,11 +214,11 @@ impl Stack {
         let config = TableConfig {
             table: options.table,
             bucket: BUCKET.to_owned(),
-            endpoints: Some(Endpoints { dynamodb: dynamodb.clone(), s3: format!("http://{s3}") }),
+            place: Place::Local(Endpoints { dynamodb: dynamodb.clone(), s3: format!("http://{s3}") }),
             timeouts: Timeouts::LOCAL,
             transport: options.transport,
         };
-        let (table, descriptions) = config.connect().await;
+        let (table, descriptions) = config.connect();
         table.create().await?;
         let dead_letters = descriptions.bucket().beside(DEAD_LETTERS_BUCKET);
         let audit = descriptions.bucket().beside(AUDIT_BUCKET);

@@ -3,6 +3,7 @@
 //! The crate `deployment` checks the deployment itself and depends on the shop; this crate must not.
 
 use std::{
+    collections::BTreeMap,
     env,
     ffi::OsString,
     fs,
@@ -14,7 +15,7 @@ use std::{
 use clap::Args;
 
 use crate::{
-    Outcome, cargo, root,
+    Outcome, bench, cargo, root,
     tools::{finish, python},
     without_this_package,
 };
@@ -46,8 +47,8 @@ pub struct Options {
     /// Uses the calls that `RECORD_CALLS` wrote in an earlier run of the end-to-end tests, instead of running them
     #[arg(long, value_name = "FILE")]
     pub calls: Option<PathBuf>,
-    /// Builds the functions as they are deployed. Otherwise they are built like the tests, which is faster: nothing
-    /// here depends on their speed
+    /// Builds the functions as they are deployed, and checks how large they are and how fast they start. Otherwise they are
+    /// built like the tests, which is faster
     #[arg(long)]
     pub optimised: bool,
 }
@@ -92,6 +93,11 @@ pub fn run(options: &Options) -> Outcome<()> {
         finish(&mut sam)
     })?;
 
+    step("no function has aws-lc in it", bench::without_aws_lc)?;
+    if options.optimised {
+        step("sizes and starts of the functions", || within_limits(&build))?;
+    }
+
     let calls = match &options.calls {
         Some(file) => fs::canonicalize(file).map_err(|e| format!("{}: {e}", file.display()))?,
         None => record(&output.join("calls.jsonl"))?,
@@ -114,6 +120,21 @@ fn step(name: &str, run: impl FnOnce() -> Outcome<()>) -> Outcome<()> {
     run().map_err(|error| format!("{name}: {error}"))?;
     println!("    passed in {:.1} s\n", started.elapsed().as_secs_f64());
     Ok(())
+}
+
+/// How often each function is started, to compare its start with the limit.
+const STARTS: usize = 15;
+
+/// Compares what `sam build` made with the limits.
+fn within_limits(build: &Path) -> Outcome<()> {
+    let program = |limit: &bench::Limit| {
+        // As the template names it: `products-admin` is `ProductsAdminFunction`.
+        let words = limit.function.split('-').map(|word| word[..1].to_uppercase() + &word[1..]);
+        (limit.function, build.join(words.collect::<String>() + "Function").join("bootstrap"))
+    };
+    let programs: BTreeMap<_, _> = bench::LIMITS.iter().map(program).collect();
+    let over = bench::check(&programs, STARTS)?;
+    if over.is_empty() { Ok(()) } else { Err(over.join("\n").into()) }
 }
 
 /// Runs the end-to-end tests and records every call of the functions.

@@ -1,5 +1,6 @@
 //! `cargo xtask <task>`: what people do with this repository beside building it.
 
+mod bench;
 mod ci;
 mod deny;
 mod dynamodb_local;
@@ -36,6 +37,9 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Measures, and writes docs/benchmarks.md
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Runs what CI runs, and stops at the first failure
     ///
     /// Formatting, clippy, documentation, tests and the layers of dependencies. Warnings are failures.
@@ -70,7 +74,8 @@ enum Task {
     /// Installs SAM CLI, cfn-lint, checkov, cargo-lambda and CDK once, into target/tools and infra/cdk/node_modules
     /// (needs Python 3 and npm). Validates and lints the templates, builds the functions, compares SAM's template with
     /// CDK's, compares roles with the calls that the end-to-end tests make, removes every control in turn and checks that
-    /// this is detected, and starts each function with the environment of the template. No account is needed.
+    /// this is detected, and starts each function with the environment of the template. Looks for a second library for TLS in
+    /// the functions; with `--optimised`, also compares their sizes and their starts with limits. No account is needed.
     Infra(infra::Options),
     /// Checks the OpenAPI document, the API against it, and a client that is generated from it
     ///
@@ -111,6 +116,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
+        Task::Bench(bench) => bench::run(&bench),
         Task::Ci => ci::run(),
         Task::Deny(options) => deny::run(&options),
         Task::Layers => layers::run(),

@@ -20,8 +20,6 @@ use tower_http::{
     catch_panic::CatchPanicLayer,
     cors::{AllowOrigin, CorsLayer},
 };
-use utoipa::openapi::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::{Context, Problem, base_path, codes, cross_site, idempotency};
 
@@ -65,9 +63,8 @@ const SINGLE: [HeaderName; 7] = [
 ];
 
 /// Turns routes into a service: for Lambda, the local stack and tests.
-pub fn finish(routes: OpenApiRouter, context: &Context) -> (Router, OpenApi) {
-    let (router, openapi) = routes.split_for_parts();
-    let router = router
+pub fn finish(routes: Router, context: &Context) -> Router {
+    let router = routes
         .route("/healthz", get(healthz))
         .fallback(async || Problem::new(codes::NotFound, "this route does not exist"))
         .method_not_allowed_fallback(async || {
@@ -78,7 +75,7 @@ pub fn finish(routes: OpenApiRouter, context: &Context) -> (Router, OpenApi) {
         .layer(from_fn_with_state(context.clone(), cross_site::refuse))
         .layer(cors(&context.policy.origins))
         .layer(from_fn_with_state(context.clone(), observe));
-    (base_path::mounted(router, context.policy.base_path.clone()), openapi)
+    base_path::mounted(router, context.policy.base_path.clone())
 }
 
 /// Health check that does not call the table: replacing the function would not end an outage of DynamoDB.

@@ -1,23 +1,19 @@
 //! Start-up of the functions that answer requests, and how they serve.
 
-use axum::Router;
 use lambda_http::Error;
-use runtime::{Clock, Environment, log_start, telemetry::Metrics};
-use table::{Descriptions, TableConfig};
-use utoipa_axum::router::OpenApiRouter;
+use runtime::{Clock, Environment, Start, log_start, telemetry::Metrics};
 
-use crate::{BasePath, Context, Cursors, Policy, edge, rates::Rates};
+use crate::{BasePath, Context, Cursors, Policy, Routes, edge, rates::Rates};
 
-/// Creates the clients and, on AWS, opens the connections to the table.
+/// What the handlers of a function that has started are given.
 ///
-/// `TABLE_NAME`, `BUCKET_NAME`, `CURSOR_KEYS`, and optionally `SHOP_CURRENCY`, `ALLOWED_ORIGINS` (comma-separated),
-/// `RATE_LIMITS` (see [`Rates::parse`]), `TRUSTED_PROXY_HOPS`, `BASE_PATH`, `ACCESS_PATTERN_METRICS`, `DYNAMODB_ENDPOINT` with `S3_ENDPOINT`.
+/// Reads `CURSOR_KEYS`, and optionally `SHOP_CURRENCY`, `ALLOWED_ORIGINS` (comma-separated),
+/// `RATE_LIMITS` (see [`Rates::parse`]), `TRUSTED_PROXY_HOPS`, `BASE_PATH`, `ACCESS_PATTERN_METRICS`.
 ///
 /// # Errors
 /// Names the variable that is missing or wrong.
-pub async fn context(environment: &Environment) -> Result<(Context, Descriptions), Error> {
-    let var = |name: &str| environment.variable(name);
-    let config = TableConfig::from_env(var)?;
+pub fn context(start: &Start) -> Result<Context, Error> {
+    let var = |name: &str| start.environment.variable(name);
     let keys = var("CURSOR_KEYS").ok_or("CURSOR_KEYS is not set: the keys that seal cursors")?;
     let cursors = Cursors::parse(&keys).map_err(|e| format!("CURSOR_KEYS: {e}"))?;
     let currency = var("SHOP_CURRENCY").unwrap_or_else(|| "USD".to_owned());
@@ -28,7 +24,7 @@ pub async fn context(environment: &Environment) -> Result<(Context, Descriptions
     let hops = var("TRUSTED_PROXY_HOPS").unwrap_or_else(|| "0".to_owned());
     let hops = Policy::parse_trusted_proxy_hops(&hops).map_err(|e| format!("TRUSTED_PROXY_HOPS: {e}"))?;
     let base_path = BasePath::parse(&var("BASE_PATH").unwrap_or_default()).map_err(|e| format!("BASE_PATH: {e}"))?;
-    let metrics = Metrics::from_env(&config.table, var)?;
+    let metrics = Metrics::from_env(start.table.name(), var)?;
     let policy = Policy {
         currency,
         origins,
@@ -38,20 +34,15 @@ pub async fn context(environment: &Environment) -> Result<(Context, Descriptions
         metrics: Some(metrics),
         ..Policy::default()
     };
-    let (table, descriptions) = config.connect().await;
-    if config.endpoints.is_none() {
-        table.open_connections().await;
-    }
-    let context = Context::new(table, Clock::System, cursors, policy);
-    Ok((context, descriptions))
+    Ok(Context::new(start.table.clone(), Clock::System, cursors, policy))
 }
 
 /// Serves routes to Lambda until the environment ends.
 ///
 /// # Errors
 /// The Runtime API cannot be reached.
-pub async fn serve(environment: &Environment, routes: OpenApiRouter, context: &Context) -> Result<(), Error> {
-    let (router, _): (Router, _) = edge::finish(routes, context);
+pub async fn serve(environment: &Environment, routes: Routes<()>, context: &Context) -> Result<(), Error> {
+    let router = edge::finish(routes.into_router(), context);
     log_start(environment);
     lambda_http::run(router).await
 }

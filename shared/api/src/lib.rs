@@ -1,8 +1,7 @@
 //! The HTTP edge that all functions share: requests are parsed into domain types, errors become problem+json answers in
 //! one place, and every answer states its cost.
 //!
-//! A function's `lib.rs` builds a [`utoipa_axum::router::OpenApiRouter`] of its own routes and hands it to
-//! [`edge::finish`].
+//! A function's `lib.rs` collects its own [`Routes`]; [`edge::finish`] makes a service of them.
 
 mod admin;
 mod base_path;
@@ -23,6 +22,7 @@ pub mod pages;
 mod params;
 mod problem;
 pub mod rates;
+mod routes;
 mod sales;
 pub mod schema;
 mod session;
@@ -44,5 +44,9 @@ pub use mail_language::MailLanguage;
 pub use pages::{Items, List, Listed, Page};
 pub use params::{IfMatch, PathId, QueryParams};
 pub use problem::Problem;
+pub use routes::{Documentation, Operations, Routes};
 pub use sales::SalesCache;
 pub use session::{COOKIE, Device, MaybeSession, Session, SessionAndCart, attach_token, clear_cookie};
+// For `routes!`.
+#[doc(hidden)]
+pub use {axum, utoipa_axum};

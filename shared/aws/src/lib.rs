@@ -1,4 +1,5 @@
-//! Requests to AWS services of which one operation is used.
+//! How a function reaches AWS: its credentials, and the certificates that it trusts. And requests to services of which one
+//! operation is used.
 //!
 //! The SDK crate of such a service has hundreds of operations, and all of them are compiled. This crate takes what those
 //! crates are made of instead: credentials, Signature Version 4, retries and timeouts are the SDK's. The caller writes the
@@ -6,8 +7,12 @@
 
 mod client;
 mod error;
+mod function;
+mod roots;
 mod service;
 
 pub use client::{Answer, Client};
 pub use error::{CallError, ServiceError};
+pub use function::of_function;
+pub use roots::roots;
 pub use service::{LAMBDA, SECRETS_MANAGER, SES, Service};

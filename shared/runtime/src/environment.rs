@@ -8,13 +8,13 @@ use std::{
 };
 
 use aws::Client;
-use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::{SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use futures::future::try_join_all;
 use http::{Request, header::CONTENT_TYPE};
 use serde::Deserialize;
 use serde_json::json;
-use table::http_client;
 
-/// Timeouts of one attempt to read a secret, and of all attempts. No function has more than two secrets, and an
+/// Timeouts of one attempt to read a secret, and of all attempts. They are read at once, and an
 /// environment has [10 s](https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html) to start.
 const ATTEMPT: Duration = Duration::from_millis(1_500);
 const TOTAL: Duration = Duration::from_secs(4);
@@ -31,29 +31,27 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// Reads the secrets, if any are named; otherwise sends nothing.
+    /// Reads the secrets, if any are named, all at once; otherwise sends nothing.
     ///
     /// # Errors
     /// Names the secret that cannot be read or is not an object of strings.
-    pub async fn load() -> Result<Self, String> {
-        let mut environment = Self::default();
-        let Some(names) = environment.variable("SECRETS") else { return Ok(environment) };
+    pub async fn read_secrets(&mut self, aws: &SdkConfig) -> Result<(), String> {
+        let Some(names) = self.variable("SECRETS") else { return Ok(()) };
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(ATTEMPT)
             .operation_attempt_timeout(ATTEMPT)
             .operation_timeout(TOTAL)
             .build();
-        let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(http_client())
-            .retry_config(RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50)))
-            .timeout_config(timeouts)
-            .load()
-            .await;
-        let client = Client::new(aws::SECRETS_MANAGER, "GetSecretValue", &config, None)?;
-        for name in names.split(',').map(str::trim).filter(|name| !name.is_empty()) {
-            environment.secrets.extend(members(name, &secret(&client, name).await?)?);
+        let retries = RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50));
+        let config = aws.to_builder().retry_config(retries).timeout_config(timeouts).build();
+        let client = &Client::new(aws::SECRETS_MANAGER, "GetSecretValue", &config, None)?;
+        let names = names.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let read = names.map(|name| async move { members(name, &secret(client, name).await?) });
+        // In the order of the names: of a member that several have, the last one counts.
+        for members in try_join_all(read).await? {
+            self.secrets.extend(members);
         }
-        Ok(environment)
+        Ok(())
     }
 
     /// The value of a variable; an empty one counts as unset.

@@ -12,4 +12,4 @@ pub use clock::{Clock, random};
 pub use deadline::deadline;
 pub use environment::{Environment, variable};
 pub use events::serve_events;
-pub use start::{log_start, start};
+pub use start::{Start, log_start, start, start_reading};

@@ -12,8 +12,7 @@ use serde_json::{Map, Value, json};
 use table::meter::{Cost, Costs, Pattern};
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::{
-    EnvFilter,
-    filter::{FilterExt as _, filter_fn},
+    filter::{FilterExt as _, Targets, filter_fn},
     layer::Filter,
     registry::LookupSpan,
 };
@@ -44,12 +43,22 @@ const OWN_CRATES: [&str; 16] = [
 /// The log filter: `RUST_LOG`, or else `otherwise`, but third-party crates are limited to warnings. Below that the AWS
 /// SDK, the Lambda runtime and the HTTP stack log requests and items verbatim, with e-mails, addresses, tokens and
 /// hashes. What this workspace logs contains none of those at any level.
+///
+/// `RUST_LOG` is a level, `crate=level` or `crate::module=level`, or several of these, comma-separated. One that cannot be
+/// read counts as unset. Spans and their fields cannot be named: that takes regular expressions, which every function
+/// would be larger by.
 pub fn log_filter<S>(otherwise: &str) -> impl Filter<S> + Send + Sync + 'static
 where
     S: Subscriber + for<'s> LookupSpan<'s>,
 {
-    let asked_for = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(otherwise));
+    let asked_for = crate::variable("RUST_LOG").and_then(|levels| targets(&levels));
+    let asked_for = asked_for.or_else(|| targets(otherwise)).unwrap_or_default();
     asked_for.and(filter_fn(may_be_logged))
+}
+
+fn targets(levels: &str) -> Option<Targets> {
+    let levels: Vec<_> = levels.split(',').map(str::trim).filter(|level| !level.is_empty()).collect();
+    if levels.is_empty() { None } else { levels.join(",").parse().ok() }
 }
 
 fn may_be_logged(line: &Metadata<'_>) -> bool {
@@ -154,6 +163,25 @@ mod tests {
             "WRU": 13.0,
         });
         assert_eq!(line, Some(expected));
+    }
+
+    #[test]
+    fn levels_are_read_for_everything_a_crate_or_a_module() {
+        let enabled = |levels: &str, target: &str, level: Level| targets(levels).unwrap().would_enable(target, &level);
+
+        for all in ["info", "INFO", " info ", "3", "warn,info"] {
+            assert!(enabled(all, "orders::checkout", Level::INFO), "{all}");
+            assert!(!enabled(all, "orders::checkout", Level::DEBUG), "{all}");
+        }
+        for some in ["orders=debug", "error,orders=debug", "error, orders::checkout=debug,", "orders"] {
+            assert!(enabled(some, "orders::checkout", Level::DEBUG), "{some}");
+            assert!(!enabled(some, "cart::handlers", Level::WARN), "{some}");
+        }
+        assert!(!enabled("off", "orders", Level::ERROR));
+        for unread in ["", ",", "orders=loud", "orders=info=debug"] {
+            assert!(targets(unread).is_none(), "{unread}");
+        }
+        assert!(targets("warn,dynoxide=error").is_some());
     }
 
     #[test]

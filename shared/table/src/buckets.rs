@@ -3,12 +3,15 @@ use std::error::Error;
 use aws_sdk_s3::{Client, error::SdkError, operation::get_object::GetObjectError, primitives::ByteStream};
 use domain::Timestamp;
 
-use crate::meter::{self, Cost};
+use crate::{
+    meter::{self, Cost},
+    on_first_use::OnFirstUse,
+};
 
 /// An S3 bucket.
 #[derive(Debug, Clone)]
 pub struct Bucket {
-    client: Client,
+    client: OnFirstUse<Client>,
     name: String,
 }
 
@@ -36,7 +39,7 @@ pub struct BucketError {
 }
 
 impl Bucket {
-    pub(crate) fn new(client: Client, name: String) -> Self {
+    pub(crate) fn new(client: OnFirstUse<Client>, name: String) -> Self {
         Self { client, name }
     }
 

@@ -1,29 +1,45 @@
 use std::{error::Error, time::Duration};
 
-use aws_config::{BehaviorVersion, Region, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_dynamodb::{
     config::{
-        Credentials,
+        BehaviorVersion, Credentials, Region, SharedCredentialsProvider,
         interceptors::InterceptorContext,
-        retry::{ClassifyRetry, RetryAction},
+        retry::{ClassifyRetry, RetryAction, RetryConfig},
+        timeout::TimeoutConfig,
     },
     error::ProvideErrorMetadata,
     operation::{delete_item::DeleteItemError, put_item::PutItemError, update_item::UpdateItemError},
 };
+use aws_smithy_async::{rt::sleep::TokioSleep, time::SystemTimeSource};
 use aws_smithy_runtime_api::client::{interceptors::context, orchestrator::OrchestratorError};
+use aws_types::SdkConfig;
 
-use crate::{Bucket, Descriptions, Table, Transport};
+use crate::{Bucket, Descriptions, Table, Transport, on_first_use::OnFirstUse};
 
 /// The names of the table and the description bucket, and where they are.
 #[derive(Debug, Clone)]
 pub struct TableConfig {
     pub table: String,
     pub bucket: String,
-    /// `None` is AWS itself, with the credentials and region of the environment.
-    pub endpoints: Option<Endpoints>,
+    pub place: Place,
     pub timeouts: Timeouts,
     /// What the SDK sends requests with.
     pub transport: Transport,
+}
+
+/// Where the table and the buckets are.
+#[derive(Debug, Clone)]
+pub enum Place {
+    /// On AWS, reached with these credentials, in this region. How they are found is the caller's decision: a function is
+    /// given them in variables, an operator's command looks for them as the AWS CLI does.
+    Aws(Box<SdkConfig>),
+    Local(Endpoints),
+}
+
+impl Place {
+    pub fn is_local(&self) -> bool {
+        matches!(self, Self::Local(_))
+    }
 }
 
 /// A local engine instead of AWS.
@@ -127,47 +143,75 @@ fn timeouts(attempt: Duration, total: Duration) -> TimeoutConfig {
 }
 
 impl TableConfig {
-    /// Reads `TABLE_NAME`, `BUCKET_NAME` and, for a local engine, `DYNAMODB_ENDPOINT` and `S3_ENDPOINT`.
+    /// Reads `TABLE_NAME`, `BUCKET_NAME` and, for a local engine, `DYNAMODB_ENDPOINT` and `S3_ENDPOINT`. Without these the
+    /// table is on AWS, reached as `aws` and `transport` say.
     ///
     /// # Errors
     /// Names the variable that is missing.
-    pub fn from_env(var: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+    pub fn from_env(
+        var: impl Fn(&str) -> Option<String>,
+        aws: &SdkConfig,
+        transport: Transport,
+    ) -> Result<Self, String> {
         let table = var("TABLE_NAME").unwrap_or_else(|| "EcommerceApp".to_owned());
         let bucket = var("BUCKET_NAME").ok_or("BUCKET_NAME is not set: the bucket that holds large descriptions")?;
-        let (endpoints, timeouts) = match (var("DYNAMODB_ENDPOINT"), var("S3_ENDPOINT")) {
-            (None, None) => (None, Timeouts::LAMBDA),
-            (Some(dynamodb), Some(s3)) => (Some(Endpoints { dynamodb, s3 }), Timeouts::LOCAL),
+        let (place, timeouts) = match (var("DYNAMODB_ENDPOINT"), var("S3_ENDPOINT")) {
+            (None, None) => (Place::Aws(Box::new(aws.clone())), Timeouts::LAMBDA),
+            (Some(dynamodb), Some(s3)) => (Place::Local(Endpoints { dynamodb, s3 }), Timeouts::LOCAL),
             _ => return Err("set both DYNAMODB_ENDPOINT and S3_ENDPOINT, or neither".to_owned()),
         };
-        Ok(Self { table, bucket, endpoints, timeouts, transport: Transport::default() })
+        Ok(Self { table, bucket, place, timeouts, transport })
     }
 
-    /// Makes the clients. Nothing is sent yet.
-    pub async fn connect(&self) -> (Table, Descriptions) {
-        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(self.transport.for_reads())
-            .retry_config(retries())
-            .timeout_config(self.timeouts.reads());
-        if self.endpoints.is_some() {
-            // A local engine checks no signature, but the SDK needs credentials to sign with.
-            let credentials = Credentials::new("local", "local", None, None, "local");
-            loader = loader.region(Region::from_static("us-east-1")).credentials_provider(credentials);
-        }
-        let shared = loader.load().await;
+    /// The table and the buckets. Nothing is sent yet.
+    pub fn connect(&self) -> (Table, Descriptions) {
+        (self.table(), self.descriptions())
+    }
 
-        let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(&shared);
-        let mut s3 = aws_sdk_s3::config::Builder::from(&shared).timeout_config(self.timeouts.writes());
-        if let Some(endpoints) = &self.endpoints {
+    /// The table. Nothing is sent yet.
+    pub fn table(&self) -> Table {
+        let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(&self.shared());
+        if let Place::Local(endpoints) = &self.place {
             dynamodb = dynamodb.endpoint_url(&endpoints.dynamodb);
+        }
+        let slow = dynamodb.clone().timeout_config(self.timeouts.writes()).http_client(self.transport.for_writes());
+        let once = slow.clone().retry_classifier(NeverWriteTwice);
+        let once = once.retry_config(retries().with_max_attempts(WRITE_ATTEMPTS));
+        let client = |config: aws_sdk_dynamodb::config::Builder| {
+            OnFirstUse::new(move || aws_sdk_dynamodb::Client::from_conf(config.build()))
+        };
+        Table { reads: client(dynamodb), writes: client(once), transactions: client(slow), name: self.table.clone() }
+    }
+
+    /// The buckets. Nothing is sent yet.
+    ///
+    /// Apart from [`TableConfig::table`], so that a function without it has nothing of S3's client in it.
+    pub fn descriptions(&self) -> Descriptions {
+        let mut s3 = aws_sdk_s3::config::Builder::from(&self.shared()).timeout_config(self.timeouts.writes());
+        if let Place::Local(endpoints) = &self.place {
             s3 = s3.endpoint_url(&endpoints.s3).force_path_style(true);
         }
-        let reads = aws_sdk_dynamodb::Client::from_conf(dynamodb.clone().build());
-        let dynamodb = dynamodb.timeout_config(self.timeouts.writes()).http_client(self.transport.for_writes());
-        let transactions = aws_sdk_dynamodb::Client::from_conf(dynamodb.clone().build());
-        let writes = dynamodb.retry_classifier(NeverWriteTwice);
-        let writes = writes.retry_config(retries().with_max_attempts(WRITE_ATTEMPTS));
-        let writes = aws_sdk_dynamodb::Client::from_conf(writes.build());
-        let table = Table { reads, writes, transactions, name: self.table.clone() };
-        (table, Descriptions::new(Bucket::new(aws_sdk_s3::Client::from_conf(s3.build()), self.bucket.clone())))
+        let client = OnFirstUse::new(move || aws_sdk_s3::Client::from_conf(s3.build()));
+        Descriptions::new(Bucket::new(client, self.bucket.clone()))
+    }
+
+    /// What the clients have in common.
+    fn shared(&self) -> SdkConfig {
+        let base = match &self.place {
+            Place::Aws(config) => config.to_builder(),
+            Place::Local(_) => SdkConfig::builder()
+                .behavior_version(BehaviorVersion::v2026_01_12())
+                .sleep_impl(TokioSleep::new())
+                .time_source(SystemTimeSource::new())
+                .region(Region::from_static("us-east-1"))
+                // A local engine checks no signature, but the SDK needs credentials to sign with.
+                .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                    "local", "local", None, None, "local",
+                ))),
+        };
+        base.http_client(self.transport.for_reads())
+            .retry_config(retries())
+            .timeout_config(self.timeouts.reads())
+            .build()
     }
 }

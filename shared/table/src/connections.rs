@@ -1,4 +1,7 @@
 //! Connections that are opened before the first request needs one.
+//!
+//! Lambda gives a function a whole processor while it starts, and a fraction of one while it serves: the TLS handshake
+//! would then take most of the time that a read has.
 
 use std::time::Duration;
 
@@ -6,24 +9,40 @@ use aws_sdk_dynamodb::{
     Client,
     config::{Config, retry::RetryConfig, timeout::TimeoutConfig},
 };
-use futures::future::join_all;
 
-use crate::Table;
+use crate::{StoreError, Table, keys, meter::metered, rows::s};
 
-/// The maximum that one request needs at once: AP-05 queries eight shards of an index concurrently.
-const READS: usize = 8;
-
-/// A function that cannot reach the table starts all the same, and answers as in an outage of the table.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// For a connection that nothing waits for.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 impl Table {
-    /// Opens connections for reads and one for writes. Lambda gives a function a whole processor while it starts, and a
-    /// fraction of one while it serves: the TLS handshake would then take most of the time that a read has.
+    /// AP-99a: opens a connection for reads, by looking for a product that does not exist. Query, eventually consistent.
     ///
-    /// The table is not read: DynamoDB answers `GET /` without authentication, and charges nothing.
-    pub async fn open_connections(&self) {
-        let reads = (0..READS).map(|_| open(&self.reads));
-        join_all(reads.chain(std::iter::once(open(&self.writes)))).await;
+    /// It is a request like those that follow, so it also finds credentials and endpoint, and runs what signs and reads
+    /// for the first time.
+    pub async fn product_probe(&self) -> Result<(), StoreError> {
+        // No id is empty.
+        let call = self
+            .query()
+            .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
+            .expression_attribute_values(":pk", s(keys::PRODUCT_PREFIX))
+            .expression_attribute_values(":prefix", s(keys::PRODUCT_PAGE_PREFIX))
+            .limit(1)
+            .send();
+        metered("AP-99", call).await?;
+        Ok(())
+    }
+
+    /// AP-99b: the same, by a session that does not exist, for a function that reads no products by Query. GetItem,
+    /// eventually consistent.
+    pub async fn session_probe(&self) -> Result<(), StoreError> {
+        metered("AP-99", self.get(keys::no_session()).send()).await?;
+        Ok(())
+    }
+
+    /// Opens a connection for writes. DynamoDB answers `GET /` without authentication, and charges nothing.
+    pub async fn open_write_connection(&self) {
+        open(&self.writes).await;
     }
 }
 

@@ -295,6 +295,11 @@ pub fn session(id: &SessionId) -> Key {
     Key::new(format!("{SESSION_PREFIX}{id}"), SESSION)
 }
 
+/// Of a session that does not exist: no id is empty.
+pub(crate) fn no_session() -> Key {
+    Key::new(SESSION_PREFIX, SESSION)
+}
+
 pub fn session_listed(uid: &UserId, id: &SessionId) -> Key {
     Key::new(user_pk(uid), format!("{SESSION_PREFIX}{id}"))
 }

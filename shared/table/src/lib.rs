@@ -20,10 +20,12 @@ mod customers;
 mod descriptions;
 mod error;
 mod guest_accounts;
+mod http_client;
 mod idempotency;
 pub mod keys;
 pub mod meter;
 mod notifications;
+mod on_first_use;
 mod order_lists;
 mod order_lookups;
 mod order_projections;
@@ -65,6 +67,7 @@ use aws_sdk_dynamodb::{
     },
     types::ReturnConsumedCapacity,
 };
+use on_first_use::OnFirstUse;
 
 pub use account_links::{EmailChangeError, SpendLinkError};
 pub use aws_sdk_dynamodb::config::SharedHttpClient;
@@ -74,10 +77,11 @@ pub use categories::{CategoryDeleteError, CategoryPosition, Shown};
 pub use categories_before::CategoriesBefore;
 pub use category_counts::{CategoryCount, CategoryCounted};
 pub use category_renames::{CategoryRenamePosition, Moving};
-pub use config::{Endpoints, TableConfig, Timeouts};
+pub use config::{Endpoints, Place, TableConfig, Timeouts};
 pub use customers::{Credential, EmailTaken, NewSession, RegisterError};
 pub use descriptions::{DescriptionError, Descriptions, StoredDescription};
 pub use error::{StoreError, error_chain};
+pub use http_client::http_client;
 pub use idempotency::{Idempotency, IdempotencyPutError, PriorRequest, REQUEST_RUNNING};
 pub use notifications::{Claim, GivenUp};
 pub use order_lists::{CustomerOrder, DayPosition, DuePosition, Open, OrderPosition};
@@ -100,18 +104,18 @@ pub use sold_out::SoldOutFlag;
 pub use stock::{MoveKind, StockAdjustError};
 pub use stream_image::{StreamImage, product_of};
 pub use transact::MAX_ACTIONS;
-pub use transport::{Transport, http_client};
+pub use transport::Transport;
 pub use warm_throughput::WarmThroughput;
 
 /// Access to the one table. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Table {
     /// Short timeouts: a read can simply be repeated.
-    reads: Client,
+    reads: OnFirstUse<Client>,
     /// Longer timeouts and a single attempt: a write whose answer is lost has to be looked up.
-    writes: Client,
+    writes: OnFirstUse<Client>,
     /// The same timeouts, with retries: a transaction's token keeps it from happening twice.
-    transactions: Client,
+    transactions: OnFirstUse<Client>,
     name: String,
 }
 

@@ -6,10 +6,6 @@ use std::{
 };
 
 use aws_sdk_dynamodb::config::{ConfigBag, RuntimeComponents, RuntimeComponentsBuilder, SharedHttpClient};
-use aws_smithy_http_client::{
-    Builder,
-    tls::{Provider, rustls_provider::CryptoMode},
-};
 use aws_smithy_runtime_api::{
     box_error::BoxError,
     client::{
@@ -19,6 +15,9 @@ use aws_smithy_runtime_api::{
 };
 use domain::Timestamp;
 use jiff::SignedDuration;
+use rustls::RootCertStore;
+
+use crate::http_client::{self, http_client};
 
 /// A write does not use a connection that was idle for longer. Lambda freezes an environment between invocations; a
 /// connection that the peer closes meanwhile looks open afterwards, and a request that is lost on it looks as if it may
@@ -53,6 +52,11 @@ impl From<SharedHttpClient> for Transport {
 }
 
 impl Transport {
+    /// Trusts these certificates and reads none of the machine's.
+    pub fn trusting(roots: RootCertStore) -> Self {
+        Self::new(http_client::trusting(roots), Timestamp::now)
+    }
+
     /// `new_pool` makes a client that has no connections yet.
     pub fn new(
         new_pool: impl Fn() -> SharedHttpClient + Send + Sync + 'static,
@@ -71,11 +75,6 @@ impl Transport {
         let pool = Pool { client: self.for_reads(), last_used: (self.wall_clock)() };
         SharedHttpClient::new(FreshConnections { transport: self.clone(), pool: Mutex::new(pool) })
     }
-}
-
-/// A client for the SDK: rustls on ring, which needs nothing but a C compiler to build.
-pub fn http_client() -> SharedHttpClient {
-    Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
 struct FreshConnections {

@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use api::{Context, Cursors, Policy, edge, rates::Rates, token::Token};
+use api::{Context, Cursors, Policy, Routes, edge, rates::Rates, token::Token};
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use axum::{Router, body::Body, extract::Request};
 use domain::{
@@ -25,11 +25,10 @@ use saga::Saga;
 use serde_json::{Value, json};
 use sweeper::SweepReport;
 use table::{
-    Endpoints, Existing, Idempotency, ImportOutcome, ImportRecord, NewSession, ProductRecord, SaleCreateError, Says,
-    Table, TableConfig, Timeouts, Transport,
+    Endpoints, Existing, Idempotency, ImportOutcome, ImportRecord, NewSession, Place, ProductRecord, SaleCreateError,
+    Says, Table, TableConfig, Timeouts, Transport,
 };
 use tower::ServiceExt;
-use utoipa_axum::router::OpenApiRouter;
 
 use super::{
     bugs::Bug,
@@ -122,7 +121,7 @@ pub struct Environment {
 impl World {
     pub async fn open(engine: &Endpoints, http: &SharedHttpClient, name: &str, bug: Option<Bug>) -> Self {
         let clock = Clock::manual("2040-01-15T10:00:00Z".parse::<Timestamp>().expect("a time"));
-        let (table, _) = config(engine, name, http.clone().into()).connect().await;
+        let (table, _) = config(engine, name, http.clone().into()).connect();
         table.create().await.expect("the engine makes a table");
         let admin = Customer {
             id: "staff".parse().expect("an id"),
@@ -168,7 +167,7 @@ impl World {
             .with_bug(self.bug, self.payments.clone())
             .remembering(self.earlier.clone());
         let freezer = Freezer::new(self.clock.clone());
-        let (table, _) = config(&self.engine, &self.name, self.transport(http, freezer.clone())).connect().await;
+        let (table, _) = config(&self.engine, &self.name, self.transport(http, freezer.clone())).connect();
         let payments =
             Arc::new(FaultyPayments::new(self.payments.clone(), plan.clone(), self.bug).knowing(self.totals.clone()));
         lock(&self.environments).push((plan.clone(), payments.clone()));
@@ -180,11 +179,17 @@ impl World {
             Cursors::new(&[[1; 32]]),
             Policy { rates, address_required: false, ..Policy::default() },
         );
-        let routes = OpenApiRouter::new()
+        let routes = Routes::<()>::new()
             .merge(cart::router(cart::State::new(context.clone())))
             .merge(orders::router(orders::State::new(context.clone(), provider, LinkKeys::new(&[LINK_KEY]))))
             .merge(sessions::router(sessions::State::new(context.clone(), LinkKeys::new(&[LINK_KEY]))));
-        Environment { plan, table: context.table.clone(), freezer, router: edge::finish(routes, &context).0, sweeper }
+        Environment {
+            plan,
+            table: context.table.clone(),
+            freezer,
+            router: edge::finish(routes.into_router(), &context),
+            sweeper,
+        }
     }
 
     /// Pools of connections that a peer closes while the environment is frozen.
@@ -758,7 +763,7 @@ fn record(id: &str, price: i64, now: Timestamp) -> ProductRecord {
 
 fn config(engine: &Endpoints, name: &str, transport: Transport) -> TableConfig {
     let (table, bucket) = (name.to_owned(), local::BUCKET.to_owned());
-    TableConfig { table, bucket, endpoints: Some(engine.clone()), timeouts: Timeouts::LOCAL, transport }
+    TableConfig { table, bucket, place: Place::Local(engine.clone()), timeouts: Timeouts::LOCAL, transport }
 }
 
 async fn session(table: &Table, clock: &Clock, uid: UserId) -> Shopper {

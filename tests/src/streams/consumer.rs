@@ -6,7 +6,7 @@ use notifications::Sender;
 use runtime::Clock;
 use serde_json::Value;
 use stream::{Answer, Batch, DeadLetters, Mapping};
-use table::{Bucket, Endpoints, Table, TableConfig, Timeouts};
+use table::{Bucket, Endpoints, Place, Table, TableConfig, Timeouts};
 
 use super::{
     mailer::PostOffice,
@@ -70,11 +70,11 @@ impl Ground {
         let config = TableConfig {
             table: self.table.clone(),
             bucket: BUCKET.to_owned(),
-            endpoints: Some(self.endpoints.clone()),
+            place: Place::Local(self.endpoints.clone()),
             timeouts: Timeouts::LOCAL,
             transport: http.into(),
         };
-        let (table, descriptions) = config.connect().await;
+        let (table, descriptions) = config.connect();
         (table, descriptions.bucket().beside(bucket))
     }
 

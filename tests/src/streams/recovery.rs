@@ -11,7 +11,7 @@ use domain::{ProductId, Timestamp};
 use jiff::SignedDuration;
 use ops::reconcile::{self, Check, Options, Report};
 use serde_json::Value;
-use table::{Endpoints, StoredDescription, TableConfig, Timeouts, keys};
+use table::{Endpoints, Place, StoredDescription, TableConfig, Timeouts, keys};
 use tower::ServiceExt;
 
 use crate::{
@@ -182,14 +182,18 @@ async fn describe_through(shop: &Shop, admin: &Shopper, plan: Plan, text: &str) 
     let config = TableConfig {
         table: shop.stack.table.name().to_owned(),
         bucket: local::BUCKET.to_owned(),
-        endpoints: Some(Endpoints { dynamodb: shop.stack.dynamodb.clone(), s3: format!("http://{}", shop.stack.s3) }),
+        place: Place::Local(Endpoints {
+            dynamodb: shop.stack.dynamodb.clone(),
+            s3: format!("http://{}", shop.stack.s3),
+        }),
         timeouts: Timeouts::LOCAL,
         transport: FaultyHttp::new(table::http_client(), plan.clone()).into_shared().into(),
     };
-    let (table, descriptions) = config.connect().await;
+    let (table, descriptions) = config.connect();
     let context =
         Context::new(table, shop.clock.clone(), Cursors::new(&[[1; 32]]), Policy { rates: None, ..Policy::default() });
-    let (router, _) = edge::finish(products::router(products::State::new(context.clone(), descriptions)), &context);
+    let routes = products::admin_router::<()>(products::State::new(context.clone(), descriptions));
+    let router = edge::finish(routes.into_router(), &context);
     let token = admin.token.as_deref().expect("staff are logged in");
     let request = Request::builder().method("PUT").uri("/admin/products/mug/description");
     let request = request.header("authorization", format!("Bearer {token}")).header("content-type", "text/html");

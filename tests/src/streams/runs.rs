@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use local::{Stack, StackOptions, Streams, mapping::Filter};
 use serde_json::Value;
 use stream::{Batch, DeadLetters};
-use table::{Bucket, Endpoints, ObjectEntry, TableConfig, Timeouts};
+use table::{Bucket, Endpoints, ObjectEntry, Place, TableConfig, Timeouts};
 
 use super::{
     bugs::Bug,
@@ -99,11 +99,11 @@ impl Engine {
         let config = TableConfig {
             table: name.to_owned(),
             bucket: name.to_owned(),
-            endpoints: Some(self.endpoints.clone()),
+            place: Place::Local(self.endpoints.clone()),
             timeouts: Timeouts::LOCAL,
             transport: FaultyHttp::new(self.http.clone(), plan).into_shared().into(),
         };
-        config.connect().await.1.bucket().clone()
+        config.descriptions().bucket().clone()
     }
 
     async fn stream(&self, table: &str) -> Vec<Value> {

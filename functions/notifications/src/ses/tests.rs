@@ -35,8 +35,8 @@ async fn answer(
 }
 
 async fn connect(endpoint: String) -> Ses {
-    let configuration_set = Some("orders".to_owned());
-    Ses::connect(SesConfig { http: table::http_client(), endpoint: Some(endpoint), configuration_set }).await.unwrap()
+    let (aws, configuration_set) = (aws::of_function(table::http_client()).await, Some("orders".to_owned()));
+    Ses::connect(SesConfig { aws, endpoint: Some(endpoint), configuration_set }).unwrap()
 }
 
 async fn ses(answers: impl IntoIterator<Item = (u16, Value)>) -> (Ses, Arc<Script>) {
@@ -153,12 +153,10 @@ async fn a_lost_answer_is_tried_again_later() {
 
 #[tokio::test]
 async fn mail_is_never_sent_unencrypted_over_a_network() {
-    let config = |endpoint: &str| SesConfig {
-        http: table::http_client(),
-        endpoint: Some(endpoint.to_owned()),
-        configuration_set: None,
-    };
+    let aws = aws::of_function(table::http_client()).await;
+    let config =
+        |endpoint: &str| SesConfig { aws: aws.clone(), endpoint: Some(endpoint.to_owned()), configuration_set: None };
 
-    assert!(Ses::connect(config("http://mail.example.com")).await.is_err());
-    assert!(Ses::connect(config("http://127.0.0.1:1")).await.is_ok());
+    assert!(Ses::connect(config("http://mail.example.com")).is_err());
+    assert!(Ses::connect(config("http://127.0.0.1:1")).is_ok());
 }

@@ -42,8 +42,8 @@ pub struct Cors {
 impl Facts {
     /// # Errors
     /// A route or a call belongs to a function that is not known.
-    pub async fn collect(calls: &Calls) -> Outcome<Self> {
-        let mut routes = code::routes().await?;
+    pub fn collect(calls: &Calls) -> Outcome<Self> {
+        let mut routes = code::routes()?;
         let of = |(name, environment): (&'static str, &[&[_]])| {
             let environment = environment::variables(environment);
             let is_fed = MAPPINGS.iter().any(|mapping| code::name_of(mapping.function) == name);

@@ -47,12 +47,11 @@ fn letters_nowhere() -> DeadLetters {
     let config = table::TableConfig {
         table: "none".to_owned(),
         bucket: "none".to_owned(),
-        endpoints: Some(table::Endpoints { dynamodb: NOWHERE.to_owned(), s3: NOWHERE.to_owned() }),
+        place: table::Place::Local(table::Endpoints { dynamodb: NOWHERE.to_owned(), s3: NOWHERE.to_owned() }),
         timeouts: table::Timeouts::LOCAL,
         transport: table::Transport::default(),
     };
-    let (_, descriptions) = config.connect().now_or_never().expect("nothing is sent");
-    DeadLetters::new(descriptions.bucket().clone())
+    DeadLetters::new(config.descriptions().bucket().clone())
 }
 
 /// A stack whose table a test writes to.

@@ -1,5 +1,6 @@
+use aws_config::BehaviorVersion;
 use clap::Args;
-use table::{Descriptions, Endpoints, Table, TableConfig, Timeouts, Transport};
+use table::{Descriptions, Endpoints, Place, Table, TableConfig, Timeouts, Transport};
 
 /// Defaults for the local stack. On AWS there is no default: an existing table may be the one from before a restore, or
 /// another shop's.
@@ -44,16 +45,24 @@ impl EndpointArgs {
     }
 
     pub async fn connect(&self, table: &str, bucket: &str) -> (Table, Descriptions) {
-        let endpoints = self.endpoint.clone().zip(self.s3_endpoint.clone());
+        let transport = Transport::default();
+        let place = match self.endpoint.clone().zip(self.s3_endpoint.clone()) {
+            Some((dynamodb, s3)) => Place::Local(Endpoints { dynamodb, s3 }),
+            None => {
+                // As the AWS CLI finds them: an operator has a profile, a role to assume, a session of SSO.
+                let aws = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(transport.for_reads());
+                Place::Aws(Box::new(aws.load().await))
+            }
+        };
         let config = TableConfig {
             table: table.to_owned(),
             bucket: bucket.to_owned(),
-            endpoints: endpoints.map(|(dynamodb, s3)| Endpoints { dynamodb, s3 }),
+            place,
             // Long timeouts on AWS too: an operator's machine may be far from the table, and no customer waits for an
             // answer.
             timeouts: Timeouts::LOCAL,
-            transport: Transport::default(),
+            transport,
         };
-        config.connect().await
+        config.connect()
     }
 }

@@ -1,6 +1,6 @@
 //! Requests to Stripe's API, and what its answers mean independent of the request.
 
-use std::{error::Error, fmt, time::Duration};
+use std::{error::Error, fmt, sync::LazyLock, time::Duration};
 
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
@@ -33,8 +33,21 @@ type Form<'a> = &'a [(&'a str, &'a str)];
 pub struct Api {
     endpoint: String,
     authorization: HeaderValue,
-    connector: Connector,
 }
+
+/// Made when the first request is sent: a start needs none.
+static CONNECTOR: LazyLock<Connector> = LazyLock::new(|| {
+    let mut http = HttpConnector::new();
+    http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    http.set_nodelay(true);
+    // The connector above it distinguishes HTTPS from HTTP.
+    http.enforce_http(false);
+    // Mozilla's roots, compiled in: reading the system's took longer than all else that a start does. They are renewed with
+    // the crate; see "The roots that functions trust" in docs/operations.md.
+    let tls = HttpsConnectorBuilder::new().with_provider_and_webpki_roots(rustls::crypto::ring::default_provider());
+    let tls = tls.expect("ring has the default versions of TLS");
+    tls.https_or_http().enable_http1().wrap_connector(http)
+});
 
 impl fmt::Debug for Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -120,30 +133,18 @@ impl Failure {
 
 impl Api {
     /// # Errors
-    /// The key cannot be in a header, or the machine has no root certificates.
+    /// The key cannot be in a header.
     pub fn new(endpoint: &str, secret_key: &str) -> Result<Self, String> {
         let authorization = HeaderValue::try_from(format!("Bearer {secret_key}"));
         let mut authorization = authorization.map_err(|_| "STRIPE_SECRET_KEY is not a key")?;
         authorization.set_sensitive(true);
-
-        let mut http = HttpConnector::new();
-        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        http.set_nodelay(true);
-        // The connector above it distinguishes HTTPS from HTTP.
-        http.enforce_http(false);
-        // The system's certificates, which the AWS SDK uses in the same process: Lambda's provided.al2023 has them, and
-        // Amazon keeps them current, while a list in the binary would become outdated.
-        let tls = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(rustls::crypto::ring::default_provider())
-            .map_err(|e| format!("no root certificates to verify Stripe with: {e}"))?;
-        let connector = tls.https_or_http().enable_http1().wrap_connector(http);
-        Ok(Self { endpoint: endpoint.trim_end_matches('/').to_owned(), authorization, connector })
+        Ok(Self { endpoint: endpoint.trim_end_matches('/').to_owned(), authorization })
     }
 
     /// For one operation, whose requests share a connection. Connections are not kept longer: after the environment was
     /// frozen one would be dead, which looks the same as a lost answer.
     pub fn connect(&self) -> Connection<'_> {
-        let client = Client::builder(TokioExecutor::new()).retry_canceled_requests(false).build(self.connector.clone());
+        let client = Client::builder(TokioExecutor::new()).retry_canceled_requests(false).build(CONNECTOR.clone());
         Connection { api: self, client }
     }
 }

@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::{Endpoints, StoreError, Table, TableConfig, Timeouts};
+use crate::{Endpoints, Place, StoreError, Table, TableConfig, Timeouts};
 
 /// Answers every request with `{}`, and closes no connection by itself.
 struct Server {
@@ -74,11 +74,11 @@ async fn table_at(endpoint: &str, clock: &Arc<AtomicI64>) -> Table {
     let config = TableConfig {
         table: "Test".to_owned(),
         bucket: "test".to_owned(),
-        endpoints: Some(Endpoints { dynamodb: endpoint.to_owned(), s3: endpoint.to_owned() }),
+        place: Place::Local(Endpoints { dynamodb: endpoint.to_owned(), s3: endpoint.to_owned() }),
         timeouts: Timeouts { write_total: Duration::from_secs(20), ..Timeouts::LAMBDA },
         transport: Transport::new(http_client, now),
     };
-    config.connect().await.0
+    config.table()
 }
 
 async fn write(table: &Table) -> Result<bool, StoreError> {
@@ -134,22 +134,26 @@ async fn a_write_that_conflicts_with_a_transaction_is_sent_again() {
 
 #[tokio::test]
 async fn connections_opened_at_the_start_serve_the_first_requests() {
-    let (server, clock) = (Server::start(done).await, Arc::default());
-    let table = table_at(&server.endpoint, &clock).await;
+    type Probe = for<'t> fn(&'t Table) -> futures::future::BoxFuture<'t, Result<(), StoreError>>;
+    let probes: [Probe; 2] = [|table| Box::pin(table.product_probe()), |table| Box::pin(table.session_probe())];
+    for probe in probes {
+        let (server, clock) = (Server::start(done).await, Arc::default());
+        let table = table_at(&server.endpoint, &clock).await;
 
-    table.open_connections().await;
-    let opened = server.connections();
-    let requests = server.requests();
-    let read = table.customer_get(&"ann".parse().unwrap()).await;
-    write(&table).await.unwrap();
+        let (probed, ()) = tokio::join!(probe(&table), table.open_write_connection());
+        let (opened, requests) = (server.connections(), server.requests());
+        let read = table.customer_get(&"ann".parse().unwrap()).await;
+        write(&table).await.unwrap();
 
-    assert!(read.is_ok(), "{read:?}");
-    assert!((2..=9).contains(&opened), "{opened}");
-    assert_eq!(server.connections(), opened, "the first read and the first write opened a new connection");
-    assert!(
-        requests.iter().all(|request| request.starts_with("GET / ") && !request.contains("x-amz-target")),
-        "{requests:?}"
-    );
+        assert!(probed.is_ok() && read.is_ok(), "{probed:?} {read:?}");
+        assert_eq!((opened, requests.len()), (2, 2));
+        assert_eq!(server.connections(), opened, "the first read and the first write opened a new connection");
+        let unsigned = requests.iter().find(|request| request.starts_with("GET / "));
+        assert!(unsigned.is_some_and(|request| !request.contains("x-amz-target")), "{requests:?}");
+        let read = requests.iter().find(|request| request.contains("x-amz-target"));
+        assert!(read.is_some_and(|request| request.contains("authorization: ")), "{requests:?}");
+        assert!(read.is_some_and(|request| !request.contains("\"ConsistentRead\":true")), "{requests:?}");
+    }
 }
 
 #[test]
