@@ -5,12 +5,13 @@ use aws_sdk_dynamodb::{
     config::{
         Credentials,
         interceptors::InterceptorContext,
-        retry::{ClassifyRetry, RetryAction},
+        retry::{ClassifyRetry, RetryAction, RetryPartition},
     },
     error::ProvideErrorMetadata,
     operation::{delete_item::DeleteItemError, put_item::PutItemError, update_item::UpdateItemError},
 };
 use aws_smithy_runtime_api::client::{interceptors::context, orchestrator::OrchestratorError};
+use uuid::Uuid;
 
 use crate::{Bucket, Descriptions, Table, Transport};
 
@@ -155,7 +156,9 @@ impl TableConfig {
         }
         let shared = loader.load().await;
 
-        let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(&shared);
+        // The SDK's quota of retries is one for the process. An environment is a process; a simulation of many is not.
+        let quota = RetryPartition::new(format!("table {}", Uuid::now_v7()));
+        let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(&shared).retry_partition(quota);
         let mut s3 = aws_sdk_s3::config::Builder::from(&shared).timeout_config(self.timeouts.writes());
         if let Some(endpoints) = &self.endpoints {
             dynamodb = dynamodb.endpoint_url(&endpoints.dynamodb);
