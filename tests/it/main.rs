@@ -31,6 +31,7 @@ mod notifications;
 mod openapi;
 mod orders;
 mod pages;
+mod partitions;
 mod products;
 mod projections;
 mod reconcile;

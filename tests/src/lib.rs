@@ -7,6 +7,7 @@ mod answer;
 mod dump;
 pub mod faults;
 pub mod model;
+pub mod partition;
 mod product;
 mod recorder;
 mod shopper;

@@ -10,6 +10,7 @@ mod infra;
 mod layers;
 mod one_build;
 mod openapi;
+mod partitions;
 mod process;
 mod replay;
 mod stripe;
@@ -90,6 +91,16 @@ enum Task {
     /// the whole workspace. infra/one-build requests the features that make them the same; `--write` updates it, which
     /// may be necessary after a dependency was added.
     OneBuild(one_build::Options),
+    /// Simulates what a rush does to the table, in a model of DynamoDB's partitions
+    ///
+    /// A flash sale in several designs, reads of its configuration, and an ordinary day, in simulated time. `--write`
+    /// writes the section of docs/benchmarks.md. `cargo xtask partitions --help` lists the options.
+    #[command(disable_help_flag = true)]
+    Partitions {
+        /// Passed on unchanged.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Tests payments, refunds and webhooks against localstripe, a fake of Stripe
     ///
     /// Installs localstripe into target/tools once (needs Python 3), adds what it lacks of Stripe by a proxy, starts
@@ -129,6 +140,7 @@ fn main() -> ExitCode {
         Task::Infra(options) => infra::run(&options),
         Task::Openapi => openapi::run(),
         Task::OneBuild(options) => one_build::run(&options),
+        Task::Partitions { arguments } => partitions::run(&arguments),
         Task::Stripe => stripe::run(),
         Task::Replay(options) => replay::run(&options),
     };

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::{
     config::{
         BehaviorVersion, Credentials, Region, SharedCredentialsProvider,
         interceptors::InterceptorContext,
-        retry::{ClassifyRetry, RetryAction, RetryConfig},
+        retry::{ClassifyRetry, RetryAction, RetryConfig, RetryPartition},
         timeout::TimeoutConfig,
     },
     error::ProvideErrorMetadata,
@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::{
 use aws_smithy_async::{rt::sleep::TokioSleep, time::SystemTimeSource};
 use aws_smithy_runtime_api::client::{interceptors::context, orchestrator::OrchestratorError};
 use aws_types::SdkConfig;
+use uuid::Uuid;
 
 use crate::{Bucket, Descriptions, Table, Transport, on_first_use::OnFirstUse};
 
@@ -170,7 +171,9 @@ impl TableConfig {
 
     /// The table. Nothing is sent yet.
     pub fn table(&self) -> Table {
-        let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(&self.shared());
+        // The SDK's quota of retries is one for the process. An environment is a process; a simulation of many is not.
+        let quota = RetryPartition::new(format!("table {}", Uuid::now_v7()));
+        let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(&self.shared()).retry_partition(quota);
         if let Place::Local(endpoints) = &self.place {
             dynamodb = dynamodb.endpoint_url(&endpoints.dynamodb);
         }

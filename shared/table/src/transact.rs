@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::{
     operation::transact_write_items::TransactWriteItemsError,
@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::{
         TransactWriteItem, Update,
     },
 };
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::{

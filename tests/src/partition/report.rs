@@ -1,0 +1,389 @@
+//! The runs that are documented, and their section of `docs/benchmarks.md`.
+
+use std::{fmt::Write as _, thread};
+
+use super::{
+    config_reads::{self, ConfigOutcome, ConfigReads, Remembering, uncached},
+    constants,
+    day::{self, Day, DayOutcome},
+    lots::AfterMiss,
+    sale::{self, Design, Sale, SaleOutcome},
+    service::{Rules, StateDay},
+    shop::ProductRead,
+    simulate,
+    space::Capacity,
+    svg::{self, Line},
+    wire::Jitter,
+};
+
+pub const BEGIN: &str = "<!-- partition-model:begin -->";
+pub const END: &str = "<!-- partition-model:end -->";
+/// Below `docs`.
+pub const PICTURE: &str = "images/partition-sale.svg";
+
+/// How large the runs are: a part of the documented size.
+#[derive(Debug, Clone, Copy)]
+pub struct Size(pub f64);
+
+impl Size {
+    fn of(self, count: usize) -> usize {
+        ((count as f64 * self.0) as usize).max(1)
+    }
+
+    fn rate(self, rate: f64) -> f64 {
+        rate * self.0
+    }
+}
+
+/// A run of the documentation, with what it is called there.
+pub struct Named<T> {
+    pub name: String,
+    pub outcome: T,
+}
+
+/// Everything that is documented.
+pub struct Report {
+    pub config: Vec<Named<ConfigOutcome>>,
+    pub sales: Vec<Named<SaleOutcome>>,
+    /// Lots under other conditions, and planted bugs.
+    pub variants: Vec<Named<SaleOutcome>>,
+    pub days: Vec<Named<DayOutcome>>,
+}
+
+/// The sale of the documentation, in one design.
+pub fn sale_of(size: Size, design: Design, seed: u64) -> Sale {
+    let (buyers, units) = (size.of(20_000), size.of(5_000));
+    let sale = Sale::warmed(design, buyers, u32::try_from(units).unwrap_or(u32::MAX), size.rate(2_000.0), seed);
+    Sale { state_day: StateDay::Shards(8), ..sale }
+}
+
+pub const LOTS: Design = Design::Lots(AfterMiss::LookAgain);
+
+fn run_sale(name: impl Into<String>, sale: Sale, progress: &impl Fn(&str)) -> Named<SaleOutcome> {
+    let name = name.into();
+    let outcome = simulate(move || async move { sale::run(&sale).await });
+    progress(&format!("{name}: {}", sale_line(&outcome)));
+    Named { name, outcome }
+}
+
+/// Runs everything whose name contains `only`, several at a time. `progress` gets a line after each run.
+pub fn run(size: Size, seed: u64, only: &str, progress: impl Fn(&str) + Sync) -> Report {
+    let designs = [Design::OneItem, Design::SortKeyShards, Design::PartitionKeyCounters, LOTS];
+    let sales = designs.map(|design| (design.name().to_owned(), sale_of(size, design, seed)));
+    let progress = &progress;
+    let run_sales = |sales: Vec<(String, Sale)>| -> Vec<_> {
+        let wanted = sales.into_iter().filter(|(name, _)| name.contains(only));
+        wanted.map(|(name, sale)| run_sale(name, sale, progress)).collect()
+    };
+    thread::scope(|scope| {
+        let sales = scope.spawn(|| run_sales(sales.into()));
+        let variants = scope.spawn(|| run_sales(variants(size, seed)));
+        let config = scope.spawn(|| configs(size, seed, only, progress));
+        let days = days(size, seed, only, progress);
+        let ended = "a run ends";
+        Report {
+            sales: sales.join().expect(ended),
+            variants: variants.join().expect(ended),
+            config: config.join().expect(ended),
+            days,
+        }
+    })
+}
+
+fn variants(size: Size, seed: u64) -> Vec<(String, Sale)> {
+    let lots = |seed| sale_of(size, LOTS, seed);
+    let counters = sale_of(size, Design::PartitionKeyCounters, seed);
+    let cold = (Capacity::NEW, Capacity::NEW);
+    let elsewhere = |more| (format!("lots, keys placed elsewhere ({more})"), lots(seed + more));
+    let mut all: Vec<_> = (1..=2).map(elsewhere).collect();
+    let others = [
+        ("lots, a miss only crosses out", Sale { design: Design::Lots(AfterMiss::CrossOut), ..lots(seed) }),
+        ("lots, the product read consistently", Sale { product_read: ProductRead::Consistent, ..lots(seed) }),
+        ("lots, table and indexes not warmed", Sale { table: cold.0, indexes: cold.1, ..lots(seed) }),
+        ("bug: lots, one key a state and day", Sale { state_day: StateDay::OneKey, ..lots(seed) }),
+        ("bug: lots, the shard in the sort key", Sale { lots_in_sort_key: true, ..lots(seed) }),
+        ("bug: 16 counters, retries without jitter", Sale { jitter: Jitter::None, ..counters }),
+    ];
+    all.extend(others.map(|(name, sale)| (name.to_owned(), sale)));
+    all
+}
+
+fn configs(size: Size, seed: u64, only: &str, progress: &impl Fn(&str)) -> Vec<Named<ConfigOutcome>> {
+    let cached = ConfigReads { environments: size.of(500), rate: size.rate(50_000.0), seconds: 60, copies: 16, seed };
+    // Without a cache a second shows it, and each read costs as much to simulate as a request.
+    let short = ConfigReads { seconds: 1, ..cached };
+    let all = [
+        ("config: one copy, no cache", ConfigReads { copies: 1, ..short }, false),
+        ("config: 16 copies, no cache", short, false),
+        ("config: 16 copies, remembered for a second", cached, true),
+    ];
+    let wanted = all.into_iter().filter(|(name, ..)| name.contains(only));
+    let run = |(name, reads, cached): (&str, ConfigReads, bool)| {
+        let outcome = simulate(move || async move { run_config(reads, cached).await });
+        let (reached, throttled) = (outcome.reached(), outcome.counts.throttled());
+        progress(&format!("{name}: {reached:.2} requests an environment and second, {throttled} throttled"));
+        Named { name: name.to_owned(), outcome }
+    };
+    wanted.map(run).collect()
+}
+
+fn days(size: Size, seed: u64, only: &str, progress: &impl Fn(&str)) -> Vec<Named<DayOutcome>> {
+    let new = Day { products: size.of(1_000), rate: size.rate(200.0), seconds: 60, rules: Rules::new(seed) };
+    let warm = Capacity::OnDemand { read: 24_000.0, write: 8_000.0 };
+    let warmed = Day { rules: Rules::new(seed).warm(warm, warm), ..new.clone() };
+    let all = [("day: a new table", new), ("day: a table warmed for twice as much", warmed)];
+    let wanted = all.into_iter().filter(|(name, _)| name.contains(only));
+    let run = |(name, day): (&str, Day)| {
+        let outcome = simulate(move || async move { day::run(&day).await });
+        let throttled = 100.0 * outcome.counts.throttled_share();
+        progress(&format!("{name}: {} of {} placed, {throttled:.2} % throttled", outcome.placed, outcome.checkouts));
+        Named { name: name.to_owned(), outcome }
+    };
+    wanted.map(run).collect()
+}
+
+/// Reads with the cache of one environment, or without one.
+pub async fn run_config(reads: ConfigReads, cached: bool) -> ConfigOutcome {
+    if !cached {
+        return config_reads::run(reads, |reader| move |now| uncached(reader.clone(), now)).await;
+    }
+    config_reads::run(reads, |reader| {
+        let cache = std::sync::Arc::new(Remembering::new(reader));
+        move |now| {
+            let cache = cache.clone();
+            async move { cache.get(now).await }
+        }
+    })
+    .await
+}
+
+/// The outputs of a sale on one line.
+pub fn sale_line(outcome: &SaleOutcome) -> String {
+    let throttled: Vec<_> = outcome
+        .counts
+        .throttled
+        .iter()
+        .map(|(why, times)| match why.index() {
+            Some(index) => format!("{} of {index} {times}", why.reason()),
+            None => format!("{} {times}", why.reason()),
+        })
+        .collect();
+    format!(
+        "seed {}, {} sold, {} held, {} left, {} stranded, {} oversold, {} told sold out ({} too early), {} gave up, \
+         throttled {:.2} % [{}], conflicts {}, attempts p50 {} p99 {}, time p50 {} ms p99 {} ms, sold out {}, {} splits, \
+         {} requests, {:.0} write units",
+        outcome.sale.seed,
+        outcome.sold,
+        outcome.held,
+        outcome.left,
+        outcome.stranded,
+        outcome.oversold,
+        outcome.told_sold_out,
+        outcome.told_too_early,
+        outcome.gave_up,
+        100.0 * outcome.counts.throttled_share(),
+        throttled.join(", "),
+        outcome.counts.conflicts(),
+        outcome.attempts_p50,
+        outcome.attempts_p99,
+        outcome.time_p50.as_millis(),
+        outcome.time_p99.as_millis(),
+        sold_out(outcome),
+        outcome.splits,
+        outcome.counts.requests(),
+        outcome.counts.write_units,
+    )
+}
+
+fn sold_out(outcome: &SaleOutcome) -> String {
+    outcome.sold_out_at.map_or_else(|| "never".to_owned(), |at| format!("after {:.1} s", at.as_secs_f64()))
+}
+
+/// A number with separators of thousands.
+fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group).into_owned());
+    groups.collect::<Vec<_>>().join(",")
+}
+
+impl Report {
+    /// Units taken over time, one line a design.
+    pub fn picture(&self) -> String {
+        let line = |Named { name, outcome }: &Named<SaleOutcome>| {
+            let mut points = vec![(0.0, 0.0)];
+            let every = (outcome.placed_at.len() / 60).max(1);
+            let placed = outcome.placed_at.iter().enumerate();
+            points.extend(
+                placed.filter(|(at, _)| (at + 1) % every == 0).map(|(at, time)| (time.as_secs_f64(), (at + 1) as f64)),
+            );
+            if let Some(last) = outcome.placed_at.last() {
+                points.push((last.as_secs_f64(), outcome.placed_at.len() as f64));
+            }
+            (name.clone(), points)
+        };
+        let lines: Vec<_> = self.sales.iter().map(line).collect();
+        let lines: Vec<_> = lines.iter().map(|(name, points)| Line { name, points: points.clone() }).collect();
+        svg::lines("Orders placed since the sale began", "seconds", "orders", &lines)
+    }
+
+    /// The section of `docs/benchmarks.md`.
+    pub fn markdown(&self) -> String {
+        let mut text = format!("{BEGIN}\n## The partition model\n\n");
+        text.push_str(
+            "Written by `cargo xtask partitions --write`. The product's own table methods run through the SDK, with the \
+             timeouts and retries of a function, against a model of DynamoDB's partitions in front of the bundled \
+             engine (`tests/src/partition`). Time is simulated, so nothing here depends on the machine. The seed fixes \
+             arrivals, latencies and the placement of keys; the jitter of retries is random, so figures differ a \
+             little from run to run. It is a model: what it assumes is at its end, and DynamoDB itself may do better.\n\n",
+        );
+        self.sale_section(&mut text);
+        self.config_section(&mut text);
+        self.day_section(&mut text);
+        text.push_str("### What the model assumes\n\n| what | value | source |\n|---|---|---|\n");
+        for constants::Constant { what, value, source } in constants::all() {
+            let _ = writeln!(text, "| {what} | {value} | {source} |");
+        }
+        let _ = write!(text, "\n{END}\n");
+        text
+    }
+
+    fn sale_section(&self, text: &mut String) {
+        let Some(first) = self.sales.first().map(|run| &run.outcome.sale) else { return };
+        let Capacity::OnDemand { write: table, .. } = first.table else { return };
+        let Capacity::OnDemand { write: index, .. } = first.indexes else { return };
+        let _ = write!(
+            text,
+            "### A flash sale\n\n{} buyers come for {} units of one product, {} a second. The table was warmed for {} write \
+             units a second, each index for {}. A buyer who is answered 503 tries again, {} times in all. The transaction \
+             is `order_place` in all designs; only the key of its stock action differs. Attempts are the transactions of \
+             a buyer that sent any; time is from the arrival to the placed order.\n\n![Orders placed over \
+             time]({PICTURE})\n\n",
+            count(first.buyers as u64),
+            count(first.units.into()),
+            first.rate,
+            count(table as u64),
+            count(index as u64),
+            constants::TRIES,
+        );
+        sale_table(text, &self.sales);
+        text.push_str("\nLots under other conditions, and planted bugs:\n\n");
+        sale_table(text, &self.variants);
+        text.push('\n');
+    }
+
+    fn config_section(&self, text: &mut String) {
+        let Some(reads) = self.config.last().map(|run| run.outcome.reads) else { return };
+        let _ = write!(
+            text,
+            "### Reads of a sale's configuration\n\n{} reads a second in {} environments, for {} s with the cache.\n\n\
+             | | reads | requests to the table an environment and second | throttled | failed |\n|---|---|---|---|---|\n",
+            count(reads.rate as u64),
+            count(reads.environments as u64),
+            reads.seconds,
+        );
+        for Named { name, outcome } in &self.config {
+            let _ = writeln!(
+                text,
+                "| {name} | {} | {:.2} | {} | {} |",
+                count(outcome.asked),
+                outcome.reached(),
+                count(outcome.counts.throttled()),
+                count(outcome.failed),
+            );
+        }
+        text.push('\n');
+    }
+
+    fn day_section(&self, text: &mut String) {
+        let Some(day) = self.days.first().map(|run| &run.outcome.day) else { return };
+        let _ = write!(
+            text,
+            "### An ordinary day\n\n{} checkouts a second over {} products, as popular as those of a real shop, for {} s, up to three lines each.\n\n\
+             | | checkouts | placed | answered 503 | throttled | conflicts | attempts p50, p99 | time p50, p99 |\n\
+             |---|---|---|---|---|---|---|---|\n",
+            day.rate,
+            count(day.products as u64),
+            day.seconds,
+        );
+        for Named { name, outcome } in &self.days {
+            let _ = writeln!(
+                text,
+                "| {name} | {} | {} | {} | {} ({:.2} %) | {} | {}, {} | {} ms, {} ms |",
+                count(outcome.checkouts as u64),
+                count(outcome.placed as u64),
+                count(outcome.busy as u64),
+                count(outcome.counts.throttled()),
+                100.0 * outcome.counts.throttled_share(),
+                count(outcome.counts.conflicts()),
+                outcome.attempts_p50,
+                outcome.attempts_p99,
+                outcome.time_p50.as_millis(),
+                outcome.time_p99.as_millis(),
+            );
+        }
+        text.push('\n');
+    }
+}
+
+fn sale_table(text: &mut String, runs: &[Named<SaleOutcome>]) {
+    text.push_str(
+        "| | sold | held | stranded | oversold | told sold out too early | gave up | throttled | of it by indexes | conflicts \
+         | attempts p50, p99 | time p50, p99 | sold out | seed |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for Named { name, outcome } in runs {
+        let _ = writeln!(
+            text,
+            "| {name} | {} | {} | {} | {} | {} | {} | {} ({:.2} %) | {} | {} | {}, {} | {} ms, {} ms | {} | {} |",
+            count(outcome.sold),
+            count(outcome.held),
+            count(outcome.stranded),
+            count(outcome.oversold),
+            count(outcome.told_too_early as u64),
+            count(outcome.gave_up as u64),
+            count(outcome.counts.throttled()),
+            100.0 * outcome.counts.throttled_share(),
+            count(outcome.counts.throttled_by_indexes()),
+            count(outcome.counts.conflicts()),
+            outcome.attempts_p50,
+            outcome.attempts_p99,
+            outcome.time_p50.as_millis(),
+            outcome.time_p99.as_millis(),
+            sold_out(outcome),
+            outcome.sale.seed,
+        );
+    }
+}
+
+/// The document with this section in the place of the one that it has, or at its end.
+pub fn replaced(document: &str, section: &str) -> String {
+    let found = document.find(BEGIN).zip(document.find(END));
+    match found.filter(|(begin, end)| begin < end) {
+        Some((begin, end)) => {
+            let after = document[end + END.len()..].trim_start_matches('\n');
+            let gap = if after.is_empty() { "" } else { "\n" };
+            format!("{}{section}{gap}{after}", &document[..begin])
+        }
+        None => format!("{}\n\n{section}", document.trim_end()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_section_replaces_the_one_before_and_leaves_the_rest() {
+        let section = |text: &str| format!("{BEGIN}\n{text}\n{END}\n");
+
+        let once = replaced("# Benchmarks\n", &section("old"));
+        let twice = replaced(&format!("{once}\n## More\n"), &section("new"));
+
+        assert_eq!(once, format!("# Benchmarks\n\n{}", section("old")));
+        assert_eq!(twice, format!("# Benchmarks\n\n{}\n## More\n", section("new")));
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+    }
+}

@@ -1,0 +1,156 @@
+//! The HTTP client under the SDK of one environment: it sends every request to the model.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use aws_sdk_dynamodb::config::{
+    RuntimeComponents, SharedHttpClient,
+    http::{HttpRequest, HttpResponse},
+};
+use aws_smithy_runtime_api::{
+    client::{
+        http::{HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector},
+        result::ConnectorError,
+    },
+    http::StatusCode,
+};
+use tokio::time::Instant;
+
+use super::{service::Service, stock::Taken};
+
+const TARGET: &str = "x-amz-target";
+const VERSION: &str = "DynamoDB_20120810.";
+
+/// The first wait of the product's backoff at its longest; each further one is twice as long.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+const DOUBLED: u32 = 5;
+
+/// What one environment is sending. It serves one request at a time, so this is about one checkout.
+#[derive(Debug, Default)]
+pub struct Outbox(Mutex<Sending>);
+
+#[derive(Debug, Default)]
+struct Sending {
+    taken: Taken,
+    transactions: u32,
+    /// Which of the lots were empty, of those that the last transaction took from.
+    failed: Vec<usize>,
+    answered: Option<Instant>,
+}
+
+impl Outbox {
+    fn sending(&self) -> MutexGuard<'_, Sending> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A new checkout.
+    pub fn begin(&self) {
+        *self.sending() = Sending::default();
+    }
+
+    /// Where the next transaction takes its units from.
+    pub fn take_from(&self, taken: Taken) {
+        let mut sending = self.sending();
+        sending.taken = taken;
+        sending.failed.clear();
+    }
+
+    pub(super) fn taken(&self) -> Taken {
+        self.sending().taken.clone()
+    }
+
+    pub(super) fn failed(&self, failed: Vec<usize>) {
+        self.sending().failed = failed;
+    }
+
+    pub fn failed_lots(&self) -> Vec<usize> {
+        self.sending().failed.clone()
+    }
+
+    /// Transactions sent in this checkout, every attempt counted.
+    pub fn transactions(&self) -> u32 {
+        self.sending().transactions
+    }
+
+    /// The wait before the next transaction, if waits had no jitter: what is left of the longest one.
+    fn wait_without_jitter(&self) -> Option<Instant> {
+        let sending = self.sending();
+        let doubled = sending.transactions.checked_sub(1)?.min(DOUBLED);
+        Some(sending.answered? + FIRST_WAIT * (1 << doubled))
+    }
+}
+
+/// Whether the waits between attempts at a transaction are random.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Jitter {
+    AsWritten,
+    /// A planted bug: everybody waits the longest wait. The product has no switch for it, so the rest of the wait is
+    /// added below the SDK.
+    None,
+}
+
+#[derive(Clone)]
+pub struct SimulatedHttp {
+    service: Arc<Service>,
+    outbox: Arc<Outbox>,
+    jitter: Jitter,
+}
+
+impl std::fmt::Debug for SimulatedHttp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SimulatedHttp").finish_non_exhaustive()
+    }
+}
+
+impl SimulatedHttp {
+    pub fn new(service: Arc<Service>, outbox: Arc<Outbox>, jitter: Jitter) -> Self {
+        Self { service, outbox, jitter }
+    }
+
+    pub fn into_shared(self) -> SharedHttpClient {
+        SharedHttpClient::new(self)
+    }
+
+    async fn carry(&self, operation: &str, body: &str) -> HttpResponse {
+        let is_transaction = operation == "TransactWriteItems";
+        if is_transaction {
+            if self.jitter == Jitter::None
+                && let Some(until) = self.outbox.wait_without_jitter()
+            {
+                tokio::time::sleep_until(until).await;
+            }
+            self.outbox.sending().transactions += 1;
+        }
+        let answer = self.service.call(operation, body, &self.outbox).await;
+        if is_transaction {
+            self.outbox.sending().answered = Some(Instant::now());
+        }
+        let status = StatusCode::try_from(answer.status).expect("statuses are from 100 to 999");
+        let length = answer.body.len().to_string();
+        let mut response = HttpResponse::new(status, answer.body.into());
+        response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
+        response.headers_mut().insert("content-length", length);
+        response
+    }
+}
+
+impl HttpClient for SimulatedHttp {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for SimulatedHttp {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let http = self.clone();
+        HttpConnectorFuture::new(async move {
+            let target = request.headers().get(TARGET).and_then(|target| target.strip_prefix(VERSION));
+            let operation = target.ok_or_else(|| ConnectorError::user("not a request to DynamoDB".into()))?.to_owned();
+            let body = request.body().bytes().and_then(|bytes| std::str::from_utf8(bytes).ok());
+            let body = body.ok_or_else(|| ConnectorError::user("the body is not text".into()))?;
+            Ok(http.carry(&operation, body).await)
+        })
+    }
+}
