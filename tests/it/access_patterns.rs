@@ -205,8 +205,8 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     let (kitchen, all) = (CategoryPath::parse("Kitchen").unwrap(), PriceRange { min: 0, max: 10_000 });
     pattern!("AP-03", table.product_list_by_category(&kitchen, all, SortOrder::DearestFirst, 24, None));
     pattern!("AP-04", table.product_list_featured(24));
-    let cards = pattern!("AP-05", table.product_list_by_price(all, SortOrder::CheapestFirst, 24, None));
-    assert_eq!(cards.items.len(), 24);
+    let pages = pattern!("AP-05", table.product_list_by_price(all, SortOrder::CheapestFirst, 24, None));
+    assert_eq!(pages[0].items.len(), 24);
     pattern!("AP-14", table.product_get_consistent(&mug));
     pattern!("AP-99a", table.product_probe());
     pattern!("AP-99b", table.session_probe());

@@ -1,8 +1,12 @@
 use e2e::{Shop, engine_counts_like_aws, usd};
 use futures::future::join_all;
+use jiff::SignedDuration;
 use reqwest::Method;
 use serde_json::json;
 use tokio::join;
+
+/// How long the cart shows what it read of a product.
+const SHOWN_FROM_MEMORY: SignedDuration = SignedDuration::from_secs(2);
 
 #[tokio::test]
 async fn a_cart_shows_the_current_price_and_stock() {
@@ -11,12 +15,60 @@ async fn a_cart_shows_the_current_price_and_stock() {
     let (ann, admin) = (shop.customer().await, shop.admin().await);
     ann.adds(&mug, 2).await.expect(200);
     admin.patch("/admin/products/mug", json!({"price": usd(950), "name": "Big mug"})).await.expect(200);
+    shop.clock.advance(SHOWN_FROM_MEMORY);
 
     let cart = ann.get("/cart").await.expect(200);
 
     assert_eq!(cart.header("etag"), Some("\"1\""));
     let item = json!({"productId": "mug", "name": "Big mug", "quantity": 2, "unitPrice": usd(950), "priceWhenAdded": usd(899), "priceChanged": true, "lineTotal": usd(1_900), "available": 7, "status": "available"});
     assert_eq!(cart.json(), json!({"version": 1, "items": [item], "leftOut": [], "subtotal": usd(1_900)}));
+}
+
+#[tokio::test]
+async fn a_cart_shows_products_of_two_seconds_ago_and_checkout_buys_them_as_they_are() {
+    let shop = Shop::open().await;
+    let (mug, admin, ann) = (shop.product("mug").stock(7).create().await, shop.admin().await, shop.customer().await);
+    ann.adds(&mug, 2).await.expect(200);
+    let take = json!({"delta": -6, "reason": "counted"});
+    admin.post_once("/admin/products/mug/stock", "stock-was-counted", take).await.expect(201);
+    let status = async || ann.get("/cart").await.expect(200).json()["items"][0]["status"].clone();
+
+    shop.clock.advance(SHOWN_FROM_MEMORY - SignedDuration::from_millis(1));
+    let remembered = status().await;
+    let bought = ann.checks_out().await;
+    shop.clock.advance(SignedDuration::from_millis(1));
+
+    assert_eq!((remembered, status().await), (json!("available"), json!("short")));
+    assert_eq!(bought.expect(409).code(), "out_of_stock");
+}
+
+#[tokio::test]
+async fn a_cart_of_18_lines_is_filled_for_60_rru() {
+    let shop = Shop::open_with(|o| o.policy.rates = None).await;
+    let mut products = Vec::new();
+    for i in 0..18 {
+        products.push(shop.product(&format!("p{i:02}")).create().await);
+    }
+
+    // The second pause is longer than the cart remembers a product: each answer reads every line again.
+    let mut filled = Vec::new();
+    for pause in [SignedDuration::from_millis(100), SignedDuration::from_secs(3)] {
+        let (ann, mut rru) = (shop.customer().await, 0.0);
+        shop.clock.advance(SignedDuration::from_secs(60));
+        for product in &products {
+            rru += ann.adds(product, 1).await.expect(200).cost().rru;
+            shop.clock.advance(pause);
+        }
+        let cart = ann.get("/cart").await.expect(200);
+        assert_eq!(cart.json()["items"].as_array().map(Vec::len), Some(18));
+        println!("18 lines, one in {pause:#}: {rru} RRU, and {} to show them", cart.cost().rru);
+        filled.push(rru);
+    }
+
+    if engine_counts_like_aws() {
+        assert!(filled[0] <= 60.0, "{filled:?}");
+        assert!(filled[1] <= 220.0, "{filled:?}");
+    }
 }
 
 #[tokio::test]
@@ -35,6 +87,7 @@ async fn each_cart_line_says_whether_checkout_will_accept_it() {
     take("mug", -9).await;
     admin.delete("/admin/products/pan").await.expect(204);
     admin.patch("/admin/products/jug", json!({"price": usd(799)})).await.expect(200);
+    shop.clock.advance(SHOWN_FROM_MEMORY);
 
     let cart = ann.get("/cart").await.expect(200);
 

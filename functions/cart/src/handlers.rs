@@ -27,7 +27,9 @@ api::codes! {
     CartFull = Code::unprocessable("cart_full", "a cart has at most 90 lines");
 }
 
-/// Returns the cart, with current prices and stock.
+/// Returns the cart, with prices and stock of at most two seconds ago.
+///
+/// Checkout reads both again.
 #[utoipa::path(get, path = "/cart", operation_id = "getCart", tag = "cart", security(("session" = [])), responses(
     (status = 200, description = "the cart", body = CartResponse, headers(("ETag"))),
 ))]
@@ -35,7 +37,7 @@ pub async fn get(
     SessionAndCart { cart, .. }: SessionAndCart,
     Extract(state): Extract<State>,
 ) -> Result<impl IntoResponse, Problem> {
-    show(&state.context, &cart).await
+    show(&state, &cart).await
 }
 
 /// Adds units of a product to the cart. With an `Idempotency-Key`, a retry adds nothing twice: the cart remembers the
@@ -66,12 +68,12 @@ pub async fn add(
     let (product, added) = (request.product_id.parse(), Quantity::new(request.quantity)).all()?;
     let once = key.map(|key| key.cart_request(&request));
     // Before the price: what was added may no longer be sold.
-    if let Some(replayed) = replay(&state.context, &read.cart, once.as_ref()).await? {
+    if let Some(replayed) = replay(&state, &read.cart, once.as_ref()).await? {
         return Ok(replayed);
     }
-    let seen = price(&state.context, &product).await?;
+    let seen = price(&state, &product).await?;
 
-    change(&state.context, read, &if_match, &Change::Add { product, added, seen, once }).await
+    change(&state, read, &if_match, &Change::Add { product, added, seen, once }).await
 }
 
 /// Sets the units of a product in the cart; 0 removes it.
@@ -95,12 +97,12 @@ pub async fn set(
     Json(request): Json<SetQuantityRequest>,
 ) -> Result<Response, Problem> {
     if request.quantity == 0 {
-        return change(&state.context, read, &if_match, &Change::Remove { product }).await;
+        return change(&state, read, &if_match, &Change::Remove { product }).await;
     }
     let quantity = Quantity::new(request.quantity)?;
-    let seen = price(&state.context, &product).await?;
+    let seen = price(&state, &product).await?;
 
-    change(&state.context, read, &if_match, &Change::Set { product, quantity, seen }).await
+    change(&state, read, &if_match, &Change::Set { product, quantity, seen }).await
 }
 
 /// Removes a product from the cart. Succeeds if it is not in the cart.
@@ -117,7 +119,7 @@ pub async fn remove(
     PathId(product): PathId<ProductId>,
     if_match: IfMatch,
 ) -> Result<Response, Problem> {
-    change(&state.context, read, &if_match, &Change::Remove { product }).await
+    change(&state, read, &if_match, &Change::Remove { product }).await
 }
 
 /// Empties the cart.
@@ -133,7 +135,7 @@ pub async fn clear(
     Extract(state): Extract<State>,
     if_match: IfMatch,
 ) -> Result<Response, Problem> {
-    change(&state.context, read, &if_match, &Change::Clear).await
+    change(&state, read, &if_match, &Change::Clear).await
 }
 
 /// A change of a cart.
@@ -154,11 +156,11 @@ impl Change {
 }
 
 /// The answer to a request that the cart remembers: the current cart.
-async fn replay(context: &Context, cart: &Cart, once: Option<&CartRequest>) -> Result<Option<Response>, Problem> {
+async fn replay(state: &State, cart: &Cart, once: Option<&CartRequest>) -> Result<Option<Response>, Problem> {
     match once.map_or(RequestCheck::New, |request| cart.check_request(request)) {
         RequestCheck::New => Ok(None),
         RequestCheck::KeyReused => Err(idempotency::reused()),
-        RequestCheck::Repeated => Ok(Some(idempotency::replayed(show(context, cart).await?.into_response()))),
+        RequestCheck::Repeated => Ok(Some(idempotency::replayed(show(state, cart).await?.into_response()))),
     }
 }
 
@@ -181,7 +183,7 @@ impl From<CartWriteError> for ChangeError {
 
 /// Decides and writes; if the cart changed in a way that prevents the write, decides again from the current cart.
 async fn change(
-    context: &Context,
+    state: &State,
     SessionAndCart { session, cart }: SessionAndCart,
     if_match: &IfMatch,
     change: &Change,
@@ -189,21 +191,21 @@ async fn change(
     let mut cart = cart;
     for _ in 0..MAX_ATTEMPTS {
         // A retry first: the version changed because the first request changed the cart.
-        if let Some(replayed) = replay(context, &cart, change.once()).await? {
+        if let Some(replayed) = replay(state, &cart, change.once()).await? {
             return Ok(replayed);
         }
         if !if_match.allows(cart.version) {
-            return mismatch(context, &cart).await;
+            return mismatch(state, &cart).await;
         }
         let attempt = CartWrite {
             uid: &session.uid,
             kind: session.kind,
             read: &cart,
             must_match: if_match.names_versions(),
-            now: context.clock.now(),
+            now: state.context.clock.now(),
         };
-        match write(context, attempt, change).await {
-            Ok(written) => return Ok(show(context, &written).await?.into_response()),
+        match write(&state.context, attempt, change).await {
+            Ok(written) => return Ok(show(state, &written).await?.into_response()),
             Err(ChangeError::Table(CartWriteError::Changed(current))) => cart = current,
             Err(ChangeError::Table(CartWriteError::Store(error))) => return Err(error.into()),
             Err(ChangeError::Refused(refused)) => return Err(refusal(refused)),
@@ -242,15 +244,16 @@ fn refusal(refused: CartError) -> Problem {
 }
 
 /// 412 with the current cart, so that the client need not read it.
-async fn mismatch(context: &Context, cart: &Cart) -> Result<Response, Problem> {
-    let current = serde_json::to_value(priced(context, cart).await?).map_err(Problem::internal)?;
+async fn mismatch(state: &State, cart: &Cart) -> Result<Response, Problem> {
+    let current = serde_json::to_value(priced(state, cart).await?).map_err(Problem::internal)?;
     let detail = "the cart was changed meanwhile; `cart` is the current one";
     Err(Problem::new(codes::VersionMismatch, detail).with("cart", current))
 }
 
-/// The current price of a product, in the shop's own currency, and the sale that it has or will have.
-async fn price(context: &Context, product: &ProductId) -> Result<PriceSeen, Problem> {
-    let (page, sales) = tokio::try_join!(context.table.product_get(product), context.open_sales())?;
+/// The price of a product as it is shown, in the shop's own currency, and the sale that it has or will have.
+async fn price(state: &State, product: &ProductId) -> Result<PriceSeen, Problem> {
+    let context = &state.context;
+    let (page, sales) = tokio::try_join!(state.product(product), context.open_sales())?;
     let page = page.ok_or_else(|| Problem::not_found("product"))?;
     let now = context.clock.now();
     let regular = page.record.product.details.price;
@@ -262,13 +265,13 @@ async fn price(context: &Context, product: &ProductId) -> Result<PriceSeen, Prob
     Ok(PriceSeen { price, sale: sales.announced(product, now).map(|announced| announced.sale.id) })
 }
 
-async fn priced(context: &Context, cart: &Cart) -> Result<CartResponse, Problem> {
-    let ids = ids(cart);
-    let (products, sales) = tokio::try_join!(context.table.products_get(&ids), context.open_sales())?;
+async fn priced(state: &State, cart: &Cart) -> Result<CartResponse, Problem> {
+    let (context, ids) = (&state.context, ids(cart));
+    let (products, sales) = tokio::try_join!(state.products(&ids), context.open_sales())?;
     Ok(CartResponse::new(cart, &products, &sales, context.policy.currency, context.clock.now()))
 }
 
-async fn show(context: &Context, cart: &Cart) -> Result<impl IntoResponse + use<>, Problem> {
+async fn show(state: &State, cart: &Cart) -> Result<impl IntoResponse + use<>, Problem> {
     let etag = HeaderValue::from_str(&format!("\"{}\"", cart.version)).map_err(Problem::internal)?;
-    Ok(([(header::ETAG, etag)], axum::Json(priced(context, cart).await?)))
+    Ok(([(header::ETAG, etag)], axum::Json(priced(state, cart).await?)))
 }

@@ -1,14 +1,59 @@
-use api::Context;
+use std::sync::Arc;
+
+use api::{Cache, Context};
 use axum::extract::FromRef;
+use domain::ProductId;
+use futures::future::try_join_all;
+use jiff::SignedDuration;
+use table::{ProductPage, StoreError};
+
+/// How long a product is shown from memory, as long as in the catalogue. Checkout reads it again.
+const PRODUCT_TTL: SignedDuration = SignedDuration::from_secs(2);
+
+/// So many missing products are read at once by a Query each, which costs half of their part of a BatchGetItem: a Query
+/// counts the bytes of product and stock together.
+const QUERIES: usize = 8;
 
 #[derive(Clone)]
 pub struct State {
     pub(crate) context: Context,
+    /// `None` is a product that is not sold.
+    products: Cache<ProductId, Option<Arc<ProductPage>>>,
 }
 
 impl State {
     pub fn new(context: Context) -> Self {
-        Self { context }
+        Self { context, products: Cache::new(10_000, PRODUCT_TTL) }
+    }
+
+    /// A product of at most two seconds ago; `None` if it is not sold.
+    pub(crate) async fn product(&self, id: &ProductId) -> Result<Option<Arc<ProductPage>>, StoreError> {
+        let load = async || Ok(self.context.table.product_get(id).await?.map(Arc::new));
+        self.products.get(id, self.context.clock.now(), load).await
+    }
+
+    /// Those of the products that are sold, each of at most two seconds ago.
+    pub(crate) async fn products(&self, ids: &[ProductId]) -> Result<Vec<Arc<ProductPage>>, StoreError> {
+        let now = self.context.clock.now();
+        let (mut found, mut missing) = (Vec::with_capacity(ids.len()), Vec::new());
+        for id in ids {
+            match self.products.fresh(id, now).await {
+                Some(page) => found.extend(page),
+                None => missing.push(id.clone()),
+            }
+        }
+        if missing.len() <= QUERIES {
+            let read = try_join_all(missing.iter().map(|id| self.product(id))).await?;
+            found.extend(read.into_iter().flatten());
+            return Ok(found);
+        }
+        let read: Vec<_> = self.context.table.products_get(&missing).await?.into_iter().map(Arc::new).collect();
+        for id in missing {
+            let page = read.iter().find(|page| page.record.product.id == id).cloned();
+            self.products.put(id, now, page).await;
+        }
+        found.extend(read);
+        Ok(found)
     }
 }
 

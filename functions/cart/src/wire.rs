@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use api::{
     schema,
     wire::{Money, SaleOfferResponse},
@@ -75,14 +77,20 @@ pub struct CartItemResponse {
 }
 
 impl CartResponse {
-    /// `products` are the cart's products that are still sold, in their current state.
-    pub fn new(cart: &Cart, products: &[ProductPage], sales: &OpenSales, currency: Currency, now: Timestamp) -> Self {
+    /// `products` are the cart's products that are still sold.
+    pub fn new(
+        cart: &Cart,
+        products: &[Arc<ProductPage>],
+        sales: &OpenSales,
+        currency: Currency,
+        now: Timestamp,
+    ) -> Self {
         let mut priced = Vec::new();
         let items = cart
             .lines
             .iter()
             .map(|(id, line)| {
-                let page = products.iter().find(|p| p.record.product.id == *id);
+                let page = products.iter().find(|p| p.record.product.id == *id).map(AsRef::as_ref);
                 let offer = sales.offer(id, now).filter(|_| page.is_some());
                 let regular = page.map_or(line.price_seen, |p| p.record.product.details.price);
                 let price = offer.map_or(regular, |offer| offer.terms.price);

@@ -19,6 +19,7 @@ use table::{PriceRange, ProductPage, SortOrder};
 use utoipa::IntoParams;
 
 use crate::{
+    price_page::{PricePageKey, price_page},
     state::State,
     wire::{ProductCardResponse, ProductListResponse, ProductResponse},
 };
@@ -83,7 +84,11 @@ pub async fn list(
             let after = page.after()?;
             page.list(&table.product_list_by_category(category, range, order, page.limit, after.as_ref()).await?)
         }
-        None => page.list(&table.product_list_by_price(range, order, page.limit, page.after()?).await?),
+        None => {
+            let (limit, after) = (page.limit, page.after()?);
+            let key = PricePageKey { range, order, limit, after, changes: state.changes() };
+            page.list(&*price_page(&state, &key, state.context.clock.now()).await?)
+        }
     };
     let (sales, now) = (state.context.open_sales().await?, state.context.clock.now());
     products.items = products.items.into_iter().map(|card| card.in_sale(&sales, now)).collect();

@@ -2,12 +2,12 @@
 
 mod admin;
 mod batch;
-mod cache;
 mod catalog;
 mod categories;
 mod category_page;
 mod category_renames;
 mod description;
+mod price_page;
 mod record;
 mod sales;
 mod state;

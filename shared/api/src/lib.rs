@@ -6,6 +6,7 @@
 mod admin;
 mod base_path;
 mod body;
+mod cache;
 mod client_address;
 pub mod codes;
 mod context;
@@ -33,6 +34,7 @@ pub mod wire;
 pub use admin::Admin;
 pub use base_path::BasePath;
 pub use body::{Body, Json, JsonIfAny, NoBody};
+pub use cache::Cache;
 pub use client_address::ClientAddress;
 pub use context::{Context, Policy};
 pub use cursor::{Cursors, InvalidKeys};

@@ -4,6 +4,8 @@
 #[path = "../../../docs/examples/manufacturers.rs"]
 mod manufacturers_example;
 
+use std::collections::VecDeque;
+
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use domain::{CategoryPath, Invalid, Money, ProductId};
 use serde::{Deserialize, Serialize};
@@ -29,7 +31,7 @@ pub struct ProductCard {
 }
 
 /// The position of a card in an index.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CardPosition {
     /// The index' range key: the price in minor units, or the rank.
     #[serde(rename = "r")]
@@ -39,11 +41,11 @@ pub struct CardPosition {
 }
 
 /// One position for each shard of the catalogue's price index.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PricePosition(Vec<ShardPosition>);
 
 /// As a string, `""`, `"<price>:<id>"` or `"."`: eight with the longest ids still fit a cursor.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 enum ShardPosition {
     Start,
@@ -79,13 +81,13 @@ impl TryFrom<String> for ShardPosition {
 }
 
 /// Inclusive, in minor units.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PriceRange {
     pub min: i64,
     pub max: i64,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SortOrder {
     CheapestFirst,
     DearestFirst,
@@ -142,64 +144,60 @@ impl Table {
 
     /// AP-05: all products by price. A Query on each of the eight shards, merged; a shard that is used up while others
     /// still have further products is queried again.
+    ///
+    /// The Queries hold more cards than a page of the usual size has, at the same cost: the answer is the page, and the
+    /// whole pages after it for which no shard has to be queried again.
     pub async fn product_list_by_price(
         &self,
         range: PriceRange,
         order: SortOrder,
         limit: i32,
         after: Option<PricePosition>,
-    ) -> Result<Page<ProductCard, PricePosition>, StoreError> {
+    ) -> Result<Vec<Page<ProductCard, PricePosition>>, StoreError> {
         let shards = usize::from(keys::PRICE_SHARDS);
-        let mut positions = match after {
+        let positions = match after {
             Some(PricePosition(positions)) if positions.len() == shards => positions,
             _ => vec![ShardPosition::Start; shards],
         };
         // With an even distribution each shard has limit / 8; twice that makes a second Query rare.
-        let limit = usize::try_from(limit).unwrap_or(1);
-        let batch = i32::try_from(limit.div_ceil(shards) * 2 + 1).unwrap_or(i32::MAX);
+        let limit = usize::try_from(limit).unwrap_or(1).max(1);
+        let batch = (limit.div_ceil(shards) * 2 + 1).max(SHARD_CARDS);
+        let batch = i32::try_from(batch).unwrap_or(i32::MAX);
         let fetch = async |shard: usize, position: &ShardPosition| {
             let after = match position {
                 ShardPosition::Start => None,
                 ShardPosition::After(position) => Some(position),
-                ShardPosition::End => return Ok(Page { items: Vec::new(), next: None }),
+                ShardPosition::End => return Ok::<_, StoreError>(ShardCards::default()),
             };
             let name = keys::price_shard_name(u8::try_from(shard).expect("there are 8 shards"));
-            self.card_page(("AP-05", &schema::CATALOG_PRICE), &name, range, order, batch, after).await
+            let page = self.card_page(("AP-05", &schema::CATALOG_PRICE), &name, range, order, batch, after).await?;
+            Ok(ShardCards { more: page.next.is_some(), cards: page.items.into() })
         };
         let first = positions.iter().enumerate().map(|(shard, position)| fetch(shard, position));
-        let mut fetched: Vec<ShardCards> = futures::future::try_join_all(first)
-            .await?
-            .into_iter()
-            .map(|page| ShardCards { more: page.next.is_some(), cards: page.items.into() })
-            .collect();
+        let fetched = futures::future::try_join_all(first).await?;
+        let mut merged = MergedShards { fetched, positions };
 
-        let mut items = Vec::with_capacity(limit);
-        while items.len() < limit {
-            for shard in 0..shards {
-                if fetched[shard].cards.is_empty() && fetched[shard].more {
-                    let page = fetch(shard, &positions[shard]).await?;
-                    fetched[shard] = ShardCards { more: page.next.is_some(), cards: page.items.into() };
+        let (mut pages, mut items) = (Vec::new(), Vec::with_capacity(limit));
+        loop {
+            while let Some(shard) = merged.used_up() {
+                if !pages.is_empty() {
+                    return Ok(pages);
+                }
+                merged.fetched[shard] = fetch(shard, &merged.positions[shard]).await?;
+            }
+            let Some(card) = merged.next_card(order) else { break };
+            items.push(card);
+            if items.len() == limit {
+                let next = merged.position();
+                let is_last = next.is_none();
+                pages.push(Page { items: std::mem::take(&mut items), next });
+                if is_last {
+                    return Ok(pages);
                 }
             }
-            let head = |shard: &usize| fetched[*shard].cards.front().map(|c| c.price.amount_minor());
-            let candidates = (0..shards).filter_map(|shard| head(&shard).map(|price| (price, shard)));
-            let best = match order {
-                SortOrder::CheapestFirst => candidates.min(),
-                SortOrder::DearestFirst => candidates.max(),
-            };
-            let Some((_, shard)) = best else { break };
-            let card = fetched[shard].cards.pop_front().expect("the best shard has a card");
-            positions[shard] = ShardPosition::After(position_of(&card));
-            items.push(card);
         }
-
-        for (position, shard) in positions.iter_mut().zip(&fetched) {
-            if shard.cards.is_empty() && !shard.more {
-                *position = ShardPosition::End;
-            }
-        }
-        let done = positions.iter().all(|p| *p == ShardPosition::End);
-        Ok(Page { items, next: (!done).then_some(PricePosition(positions)) })
+        pages.push(Page { items, next: None });
+        Ok(pages)
     }
 
     async fn card_page(
@@ -232,9 +230,51 @@ impl Table {
     }
 }
 
+/// Cards that AP-05 reads of each shard at least: of 250 bytes, 16 fit 0.5 RRU, and a Query reads one more.
+const SHARD_CARDS: usize = 15;
+
+/// The next cards of a shard, and whether it has more than those.
+#[derive(Default)]
 struct ShardCards {
-    cards: std::collections::VecDeque<ProductCard>,
+    cards: VecDeque<ProductCard>,
     more: bool,
+}
+
+/// The shards of the catalogue, read as one list.
+struct MergedShards {
+    fetched: Vec<ShardCards>,
+    /// Of each shard, after the cards that were taken.
+    positions: Vec<ShardPosition>,
+}
+
+impl MergedShards {
+    /// A shard whose next card is not read yet.
+    fn used_up(&self) -> Option<usize> {
+        self.fetched.iter().position(|shard| shard.cards.is_empty() && shard.more)
+    }
+
+    fn next_card(&mut self, order: SortOrder) -> Option<ProductCard> {
+        let heads = self.fetched.iter().enumerate();
+        let heads = heads.filter_map(|(shard, read)| Some((read.cards.front()?.price.amount_minor(), shard)));
+        let (_, shard) = match order {
+            SortOrder::CheapestFirst => heads.min(),
+            SortOrder::DearestFirst => heads.max(),
+        }?;
+        let card = self.fetched[shard].cards.pop_front()?;
+        self.positions[shard] = ShardPosition::After(position_of(&card));
+        Some(card)
+    }
+
+    /// After the cards that were taken; `None` at the end of all shards.
+    fn position(&self) -> Option<PricePosition> {
+        let after = |(position, shard): (&ShardPosition, &ShardCards)| match shard.cards.is_empty() && !shard.more {
+            true => ShardPosition::End,
+            false => position.clone(),
+        };
+        let positions: Vec<_> = self.positions.iter().zip(&self.fetched).map(after).collect();
+        let is_end = positions.iter().all(|position| *position == ShardPosition::End);
+        (!is_end).then_some(PricePosition(positions))
+    }
 }
 
 fn position_of(card: &ProductCard) -> CardPosition {

@@ -69,3 +69,69 @@ async fn a_browser_that_has_the_current_product_is_answered_304() {
     let changed = reader.send(reader.request(Method::GET, "/products/mug").header("if-none-match", "\"1-100\"")).await;
     assert_eq!(changed.expect(200).header("etag"), Some("\"1-101-0-0\""));
 }
+
+#[tokio::test]
+async fn lists_of_all_products_cost_less_than_a_read_unit_on_average() {
+    let shop = Shop::open().await;
+    for i in 0..240 {
+        shop.product(&format!("p{i:03}")).priced(100 + i % 60 * 50).create().await;
+    }
+    let reader = shop.stranger();
+
+    // A minute of shoppers: 60 first pages in either order, 25 second and 10 third ones, and 5 of a price range each.
+    let (mut second, mut third) = ([String::new(), String::new()], [String::new(), String::new()]);
+    let (mut rru, mut read) = (0.0, 0);
+    for i in 0..100 {
+        shop.clock.advance(SignedDuration::from_millis(600));
+        let order = i % 2;
+        let list = ["/products?sort=price", "/products?sort=-price"][order];
+        let page = match i % 20 {
+            0..12 => reader.get(list).await,
+            12..17 => reader.get(&format!("{list}&cursor={}", second[order])).await,
+            17..19 => reader.get(&format!("{list}&cursor={}", third[order])).await,
+            _ => reader.get(&format!("{list}&minPrice={}&maxPrice=2000", 100 + i)).await,
+        };
+        let page = page.expect(200);
+        let cost = page.cost().rru;
+        let next = page.json()["nextCursor"].as_str().unwrap_or_default().to_owned();
+        match i % 20 {
+            0..12 => second[order] = next,
+            12..17 => third[order] = next,
+            _ => {}
+        }
+        rru += cost;
+        read += usize::from(cost >= 4.0);
+    }
+
+    println!("100 lists of all products: {rru} RRU, {read} of them read the table");
+    if e2e::engine_counts_like_aws() {
+        assert!(rru <= 100.0, "{rru} RRU");
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_all_products_is_read_once_in_thirty_seconds_with_the_pages_after_it() {
+    let shop = Shop::open().await;
+    for i in 0..60 {
+        shop.product(&format!("p{i:02}")).priced(100 + i).create().await;
+    }
+    let reader = shop.stranger();
+    // Without what finding the sales costs.
+    let read = async |page: &str| {
+        reader.get("/sales").await.expect(200);
+        let page = reader.get(&format!("/products?limit=10{page}")).await.expect(200);
+        (page.cost().rru, format!("&cursor={}", page.json()["nextCursor"].as_str().unwrap_or_default()))
+    };
+
+    let (first, cursor) = read("").await;
+    let (second, cursor_of_third) = read(&cursor).await;
+    let (third, _) = read(&cursor_of_third).await;
+    shop.clock.advance(SignedDuration::from_millis(29_999));
+    let (late, _) = read("").await;
+    shop.clock.advance(SignedDuration::from_millis(1));
+    let (expired, _) = read("").await;
+
+    if e2e::engine_counts_like_aws() {
+        assert_eq!([first, second, third, late, expired], [4.0, 0.0, 0.0, 0.0, 4.0]);
+    }
+}

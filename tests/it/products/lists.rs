@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use domain::UserId;
 use e2e::{Shop, Shopper, usd};
 use jiff::SignedDuration;
 use serde_json::json;
+use table::{PriceRange, SortOrder};
+use uuid::Uuid;
 
 use super::{cards, listed, mug};
 
@@ -60,6 +63,83 @@ async fn every_page_of_a_list_follows_the_one_before_without_gap_or_repetition()
             }
         }
     }
+}
+
+#[tokio::test]
+async fn pages_from_memory_are_those_that_the_table_has() {
+    let shop = Shop::open().await;
+    for i in 0..150 {
+        // Eleven prices: more products of one price than a page shows, in every shard.
+        shop.product(&format!("p{i:03}")).priced(500 + i * 7 % 11 * 100).create().await;
+    }
+    let range = PriceRange { min: 500, max: 1_200 };
+
+    for (sort, order) in [("price", SortOrder::CheapestFirst), ("-price", SortOrder::DearestFirst)] {
+        for limit in [1, 5, 7, 24, 36, 100] {
+            let query = format!("limit={limit}&sort={sort}&minPrice=500&maxPrice=1200");
+            let (mut expected, mut after) = (Vec::new(), None);
+            loop {
+                // Of each answer only the first page, so that no other is cut from a window.
+                let pages = shop.stack.table.product_list_by_price(range, order, limit, after).await.unwrap();
+                let page = pages.into_iter().next().unwrap();
+                expected.extend(page.items.into_iter().map(|card| (card.price.amount_minor(), card.id.to_string())));
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+
+            let found = walk(&shop.stranger(), &query, usize::try_from(limit).unwrap()).await;
+
+            assert_eq!(found, expected, "{query}");
+            assert_eq!(found.len(), 109, "{query}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_shopper_who_turns_pages_while_products_come_and_go_sees_each_that_stays_once() {
+    let shop = Shop::open().await;
+    for i in 0..90 {
+        shop.product(&format!("p{i:02}")).priced(500 + i % 5 * 100).create().await;
+    }
+    let (reader, admin, actor) = (shop.stranger(), shop.admin().await, "staff".parse::<UserId>().unwrap());
+
+    let mut gone = BTreeSet::new();
+    for (round, (sort, limit)) in [("price", 7), ("-price", 10), ("price", 3), ("-price", 24)].into_iter().enumerate() {
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        for turn in 0..100 {
+            let page = reader.get(&format!("/products?sort={sort}&limit={limit}{cursor}")).await.expect(200).json();
+            found.extend(cards(&page));
+            let Some(next) = page["nextCursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+
+            // Here and in another environment, whose changes this one sees later.
+            let (number, wait) = (round * 100 + turn, i64::try_from(turn % 4 * 8).unwrap());
+            shop.clock.advance(SignedDuration::from_secs(wait));
+            let cents = i64::try_from(500 + number * 3 % 5 * 100).unwrap();
+            shop.product(&format!("new-{number}")).priced(cents).create().await;
+            let removed = format!("p{:02}", number * 37 % 90);
+            if turn % 3 == 0 && gone.insert(removed.clone()) {
+                let page = shop.stack.table.product_get(&removed.parse().unwrap()).await.unwrap().unwrap();
+                if turn % 2 == 0 {
+                    shop.stack.table.product_delete(&page, &actor, Uuid::now_v7()).await.unwrap();
+                } else {
+                    admin.delete(&format!("/admin/products/{removed}")).await.expect(204);
+                }
+            }
+        }
+
+        let ids: BTreeSet<_> = found.iter().map(|(_, id)| id.clone()).collect();
+        assert_eq!(ids.len(), found.len(), "{sort} {limit}: each once");
+        let stayed = (0..90).map(|i| format!("p{i:02}")).filter(|id| !gone.contains(id));
+        assert_eq!(stayed.filter(|id| !ids.contains(id)).collect::<Vec<_>>(), Vec::<String>::new(), "{sort} {limit}");
+        // One that came may be of a shard that the list has not passed yet.
+        let sign = if sort == "price" { 1 } else { -1 };
+        found.retain(|(_, id)| id.starts_with('p'));
+        assert!(found.is_sorted_by_key(|(cents, _)| sign * *cents), "{sort} {limit}: {found:?}");
+    }
+    assert!(gone.len() > 10, "{gone:?}");
 }
 
 #[tokio::test]

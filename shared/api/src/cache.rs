@@ -19,18 +19,21 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
+    #[must_use]
     pub fn new(capacity: u64, ttl: SignedDuration) -> Self {
         Self { entries: moka::future::Cache::new(capacity), ttl }
     }
 
+    /// What is kept, or what `load` reads now.
+    ///
+    /// # Errors
+    /// Those of `load`; nothing is kept then.
     pub async fn get<E, F>(&self, key: &K, now: Timestamp, load: impl FnOnce() -> F) -> Result<V, E>
     where
         F: Future<Output = Result<V, E>>,
         E: Send + Sync + 'static,
     {
-        if let Some((deadline, value)) = self.entries.get(key).await
-            && now < deadline
-        {
+        if let Some(value) = self.fresh(key, now).await {
             return Ok(value);
         }
         let result = self
@@ -46,6 +49,17 @@ where
             .await?;
         let entry = result.into_entry().expect("an entry was put or left in place");
         Ok(entry.into_value().1)
+    }
+
+    /// What is kept and has not expired, without loading it.
+    pub async fn fresh(&self, key: &K, now: Timestamp) -> Option<V> {
+        let (deadline, value) = self.entries.get(key).await?;
+        (now < deadline).then_some(value)
+    }
+
+    /// Keeps what was read at this time together with other entries.
+    pub async fn put(&self, key: K, now: Timestamp, value: V) {
+        self.entries.insert(key, (now + self.ttl, value)).await;
     }
 
     pub async fn forget(&self, key: &K) {
@@ -80,6 +94,17 @@ mod tests {
             let answers = futures::future::join_all(callers).await;
             assert!(answers.iter().all(|a| *a == Ok(expected)), "{answers:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_was_read_with_others_is_kept_until_its_deadline() {
+        let cache = Cache::new(10, SignedDuration::from_secs(2));
+
+        cache.put("mug", NOW, 1).await;
+
+        let at = |seconds| NOW + SignedDuration::from_secs(seconds);
+        assert_eq!(cache.get(&"mug", at(1), async || Err("not read")).await, Ok(1));
+        assert_eq!((cache.fresh(&"mug", at(1)).await, cache.fresh(&"mug", at(2)).await), (Some(1), None));
     }
 
     #[tokio::test]
