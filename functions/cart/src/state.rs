@@ -10,9 +10,12 @@ use table::{ProductPage, StoreError};
 /// How long a product is shown from memory, as long as in the catalogue. Checkout reads it again.
 const PRODUCT_TTL: SignedDuration = SignedDuration::from_secs(2);
 
-/// So many missing products are read at once by a Query each, which costs half of their part of a BatchGetItem: a Query
+/// Up to this many missing products are read by a Query each, which costs half of their part of a BatchGetItem: a Query
 /// counts the bytes of product and stock together.
-const QUERIES: usize = 8;
+const QUERIES: usize = 24;
+
+/// Queries at the same time: for each a connection is open.
+const AT_ONCE: usize = 8;
 
 #[derive(Clone)]
 pub struct State {
@@ -43,8 +46,10 @@ impl State {
             }
         }
         if missing.len() <= QUERIES {
-            let read = try_join_all(missing.iter().map(|id| self.product(id))).await?;
-            found.extend(read.into_iter().flatten());
+            for ids in missing.chunks(AT_ONCE) {
+                let read = try_join_all(ids.iter().map(|id| self.product(id))).await?;
+                found.extend(read.into_iter().flatten());
+            }
             return Ok(found);
         }
         let read: Vec<_> = self.context.table.products_get(&missing).await?.into_iter().map(Arc::new).collect();

@@ -58,6 +58,8 @@ pub struct ListParams {
 }
 
 /// Lists products by price, of one category or of all.
+///
+/// A list of all may be 30 seconds old.
 #[utoipa::path(get, path = "/products", operation_id = "listProducts", tag = "products", params(ListParams, Page), security(()), responses(
     (status = 200, description = "a page of products", body = ProductListResponse),
     SortInvalid,

@@ -5,14 +5,17 @@ use futures::future::join_all;
 use jiff::SignedDuration;
 use reqwest::Method;
 
-use super::restock;
+use super::{knows_the_sales, restock};
 
 #[tokio::test]
 async fn a_product_is_read_once_in_two_seconds() {
     let shop = Shop::open().await;
     shop.product("mug").create().await;
     let reader = shop.stranger();
-    let rru = async |path| reader.get(path).await.cost().rru;
+    let rru = async |path| {
+        knows_the_sales(&reader).await;
+        reader.get(path).await.cost().rru
+    };
 
     let first = (rru("/products/mug").await, rru("/products/gone").await);
     shop.clock.advance(SignedDuration::from_millis(1_999));
@@ -30,6 +33,7 @@ async fn a_hundred_concurrent_requests_for_a_product_cost_one_read() {
     let shop = Shop::open().await;
     shop.product("mug").create().await;
     let reader = shop.stranger();
+    knows_the_sales(&reader).await;
 
     let answers = join_all((0..100).map(|_| reader.get("/products/mug"))).await;
 
@@ -116,9 +120,8 @@ async fn a_list_of_all_products_is_read_once_in_thirty_seconds_with_the_pages_af
         shop.product(&format!("p{i:02}")).priced(100 + i).create().await;
     }
     let reader = shop.stranger();
-    // Without what finding the sales costs.
     let read = async |page: &str| {
-        reader.get("/sales").await.expect(200);
+        knows_the_sales(&reader).await;
         let page = reader.get(&format!("/products?limit=10{page}")).await.expect(200);
         (page.cost().rru, format!("&cursor={}", page.json()["nextCursor"].as_str().unwrap_or_default()))
     };
