@@ -20,7 +20,7 @@ use dynoxide::{
 };
 use runtime::Clock;
 use table::{
-    Cause, Endpoints, Idempotency, PlaceOrderError, ProductPage, ProductRecord, StoreError, Table, TableConfig,
+    Cause, Endpoints, Place, Idempotency, PlaceOrderError, ProductPage, ProductRecord, StoreError, Table, TableConfig,
     Timeouts,
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -138,11 +138,11 @@ impl Shop {
         let config = TableConfig {
             table: TABLE.to_owned(),
             bucket: "none".to_owned(),
-            endpoints: Some(Endpoints { dynamodb: endpoint.to_owned(), s3: endpoint.to_owned() }),
+            place: Place::Local(Endpoints { dynamodb: endpoint.to_owned(), s3: endpoint.to_owned() }),
             timeouts: Timeouts::LAMBDA,
             transport: http.clone().into(),
         };
-        let (table, _) = config.connect().await;
+        let table = config.table();
         // For the reads of lots, until the product has them: the retries of its reads.
         let client = aws_sdk_dynamodb::Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
