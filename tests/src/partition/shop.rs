@@ -11,8 +11,8 @@ use aws_sdk_dynamodb::{
     config::{BehaviorVersion, Credentials, Region, retry::RetryConfig},
 };
 use domain::{
-    Cart, CartLine, Contact, Currency, Email, HoldLength, Language, Money, Order, OrderId, Placement, Product,
-    ProductDetails, ProductId, ProductName, Quantity, Timestamp, UserId,
+    Cart, CartLine, Contact, Currency, Email, HoldLength, Language, Money, OpenSales, Order, OrderId, Placement,
+    Product, ProductDetails, ProductId, ProductName, Quantity, Timestamp, UserId,
 };
 use dynoxide::{
     actions::{get_item::GetItemRequest, scan::ScanRequest},
@@ -20,7 +20,7 @@ use dynoxide::{
 };
 use runtime::Clock;
 use table::{
-    Cause, Endpoints, Place, Idempotency, PlaceOrderError, ProductPage, ProductRecord, StoreError, Table, TableConfig,
+    Cause, Endpoints, Idempotency, Place, PlaceOrderError, ProductPage, ProductRecord, StoreError, Table, TableConfig,
     Timeouts,
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -215,7 +215,7 @@ impl Shop {
         let line = |(id, units): &(ProductId, i64)| {
             let price = products.iter().find(|product| product.id == *id).map(|product| product.details.price);
             let price_seen = price.unwrap_or(Money::amount(1, Currency::USD));
-            (id.clone(), CartLine { quantity: Quantity::new(*units).expect("a quantity"), price_seen })
+            (id.clone(), CartLine { quantity: Quantity::new(*units).expect("a quantity"), price_seen, sale: None })
         };
         let cart = Cart { version: 1, lines: bought.iter().map(line).collect(), ..Cart::default() };
         let contact = Contact {
@@ -230,6 +230,7 @@ impl Shop {
             cart: &cart,
             products: &products,
             incarnations: &incarnations,
+            sales: &OpenSales::default(),
             currency: Currency::USD,
             adjustments: &[],
             expected_total: None,
@@ -255,10 +256,14 @@ impl Shop {
             Ok(()) => Placed::Now,
             Err(PlaceOrderError::OutOfStock(_)) => Placed::OutOfStock,
             Err(PlaceOrderError::Store(_)) => Placed::Busy,
-            // No answer is lost here, and every customer has a cart and a key of their own.
-            Err(error @ (PlaceOrderError::CartChanged | PlaceOrderError::Repeated(_))) => {
-                panic!("the model is wrong: {error}")
-            }
+            // No answer is lost here, every customer has a cart and a key of their own, and no line is of a sale: the model
+            // has lots of its own.
+            Err(
+                error @ (PlaceOrderError::CartChanged
+                | PlaceOrderError::Repeated(_)
+                | PlaceOrderError::Lots { .. }
+                | PlaceOrderError::SaleLimit { .. }),
+            ) => panic!("the model is wrong: {error}"),
         }
     }
 
