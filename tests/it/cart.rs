@@ -344,6 +344,9 @@ async fn adding_what_is_not_sold_is_refused() {
     assert_eq!(unknown.expect(404).code(), "not_found");
     assert_eq!(foreign.expect(422).code(), "currency_mismatch");
     assert_eq!(ann.get("/cart").await.json()["items"], json!([]));
+    // Created a moment later.
+    let nothing = shop.product("nothing").create().await;
+    ann.adds(&nothing, 1).await.expect(200);
 }
 
 #[tokio::test]

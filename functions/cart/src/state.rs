@@ -29,10 +29,15 @@ impl State {
         Self { context, products: Cache::new(10_000, PRODUCT_TTL) }
     }
 
-    /// A product of at most two seconds ago; `None` if it is not sold.
+    /// A product of at most two seconds ago; `None` if it is not sold. One that was not found is looked for again: it may
+    /// have been created meanwhile, and can then be added.
     pub(crate) async fn product(&self, id: &ProductId) -> Result<Option<Arc<ProductPage>>, StoreError> {
+        let now = self.context.clock.now();
+        if let Some(None) = self.products.fresh(id, now).await {
+            self.products.forget(id).await;
+        }
         let load = async || Ok(self.context.table.product_get(id).await?.map(Arc::new));
-        self.products.get(id, self.context.clock.now(), load).await
+        self.products.get(id, now, load).await
     }
 
     /// Those of the products that are sold, each of at most two seconds ago.
