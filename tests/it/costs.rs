@@ -71,6 +71,7 @@ async fn with_lines(route: &str, lines: usize) -> Calls {
         let product = shop.product(&format!("other-{other}")).create().await;
         owner.adds(&product, 1).await.expect(200);
     }
+    empty_caches(&shop);
     let answer = match route {
         "POST /cart/items" => ask(owner, route, &thing).await,
         "POST /orders" => {
@@ -79,6 +80,7 @@ async fn with_lines(route: &str, lines: usize) -> Calls {
         }
         _ => {
             owner.adds(&thing.product.parse().unwrap(), 1).await.expect(200);
+            empty_caches(&shop);
             ask(owner, route, &thing).await
         }
     };
@@ -90,7 +92,7 @@ async fn with_lines(route: &str, lines: usize) -> Calls {
 async fn usual(shop: &Shop, route: &str, access: Access) -> Answer {
     let thing = Things::of_owner(shop).await;
     let (owner, order) = (&thing.owner, &thing.order);
-    forget_sales(shop);
+    empty_caches(shop);
     let answer = match route {
         "POST /users" => {
             shop.stranger().post("/users", json!({"email": "b@example.com", "password": PASSWORD, "name": "Bob"})).await
@@ -103,7 +105,7 @@ async fn usual(shop: &Shop, route: &str, access: Access) -> Answer {
         }
         "PUT /cart/items/{productId}" | "DELETE /cart/items/{productId}" | "DELETE /cart" | "GET /cart" => {
             owner.adds(&thing.product.parse().unwrap(), 1).await.expect(200);
-            forget_sales(shop);
+            empty_caches(shop);
             ask(owner, route, &thing).await
         }
         // Without the optional idempotency key: the price list states its cost separately.
@@ -113,7 +115,7 @@ async fn usual(shop: &Shop, route: &str, access: Access) -> Answer {
         }
         "POST /orders" => {
             owner.adds(&thing.product.parse().unwrap(), 1).await.expect(200);
-            forget_sales(shop);
+            empty_caches(shop);
             owner.checks_out().await
         }
         "POST /payments/webhooks/{provider}" => {
@@ -144,8 +146,8 @@ async fn usual(shop: &Shop, route: &str, access: Access) -> Answer {
     answer
 }
 
-/// What the next request pays that finds them in no cache.
-fn forget_sales(shop: &Shop) {
+/// The next request finds neither sales nor products in memory.
+fn empty_caches(shop: &Shop) {
     shop.clock.advance(SignedDuration::from_secs(2));
 }
 
