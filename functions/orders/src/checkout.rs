@@ -359,8 +359,8 @@ async fn commit(
     request: &Idempotency,
 ) -> Result<Committed, Problem> {
     let context = &state.context;
-    for _ in 0..MAX_LOT_ATTEMPTS {
-        let short = take_lots(state, order, sales).await?;
+    for attempt in 0..MAX_LOT_ATTEMPTS {
+        let short = take_lots(state, order, sales, attempt > 0).await?;
         if !short.is_empty() {
             return short_or_before(context, order, request, short).await;
         }
@@ -393,7 +393,12 @@ async fn commit(
 }
 
 /// Chooses lots for each line of a sale. Returns the lines that are short.
-async fn take_lots(state: &State, order: &mut Order, sales: &OpenSales) -> Result<Vec<Shortage>, Problem> {
+async fn take_lots(
+    state: &State,
+    order: &mut Order,
+    sales: &OpenSales,
+    missed: bool,
+) -> Result<Vec<Shortage>, Problem> {
     if order.lines.iter().all(|line| line.sale.is_none()) {
         return Ok(Vec::new());
     }
@@ -411,7 +416,7 @@ async fn take_lots(state: &State, order: &mut Order, sales: &OpenSales) -> Resul
     }
     let mut short = Vec::new();
     for (product, units, sale) in wanted {
-        match state.lots.choose(table, sale, units, most, now).await? {
+        match state.lots.choose(table, sale, units, most, missed, now).await? {
             Choice::Lots(lots) => order.take_lots(&product, lots),
             Choice::Short { available } => {
                 note_sold_out(table, sale, available).await;

@@ -10,8 +10,10 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::SignedDuration;
 use table::{LotShort, StoreError, Table};
 
-/// How long a read of one key's lots is used.
+/// How long a read of one key's lots is used at most, and by a checkout that has found a lot with less than was believed:
+/// then most of what else is believed is wrong as well.
 const FRESH: SignedDuration = SignedDuration::from_secs(1);
+const FRESH_AFTER_A_MISS: SignedDuration = SignedDuration::from_millis(50);
 
 /// How long a sale that was found to be sold out is said to be so without another look, once all know it. Held units may
 /// come back.
@@ -50,7 +52,8 @@ pub enum Choice {
 
 impl Lots {
     /// Lots for a line of an order: of a random key of which enough is believed to be left, or of all keys after a consistent
-    /// look at each. `most` is the number of lots that the line can take from.
+    /// look at each. `most` is the number of lots that the line can take from; `missed` is whether this checkout has tried
+    /// in vain before.
     ///
     /// # Errors
     /// The table cannot be read.
@@ -60,12 +63,14 @@ impl Lots {
         sale: &Sale,
         units: u32,
         most: usize,
+        missed: bool,
         now: Timestamp,
     ) -> Result<Choice, StoreError> {
+        let fresh = if missed { FRESH_AFTER_A_MISS } else { FRESH };
         let mut keys: Vec<u16> = (0..sale.plan.keys).collect();
         for _ in 0..MAX_KEYS_TRIED.min(keys.len()) {
             let key = keys.swap_remove(random_below(keys.len()));
-            let seen = self.read(table, sale.id, key, now).await?;
+            let seen = self.read(table, sale.id, key, fresh, now).await?;
             if let Some(takes) = seen.choose(units, most, random()) {
                 return Ok(Choice::Lots(takes));
             }
@@ -102,12 +107,22 @@ impl Lots {
         }
     }
 
-    /// The lots of one key, read at most once in a second, eventually consistent.
-    async fn read(&self, table: &Table, sale: SaleId, key: u16, now: Timestamp) -> Result<LotsSeen, StoreError> {
+    /// The lots of one key, eventually consistent, unless what is known of them is likely to be so still.
+    async fn read(
+        &self,
+        table: &Table,
+        sale: SaleId,
+        key: u16,
+        fresh: SignedDuration,
+        now: Timestamp,
+    ) -> Result<LotsSeen, StoreError> {
         {
             let mut known = self.known();
             if let Some(key) = known.get_mut(&(sale, key)) {
-                if now.duration_since(key.read_at) < FRESH {
+                let age = now.duration_since(key.read_at);
+                // A key without units is not read for every checkout that comes too late.
+                let likely = key.seen.units() == 0 || key.seen.is_likely_after(age);
+                if age < fresh && likely {
                     return Ok(key.seen.clone());
                 }
                 // Other requests go on with what is known while this one reads.

@@ -256,11 +256,11 @@ impl Shop {
             Ok(()) => Placed::Now,
             Err(PlaceOrderError::OutOfStock(_)) => Placed::OutOfStock,
             Err(PlaceOrderError::Store(_)) => Placed::Busy,
-            // No answer is lost here, every customer has a cart and a key of their own, and no line is of a sale: the model
-            // has lots of its own.
+            // Every customer has a key of their own: the answer came after the SDK had given the attempt up.
+            Err(PlaceOrderError::Repeated(_)) => Placed::Now,
+            // And a cart of their own; and no line is of a sale, because the model has lots of its own.
             Err(
                 error @ (PlaceOrderError::CartChanged
-                | PlaceOrderError::Repeated(_)
                 | PlaceOrderError::Lots { .. }
                 | PlaceOrderError::SaleLimit { .. }),
             ) => panic!("the model is wrong: {error}"),

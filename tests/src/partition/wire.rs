@@ -23,9 +23,10 @@ use super::{service::Service, stock::Taken};
 const TARGET: &str = "x-amz-target";
 const VERSION: &str = "DynamoDB_20120810.";
 
-/// The first wait of the product's backoff at its longest; each further one is twice as long.
+/// The first wait of the product's backoff at its longest; each further one is twice as long. One doubling less than the
+/// product's: the SDK gives an attempt up before the longest wait ends, which is added below it.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
-const DOUBLED: u32 = 5;
+const DOUBLED: u32 = 4;
 
 /// What one environment is sending. It serves one request at a time, so this is about one checkout.
 #[derive(Debug, Default)]

@@ -54,7 +54,7 @@ mod tests {
 
         let replaced = replace(document, "cold", "new\n").unwrap();
 
-        assert_eq!(replaced, document.replace("old", "new"));
+        assert_eq!(replaced, document.replace("\nold\n", "\nnew\n"));
         assert_eq!(replace(&replaced, "cold", "new").unwrap(), replaced);
         assert_eq!(replace(document, "warm", "new"), None);
     }

@@ -1,5 +1,7 @@
 use std::{collections::BTreeMap, ops::Range};
 
+use jiff::SignedDuration;
+
 /// The most lots that one line of an order takes its units from.
 pub const MAX_LOTS_OF_LINE: usize = 20;
 
@@ -96,6 +98,13 @@ impl LotsSeen {
         self.0.values().map(|left| u64::from(*left)).sum()
     }
 
+    /// Whether at most a quarter of the units can have gone in this time, if as many checkouts come to the key as a sale is
+    /// planned for. Beyond that most of what is believed would be tried in vain.
+    pub fn is_likely_after(&self, age: SignedDuration) -> bool {
+        let gone = u128::from(KEY_WRITES / CHECKOUT_WRITES) * age.as_millis().unsigned_abs();
+        gone <= u128::from(self.units()) * 1_000 / 4
+    }
+
     /// What is now known of a lot.
     pub fn correct(&mut self, lot: LotId, left: u32) {
         self.0.insert(lot, left);
@@ -117,14 +126,19 @@ impl LotsSeen {
         self
     }
 
-    /// Lots to take these units from: a random one of those that have enough, or else as few as possible together, at most
+    /// Lots to take these units from: a random one of those that have enough, the likelier the more it has, or else as few as possible together, at most
     /// `most`. `None` if they do not have enough.
     pub fn choose(&self, units: u32, most: usize, random: u64) -> Option<Vec<LotTake>> {
-        let enough: Vec<LotId> = self.0.iter().filter(|(_, left)| **left >= units).map(|(lot, _)| *lot).collect();
-        if !enough.is_empty() {
-            let count = u64::try_from(enough.len()).unwrap_or(1);
-            let at = usize::try_from(random % count).unwrap_or_default();
-            return enough.get(at).map(|lot| vec![LotTake { lot: *lot, units }]);
+        let enough = || self.iter().filter(|(_, left)| *left >= units);
+        let all: u64 = enough().map(|(_, left)| u64::from(left)).sum();
+        if all > 0 {
+            let mut skipped = random % all;
+            let chosen = enough().find(|(_, left)| {
+                let here = skipped < u64::from(*left);
+                skipped = skipped.saturating_sub(u64::from(*left));
+                here
+            });
+            return chosen.map(|(lot, _)| vec![LotTake { lot, units }]);
         }
         let mut fullest: Vec<_> = self.0.iter().filter(|(_, left)| **left > 0).collect();
         fullest.sort_by_key(|(lot, left)| (std::cmp::Reverse(**left), **lot));

@@ -133,6 +133,17 @@ fn a_line_takes_from_one_lot_with_enough_and_else_from_the_fullest() {
     assert_eq!((seen.units(), seen.obtainable(2)), (6, 5));
 }
 
+#[test]
+fn the_fewer_units_a_key_has_the_sooner_it_is_read_again() {
+    let seen = |units: u32| -> LotsSeen { [(LotId::from(0), units)].into_iter().collect() };
+    let likely = |units, millis| seen(units).is_likely_after(SignedDuration::from_millis(millis));
+
+    // 125 checkouts a second.
+    assert!(likely(500, 1_000) && !likely(499, 1_000));
+    assert!(likely(10, 20) && !likely(10, 21));
+    assert!(likely(0, 0) && !likely(0, 10));
+}
+
 proptest! {
     #[test]
     fn the_lots_of_a_plan_have_all_units_of_the_sale(units in 1_u32..100_000, rate in 1_u32..5_000) {
