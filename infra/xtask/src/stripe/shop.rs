@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 use super::{SECRET_KEY, WEBHOOK_SECRET};
 use crate::{Outcome, cargo, process::Running, with_sources};
 
+/// How long a cart may show the stock of before.
+const REMEMBERED: Duration = Duration::from_secs(2);
+
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// Longer than the shop waits for a provider.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -155,8 +158,9 @@ impl Visitor<'_> {
         self.posts("/cart/items", "not-needed-for-this", &line).await?.expect(200).map(drop)
     }
 
-    /// Units in stock of the product in the cart. The product's own page may be a few seconds old; a cart never is.
+    /// Units in stock of the product in the cart.
     pub async fn available(&self) -> Outcome<i64> {
+        tokio::time::sleep(REMEMBERED).await;
         let cart = self.gets("/cart").await?;
         cart["items"][0]["available"].as_i64().ok_or_else(|| format!("nothing in the cart {cart}").into())
     }
