@@ -104,6 +104,10 @@ impl Lots {
         for short in lots {
             let key = known.entry((sale.id, short.lot.key())).or_default();
             key.seen.correct(short.lot, short.left.unwrap_or(0));
+            // The others may not get it: what is left of the key is to be read again before the sale is said to be sold out.
+            if short.left.is_none() {
+                key.certain_at = Timestamp::UNIX_EPOCH;
+            }
         }
     }
 
@@ -131,7 +135,9 @@ impl Lots {
         }
         let seen = table.sale_lots_get(sale, key).await?;
         let mut known = self.known();
-        let certain_at = known.get(&(sale, key)).map_or(Timestamp::UNIX_EPOCH, |key| key.certain_at);
+        // That nothing is left stays certain if this read, which may be stale, says so too.
+        let before = known.get(&(sale, key)).filter(|_| seen.units() == 0);
+        let certain_at = before.map_or(Timestamp::UNIX_EPOCH, |key| key.certain_at);
         if known.len() >= MAX_KNOWN {
             known.clear();
         }
