@@ -7,13 +7,17 @@ use super::{CardPosition, PriceRange, ProductCard, SortOrder};
 use crate::{Page, StoreError, Table};
 
 mod schema {
-    use crate::schema::{Index, RangeType};
+    use crate::{
+        keys::DataKind,
+        schema::{Index, RangeType},
+    };
 
     const CARD: &[&str] = &["name", "currency", "thumbnail", "soldOut"];
 
     /// Products of a manufacturer by price. A product without a manufacturer has no entry.
     pub const MANUFACTURER_PRICE: Index = Index {
         name: "manufacturer-price-index",
+        kind: DataKind::Catalogue,
         hash: "manufacturer",
         range: "price",
         range_type: RangeType::Number,

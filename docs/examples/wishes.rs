@@ -81,9 +81,8 @@ impl Table {
     ) -> Result<Page<Wish, WishPosition>, StoreError> {
         let start = after.and_then(|WishPosition(id)| Some(keys::wish(customer, &id.parse().ok()?).into_item()));
         let call = self
-            .query()
+            .query(keys::user_pk(customer))
             .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
-            .expression_attribute_values(":pk", s(keys::user_pk(customer)))
             .expression_attribute_values(":prefix", s(keys::WISH_PREFIX))
             .limit(one_more_than(limit))
             .set_exclusive_start_key(start)

@@ -235,7 +235,8 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     assert_eq!(pattern!("AP-68b", table.product_category_move(&mug, &rename, now)), Moving::Moved);
     table.product_category_move(&mug, &back, now).await.unwrap();
     let before = keys::categories_before();
-    let put = shop.raw_client().put_item().table_name(table.name()).item("PK", AttributeValue::S(before.pk));
+    let put =
+        shop.raw_client().put_item().table_name(shop.table_of(&before.pk)).item("PK", AttributeValue::S(before.pk));
     let put = put.item("SK", AttributeValue::S(before.sk));
     put.item("paths", AttributeValue::Ss(vec!["Kitchen".to_owned()])).send().await.unwrap();
     assert!(pattern!("AP-69a", table.categories_before_get()).is_some());
@@ -260,7 +261,7 @@ async fn measure_all() -> BTreeMap<&'static str, Cost> {
     let orphan = import(2);
     table.products_import(std::slice::from_ref(&orphan), Existing::Change, "import", now).await.unwrap();
     let lost = keys::product(&orphan.record.product.id);
-    let delete = shop.raw_client().delete_item().table_name(table.name());
+    let delete = shop.raw_client().delete_item().table_name(shop.table_of(&lost.pk));
     delete.key("PK", AttributeValue::S(lost.pk)).key("SK", AttributeValue::S(lost.sk)).send().await.unwrap();
     assert!(pattern!("AP-63", table.product_complete(&orphan.record, 3, "import")).is_some());
     let delta = StockDelta::new(5).unwrap();

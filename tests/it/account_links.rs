@@ -473,7 +473,7 @@ async fn no_token_of_a_link_is_in_the_table_the_stream_the_audit_log_or_a_dead_l
     confirm(&shop, RESET, &tokens[4]).await.expect(204);
     shop.drain().await;
 
-    let stream = records::read(&shop.stack.dynamodb, shop.stack.table.name(), &table::http_client()).await;
+    let stream = records::read(&shop.stack.dynamodb, shop.stack.table.names(), &table::http_client()).await;
     let (audit, dead_letters) =
         (objects(&shop, local::AUDIT_BUCKET).await, objects(&shop, local::DEAD_LETTERS_BUCKET).await);
     let table = Value::Array(shop.dump().await).to_string();

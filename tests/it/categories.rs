@@ -433,7 +433,7 @@ async fn put_categories(shop: &Shop, range: std::ops::Range<usize>) {
     let all: Vec<_> = range.collect();
     let write = |some: &[usize]| {
         let requests = some.iter().map(|i| put(*i)).collect();
-        let call = client.batch_write_item().request_items(shop.stack.table.name(), requests).send();
+        let call = client.batch_write_item().request_items(shop.table_of("CAT#1"), requests).send();
         async move { call.await.unwrap() }
     };
     stream::iter(all.chunks(25)).map(write).buffer_unordered(8).collect::<Vec<_>>().await;
@@ -441,7 +441,8 @@ async fn put_categories(shop: &Shop, range: std::ops::Range<usize>) {
 
 /// Turns the table into what an earlier version stored: all paths in one item, no counts.
 pub async fn make_before(shop: &Shop, paths: &[&str]) {
-    let (client, table) = (shop.raw_client(), shop.stack.table.name());
+    // Categories and products are of one kind.
+    let (client, table) = (shop.raw_client(), shop.table_of("CAT#1"));
     for item in shop.dump().await {
         let (pk, sk) = (item["PK"].as_str().unwrap(), item["SK"].as_str().unwrap());
         if pk.starts_with("CAT#") || sk == "CATEGORY" {

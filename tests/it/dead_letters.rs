@@ -61,7 +61,7 @@ async fn a_damaged_item_blocks_no_other_record_and_its_replay_fails() {
     }
     let damaged = hold(&shop, &ann, "tok_visa", "a-request-that-died").await;
     shop.drain().await;
-    let update = shop.raw_client().update_item().table_name(shop.stack.table.name());
+    let update = shop.raw_client().update_item().table_name(shop.table_of("ORDER#"));
     let text = |text: &str| aws_sdk_dynamodb::types::AttributeValue::S(text.to_owned());
     let update = update.key("PK", text(&format!("ORDER#{}", damaged.id))).key("SK", text("STATUS"));
     let update = update.update_expression("SET paymentState = :nonsense");

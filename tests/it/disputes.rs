@@ -93,7 +93,7 @@ async fn a_dispute_stored_without_a_number_is_decided_like_any_other() {
     let admin = shop.admin().await;
     sends(&shop, "evt_1", disputed("dp_1", DisputeState::Open)).await.expect(200);
     let key = |name: &str| AttributeValue::S(name.to_owned());
-    let update = shop.raw_client().update_item().table_name(shop.stack.table.name());
+    let update = shop.raw_client().update_item().table_name(shop.table_of("ORDER#"));
     let update = update.key("PK", key(&format!("ORDER#{order}"))).key("SK", key("STATUS"));
     update.update_expression("REMOVE history[2].n").send().await.unwrap();
 

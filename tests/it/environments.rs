@@ -69,7 +69,7 @@ async fn the_first_call_after_a_freeze_works_although_every_connection_was_cut()
     let mug = shop.product("mug").stock(5).create().await;
     let line = Line::to(&shop.stack.dynamodb).await;
     let config = TableConfig {
-        table: shop.stack.table.name().to_owned(),
+        tables: shop.stack.table.names().clone(),
         bucket: local::BUCKET.to_owned(),
         place: Place::Local(Endpoints { dynamodb: line.url.clone(), s3: format!("http://{}", shop.stack.s3) }),
         timeouts: Timeouts::LAMBDA,

@@ -219,7 +219,7 @@ async fn a_product_imported_without_a_digest_is_compared_once_and_then_has_one()
     let admin = shop.admin().await;
     let mug = line("mug", "8.99");
     load(&shop, mug.as_bytes()).await.0.expect("a good line");
-    let forget = shop.raw_client().update_item().table_name(shop.stack.table.name());
+    let forget = shop.raw_client().update_item().table_name(shop.table_of("PROD#mug"));
     let key = |text: &str| AttributeValue::S(text.to_owned());
     let forget = forget.key("PK", key("PROD#mug")).key("SK", key("META#mug"));
     forget.update_expression("REMOVE importDigest").send().await.expect("the engine answers");
@@ -435,7 +435,7 @@ async fn after_losing(missing: &[&str]) {
 async fn lose(shop: &Shop, missing: &[&str]) {
     for item in shop.dump().await.iter().filter(|item| missing.contains(&kind(item))) {
         let key = |name: &str| AttributeValue::S(item[name].as_str().expect("a key").to_owned());
-        let delete = shop.raw_client().delete_item().table_name(shop.stack.table.name());
+        let delete = shop.raw_client().delete_item().table_name(shop.table_of("PROD#mug"));
         delete.key("PK", key("PK")).key("SK", key("SK")).send().await.expect("the engine answers");
     }
 }

@@ -4,6 +4,7 @@ use domain::Currency;
 use e2e::Shop;
 use local::{Seed, Stack, StackError, StackOptions};
 use serde_json::json;
+use table::TableNames;
 use tokio::net::TcpListener;
 
 use crate::categories::{counts, make_before, named};
@@ -63,7 +64,7 @@ async fn everything_in_a_data_folder_survives_a_restart() {
             o.data = Some(data);
             o.seed = Seed::Sample;
             o.dynamodb_endpoint = None;
-            o.table = "EcommerceApp".to_owned();
+            o.tables = TableNames::one("EcommerceApp");
         })
     };
     let shop = open().await;
@@ -132,7 +133,7 @@ async fn products_with_a_decomposed_category_in_an_old_data_folder_are_listed_af
     let open = || {
         let data = data.clone();
         Shop::open_with(move |o| {
-            (o.data, o.dynamodb_endpoint, o.table) = (Some(data), None, "EcommerceApp".to_owned());
+            (o.data, o.dynamodb_endpoint, o.tables) = (Some(data), None, TableNames::one("EcommerceApp"));
         })
     };
     let listed = async |shop: &Shop| {

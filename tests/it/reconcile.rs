@@ -196,7 +196,8 @@ async fn an_order_that_staff_do_not_find_is_reported_and_repaired() {
     let right = run(&shop, &[Check::Orders], false, shop.clock.now()).await;
     for item in shop.dump().await.iter().filter(|item| item["SK"] == order["orderId"]) {
         let part = |name: &str| AttributeValue::S(item[name].as_str().expect("a key").to_owned());
-        let delete = shop.raw_client().delete_item().table_name(shop.stack.table.name());
+        let table = shop.table_of(item["PK"].as_str().expect("a key"));
+        let delete = shop.raw_client().delete_item().table_name(table);
         delete.key("PK", part("PK")).key("SK", part("SK")).send().await.expect("the engine answers");
     }
 
@@ -245,7 +246,7 @@ async fn put_available(shop: &Shop, product: &ProductId, units: i64) {
 
 /// Sets an attribute without the `table` crate.
 async fn set(shop: &Shop, key: keys::Key, name: &str, value: AttributeValue) {
-    let update = shop.raw_client().update_item().table_name(shop.stack.table.name());
+    let update = shop.raw_client().update_item().table_name(shop.table_of(&key.pk));
     let update = update.key("PK", AttributeValue::S(key.pk)).key("SK", AttributeValue::S(key.sk));
     let update = update.update_expression("SET #name = :value").expression_attribute_names("#name", name);
     update.expression_attribute_values(":value", value).send().await.expect("the engine answers");
@@ -253,7 +254,7 @@ async fn set(shop: &Shop, key: keys::Key, name: &str, value: AttributeValue) {
 
 /// Removes an attribute from an item, which is then as an earlier version wrote it.
 pub async fn remove(shop: &Shop, key: keys::Key, name: &str) {
-    let update = shop.raw_client().update_item().table_name(shop.stack.table.name());
+    let update = shop.raw_client().update_item().table_name(shop.table_of(&key.pk));
     let update = update.key("PK", AttributeValue::S(key.pk)).key("SK", AttributeValue::S(key.sk));
     let update = update.update_expression("REMOVE #name").expression_attribute_names("#name", name);
     update.send().await.expect("the engine answers");

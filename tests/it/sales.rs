@@ -354,7 +354,7 @@ async fn a_lot_that_another_environment_has_emptied_is_exchanged_for_another() {
     let emptied = shop
         .raw_client()
         .update_item()
-        .table_name(table.name())
+        .table_name(shop.table_of(&key.pk))
         .key("PK", AttributeValue::S(key.pk))
         .key("SK", AttributeValue::S(key.sk))
         .update_expression("SET unitsLeft = :none")

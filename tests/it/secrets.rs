@@ -66,8 +66,8 @@ async fn no_secret_of_a_run_is_in_the_table_the_stream_the_audit_log_a_dead_lett
     let order = asked["orderId"].as_str().unwrap().parse().unwrap();
     let client_secret = asked["payment"]["action"]["clientSecret"].as_str().unwrap().to_owned();
     makes("another client secret", client_secret.clone(), 0);
-    let unreachable = shop.raw_client().update_item().table_name(shop.stack.table.name());
     let keys::Key { pk, sk } = keys::order(order);
+    let unreachable = shop.raw_client().update_item().table_name(shop.table_of(&pk));
     unreachable
         .key("PK", AttributeValue::S(pk))
         .key("SK", AttributeValue::S(sk))
@@ -82,7 +82,7 @@ async fn no_secret_of_a_run_is_in_the_table_the_stream_the_audit_log_a_dead_lett
     shop.drain().await;
 
     let table = Value::Array(shop.dump().await).to_string();
-    let stream = records::read(&shop.stack.dynamodb, shop.stack.table.name(), &table::http_client()).await;
+    let stream = records::read(&shop.stack.dynamodb, shop.stack.table.names(), &table::http_client()).await;
     let audit = objects(&shop, local::AUDIT_BUCKET).await;
     let dead_letters = objects(&shop, local::DEAD_LETTERS_BUCKET).await;
     let mails: Vec<String> = all_mails(&shop).into_iter().map(|(_, mail)| mail).collect();

@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::{
     types::AttributeValue,
 };
 use serde_json::{Value, json};
+use table::TableNames;
 
 /// A client of the SDK.
 pub(crate) fn raw_client(endpoint: &str, http: &SharedHttpClient) -> Client {
@@ -21,18 +22,22 @@ pub(crate) fn raw_client(endpoint: &str, http: &SharedHttpClient) -> Client {
     Client::from_conf(config)
 }
 
-/// Every item of a table, as plain JSON.
-pub(crate) async fn items(endpoint: &str, table: &str, http: &SharedHttpClient) -> Vec<Value> {
-    let mut pages = raw_client(endpoint, http).scan().table_name(table).into_paginator().send();
+/// Every item of the tables, as plain JSON.
+pub(crate) async fn items(endpoint: &str, tables: &TableNames, http: &SharedHttpClient) -> Vec<Value> {
+    let client = raw_client(endpoint, http);
     let mut items = Vec::new();
-    while let Some(page) = pages.next().await {
-        items.extend(page.expect("the engine answers").items().iter().map(object));
+    for (table, _) in tables.tables() {
+        let mut pages = client.scan().table_name(table).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            items.extend(page.expect("the engine answers").items().iter().map(object));
+        }
     }
     items
 }
 
 /// Deletes an item.
-pub(crate) async fn delete(client: &Client, table: &str, pk: &str, sk: &str) {
+pub(crate) async fn delete(client: &Client, tables: &TableNames, pk: &str, sk: &str) {
+    let table = tables.of_partition(pk);
     let key = |part: &str| AttributeValue::S(part.to_owned());
     let call = client.delete_item().table_name(table).key("PK", key(pk)).key("SK", key(sk)).send();
     call.await.expect("the engine answers");

@@ -1,7 +1,7 @@
 //! The test harness: a whole shop for each test, on the embedded engine, reached over HTTP.
 //!
 //! With `TEST_DYNAMODB_ENDPOINT` set, shops use tables of their own on that engine instead, such as Amazon's DynamoDB
-//! Local.
+//! Local. With `TEST_TABLES=split` each kind of data has a table of its own.
 
 mod answer;
 mod dump;
@@ -12,6 +12,7 @@ mod product;
 mod recorder;
 mod shopper;
 pub mod streams;
+mod tables;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -67,10 +68,10 @@ impl Shop {
         let endpoint = std::env::var("TEST_DYNAMODB_ENDPOINT").ok();
         let mut options = StackOptions {
             clock: clock.clone(),
-            table: match endpoint {
+            tables: tables::named(&match endpoint {
                 Some(_) => format!("Test-{}", uuid::Uuid::now_v7()),
                 None => "EcommerceApp".to_owned(),
-            },
+            }),
             dynamodb_endpoint: endpoint,
             policy: Policy { show_costs: true, ..Policy::default() },
             // Tests run the sweeper and deliver the stream themselves.
@@ -143,9 +144,14 @@ impl Shop {
         page.expect("the product is there").available
     }
 
-    /// Every item of the table, for checks that use no code of the product.
+    /// The table that a partition is in.
+    pub fn table_of(&self, pk: &str) -> &str {
+        self.stack.table.names().of_partition(pk)
+    }
+
+    /// Every item of the tables, for checks that use no code of the product.
     pub async fn dump(&self) -> Vec<serde_json::Value> {
-        dump::items(&self.stack.dynamodb, self.stack.table.name(), &table::http_client()).await
+        dump::items(&self.stack.dynamodb, self.stack.table.names(), &table::http_client()).await
     }
 
     /// The token of a link, as the mail has it.

@@ -6,7 +6,7 @@ use api::{Context, Cursors, Policy};
 use links::LinkKeys;
 use payments::LocalPayments;
 use runtime::Clock;
-use table::{Endpoints, Place, TableConfig, Timeouts, Transport};
+use table::{Endpoints, Place, TableConfig, TableNames, Timeouts, Transport};
 use utoipa::openapi::OpenApi;
 
 use crate::Outcome;
@@ -43,7 +43,7 @@ pub fn routes() -> Outcome<BTreeMap<String, Vec<Route>>> {
     // Nothing is sent: this only makes the routers.
     let nowhere = || "http://127.0.0.1:1".to_owned();
     let config = TableConfig {
-        table: "Table".to_owned(),
+        tables: TableNames::one("Table"),
         bucket: "bucket".to_owned(),
         place: Place::Local(Endpoints { dynamodb: nowhere(), s3: nowhere() }),
         timeouts: Timeouts::LOCAL,

@@ -15,6 +15,7 @@ use std::{
 use domain::{Email, Password};
 use local::{AdminAccount, Seed, Stack, StackOptions, Streams};
 use serde_json::{Value, json};
+use table::TableNames;
 
 use self::{
     emulator::{Running, free_port, wait_for_port},
@@ -75,7 +76,7 @@ pub struct Started {
 /// Something beside the functions does not work.
 pub async fn start_all(template: &NormalizedTemplate, built: &Built) -> Outcome<Started> {
     let stack = Stack::start(StackOptions {
-        table: template.properties("Table")["TableName"].as_str().unwrap_or_default().to_owned(),
+        tables: TableNames::one(template.properties("Table")["TableName"].as_str().unwrap_or_default()),
         seed: Seed::Sample,
         admin: Some(AdminAccount {
             email: Email::parse(ADMIN.0).map_err(|e| e.reason)?,

@@ -28,11 +28,11 @@ pub struct Dependencies<'a> {
     pub clock: &'a Clock,
 }
 
-/// Each function with its mapping. Delivery has not started yet.
+/// Each function with its mapping, once for the stream of each table. Delivery has not started yet.
 pub fn consumers(
     with: Dependencies<'_>,
     streams: &Streams,
-    source: &Source,
+    dynamodb: &str,
     checkpoints: &Checkpoints,
 ) -> Result<Vec<Arc<Consumer>>, StackError> {
     let Dependencies { table, audit, dead_letters, mail, mail_limits, mail_links, clock } = with;
@@ -63,10 +63,19 @@ pub fn consumers(
             }),
         ),
     ];
-    let consumer = |(mapping, handler)| {
-        let (target, source, checkpoints) = (target.clone(), source.clone(), checkpoints.clone());
-        let consumer = Consumer::new(mapping, handler, target, source, checkpoints, dead_letters.clone());
-        consumer.map(Arc::new).map_err(|e| StackError::start("stream", error_chain(&e)))
-    };
-    functions.into_iter().map(consumer).collect()
+    let sources = table.names().tables().into_iter().map(|(name, _)| {
+        // The one table's checkpoints are where they were when there could not be others.
+        let checkpoints = if name == table.name() { checkpoints.clone() } else { checkpoints.of_table(name) };
+        (Source::new(dynamodb, name, table::http_client()), checkpoints)
+    });
+    let sources: Vec<_> = sources.collect();
+    let mut consumers = Vec::new();
+    for (mapping, handler) in functions {
+        for (source, checkpoints) in &sources {
+            let (target, source, checkpoints) = (target.clone(), source.clone(), checkpoints.clone());
+            let consumer = Consumer::new(mapping, handler.clone(), target, source, checkpoints, dead_letters.clone());
+            consumers.push(Arc::new(consumer.map_err(|e| StackError::start("stream", error_chain(&e)))?));
+        }
+    }
+    Ok(consumers)
 }

@@ -24,14 +24,14 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 use api::{Context, Cursors, Policy};
 use consumers::{Dependencies, consumers};
 use links::LinkKeys;
-use mapping::{Checkpoints, Consumer, Delivered, DrainError, Source};
+use mapping::{Checkpoints, Consumer, Delivered, DrainError};
 use notifications::{AccountUrl, MailLimits, MailLinks, OrderUrl};
 use payments::{LocalPayments, PaymentProvider};
 use runtime::Clock;
 use saga::Saga;
 use sha2::{Digest as _, Sha256};
 use stream::DeadLetters;
-use table::{Descriptions, Endpoints, Place, StoreError, Table, TableConfig, Timeouts, Transport, http_client};
+use table::{Descriptions, Endpoints, Place, StoreError, Table, TableConfig, TableNames, Timeouts, Transport};
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use utoipa::openapi::OpenApi;
 
@@ -51,7 +51,7 @@ pub struct StackOptions {
     pub s3_port: u16,
     /// The data folder; `None` is memory, lost at the end.
     pub data: Option<PathBuf>,
-    pub table: String,
+    pub tables: TableNames,
     pub seed: Seed,
     pub policy: Policy,
     /// Limits for clients of the gateway.
@@ -93,7 +93,7 @@ impl Default for StackOptions {
             engine_port: 0,
             s3_port: 0,
             data: None,
-            table: "EcommerceApp".to_owned(),
+            tables: TableNames::one("EcommerceApp"),
             seed: Seed::None,
             policy: Policy { show_costs: true, ..Policy::default() },
             connections: ConnectionLimits::default(),
@@ -189,7 +189,7 @@ impl Stack {
             None => Some(bind(options.engine_port, "DynamoDB").await?),
         };
         // Then all existing data, so that nothing starts with a damaged folder.
-        let own_table = engine_listener.as_ref().map(|_| options.table.as_str());
+        let own_table = engine_listener.as_ref().map(|_| &options.tables);
         let data = store::DataFolder::open(options.data.as_deref(), own_table, options.ledger.as_deref())?;
         let payments = Arc::new(data.payments(options.ledger.as_deref())?);
         let cursor_key = data.cursor_key()?;
@@ -210,9 +210,8 @@ impl Stack {
         let s3 = address(&s3_listener)?;
         s3::serve(s3_listener, &data.s3_folder()?, stopped.clone(), &mut servers)?;
 
-        let source = Source::new(&dynamodb, &options.table, http_client());
         let config = TableConfig {
-            table: options.table,
+            tables: options.tables,
             bucket: BUCKET.to_owned(),
             place: Place::Local(Endpoints { dynamodb: dynamodb.clone(), s3: format!("http://{s3}") }),
             timeouts: Timeouts::LOCAL,
@@ -270,7 +269,7 @@ impl Stack {
             clock: &options.clock,
         };
         let checkpoints = Checkpoints::new(data.streams_folder());
-        let consumers = consumers(with, &options.streams, &source, &checkpoints)?;
+        let consumers = consumers(with, &options.streams, &dynamodb, &checkpoints)?;
         if options.streams != Streams::Off {
             for consumer in &consumers {
                 mapping::serve(consumer.clone(), stopped.clone(), &mut servers);

@@ -16,6 +16,7 @@ use notifications::{AccountUrl, MailLimits, OrderUrl};
 use payments::{PaymentProvider, Stripe, StripeConfig};
 use runtime::telemetry;
 use rustix::fs::Mode;
+use table::TableNames;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::{Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
@@ -85,6 +86,15 @@ struct Arguments {
     /// Name of the table.
     #[arg(long, env = "TABLE_NAME", default_value = "EcommerceApp")]
     table: String,
+    /// Name of a table of its own for products and categories. By default they are in the table, as what is named below.
+    #[arg(long, value_name = "NAME", env = "CATALOGUE_TABLE")]
+    catalogue_table: Option<String>,
+    /// Name of a table of its own for orders and sales.
+    #[arg(long, value_name = "NAME", env = "ORDERS_TABLE")]
+    orders_table: Option<String>,
+    /// Name of a table of its own for sessions and rate counters.
+    #[arg(long, value_name = "NAME", env = "SESSIONS_TABLE")]
+    sessions_table: Option<String>,
     /// E-mail of the admin. Without it an admin is created, and its password printed once on standard error.
     #[arg(long, env = "ADMIN_EMAIL", requires = "admin_password")]
     admin_email: Option<String>,
@@ -157,6 +167,8 @@ impl Arguments {
             PaymentsArgument::Local => None,
             PaymentsArgument::Stripe => Some(Arc::new(Stripe::new(StripeConfig::from_env(runtime::variable)?)?)),
         };
+        let tables = TableNames::new(self.table, self.catalogue_table, self.orders_table, self.sessions_table)
+            .map_err(|e| e.to_string())?;
         Ok(StackOptions {
             port: self.port,
             engine_port: self.engine_port,
@@ -165,7 +177,7 @@ impl Arguments {
                 Data::Memory => None,
                 Data::Folder(folder) => Some(folder),
             },
-            table: self.table,
+            tables,
             seed: match self.seed {
                 SeedArgument::Sample => Seed::Sample,
                 SeedArgument::None => Seed::None,

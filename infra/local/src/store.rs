@@ -10,6 +10,7 @@ use std::{
 
 use manifest::Manifest;
 use payments::LocalPayments;
+use table::TableNames;
 use tempfile::TempDir;
 
 use crate::{StackError, durable, engine};
@@ -44,9 +45,9 @@ pub struct DataFolder {
 }
 
 impl DataFolder {
-    /// Opens a folder, or creates one. `table` is the table that its engine must have; `None` if the engine is
+    /// Opens a folder, or creates one. `tables` are those that its engine must have; `None` if the engine is
     /// elsewhere. `ledger` is the file of payments, if not in the folder.
-    pub fn open(folder: Option<&Path>, table: Option<&str>, ledger: Option<&Path>) -> Result<Self, StackError> {
+    pub fn open(folder: Option<&Path>, tables: Option<&TableNames>, ledger: Option<&Path>) -> Result<Self, StackError> {
         let Some(folder) = folder else {
             let temporary = TempDir::with_prefix("onetill-").map_err(|e| StackError::start("temporary folder", e))?;
             let path = temporary.path().to_owned();
@@ -63,23 +64,23 @@ impl DataFolder {
             TryLockError::Error(e) => unusable(e.to_string()),
         })?;
         let mut data = Self { path: folder.to_owned(), temporary: None, is_new: false, _lock: Some(lock) };
-        data.prepare(table, ledger)?;
+        data.prepare(tables, ledger)?;
         Ok(data)
     }
 
     /// Leaves a folder that is complete, or new and marked as incomplete.
-    fn prepare(&mut self, table: Option<&str>, ledger: Option<&Path>) -> Result<(), StackError> {
+    fn prepare(&mut self, tables: Option<&TableNames>, ledger: Option<&Path>) -> Result<(), StackError> {
         let mut manifest = Manifest::read(&self.path).map_err(|e| self.damaged(manifest::NAME, &e))?;
         self.is_new = match &mut manifest {
             Some(Manifest::Unfinished) => true,
             Some(Manifest::Whole(whole)) => {
                 whole.files.retain(|name| name != Path::new(LEDGER) || ledger.is_none());
-                condition::check(self, Some(whole), table)?;
+                condition::check(self, Some(whole), tables)?;
                 false
             }
             // From before there was a manifest, or without anything of ours yet.
             None if OURS.iter().any(|name| self.path.join(name).exists()) => {
-                condition::check(self, None, table)?;
+                condition::check(self, None, tables)?;
                 false
             }
             None => true,

@@ -100,7 +100,7 @@ mod tests {
     fn table() -> Table {
         let nowhere = || "http://127.0.0.1:1".to_owned();
         let config = TableConfig {
-            table: "Test".to_owned(),
+            tables: table::TableNames::one("Test"),
             bucket: "test".to_owned(),
             place: Place::Local(Endpoints { dynamodb: nowhere(), s3: nowhere() }),
             timeouts: Timeouts::LAMBDA,

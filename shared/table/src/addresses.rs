@@ -69,10 +69,9 @@ impl Table {
 
     pub(crate) async fn addresses_of(&self, pattern: Pattern, uid: &UserId) -> Result<Vec<Address>, StoreError> {
         let call = self
-            .query()
+            .query(keys::user_pk(uid))
             .consistent_read(true)
             .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
-            .expression_attribute_values(":pk", s(keys::user_pk(uid)))
             .expression_attribute_values(":prefix", s(keys::ADDRESS_PREFIX))
             .limit(MAX_ADDRESSES)
             .send();

@@ -1,13 +1,16 @@
 //! Batches, of which DynamoDB may process a part: the rest is sent again, with backoff.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use aws_sdk_dynamodb::types::{KeysAndAttributes, PutRequest, WriteRequest};
 
 use crate::{
     StoreError, Table, keys,
     meter::{Pattern, metered},
-    rows::Item,
+    rows::{Item, pk_of},
 };
 
 impl Table {
@@ -23,16 +26,19 @@ impl Table {
         let keys: Vec<_> = keys.into_iter().filter(|key| named.insert(key.clone())).collect();
         let mut found = Vec::new();
         for chunk in keys.chunks(100) {
-            let mut pending = chunk.iter().cloned().map(keys::Key::into_item).collect::<Vec<_>>();
+            let mut of_tables = HashMap::<_, Vec<_>>::new();
+            for key in chunk {
+                let table = self.names.of_partition(&key.pk).to_owned();
+                of_tables.entry(table).or_default().push(key.clone().into_item());
+            }
+            let wanted = |keys| KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(consistent).build();
+            let mut pending: HashMap<_, _> =
+                of_tables.into_iter().map(|(table, keys)| (table, wanted(keys).expect("keys are set"))).collect();
             for attempt in 1.. {
-                let wanted = KeysAndAttributes::builder()
-                    .set_keys(Some(std::mem::take(&mut pending)))
-                    .consistent_read(consistent)
-                    .build()
-                    .expect("keys are set");
-                let output = metered(pattern, self.batch_get().request_items(&self.name, wanted).send()).await?;
+                let call = self.batch_get().set_request_items(Some(std::mem::take(&mut pending))).send();
+                let output = metered(pattern, call).await?;
                 found.extend(output.responses.into_iter().flatten().flat_map(|(_, items)| items));
-                pending = output.unprocessed_keys.into_iter().flatten().flat_map(|(_, keys)| keys.keys).collect();
+                pending = output.unprocessed_keys.unwrap_or_default();
                 if pending.is_empty() {
                     break;
                 }
@@ -50,18 +56,22 @@ impl Table {
         let mut unwritten = Vec::new();
         for chunk in items.chunks(25) {
             let put = |item: &Item| PutRequest::builder().set_item(Some(item.clone())).build().expect("item is set");
-            let mut pending: Vec<_> =
-                chunk.iter().map(|item| WriteRequest::builder().put_request(put(item)).build()).collect();
+            let mut pending = HashMap::<_, Vec<_>>::new();
+            for item in chunk {
+                let table = self.names.of_partition(pk_of(item)).to_owned();
+                pending.entry(table).or_default().push(WriteRequest::builder().put_request(put(item)).build());
+            }
             for attempt in 1.. {
-                let call = self.batch_write().request_items(&self.name, std::mem::take(&mut pending)).send();
+                let call = self.batch_write().set_request_items(Some(std::mem::take(&mut pending))).send();
                 let output = metered(pattern, call).await?;
-                pending = output.unprocessed_items.into_iter().flatten().flat_map(|(_, requests)| requests).collect();
+                pending = output.unprocessed_items.unwrap_or_default();
                 if pending.is_empty() || attempt == 8 {
                     break;
                 }
                 backoff(attempt).await;
             }
-            unwritten.extend(pending.into_iter().filter_map(|request| request.put_request).map(|put| put.item));
+            let requests = pending.into_values().flatten();
+            unwritten.extend(requests.filter_map(|request| request.put_request).map(|put| put.item));
         }
         Ok(unwritten)
     }

@@ -159,19 +159,18 @@ impl Table {
         mut batch: i32,
     ) -> Result<(), StoreError> {
         while level.read.is_empty() && level.more {
+            let query = self.query(keys::category_pk(level.depth));
             let call = match (&level.below[..], &level.after) {
-                ("", None) => self.query().key_condition_expression("PK = :pk"),
-                ("", Some(after)) => self
-                    .query()
+                ("", None) => query.key_condition_expression("PK = :pk"),
+                ("", Some(after)) => query
                     .key_condition_expression("PK = :pk AND SK > :after")
                     .expression_attribute_values(":after", s(after)),
-                (below, after) => self
-                    .query()
+                (below, after) => query
                     .key_condition_expression("PK = :pk AND begins_with(SK, :below)")
                     .expression_attribute_values(":below", s(below))
                     .set_exclusive_start_key(after.as_ref().map(|sk| level_key(level.depth, sk))),
             };
-            let call = call.expression_attribute_values(":pk", s(keys::category_pk(level.depth))).limit(batch).send();
+            let call = call.limit(batch).send();
             let output = metered(pattern, call).await?;
             level.more = output.last_evaluated_key.is_some();
             for item in output.items.unwrap_or_default() {
@@ -216,10 +215,9 @@ impl Table {
     /// AP-66b: whether there is a category below one, on this level. Query of the level, consistent.
     pub async fn category_has_level(&self, path: &CategoryPath, depth: usize) -> Result<bool, StoreError> {
         let call = self
-            .query()
+            .query(keys::category_pk(depth))
             .consistent_read(true)
             .key_condition_expression("PK = :pk AND begins_with(SK, :below)")
-            .expression_attribute_values(":pk", s(keys::category_pk(depth)))
             .expression_attribute_values(":below", s(keys::category_below(path)))
             .limit(1)
             .send();

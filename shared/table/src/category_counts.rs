@@ -130,10 +130,9 @@ impl Table {
         after: Option<IndexPosition>,
     ) -> Result<Page<CategoryCount, IndexPosition>, StoreError> {
         let call = self
-            .query()
+            .query(keys::category_pk(depth))
             .consistent_read(true)
             .key_condition_expression("PK = :pk")
-            .expression_attribute_values(":pk", s(keys::category_pk(depth)))
             .limit(1_000)
             .set_exclusive_start_key(after.map(IndexPosition::into_key))
             .send();

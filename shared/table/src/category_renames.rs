@@ -119,9 +119,8 @@ impl Table {
         let start =
             after.and_then(|CategoryRenamePosition(id)| Some(keys::category_rename(id.parse().ok()?).into_item()));
         let call = self
-            .query()
+            .query(keys::CATALOG)
             .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
-            .expression_attribute_values(":pk", s(keys::CATALOG))
             .expression_attribute_values(":prefix", s(keys::CATEGORY_RENAME_PREFIX))
             .scan_index_forward(false)
             .limit(one_more_than(limit))
@@ -137,10 +136,9 @@ impl Table {
     /// is one, both consistent.
     pub async fn category_rename_first_open(&self) -> Result<Option<CategoryRename>, StoreError> {
         let call = self
-            .query()
+            .query(keys::CATALOG)
             .consistent_read(true)
             .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
-            .expression_attribute_values(":pk", s(keys::CATALOG))
             .expression_attribute_values(":prefix", s(keys::CATEGORY_RENAMING_PREFIX))
             .limit(1)
             .send();

@@ -15,12 +15,12 @@ use aws_smithy_runtime_api::client::{interceptors::context, orchestrator::Orches
 use aws_types::SdkConfig;
 use uuid::Uuid;
 
-use crate::{Bucket, Descriptions, Table, Transport, on_first_use::OnFirstUse};
+use crate::{Bucket, Descriptions, Table, TableNames, Transport, keys::DataKind, on_first_use::OnFirstUse};
 
-/// The names of the table and the description bucket, and where they are.
+/// The names of the tables and the description bucket, and where they are.
 #[derive(Debug, Clone)]
 pub struct TableConfig {
-    pub table: String,
+    pub tables: TableNames,
     pub bucket: String,
     pub place: Place,
     pub timeouts: Timeouts,
@@ -144,24 +144,28 @@ fn timeouts(attempt: Duration, total: Duration) -> TimeoutConfig {
 }
 
 impl TableConfig {
-    /// Reads `TABLE_NAME`, `BUCKET_NAME` and, for a local engine, `DYNAMODB_ENDPOINT` and `S3_ENDPOINT`. Without these the
+    /// Reads `TABLE_NAME` and, where kinds of data have tables of their own, `CATALOGUE_TABLE`, `ORDERS_TABLE` and
+    /// `SESSIONS_TABLE`, `BUCKET_NAME` and, for a local engine, `DYNAMODB_ENDPOINT` and `S3_ENDPOINT`. Without these the
     /// table is on AWS, reached as `aws` and `transport` say.
     ///
     /// # Errors
-    /// Names the variable that is missing.
+    /// Names the variable that is missing or wrong.
     pub fn from_env(
         var: impl Fn(&str) -> Option<String>,
         aws: &SdkConfig,
         transport: Transport,
     ) -> Result<Self, String> {
         let table = var("TABLE_NAME").unwrap_or_else(|| "EcommerceApp".to_owned());
+        let own = |kind: DataKind| var(kind.variable());
+        let tables = TableNames::new(table, own(DataKind::Catalogue), own(DataKind::Orders), own(DataKind::Sessions))
+            .map_err(|e| e.to_string())?;
         let bucket = var("BUCKET_NAME").ok_or("BUCKET_NAME is not set: the bucket that holds large descriptions")?;
         let (place, timeouts) = match (var("DYNAMODB_ENDPOINT"), var("S3_ENDPOINT")) {
             (None, None) => (Place::Aws(Box::new(aws.clone())), Timeouts::LAMBDA),
             (Some(dynamodb), Some(s3)) => (Place::Local(Endpoints { dynamodb, s3 }), Timeouts::LOCAL),
             _ => return Err("set both DYNAMODB_ENDPOINT and S3_ENDPOINT, or neither".to_owned()),
         };
-        Ok(Self { table, bucket, place, timeouts, transport })
+        Ok(Self { tables, bucket, place, timeouts, transport })
     }
 
     /// The table and the buckets. Nothing is sent yet.
@@ -183,7 +187,7 @@ impl TableConfig {
         let client = |config: aws_sdk_dynamodb::config::Builder| {
             OnFirstUse::new(move || aws_sdk_dynamodb::Client::from_conf(config.build()))
         };
-        Table { reads: client(dynamodb), writes: client(once), transactions: client(slow), name: self.table.clone() }
+        Table { reads: client(dynamodb), writes: client(once), transactions: client(slow), names: self.tables.clone() }
     }
 
     /// The buckets. Nothing is sent yet.

@@ -23,9 +23,8 @@ impl Table {
     pub async fn product_probe(&self) -> Result<(), StoreError> {
         // No id is empty.
         let call = self
-            .query()
+            .query(keys::PRODUCT_PREFIX)
             .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
-            .expression_attribute_values(":pk", s(keys::PRODUCT_PREFIX))
             .expression_attribute_values(":prefix", s(keys::PRODUCT_PAGE_PREFIX))
             .limit(1)
             .send();

@@ -148,9 +148,8 @@ impl Table {
         orders: i32,
     ) -> Result<(Option<Customer>, Vec<CustomerOrder>), StoreError> {
         let call = self
-            .query()
+            .query(keys::user_pk(uid))
             .key_condition_expression("PK = :pk AND SK BETWEEN :orders AND :profile")
-            .expression_attribute_values(":pk", s(keys::user_pk(uid)))
             .expression_attribute_values(":orders", s(keys::ORDER_PREFIX))
             .expression_attribute_values(":profile", s(keys::PROFILE))
             .scan_index_forward(false)

@@ -59,10 +59,9 @@ impl Table {
         let (mut ids, mut start) = (Vec::new(), None);
         loop {
             let call = self
-                .query()
+                .query(keys::user_pk(guest))
                 .consistent_read(true)
                 .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
-                .expression_attribute_values(":pk", s(keys::user_pk(guest)))
                 .expression_attribute_values(":prefix", s(keys::ORDER_PREFIX))
                 .limit(100)
                 .set_exclusive_start_key(start)

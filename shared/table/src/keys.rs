@@ -15,7 +15,7 @@ use domain::{
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-pub use entity::{Entity, Partition, SortKey};
+pub use entity::{DataKind, Entity, Partition, SortKey};
 
 pub const PK: &str = "PK";
 pub const SK: &str = "SK";

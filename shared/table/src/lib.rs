@@ -24,6 +24,7 @@ mod http_client;
 mod idempotency;
 pub mod keys;
 pub mod meter;
+mod names;
 mod notifications;
 mod on_first_use;
 mod order_lists;
@@ -83,6 +84,7 @@ pub use descriptions::{DescriptionError, Descriptions, StoredDescription};
 pub use error::{StoreError, error_chain};
 pub use http_client::http_client;
 pub use idempotency::{Idempotency, IdempotencyPutError, PriorRequest, REQUEST_RUNNING};
+pub use names::{SameName, TableNames};
 pub use notifications::{Claim, GivenUp};
 pub use order_lists::{CustomerOrder, DayPosition, DuePosition, Open, OrderPosition};
 pub use order_lookups::OrderLookup;
@@ -116,21 +118,38 @@ pub struct Table {
     writes: OnFirstUse<Client>,
     /// The same timeouts, with retries: a transaction's token keeps it from happening twice.
     transactions: OnFirstUse<Client>,
-    name: String,
+    names: TableNames,
 }
 
 impl Table {
+    /// Of the table of everything that has no table of its own. What is measured of a shop is named after it.
     pub fn name(&self) -> &str {
-        &self.name
+        self.names.of(keys::DataKind::Rest)
+    }
+
+    pub fn names(&self) -> &TableNames {
+        &self.names
     }
 
     fn get(&self, key: keys::Key) -> GetItemFluentBuilder {
         let capacity = ReturnConsumedCapacity::Total;
-        self.reads.get_item().table_name(&self.name).set_key(Some(key.into_item())).return_consumed_capacity(capacity)
+        let table = self.names.of_partition(&key.pk);
+        self.reads.get_item().table_name(table).set_key(Some(key.into_item())).return_consumed_capacity(capacity)
     }
 
-    fn query(&self) -> QueryFluentBuilder {
-        self.reads.query().table_name(&self.name).return_consumed_capacity(ReturnConsumedCapacity::Total)
+    /// Of a partition, which is `:pk` in the condition.
+    fn query(&self, pk: impl Into<String>) -> QueryFluentBuilder {
+        let pk = pk.into();
+        let query = self.query_of(self.names.of_partition(&pk));
+        query.expression_attribute_values(":pk", rows::s(pk))
+    }
+
+    fn query_index(&self, index: &schema::Index) -> QueryFluentBuilder {
+        self.query_of(self.names.of(index.kind)).index_name(index.name)
+    }
+
+    fn query_of(&self, table: &str) -> QueryFluentBuilder {
+        self.reads.query().table_name(table).return_consumed_capacity(ReturnConsumedCapacity::Total)
     }
 
     fn batch_get(&self) -> BatchGetItemFluentBuilder {
@@ -139,14 +158,15 @@ impl Table {
 
     fn put(&self, item: rows::Item) -> PutItemFluentBuilder {
         let capacity = ReturnConsumedCapacity::Total;
-        self.writes.put_item().table_name(&self.name).set_item(Some(item)).return_consumed_capacity(capacity)
+        let table = self.names.of_partition(rows::pk_of(&item));
+        self.writes.put_item().table_name(table).set_item(Some(item)).return_consumed_capacity(capacity)
     }
 
     fn update(&self, key: keys::Key) -> UpdateItemFluentBuilder {
         let capacity = ReturnConsumedCapacity::Total;
         self.writes
             .update_item()
-            .table_name(&self.name)
+            .table_name(self.names.of_partition(&key.pk))
             .set_key(Some(key.into_item()))
             .return_consumed_capacity(capacity)
     }
@@ -155,7 +175,7 @@ impl Table {
         let capacity = ReturnConsumedCapacity::Total;
         self.writes
             .delete_item()
-            .table_name(&self.name)
+            .table_name(self.names.of_partition(&key.pk))
             .set_key(Some(key.into_item()))
             .return_consumed_capacity(capacity)
     }

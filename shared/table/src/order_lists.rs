@@ -98,9 +98,8 @@ impl Table {
     ) -> Result<Page<CustomerOrder, OrderPosition>, StoreError> {
         let start = after.and_then(|OrderPosition(id)| Some(keys::customer_order(owner, id.parse().ok()?).into_item()));
         let call = self
-            .query()
+            .query(keys::user_pk(owner))
             .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
-            .expression_attribute_values(":pk", s(keys::user_pk(owner)))
             .expression_attribute_values(":prefix", s(keys::ORDER_PREFIX))
             .scan_index_forward(false)
             .limit(one_more_than(limit))
@@ -170,8 +169,7 @@ impl Table {
         let (mut entries, mut start) = (Vec::<CustomerOrder>::new(), None);
         loop {
             let call = self
-                .query()
-                .index_name(schema::ORDER_STATE.name)
+                .query_index(&schema::ORDER_STATE)
                 .key_condition_expression("stateDay = :hash AND placedAt <= :newest")
                 .expression_attribute_values(":hash", s(&hash))
                 .expression_attribute_values(":newest", s(format!("{newest:.3}")))
@@ -258,8 +256,7 @@ impl Table {
     async fn due_entries(&self, from: i64, until: i64, limit: i32) -> Result<Vec<DueEntry>, StoreError> {
         let shard = |shard| {
             let call = self
-                .query()
-                .index_name(schema::DUE.name)
+                .query_index(&schema::DUE)
                 .key_condition_expression("dueShard = :shard AND dueAt BETWEEN :from AND :until")
                 .expression_attribute_values(":shard", s(keys::due_shard_name(shard)))
                 .expression_attribute_values(":from", n(from))

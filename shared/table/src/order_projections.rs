@@ -36,10 +36,9 @@ impl Table {
             .projection_expression("PK, SK, version")
             .send();
         let lines = self
-            .query()
+            .query(keys::order_pk(id))
             .consistent_read(false)
             .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
-            .expression_attribute_values(":pk", s(keys::order_pk(id)))
             .expression_attribute_values(":prefix", s(keys::ORDER_LINE_PREFIX))
             .select(Select::Count)
             // An order has at most 90.

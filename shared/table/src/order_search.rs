@@ -94,7 +94,7 @@ impl Table {
     ) -> Result<Page<Order, FoundPosition>, StoreError> {
         let (pk, prefix) = search.partition();
         let start = after.and_then(|position| Some(search.key(position.order.parse().ok()?).into_item()));
-        let mut call = self.query().expression_attribute_values(":pk", s(pk));
+        let mut call = self.query(pk);
         call = match prefix {
             "" => call.key_condition_expression("PK = :pk"),
             prefix => call

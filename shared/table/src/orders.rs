@@ -319,10 +319,9 @@ impl Table {
     /// an answer. If nothing is found it is read consistently (AP-46): it may have been placed a moment ago.
     pub async fn order_get(&self, owner: &UserId, id: OrderId) -> Result<Option<Order>, StoreError> {
         let call = self
-            .query()
+            .query(keys::order_pk(id))
             .consistent_read(false)
             .key_condition_expression("PK = :pk")
-            .expression_attribute_values(":pk", s(keys::order_pk(id)))
             // Lines and payment events sort before STATUS; a cart's 90 lines and its events fit.
             .limit(1_000)
             .send();

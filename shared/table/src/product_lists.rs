@@ -216,7 +216,7 @@ impl Table {
             key.insert(index.range.to_owned(), n(position.range));
             Some(key)
         });
-        let call = by_range(self.query(), index, hash)
+        let call = by_range(self.query_index(index), index, hash)
             .expression_attribute_values(":min", n(range.min))
             .expression_attribute_values(":max", n(range.max))
             .scan_index_forward(order == SortOrder::CheapestFirst)
@@ -283,7 +283,6 @@ fn position_of(card: &ProductCard) -> CardPosition {
 
 fn by_range(query: QueryFluentBuilder, index: &Index, hash: &str) -> QueryFluentBuilder {
     query
-        .index_name(index.name)
         .key_condition_expression("#hash = :hash AND #range BETWEEN :min AND :max")
         .expression_attribute_names("#hash", index.hash)
         .expression_attribute_names("#range", index.range)

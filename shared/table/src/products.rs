@@ -57,10 +57,9 @@ impl Table {
         consistent: bool,
     ) -> Result<Option<ProductPage>, StoreError> {
         let call = self
-            .query()
+            .query(keys::product_pk(id))
             .consistent_read(consistent)
             .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
-            .expression_attribute_values(":pk", s(keys::product_pk(id)))
             .expression_attribute_values(":prefix", s(keys::PRODUCT_PAGE_PREFIX))
             .limit(keys::PRODUCT_PAGE_ITEMS)
             .send();

@@ -99,8 +99,7 @@ impl Table {
         after: Option<IndexPosition>,
     ) -> Result<Page<Key, IndexPosition>, StoreError> {
         let call = self
-            .query()
-            .index_name(index.name)
+            .query_index(index)
             .key_condition_expression("#hash = :hash")
             .projection_expression("PK, SK")
             .expression_attribute_names("#hash", index.hash)
@@ -136,10 +135,9 @@ impl Table {
         let (mut moves, mut after) = (Vec::new(), None);
         loop {
             let call = self
-                .query()
+                .query(keys::product_pk(id))
                 .consistent_read(true)
                 .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
-                .expression_attribute_values(":pk", s(keys::product_pk(id)))
                 .expression_attribute_values(":prefix", s(keys::STOCK_MOVE_PREFIX))
                 .limit(1_000)
                 .set_exclusive_start_key(after)

@@ -89,9 +89,8 @@ impl Table {
     ) -> Result<Page<Review, ReviewPosition>, StoreError> {
         let start = after.and_then(|ReviewPosition(id)| Some(keys::review(product, &id.parse().ok()?).into_item()));
         let call = self
-            .query()
+            .query(keys::product_pk(product))
             .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
-            .expression_attribute_values(":pk", s(keys::product_pk(product)))
             .expression_attribute_values(":prefix", s(keys::REVIEW_PREFIX))
             .limit(one_more_than(limit))
             .set_exclusive_start_key(start)

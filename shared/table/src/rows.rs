@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{Invalid, Money, Timestamp};
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::StoreError;
+use crate::{StoreError, keys::PK};
 
 /// Who last wrote an item, for the audit log: a customer's id, `provider`, `shop`, or an operator's command.
 pub(crate) const BY: &str = "writtenBy";
@@ -27,6 +27,11 @@ pub(crate) fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError
 pub(crate) fn key_of(item: &Item) -> String {
     let part = |name| item.get(name).and_then(|v| v.as_s().ok()).map_or("?", String::as_str);
     format!("{} / {}", part("PK"), part("SK"))
+}
+
+/// The partition key of an item; empty if it has none.
+pub(crate) fn pk_of(item: &Item) -> &str {
+    item.get(PK).and_then(|pk| pk.as_s().ok()).map_or("", String::as_str)
 }
 
 pub(crate) fn s(value: impl Into<String>) -> AttributeValue {

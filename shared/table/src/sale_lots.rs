@@ -40,10 +40,9 @@ impl Table {
 
     async fn sale_lots(&self, id: SaleId, key: u16, consistent: bool) -> Result<LotsSeen, StoreError> {
         let call = self
-            .query()
+            .query(keys::sale_lots_pk(id, key))
             .consistent_read(consistent)
             .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
-            .expression_attribute_values(":pk", s(keys::sale_lots_pk(id, key)))
             .expression_attribute_values(":prefix", s(keys::SALE_LOT_PREFIX))
             .limit(200)
             .send();

@@ -188,9 +188,8 @@ impl Table {
     ) -> Result<Page<Sale, SalePosition>, StoreError> {
         let start = after.and_then(|SalePosition(id)| Some(keys::sale(id.parse().ok()?).into_item()));
         let call = self
-            .query()
+            .query(keys::sales_pk())
             .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
-            .expression_attribute_values(":pk", s(keys::sales_pk()))
             .expression_attribute_values(":prefix", s(keys::SALE_PREFIX))
             .scan_index_forward(false)
             .limit(one_more_than(limit))
@@ -206,9 +205,8 @@ impl Table {
     /// cannot be read is logged and left out, so that the others go on.
     pub async fn sales_open(&self, copy: u8) -> Result<OpenSales, StoreError> {
         let call = self
-            .query()
+            .query(keys::sale_configs_pk(copy % keys::SALE_COPIES))
             .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
-            .expression_attribute_values(":pk", s(keys::sale_configs_pk(copy % keys::SALE_COPIES)))
             .expression_attribute_values(":prefix", s(keys::SALE_CONFIG_PREFIX))
             .limit(MAX_OPEN)
             .send();

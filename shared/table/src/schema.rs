@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::{
 
 use crate::{
     StoreError, Table,
-    keys::{PK, SK},
+    keys::{DataKind, PK, SK},
 };
 
 /// Epoch seconds after which DynamoDB may delete an item. It takes up to days, so reads check the time themselves.
@@ -26,6 +26,8 @@ const CARD: &[&str] = &["name", "currency", "thumbnail", "soldOut"];
 #[derive(Debug, Clone, Copy)]
 pub struct Index {
     pub name: &'static str,
+    /// Of the items in it.
+    pub kind: DataKind,
     pub hash: &'static str,
     pub range: &'static str,
     pub range_type: RangeType,
@@ -50,12 +52,13 @@ pub const CATEGORY_INDEXES: [Index; domain::MAX_CATEGORY_DEPTH] = [
 ];
 
 const fn category(name: &'static str, hash: &'static str) -> Index {
-    Index { name, hash, range: "price", range_type: RangeType::Number, include: CARD }
+    Index { name, kind: DataKind::Catalogue, hash, range: "price", range_type: RangeType::Number, include: CARD }
 }
 
 /// Active products by price, over all categories, in eight partitions.
 pub const CATALOG_PRICE: Index = Index {
     name: "catalog-price-index",
+    kind: DataKind::Catalogue,
     hash: "priceShard",
     range: "price",
     range_type: RangeType::Number,
@@ -65,6 +68,7 @@ pub const CATALOG_PRICE: Index = Index {
 /// Featured products by rank. One partition, so it is only read through the cache.
 pub const FEATURED: Index = Index {
     name: "featured-index",
+    kind: DataKind::Catalogue,
     hash: "featured",
     range: "featuredRank",
     range_type: RangeType::Number,
@@ -73,37 +77,58 @@ pub const FEATURED: Index = Index {
 
 /// Orders with something open, a payment without an outcome or an owed refund, by the time at which the sweeper has to
 /// process them.
-pub const DUE: Index =
-    Index { name: "due-index", hash: "dueShard", range: "dueAt", range_type: RangeType::Number, include: &[] };
+pub const DUE: Index = Index {
+    name: "due-index",
+    kind: DataKind::Orders,
+    hash: "dueShard",
+    range: "dueAt",
+    range_type: RangeType::Number,
+    include: &[],
+};
 
 /// Settled orders by state and the day they were placed.
 pub const ORDER_STATE: Index = Index {
     name: "order-state-index",
+    kind: DataKind::Orders,
     hash: "stateDay",
     range: "placedAt",
     range_type: RangeType::String,
     include: &["total", "currency", "itemCount", "version"],
 };
 
-/// Every index of the table.
+/// Every index.
 pub fn indexes() -> Vec<Index> {
     [&CATEGORY_INDEXES[..], &[CATALOG_PRICE, FEATURED, DUE, ORDER_STATE]].concat()
 }
 
+/// The indexes of a table with these kinds of data.
+pub fn indexes_of(kinds: &[DataKind]) -> Vec<Index> {
+    indexes().into_iter().filter(|index| kinds.contains(&index.kind)).collect()
+}
+
 impl Table {
-    /// Creates the table if it does not exist and waits until it is active. Returns whether it was created.
+    /// Creates the table if it does not exist and waits until it is active, and the tables of kinds of data that have their
+    /// own. Returns whether one was created.
     ///
-    /// For local engines and tests; on AWS the templates create it, with recovery and deletion protection on.
+    /// For local engines and tests; on AWS the templates create them, with recovery and deletion protection on.
     pub async fn create(&self) -> Result<bool, StoreError> {
+        let mut created = false;
+        for (name, kinds) in self.names.tables() {
+            created |= self.create_one(name, &kinds).await?;
+        }
+        Ok(created)
+    }
+
+    async fn create_one(&self, name: &str, kinds: &[DataKind]) -> Result<bool, StoreError> {
         let mut attributes = vec![attribute(PK, ScalarAttributeType::S), attribute(SK, ScalarAttributeType::S)];
         let mut request = self
             .writes
             .create_table()
-            .table_name(&self.name)
+            .table_name(name)
             .billing_mode(BillingMode::PayPerRequest)
             .key_schema(key(PK, KeyType::Hash))
             .key_schema(key(SK, KeyType::Range));
-        for index in indexes() {
+        for index in indexes_of(kinds) {
             attributes.push(attribute(index.hash, ScalarAttributeType::S));
             let range_type = match index.range_type {
                 RangeType::Number => ScalarAttributeType::N,
@@ -128,14 +153,14 @@ impl Table {
             }
             Err(e) => return Err(e.into()),
         }
-        self.wait_until_active().await?;
-        self.enable_ttl().await?;
+        self.wait_until_active(name).await?;
+        self.enable_ttl(name).await?;
         Ok(true)
     }
 
-    async fn wait_until_active(&self) -> Result<(), StoreError> {
+    async fn wait_until_active(&self, name: &str) -> Result<(), StoreError> {
         loop {
-            let description = self.reads.describe_table().table_name(&self.name).send().await?;
+            let description = self.reads.describe_table().table_name(name).send().await?;
             if description.table().and_then(|t| t.table_status()) == Some(&TableStatus::Active) {
                 return Ok(());
             }
@@ -143,13 +168,13 @@ impl Table {
         }
     }
 
-    async fn enable_ttl(&self) -> Result<(), StoreError> {
+    async fn enable_ttl(&self, name: &str) -> Result<(), StoreError> {
         let ttl = TimeToLiveSpecification::builder()
             .enabled(true)
             .attribute_name(TTL_ATTRIBUTE)
             .build()
             .expect("enabled and attribute_name are set");
-        self.writes.update_time_to_live().table_name(&self.name).time_to_live_specification(ttl).send().await?;
+        self.writes.update_time_to_live().table_name(name).time_to_live_specification(ttl).send().await?;
         Ok(())
     }
 }

@@ -269,10 +269,9 @@ impl Table {
         now: Timestamp,
     ) -> Result<Vec<SessionSummary>, StoreError> {
         let call = self
-            .query()
+            .query(keys::user_pk(uid))
             .consistent_read(true)
             .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
-            .expression_attribute_values(":pk", s(keys::user_pk(uid)))
             .expression_attribute_values(":prefix", s(keys::SESSION_PREFIX))
             .limit(100)
             .send();

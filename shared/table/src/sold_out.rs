@@ -36,11 +36,10 @@ impl Table {
     /// differences are repaired. `None` if there is no such product.
     pub async fn sold_out_flag_get(&self, id: &ProductId) -> Result<Option<SoldOutFlag>, StoreError> {
         let call = self
-            .query()
+            .query(keys::product_pk(id))
             .consistent_read(true)
             .key_condition_expression("PK = :pk AND begins_with(SK, :prefix)")
             .projection_expression("PK, SK, soldOut, available")
-            .expression_attribute_values(":pk", s(keys::product_pk(id)))
             .expression_attribute_values(":prefix", s(keys::PRODUCT_PAGE_PREFIX))
             .limit(keys::PRODUCT_PAGE_ITEMS)
             .send();

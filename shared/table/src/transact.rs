@@ -16,7 +16,7 @@ use crate::{
     conditions::Condition,
     keys::Key,
     meter::{Pattern, metered},
-    rows::Item,
+    rows::{Item, pk_of},
 };
 
 /// The service's codes for conflicts with other requests: the same transaction may succeed a moment later.
@@ -96,7 +96,7 @@ impl<L: Copy> Transaction<'_, L> {
     fn add_put(&mut self, label: Option<L>, item: Item, condition: Option<Condition>) {
         let (condition, values) = parts(condition);
         let put = Put::builder()
-            .table_name(&self.table.name)
+            .table_name(self.table.names.of_partition(pk_of(&item)))
             .set_item(Some(item))
             .set_condition_expression(condition)
             .set_expression_attribute_values(values)
@@ -109,7 +109,7 @@ impl<L: Copy> Transaction<'_, L> {
     /// Updates an item, or creates it. `written` are the values of the update.
     pub(crate) fn update(&mut self, key: Key, update: &str, written: Item) {
         let update = Update::builder()
-            .table_name(&self.table.name)
+            .table_name(self.table.names.of_partition(&key.pk))
             .set_key(Some(key.into_item()))
             .update_expression(update)
             .set_expression_attribute_values((!written.is_empty()).then_some(written))
@@ -155,7 +155,7 @@ impl<L: Copy> Transaction<'_, L> {
         let Condition { expression, values } = condition;
         written.extend(values);
         let update = Update::builder()
-            .table_name(&self.table.name)
+            .table_name(self.table.names.of_partition(&key.pk))
             .set_key(Some(key.into_item()))
             .update_expression(update)
             .condition_expression(expression)
@@ -171,7 +171,7 @@ impl<L: Copy> Transaction<'_, L> {
     pub(crate) fn check(&mut self, label: L, condition: impl Into<Condition>, key: Key) {
         let (condition, values) = parts(Some(condition.into()));
         let check = ConditionCheck::builder()
-            .table_name(&self.table.name)
+            .table_name(self.table.names.of_partition(&key.pk))
             .set_key(Some(key.into_item()))
             .set_condition_expression(condition)
             .set_expression_attribute_values(values)
@@ -191,7 +191,7 @@ impl<L: Copy> Transaction<'_, L> {
     fn add_delete(&mut self, label: Option<L>, key: Key, condition: Option<Condition>) {
         let (condition, values) = parts(condition);
         let delete = Delete::builder()
-            .table_name(&self.table.name)
+            .table_name(self.table.names.of_partition(&key.pk))
             .set_key(Some(key.into_item()))
             .set_condition_expression(condition)
             .set_expression_attribute_values(values)

@@ -168,7 +168,7 @@ async fn an_order_from_before_contacts_is_read_shown_shipped_and_refunded() {
     let order = ann.checks_out().await.expect(201).json();
     let id = order["orderId"].as_str().unwrap();
     let text = |text: String| AttributeValue::S(text);
-    let old = shop.raw_client().update_item().table_name(shop.stack.table.name());
+    let old = shop.raw_client().update_item().table_name(shop.table_of("ORDER#"));
     let old = old.key("PK", text(format!("ORDER#{id}"))).key("SK", text("STATUS".to_owned()));
     old.update_expression("REMOVE contact, #l, billTo, shipments")
         .expression_attribute_names("#l", "language")

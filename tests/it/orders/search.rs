@@ -129,7 +129,7 @@ async fn two_orders_with_one_number_are_two_results() {
     // Another order, placed a second later, whose id has the same last bits.
     let (high, low) = first.id.as_uuid().as_u64_pair();
     let twin = OrderId::try_from(uuid::Uuid::from_u64_pair(high + (1_000 << 16), low)).unwrap();
-    let (client, table) = (shop.raw_client(), shop.stack.table.name());
+    let (client, table) = (shop.raw_client(), shop.table_of("ORDER#"));
     let key = |id: OrderId| AttributeValue::S(format!("ORDER#{id}"));
     let status = AttributeValue::S("STATUS".to_owned());
     let read = client.get_item().table_name(table).key("PK", key(first.id)).key("SK", status).send().await.unwrap();

@@ -88,7 +88,7 @@ async fn a_product_of_an_interrupted_import_is_completed_once_under_a_key_too() 
     let shop = Shop::open().await;
     let admin = shop.admin().await;
     shop.product("mug").stock(5).create().await;
-    let meta = shop.raw_client().delete_item().table_name(shop.stack.table.name());
+    let meta = shop.raw_client().delete_item().table_name(shop.table_of("PROD#mug"));
     let text = |value: &str| AttributeValue::S(value.to_owned());
     meta.key("PK", text("PROD#mug")).key("SK", text("META#mug")).send().await.expect("the engine answers");
     let mug = json!({"productId": "mug", "name": "Mug", "category": [], "price": usd(899), "stock": 3});
@@ -133,7 +133,7 @@ async fn sending_a_batch_again_completes_what_was_left_without_stock() {
     let batch = json!({"items": [{"productId": "mug", "name": "Mug", "category": [], "price": usd(899), "stock": 5}]});
     admin.post("/admin/products/batch", batch.clone()).await.expect(200);
     let stock = AttributeValue::S("META#mug#STOCK#00".to_owned());
-    let delete = shop.raw_client().delete_item().table_name(shop.stack.table.name()).key("SK", stock);
+    let delete = shop.raw_client().delete_item().table_name(shop.table_of("PROD#mug")).key("SK", stock);
     delete.key("PK", AttributeValue::S("PROD#mug".to_owned())).send().await.unwrap();
 
     let again = admin.post("/admin/products/batch", batch.clone()).await.expect(200).json();

@@ -84,7 +84,7 @@ async fn a_description_is_at_most_a_mebibyte_of_text() {
 async fn a_damaged_description_is_not_shown() {
     let shop = Shop::open().await;
     shop.product("mug").described(&"x".repeat(2_000)).await.create().await;
-    let damage = shop.raw_client().update_item().table_name(shop.stack.table.name());
+    let damage = shop.raw_client().update_item().table_name(shop.table_of("PROD#mug"));
     let damage = damage.key("PK", AttributeValue::S("PROD#mug".to_owned()));
     let damage = damage.key("SK", AttributeValue::S("META#mug".to_owned()));
     let damage = damage.update_expression("SET descriptionSha256 = :other");

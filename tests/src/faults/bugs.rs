@@ -214,7 +214,7 @@ pub fn rewrite(bug: Bug, operation: &str, body: &mut Value) -> Rewrite {
             _ => {}
         },
         Bug::ProjectionsBeforeCommit => rewrite.first.extend(placed_item(operation, body).and_then(|order| {
-            let table = &order["TableName"];
+            let table = crate::tables::of_customers(order["TableName"].as_str()?);
             let body = json!({"TableName": table, "Item": list_entry(&order["Item"])?});
             Some(Extra { operation: "PutItem", body, stands_for: None })
         })),

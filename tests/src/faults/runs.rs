@@ -81,7 +81,7 @@ impl Engine {
     }
 
     pub async fn world(&self, name: &str, bug: Option<Bug>) -> World {
-        World::open(&self.endpoints, &self.http, name, bug).await
+        World::open(&self.endpoints, &self.http, crate::tables::named(name), bug).await
     }
 }
 

@@ -1,13 +1,17 @@
 //! The table's stream, read to its end.
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedHttpClient};
-use aws_sdk_dynamodbstreams::types::{AttributeValue, ShardIteratorType};
+use aws_sdk_dynamodbstreams::{
+    Client,
+    types::{AttributeValue, ShardIteratorType},
+};
 use serde_json::{Value, json};
+use table::TableNames;
 
 use super::checker::Change;
 
-/// Every record of a table's stream since it was made, oldest first.
-pub async fn read(endpoint: &str, table: &str, http: &SharedHttpClient) -> Vec<Change> {
+/// Every record of the tables' streams since they were made, those of each oldest first.
+pub async fn read(endpoint: &str, tables: &TableNames, http: &SharedHttpClient) -> Vec<Change> {
     let config = aws_sdk_dynamodbstreams::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::from_static("us-east-1"))
@@ -15,7 +19,15 @@ pub async fn read(endpoint: &str, table: &str, http: &SharedHttpClient) -> Vec<C
         .endpoint_url(endpoint)
         .http_client(http.clone())
         .build();
-    let client = aws_sdk_dynamodbstreams::Client::from_conf(config);
+    let client = Client::from_conf(config);
+    let mut changes = Vec::new();
+    for (table, _) in tables.tables() {
+        changes.extend(of_table(&client, table).await);
+    }
+    changes
+}
+
+async fn of_table(client: &Client, table: &str) -> Vec<Change> {
     let streams = client.list_streams().table_name(table).send().await.expect("the engine lists streams");
     let arn = streams.streams().first().and_then(|s| s.stream_arn()).expect("the table has a stream").to_owned();
     let stream = client.describe_stream().stream_arn(&arn).send().await.expect("the engine describes streams");

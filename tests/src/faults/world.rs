@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 use sweeper::SweepReport;
 use table::{
     Endpoints, Existing, Idempotency, ImportOutcome, ImportRecord, NewSession, Place, ProductRecord, SaleCreateError,
-    Says, Table, TableConfig, Timeouts, Transport,
+    Says, Table, TableConfig, TableNames, Timeouts, Transport, keys::DataKind,
 };
 use tower::ServiceExt;
 
@@ -59,7 +59,7 @@ pub struct World {
     engine: Endpoints,
     /// Shared, because to make one reads every certificate of the machine.
     http: SharedHttpClient,
-    name: String,
+    tables: TableNames,
     pub clock: Clock,
     /// Without faults.
     pub table: Table,
@@ -119,9 +119,9 @@ pub struct Environment {
 }
 
 impl World {
-    pub async fn open(engine: &Endpoints, http: &SharedHttpClient, name: &str, bug: Option<Bug>) -> Self {
+    pub async fn open(engine: &Endpoints, http: &SharedHttpClient, tables: TableNames, bug: Option<Bug>) -> Self {
         let clock = Clock::manual("2040-01-15T10:00:00Z".parse::<Timestamp>().expect("a time"));
-        let (table, _) = config(engine, name, http.clone().into()).connect();
+        let (table, _) = config(engine, &tables, http.clone().into()).connect();
         table.create().await.expect("the engine makes a table");
         let admin = Customer {
             id: "staff".parse().expect("an id"),
@@ -137,7 +137,7 @@ impl World {
         Self {
             engine: engine.clone(),
             http: http.clone(),
-            name: name.to_owned(),
+            tables,
             clock,
             table,
             payments: Arc::default(),
@@ -167,7 +167,7 @@ impl World {
             .with_bug(self.bug, self.payments.clone())
             .remembering(self.earlier.clone());
         let freezer = Freezer::new(self.clock.clone());
-        let (table, _) = config(&self.engine, &self.name, self.transport(http, freezer.clone())).connect();
+        let (table, _) = config(&self.engine, &self.tables, self.transport(http, freezer.clone())).connect();
         let payments =
             Arc::new(FaultyPayments::new(self.payments.clone(), plan.clone(), self.bug).knowing(self.totals.clone()));
         lock(&self.environments).push((plan.clone(), payments.clone()));
@@ -318,7 +318,7 @@ impl World {
 
     /// Makes it possible that a stale read finds the partition of an order empty.
     pub fn recall_nothing_of(&self, order: &str) {
-        self.earlier.recall_nothing_of(&self.name, order);
+        self.earlier.recall_nothing_of(self.tables.of(DataKind::Orders), order);
     }
 
     /// Whether a token is still valid.
@@ -632,7 +632,7 @@ impl World {
         }
         self.advance(2 * 60);
         self.sweep_all(&healthy).await;
-        let changes = stream::read(&self.engine.dynamodb, &self.name, &self.http).await;
+        let changes = stream::read(&self.engine.dynamodb, &self.tables, &self.http).await;
         for change in &changes {
             let guest = change.pk.strip_prefix("USER#").filter(|_| change.sk == "ACCOUNT");
             if let Some(guest) = guest.and_then(|uid| uid.parse().ok()) {
@@ -676,7 +676,7 @@ impl World {
     }
 
     pub async fn dump(&self) -> Vec<Value> {
-        dump::items(&self.engine.dynamodb, &self.name, &self.http).await
+        dump::items(&self.engine.dynamodb, &self.tables, &self.http).await
     }
 
     /// The input of the checker.
@@ -717,7 +717,7 @@ impl World {
         Evidence {
             secrets: secrets.into_iter().collect(),
             table: self.dump().await,
-            stream: stream::read(&self.engine.dynamodb, &self.name, &self.http).await,
+            stream: stream::read(&self.engine.dynamodb, &self.tables, &self.http).await,
             ledger: ledger.collect(),
             disputes: disputes.collect(),
             answers: self.answers(),
@@ -761,9 +761,9 @@ fn record(id: &str, price: i64, now: Timestamp) -> ProductRecord {
     ProductRecord { product, description: None, imported: None }
 }
 
-fn config(engine: &Endpoints, name: &str, transport: Transport) -> TableConfig {
-    let (table, bucket) = (name.to_owned(), local::BUCKET.to_owned());
-    TableConfig { table, bucket, place: Place::Local(engine.clone()), timeouts: Timeouts::LOCAL, transport }
+fn config(engine: &Endpoints, tables: &TableNames, transport: Transport) -> TableConfig {
+    let (tables, bucket) = (tables.clone(), local::BUCKET.to_owned());
+    TableConfig { tables, bucket, place: Place::Local(engine.clone()), timeouts: Timeouts::LOCAL, transport }
 }
 
 async fn session(table: &Table, clock: &Clock, uid: UserId) -> Shopper {

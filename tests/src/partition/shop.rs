@@ -136,7 +136,7 @@ impl Shop {
         let http = SimulatedHttp::new(self.service.clone(), outbox.clone(), self.jitter).into_shared();
         let endpoint = "http://dynamodb.model";
         let config = TableConfig {
-            table: TABLE.to_owned(),
+            tables: table::TableNames::one(TABLE),
             bucket: "none".to_owned(),
             place: Place::Local(Endpoints { dynamodb: endpoint.to_owned(), s3: endpoint.to_owned() }),
             timeouts: Timeouts::LAMBDA,

@@ -6,7 +6,7 @@ use notifications::Sender;
 use runtime::Clock;
 use serde_json::Value;
 use stream::{Answer, Batch, DeadLetters, Mapping};
-use table::{Bucket, Endpoints, Place, Table, TableConfig, Timeouts};
+use table::{Bucket, Endpoints, Place, Table, TableConfig, TableNames, Timeouts};
 
 use super::{
     mailer::PostOffice,
@@ -39,7 +39,7 @@ impl Function {
 pub struct Ground {
     pub endpoints: Endpoints,
     pub http: SharedHttpClient,
-    pub table: String,
+    pub tables: TableNames,
     /// The bucket of the audit log.
     pub audit: String,
     /// The bucket of the dead letters.
@@ -68,7 +68,7 @@ impl Ground {
     /// The table and a bucket beside it, through this client.
     async fn connect(&self, http: SharedHttpClient, bucket: &str) -> (Table, Bucket) {
         let config = TableConfig {
-            table: self.table.clone(),
+            tables: self.tables.clone(),
             bucket: BUCKET.to_owned(),
             place: Place::Local(self.endpoints.clone()),
             timeouts: Timeouts::LOCAL,

@@ -3,12 +3,20 @@
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use local::mapping::Source;
 use serde_json::{Value, json};
+use table::TableNames;
 
 use crate::faults::{plan::mix, runs::Dice};
 
-/// Every record of a table's stream, in the order of commits.
-pub async fn read(endpoint: &str, table: &str, http: &SharedHttpClient) -> Vec<Value> {
-    let source = Source::new(endpoint, table, http.clone());
+/// Every record of the tables' streams, those of each in the order of commits.
+pub async fn read(endpoint: &str, tables: &TableNames, http: &SharedHttpClient) -> Vec<Value> {
+    let mut records = Vec::new();
+    for (table, _) in tables.tables() {
+        records.extend(of_table(&Source::new(endpoint, table, http.clone())).await);
+    }
+    records
+}
+
+async fn of_table(source: &Source) -> Vec<Value> {
     let stream = source.stream().await.expect("the table has a stream");
     let mut records = Vec::new();
     for shard in &stream.shards {

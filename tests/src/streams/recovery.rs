@@ -149,7 +149,7 @@ pub async fn run(shop: &Shop, only: &[Check], repair: bool, now: Timestamp) -> R
 pub async fn forget_projections(shop: &Shop, shopper: &Shopper, order: &str) {
     let (id, mug) = (order.parse().expect("an id"), "mug".parse().expect("an id"));
     for key in [keys::customer_order(&shopper.uid.parse().expect("an id"), id), keys::order_line(id, &mug)] {
-        let delete = shop.raw_client().delete_item().table_name(shop.stack.table.name());
+        let delete = shop.raw_client().delete_item().table_name(shop.table_of(&key.pk));
         let delete = delete.key("PK", AttributeValue::S(key.pk)).key("SK", AttributeValue::S(key.sk));
         delete.send().await.expect("the engine answers");
     }
@@ -180,7 +180,7 @@ fn long(text: &str) -> String {
 /// `PUT /admin/products/mug/description` in an environment with this plan, until it dies.
 async fn describe_through(shop: &Shop, admin: &Shopper, plan: Plan, text: &str) {
     let config = TableConfig {
-        table: shop.stack.table.name().to_owned(),
+        tables: shop.stack.table.names().clone(),
         bucket: local::BUCKET.to_owned(),
         place: Place::Local(Endpoints {
             dynamodb: shop.stack.dynamodb.clone(),

@@ -11,7 +11,7 @@ use jiff::SignedDuration;
 use local::{Stack, StackOptions, Streams, mapping::Filter};
 use serde_json::Value;
 use stream::{Batch, DeadLetters};
-use table::{Bucket, Endpoints, ObjectEntry, Place, TableConfig, Timeouts};
+use table::{Bucket, Endpoints, ObjectEntry, Place, TableConfig, TableNames, Timeouts, keys::DataKind};
 
 use super::{
     bugs::Bug,
@@ -97,7 +97,7 @@ impl Engine {
     /// A bucket as it is reached over a network that fails as planned.
     pub async fn bucket_over(&self, plan: Plan, name: &str) -> Bucket {
         let config = TableConfig {
-            table: name.to_owned(),
+            tables: TableNames::one(name),
             bucket: name.to_owned(),
             place: Place::Local(self.endpoints.clone()),
             timeouts: Timeouts::LOCAL,
@@ -106,8 +106,8 @@ impl Engine {
         config.descriptions().bucket().clone()
     }
 
-    async fn stream(&self, table: &str) -> Vec<Value> {
-        records::read(&self.endpoints.dynamodb, table, &self.http).await
+    async fn stream(&self, tables: &TableNames) -> Vec<Value> {
+        records::read(&self.endpoints.dynamodb, tables, &self.http).await
     }
 }
 
@@ -130,12 +130,12 @@ pub struct Scene {
 impl Scene {
     pub async fn set(engine: &Engine, seed: u64, bug: Option<Bug>) -> Self {
         let name = format!("stream-{seed}-{}", bug.map_or("none", Bug::name));
-        let world = World::open(&engine.endpoints, &engine.http, &name, None).await;
+        let world = World::open(&engine.endpoints, &engine.http, TableNames::one(&name), None).await;
         let raw = dump::raw_client(&engine.endpoints.dynamodb, &engine.http);
         let mut dice = Dice(mix(seed));
         story::play(&world, &raw, &mut dice).await;
 
-        let mut records = engine.stream(&name).await;
+        let mut records = engine.stream(&TableNames::one(&name)).await;
         let streamed = records.len();
         let fabricated = records::fabricate(&mut records, &mut dice);
         // Around midnight, so that the records are of two days, and none is too old.
@@ -150,7 +150,7 @@ impl Scene {
         let ground = Ground {
             endpoints: engine.endpoints.clone(),
             http: engine.http.clone(),
-            table: name.clone(),
+            tables: TableNames::one(&name),
             audit: audit.name().to_owned(),
             dead_letters: dead_letters.name().to_owned(),
             clock: world.clock.clone(),
@@ -173,7 +173,7 @@ impl Scene {
 
     /// The records that the table's stream got since, in the form in which they are delivered.
     async fn written_since(&self, engine: &Engine) -> Vec<Value> {
-        let mut since = engine.stream(&self.ground.table).await.split_off(self.streamed);
+        let mut since = engine.stream(&self.ground.tables).await.split_off(self.streamed);
         records::number(&mut since, self.seed, self.records.len(), self.made_s);
         since
     }
@@ -303,7 +303,9 @@ async fn verify(scene: &Scene, evidence: &mut Evidence, tally: &mut Tally) {
     evidence.table = scene.world.dump().await;
     evidence.audit = scene.audit_log(&evidence.audit).await;
     evidence.mails = scene.ground.office.sent();
-    let found = verify::verify(evidence).into_iter().map(|violation| (scene.ground.table.clone(), violation));
+    let found = verify::verify(evidence)
+        .into_iter()
+        .map(|violation| (scene.ground.tables.of(DataKind::Rest).to_owned(), violation));
     tally.violations.extend(found);
 }
 

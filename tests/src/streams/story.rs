@@ -239,7 +239,7 @@ impl Day<'_> {
             let listed = pk.starts_with("USER#") && sk.starts_with("ORDER#");
             let line = pk.starts_with("ORDER#") && sk.starts_with("ITEM#");
             if (listed && self.dice.chance(40)) || (line && self.dice.chance(30)) {
-                dump::delete(raw, self.world.table.name(), pk, sk).await;
+                dump::delete(raw, self.world.table.names(), pk, sk).await;
             }
         }
     }

@@ -6,6 +6,8 @@ use std::{fs::File, io::Read, path::Path};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, config::DbConfig};
 use serde_json::Value;
 
+use table::{TableNames, keys::DataKind};
+
 use crate::mapping::Checkpoint;
 
 /// What is wrong with the file, as the end of a sentence that begins with its name.
@@ -27,10 +29,10 @@ pub struct Pointer {
     pub sha256: String,
 }
 
-/// Checks that the file can be read, has the complete table, and is not older than what was delivered of its stream.
-/// Returns the objects that the table points to. The engine must not have it open yet: closing it here would drop the
+/// Checks that the file can be read, has the complete tables, and is not older than what was delivered of their streams.
+/// Returns the objects that products point to. The engine must not have it open yet: closing it here would drop the
 /// engine's locks.
-pub fn check(file: &Path, table: &str, delivered: &[Checkpoint]) -> Result<Vec<Pointer>, Damage> {
+pub fn check(file: &Path, tables: &TableNames, delivered: &[Checkpoint]) -> Result<Vec<Pointer>, Damage> {
     let mut header = [0; 16];
     let read = File::open(file).and_then(|mut file| file.read_exact(&mut header));
     if read.is_err() || header != *b"SQLite format 3\0" {
@@ -43,9 +45,11 @@ pub fn check(file: &Path, table: &str, delivered: &[Checkpoint]) -> Result<Vec<P
     if verdict != "ok" {
         return Err(Damage(format!("is damaged ({verdict})")));
     }
-    is_whole(&database, table)?;
-    is_as_new(&database, table, delivered)?;
-    pointers(&database, table)
+    for (table, _) in tables.tables() {
+        is_whole(&database, table)?;
+        is_as_new(&database, table, delivered)?;
+    }
+    pointers(&database, tables.of(DataKind::Catalogue))
 }
 
 /// The engine records a table first, and then creates its parts, step by step.
@@ -89,7 +93,8 @@ fn is_as_new(database: &Connection, table: &str, delivered: &[Checkpoint]) -> Re
     let last = "SELECT MAX(CAST(sequence_number AS INTEGER)) FROM _stream_records WHERE table_name = ?1";
     let last: Option<i64> = database.query_row(last, [table], |row| row.get(0))?;
     let (Some(label), Some(last)) = (label, last) else { return Ok(()) };
-    let newer = delivered.iter().filter(|checkpoint| checkpoint.stream.ends_with(&label));
+    let stream = format!(":table/{table}/stream/{label}");
+    let newer = delivered.iter().filter(|checkpoint| checkpoint.stream.ends_with(&stream));
     match newer.filter_map(|checkpoint| stored(&checkpoint.done)).any(|done| done > last.into()) {
         true => Err(Damage(
             "is older than the folder \"streams\": what was written last is missing, which is in table.db-wal as long \

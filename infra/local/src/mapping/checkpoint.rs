@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::durable;
 
-/// Checkpoints, a file for each function and shard: `<folder>/<function>/<shard>.json`.
+/// Checkpoints, a file for each function and shard: `<folder>/<function>/<shard>.json`, or, of a kind of data's own table,
+/// `<folder>/<function>@<table>/<shard>.json`.
 #[derive(Debug, Clone)]
 pub struct Checkpoints {
     folder: PathBuf,
+    table: Option<String>,
 }
 
 /// Everything up to here is handled, given up, or filtered out.
@@ -55,7 +57,12 @@ impl Checkpoint {
 
 impl Checkpoints {
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into() }
+        Self { folder: folder.into(), table: None }
+    }
+
+    /// Those in the stream of another table, whose shards may have the same names.
+    pub fn of_table(&self, table: &str) -> Self {
+        Self { folder: self.folder.clone(), table: Some(table.to_owned()) }
     }
 
     /// The checkpoint in a shard, if there is one. An unreadable one counts as none: then records are delivered again,
@@ -84,9 +91,10 @@ impl Checkpoints {
         .await
     }
 
-    /// Shards and functions have names of letters, digits, `-`, `_` and `.`, so they are valid file names.
+    /// Shards, functions and tables have names of letters, digits, `-`, `_` and `.`, so they are valid file names.
     fn file(&self, function: &str, shard: &str) -> PathBuf {
-        self.folder.join(function).join(format!("{shard}.json"))
+        let reader = self.table.as_ref().map_or_else(|| function.to_owned(), |table| format!("{function}@{table}"));
+        self.folder.join(reader).join(format!("{shard}.json"))
     }
 }
 

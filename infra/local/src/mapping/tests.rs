@@ -45,7 +45,7 @@ pub fn consumer() -> Arc<Consumer> {
 /// Dead letters in an S3 that does not exist.
 fn letters_nowhere() -> DeadLetters {
     let config = table::TableConfig {
-        table: "none".to_owned(),
+        tables: table::TableNames::one("none"),
         bucket: "none".to_owned(),
         place: table::Place::Local(table::Endpoints { dynamodb: NOWHERE.to_owned(), s3: NOWHERE.to_owned() }),
         timeouts: table::Timeouts::LOCAL,

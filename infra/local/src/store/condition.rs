@@ -10,7 +10,7 @@ use base64::{
     Engine as _,
     prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
 };
-use table::keys::sha256_hex;
+use table::{TableNames, keys::sha256_hex};
 
 use super::{
     CURSOR_KEY, DataFolder, S3, SEEDED, STREAMS, TABLE,
@@ -19,7 +19,7 @@ use super::{
 use crate::{BUCKET, StackError, durable, engine, mapping::Checkpoint};
 
 /// `manifest` is absent for a folder that was created before there was one.
-pub fn check(data: &DataFolder, manifest: Option<&Whole>, table: Option<&str>) -> Result<(), StackError> {
+pub fn check(data: &DataFolder, manifest: Option<&Whole>, tables: Option<&TableNames>) -> Result<(), StackError> {
     let before = || assumed(&data.path).map(|files| Whole { files, cursor_key_sha256: None });
     let assumed = match manifest {
         Some(_) => Whole::default(),
@@ -31,9 +31,9 @@ pub fn check(data: &DataFolder, manifest: Option<&Whole>, table: Option<&str>) -
     }
     cursor_key(data, whole)?;
     let delivered = delivered(data)?;
-    if let Some(table) = table {
+    if let Some(tables) = tables {
         is_there(data, Path::new(TABLE))?;
-        let pointers = engine::check(&data.path.join(TABLE), table, &delivered);
+        let pointers = engine::check(&data.path.join(TABLE), tables, &delivered);
         descriptions(data, &pointers.map_err(|damage| data.refused(TABLE, damage))?)?;
     }
     objects(data)

@@ -6,7 +6,7 @@ use ops::admin;
 
 use super::{
     Outcome,
-    shop::{EndpointArgs, LOCAL_TABLE},
+    shop::{EndpointArgs, LOCAL_TABLE, OwnTables},
 };
 
 pub const HELP: &str = "\
@@ -41,6 +41,8 @@ struct Whom {
     #[arg(long, value_name = "NAME", env = "TABLE_NAME", required_unless_present = "endpoint")]
     table: Option<String>,
     #[command(flatten)]
+    own_tables: OwnTables,
+    #[command(flatten)]
     endpoints: EndpointArgs,
 }
 
@@ -50,7 +52,8 @@ pub async fn run(args: &AdminArgs) -> Outcome {
         Command::Revoke(whom) => (whom, Role::Customer, "is a customer like any other"),
     };
     // No object is read.
-    let (table, _) = whom.endpoints.connect(whom.table.as_deref().unwrap_or(LOCAL_TABLE), "").await;
+    let tables = whom.own_tables.beside(whom.table.as_deref().unwrap_or(LOCAL_TABLE))?;
+    let (table, _) = whom.endpoints.connect(tables, "").await;
     admin::set_role(&table, &whom.email, role).await?;
     println!("{} {said}", whom.email);
     Ok(ExitCode::SUCCESS)

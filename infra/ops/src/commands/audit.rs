@@ -6,7 +6,7 @@ use std::{
 use clap::Args;
 use domain::Timestamp;
 use ops::audit;
-use table::keys;
+use table::{TableNames, keys};
 
 use super::{Outcome, shop::EndpointArgs};
 
@@ -48,7 +48,7 @@ fn parse_day(raw: &str) -> Result<String, String> {
 pub async fn run(args: &AuditArgs) -> Outcome {
     let local = args.endpoints.are_local().then_some(LOCAL_BUCKET);
     let bucket = args.audit_bucket.as_deref().or(local).ok_or("set --audit-bucket or --endpoint")?;
-    let (_, descriptions) = args.endpoints.connect("", bucket).await;
+    let (_, descriptions) = args.endpoints.connect(TableNames::one(""), bucket).await;
     let day = args.day.clone().unwrap_or_else(|| keys::day(Timestamp::now()));
 
     let entries = audit::entries(descriptions.bucket(), &day, args.item.as_deref()).await?;

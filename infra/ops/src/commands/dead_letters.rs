@@ -3,6 +3,7 @@ use std::{error::Error, process::ExitCode};
 use clap::{Args, Subcommand};
 use ops::dead_letters::{self, Functions, Listed, Replayed};
 use stream::DeadLetters;
+use table::TableNames;
 
 use super::{NOT_WELL, Outcome, bar, shop::EndpointArgs};
 
@@ -102,7 +103,7 @@ struct ReplayArgs {
 impl BucketArgs {
     async fn connect(&self) -> DeadLetters {
         let bucket = self.dead_letters_bucket.as_deref().unwrap_or(LOCAL_BUCKET);
-        let (_, descriptions) = self.endpoints.connect("", bucket).await;
+        let (_, descriptions) = self.endpoints.connect(TableNames::one(""), bucket).await;
         DeadLetters::new(descriptions.bucket().clone())
     }
 }

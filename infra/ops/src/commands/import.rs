@@ -78,7 +78,7 @@ pub async fn run(args: &ImportArgs) -> Outcome {
     let mut rejects = RejectsFile::new(rejects_path.clone())
         .map_err(|e| format!("{} cannot be written: {e}; see --rejects", rejects_path.display()))?;
 
-    let (table, descriptions) = args.shop.connect().await;
+    let (table, descriptions) = args.shop.connect().await?;
     let options = ImportOptions {
         replace: args.replace,
         force: args.force,

@@ -38,7 +38,7 @@ pub struct MigrateArgs {
 }
 
 pub async fn run(args: &MigrateArgs) -> Outcome {
-    let (table, _) = args.shop.connect().await;
+    let (table, _) = args.shop.connect().await?;
     let bar = bar(0, NO_STEPS);
     let show = |Progress { doing, done, of }: Progress| {
         bar.set_style(style(if of.is_some() { STEPS } else { NO_STEPS }));

@@ -88,7 +88,7 @@ pub async fn run(args: &ReconcileArgs) -> Outcome {
         now: Timestamp::now(),
         second_look: SECOND_LOOK,
     };
-    let (table, descriptions) = args.shop.connect().await;
+    let (table, descriptions) = args.shop.connect().await?;
     let bar = bar(0, NO_STEPS);
     let mut looking_at = "";
     let show = |Progress { looking_at: what, seen, done, of }: Progress| {

@@ -2,10 +2,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use ops::prewarm::{Forecast, QUOTA, warm_throughput};
+use table::WarmThroughput;
 
 use super::{
     Outcome,
-    shop::{EndpointArgs, LOCAL_TABLE},
+    shop::{EndpointArgs, LOCAL_TABLE, OwnTables},
 };
 
 pub const HELP: &str = "\
@@ -55,17 +56,20 @@ struct Prewarm {
     #[arg(long, value_name = "NAME", env = "TABLE_NAME", required_if_eq("apply", "true"))]
     table: Option<String>,
     #[command(flatten)]
+    own_tables: OwnTables,
+    #[command(flatten)]
     endpoints: EndpointArgs,
 }
 
 pub async fn run(args: &SaleArgs) -> Outcome {
     let Command::Prewarm(args) = &args.command;
-    let Prewarm { checkouts_per_second, lines, limit, apply, table, endpoints } = args;
+    let Prewarm { checkouts_per_second, lines, limit, apply, table, own_tables, endpoints } = args;
     let forecast = Forecast { checkouts_per_second: *checkouts_per_second, lines: *lines, limit: *limit };
-    let warm = warm_throughput(forecast);
-    println!("{:<20} {:>12} {:>12}", "WarmThroughput of", "reads/s", "writes/s");
+    let tables = own_tables.beside(table.as_deref().unwrap_or(LOCAL_TABLE))?;
+    let warm = warm_throughput(forecast, &tables);
+    println!("{:<40} {:>12} {:>12}", "WarmThroughput of", "reads/s", "writes/s");
     for of in &warm {
-        println!("{:<20} {:>12} {:>12}", of.index.unwrap_or("the table"), of.reads_per_second, of.writes_per_second);
+        println!("{:<40} {:>12} {:>12}", named(of), of.reads_per_second, of.writes_per_second);
     }
     if warm.iter().any(|of| of.reads_per_second.max(of.writes_per_second) > QUOTA) {
         println!("More than {QUOTA} units a second: raise the account's quota of a table first.");
@@ -74,13 +78,20 @@ pub async fn run(args: &SaleArgs) -> Outcome {
         return Ok(ExitCode::SUCCESS);
     }
     // No object is read.
-    let (table, _) = endpoints.connect(table.as_deref().unwrap_or(LOCAL_TABLE), "").await;
+    let (table, _) = endpoints.connect(tables, "").await;
     let raised = table.warm_throughput_raise(&warm).await?;
     for of in &raised {
-        println!("raising {}", of.index.unwrap_or("the table"));
+        println!("raising {}", named(of));
     }
     if raised.is_empty() {
         println!("nothing to raise: all take as much already");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn named(of: &WarmThroughput) -> String {
+    match of.index {
+        Some(index) => format!("{} / {index}", of.table),
+        None => of.table.clone(),
+    }
 }

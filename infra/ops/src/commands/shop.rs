@@ -1,6 +1,6 @@
 use aws_config::BehaviorVersion;
 use clap::Args;
-use table::{Descriptions, Endpoints, Place, Table, TableConfig, Timeouts, Transport};
+use table::{Descriptions, Endpoints, Place, SameName, Table, TableConfig, TableNames, Timeouts, Transport};
 
 /// Defaults for the local stack. On AWS there is no default: an existing table may be the one from before a restore, or
 /// another shop's.
@@ -13,11 +13,35 @@ pub struct ShopArgs {
     /// The shop's table; optional with --endpoint
     #[arg(long, value_name = "NAME", env = "TABLE_NAME", required_unless_present = "endpoint")]
     table: Option<String>,
+    #[command(flatten)]
+    own_tables: OwnTables,
     /// The bucket for descriptions of more than 1,024 bytes; optional with --endpoint
     #[arg(long, value_name = "NAME", env = "BUCKET_NAME", required_unless_present = "endpoint")]
     bucket: Option<String>,
     #[command(flatten)]
     endpoints: EndpointArgs,
+}
+
+/// The tables of kinds of data that have their own.
+#[derive(Debug, Clone, Args)]
+pub struct OwnTables {
+    /// The table of products and categories, if it is not the shop's table
+    #[arg(long, value_name = "NAME", env = "CATALOGUE_TABLE")]
+    catalogue_table: Option<String>,
+    /// The table of orders and sales, if it is not the shop's table
+    #[arg(long, value_name = "NAME", env = "ORDERS_TABLE")]
+    orders_table: Option<String>,
+    /// The table of sessions, if it is not the shop's table
+    #[arg(long, value_name = "NAME", env = "SESSIONS_TABLE")]
+    sessions_table: Option<String>,
+}
+
+impl OwnTables {
+    /// With the table of everything else.
+    pub fn beside(&self, table: &str) -> Result<TableNames, SameName> {
+        let Self { catalogue_table, orders_table, sessions_table } = self.clone();
+        TableNames::new(table.to_owned(), catalogue_table, orders_table, sessions_table)
+    }
 }
 
 /// Its endpoints.
@@ -32,10 +56,10 @@ pub struct EndpointArgs {
 }
 
 impl ShopArgs {
-    pub async fn connect(&self) -> (Table, Descriptions) {
-        let table = self.table.as_deref().unwrap_or(LOCAL_TABLE);
+    pub async fn connect(&self) -> Result<(Table, Descriptions), SameName> {
+        let tables = self.own_tables.beside(self.table.as_deref().unwrap_or(LOCAL_TABLE))?;
         let bucket = self.bucket.as_deref().unwrap_or(LOCAL_BUCKET);
-        self.endpoints.connect(table, bucket).await
+        Ok(self.endpoints.connect(tables, bucket).await)
     }
 }
 
@@ -44,7 +68,7 @@ impl EndpointArgs {
         self.endpoint.is_some()
     }
 
-    pub async fn connect(&self, table: &str, bucket: &str) -> (Table, Descriptions) {
+    pub async fn connect(&self, tables: TableNames, bucket: &str) -> (Table, Descriptions) {
         let transport = Transport::default();
         let place = match self.endpoint.clone().zip(self.s3_endpoint.clone()) {
             Some((dynamodb, s3)) => Place::Local(Endpoints { dynamodb, s3 }),
@@ -55,7 +79,7 @@ impl EndpointArgs {
             }
         };
         let config = TableConfig {
-            table: table.to_owned(),
+            tables,
             bucket: bucket.to_owned(),
             place,
             // Long timeouts on AWS too: an operator's machine may be far from the table, and no customer waits for an

@@ -10,6 +10,20 @@ use super::{
     SESSION, SESSION_PREFIX, STOCK_INFIX, STOCK_MOVE_PREFIX, USER_PREFIX,
 };
 
+/// A kind of data, which can have a table of its own with its own capacity; see [`crate::TableNames`]. A partition is of one
+/// kind, so that what is read together stays together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DataKind {
+    /// Products with their stock, and categories: read all day, changed seldom.
+    Catalogue,
+    /// Orders, and what else a checkout writes: sales, idempotency records.
+    Orders,
+    /// Sessions and rate counters: short-lived, and not worth recovering.
+    Sessions,
+    /// Customers with their carts, and records of what was sent to them.
+    Rest,
+}
+
 /// What the items of a partition belong to. Roles and stream filters are written in these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Partition {
@@ -70,6 +84,21 @@ impl Partition {
             Self::Sale => SALE_PREFIX,
             Self::Session => SESSION_PREFIX,
             Self::User => USER_PREFIX,
+        }
+    }
+
+    pub const fn kind(self) -> DataKind {
+        match self {
+            Self::Catalog | Self::Category | Self::Product => DataKind::Catalogue,
+            Self::FlashSale
+            | Self::Idempotency
+            | Self::Order
+            | Self::OrderContact
+            | Self::OrderNumber
+            | Self::OrderReference
+            | Self::Sale => DataKind::Orders,
+            Self::Rate | Self::Session => DataKind::Sessions,
+            Self::Credential | Self::Notification | Self::OrderLookup | Self::User => DataKind::Rest,
         }
     }
 

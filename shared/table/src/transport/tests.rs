@@ -72,7 +72,7 @@ async fn table_at(endpoint: &str, clock: &Arc<AtomicI64>) -> Table {
     let clock = clock.clone();
     let now = move || Timestamp::from_second(clock.load(Ordering::SeqCst)).unwrap();
     let config = TableConfig {
-        table: "Test".to_owned(),
+        tables: crate::TableNames::one("Test"),
         bucket: "test".to_owned(),
         place: Place::Local(Endpoints { dynamodb: endpoint.to_owned(), s3: endpoint.to_owned() }),
         timeouts: Timeouts { write_total: Duration::from_secs(20), ..Timeouts::LAMBDA },
