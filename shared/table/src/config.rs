@@ -88,7 +88,8 @@ impl Timeouts {
 }
 
 /// Keeps the SDK from sending a write again whose answer was lost: it may have happened, and adding to a cart twice is
-/// wrong. A request that certainly had no effect is sent again: one that was throttled, that conflicted with a
+/// wrong. For a transaction, whose token would allow it, the SDK would return the error of the last attempt alone, which
+/// says nothing about the ones before. A request that certainly had no effect is sent again: one that was throttled, that conflicted with a
 /// transaction on its item, or for which there was no connection.
 #[derive(Debug)]
 struct NeverWriteTwice;
@@ -135,9 +136,11 @@ fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50))
 }
 
+/// With the same limit for a connection and for an attempt it would be chance which of them is over first, and so whether a
+/// write that was never sent is known not to be.
 fn timeouts(attempt: Duration, total: Duration) -> TimeoutConfig {
     TimeoutConfig::builder()
-        .connect_timeout(attempt)
+        .connect_timeout(attempt * 2 / 3)
         .operation_attempt_timeout(attempt)
         .operation_timeout(total)
         .build()
@@ -182,8 +185,8 @@ impl TableConfig {
             dynamodb = dynamodb.endpoint_url(&endpoints.dynamodb);
         }
         let slow = dynamodb.clone().timeout_config(self.timeouts.writes()).http_client(self.transport.for_writes());
-        let once = slow.clone().retry_classifier(NeverWriteTwice);
-        let once = once.retry_config(retries().with_max_attempts(WRITE_ATTEMPTS));
+        let slow = slow.retry_classifier(NeverWriteTwice);
+        let once = slow.clone().retry_config(retries().with_max_attempts(WRITE_ATTEMPTS));
         let client = |config: aws_sdk_dynamodb::config::Builder| {
             OnFirstUse::new(move || aws_sdk_dynamodb::Client::from_conf(config.build()))
         };

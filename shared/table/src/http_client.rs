@@ -137,7 +137,7 @@ impl HttpConnector for Pool {
             Err(error) => return HttpConnectorFuture::ready(Err(ConnectorError::user(error.into()))),
         };
         let used = capture_connection(&mut request);
-        // By it, the SDK has a connection closed on which a request was lost.
+        // By it, the SDK has a connection closed whose answer was a server error, or no whole one.
         if let Some(captured) = request.extensions().get::<CaptureSmithyConnection>() {
             captured.set_connection_retriever(move || connection(&used));
         }
@@ -173,13 +173,10 @@ fn connector_error(error: legacy::Error) -> ConnectorError {
     let of_hyper = sources().find_map(|e| e.downcast_ref::<hyper::Error>());
     let is_io = sources().any(|e| e.is::<io::Error>());
     let is_over = sources().any(|e| e.is::<TimedOut>()) || of_hyper.is_some_and(hyper::Error::is_timeout);
-    let is_ours = of_hyper.is_some_and(hyper::Error::is_user);
     let is_closed = of_hyper.is_some_and(|e| e.is_closed() || e.is_canceled());
     let is_cut = of_hyper.is_some_and(hyper::Error::is_incomplete_message);
     if is_over {
         ConnectorError::timeout(error.into())
-    } else if is_ours {
-        ConnectorError::user(error.into())
     } else if error.is_connect() || is_closed || is_io {
         ConnectorError::io(error.into())
     } else {

@@ -116,7 +116,7 @@ pub struct Table {
     reads: OnFirstUse<Client>,
     /// Longer timeouts and a single attempt: a write whose answer is lost has to be looked up.
     writes: OnFirstUse<Client>,
-    /// The same timeouts, with retries: a transaction's token keeps it from happening twice.
+    /// The same: a transaction whose answer is lost is sent again by [`transact`], under its token.
     transactions: OnFirstUse<Client>,
     names: TableNames,
 }

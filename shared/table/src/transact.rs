@@ -38,6 +38,9 @@ const MAX_CONFLICT: Duration = Duration::from_secs(4);
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html#API_TransactWriteItems_Errors>
 const MAX_IN_PROGRESS: Duration = Duration::from_secs(7);
 
+/// How often a transaction is sent, under one token, if its answer is lost.
+const LOST_ATTEMPTS: u32 = 3;
+
 /// The wait between two attempts at a transaction in progress.
 const IN_PROGRESS_WAIT: Duration = Duration::from_millis(500);
 
@@ -218,6 +221,8 @@ impl<L: Copy> Transaction<'_, L> {
         let actions: Vec<_> = self.actions.iter().map(|(_, action)| action.clone()).collect();
         let started = Instant::now();
         let mut token = Uuid::now_v7().to_string();
+        // Whether an attempt under this token may have happened, or may still.
+        let mut in_doubt = false;
         for attempt in 1.. {
             let call = self
                 .table
@@ -234,7 +239,14 @@ impl<L: Copy> Transaction<'_, L> {
             let reasons = match error.as_service_error() {
                 Some(TransactWriteItemsError::TransactionCanceledException(e)) => e.cancellation_reasons().to_vec(),
                 Some(TransactWriteItemsError::TransactionInProgressException(_)) => Vec::new(),
-                _ => return Err(error.into()),
+                _ => match StoreError::from(error) {
+                    StoreError::OutcomeUnknown(_) if attempt < LOST_ATTEMPTS && started.elapsed() < MAX_CONFLICT => {
+                        in_doubt = true;
+                        backoff(attempt).await;
+                        continue;
+                    }
+                    error => return Err(doubted(in_doubt, error)),
+                },
             };
             if reasons.iter().any(condition_failed) {
                 let failed = failed_conditions(self.actions.iter().map(|(label, _)| *label), reasons);
@@ -247,6 +259,7 @@ impl<L: Copy> Transaction<'_, L> {
             }
             if reasons.is_empty() {
                 // In progress under this token: it may still happen, so the token stays.
+                in_doubt = true;
                 if started.elapsed() > MAX_IN_PROGRESS {
                     return Err(StoreError::OutcomeUnknown(error.into()));
                 }
@@ -264,13 +277,26 @@ impl<L: Copy> Transaction<'_, L> {
                 return Ok(Written::Contended(contended));
             }
             if attempt >= MAX_ATTEMPTS || started.elapsed() > MAX_CONFLICT {
-                return Err(error.into());
+                return Err(doubted(in_doubt, error.into()));
             }
-            // Cancelled, so it never happened.
-            token = Uuid::now_v7().to_string();
+            // Cancelled, so it never happened; unless an attempt before, of which no answer came, is still on its way.
+            if !in_doubt {
+                token = Uuid::now_v7().to_string();
+            }
             backoff(attempt).await;
         }
         unreachable!("the loop returns once its time is up")
+    }
+}
+
+/// An error of an attempt after one that may have happened says nothing about that one.
+fn doubted(in_doubt: bool, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Busy(source) | StoreError::Unavailable(source) if in_doubt => StoreError::OutcomeUnknown(source),
+        StoreError::Busy(_)
+        | StoreError::Unavailable(_)
+        | StoreError::OutcomeUnknown(_)
+        | StoreError::Corrupt { .. } => error,
     }
 }
 

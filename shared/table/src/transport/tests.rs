@@ -69,16 +69,19 @@ fn done(_: usize) -> (StatusCode, &'static str) {
 
 /// A table at an endpoint, on a wall clock of its own.
 async fn table_at(endpoint: &str, clock: &Arc<AtomicI64>) -> Table {
+    config_at(endpoint, clock).table()
+}
+
+fn config_at(endpoint: &str, clock: &Arc<AtomicI64>) -> TableConfig {
     let clock = clock.clone();
     let now = move || Timestamp::from_second(clock.load(Ordering::SeqCst)).unwrap();
-    let config = TableConfig {
+    TableConfig {
         tables: crate::TableNames::one("Test"),
         bucket: "test".to_owned(),
         place: Place::Local(Endpoints { dynamodb: endpoint.to_owned(), s3: endpoint.to_owned() }),
         timeouts: Timeouts { write_total: Duration::from_secs(20), ..Timeouts::LAMBDA },
         transport: Transport::new(http_client, now),
-    };
-    config.table()
+    }
 }
 
 async fn write(table: &Table) -> Result<bool, StoreError> {
@@ -202,6 +205,55 @@ async fn a_missing_permission_is_not_reported_as_a_busy_table() {
     assert!(matches!(written, Err(StoreError::Unavailable(_))), "{written:?}");
     assert!(matches!(read, Err(StoreError::Unavailable(_))), "{read:?}");
     assert_eq!(server.requests().len(), 2);
+}
+
+const THROTTLED: &str = r#"{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"Throughput exceeds the current capacity"}"#;
+
+/// It would be said that nothing was done.
+#[tokio::test]
+async fn a_transaction_whose_answer_was_lost_is_in_doubt_whatever_is_answered_afterwards() {
+    let lost_then_throttled = |request| match request {
+        0 => (StatusCode::try_from(500).unwrap(), "{}"),
+        _ => (StatusCode::try_from(400).unwrap(), THROTTLED),
+    };
+    let (server, clock) = (Server::start(lost_then_throttled).await, Arc::default());
+    let table = table_at(&server.endpoint, &clock).await;
+
+    let corrected = table.stock_correct(&"mug".parse().unwrap(), 3, 1, uuid::Uuid::nil()).await;
+
+    assert!(matches!(corrected, Err(StoreError::OutcomeUnknown(_))), "{corrected:?}");
+}
+
+#[tokio::test]
+async fn a_transaction_whose_answer_was_lost_is_sent_again_under_its_token() {
+    let lost_once = |request| match request {
+        0 => (StatusCode::try_from(500).unwrap(), "{}"),
+        _ => done(request),
+    };
+    let (server, clock) = (Server::start(lost_once).await, Arc::default());
+    let table = table_at(&server.endpoint, &clock).await;
+
+    let corrected = table.stock_correct(&"mug".parse().unwrap(), 3, 1, uuid::Uuid::nil()).await;
+
+    assert!(corrected.unwrap());
+    let requests = server.requests();
+    let token = |request: &str| request.split_once("ClientRequestToken\":\"").unwrap().1[..36].to_owned();
+    assert_eq!((requests.len(), token(&requests[0])), (2, token(&requests[1])));
+}
+
+/// An address that accepts no connection in time.
+#[tokio::test]
+async fn a_write_that_found_no_connection_in_time_is_known_not_to_have_happened() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("https://{}", listener.local_addr().unwrap());
+    let config = TableConfig {
+        timeouts: Timeouts { write_attempt: Duration::from_millis(150), ..Timeouts::LAMBDA },
+        ..config_at(&endpoint, &Arc::default())
+    };
+
+    let never_sent = write(&config.table()).await;
+
+    assert!(matches!(never_sent, Err(StoreError::Busy(_))), "{never_sent:?}");
 }
 
 #[tokio::test]
