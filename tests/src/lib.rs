@@ -79,7 +79,7 @@ impl Shop {
             streams: Streams::Off,
             link_keys: Some(LinkKeys::new(&[LINK_KEY])),
             order_link_keys: Some(LinkKeys::new(&[ORDER_LINK_KEY])),
-            transport: Transport::new(|| recorder::recording(table::http_client()), Timestamp::now),
+            transport: Transport::new(|_| recorder::recording(table::http_client()), Timestamp::now),
             admin: Some(AdminAccount {
                 email: Email::parse(ADMIN_EMAIL).expect("an e-mail"),
                 password: Password::choose(ADMIN_PASSWORD).expect("a password"),

@@ -41,16 +41,24 @@ use tower::Service;
 /// The settings of TLS, made when the first request needs them.
 type Tls = Arc<LazyLock<ClientConfig, Box<dyn FnOnce() -> ClientConfig + Send>>>;
 
+/// How long a connection may be idle by default.
+pub(crate) const IDLE: Duration = Duration::from_secs(90);
+
 /// A client that trusts the certificates of the machine. They are read once in a process.
 pub fn http_client() -> SharedHttpClient {
+    http_client_idle(IDLE)
+}
+
+/// The same, whose connections are closed once they were idle for so long.
+pub(crate) fn http_client_idle(max_idle: Duration) -> SharedHttpClient {
     static MACHINE: LazyLock<Tls> = LazyLock::new(|| tls(native_roots));
-    Connections::shared(MACHINE.clone())
+    Connections::shared(MACHINE.clone(), max_idle)
 }
 
 /// Clients that trust these certificates and read none. They share what resumes a session of TLS.
-pub(crate) fn trusting(roots: RootCertStore) -> impl Fn() -> SharedHttpClient + Send + Sync {
+pub(crate) fn trusting(roots: RootCertStore) -> impl Fn(Duration) -> SharedHttpClient + Send + Sync {
     let tls = tls(move || roots);
-    move || Connections::shared(tls.clone())
+    move |max_idle| Connections::shared(tls.clone(), max_idle)
 }
 
 fn tls(roots: impl FnOnce() -> RootCertStore + Send + 'static) -> Tls {
@@ -77,6 +85,7 @@ fn native_roots() -> RootCertStore {
 /// Pools of connections, one for each setting of timeouts.
 struct Connections {
     tls: Tls,
+    max_idle: Duration,
     pools: Mutex<HashMap<Limits, SharedHttpConnector>>,
 }
 
@@ -87,8 +96,8 @@ struct Limits {
 }
 
 impl Connections {
-    fn shared(tls: Tls) -> SharedHttpClient {
-        SharedHttpClient::new(Self { tls, pools: Mutex::default() })
+    fn shared(tls: Tls, max_idle: Duration) -> SharedHttpClient {
+        SharedHttpClient::new(Self { tls, max_idle, pools: Mutex::default() })
     }
 
     fn pool(&self, limits: Limits) -> Pool {
@@ -100,8 +109,9 @@ impl Connections {
         let https = HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1();
         let connector = Limited { inner: https.wrap_connector(tcp), limit: limits.connect };
         // Without a timer, idle connections are never closed.
-        let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector);
-        Pool { client, read: limits.read }
+        let mut client = Client::builder(TokioExecutor::new());
+        client.pool_timer(TokioTimer::new()).pool_idle_timeout(self.max_idle);
+        Pool { client: client.build(connector), read: limits.read }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use aws_sdk_dynamodb::config::{ConfigBag, RuntimeComponents, RuntimeComponentsBuilder, SharedHttpClient};
@@ -14,21 +15,20 @@ use aws_smithy_runtime_api::{
     },
 };
 use domain::Timestamp;
-use jiff::SignedDuration;
 use rustls::RootCertStore;
 
-use crate::http_client::{self, http_client};
+use crate::http_client::{self, IDLE, http_client_idle};
 
 /// A write does not use a connection that was idle for longer. Lambda freezes an environment between invocations; a
 /// connection that the peer closes meanwhile looks open afterwards, and a request that is lost on it looks as if it may
 /// have arrived. Peers keep idle connections longer than this.
-const MAX_IDLE: SignedDuration = SignedDuration::from_secs(5);
+const MAX_IDLE: Duration = Duration::from_secs(5);
 
 /// How the SDK's clients reach AWS: creates connection pools, and uses wall-clock time, because a monotonic clock may
 /// stop while an environment is frozen. Cheap to clone.
 #[derive(Clone)]
 pub struct Transport {
-    new_pool: Arc<dyn Fn() -> SharedHttpClient + Send + Sync>,
+    new_pool: Arc<dyn Fn(Duration) -> SharedHttpClient + Send + Sync>,
     wall_clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
@@ -40,14 +40,14 @@ impl fmt::Debug for Transport {
 
 impl Default for Transport {
     fn default() -> Self {
-        Self::new(http_client, Timestamp::now)
+        Self::new(http_client_idle, Timestamp::now)
     }
 }
 
 /// One pool for everything, however old its connections are.
 impl From<SharedHttpClient> for Transport {
     fn from(only: SharedHttpClient) -> Self {
-        Self::new(move || only.clone(), Timestamp::now)
+        Self::new(move |_| only.clone(), Timestamp::now)
     }
 }
 
@@ -57,9 +57,9 @@ impl Transport {
         Self::new(http_client::trusting(roots), Timestamp::now)
     }
 
-    /// `new_pool` makes a client that has no connections yet.
+    /// `new_pool` makes a client that has no connections yet, and closes those that were idle for longer than it is given.
     pub fn new(
-        new_pool: impl Fn() -> SharedHttpClient + Send + Sync + 'static,
+        new_pool: impl Fn(Duration) -> SharedHttpClient + Send + Sync + 'static,
         wall_clock: impl Fn() -> Timestamp + Send + Sync + 'static,
     ) -> Self {
         Self { new_pool: Arc::new(new_pool), wall_clock: Arc::new(wall_clock) }
@@ -67,12 +67,12 @@ impl Transport {
 
     /// For requests that may be repeated: connections are kept as long as the peer keeps them.
     pub fn for_reads(&self) -> SharedHttpClient {
-        (self.new_pool)()
+        (self.new_pool)(IDLE)
     }
 
     /// For requests that must not be sent twice: no connection is used that was idle for more than a few seconds.
     pub fn for_writes(&self) -> SharedHttpClient {
-        let pool = Pool { client: self.for_reads(), last_used: (self.wall_clock)() };
+        let pool = Pool { client: (self.new_pool)(MAX_IDLE), last_used: (self.wall_clock)() };
         SharedHttpClient::new(FreshConnections { transport: self.clone(), pool: Mutex::new(pool) })
     }
 }
@@ -101,8 +101,9 @@ impl FreshConnections {
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         // Negative if the clock was set back: then the age is unknown.
         let idle = now.duration_since(pool.last_used);
-        if idle > MAX_IDLE || idle.is_negative() {
-            pool.client = self.transport.for_reads();
+        // The pool closes each connection by a clock that may have stopped with the environment.
+        if Duration::try_from(idle).is_ok_and(|idle| idle > MAX_IDLE) || idle.is_negative() {
+            pool.client = (self.transport.new_pool)(MAX_IDLE);
         }
         pool.last_used = now;
         pool.client.clone()

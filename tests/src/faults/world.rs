@@ -194,7 +194,7 @@ impl World {
 
     /// Pools of connections that a peer closes while the environment is frozen.
     fn transport(&self, http: FaultyHttp, freezer: Freezer) -> Transport {
-        let new_pool = move || http.clone().with_connections(freezer.clone()).into_shared();
+        let new_pool = move |_| http.clone().with_connections(freezer.clone()).into_shared();
         let clock = self.clock.clone();
         match self.bug {
             // As if idle time were measured by a clock that stops while an environment is frozen.

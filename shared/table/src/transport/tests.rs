@@ -80,7 +80,7 @@ fn config_at(endpoint: &str, clock: &Arc<AtomicI64>) -> TableConfig {
         bucket: "test".to_owned(),
         place: Place::Local(Endpoints { dynamodb: endpoint.to_owned(), s3: endpoint.to_owned() }),
         timeouts: Timeouts { write_total: Duration::from_secs(20), ..Timeouts::LAMBDA },
-        transport: Transport::new(http_client, now),
+        transport: Transport::new(http_client_idle, now),
     }
 }
 
@@ -106,6 +106,26 @@ async fn a_write_does_not_use_a_connection_that_was_idle_for_long_by_the_wall_cl
     write(&table).await.unwrap();
 
     assert_eq!((at_work, after_a_pause, server.connections()), (1, 2, 3));
+}
+
+/// The second of two connections is idle while the first one is used.
+#[tokio::test]
+async fn no_connection_for_writes_is_kept_idle_because_others_are_used() {
+    let server = Server::start(done).await;
+    let client = http_client_idle(Duration::from_millis(200));
+    let config = TableConfig { transport: client.into(), ..config_at(&server.endpoint, &Arc::default()) };
+    let table = config.table();
+
+    let (one, other) = tokio::join!(write(&table), write(&table));
+    let at_once = server.connections();
+    for _ in 0..8 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        write(&table).await.unwrap();
+    }
+    let (again, another) = tokio::join!(write(&table), write(&table));
+
+    assert!(one.is_ok() && other.is_ok() && again.is_ok() && another.is_ok());
+    assert_eq!((at_once, server.connections()), (2, 3));
 }
 
 #[tokio::test]
