@@ -1,4 +1,5 @@
-//! The end-to-end tests on Amazon's DynamoDB Local, so that no expression works on the bundled engine alone.
+//! The end-to-end tests on Amazon's DynamoDB Local, so that no expression works on the bundled engine alone, and with a table
+//! for each kind of data, so that nothing works in one table alone.
 
 use std::{
     fs::{self, File},
@@ -87,7 +88,7 @@ pub fn run(options: &Options) -> Outcome<()> {
     )?;
     wait(&mut engine, port).map_err(|error| format!("{error}; see {}", log.display()))?;
     let mut tests = cargo(&["test", "--workspace", "--test", "it", "--locked", "--", "--test-threads", "2"]);
-    tests.env("TEST_DYNAMODB_ENDPOINT", format!("http://127.0.0.1:{port}"));
+    tests.env("TEST_DYNAMODB_ENDPOINT", format!("http://127.0.0.1:{port}")).env("TEST_TABLES", "split");
     let (named, skipped): (&[_], &[_]) = if options.all { (&[], &ELSEWHERE) } else { (&CHOSEN, &LARGE) };
     tests.args(skipped.iter().map(|name| format!("--skip={name}")));
     finish(tests.args(named))

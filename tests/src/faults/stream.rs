@@ -10,7 +10,8 @@ use table::TableNames;
 
 use super::checker::Change;
 
-/// Every record of the tables' streams since they were made, those of each oldest first.
+/// Every record of the tables' streams since they were made, in the order of commits: the bundled engine numbers records by
+/// its clock, in microseconds, whichever table they are of.
 pub async fn read(endpoint: &str, tables: &TableNames, http: &SharedHttpClient) -> Vec<Change> {
     let config = aws_sdk_dynamodbstreams::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
@@ -24,10 +25,11 @@ pub async fn read(endpoint: &str, tables: &TableNames, http: &SharedHttpClient) 
     for (table, _) in tables.tables() {
         changes.extend(of_table(&client, table).await);
     }
-    changes
+    changes.sort_by_key(|(number, _)| *number);
+    changes.into_iter().map(|(_, change)| change).collect()
 }
 
-async fn of_table(client: &Client, table: &str) -> Vec<Change> {
+async fn of_table(client: &Client, table: &str) -> Vec<(u128, Change)> {
     let streams = client.list_streams().table_name(table).send().await.expect("the engine lists streams");
     let arn = streams.streams().first().and_then(|s| s.stream_arn()).expect("the table has a stream").to_owned();
     let stream = client.describe_stream().stream_arn(&arn).send().await.expect("the engine describes streams");
@@ -46,11 +48,15 @@ async fn of_table(client: &Client, table: &str) -> Vec<Change> {
             if page.records().is_empty() {
                 break;
             }
-            changes.extend(page.records().iter().filter_map(|r| r.dynamodb()).map(|record| Change {
-                pk: key(record.keys(), "PK"),
-                sk: key(record.keys(), "SK"),
-                old: record.old_image().map(object),
-                new: record.new_image().map(object),
+            changes.extend(page.records().iter().filter_map(|r| r.dynamodb()).map(|record| {
+                let number = record.sequence_number().and_then(|number| number.parse().ok());
+                let change = Change {
+                    pk: key(record.keys(), "PK"),
+                    sk: key(record.keys(), "SK"),
+                    old: record.old_image().map(object),
+                    new: record.new_image().map(object),
+                };
+                (number.expect("the engine numbers records"), change)
             }));
             iterator = page.next_shard_iterator;
         }
