@@ -118,6 +118,26 @@ async fn what_is_left_of_a_sale_returns_to_the_stock_by_one_line_of_the_ledger()
 }
 
 #[tokio::test]
+async fn a_sale_whose_units_do_not_return_is_counted_until_they_do() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").stock(10).create().await;
+    let _sale = Sale::of(&shop, &mug, 7, None).await.starts().await;
+    // Too little for a step of a sale.
+    let no_time = || Some(shop.clock.now() + SignedDuration::from_secs(4));
+    shop.clock.advance(SignedDuration::from_mins(61));
+
+    let at_once = shop.sweep(no_time()).await;
+    shop.clock.advance(SignedDuration::from_mins(5));
+    let late = shop.sweep(no_time()).await;
+    let ended = shop.sweep(None).await;
+    let after = shop.sweep(None).await;
+
+    assert_eq!((at_once.sales_stuck, late.sales_stuck, late.sales_ended), (0, 1, 0));
+    assert_eq!((ended.sales_stuck, ended.sales_ended, after.sales_stuck), (0, 1, 0));
+    assert_eq!(shop.stock(&mug).await, 10);
+}
+
+#[tokio::test]
 async fn a_cancelled_order_returns_its_units_to_the_sale_and_after_it_to_the_stock() {
     let shop = Shop::open().await;
     let mug = shop.product("mug").stock(10).create().await;

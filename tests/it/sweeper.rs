@@ -97,7 +97,8 @@ async fn an_order_whose_provider_does_not_answer_is_counted_and_postponed() {
     let later = shop.sweep(None).await;
 
     assert_eq!((swept.due, swept.overdue, swept.waiting, swept.unknown), (1, 0, 1, 1));
-    assert_eq!(swept.metrics(), [("OverdueHolds", 0.0), ("UnknownPayments", 1.0), ("Disputes", 0.0)]);
+    let counts = [("OverdueHolds", 0.0), ("UnknownPayments", 1.0), ("Disputes", 0.0), ("StuckSales", 0.0)];
+    assert_eq!(swept.metrics(), counts);
     assert_eq!(at_once, SweepReport::default());
     assert_eq!((later.due, later.unknown), (1, 1));
     assert_eq!(state(&ann, &order).await, "payment_unknown");

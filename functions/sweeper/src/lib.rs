@@ -58,16 +58,19 @@ pub struct SweepReport {
     pub moved: usize,
     /// Sales that were over, and whose units returned to the stock.
     pub sales_ended: usize,
+    /// Sales whose units did not return long after their end, or whose lots are not written long after they were created.
+    pub sales_stuck: usize,
 }
 
 impl SweepReport {
     /// The counts that alarms use, with the names of the metrics.
-    pub fn metrics(&self) -> [(&'static str, f64); 3] {
-        let count = |orders: usize| u32::try_from(orders).map_or(f64::MAX, f64::from);
+    pub fn metrics(&self) -> [(&'static str, f64); 4] {
+        let count = |number: usize| u32::try_from(number).map_or(f64::MAX, f64::from);
         [
             ("OverdueHolds", count(self.overdue)),
             ("UnknownPayments", count(self.unknown)),
             ("Disputes", count(self.disputed)),
+            ("StuckSales", count(self.sales_stuck)),
         ]
     }
 }
@@ -129,6 +132,7 @@ pub async fn sweep(state: &State, deadline: Option<Timestamp>) -> Result<SweepRe
     match sales::go_on(state.saga.table(), &state.clock, has_time).await {
         Ok(tended) => {
             swept.sales_ended = tended.ended;
+            swept.sales_stuck = tended.stuck;
             swept.failed += tended.failed;
         }
         Err(error) => {

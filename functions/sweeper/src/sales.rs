@@ -21,6 +21,8 @@ const MAX_ROUNDS: usize = 20;
 pub struct Tended {
     /// Sales that ended.
     pub ended: usize,
+    /// Sales that should have been continued long ago, and still are not.
+    pub stuck: usize,
     pub failed: usize,
 }
 
@@ -40,7 +42,9 @@ pub async fn go_on(
         if !needs_care(seen, now) {
             continue;
         }
-        match tend(table, clock, seen, &has_time).await {
+        let has_ended = tend(table, clock, seen, &has_time).await;
+        tended.stuck += usize::from(seen.is_stuck(now) && !matches!(has_ended, Ok(true)));
+        match has_ended {
             Ok(true) => tended.ended += 1,
             Ok(false) => {}
             Err(error) => {

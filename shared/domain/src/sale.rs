@@ -53,6 +53,9 @@ pub const SALE_LEAD: SignedDuration = SignedDuration::from_secs(5);
 /// The time from the end of a sale to the return of its units: longer than a checkout that began before the end.
 pub const SALE_GRACE: SignedDuration = SignedDuration::from_secs(30);
 
+/// A sale that waits to be continued for longer than this is stuck: the sweeper continues it once a minute.
+const STUCK_AFTER: SignedDuration = SignedDuration::from_mins(5);
+
 /// Changes that may wait for their effect at the same time.
 const MAX_PENDING: usize = 8;
 
@@ -232,6 +235,16 @@ impl Sale {
         match self.progress {
             SaleProgress::Preparing { .. } | SaleProgress::Open => now >= self.terms_at(now).ends_at + SALE_GRACE,
             SaleProgress::Closing { .. } => true,
+            SaleProgress::Ended { .. } => false,
+        }
+    }
+
+    /// Whether it should have been continued long ago: its lots were to be written, or its units to be returned.
+    pub fn is_stuck(&self, now: Timestamp) -> bool {
+        let closes_at = self.terms_at(now).ends_at + SALE_GRACE;
+        match self.progress {
+            SaleProgress::Preparing { .. } => now >= self.created_at + STUCK_AFTER,
+            SaleProgress::Open | SaleProgress::Closing { .. } => now >= closes_at + STUCK_AFTER,
             SaleProgress::Ended { .. } => false,
         }
     }

@@ -38,6 +38,20 @@ fn a_sale_that_is_not_prepared_is_not_sold() {
 }
 
 #[test]
+fn a_sale_that_nobody_continues_is_stuck_after_five_minutes() {
+    let over = open();
+    let closing = Sale { progress: SaleProgress::Closing { keys: 1, units: 2 }, ..open() };
+    let preparing = Sale { progress: SaleProgress::Preparing { lots: 3 }, ..open() };
+    let ended = Sale { progress: SaleProgress::Ended { units: 2 }, ..open() };
+
+    for sale in [over, closing] {
+        assert_eq!([200, 529, 530].map(|second| sale.is_stuck(at(second))), [false, false, true]);
+    }
+    assert_eq!([299, 300].map(|second| preparing.is_stuck(at(second))), [false, true]);
+    assert!(!ended.is_stuck(at(10_000)));
+}
+
+#[test]
 fn a_change_applies_five_seconds_later_for_all() {
     let sale = open();
     let price = Money::price(400, Currency::USD).unwrap();
