@@ -4,7 +4,7 @@ import { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 
 import { LOG_LEVELS, SHIPPING_ADDRESS } from '../lib';
-import type { OneTillProps } from '../lib';
+import type { OneTillProps, OwnTable } from '../lib';
 
 /**
  * What can be given with `-c name=value`: the parameters of infra/sam/template.yaml, and what only CDK needs to know.
@@ -32,14 +32,21 @@ const SETTINGS = {
   throttlingRateLimit: 'Requests a second, of all callers together [500]',
   throttlingBurstLimit: 'Requests at once, of all callers together [1000]',
   tableName: "Name of the table [the stack's name and -Table]",
-  deletionProtection: 'Whether the table refuses to be deleted: on, or off for the first deployment [on]',
-  billingMode: 'PAY_PER_REQUEST, or PROVISIONED, which scales between the next two [PAY_PER_REQUEST]',
+  deletionProtection: 'Whether tables refuse to be deleted: on, or off for the first deployment [on]',
+  billingMode: 'PAY_PER_REQUEST, or PROVISIONED, which scales between minCapacity and maxCapacity [PAY_PER_REQUEST]',
+  catalogueTable: 'Whether products and categories have a table of their own: shared, or its billing mode [shared]',
+  ordersTable: 'The same for orders and sales [shared]',
+  sessionsTable: 'The same for sessions and rate counters [shared]',
   startingCapacity: 'Units that provisioning begins with [5]',
   minCapacity: 'Units that scaling keeps at least [5]',
   maxCapacity: 'Units that scaling provisions at most [1000]',
   targetUtilization: 'Percent of what is provisioned that scaling aims to have consumed [70]',
   restoreBucket: 'Bucket of an export that a new table is filled from [none]',
   restorePrefix: "Prefix of that export's data [none]",
+  catalogueRestorePrefix: "Prefix of the export in restoreBucket that the catalogue's own table is filled from [none]",
+  ordersRestorePrefix: 'The same for orders [none]',
+  sessionsRestorePrefix: 'The same for sessions [none]',
+  throttledKeys: 'Whether CloudWatch records which keys are throttled, unencrypted: on, off [off]',
   alarmEmail: 'Address that alarms are mailed to [none]',
   slowestAcceptableMs: 'Alarm threshold of the slowest request in a hundred, in milliseconds [3000]',
   secretsVersion: 'Another value starts the functions anew, so that they read secrets that were changed [1]',
@@ -75,6 +82,19 @@ export function propsFromContext(scope: Construct): OneTillProps {
     return refuse(`Missing: ${missing.join(', ')}.`);
   }
   const slowestAcceptableMs = number('slowestAcceptableMs');
+  const capacity = {
+    starting: number('startingCapacity'),
+    min: number('minCapacity'),
+    max: number('maxCapacity'),
+    targetUtilization: number('targetUtilization'),
+  };
+  const ownTable = (table: Setting, restorePrefix: Setting): OwnTable | undefined => {
+    const mode = choice(table, 'shared', 'PAY_PER_REQUEST', 'PROVISIONED') ?? 'shared';
+    const prefix = text(restorePrefix);
+    const isRestored = restoreBucket !== undefined && prefix !== undefined;
+    const restore = isRestored ? { bucket: restoreBucket, prefix } : undefined;
+    return mode === 'shared' ? undefined : { capacity: mode === 'PROVISIONED' ? capacity : undefined, restore };
+  };
   return {
     allowedOrigins: allowedOrigins.split(',').map((origin) => origin.trim()),
     mailFrom,
@@ -96,15 +116,13 @@ export function propsFromContext(scope: Construct): OneTillProps {
     throttling: { rateLimit: number('throttlingRateLimit'), burstLimit: number('throttlingBurstLimit') },
     tableName: text('tableName'),
     deletionProtection: choice('deletionProtection', 'on', 'off') !== 'off',
-    capacity:
-      choice('billingMode', 'PAY_PER_REQUEST', 'PROVISIONED') === 'PROVISIONED'
-        ? {
-            starting: number('startingCapacity'),
-            min: number('minCapacity'),
-            max: number('maxCapacity'),
-            targetUtilization: number('targetUtilization'),
-          }
-        : undefined,
+    capacity: choice('billingMode', 'PAY_PER_REQUEST', 'PROVISIONED') === 'PROVISIONED' ? capacity : undefined,
+    tables: {
+      catalogue: ownTable('catalogueTable', 'catalogueRestorePrefix'),
+      orders: ownTable('ordersTable', 'ordersRestorePrefix'),
+      sessions: ownTable('sessionsTable', 'sessionsRestorePrefix'),
+    },
+    throttledKeys: choice('throttledKeys', 'on', 'off') === 'on',
     restore: restoreBucket === undefined ? undefined : { bucket: restoreBucket, prefix: text('restorePrefix') ?? '' },
     alarmEmail: text('alarmEmail'),
     slowestAcceptable: slowestAcceptableMs === undefined ? undefined : Duration.millis(slowestAcceptableMs),
@@ -131,7 +149,7 @@ function givenSettings(scope: Construct): Partial<Record<Setting, string>> {
 }
 
 function refuse(problem: string): never {
-  const all = Object.entries(SETTINGS).map(([name, meaning]) => `  ${name.padEnd(21)} ${meaning}\n`);
+  const all = Object.entries(SETTINGS).map(([name, meaning]) => `  ${name.padEnd(22)} ${meaning}\n`);
   throw new Error(`${problem}\nSettings are given as -c name=value. There are:\n${all.join('')}`);
 }
 

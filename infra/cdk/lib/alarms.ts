@@ -1,7 +1,6 @@
 import { Aws } from 'aws-cdk-lib';
 import type { CfnStage, HttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
 import { CfnAlarm } from 'aws-cdk-lib/aws-cloudwatch';
-import type { CfnTable } from 'aws-cdk-lib/aws-dynamodb';
 import type { CfnKey } from 'aws-cdk-lib/aws-kms';
 import type { CfnBucket } from 'aws-cdk-lib/aws-s3';
 import { CfnSubscription, CfnTopic, CfnTopicPolicy } from 'aws-cdk-lib/aws-sns';
@@ -10,18 +9,21 @@ import type { Construct } from 'constructs';
 import type { AddAlarm } from './alarm';
 import { LETTERS } from './buckets';
 import { addCapacityAlarms } from './capacity-alarms';
+import { FACTS } from './facts';
 import type { Functions } from './functions';
 import type { Settings } from './settings';
-import type { Mappings } from './stream';
+import { CONSUMERS } from './stream';
+import type { Mapping } from './stream';
+import type { DataTable, Tables } from './tables';
 import { atLeast, over, under } from './thresholds';
 
 /** What is watched. */
 export interface Watched {
-  readonly table: CfnTable;
+  readonly tables: Tables;
   readonly api: HttpApi;
   readonly stage: CfnStage;
   readonly functions: Functions;
-  readonly mappings: Mappings;
+  readonly mappings: readonly Mapping[];
   readonly deadLetters: CfnBucket;
 }
 
@@ -37,11 +39,11 @@ export function addAlarms(scope: Construct, settings: Settings, key: CfnKey, wat
       okActions: [topic.ref],
     });
   };
-  addTableAlarms(add, watched.table);
+  watched.tables.all.forEach((of) => addTableAlarms(add, of));
   addApiAlarms(add, settings, watched);
   addStreamAlarms(add, watched);
-  addOrderAlarms(add, watched.table);
-  if (settings.capacity) addCapacityAlarms(add, watched.table);
+  addOrderAlarms(add, watched.tables.main.ref);
+  addCapacityAlarms(add, watched.tables);
   return topic;
 }
 
@@ -77,19 +79,20 @@ function addTopic(scope: Construct, { alarmEmail }: Settings, key: CfnKey): CfnT
   return topic;
 }
 
-function addTableAlarms(add: AddAlarm, table: CfnTable): void {
-  add('ThrottledRequestsAlarm', 'Throttled requests', {
-    alarmDescription: 'DynamoDB throttles requests of the table',
-    metrics: ofEveryOperation('ThrottledRequests', table),
+function addTableAlarms(add: AddAlarm, { kind, prefix, described, table }: DataTable): void {
+  const of = kind === '' ? '' : prefix;
+  add(`${of}ThrottledRequestsAlarm`, 'Throttled requests', {
+    alarmDescription: `DynamoDB throttles requests of ${described}`,
+    metrics: ofEveryOperation('ThrottledRequests', table.ref),
     ...atLeast(5).times(1, 3),
   });
-  add('SystemErrorsAlarm', 'DynamoDB fails', {
-    alarmDescription: 'DynamoDB answers requests of the table with errors of its own',
-    metrics: ofEveryOperation('SystemErrors', table),
+  add(`${of}SystemErrorsAlarm`, 'DynamoDB fails', {
+    alarmDescription: `DynamoDB answers requests of ${described} with errors of its own`,
+    metrics: ofEveryOperation('SystemErrors', table.ref),
     ...atLeast(5).times(1, 3),
   });
-  add('TransactionConflictAlarm', 'Transaction conflicts', {
-    alarmDescription: "Transactions conflict with each other",
+  add(`${of}TransactionConflictAlarm`, 'Transaction conflicts', {
+    alarmDescription: `Transactions conflict with each other in ${described}`,
     metrics: sumOf('TransactionConflict', [
       counted('conflicts', 'AWS/DynamoDB', 'TransactionConflict', [{ name: 'TableName', value: table.ref }]),
     ]),
@@ -98,20 +101,10 @@ function addTableAlarms(add: AddAlarm, table: CfnTable): void {
 }
 
 /** DynamoDB counts these for each operation alone. */
-function ofEveryOperation(metricName: string, table: CfnTable): CfnAlarm.MetricDataQueryProperty[] {
-  const operations = [
-    'BatchGetItem',
-    'BatchWriteItem',
-    'DeleteItem',
-    'GetItem',
-    'PutItem',
-    'Query',
-    'TransactWriteItems',
-    'UpdateItem',
-  ];
-  const counts = operations.map((operation) =>
+function ofEveryOperation(metricName: string, table: string): CfnAlarm.MetricDataQueryProperty[] {
+  const counts = FACTS.operations.map((operation) =>
     counted(operation.charAt(0).toLowerCase() + operation.slice(1), 'AWS/DynamoDB', metricName, [
-      { name: 'TableName', value: table.ref },
+      { name: 'TableName', value: table },
       { name: 'Operation', value: operation },
     ]),
   );
@@ -165,19 +158,21 @@ function addApiAlarms(add: AddAlarm, { slowestAcceptable }: Settings, { api, sta
 }
 
 function addStreamAlarms(add: AddAlarm, { functions, mappings, deadLetters }: Watched): void {
-  for (const name of ['Notifications', 'Projections'] as const) {
-    const ofFunction = [{ name: 'FunctionName', value: functions[name].functionName }];
-    add(`${name}StoppedAlarm`, 'A consumer does not run', {
-      alarmDescription: `The table's stream is not read for function ${name.toLowerCase()}`,
+  for (const { consumer, of, mapping } of mappings) {
+    add(`${consumer}${of.kind}StoppedAlarm`, 'A consumer does not run', {
+      alarmDescription: `The stream of ${of.described} is not read for function ${consumer.toLowerCase()}`,
       // Counted at each look into the stream, also where there is nothing in it.
       namespace: 'AWS/Lambda',
       metricName: 'PolledEventCount',
-      dimensions: [{ name: 'EventSourceMappingUUID', value: mappings[name].ref }],
+      dimensions: [{ name: 'EventSourceMappingUUID', value: mapping.ref }],
       statistic: 'SampleCount',
       period: 300,
       ...under(1).times(3),
       treatMissingData: 'breaching',
     });
+  }
+  for (const name of CONSUMERS) {
+    const ofFunction = [{ name: 'FunctionName', value: functions[name].functionName }];
     add(`${name}FailuresAlarm`, 'A consumer does not run', {
       alarmDescription: `Function ${name.toLowerCase()} fails or is not allowed to run`,
       metrics: sumOf('Failures', [
@@ -187,7 +182,7 @@ function addStreamAlarms(add: AddAlarm, { functions, mappings, deadLetters }: Wa
       ...atLeast(1).times(3, 4),
     });
     add(`${name}IteratorAgeAlarm`, 'A consumer is behind', {
-      alarmDescription: `Function ${name.toLowerCase()} is behind the table's stream by over a minute`,
+      alarmDescription: `Function ${name.toLowerCase()} is behind a stream by over a minute`,
       namespace: 'AWS/Lambda',
       metricName: 'IteratorAge',
       dimensions: ofFunction,
@@ -211,8 +206,9 @@ function addStreamAlarms(add: AddAlarm, { functions, mappings, deadLetters }: Wa
   });
 }
 
-function addOrderAlarms(add: AddAlarm, table: CfnTable): void {
-  const ofTheTable = { namespace: 'OneTill', dimensions: [{ name: 'Table', value: table.ref }], statistic: 'Maximum' };
+/** What the sweeper counts of a shop is named after its table. */
+function addOrderAlarms(add: AddAlarm, table: string): void {
+  const ofTheTable = { namespace: 'OneTill', dimensions: [{ name: 'Table', value: table }], statistic: 'Maximum' };
   add('UnknownPaymentsAlarm', 'payment_unknown', {
     alarmDescription: 'Payments stay without an answer of the provider',
     ...ofTheTable,
@@ -228,6 +224,13 @@ function addOrderAlarms(add: AddAlarm, table: CfnTable): void {
     ...atLeast(1).times(5),
     // A sweeper that does not run counts nothing.
     treatMissingData: 'breaching',
+  });
+  add('StuckSalesAlarm', 'A sale does not end', {
+    alarmDescription: 'The units of a sale that is over do not return to the stock, or its lots stay unwritten',
+    ...ofTheTable,
+    metricName: 'StuckSales',
+    period: 300,
+    ...atLeast(1).times(3, 4),
   });
   add('DisputesAlarm', 'A dispute', {
     alarmDescription: "A customer's bank demands the money of a payment back; repeated once a day until it is decided",

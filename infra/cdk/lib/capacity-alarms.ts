@@ -1,22 +1,22 @@
 import type { CfnAlarm } from 'aws-cdk-lib/aws-cloudwatch';
-import type { CfnTable } from 'aws-cdk-lib/aws-dynamodb';
 
 import type { AddAlarm } from './alarm';
-import { INDEXES } from './table';
+import type { Tables } from './tables';
 import { over } from './thresholds';
 
-/** An alarm for the reads and one for the writes of the table and of each index. */
-export function addCapacityAlarms(add: AddAlarm, table: CfnTable): void {
-  const ofTheTable = [{ name: 'TableName', value: table.ref }];
-  const provisioned = [
-    { prefix: 'Table', what: 'the table', dimensions: ofTheTable },
-    ...INDEXES.map(({ prefix, name }) => ({
+/** An alarm for the reads and one for the writes of each table and of each index that is provisioned. */
+export function addCapacityAlarms(add: AddAlarm, tables: Tables): void {
+  const named = (name: string) => [{ name: 'TableName', value: name }];
+  const all = [
+    ...tables.all.map((of) => ({ prefix: of.prefix, what: of.described, of, dimensions: named(of.table.ref) })),
+    ...tables.indexes.map(({ prefix, name, of }) => ({
       prefix,
       what: `index ${name}`,
-      dimensions: [...ofTheTable, { name: 'GlobalSecondaryIndexName', value: name }],
+      of,
+      dimensions: [...named(of.table.ref), { name: 'GlobalSecondaryIndexName', value: name }],
     })),
   ];
-  for (const { prefix, what, dimensions } of provisioned) {
+  for (const { prefix, what, dimensions } of all.filter(({ of }) => of.capacity)) {
     for (const way of ['Read', 'Write']) {
       add(`${prefix}${way}ConsumedAlarm`, 'Over 80 % consumed', {
         alarmDescription: `Over 80 % of the provisioned ${way.toLowerCase()} capacity of ${what} is consumed`,

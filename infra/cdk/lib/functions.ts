@@ -1,5 +1,4 @@
 import { Duration } from 'aws-cdk-lib';
-import type { CfnTable } from 'aws-cdk-lib/aws-dynamodb';
 import { Function, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda';
 import type { FunctionOptions } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup } from 'aws-cdk-lib/aws-logs';
@@ -7,7 +6,7 @@ import { RustFunction } from 'cargo-lambda-cdk';
 import type { Construct } from 'constructs';
 
 import type { Buckets } from './buckets';
-import { FACTS, filledIn } from './facts';
+import { FACTS, filledIn, namesOfTables } from './facts';
 import type { Named } from './facts';
 import { FUNCTIONS } from './function-names';
 import type { Binary, FunctionName } from './function-names';
@@ -15,13 +14,14 @@ import type { Logs } from './logs';
 import type { Roles } from './roles';
 import type { Secrets } from './secrets';
 import type { Settings } from './settings';
+import type { Tables } from './tables';
 import { MANIFEST } from './workspace';
 
 export type Functions = Readonly<Record<FunctionName, Function>>;
 
 /** The resources that the functions use. */
 export interface Dependencies {
-  readonly table: CfnTable;
+  readonly tables: Tables;
   readonly buckets: Buckets;
   readonly secrets: Secrets;
   readonly roles: Roles;
@@ -90,13 +90,13 @@ const KINDS: Readonly<Record<FunctionName, FunctionKind>> = {
   },
   Notifications: {
     binary: 'notifications',
-    description: "Mails to customers, from the table's stream",
+    description: "Mails to customers, from the stream",
     memorySize: 256,
     timeoutSeconds: 60,
   },
   Projections: {
     binary: 'projections',
-    description: "Lists, sums and the audit log, from the table's stream",
+    description: "Lists, sums and the audit log, from the stream",
     memorySize: 256,
     timeoutSeconds: 60,
   },
@@ -109,9 +109,9 @@ const KINDS: Readonly<Record<FunctionName, FunctionKind>> = {
 };
 
 /** What the values of environments are written in. */
-function namesOf(settings: Settings, { table, buckets, secrets }: Dependencies): Named {
+function namesOf(settings: Settings, { tables, buckets, secrets }: Dependencies): Named {
   return {
-    Table: table.ref,
+    ...namesOfTables(tables),
     DescriptionsBucket: buckets.descriptions.ref,
     AuditBucket: buckets.audit.ref,
     DeadLettersBucket: buckets.deadLetters.ref,

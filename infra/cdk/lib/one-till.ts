@@ -1,5 +1,5 @@
 import type { DomainName, HttpApi } from 'aws-cdk-lib/aws-apigatewayv2';
-import type { CfnTable, ITable } from 'aws-cdk-lib/aws-dynamodb';
+import type { ITable } from 'aws-cdk-lib/aws-dynamodb';
 import { Table } from 'aws-cdk-lib/aws-dynamodb';
 import type { IKey } from 'aws-cdk-lib/aws-kms';
 import { Key } from 'aws-cdk-lib/aws-kms';
@@ -28,7 +28,8 @@ import { addSchedule } from './schedule';
 import { addSecrets } from './secrets';
 import { settingsOf } from './settings';
 import { addMappings } from './stream';
-import { INDEXES, addTable } from './table';
+import { addTables } from './tables';
+import type { DataTable, Tables } from './tables';
 
 /**
  * The backend of an online shop. Its resources are those of `infra/sam/template.yaml`, under the same names; most are
@@ -37,7 +38,12 @@ import { INDEXES, addTable } from './table';
 export class OneTill extends Construct {
   /** What everything is encrypted with. */
   readonly key: IKey;
+  /** The table of everything that has no table of its own. */
   readonly table: ITable;
+  /** The tables that products and categories, orders, and sessions are in: by default the same one. */
+  readonly catalogueTable: ITable;
+  readonly ordersTable: ITable;
+  readonly sessionsTable: ITable;
   /** Descriptions that are too large for the table. */
   readonly descriptionsBucket: IBucket;
   readonly auditBucket: IBucket;
@@ -70,22 +76,27 @@ export class OneTill extends Construct {
     const settings = settingsOf(props);
 
     const key = addKey(this);
-    const table = addTable(this, settings, key);
-    addScaling(this, settings, table);
+    const tables = addTables(this, settings, key);
+    addScaling(this, tables);
     const buckets = addBuckets(this, key);
     const secrets = addSecrets(this, key);
     const logs = addLogs(this, settings, key);
-    const roles = addRoles(this, settings, { key, table, buckets, secrets, logs });
-    const functions = addFunctions(this, settings, { table, buckets, secrets, roles, logs });
+    const roles = addRoles(this, settings, { key, tables, buckets, secrets, logs });
+    const functions = addFunctions(this, settings, { tables, buckets, secrets, roles, logs });
     const api = addApi(this, settings, functions, logs.Api);
-    const mappings = addMappings(this, table, functions, buckets.deadLetters);
+    const mappings = addMappings(this, tables, functions, buckets.deadLetters);
     addSchedule(this, functions.Sweeper);
-    const watched = { table, api: api.http, stage: api.stage, functions, mappings, deadLetters: buckets.deadLetters };
+    const watched = { tables, api: api.http, stage: api.stage, functions, mappings, deadLetters: buckets.deadLetters };
     const topic = addAlarms(this, settings, key, watched);
     addDashboard(this, watched);
 
     this.key = Key.fromKeyArn(key, 'Key', key.attrArn);
-    this.table = importedTable(table, this.key);
+    const imported = new Map(tables.all.map((of) => [of, importedTable(of, tables, this.key)]));
+    const holding = (kind: string): ITable => imported.get(tables.holding(kind)) ?? this.table;
+    this.table = holding('');
+    this.catalogueTable = holding('Catalogue');
+    this.ordersTable = holding('Orders');
+    this.sessionsTable = holding('Sessions');
     this.descriptionsBucket = importedBucket(buckets.descriptions, this.key);
     this.auditBucket = importedBucket(buckets.audit, this.key);
     this.deadLettersBucket = importedBucket(buckets.deadLetters, this.key);
@@ -106,11 +117,12 @@ export class OneTill extends Construct {
 
 /* As imported, so that what others do with these never makes a second policy for them, or a wider one. */
 
-function importedTable(table: CfnTable, encryptionKey: IKey): ITable {
+function importedTable(of: DataTable, tables: Tables, encryptionKey: IKey): ITable {
+  const { table } = of;
   return Table.fromTableAttributes(table, 'Table', {
     tableName: table.ref,
     tableStreamArn: table.attrStreamArn,
-    globalIndexes: INDEXES.map(({ name }) => name),
+    globalIndexes: tables.indexes.filter((index) => index.of === of).map(({ name }) => name),
     encryptionKey,
   });
 }

@@ -109,13 +109,13 @@ export interface OneTillProps {
   readonly throttling?: Throttling;
 
   /**
-   * Name of the table. Another name makes another table; the old one is kept.
+   * Name of the table. Another name makes other tables; the old ones are kept.
    * @default the stack's name and -Table
    */
   readonly tableName?: string;
 
   /**
-   * Whether the table refuses to be deleted. False for the first deployment, so that one that fails leaves nothing behind.
+   * Whether tables refuse to be deleted. False for the first deployment, so that one that fails leaves nothing behind.
    * @default true
    */
   readonly deletionProtection?: boolean;
@@ -125,6 +125,19 @@ export interface OneTillProps {
    * @default on demand
    */
   readonly capacity?: ProvisionedCapacity;
+
+  /**
+   * Kinds of data that have a table of their own; see 'Tables of their own' in docs/operations.md.
+   * @default everything is in one table
+   */
+  readonly tables?: OwnTables;
+
+  /**
+   * Whether CloudWatch records which keys are throttled, unencrypted, in each table and index; docs/costs.md says what that
+   * costs.
+   * @default false
+   */
+  readonly throttledKeys?: boolean;
 
   /**
    * The export that a new table is filled from; see 'Going back in time' in docs/operations.md.
@@ -250,6 +263,30 @@ export interface ProvisionedCapacity {
    * @default 70
    */
   readonly targetUtilization?: number;
+}
+
+/** The kinds of data that can have a table of their own. */
+export interface OwnTables {
+  /** Products and categories. */
+  readonly catalogue?: OwnTable;
+  /** Orders and sales. */
+  readonly orders?: OwnTable;
+  /** Sessions and rate counters. */
+  readonly sessions?: OwnTable;
+}
+
+/** A table of its own. Its name is that of the table, or of the stack, and of what is in it, such as `OneTill-Orders`. */
+export interface OwnTable {
+  /**
+   * Units that it and each of its indexes are scaled between.
+   * @default on demand
+   */
+  readonly capacity?: ProvisionedCapacity;
+  /**
+   * The export that it is filled from. Beside a `restore` of the table, the catalogue and orders need theirs too.
+   * @default an empty table
+   */
+  readonly restore?: TableExport;
 }
 
 /** An export of a table to S3. */

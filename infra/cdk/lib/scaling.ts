@@ -1,18 +1,21 @@
 import { CfnScalableTarget, CfnScalingPolicy } from 'aws-cdk-lib/aws-applicationautoscaling';
-import type { CfnTable } from 'aws-cdk-lib/aws-dynamodb';
 import type { Construct } from 'constructs';
 
-import type { Settings } from './settings';
-import { INDEXES } from './table';
+import type { Tables } from './tables';
 
-/** Provisions more of the table and of each index as more is consumed, where the capacity is provisioned. */
-export function addScaling(scope: Construct, { capacity }: Settings, table: CfnTable): void {
-  if (!capacity) return;
+/** Provisions more of each table and of each index as more is consumed, where the capacity is provisioned. */
+export function addScaling(scope: Construct, tables: Tables): void {
   const scaled = [
-    { prefix: 'Table', kind: 'table', resourceId: `table/${table.ref}` },
-    ...INDEXES.map(({ prefix, name }) => ({ prefix, kind: 'index', resourceId: `table/${table.ref}/index/${name}` })),
+    ...tables.all.map((of) => ({ prefix: of.prefix, kind: 'table', of, resourceId: `table/${of.table.ref}` })),
+    ...tables.indexes.map(({ prefix, name, of }) => ({
+      prefix,
+      kind: 'index',
+      of,
+      resourceId: `table/${of.table.ref}/index/${name}`,
+    })),
   ];
-  for (const { prefix, kind, resourceId } of scaled) {
+  for (const { prefix, kind, of: { capacity }, resourceId } of scaled) {
+    if (!capacity) continue;
     for (const way of ['Read', 'Write']) {
       const target = new CfnScalableTarget(scope, `${prefix}${way}Target`, {
         serviceNamespace: 'dynamodb',

@@ -11,11 +11,13 @@ import type {
   ApiDomain,
   LogLevel,
   OneTillProps,
+  OwnTable,
   ProvisionedCapacity,
   ShippingAddress,
   TableExport,
   Throttling,
 } from './props';
+import type { Kind } from './tables';
 import { MANIFEST } from './workspace';
 
 /** The props with every default filled in, and found good. */
@@ -38,10 +40,11 @@ export interface Settings {
   readonly basePath: string;
   readonly domain: ApiDomain | undefined;
   readonly throttling: Required<Throttling>;
-  readonly tableName: string;
+  /** The table of what has no table of its own. */
+  readonly table: TableSettings;
+  readonly ownTables: Readonly<Record<Kind, TableSettings | undefined>>;
+  readonly throttledKeys: boolean;
   readonly deletionProtection: boolean;
-  readonly capacity: Required<ProvisionedCapacity> | undefined;
-  readonly restore: TableExport | undefined;
   readonly alarmEmail: string | undefined;
   readonly slowestAcceptable: Duration;
   readonly secretsVersion: string;
@@ -50,6 +53,12 @@ export interface Settings {
   readonly accessPatternMetrics: boolean;
   readonly architecture: Architecture;
   readonly code: OneTillProps['code'];
+}
+
+export interface TableSettings {
+  readonly name: string;
+  readonly capacity: Required<ProvisionedCapacity> | undefined;
+  readonly restore: TableExport | undefined;
 }
 
 /** @throws one error that names everything that is wrong with the props. */
@@ -73,15 +82,18 @@ export function settingsOf(props: OneTillProps): Settings {
     basePath: props.basePath ?? '',
     domain: props.domain,
     throttling: { rateLimit: props.throttling?.rateLimit ?? 500, burstLimit: props.throttling?.burstLimit ?? 1000 },
-    tableName: props.tableName ?? `${Aws.STACK_NAME}-Table`,
-    deletionProtection: props.deletionProtection ?? true,
-    capacity: props.capacity && {
-      starting: props.capacity.starting ?? 5,
-      min: props.capacity.min ?? 5,
-      max: props.capacity.max ?? 1000,
-      targetUtilization: props.capacity.targetUtilization ?? 70,
+    table: {
+      name: props.tableName ?? `${Aws.STACK_NAME}-Table`,
+      capacity: filledUp(props.capacity),
+      restore: props.restore,
     },
-    restore: props.restore,
+    ownTables: {
+      Catalogue: ownTable(props, 'Catalogue', props.tables?.catalogue),
+      Orders: ownTable(props, 'Orders', props.tables?.orders),
+      Sessions: ownTable(props, 'Sessions', props.tables?.sessions),
+    },
+    throttledKeys: props.throttledKeys ?? false,
+    deletionProtection: props.deletionProtection ?? true,
     alarmEmail: props.alarmEmail,
     slowestAcceptable: props.slowestAcceptable ?? Duration.seconds(3),
     secretsVersion: props.secretsVersion ?? '1',
@@ -96,6 +108,21 @@ export function settingsOf(props: OneTillProps): Settings {
     throw new Error(`OneTill cannot be deployed like this:\n${wrong.map((problem) => `  - ${problem}\n`).join('')}`);
   }
   return settings;
+}
+
+function filledUp(capacity: ProvisionedCapacity | undefined): Required<ProvisionedCapacity> | undefined {
+  return (
+    capacity && {
+      starting: capacity.starting ?? 5,
+      min: capacity.min ?? 5,
+      max: capacity.max ?? 1000,
+      targetUtilization: capacity.targetUtilization ?? 70,
+    }
+  );
+}
+
+function ownTable({ tableName }: OneTillProps, kind: Kind, own: OwnTable | undefined): TableSettings | undefined {
+  return own && { name: `${tableName ?? Aws.STACK_NAME}-${kind}`, capacity: filledUp(own.capacity), restore: own.restore };
 }
 
 /** As the functions read them: `name=number`, comma-separated. */
@@ -121,7 +148,7 @@ const BASE_PATH = /^([A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*
 const CONFIGURATION_SET = /^[A-Za-z0-9_-]{1,64}$/;
 
 function whatIsWrong(settings: Settings, { rateLimits = {}, mailLimits = {} }: OneTillProps): Problems {
-  const { mailConfigurationSet, domain, throttling, capacity, restore, alarmEmail, slowestAcceptable } = settings;
+  const { mailConfigurationSet, domain, throttling, table, ownTables, alarmEmail, slowestAcceptable } = settings;
   const wrong = [
     ...origins('allowedOrigins', settings.allowedOrigins),
     ...text('mailFrom', settings.mailFrom, MAIL_SENDER, 'a sender such as Shop <orders@shop.example>'),
@@ -143,7 +170,10 @@ function whatIsWrong(settings: Settings, { rateLimits = {}, mailLimits = {} }: O
     ...Object.entries(mailLimits).flatMap(([name, most]) => whole(`mailLimits.${name}`, most, name.endsWith('shop') ? 8 : 1)),
     ...whole('throttling.rateLimit', throttling.rateLimit, 1),
     ...whole('throttling.burstLimit', throttling.burstLimit, 1),
-    ...text('tableName', settings.tableName, /^[A-Za-z0-9_.-]{3,255}$/, '3 to 255 of the characters A-Z a-z 0-9 _ . -'),
+    ...tableProblems('', 'tableName', table),
+    ...tableProblems('tables.catalogue.', 'the name of tables.catalogue', ownTables.Catalogue),
+    ...tableProblems('tables.orders.', 'the name of tables.orders', ownTables.Orders),
+    ...tableProblems('tables.sessions.', 'the name of tables.sessions', ownTables.Sessions),
     ...whole('slowestAcceptable, in milliseconds,', slowestAcceptable.toMilliseconds({ integral: false }), 1),
     ...oneOf('logRetention', settings.logRetention, LOG_RETENTIONS),
     ...oneOf('logLevel', settings.logLevel, LOG_LEVELS),
@@ -155,17 +185,28 @@ function whatIsWrong(settings: Settings, { rateLimits = {}, mailLimits = {} }: O
     wrong.push(...text('domain.name', domain.name, /^[^\s/:]+\.[^\s/:]+$/, 'a domain such as api.shop.example'));
     wrong.push(...text('domain.certificateArn', domain.certificateArn, /^arn:[^:]+:acm:/, 'the ARN of a certificate'));
   }
-  if (capacity) {
-    wrong.push(...whole('capacity.starting', capacity.starting, 1));
-    wrong.push(...whole('capacity.min', capacity.min, 1));
-    wrong.push(...whole('capacity.max', capacity.max, 1));
-    wrong.push(...inOrder('capacity.min', capacity.min, 'capacity.max', capacity.max));
-    wrong.push(...whole('capacity.targetUtilization', capacity.targetUtilization, 20, 90));
+  // An empty table beside restored ones would be a shop without products or without orders.
+  for (const [name, own] of [['catalogue', ownTables.Catalogue], ['orders', ownTables.Orders]] as const) {
+    if (table.restore && own && !own.restore) wrong.push(`restore needs tables.${name}.restore too`);
   }
-  if (restore) wrong.push(...text('restore.bucket', restore.bucket, /^[a-z0-9.-]{3,63}$/, 'the name of a bucket'));
   if (alarmEmail !== undefined) wrong.push(...text('alarmEmail', alarmEmail, /^[^\s@]+@[^\s@]+$/, 'an address'));
   if (!settings.code && !existsSync(MANIFEST)) {
     wrong.push('code is missing, and there is no workspace here to build it from');
   }
+  return wrong;
+}
+
+function tableProblems(path: string, nameOf: string, table: TableSettings | undefined): Problems {
+  if (!table) return [];
+  const { name, capacity, restore } = table;
+  const wrong = text(nameOf, name, /^[A-Za-z0-9_.-]{3,255}$/, '3 to 255 of the characters A-Z a-z 0-9 _ . -');
+  if (capacity) {
+    wrong.push(...whole(`${path}capacity.starting`, capacity.starting, 1));
+    wrong.push(...whole(`${path}capacity.min`, capacity.min, 1));
+    wrong.push(...whole(`${path}capacity.max`, capacity.max, 1));
+    wrong.push(...inOrder(`${path}capacity.min`, capacity.min, `${path}capacity.max`, capacity.max));
+    wrong.push(...whole(`${path}capacity.targetUtilization`, capacity.targetUtilization, 20, 90));
+  }
+  if (restore) wrong.push(...text(`${path}restore.bucket`, restore.bucket, /^[a-z0-9.-]{3,63}$/, 'the name of a bucket'));
   return wrong;
 }

@@ -1,14 +1,20 @@
 //! The recorded calls of the functions, and whether their roles allow exactly these.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 use serde_json::Value;
+use table::keys::{DataKind, Partition};
 
 use crate::{
     Outcome,
     code::resource_of,
     normalized_template::NormalizedTemplate,
     policy::{LEADING_KEYS, Permission, Policy, Request, VIA_SERVICE},
+    tables,
 };
 
 /// A recorded request of a function.
@@ -55,6 +61,18 @@ fn parse(line: &str) -> Outcome<Call> {
         None => request,
     };
     Ok(Call { function: resource_of(function), request })
+}
+
+/// The request as it is made in a deployment. The recorder saw one table; here a kind of data may have one of its own.
+fn located(template: &NormalizedTemplate, request: &Request) -> Request {
+    let whole = format!("${{{}.Arn}}", tables::TABLE);
+    let Some(part) = request.resource.strip_prefix(&whole) else { return request.clone() };
+    let kind = match (part.strip_prefix("/index/"), request.context.get(LEADING_KEYS)) {
+        (Some(index), _) => tables::kind_of_index(index),
+        (None, key) => key.and_then(|key| Partition::of(key)).map(Partition::kind),
+    };
+    let table = tables::holding(template, kind.unwrap_or(DataKind::Rest));
+    Request { resource: format!("${{{table}.Arn}}{part}"), ..request.clone() }
 }
 
 /// What a call needs beside itself. Whatever is encrypted with the key is opened and closed in the caller's name; without
@@ -104,6 +122,24 @@ fn as_one_transaction(requests: &[Request]) -> Vec<Request> {
     each.map(|(one, other)| Request { action: one.action.clone(), ..other.clone() }).collect()
 }
 
+/// A request may be about several tables, and AWS does not say whether IAM then looks at the keys of each or at those of all.
+/// So an action that a function calls on items of several tables it has for all of their keys in each.
+fn in_each_table(requests: &[Request]) -> Vec<Request> {
+    let mut by_action: BTreeMap<&str, (BTreeSet<&str>, BTreeSet<&str>)> = BTreeMap::new();
+    for request in requests {
+        if let Some(key) = request.context.get(LEADING_KEYS) {
+            let (tables, keys) = by_action.entry(&request.action).or_default();
+            tables.insert(&request.resource);
+            keys.insert(key);
+        }
+    }
+    let of_action = |(action, (tables, keys)): (&str, (BTreeSet<&str>, BTreeSet<&str>))| {
+        let each = tables.into_iter().flat_map(|table| keys.iter().map(move |key| (table, *key)).collect::<Vec<_>>());
+        each.map(|(table, key)| Request::new(action, table).with(LEADING_KEYS, key)).collect::<Vec<_>>()
+    };
+    by_action.into_iter().flat_map(of_action).collect()
+}
+
 /// What Lambda itself calls with a function's role: it writes logs and traces, and for a mapping it reads the stream and
 /// writes dead letters.
 fn of_lambda(template: &NormalizedTemplate, function: &str) -> Vec<Request> {
@@ -121,7 +157,8 @@ fn of_lambda(template: &NormalizedTemplate, function: &str) -> Vec<Request> {
             continue;
         }
         for action in ["DescribeStream", "GetRecords", "GetShardIterator"] {
-            needed.push(Request::new(&format!("dynamodb:{action}"), "${Table.StreamArn}"));
+            let stream = mapping.properties["EventSourceArn"].as_str().unwrap_or_default();
+            needed.push(Request::new(&format!("dynamodb:{action}"), stream));
         }
         needed.push(Request::new("dynamodb:ListStreams", "*"));
         // <https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html>
@@ -145,7 +182,7 @@ pub fn verify(template: &NormalizedTemplate, calls: &[Call]) -> Outcome<Vec<Stri
         let requests = by_function.get_mut(call.function.as_str());
         let requests =
             requests.ok_or_else(|| format!("{} calls {}, which is not deployed", call.function, call.request))?;
-        requests.push(call.request.clone());
+        requests.push(located(template, &call.request));
         requests.extend(implied(&call.request));
     }
     for (function, mut requests) in by_function {
@@ -156,6 +193,9 @@ pub fn verify(template: &NormalizedTemplate, calls: &[Call]) -> Outcome<Vec<Stri
             continue;
         }
         requests.extend(as_one_transaction(&requests));
+        requests.extend(in_each_table(&requests));
+        requests.sort();
+        requests.dedup();
         requests.extend(of_lambda(template, function));
         let policy = Policy::of_function(template, function)?;
         let role = function.replace("Function", "Role");
@@ -178,27 +218,38 @@ pub fn verify(template: &NormalizedTemplate, calls: &[Call]) -> Outcome<Vec<Stri
 /// What a role must not allow, however it is written.
 pub fn forbidden(template: &NormalizedTemplate) -> Outcome<Vec<String>> {
     let mut found = Vec::new();
-    let on_table = |action: &str, key: &str| Request::new(action, "${Table.Arn}").with(LEADING_KEYS, key);
+    // A key is in one table. After a move a table may hold copies of other data too, which are as private.
+    let on_tables = |action: &str, key: &str| -> Vec<Request> {
+        let tables = tables::all(template).into_iter();
+        tables.map(|table| Request::new(action, &format!("${{{table}.Arn}}")).with(LEADING_KEYS, key)).collect()
+    };
     let reads = ["dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query"];
     let writes = ["dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem"];
     let mut requests: Vec<(&str, Request)> = Vec::new();
-    for (function, _) in template.of_kind("AWS::Lambda::Function") {
-        for action in ["dynamodb:Scan", "dynamodb:PartiQLSelect", "dynamodb:PartiQLUpdate", "dynamodb:DeleteTable"] {
-            requests.push((function, on_table(action, "PROD#mug")));
-            requests.push((function, Request::new(action, "${Table.Arn}/index/due-index").with(LEADING_KEYS, "DUE#1")));
+    let mut refused = |function, actions: &[&str], keys: &[&str]| {
+        for (action, key) in actions.iter().flat_map(|action| keys.iter().map(move |key| (action, key))) {
+            requests.extend(on_tables(action, key).into_iter().map(|request| (function, request)));
         }
+    };
+    let whole = ["dynamodb:Scan", "dynamodb:PartiQLSelect", "dynamodb:PartiQLUpdate", "dynamodb:DeleteTable"];
+    for (function, _) in template.of_kind("AWS::Lambda::Function") {
+        refused(function, &whole, &["PROD#mug"]);
     }
-    for key in ["SESSION#1", "USER#ann", "EMAIL#1", "ORDER#1", "IDEM#ann#1"] {
-        requests.extend(reads.iter().map(|action| ("ProductsFunction", on_table(action, key))));
-    }
-    for key in ["CAT#1", "CATALOG", "PROD#mug", "SESSION#1", "USER#ann", "EMAIL#1", "ORDER#1"] {
-        requests.extend(writes.iter().map(|action| ("ProductsFunction", on_table(action, key))));
-    }
-    for key in ["PROD#mug", "SESSION#1", "USER#ann", "EMAIL#1", "ORDER#1"] {
-        requests.extend(writes.iter().map(|action| ("NotificationsFunction", on_table(action, key))));
-    }
-    for key in ["SESSION#1", "EMAIL#1", "IDEM#ann#1"] {
-        requests.extend(writes.iter().chain(&reads).map(|action| ("ProjectionsFunction", on_table(action, key))));
+    refused("ProductsFunction", &reads, &["SESSION#1", "USER#ann", "EMAIL#1", "ORDER#1", "IDEM#ann#1"]);
+    refused(
+        "ProductsFunction",
+        &writes,
+        &["CAT#1", "CATALOG", "PROD#mug", "SESSION#1", "USER#ann", "EMAIL#1", "ORDER#1"],
+    );
+    refused("NotificationsFunction", &writes, &["PROD#mug", "SESSION#1", "USER#ann", "EMAIL#1", "ORDER#1"]);
+    refused("ProjectionsFunction", &[writes.as_slice(), &reads].concat(), &["SESSION#1", "EMAIL#1", "IDEM#ann#1"]);
+    for (function, _) in template.of_kind("AWS::Lambda::Function") {
+        for (action, table) in
+            whole.iter().flat_map(|action| tables::all(template).into_iter().map(move |t| (action, t)))
+        {
+            let index = format!("${{{table}.Arn}}/index/due-index");
+            requests.push((function, Request::new(action, &index).with(LEADING_KEYS, "DUE#1")));
+        }
     }
     for (function, secret) in [
         ("ProductsFunction", "PaymentSecrets"),
@@ -228,7 +279,44 @@ pub fn forbidden(template: &NormalizedTemplate) -> Outcome<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::template::Resource;
+
+    #[test]
+    fn a_request_is_made_of_the_table_that_its_data_is_in() {
+        let template = NormalizedTemplate(
+            ["Table", "OrdersDataTable"].map(|name| (name.to_owned(), Arc::new(Resource::default()))).into(),
+        );
+        let on = |resource: &str, key: &str| Request::new("dynamodb:Query", resource).with(LEADING_KEYS, key);
+        let index = |table: &str, name: &str| Request::new("dynamodb:Query", &format!("${{{table}.Arn}}/index/{name}"));
+
+        assert_eq!(located(&template, &on("${Table.Arn}", "ORDER#")), on("${OrdersDataTable.Arn}", "ORDER#"));
+        assert_eq!(located(&template, &on("${Table.Arn}", "PROD#")), on("${Table.Arn}", "PROD#"));
+        assert_eq!(located(&template, &index("Table", "due-index")), index("OrdersDataTable", "due-index"));
+        assert_eq!(located(&template, &index("Table", "featured-index")), index("Table", "featured-index"));
+    }
+
+    #[test]
+    fn an_action_on_several_tables_is_needed_for_the_keys_of_all() {
+        let on = |action: &str, table: &str, key: &str| Request::new(action, table).with(LEADING_KEYS, key);
+        let seen = [
+            on("dynamodb:BatchGetItem", "${Table.Arn}", "USER#"),
+            on("dynamodb:BatchGetItem", "${SessionsDataTable.Arn}", "SESSION#"),
+            on("dynamodb:GetItem", "${OrdersDataTable.Arn}", "ORDER#"),
+        ];
+
+        let needed = in_each_table(&seen);
+
+        assert_eq!(needed.len(), 5);
+        for table in ["${Table.Arn}", "${SessionsDataTable.Arn}"] {
+            for key in ["USER#", "SESSION#"] {
+                assert!(needed.contains(&on("dynamodb:BatchGetItem", table, key)), "{table} {key}");
+            }
+        }
+        assert!(needed.contains(&seen[2]));
+    }
 
     #[test]
     fn each_action_of_a_transaction_is_needed_for_the_keys_of_all() {

@@ -17,7 +17,7 @@ const REQUIRED: [(&str, &str); 3] = [
 ];
 
 /// Between them every condition is met and not met, and no parameter has its default everywhere.
-pub const CASES: [Case; 3] = [
+pub const CASES: [Case; 4] = [
     Case { name: "on demand", parameters: &[] },
     Case {
         name: "provisioned",
@@ -59,13 +59,80 @@ pub const CASES: [Case; 3] = [
             ("SlowestAcceptableMs", "1500"),
             ("AccessPatternMetrics", "off"),
             ("SecretsVersion", "2"),
+            ("ThrottledKeys", "on"),
+        ],
+    },
+    // As the story that this project began with has it: a catalogue that is read steadily, orders and sessions in bursts.
+    Case {
+        name: "split",
+        parameters: &[
+            ("TableName", "Shop"),
+            ("CatalogueTable", "PROVISIONED"),
+            ("OrdersTable", "PAY_PER_REQUEST"),
+            ("SessionsTable", "PAY_PER_REQUEST"),
+            ("MinCapacity", "20"),
+            ("RestoreBucket", "exports"),
+            ("RestorePrefix", "AWSDynamoDB/1/data/"),
+            ("CatalogueRestorePrefix", "AWSDynamoDB/2/data/"),
+            ("OrdersRestorePrefix", "AWSDynamoDB/3/data/"),
+            ("SessionsRestorePrefix", "AWSDynamoDB/4/data/"),
+            ("ThrottledKeys", "on"),
+        ],
+    },
+];
+
+/// Ways to deploy in which both templates are compared, and have every control. What is in the table and what is not differs
+/// from [`CASES`].
+pub const COMPARED: [Case; 3] = [
+    Case {
+        name: "catalogue apart",
+        parameters: &[("CatalogueTable", "PAY_PER_REQUEST"), ("BillingMode", "PROVISIONED")],
+    },
+    Case { name: "orders apart", parameters: &[("OrdersTable", "PROVISIONED")] },
+    Case {
+        name: "catalogue in the table",
+        parameters: &[
+            ("OrdersTable", "PAY_PER_REQUEST"),
+            ("SessionsTable", "PROVISIONED"),
+            ("BillingMode", "PROVISIONED"),
+            ("RestoreBucket", "exports"),
+            ("OrdersRestorePrefix", "AWSDynamoDB/3/data/"),
         ],
     },
 ];
 
 /// The first deployment of a shop: a table that is protected would outlive its failure. It is only compared, because what is
 /// for good has every control.
-pub const FIRST: Case = Case { name: "first", parameters: &[("DeletionProtection", "off")] };
+pub const FIRST: Case = Case {
+    name: "first",
+    parameters: &[
+        ("DeletionProtection", "off"),
+        ("CatalogueTable", "PAY_PER_REQUEST"),
+        ("OrdersTable", "PAY_PER_REQUEST"),
+        ("SessionsTable", "PAY_PER_REQUEST"),
+    ],
+};
+
+/// Every choice of tables and of their billing modes, under the names of SAM's parameters.
+pub fn every_choice_of_tables() -> Vec<BTreeMap<String, String>> {
+    let mut choices = vec![CASES[0].parameters()];
+    for (parameter, values) in [
+        ("BillingMode", ["PAY_PER_REQUEST", "PROVISIONED"].as_slice()),
+        ("CatalogueTable", &OWN_TABLE),
+        ("OrdersTable", &OWN_TABLE),
+        ("SessionsTable", &OWN_TABLE),
+    ] {
+        let with = |choice: &BTreeMap<String, String>, value: &str| {
+            let mut choice = choice.clone();
+            choice.insert(parameter.to_owned(), value.to_owned());
+            choice
+        };
+        choices = choices.iter().flat_map(|choice| values.iter().map(move |value| with(choice, value))).collect();
+    }
+    choices
+}
+
+const OWN_TABLE: [&str; 3] = ["shared", "PAY_PER_REQUEST", "PROVISIONED"];
 
 impl Case {
     /// Under the names of SAM's parameters.

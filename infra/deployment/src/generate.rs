@@ -19,6 +19,7 @@ use std::{
 use clap::Args;
 use serde_json::{Value, json};
 
+pub use self::facts::MAPPINGS;
 use self::{facts::Facts, permissions::Calls};
 use crate::{Outcome, calls};
 

@@ -14,6 +14,7 @@ mod mutations;
 mod normalized_template;
 mod policy;
 mod smoke;
+mod tables;
 mod template;
 
 use std::{
@@ -26,7 +27,7 @@ use std::{
 };
 
 use calls::Call;
-use cases::{CASES, Case, FIRST};
+use cases::{CASES, COMPARED, Case, FIRST, every_choice_of_tables};
 use clap::{Parser, Subcommand};
 use controls::CONTROLS;
 use normalized_template::NormalizedTemplate;
@@ -107,7 +108,9 @@ async fn run(arguments: &Arguments) -> Outcome<()> {
         events: arguments.root.join("events"),
     };
     let mut calls = calls::read(&arguments.calls)?;
-    for parameters in [debugging(&[]), debugging(&[("MailConfigurationSet", "bounces")])] {
+    let own = ["CatalogueTable", "OrdersTable", "SessionsTable"].map(|table| (table, "PAY_PER_REQUEST"));
+    let with_more = [own.as_slice(), &[("MailConfigurationSet", "bounces")]].concat();
+    for parameters in [debugging(&[]), debugging(&with_more)] {
         let resources = template::read(&sam(arguments)?, &parameters)?;
         let started = smoke::start_all(&NormalizedTemplate::of(&resources), &built).await?;
         started.lines.iter().for_each(|line| println!("ok      {line}"));
@@ -120,8 +123,19 @@ async fn run(arguments: &Arguments) -> Outcome<()> {
         println!("{}  {}: SAM and CDK agree, and every control holds", verdict(found.is_empty()), deployment.case);
         wrong.extend(found.into_iter().map(|line| format!("{}: {line}", deployment.case)));
     }
+    for case in &COMPARED {
+        let deployment = deployment(arguments, &sam(arguments)?, case)?;
+        let of_case = |line| format!("{}: {line}", case.name);
+        let mut found: Vec<_> = verify(&deployment).into_iter().map(of_case).collect();
+        found.extend(permissions(std::slice::from_ref(&deployment), &calls)?);
+        println!("{}  {}: SAM and CDK agree, and every control holds", verdict(found.is_empty()), case.name);
+        wrong.extend(found);
+    }
+    let (choices, found) = tables_of_sam(arguments, &calls)?;
+    println!("{}  every control holds for each of {choices} choices of tables in SAM", verdict(found.is_empty()));
+    wrong.extend(found);
     let found = first_deployment(arguments)?;
-    println!("{}  the table of a first deployment that fails does not stay behind", verdict(found.is_empty()));
+    println!("{}  tables of a first deployment that fails do not stay behind", verdict(found.is_empty()));
     wrong.extend(found);
     let manual = fs::read_to_string(arguments.root.join("docs/operations.md"))?;
     let unexplained = unexplained(&deployments, &manual);
@@ -195,17 +209,31 @@ fn read(arguments: &Arguments, transformed: &Value, case: &Case) -> Outcome<(Res
     Ok((of_sam, of_cdk))
 }
 
-/// What is wrong with a deployment whose table can be deleted.
+/// What is wrong with a deployment whose tables can be deleted.
 fn first_deployment(arguments: &Arguments) -> Outcome<Vec<String>> {
     let (of_sam, of_cdk) = read(arguments, &sam(arguments)?, &FIRST)?;
     let (sam, cdk) = (NormalizedTemplate::of(&of_sam), NormalizedTemplate::of(&of_cdk));
     let mut found = sam.differences(&cdk, ("SAM", "CDK"));
     for (name, normalized) in [("SAM", &sam), ("CDK", &cdk)] {
-        if normalized.properties("Table")["DeletionProtectionEnabled"] != "false" {
-            found.push(format!("{name}: the table is protected all the same"));
-        }
+        let tables = normalized.of_kind("AWS::DynamoDB::Table");
+        let protected = tables.filter(|(_, table)| table.properties["DeletionProtectionEnabled"] != "false");
+        found.extend(protected.map(|(table, _)| format!("{name}: {table} is protected all the same")));
     }
     Ok(found.into_iter().map(|line| format!("{}: {line}", FIRST.name)).collect())
+}
+
+/// What is wrong with SAM's template for any choice of tables, and how many there are.
+fn tables_of_sam(arguments: &Arguments, calls: &[Call]) -> Outcome<(usize, Vec<String>)> {
+    let transformed = sam(arguments)?;
+    let choices = every_choice_of_tables();
+    let mut found = Vec::new();
+    for choice in &choices {
+        let normalized = NormalizedTemplate::of(&template::read(&transformed, choice)?);
+        let mut wrong = lacking("SAM", &normalized);
+        wrong.extend(calls::verify(&normalized, &calls_in(&normalized, calls))?);
+        found.extend(wrong.into_iter().map(|line| format!("{choice:?}: {line}")));
+    }
+    Ok((choices.len(), found))
 }
 
 fn read_all(arguments: &Arguments) -> Outcome<Vec<Deployment>> {
@@ -214,7 +242,8 @@ fn read_all(arguments: &Arguments) -> Outcome<Vec<Deployment>> {
     let mut deployments = Vec::new();
     for case in &CASES {
         let started = Instant::now();
-        let (of_sam, of_cdk) = read(arguments, &transformed, case)?;
+        let deployment = deployment(arguments, &transformed, case)?;
+        let [(_, of_sam, _), (_, of_cdk, _)] = &deployment.templates;
         println!(
             "ok      {}: read {} resources of SAM, {} of CDK, in {:.1} s",
             case.name,
@@ -222,13 +251,15 @@ fn read_all(arguments: &Arguments) -> Outcome<Vec<Deployment>> {
             of_cdk.len(),
             started.elapsed().as_secs_f64()
         );
-        let normalized = (NormalizedTemplate::of(&of_sam), NormalizedTemplate::of(&of_cdk));
-        deployments.push(Deployment {
-            case: case.name,
-            templates: [("SAM", of_sam, normalized.0), ("CDK", of_cdk, normalized.1)],
-        });
+        deployments.push(deployment);
     }
     Ok(deployments)
+}
+
+fn deployment(arguments: &Arguments, transformed: &Value, case: &Case) -> Outcome<Deployment> {
+    let (of_sam, of_cdk) = read(arguments, transformed, case)?;
+    let normalized = (NormalizedTemplate::of(&of_sam), NormalizedTemplate::of(&of_cdk));
+    Ok(Deployment { case: case.name, templates: [("SAM", of_sam, normalized.0), ("CDK", of_cdk, normalized.1)] })
 }
 
 /// All that is wrong with a deployment, permissions aside.
@@ -236,14 +267,16 @@ fn verify(deployment: &Deployment) -> Vec<String> {
     let [(_, _, sam), (_, _, cdk)] = &deployment.templates;
     let mut found = sam.differences(cdk, ("SAM", "CDK"));
     for (name, _, normalized) in &deployment.templates {
-        for control in &CONTROLS {
-            let lacking = control.lacking(normalized);
-            if !lacking.is_empty() {
-                found.push(format!("{name}: {}: not so for {}", control.name, lacking.join(", ")));
-            }
-        }
+        found.extend(lacking(name, normalized));
     }
     found
+}
+
+/// Controls that do not hold, a line each.
+fn lacking(template: &str, normalized: &NormalizedTemplate) -> Vec<String> {
+    let lacking = CONTROLS.iter().map(|control| (control.name, control.lacking(normalized)));
+    let broken = lacking.filter(|(_, lacking)| !lacking.is_empty());
+    broken.map(|(name, lacking)| format!("{template}: {name}: not so for {}", lacking.join(", "))).collect()
 }
 
 /// Alarms whose description does not lead to a heading that is there, and outputs that the manual uses and no stack has.
@@ -395,7 +428,8 @@ mod tests {
         let named = parameters.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
         let named: BTreeSet<_> = named.filter_map(|line| line.trim().strip_suffix(':')).map(str::to_owned).collect();
 
-        let tried: BTreeSet<_> = CASES.iter().chain([&FIRST]).flat_map(|case| case.parameters().into_keys()).collect();
+        let tried: BTreeSet<_> =
+            CASES.iter().chain(&COMPARED).chain([&FIRST]).flat_map(|case| case.parameters().into_keys()).collect();
 
         assert!(named.len() > 20, "{named:?}");
         assert_eq!(named, tried, "each parameter has to have another value than its default in one case");

@@ -2,6 +2,10 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+use table::schema;
+
+use crate::tables;
+
 fn file(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
@@ -80,17 +84,47 @@ fn what_is_kept_when_a_stack_is_deleted_is_what_the_template_keeps() {
     assert_eq!(listed, kept);
 }
 
-/// Metrics that alarms look at, of a shop that is not provisioned: AWS charges for each.
+/// Metrics that alarms look at, of a shop with one table that is not provisioned: AWS charges for each.
 #[test]
 fn the_price_list_has_as_many_metrics_of_alarms_as_the_template() {
     let (template, costs) = (file("infra/sam/template.yaml"), file("docs/costs.md"));
 
     let alarms = template.split("\n\n").flat_map(|part| part.split("    Type: AWS::CloudWatch::Alarm\n").skip(1));
-    let always = alarms.filter(|alarm| !alarm.contains("Condition: Provisioned"));
+    let always = alarms.filter(|alarm| !alarm.starts_with("    Condition: "));
     let metrics: usize = always.map(|alarm| alarm.matches("MetricStat:").count().max(1)).sum();
 
     let row = format!("| metrics that alarms look at | {metrics} | {:.2} |", metrics as f64 * 0.1);
     assert!(costs.contains(&row), "docs/costs.md has to say {row}");
+}
+
+/// What a table of its own adds: metrics that its alarms and those of its mappings look at, and a metric of each mapping. And
+/// what it and its indexes cost where they are provisioned.
+#[test]
+fn the_price_list_has_what_a_table_of_its_own_adds() {
+    let (template, costs) = (file("infra/sam/template.yaml"), file("docs/costs.md"));
+    let provisioned: Vec<_> = schema::indexes().into_iter().map(|index| index.kind).chain(tables::OWN).collect();
+
+    for kind in tables::OWN {
+        let name = tables::name_of(kind);
+        let of_kind = |resource: &&str| resource.starts_with(&format!("    Condition: Has{name}Table\n"));
+        let parts = |kind: &str| template.split(&format!("    Type: {kind}\n")).skip(1).collect::<Vec<_>>();
+        let alarms = parts("AWS::CloudWatch::Alarm").into_iter().filter(of_kind);
+        let metrics: usize = alarms
+            .map(|alarm| {
+                let alarm = alarm.split("OKActions").next().unwrap_or_default();
+                alarm.matches("MetricStat:").count().max(1)
+            })
+            .sum();
+        let mappings = parts("AWS::Lambda::EventSourceMapping").into_iter().filter(of_kind).count();
+        let usd = metrics as f64 * 0.1 + mappings as f64 * 0.3;
+        let row = format!("| `{name}Table` | {metrics} | {mappings} | {usd:.2} |");
+        assert!(costs.contains(&row), "docs/costs.md has to say {row}");
+
+        let scaled = provisioned.iter().filter(|other| **other == kind).count();
+        let usd = scaled as f64 * (5.0 * 730.0 * (0.000_13 + 0.000_65) + 4.0 * 0.1);
+        let row = format!("| `{name}Table` | {scaled} | {usd:.2} |");
+        assert!(costs.contains(&row), "docs/costs.md has to say {row}");
+    }
 }
 
 #[test]

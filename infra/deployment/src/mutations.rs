@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::template::{Resource, Resources};
+use crate::{
+    policy::texts,
+    template::{Resource, Resources},
+};
 
 /// A deployment that lost something.
 pub struct Mutation {
@@ -22,7 +25,7 @@ struct Mutations<'a> {
 pub fn of(resources: &Resources) -> Vec<Mutation> {
     let mut mutations = Mutations { of: resources, made: Vec::new() };
     mutations.roles();
-    mutations.table();
+    mutations.tables();
     mutations.buckets();
     mutations.key_and_secrets();
     mutations.stream();
@@ -83,6 +86,18 @@ impl Mutations<'_> {
         self.statements(&format!("without the statement {sid}"), name, document, |all| all.retain(|s| s["Sid"] != sid));
     }
 
+    /// Statements of a role about several tables, each with each of its tables.
+    fn tables_of_statements(&self, role: &str) -> Vec<(String, String)> {
+        let statements = self.of[role].properties.pointer("/Policies/0/PolicyDocument/Statement");
+        let of_statement = |statement: &Value| {
+            let sid = statement["Sid"].as_str().unwrap_or_default().to_owned();
+            let tables: Vec<_> = texts(&statement["Resource"]).filter(|r| r.contains("Table.")).collect();
+            let several = if tables.len() > 1 && statement["Resource"].is_array() { tables } else { Vec::new() };
+            several.into_iter().map(|table| (sid.clone(), table.to_owned())).collect::<Vec<_>>()
+        };
+        statements.and_then(Value::as_array).into_iter().flatten().flat_map(of_statement).collect()
+    }
+
     fn roles(&mut self) {
         const POLICY: &str = "/Policies/0/PolicyDocument";
         let roles = self.names("AWS::IAM::Role").into_iter().filter(|role| role != "SweeperScheduleRole");
@@ -100,8 +115,22 @@ impl Mutations<'_> {
             self.statements("does more to objects", &role, POLICY, |all| {
                 all.push(json!({"Effect": "Allow", "Action": "s3:*Object", "Resource": "${AuditBucket.Arn}/*"}));
             });
-            self.statements("queries any index", &role, POLICY, |all| {
-                all.push(json!({"Effect": "Allow", "Action": "dynamodb:Query", "Resource": "${Table.Arn}/index/*"}));
+            for table in self.names("AWS::DynamoDB::Table") {
+                let indexes = format!("${{{table}.Arn}}/index/*");
+                self.statements(&format!("queries any index of {table}"), &role, POLICY, |all| {
+                    all.push(json!({"Effect": "Allow", "Action": "dynamodb:Query", "Resource": indexes}));
+                });
+            }
+            for (statement, table) in self.tables_of_statements(&role) {
+                let what = format!("reaches {table} no more by {statement}");
+                self.statements(&what, &role, POLICY, |all| {
+                    let of_items = all.iter_mut().find(|s| s["Sid"] == statement.as_str()).expect("the statement");
+                    let tables = of_items["Resource"].as_array_mut().expect("a list of tables");
+                    tables.retain(|resource| *resource != table.as_str());
+                });
+            }
+            self.statements("is too long", &role, POLICY, |all| {
+                all.push(json!({"Effect": "Deny", "Action": "s3:*", "Resource": "x".repeat(10_240)}));
             });
             self.statements("may do all but something", &role, POLICY, |all| {
                 all.push(json!({"Effect": "Allow", "NotAction": "iam:*", "Resource": "${Table.Arn}"}));
@@ -165,22 +194,10 @@ impl Mutations<'_> {
         }
     }
 
-    fn table(&mut self) {
-        for property in [
-            "SSESpecification",
-            "PointInTimeRecoverySpecification",
-            "DeletionProtectionEnabled",
-            "TimeToLiveSpecification",
-            "StreamSpecification",
-        ] {
-            self.remove("Table", &[property]);
+    fn tables(&mut self) {
+        for table in self.names("AWS::DynamoDB::Table") {
+            self.table(&table);
         }
-        self.remove("Table", &["SSESpecification", "KMSMasterKeyId"]);
-        self.set("Table", &["PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled"], json!(false));
-        self.set("Table", &["DeletionProtectionEnabled"], json!(false));
-        self.set("Table", &["TimeToLiveSpecification", "Enabled"], json!(false));
-        self.set("Table", &["TimeToLiveSpecification", "AttributeName"], json!("ttl"));
-        self.set("Table", &["StreamSpecification", "StreamViewType"], json!("KEYS_ONLY"));
         for kind in ["AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key"] {
             for name in self.names(kind) {
                 self.change("is deleted with the stack", &name, |resource| resource.on_delete = "Delete".to_owned());
@@ -192,6 +209,36 @@ impl Mutations<'_> {
         }
         for kind in ["AWS::ApplicationAutoScaling::ScalableTarget", "AWS::ApplicationAutoScaling::ScalingPolicy"] {
             self.names(kind).iter().for_each(|name| self.without(name));
+        }
+    }
+
+    fn table(&mut self, table: &str) {
+        for property in [
+            "SSESpecification",
+            "PointInTimeRecoverySpecification",
+            "DeletionProtectionEnabled",
+            "TimeToLiveSpecification",
+            "StreamSpecification",
+        ] {
+            self.remove(table, &[property]);
+        }
+        self.remove(table, &["SSESpecification", "KMSMasterKeyId"]);
+        self.set(table, &["PointInTimeRecoverySpecification", "PointInTimeRecoveryEnabled"], json!(false));
+        self.set(table, &["DeletionProtectionEnabled"], json!(false));
+        self.set(table, &["TimeToLiveSpecification", "Enabled"], json!(false));
+        self.set(table, &["TimeToLiveSpecification", "AttributeName"], json!("ttl"));
+        self.set(table, &["StreamSpecification", "StreamViewType"], json!("KEYS_ONLY"));
+        self.change("defines an attribute that no key uses", table, |resource| {
+            let attributes = resource.properties["AttributeDefinitions"].as_array_mut().expect("attributes");
+            attributes.push(json!({"AttributeName": "other", "AttributeType": "S"}));
+        });
+        if self.of[table].properties.get("GlobalSecondaryIndexes").is_some() {
+            self.change("lacks an index", table, |resource| {
+                let indexes = resource.properties["GlobalSecondaryIndexes"].as_array_mut();
+                indexes.and_then(Vec::pop).expect("an index");
+            });
+        } else {
+            self.set(table, &["GlobalSecondaryIndexes"], json!([]));
         }
     }
 
@@ -257,6 +304,21 @@ impl Mutations<'_> {
             self.set(&mapping, &["MaximumRetryAttempts"], json!(-1));
             self.set(&mapping, &["MaximumRecordAgeInSeconds"], json!(-1));
             self.remove(&mapping, &["MetricsConfig"]);
+            self.change("delivers less", &mapping, |mapping| {
+                let filters = mapping.properties["FilterCriteria"]["Filters"].as_array_mut();
+                filters.and_then(Vec::pop).expect("a pattern");
+            });
+            self.change("delivers what another mapping does", &mapping, |mapping| {
+                let filters = mapping.properties["FilterCriteria"]["Filters"].as_array_mut().expect("patterns");
+                filters
+                    .push(json!({"Pattern": "{\"dynamodb\":{\"Keys\":{\"PK\":{\"S\":[{\"prefix\":\"SESSION#\"}]}}}}"}));
+            });
+            for table in self.names("AWS::DynamoDB::Table") {
+                let stream = format!("${{{table}.StreamArn}}");
+                if self.of[&mapping].properties["EventSourceArn"] != stream.as_str() {
+                    self.set(&mapping, &["EventSourceArn"], json!(stream));
+                }
+            }
             self.set(&mapping, &["Enabled"], json!(false));
             self.without(&mapping);
         }
@@ -265,7 +327,7 @@ impl Mutations<'_> {
             let mut third = mapping.clone();
             Arc::make_mut(&mut third).properties["FunctionName"] = json!("${SweeperFunction}");
             resources.insert("ThirdMapping".to_owned(), third);
-            self.made.push(Mutation { name: "ThirdMapping: a third reader of the stream".to_owned(), resources });
+            self.made.push(Mutation { name: "ThirdMapping: a third reader of a stream".to_owned(), resources });
         }
         self.without("SweeperSchedule");
         self.set("SweeperSchedule", &["ScheduleExpression"], json!("rate(1 hour)"));
@@ -367,19 +429,29 @@ impl Mutations<'_> {
                 self.set(&alarm, &["Statistic"], json!("Minimum"));
             }
         }
-        self.change("watches fewer operations", "ThrottledRequestsAlarm", |alarm| {
-            alarm.properties["Metrics"].as_array_mut().and_then(Vec::pop).expect("a metric");
-        });
+        for alarm in self.names("AWS::CloudWatch::Alarm") {
+            if alarm.ends_with("ThrottledRequestsAlarm") {
+                self.change("watches fewer operations", &alarm, |alarm| {
+                    alarm.properties["Metrics"].as_array_mut().and_then(Vec::pop).expect("a metric");
+                });
+            }
+            if alarm.ends_with("StoppedAlarm") {
+                self.set(&alarm, &["TreatMissingData"], json!("notBreaching"));
+            }
+        }
         self.set("OverdueHoldsAlarm", &["TreatMissingData"], json!("notBreaching"));
         self.set("LatencyAlarm", &["ExtendedStatistic"], json!("p50"));
         self.remove("LatencyAlarm", &["EvaluateLowSampleCountPercentile"]);
-        for alarm in ["NotificationsStoppedAlarm", "ProjectionsStoppedAlarm"] {
-            self.set(alarm, &["TreatMissingData"], json!("notBreaching"));
-        }
         self.remove("AlarmTopic", &["KmsMasterKeyId"]);
         self.without_statement("AlarmTopicPolicy", "/PolicyDocument", "OverTlsOnly");
         self.without_statement("AlarmTopicPolicy", "/PolicyDocument", "AlarmsOfThisAccount");
         self.without("Dashboard");
+        for table in self.names("AWS::DynamoDB::Table") {
+            self.change(&format!("does not show {table}"), "Dashboard", |dashboard| {
+                let body = dashboard.properties["DashboardBody"].as_str().unwrap_or_default();
+                dashboard.properties["DashboardBody"] = body.replace(&format!("${{{table}}}"), "other").into();
+            });
+        }
     }
 }
 

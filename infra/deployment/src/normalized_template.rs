@@ -165,7 +165,7 @@ fn renamed(text: &str) -> String {
 
 /// Plain values as text, JSON in a text as what it says, lists in one order. Where one value may stand for a list of one,
 /// it is a list.
-fn normal(value: &Value) -> Value {
+pub fn normal(value: &Value) -> Value {
     match value {
         Value::Object(members) => members.iter().map(|(name, value)| (name.clone(), member(name, value))).collect(),
         Value::Array(items) => sorted(items.iter().map(normal).collect()),

@@ -15,13 +15,13 @@ use std::{
 use domain::{Email, Password};
 use local::{AdminAccount, Seed, Stack, StackOptions, Streams};
 use serde_json::{Value, json};
-use table::TableNames;
+use table::{TableNames, keys::DataKind};
 
 use self::{
     emulator::{Running, free_port, wait_for_port},
     services::{Services, arn, secret},
 };
-use crate::{Outcome, calls::Call, normalized_template::NormalizedTemplate};
+use crate::{Outcome, calls::Call, normalized_template::NormalizedTemplate, tables};
 
 /// The name of whatever function is running.
 const DEPLOYED_AS: &str = "OneTill-Function-1A2B3C";
@@ -76,7 +76,7 @@ pub struct Started {
 /// Something beside the functions does not work.
 pub async fn start_all(template: &NormalizedTemplate, built: &Built) -> Outcome<Started> {
     let stack = Stack::start(StackOptions {
-        tables: TableNames::one(template.properties("Table")["TableName"].as_str().unwrap_or_default()),
+        tables: names(template)?,
         seed: Seed::Sample,
         admin: Some(AdminAccount {
             email: Email::parse(ADMIN.0).map_err(|e| e.reason)?,
@@ -103,6 +103,13 @@ pub async fn start_all(template: &NormalizedTemplate, built: &Built) -> Outcome<
     }
     stack.stop().await;
     Ok(started)
+}
+
+/// The tables of a template, under their names in it.
+fn names(template: &NormalizedTemplate) -> Outcome<TableNames> {
+    let name = |kind| template.properties(tables::resource_of(kind))["TableName"].as_str().map(str::to_owned);
+    let [catalogue, orders, sessions] = tables::OWN.map(name);
+    Ok(TableNames::new(name(DataKind::Rest).unwrap_or_default(), catalogue, orders, sessions)?)
 }
 
 /// Who asks: tokens of a customer and of an admin, once sessions has given them.
@@ -144,7 +151,6 @@ impl Shop<'_> {
         for (name, value) in variables.ok_or("it is given no environment")? {
             let value = value.as_str().ok_or_else(|| format!("{name} is no text"))?;
             let value = value
-                .replace("${Table}", self.stack.table.name())
                 .replace("${DescriptionsBucket}", local::BUCKET)
                 .replace("${AuditBucket}", local::AUDIT_BUCKET)
                 .replace("${DeadLettersBucket}", local::DEAD_LETTERS_BUCKET)
@@ -152,6 +158,9 @@ impl Shop<'_> {
                 .replace("${LinkKeys}", &arn("LinkKeys"))
                 .replace("${OrderLinkKeys}", &arn("OrderLinkKeys"))
                 .replace("${PaymentSecrets}", &arn("PaymentSecrets"));
+            let value = DataKind::ALL.into_iter().fold(value, |value, kind| {
+                value.replace(&format!("${{{}}}", tables::resource_of(kind)), self.stack.table.names().of(kind))
+            });
             if value.contains("${") {
                 return Err(format!("{name} is {value}, which is not known here").into());
             }
@@ -361,7 +370,7 @@ fn check_log(function: &str, log: &str) -> Outcome<()> {
             return Err(format!("it consumed {consumed} {metric} by its lines, and {measured} by its metrics").into());
         }
     }
-    let counts = ["OverdueHolds", "UnknownPayments", "Disputes"];
+    let counts = ["OverdueHolds", "UnknownPayments", "Disputes", "StuckSales"];
     if function == "SweeperFunction" && !metrics.iter().any(|line| counts.iter().all(|name| line.get(*name).is_some()))
     {
         return Err(format!("it reports no {counts:?}").into());

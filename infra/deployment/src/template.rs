@@ -18,7 +18,7 @@ const PSEUDO: [(&str, &str); 6] = [
     ("AWS::StackId", "arn:aws:cloudformation:us-east-1:111122223333:stack/OneTill/0"),
 ];
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Resource {
     pub kind: String,
     pub properties: Value,

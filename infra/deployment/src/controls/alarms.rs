@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::{
-    data::{is_provisioned, scalables},
+    data::scalables,
     lacks,
     roles::{allows, own_account},
 };
-use crate::normalized_template::NormalizedTemplate;
+use crate::{normalized_template::NormalizedTemplate, tables};
 
 const DYNAMODB_OPERATIONS: [&str; 8] =
     ["BatchGetItem", "BatchWriteItem", "DeleteItem", "GetItem", "PutItem", "Query", "TransactWriteItems", "UpdateItem"];
@@ -55,8 +55,8 @@ fn needed(template: &NormalizedTemplate) -> Vec<Needed> {
         dimensions.sort();
         (namespace.to_owned(), metric.to_owned(), dimensions)
     };
-    let by_operation = |metric: &str| {
-        let table = ("TableName", "${Table}");
+    let by_operation = |table: &str, metric: &str| {
+        let table = ("TableName", table);
         DYNAMODB_OPERATIONS.map(|operation| of("AWS/DynamoDB", metric, &[table, ("Operation", operation)])).to_vec()
     };
     let api = [("ApiId", "${HttpApi}"), ("Stage", "${HttpApiStage}")];
@@ -66,7 +66,7 @@ fn needed(template: &NormalizedTemplate) -> Vec<Needed> {
     };
     let letters = [("BucketName", "${DeadLettersBucket}"), ("FilterId", "Letters")];
     let of_shop = |metric: &str| vec![of("OneTill", metric, &[("Table", "${Table}")])];
-    let conflict = of("AWS/DynamoDB", "TransactionConflict", &[("TableName", "${Table}")]);
+    let conflict = |table: &str| of("AWS/DynamoDB", "TransactionConflict", &[("TableName", table)]);
     let alarm = |metrics, statistic, expression, threshold, minutes| Needed {
         metrics,
         statistic,
@@ -75,9 +75,6 @@ fn needed(template: &NormalizedTemplate) -> Vec<Needed> {
         minutes,
     };
     let mut needed = vec![
-        alarm(by_operation("ThrottledRequests"), "Sum", SUM, 5.0, 15),
-        alarm(by_operation("SystemErrors"), "Sum", SUM, 5.0, 15),
-        alarm(vec![conflict], "Sum", SUM, 100.0, 15),
         alarm(vec![of("AWS/ApiGateway", "5xx", &api)], "Sum", None, 5.0, 5),
         alarm(vec![of("AWS/ApiGateway", "Latency", &api)], "p99", None, 29_000.0, 15),
         alarm(failures("${NotificationsFunction}"), "Sum", SUM, 1.0, 20),
@@ -88,17 +85,25 @@ fn needed(template: &NormalizedTemplate) -> Vec<Needed> {
         alarm(of_shop("UnknownPayments"), "Maximum", None, 1.0, 20),
         alarm(of_shop("OverdueHolds"), "Maximum", None, 1.0, 5),
         alarm(of_shop("Disputes"), "Maximum", None, 1.0, 5),
+        alarm(of_shop("StuckSales"), "Maximum", None, 1.0, 20),
         alarm(vec![of("AWS/SES", "Reputation.BounceRate", &[])], "Maximum", None, 0.05, 60),
     ];
-    if is_provisioned(template) {
-        for (_, index) in scalables(template) {
-            let mut dimensions = vec![("TableName", "${Table}")];
-            dimensions.extend(index.as_deref().map(|name| ("GlobalSecondaryIndexName", name)));
-            for direction in ["Read", "Write"] {
-                let metrics = ["Consumed", "Provisioned"]
-                    .map(|kind| of("AWS/DynamoDB", &format!("{kind}{direction}CapacityUnits"), &dimensions));
-                needed.push(alarm(metrics.to_vec(), "Sum", PERCENT, 80.0, 20));
-            }
+    for table in tables::all(template) {
+        let table = format!("${{{table}}}");
+        needed.extend([
+            alarm(by_operation(&table, "ThrottledRequests"), "Sum", SUM, 5.0, 15),
+            alarm(by_operation(&table, "SystemErrors"), "Sum", SUM, 5.0, 15),
+            alarm(vec![conflict(&table)], "Sum", SUM, 100.0, 15),
+        ]);
+    }
+    for scalable in scalables(template) {
+        let table = format!("${{{}}}", scalable.table);
+        let mut dimensions = vec![("TableName", table.as_str())];
+        dimensions.extend(scalable.index.as_deref().map(|name| ("GlobalSecondaryIndexName", name)));
+        for direction in ["Read", "Write"] {
+            let metrics = ["Consumed", "Provisioned"]
+                .map(|kind| of("AWS/DynamoDB", &format!("{kind}{direction}CapacityUnits"), &dimensions));
+            needed.push(alarm(metrics.to_vec(), "Sum", PERCENT, 80.0, 20));
         }
     }
     needed
@@ -151,10 +156,10 @@ fn notifies_above(alarm: &Value) -> bool {
         )
 }
 
-/// Whether an alarm goes off when a mapping no longer polls the stream: each poll is counted, and none is when it is
+/// Whether an alarm goes off when a mapping no longer polls its stream: each poll is counted, and none is when it is
 /// disabled or gone. <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html#event-source-mapping-metrics>
-fn stopped(template: &NormalizedTemplate, consumer: &str) -> bool {
-    let mapping = format!("${{{consumer}Mapping}}");
+fn stopped(template: &NormalizedTemplate, name: &str) -> bool {
+    let mapping = format!("${{{name}}}");
     let watches = |alarm: &Value| {
         watched(alarm)
             == [(
@@ -170,7 +175,7 @@ fn stopped(template: &NormalizedTemplate, consumer: &str) -> bool {
             && alarm["EvaluationPeriods"] == "3"
             && notifies(alarm)
     };
-    let counts = &template.properties(&format!("{consumer}Mapping"))["MetricsConfig"]["Metrics"];
+    let counts = &template.properties(name)["MetricsConfig"]["Metrics"];
     *counts == json!(["EventCount"])
         && template.of_kind("AWS::CloudWatch::Alarm").any(|(_, alarm)| watches(&alarm.properties))
 }
@@ -185,8 +190,8 @@ pub fn alarms(template: &NormalizedTemplate) -> Vec<String> {
     // A sweeper that does not run reports no metric, and that has to raise the alarm.
     let without_data = template.properties("OverdueHoldsAlarm")["TreatMissingData"] == "breaching";
     found.extend(lacks(without_data, "OverdueHoldsAlarm goes off without data"));
-    for consumer in ["Notifications", "Projections"] {
-        found.extend(lacks(stopped(template, consumer), &format!("an alarm goes off when {consumer}Mapping stops")));
+    for (name, _) in template.of_kind("AWS::Lambda::EventSourceMapping") {
+        found.extend(lacks(stopped(template, name), &format!("an alarm goes off when {name} stops")));
     }
     // The alarm on letters counts by the metrics of the bucket.
     let counted = template.properties("DeadLettersBucket")["MetricsConfigurations"] == json!([{"Id": "Letters"}]);
@@ -227,7 +232,14 @@ pub fn dashboard(template: &NormalizedTemplate) -> Vec<String> {
         "IteratorAge",
         "UnknownPayments",
         "OverdueHolds",
+        "StuckSales",
         "Disputes",
     ];
-    shown.into_iter().filter(|what| !body.contains(what)).map(str::to_owned).collect()
+    let mut found: Vec<_> = shown.into_iter().filter(|what| !body.contains(what)).map(str::to_owned).collect();
+    for table in tables::all(template) {
+        let rows = body.matches(&format!("${{{table}}}")).count();
+        // What is throttled, and what conflicts.
+        found.extend(lacks(rows >= 2, table));
+    }
+    found
 }

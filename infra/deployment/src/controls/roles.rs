@@ -9,6 +9,7 @@ use crate::{
     Outcome,
     normalized_template::{API, NormalizedTemplate, PERMISSIONS, ROUTES},
     policy::texts,
+    tables,
     template::Resource,
 };
 
@@ -66,13 +67,35 @@ pub fn wildcards(template: &NormalizedTemplate) -> Vec<String> {
             if everywhere && !texts(&statement["Action"]).all(|action| WITHOUT_RESOURCE.contains(&action)) {
                 found.push(format!("{name}: {} on everything", statement["Action"]));
             }
-            // The table is one for everybody: what of it, every statement has to say.
-            if texts(&statement["Resource"]).any(|r| r == "${Table.Arn}") && statement.get("Condition").is_none() {
-                found.push(format!("{name}: {} on the whole table", statement["Action"]));
+            // A table is one for everybody: what of it, every statement has to say.
+            let of_table = |r: &str| tables::all(template).iter().any(|table| r == format!("${{{table}.Arn}}"));
+            if texts(&statement["Resource"]).any(of_table) && statement.get("Condition").is_none() {
+                found.push(format!("{name}: {} on a whole table", statement["Action"]));
             }
         }
     }
     found
+}
+
+/// All inline policies of a role together, without white space:
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
+const LONGEST: usize = 10_240;
+
+/// What a name in a role becomes, with a stack and a table of ordinary names, is no longer than this.
+const AS_DEPLOYED: usize = 90;
+
+pub fn policy_sizes(template: &NormalizedTemplate) -> Vec<String> {
+    let size = |role: &Resource| {
+        let policies = role.properties["Policies"].as_array().into_iter().flatten();
+        let text: String = policies.map(|policy| policy["PolicyDocument"].to_string()).collect();
+        let (names, others) = text.split('}').fold((0, 0), |(names, others), part| match part.split_once("${") {
+            Some((before, _)) => (names + 1, others + before.len()),
+            None => (names, others + part.len() + 1),
+        });
+        names * AS_DEPLOYED + others
+    };
+    let roles = template.of_kind("AWS::IAM::Role").map(|(name, role)| (name, size(role)));
+    roles.filter(|(_, size)| *size > LONGEST).map(|(name, size)| format!("{name} has {size} characters")).collect()
 }
 
 pub fn invokers(template: &NormalizedTemplate) -> Vec<String> {

@@ -2,22 +2,70 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use stream::Mapping;
+use table::keys::DataKind;
 
 use super::{FUNCTIONS, lacks};
 use crate::{
-    normalized_template::{API, NormalizedTemplate, ROUTES, STAGE},
+    code::resource_of,
+    generate::MAPPINGS,
+    normalized_template::{API, NormalizedTemplate, ROUTES, STAGE, normal},
     policy::texts,
+    tables,
     template::Resource,
 };
 
-/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html>: more are throttled.
+const MAPPING: &str = "AWS::Lambda::EventSourceMapping";
+
+/// Each stream has the readers that handle something of it, and two at most:
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html>. More are throttled.
 pub fn readers(template: &NormalizedTemplate) -> Vec<String> {
-    let of_stream = |m: &Resource| m.properties["EventSourceArn"] == "${Table.StreamArn}";
     let enabled = |m: &Resource| m.properties.get("Enabled").is_none_or(|enabled| enabled == "true");
-    let mappings = template.of_kind("AWS::Lambda::EventSourceMapping").filter(|(_, m)| of_stream(m) && enabled(m));
-    let readers: BTreeSet<_> = mappings.filter_map(|(_, m)| m.properties["FunctionName"].as_str()).collect();
-    lacks(readers == BTreeSet::from(["${NotificationsFunction}", "${ProjectionsFunction}"]), &format!("{readers:?}"))
+    let mappings: Vec<_> =
+        template.of_kind(MAPPING).map(|(_, m)| m).filter(|m| enabled(m)).map(|m| &m.properties).collect();
+    let mut found = Vec::new();
+    for table in tables::all(template) {
+        let stream = format!("${{{table}.StreamArn}}");
+        let of_stream = mappings.iter().filter(|m| m["EventSourceArn"] == stream.as_str());
+        let mut readers: Vec<_> = of_stream.filter_map(|m| m["FunctionName"].as_str()).collect();
+        readers.sort_unstable();
+        let kinds = tables::kinds_in(template, table);
+        let handles = |mapping: &Mapping| kinds_of(mapping).iter().any(|kind| kinds.contains(kind));
+        let consumers = MAPPINGS.iter().filter(|mapping| handles(mapping));
+        let mut wanted: Vec<_> = consumers.map(|mapping| format!("${{{}}}", resource_of(mapping.function))).collect();
+        wanted.sort_unstable();
+        found.extend(lacks(readers == wanted && readers.len() <= 2, &format!("{table} is read by {readers:?}")));
+    }
+    let streams: BTreeSet<_> = tables::all(template).iter().map(|table| format!("${{{table}.StreamArn}}")).collect();
+    let elsewhere = mappings.iter().filter_map(|m| m["EventSourceArn"].as_str()).filter(|arn| !streams.contains(*arn));
+    found.extend(elsewhere.map(|arn| format!("a mapping of {arn}")));
+    found
+}
+
+fn kinds_of(mapping: &Mapping) -> BTreeSet<DataKind> {
+    mapping.patterns().iter().filter_map(|pattern| tables::kind_of_pattern(pattern)).collect()
+}
+
+/// Each pattern of a consumer is at its mapping of the table whose changes it can match, and at no other.
+pub fn filters(template: &NormalizedTemplate) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, resource) in template.of_kind(MAPPING) {
+        let (function, stream) = (&resource.properties["FunctionName"], &resource.properties["EventSourceArn"]);
+        let of_function = |mapping: &&Mapping| *function == format!("${{{}}}", resource_of(mapping.function)).as_str();
+        let consumer = MAPPINGS.iter().find(of_function);
+        let patterns = consumer.map(Mapping::patterns).unwrap_or_default();
+        let is_here = |pattern: &&String| {
+            let kind = tables::kind_of_pattern(pattern);
+            kind.is_some_and(|kind| *stream == format!("${{{}.StreamArn}}", tables::holding(template, kind)).as_str())
+        };
+        let wanted = patterns.iter().filter(is_here).map(|pattern| json!({"Pattern": pattern})).collect();
+        let given = &resource.properties["FilterCriteria"]["Filters"];
+        // Five without asking AWS for more.
+        let few = given.as_array().is_some_and(|filters| (1..=5).contains(&filters.len()));
+        found.extend(lacks(few && *given == normal(&wanted), name));
+    }
+    found
 }
 
 pub fn schedule(template: &NormalizedTemplate) -> Vec<String> {

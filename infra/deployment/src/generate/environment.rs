@@ -1,13 +1,19 @@
 //! The environment of each function. The functions as they are built are started with it, and refused if they read another
 //! variable or leave one unread.
 //!
-//! A value is written as `Fn::Sub` reads it: `${Table}` is the resource or the parameter of that name.
+//! A value is written as `Fn::Sub` reads it: `${Table}` is the resource or the parameter of that name, and `${TableOfOrders}`
+//! the table that orders are in.
+
+use table::keys::DataKind;
 
 type Variable = (&'static str, &'static str);
 
 /// What every function is given.
 pub const EVERY_FUNCTION: &[Variable] = &[
-    ("TABLE_NAME", "${Table}"),
+    (DataKind::Rest.variable(), "${Table}"),
+    (DataKind::Catalogue.variable(), "${TableOfCatalogue}"),
+    (DataKind::Orders.variable(), "${TableOfOrders}"),
+    (DataKind::Sessions.variable(), "${TableOfSessions}"),
     ("BUCKET_NAME", "${DescriptionsBucket}"),
     ("ACCESS_PATTERN_METRICS", "${AccessPatternMetrics}"),
     ("RUST_LOG", "${LogLevel}"),

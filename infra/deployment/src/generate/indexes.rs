@@ -1,10 +1,12 @@
-//! The table's indexes as the templates name and write them.
+//! Keys and indexes as the templates name and write them.
 
 use serde_json::{Value, json};
 use table::{
-    keys::{PK, SK},
+    keys::{DataKind, PK, SK},
     schema::{self, Index, RangeType},
 };
+
+use crate::tables;
 
 /// What the resources of an index are named after: `order-state-index` has `OrderStateReadTarget` and others.
 pub fn prefix(index: &Index) -> String {
@@ -15,41 +17,65 @@ pub fn prefix(index: &Index) -> String {
     crate::code::name_of(name)
 }
 
-/// Every attribute that is part of a key, with its type.
-pub fn attributes() -> Vec<(&'static str, &'static str)> {
-    let mut attributes = vec![(PK, "S"), (SK, "S")];
+/// An attribute that is part of a key.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Attribute {
+    pub name: &'static str,
+    pub kind: &'static str,
+    /// The data in whose indexes it is a key; empty if it is one of every table. DynamoDB refuses others.
+    pub of: Vec<DataKind>,
+}
+
+/// Every attribute that is part of a key.
+pub fn attributes() -> Vec<Attribute> {
+    let mut attributes = Vec::from([PK, SK].map(|name| Attribute { name, kind: "S", of: Vec::new() }));
     for index in schema::indexes() {
         let range_type = match index.range_type {
             RangeType::Number => "N",
             RangeType::String => "S",
         };
-        for attribute in [(index.hash, "S"), (index.range, range_type)] {
-            if !attributes.contains(&attribute) {
-                attributes.push(attribute);
+        for (name, kind) in [(index.hash, "S"), (index.range, range_type)] {
+            match attributes.iter_mut().find(|attribute| attribute.name == name) {
+                Some(known) if known.of.contains(&index.kind) => {}
+                Some(known) => known.of.push(index.kind),
+                None => attributes.push(Attribute { name, kind, of: vec![index.kind] }),
             }
         }
     }
     attributes
 }
 
-/// The table, for CDK.
+/// The tables, for CDK.
 pub fn json() -> Value {
     let index = |index: &Index| {
         json!({
             "prefix": prefix(index),
+            "kind": tables::name_of(index.kind),
             "name": index.name,
             "hash": index.hash,
             "range": index.range,
             "include": index.include,
         })
     };
-    let attribute = |(name, kind)| json!({"name": name, "type": kind});
+    let attribute = |Attribute { name, kind, of }: &Attribute| {
+        let kinds: Vec<_> = of.iter().copied().map(tables::name_of).collect();
+        json!({"name": name, "type": kind, "kinds": kinds})
+    };
+    let own = |kind: DataKind| {
+        json!({
+            "kind": tables::name_of(kind),
+            "resource": tables::resource_of(kind),
+            "prefix": tables::prefix_of(kind),
+            "described": tables::described(kind),
+        })
+    };
     json!({
         "hash": PK,
         "range": SK,
-        "attributes": attributes().into_iter().map(attribute).collect::<Vec<_>>(),
+        "attributes": attributes().iter().map(attribute).collect::<Vec<_>>(),
         "indexes": schema::indexes().iter().map(index).collect::<Vec<_>>(),
         "timeToLive": schema::TTL_ATTRIBUTE,
+        "own": tables::OWN.map(own),
     })
 }
 
@@ -66,13 +92,15 @@ mod tests {
         {
             assert!(prefixes.iter().any(|prefix| prefix == deployed), "{deployed}: {prefixes:?}");
         }
+        assert!(tables::OWN.iter().all(|kind| !prefixes.contains(&tables::prefix_of(*kind))), "{prefixes:?}");
     }
 
     #[test]
     fn an_attribute_of_several_indexes_is_defined_once() {
         let attributes = attributes();
 
-        assert_eq!(attributes.iter().filter(|(name, _)| *name == "price").count(), 1);
-        assert_eq!(attributes[..2], [(PK, "S"), (SK, "S")]);
+        let price: Vec<_> = attributes.iter().filter(|attribute| attribute.name == "price").collect();
+        assert_eq!(price, [&Attribute { name: "price", kind: "N", of: vec![DataKind::Catalogue] }]);
+        assert!(attributes[..2].iter().all(|attribute| attribute.of.is_empty()), "{attributes:?}");
     }
 }

@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
-use table::{keys::Partition, schema};
+use table::{
+    keys::{DataKind, Partition},
+    schema,
+};
 
 use crate::{
     Outcome,
     calls::{self, IN_TRANSACTIONS},
     policy::LEADING_KEYS,
+    tables::{self, placeholder},
 };
 
 /// The calls of each function, by its name in the templates.
@@ -101,19 +105,20 @@ impl Calls {
         self.0.iter().map(|(function, calls)| (function.clone(), of(calls))).collect()
     }
 
-    /// The statements of a function's role that follow from its calls, its secrets and what feeds it. Resources are written
-    /// as `Fn::Sub` reads them.
-    pub fn statements(&self, function: &str, secrets: &[&str], is_fed_by_the_stream: bool) -> Vec<Value> {
+    /// The statements of a function's role that follow from its calls, its secrets and the data whose changes it is called
+    /// with. Resources are written as `Fn::Sub` reads them, and a table as its [`placeholder`].
+    pub fn statements(&self, function: &str, secrets: &[&str], fed_with: &BTreeSet<DataKind>) -> Vec<Value> {
         let nothing = OfFunction::default();
         let of = self.0.get(function).unwrap_or(&nothing);
         let mut statements = of.items();
         if !of.indexes.is_empty() {
-            let indexes: Vec<_> = of.indexes.iter().map(|name| format!("${{Table.Arn}}/index/{name}")).collect();
+            let table = |name: &str| placeholder(tables::kind_of_index(name).unwrap_or(DataKind::Rest), "Arn");
+            let indexes: Vec<_> = of.indexes.iter().map(|name| format!("{}/index/{name}", table(name))).collect();
             statements.push(allow("QueryIndexes", json!("dynamodb:Query"), json!(indexes)));
         }
-        if is_fed_by_the_stream {
+        if !fed_with.is_empty() {
             let read = json!(["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]);
-            statements.push(allow("Stream", read, json!("${Table.StreamArn}")));
+            statements.push(allow("Stream", read, tables_of(fed_with, "StreamArn")));
             statements.push(allow("Streams", json!("dynamodb:ListStreams"), json!("*")));
             // <https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html>
             statements.push(allow("Destination", json!("s3:ListBucket"), json!("${DeadLettersBucket.Arn}")));
@@ -129,7 +134,8 @@ impl Calls {
 
 impl OfFunction {
     /// AWS does not say whether IAM looks at the keys of a transaction action by action or at all of them together. So each
-    /// action that can be in one has the keys of all.
+    /// action that can be in one has the keys of all. Nor does it say this of requests to several tables: so an action has all
+    /// of its keys in each of its tables. A key is in one of them only, so that this reaches nothing else.
     fn items(&self) -> Vec<Value> {
         let is_in_transactions =
             |action: &str| IN_TRANSACTIONS.iter().any(|other| other.ends_with(&format!(":{action}")));
@@ -144,7 +150,8 @@ impl OfFunction {
             let partitions = if is_in_transactions(action) { &together } else { own };
             let mut keys: Vec<_> = partitions.iter().copied().map(leading_keys).collect();
             keys.sort();
-            let mut statement = allow(action, json!(format!("dynamodb:{action}")), json!("${Table.Arn}"));
+            let kinds = partitions.iter().map(|partition| partition.kind()).collect();
+            let mut statement = allow(action, json!(format!("dynamodb:{action}")), tables_of(&kinds, "Arn"));
             statement["Condition"] = json!({"ForAllValues:StringLike": {LEADING_KEYS: keys}});
             statement
         };
@@ -195,6 +202,22 @@ impl OfFunction {
             statements.push(through("secretsmanager", "KeyOfSecrets", &["Decrypt"]));
         }
         statements
+    }
+}
+
+/// The tables that kinds of data are in: the one with everything else first.
+fn tables_of(kinds: &BTreeSet<DataKind>, attribute: &str) -> Value {
+    let own = kinds.iter().filter(|kind| **kind != DataKind::Rest);
+    match kinds
+        .get(&DataKind::Rest)
+        .into_iter()
+        .chain(own)
+        .map(|kind| placeholder(*kind, attribute))
+        .collect::<Vec<_>>()
+        .as_slice()
+    {
+        [one] => json!(one),
+        several => json!(several),
     }
 }
 
@@ -268,7 +291,7 @@ mod tests {
             item("dynamodb:GetItem", "CATALOG"),
         ];
 
-        let statements = Calls::recorded(&calls).unwrap().statements("Cart", &["${CursorKeys}"], false);
+        let statements = Calls::recorded(&calls).unwrap().statements("Cart", &["${CursorKeys}"], &BTreeSet::new());
 
         let keys = |sid| &statement(&statements, sid)["Condition"]["ForAllValues:StringLike"][LEADING_KEYS];
         assert_eq!(*keys("PutItem"), json!(["ORDER#*", "PROD#*"]));
@@ -278,11 +301,32 @@ mod tests {
     }
 
     #[test]
+    fn a_statement_is_about_the_tables_that_its_partitions_are_in() {
+        let calls = [
+            item("dynamodb:PutItem", "ORDER#"),
+            item("dynamodb:UpdateItem", "USER#"),
+            item("dynamodb:GetItem", "CATALOG"),
+            item("dynamodb:BatchGetItem", "USER#"),
+            call("dynamodb:Query", "${Table.Arn}/index/due-index"),
+        ];
+
+        let fed_with = BTreeSet::from([DataKind::Orders, DataKind::Rest]);
+        let statements = Calls::recorded(&calls).unwrap().statements("Cart", &[], &fed_with);
+
+        let resource = |sid| &statement(&statements, sid)["Resource"];
+        assert_eq!(*resource("PutItem"), json!(["${Table.Arn}", "${TableOfOrders.Arn}"]));
+        assert_eq!(*resource("GetItem"), json!("${TableOfCatalogue.Arn}"));
+        assert_eq!(*resource("BatchGetItem"), json!("${Table.Arn}"));
+        assert_eq!(*resource("QueryIndexes"), json!(["${TableOfOrders.Arn}/index/due-index"]));
+        assert_eq!(*resource("Stream"), json!(["${Table.StreamArn}", "${TableOfOrders.StreamArn}"]));
+    }
+
+    #[test]
     fn a_function_that_only_reads_may_not_encrypt() {
         let reads =
             Calls::recorded(&[item("dynamodb:Query", "PROD#"), call("s3:GetObject", "${DescriptionsBucket.Arn}/*")]);
 
-        let statements = reads.unwrap().statements("Cart", &[], false);
+        let statements = reads.unwrap().statements("Cart", &[], &BTreeSet::new());
 
         assert_eq!(statement(&statements, "KeyOfTable")["Action"], json!(["kms:Decrypt", "kms:DescribeKey"]));
         assert_eq!(statement(&statements, "KeyOfBuckets")["Action"], json!(["kms:Decrypt"]));

@@ -38,7 +38,7 @@ fn a_sale_that_is_not_prepared_is_not_sold() {
 }
 
 #[test]
-fn a_sale_that_nobody_continues_is_stuck_after_five_minutes() {
+fn a_sale_that_is_not_continued_is_stuck_after_five_minutes() {
     let over = open();
     let closing = Sale { progress: SaleProgress::Closing { keys: 1, units: 2 }, ..open() };
     let preparing = Sale { progress: SaleProgress::Preparing { lots: 3 }, ..open() };
