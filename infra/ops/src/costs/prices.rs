@@ -45,6 +45,8 @@ items! {
     Metric = "metric",
     AlarmMetric = "alarm-metric",
     Dashboard = "dashboard",
+    InsightRule = "insight-rule",
+    InsightEvent = "insight-event",
     Key = "key",
     KeyRequest = "key-request",
     Secret = "secret",
