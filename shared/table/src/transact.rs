@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The service's codes for conflicts with other requests: the same transaction may succeed a moment later.
-fn is_contention(code: &str) -> bool {
+pub(crate) fn is_contention(code: &str) -> bool {
     matches!(code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
 }
 
