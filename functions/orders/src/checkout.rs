@@ -13,15 +13,14 @@ use api::{
 };
 use axum::{extract::State as Extract, response::Response};
 use domain::{
-    Address, Cart, CartLine, Contact, Language, LineSale, Money, OpenSales, Order, OrderId, OrderState, PaymentState,
-    PlaceError, Placement, Product, ProductId, Sale, SessionKind, UserId, VoidReason,
+    Address, Cart, CartLine, Contact, Language, Money, OpenSales, Order, OrderId, OrderState, PaymentState, PlaceError,
+    Placement, Product, ProductId, SessionKind, UserId, VoidReason,
 };
 use payments::PaymentToken;
 use saga::TimeBudget;
 use serde_json::json;
 use table::{
-    CartWrite, CartWriteError, Idempotency, IdempotencyPutError, PlaceOrderError, PriorRequest, ProductPage,
-    REQUEST_RUNNING, Shortage, StoreError, Table, error_chain,
+    CartWrite, CartWriteError, Idempotency, IdempotencyPutError, PriorRequest, ProductPage, REQUEST_RUNNING, Shortage,
 };
 use utoipa::openapi::{RefOr, Schema};
 
@@ -29,13 +28,13 @@ use crate::{
     address_input::AddressInput,
     amounts::AmountNotChargeable,
     answer::{self, AuthenticationFailed, OrderCancelled, PaymentDeclined, PaymentExpired},
-    lots::Choice,
+    commit::{Committed, commit},
     problems::{PaymentMissing, payment_missing, saga_problem},
     state::State,
     wire::{OrderResponse, PlaceOrderRequest},
 };
 
-type CartLines = BTreeMap<ProductId, CartLine>;
+pub type CartLines = BTreeMap<ProductId, CartLine>;
 
 const ORDER_IF_ANY: Members =
     Members { schema: "CartEmptyProblem", all: &[Member::sometimes("orderId", || reference("OrderId"))] };
@@ -75,9 +74,9 @@ api::codes! {
         "the sale is over that a product was in when it was put into the cart; the cart has the current price now",
     )
     .with(&CART_PRODUCTS);
-    SaleLimitReached = Code::conflict("sale_limit_reached", "the sale allows each customer no more units")
+    pub SaleLimitReached = Code::conflict("sale_limit_reached", "the sale allows each customer no more units")
         .with(&SALE_LIMIT);
-    SaleLinesTooMany = Code::unprocessable(
+    pub SaleLinesTooMany = Code::unprocessable(
         "sale_lines_too_many",
         "the cart has more products that are in a sale than one order can have; buy some of them first",
     );
@@ -337,145 +336,6 @@ async fn address(context: &Context, uid: &UserId, asked: Option<&AddressInput>) 
     }
 }
 
-enum Committed {
-    Now,
-    /// Another request under the same key was first.
-    Before(PriorRequest),
-    /// Less is in stock than the cart has.
-    Short(Vec<Shortage>),
-}
-
-/// Actions of the transaction of an order beside its lines: the order, the cart and the idempotency record.
-const OTHER_ACTIONS: usize = 3;
-
-/// Attempts to take lots that others have not taken or are not writing.
-const MAX_LOT_ATTEMPTS: u32 = 8;
-
-async fn commit(
-    state: &State,
-    order: &mut Order,
-    sales: &OpenSales,
-    stays: &CartLines,
-    request: &Idempotency,
-) -> Result<Committed, Problem> {
-    let context = &state.context;
-    for attempt in 0..MAX_LOT_ATTEMPTS {
-        let short = take_lots(state, order, sales, attempt > 0).await?;
-        if !short.is_empty() {
-            return short_or_before(context, order, request, short).await;
-        }
-        match context.table.order_place(order, stays, request, context.clock.now()).await {
-            Ok(()) => {
-                state.lots.took(order);
-                return Ok(Committed::Now);
-            }
-            Err(PlaceOrderError::Repeated(prior)) => return Ok(Committed::by(prior, order)),
-            Err(PlaceOrderError::OutOfStock(shortages)) => {
-                return short_or_before(context, order, request, shortages).await;
-            }
-            Err(PlaceOrderError::Lots { product, lots }) => {
-                let line = order.lines.iter().find(|line| line.product == product);
-                line.into_iter().for_each(|line| state.lots.correct(line, &lots));
-            }
-            Err(PlaceOrderError::SaleLimit { product }) => {
-                return refused(context, order, request, sale_limit(order, &product)).await;
-            }
-            Err(PlaceOrderError::CartChanged) => return refused(context, order, request, cart_changed()).await,
-            // Committed or not: the idempotency record, which is part of the transaction, shows it.
-            Err(PlaceOrderError::Store(error @ StoreError::OutcomeUnknown(_))) => {
-                return refused(context, order, request, error.into()).await;
-            }
-            Err(PlaceOrderError::Store(error)) => return Err(error.into()),
-        }
-    }
-    let busy = Problem::busy("many customers buy in this sale at the same time; send the request again");
-    refused(context, order, request, busy).await
-}
-
-/// Chooses lots for each line of a sale. Returns the lines that are short.
-async fn take_lots(
-    state: &State,
-    order: &mut Order,
-    sales: &OpenSales,
-    missed: bool,
-) -> Result<Vec<Shortage>, Problem> {
-    if order.lines.iter().all(|line| line.sale.is_none()) {
-        return Ok(Vec::new());
-    }
-    let table = &state.context.table;
-    let most = order.lots_of_line(table::MAX_ACTIONS - OTHER_ACTIONS).ok_or_else(|| {
-        Problem::new(SaleLinesTooMany, "the cart has too many products that are in a sale for one order")
-    })?;
-    let now = state.context.clock.now();
-    let mut wanted = Vec::new();
-    for line in &order.lines {
-        let Some(LineSale { id, .. }) = &line.sale else { continue };
-        let sale = sales.get(&line.product).filter(|sale| sale.id == *id);
-        let sale = sale.ok_or_else(|| Problem::internal(format!("sale {id} of a line is not the product's")))?;
-        wanted.push((line.product.clone(), line.quantity.units(), sale));
-    }
-    let mut short = Vec::new();
-    for (product, units, sale) in wanted {
-        match state.lots.choose(table, sale, units, most, missed, now).await? {
-            Choice::Lots(lots) => order.take_lots(&product, lots),
-            Choice::Short { available } => {
-                note_sold_out(table, sale, available).await;
-                short.push(Shortage { product, available: available.into() });
-            }
-        }
-    }
-    Ok(short)
-}
-
-/// Lists show that nothing is left. If it cannot be written, the next checkout does it.
-async fn note_sold_out(table: &Table, sale: &Sale, available: u32) {
-    if sale.sold_out || available > 0 {
-        return;
-    }
-    let sold_out = Sale { sold_out: true, version: sale.version + 1, ..sale.clone() };
-    if let Err(error) = table.sale_write(&sold_out, "shop").await {
-        tracing::warn!(sale = %sale.id, error = error_chain(&error), "a sale could not be listed as sold out");
-    }
-}
-
-/// Short of stock, unless an earlier attempt of this request took it.
-async fn short_or_before(
-    context: &Context,
-    order: &Order,
-    request: &Idempotency,
-    shortages: Vec<Shortage>,
-) -> Result<Committed, Problem> {
-    let record = context.table.idempotency_get(request).await?;
-    Ok(record.map_or(Committed::Short(shortages), |record| Committed::by(record, order)))
-}
-
-fn sale_limit(order: &Order, product: &ProductId) -> Problem {
-    let limit =
-        order.lines.iter().filter(|line| line.product == *product).find_map(|line| line.sale.as_ref()?.limit.as_ref());
-    let limit = limit.map_or(0, |limit| limit.units.units());
-    Problem::new(SaleLimitReached, "the sale allows each customer no more units")
-        .with("productId", product.as_str())
-        .with("limit", limit)
-}
-
-impl Committed {
-    /// The id in the record shows who committed: an earlier attempt of this very request may have.
-    fn by(record: PriorRequest, order: &Order) -> Self {
-        if record.outcome == order.id.to_string() { Self::Now } else { Self::Before(record) }
-    }
-}
-
-/// The conflict may come from the same request a moment before: then its answer counts.
-async fn refused(
-    context: &Context,
-    order: &Order,
-    request: &Idempotency,
-    problem: Problem,
-) -> Result<Committed, Problem> {
-    let record = context.table.idempotency_get(request).await?;
-    record.map(|record| Committed::by(record, order)).ok_or(problem)
-}
-
 /// A key seen before: repeats the first answer, or continues the first request if it did not finish.
 async fn resume(
     state: &State,
@@ -647,7 +507,7 @@ async fn go_on(
     }
 }
 
-fn cart_changed() -> Problem {
+pub fn cart_changed() -> Problem {
     Problem::new(CartChanged, "the cart was changed meanwhile; read it again")
 }
 

@@ -7,6 +7,7 @@ mod answer;
 mod cancel;
 mod checkout;
 mod claims;
+mod commit;
 mod fulfilment;
 mod history;
 mod idempotent;

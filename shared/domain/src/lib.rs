@@ -68,7 +68,7 @@ pub use reason::Reason;
 pub use refund::{Refund, RefundError, RefundRequest, RefundState, ReturnedLine};
 pub use review::{Rating, Review, ReviewText, Stars};
 pub use sale::{
-    DatedTerms, LotId, LotPlan, LotTake, LotsSeen, MAX_LOTS_OF_LINE, Offer, OpenSales, SALE_GRACE, SALE_LEAD, Sale,
+    DatedTerms, KnownLots, LotId, LotPlan, LotTake, LotsSeen, MAX_LOTS_OF_LINE, Offer, OpenSales, SALE_GRACE, SALE_LEAD, Sale,
     SaleChangeError, SaleId, SalePhase, SaleProgress, SaleRequest, SaleTerms,
 };
 pub use session::{SessionKind, SessionLifetime};

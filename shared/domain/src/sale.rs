@@ -4,6 +4,7 @@
 //! several partition keys, so that many checkouts a second neither exceed what one partition can write nor conflict on
 //! one item. What is left when the sale is over goes back to the stock.
 
+mod known_lots;
 mod lots;
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
@@ -13,6 +14,7 @@ use uuid::Uuid;
 
 use crate::{Incarnation, Invalid, MAX_PRICE_MINOR, Money, ProductId, Quantity, UserId};
 
+pub use known_lots::KnownLots;
 pub use lots::{LotId, LotPlan, LotTake, LotsSeen, MAX_LOTS_OF_LINE};
 
 /// The id of a sale: a UUIDv7, so that sales sort by the time they were created.
