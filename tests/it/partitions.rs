@@ -2,21 +2,20 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{ProductId, UserId};
+use domain::ProductId;
 use e2e::partition::{
-    config_reads::ConfigReads,
+    config_reads::{self, ConfigReads, Way},
     counts::Throttled,
     day::{self, Day},
     random::Random,
-    report::{LOTS, Size, run_config, sale_line, sale_of},
+    report::{Size, sale_line, sale_of},
     sale::{self, Design, Sale, SaleOutcome},
     service::{Rules, StateDay},
-    shop::{Placed, ProductRead, Shop},
+    shop::{Answered, Customer, Placed, Shop, line},
     simulate,
-    space::Capacity,
     wire::Jitter,
 };
-use table::{Cause, meter};
+use table::{Cause, WarmThroughput, meter};
 
 /// The rate of the documented sale, and fewer buyers.
 fn rush(design: Design, buyers: usize, units: u32) -> SaleOutcome {
@@ -37,25 +36,23 @@ async fn shop_with_a_mug(rules: Rules) -> (Shop, ProductId) {
     (shop, mug)
 }
 
-fn customer(shop: &Shop, number: usize) -> UserId {
-    let customer: UserId = format!("ann-{number}").parse().unwrap();
-    shop.fill_cart(&customer);
-    customer
+fn customer(shop: &Shop, product: &ProductId, number: usize) -> Customer {
+    shop.customer(&format!("ann-{number}"), &[line(product, 1, None)])
 }
 
 #[test]
 fn the_model_charges_for_a_checkout_what_the_engine_reports() {
     simulate(|| async {
         let (shop, mug) = shop_with_a_mug(Rules::new(1)).await;
-        let ann = customer(&shop, 1);
+        let ann = customer(&shop, &mug, 1);
         shop.start();
-        let served = shop.serve().await.unwrap();
+        let served = shop.serve().unwrap();
 
         let ((), costs) = meter::measure(async {
-            let order = shop.order(&served, &ann, &[(mug, 2)], ProductRead::Consistent).await.unwrap();
+            let order = shop.order(&served, &ann, &mug).await.unwrap();
             assert!(matches!(shop.place(&served, &order).await, Placed::Now));
             let paid = order.paid("pi_1", shop.now()).unwrap();
-            served.table.order_transition(&paid, Cause::Answer, shop.now()).await.unwrap();
+            served.context.table.order_transition(&paid, Cause::Answer, shop.now()).await.unwrap();
         })
         .await;
 
@@ -67,21 +64,43 @@ fn the_model_charges_for_a_checkout_what_the_engine_reports() {
 }
 
 #[test]
+fn a_buyer_sends_the_products_own_checkout_and_the_sale_has_its_units_in_lots() {
+    simulate(|| async {
+        let (shop, mug) = shop_with_a_mug(Rules::new(1)).await;
+        let sale = shop.sale(&mug, 500, 1, 100.0).await;
+        let buyer = |name| shop.customer(name, &[line(&mug, 1, Some(&sale))]);
+        let (ann, bob) = (buyer("ann"), buyer("bob"));
+        shop.start();
+        let served = shop.serve().unwrap();
+
+        let bought = served.checks_out(&ann).await;
+        let placed = served.outbox.placed().map(|at| shop.service.since_start(at));
+        let refused = served.checks_out(&bob).await;
+
+        assert_eq!((bought, refused), (Answered::Paid, Answered::OutOfStock));
+        // The payment takes longer than everything else.
+        assert!(placed.unwrap() * 2 < shop.service.now(), "{placed:?} {:?}", shop.service.now());
+        assert_eq!(shop.orders(), [("confirmed".to_owned(), 1)].into());
+        let (_, lots): (Vec<_>, Vec<_>) = sale.plan.lots(1, 0..1).unzip();
+        assert_eq!(lots, [1]);
+    });
+}
+
+#[test]
 fn of_two_transactions_in_flight_on_one_item_the_second_is_cancelled_and_sent_again() {
     simulate(|| async {
         let (shop, mug) = shop_with_a_mug(Rules::new(1)).await;
-        let (ann, bob) = (customer(&shop, 1), customer(&shop, 2));
+        let (ann, bob) = (customer(&shop, &mug, 1), customer(&shop, &mug, 2));
         shop.start();
-        let (of_ann, of_bob) = (shop.serve().await.unwrap(), shop.serve().await.unwrap());
-        let bought = [(mug, 1)];
-        let first = shop.order(&of_ann, &ann, &bought, ProductRead::Consistent).await.unwrap();
-        let second = shop.order(&of_bob, &bob, &bought, ProductRead::Consistent).await.unwrap();
+        let (of_ann, of_bob) = (shop.serve().unwrap(), shop.serve().unwrap());
+        let first = shop.order(&of_ann, &ann, &mug).await.unwrap();
+        let second = shop.order(&of_bob, &bob, &mug).await.unwrap();
 
         let placed = tokio::join!(shop.place(&of_ann, &first), shop.place(&of_bob, &second));
 
         assert!(matches!(placed, (Placed::Now, Placed::Now)), "{placed:?}");
         assert!(shop.service.counts().transaction_conflicts >= 1);
-        let sent = [of_ann.outbox.transactions(), of_bob.outbox.transactions()];
+        let sent = [of_ann.outbox.attempts(), of_bob.outbox.attempts()];
         assert!(sent.contains(&1) && sent.iter().sum::<u32>() > 2, "{sent:?}");
     });
 }
@@ -90,16 +109,16 @@ fn of_two_transactions_in_flight_on_one_item_the_second_is_cancelled_and_sent_ag
 fn a_plain_write_of_an_item_in_a_transaction_is_refused_and_sent_again_by_the_sdk() {
     simulate(|| async {
         let (shop, mug) = shop_with_a_mug(Rules::new(1)).await;
-        let ann = customer(&shop, 1);
+        let ann = customer(&shop, &mug, 1);
         shop.start();
-        let (placing, paying) = (shop.serve().await.unwrap(), shop.serve().await.unwrap());
-        let order = shop.order(&placing, &ann, &[(mug, 1)], ProductRead::Consistent).await.unwrap();
+        let (placing, paying) = (shop.serve().unwrap(), shop.serve().unwrap());
+        let order = shop.order(&placing, &ann, &mug).await.unwrap();
         let paid = order.paid("pi_1", shop.now()).unwrap();
 
         let (placed, ()) = tokio::join!(shop.place(&placing, &order), async {
             // The transaction takes longer than this, and is answered after it.
             tokio::time::sleep(Duration::from_millis(1)).await;
-            drop(paying.table.order_transition(&paid, Cause::Answer, shop.now()).await);
+            drop(paying.context.table.order_transition(&paid, Cause::Answer, shop.now()).await);
         });
 
         assert!(matches!(placed, Placed::Now));
@@ -113,14 +132,15 @@ fn a_plain_write_of_an_item_in_a_transaction_is_refused_and_sent_again_by_the_sd
 fn confirmations(state_day: StateDay) -> (usize, Vec<(Throttled, u64)>) {
     const ORDERS: usize = 2_500;
     simulate(move || async move {
-        let warm = |write| Capacity::OnDemand { read: 40_000.0, write };
-        let rules = Rules { state_day, ..Rules::new(1) }.warm(warm(40_000.0), warm(16_000.0));
+        let warm = |index, writes_per_second| WarmThroughput { index, reads_per_second: 40_000, writes_per_second };
+        let indexes = [warm(None, 40_000), warm(Some("due-index"), 16_000), warm(Some("order-state-index"), 16_000)];
+        let rules = Rules { state_day, ..Rules::new(1) }.warm(&indexes);
         let (shop, mug) = shop_with_a_mug(rules).await;
         let mut orders = Vec::new();
         for number in 0..ORDERS {
-            let ann = customer(&shop, number);
-            let served = shop.serve().await.unwrap();
-            let order = shop.order(&served, &ann, &[(mug.clone(), 1)], ProductRead::Eventual).await.unwrap();
+            let ann = customer(&shop, &mug, number);
+            let served = shop.serve().unwrap();
+            let order = shop.order(&served, &ann, &mug).await.unwrap();
             assert!(matches!(shop.place(&served, &order).await, Placed::Now));
             orders.push(order);
         }
@@ -131,9 +151,9 @@ fn confirmations(state_day: StateDay) -> (usize, Vec<(Throttled, u64)>) {
             let shop = shop.clone();
             tokio::spawn(async move {
                 tokio::time::sleep(Duration::from_micros(500 * at as u64)).await;
-                let served = shop.serve().await.unwrap();
+                let served = shop.serve().unwrap();
                 let paid = order.paid("pi_1", shop.now()).unwrap();
-                usize::from(served.table.order_transition(&paid, Cause::Answer, shop.now()).await.is_ok())
+                usize::from(served.context.table.order_transition(&paid, Cause::Answer, shop.now()).await.is_ok())
             })
         };
         let confirmed = futures::future::join_all(orders.into_iter().enumerate().map(confirm)).await;
@@ -145,7 +165,7 @@ fn confirmations(state_day: StateDay) -> (usize, Vec<(Throttled, u64)>) {
 #[test]
 fn one_key_for_a_state_and_day_throttles_the_confirmations_of_the_table_and_eight_shards_do_not() {
     let (_, one) = confirmations(StateDay::OneKey);
-    let (confirmed, sharded) = confirmations(StateDay::Shards(8));
+    let (confirmed, sharded) = confirmations(StateDay::AsWritten);
 
     println!("one key: {one:?}; eight shards: {sharded:?}");
     let by_the_index = |(why, times): &(Throttled, u64)| (why.index() == Some("order-state-index")).then_some(*times);
@@ -155,7 +175,7 @@ fn one_key_for_a_state_and_day_throttles_the_confirmations_of_the_table_and_eigh
 
 #[test]
 fn lots_sell_every_unit_once_while_everybody_comes_at_the_same_time() {
-    let outcome = rush(LOTS, 1_000, 400);
+    let outcome = rush(Design::Lots, 1_000, 400);
 
     assert_eq!((outcome.sold, outcome.held, outcome.left, outcome.oversold), (400, 0, 0, 0));
     assert_eq!((outcome.told_too_early, outcome.gave_up, outcome.counts.throttled()), (0, 0, 0));
@@ -174,7 +194,7 @@ fn one_stock_item_collapses_under_the_same_rush() {
 #[test]
 fn the_shard_in_the_sort_key_is_found_by_its_throttled_partition() {
     let planted =
-        |lots_in_sort_key| ran(Sale { lots_in_sort_key, buyers: 1_000, units: 3_000, ..sale_of(Size(1.0), LOTS, 1) });
+        |lots_in_sort_key| ran(Sale { lots_in_sort_key, buyers: 1_000, units: 3_000, ..sale_of(Size(1.0), Design::Lots, 1) });
 
     let (right, wrong) = (planted(false), planted(true));
 
@@ -196,9 +216,9 @@ fn retries_without_jitter_meet_again_and_are_found_by_their_conflicts() {
 
 #[test]
 fn a_remembered_configuration_is_read_less_than_once_an_environment_and_second() {
-    let reads = ConfigReads { environments: 50, rate: 5_000.0, seconds: 5, copies: 16, seed: 1 };
+    let reads = ConfigReads { way: Way::Remembered, environments: 50, rate: 5_000.0, seconds: 5, seed: 1 };
 
-    let outcome = simulate(move || async move { run_config(reads, true).await });
+    let outcome = simulate(move || async move { config_reads::run(reads).await });
 
     println!("{outcome:?}");
     assert!(outcome.reached() < 1.0 + 1.0 / 5.0, "{}", outcome.reached());

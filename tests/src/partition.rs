@@ -1,8 +1,8 @@
 //! A model of DynamoDB's partitions, below the SDK and in simulated time: what a rush does to a table and its indexes.
 //!
 //! The bundled engine evaluates every request; a [`service::Service`] in front of it decides first whether the request
-//! is throttled or conflicts with a transaction, and how long it takes. The product's own methods call it through the
-//! SDK, with the product's timeouts and retries. All waiting is done in tokio's paused time, so that a minute of a sale
+//! is throttled or conflicts with a transaction, and how long it takes. The product's own checkout, `POST /orders`, calls it
+//! through the SDK, with the product's timeouts and retries. All waiting is done in tokio's paused time, so that a minute of a sale
 //! takes as long as it takes to compute. Every number that the model assumes is in [`constants`], with its source.
 //!
 //! The placement of keys, arrivals and latencies follow from a seed. The jitter of the SDK and of the product does not:
@@ -14,7 +14,7 @@ pub mod constants;
 pub mod counts;
 pub mod day;
 mod held;
-pub mod lots;
+mod provider;
 pub mod random;
 pub mod report;
 pub mod sale;

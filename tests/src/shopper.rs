@@ -129,7 +129,7 @@ pub fn with(mut body: Value, member: &str, value: Value) -> Value {
 }
 
 /// The address that checkouts are sent to.
-fn home_request() -> Value {
+pub(crate) fn home_request() -> Value {
     let home = home();
     json!({"recipient": home.recipient, "line1": home.line1, "city": home.city, "country": home.country.as_str()})
 }

@@ -38,10 +38,16 @@ fn main() -> ExitCode {
     let docs = Path::new("docs");
     let document = docs.join("benchmarks.md");
     let before = fs::read_to_string(&document).unwrap_or_else(|_| "# Benchmarks\n".to_owned());
-    let written = fs::write(&document, report::replaced(&before, &section))
-        .and_then(|()| fs::write(docs.join(PICTURE), report.picture()));
+    let picture = docs.join(PICTURE);
+    let written = fs::create_dir_all(picture.parent().unwrap_or(docs))
+        .and_then(|()| fs::write(&document, report::replaced(&before, &section)))
+        .and_then(|()| fs::write(&picture, report.picture()));
     match written {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) if report.holds() => ExitCode::SUCCESS,
+        Ok(()) => {
+            eprintln!("error: a sale in lots is not what it has to be; see the section that was written");
+            ExitCode::FAILURE
+        }
         Err(error) => {
             eprintln!("error: {} cannot be written: {error}", document.display());
             ExitCode::FAILURE

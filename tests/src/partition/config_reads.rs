@@ -1,33 +1,50 @@
 //! Reads of a sale's configuration: every request of every environment wants it, and one key cannot serve them.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use domain::Timestamp;
-use dynoxide::types::{AttributeValue, Item};
-use jiff::SignedDuration;
-use tokio::{sync::Mutex, task::JoinSet};
+use api::Context;
+use table::{StoreError, keys::SALE_COPIES};
+use tokio::task::JoinSet;
 
-use super::{
-    counts::Counts,
-    random::Random,
-    service::Rules,
-    shop::{Environment, SALE, Shop, TABLE},
-    wire::Jitter,
-};
+use super::{counts::Counts, random::Random, service::Rules, shop::Shop, wire::Jitter};
 
-/// How long a copy is remembered, and up to how much less: so that environments do not ask at the same moment.
-const REMEMBERED_MS: i64 = 1_000;
-const JITTER_MS: usize = 100;
+/// How an environment reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// As the product: through `api::SalesCache`.
+    Remembered,
+    /// Every read is a Query, of a copy by chance.
+    AnyCopy,
+    /// Every read is a Query, always of the same copy.
+    OneCopy,
+}
+
+impl Way {
+    pub fn copies(self) -> u8 {
+        match self {
+            Way::Remembered | Way::AnyCopy => SALE_COPIES,
+            Way::OneCopy => 1,
+        }
+    }
+
+    async fn read(self, context: &Context) -> Result<(), StoreError> {
+        let [any] = runtime::random();
+        match self {
+            Way::Remembered => context.open_sales().await.map(drop),
+            Way::AnyCopy => context.table.sales_open(any).await.map(drop),
+            Way::OneCopy => context.table.sales_open(0).await.map(drop),
+        }
+    }
+}
 
 /// The situation of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct ConfigReads {
+    pub way: Way,
     pub environments: usize,
     /// In all, a second.
     pub rate: f64,
     pub seconds: u64,
-    /// Identical copies of the configuration, each under a key of its own.
-    pub copies: usize,
     pub seed: u64,
 }
 
@@ -46,102 +63,17 @@ impl ConfigOutcome {
     }
 }
 
-/// What an environment reads with: the table, where the copies are, and dice.
-pub struct Reader {
-    pub environment: Environment,
-    pub copies: usize,
-    random: std::sync::Mutex<Random>,
-}
-
-impl Reader {
-    fn roll(&self, sides: usize) -> usize {
-        self.random.lock().unwrap_or_else(std::sync::PoisonError::into_inner).below(sides)
-    }
-
-    /// One Query of a random copy.
-    ///
-    /// # Errors
-    /// It was throttled to the end.
-    pub async fn query(&self) -> Result<(), String> {
-        let pk = AttributeValue::S(copy_pk(self.roll(self.copies)));
-        let AttributeValue::S(pk) = pk else { return Err("the key is text".to_owned()) };
-        let call = self
-            .environment
-            .client
-            .query()
-            .table_name(TABLE)
-            .consistent_read(false)
-            .key_condition_expression("PK = :pk")
-            .expression_attribute_values(":pk", aws_sdk_dynamodb::types::AttributeValue::S(pk))
-            .limit(1)
-            .return_consumed_capacity(aws_sdk_dynamodb::types::ReturnConsumedCapacity::Total)
-            .send();
-        call.await.map(drop).map_err(|e| table::error_chain(&e))
-    }
-}
-
-fn copy_pk(copy: usize) -> String {
-    format!("FLASH_SALE#{SALE}#{copy}")
-}
-
-/// Without a cache: every read is a Query.
-pub async fn uncached(reader: Arc<Reader>, _now: Timestamp) -> Result<(), String> {
-    reader.query().await
-}
-
-/// A read-through cache of one environment: expiry by the wall clock, with jitter, and one Query at a time.
-pub struct Remembering {
-    reader: Arc<Reader>,
-    until: Mutex<Option<Timestamp>>,
-}
-
-impl Remembering {
-    pub fn new(reader: Arc<Reader>) -> Self {
-        Self { reader, until: Mutex::default() }
-    }
-
-    /// # Errors
-    /// The Query failed; the next read asks again.
-    pub async fn get(&self, now: Timestamp) -> Result<(), String> {
-        // Held during the Query: others wait for its answer instead of sending their own.
-        let mut until = self.until.lock().await;
-        if until.is_some_and(|until| now < until) {
-            return Ok(());
-        }
-        self.reader.query().await?;
-        let jitter = i64::try_from(self.reader.roll(JITTER_MS)).unwrap_or_default();
-        *until = Some(now + SignedDuration::from_millis(REMEMBERED_MS + jitter));
-        Ok(())
-    }
-}
-
-/// Lets every environment read, each at its own moments. `open` makes an environment's way to read.
-pub async fn run<R, F>(reads: ConfigReads, open: impl Fn(Arc<Reader>) -> R) -> ConfigOutcome
-where
-    R: Fn(Timestamp) -> F + Send + Sync + 'static,
-    F: Future<Output = Result<(), String>> + Send + 'static,
-{
+/// Lets every environment read, each at its own moments.
+pub async fn run(reads: ConfigReads) -> ConfigOutcome {
     let shop = Arc::new(Shop::open(Rules::new(reads.seed), Jitter::AsWritten).await);
-    for copy in 0..reads.copies {
-        let text = |value: String| AttributeValue::S(value);
-        let item = Item::from([
-            ("PK".to_owned(), text(copy_pk(copy))),
-            ("SK".to_owned(), text("CONFIG".to_owned())),
-            ("config".to_owned(), text("c".repeat(700))),
-        ]);
-        shop.service.seed(&item, TABLE);
-    }
-    let mut environments = Vec::new();
-    for at in 0..reads.environments {
-        let random = std::sync::Mutex::new(Random::new(reads.seed.wrapping_add(at as u64)));
-        let environment = shop.environment().await;
-        environments.push(open(Arc::new(Reader { environment, copies: reads.copies, random })));
-    }
+    let product = shop.product("console", 29_900, 5_000).await;
+    shop.sale(&product, 19_900, 5_000, 100.0).await;
+    let environments: Vec<_> = (0..reads.environments).map(|_| shop.environment().context).collect();
     shop.start();
 
     let each = reads.rate / reads.environments as f64;
     let mut running = JoinSet::new();
-    for (at, read) in environments.into_iter().enumerate() {
+    for (at, context) in environments.into_iter().enumerate() {
         let (shop, mut random) = (shop.clone(), Random::new(reads.seed ^ at as u64));
         running.spawn(async move {
             let (mut asked, mut failed, mut next) = (0, 0, random.gap(each));
@@ -150,7 +82,10 @@ where
             while next < end {
                 tokio::time::sleep(next.saturating_sub(shop.service.now())).await;
                 asked += 1;
-                answers.spawn(read(shop.now()));
+                // Moves the wall clock, by which the environment remembers.
+                shop.clock();
+                let context = context.clone();
+                answers.spawn(async move { reads.way.read(&context).await });
                 while let Some(done) = answers.try_join_next() {
                     failed += u64::from(!matches!(done, Ok(Ok(()))));
                 }

@@ -2,14 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
-use domain::{ProductId, UserId};
+use domain::ProductId;
 use tokio::task::JoinSet;
 
 use super::{
     counts::{Counts, percentile},
     random::Random,
     service::Rules,
-    shop::{Placed, ProductRead, Shop},
+    shop::{Answered, Shop, line},
     wire::Jitter,
 };
 
@@ -97,29 +97,23 @@ pub async fn run(day: &Day) -> DayOutcome {
 
 async fn checkout(shop: &Shop, products: &[ProductId], customer: u64, mut random: Random) -> Checkout {
     let arrived = shop.service.now();
-    let customer: UserId = format!("customer-{customer}").parse().expect("an id");
-    shop.fill_cart(&customer);
-    let mut bought: Vec<(ProductId, i64)> = Vec::new();
+    let mut bought: Vec<&ProductId> = Vec::new();
     for _ in 0..=random.below(LINES) {
         let product = &products[popular(products.len(), &mut random)];
-        if bought.iter().all(|(known, _)| known != product) {
-            bought.push((product.clone(), 1 + random.below(2) as i64));
+        if !bought.contains(&product) {
+            bought.push(product);
         }
     }
-    let Ok(served) = shop.serve().await else {
+    let lines: Vec<_> = bought.into_iter().map(|product| line(product, 1 + random.below(2) as i64, None)).collect();
+    let customer = shop.customer(&format!("customer-{customer}"), &lines);
+    let Ok(served) = shop.serve() else {
         return Checkout { placed: false, confirmed: false, transactions: 0, took: Duration::ZERO };
     };
-    let order = shop.order(&served, &customer, &bought, ProductRead::Consistent).await;
-    let placed = match &order {
-        Ok(order) => matches!(shop.place(&served, order).await, Placed::Now),
-        Err(_) => false,
-    };
-    let (transactions, took) = (served.outbox.transactions(), shop.service.now() - arrived);
-    let confirmed = match order {
-        Ok(order) if placed => shop.confirm(&served, &order, &mut random).await,
-        Ok(_) | Err(_) => false,
-    };
-    Checkout { placed, confirmed, transactions, took }
+    let answer = served.checks_out(&customer).await;
+    let placed = served.outbox.placed();
+    let took = placed.map_or_else(|| shop.service.now(), |at| shop.service.since_start(at)).saturating_sub(arrived);
+    let confirmed = answer == Answered::Paid;
+    Checkout { placed: placed.is_some(), confirmed, transactions: served.outbox.attempts(), took }
 }
 
 /// Popularity falls with the rank, to the power of 0.44: then the first of a thousand products is in 2 % of the lines and

@@ -1,41 +1,42 @@
 //! A flash sale: many buyers, few units, and the designs that may hold the units.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use domain::{Order, ProductId, UserId};
+use domain::{CartLine, ProductId};
 use dynoxide::types::{AttributeValue, Item};
+use ops::prewarm::{Forecast, warm_throughput};
+use table::{WarmThroughput, keys};
 use tokio::task::JoinSet;
 
 use super::{
     bucket::Burst,
-    constants::{BETWEEN_TRIES, TRANSACTION, TRIES},
+    constants::{BETWEEN_TRIES, TRIES},
     counts::{Counts, percentile},
-    lots::{AfterMiss, Believed, Choice, Plan},
     random::Random,
     service::{Rules, StateDay},
-    shop::{Environment, Placed, ProductRead, SALE, Shop, TABLE},
-    space::Capacity,
-    stock::{Lot, Taken, lot_pk, lot_sk, partition_key_counter, sort_key_shard},
+    shop::{Answered, Shop, TABLE, line},
+    stock::{Taken, partition_key_counter, sort_key_shard},
     wire::Jitter,
 };
 
 const PRODUCT: &str = "console";
 const PRICE_CENTS: i64 = 29_900;
+const SALE_CENTS: i64 = 19_900;
 pub const SHARDS: u8 = 16;
 /// A checkout that finds a shard empty tries so many in all before it says that the product is sold out.
 const SHARDS_TRIED: usize = 4;
-/// Transactions of one checkout over different lots, before it answers 503.
-const LOTS_TRIED: usize = 20;
 
 /// Where the units of the sale are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Design {
+    /// The product's stock, without a sale.
     OneItem,
     /// 16 shards under one partition key.
     SortKeyShards,
     /// 16 counters, each under a partition key of its own.
     PartitionKeyCounters,
-    Lots(AfterMiss),
+    /// A sale, as the product plans and sells it.
+    Lots,
 }
 
 impl Design {
@@ -44,7 +45,7 @@ impl Design {
             Design::OneItem => "one stock item",
             Design::SortKeyShards => "16 shards in the sort key",
             Design::PartitionKeyCounters => "16 counters in the partition key",
-            Design::Lots(_) => "lots",
+            Design::Lots => "lots",
         }
     }
 }
@@ -57,9 +58,8 @@ pub struct Sale {
     pub units: u32,
     /// Checkouts a second.
     pub rate: f64,
-    pub product_read: ProductRead,
-    pub table: Capacity,
-    pub indexes: Capacity,
+    /// Of the table and its indexes; what is not named is new.
+    pub warm: Vec<WarmThroughput>,
     pub burst: Burst,
     pub state_day: StateDay,
     /// A planted bug.
@@ -70,27 +70,16 @@ pub struct Sale {
     pub seed: u64,
 }
 
-/// Write units of one checkout, as this model counts them, for [`Sale::warmed`].
-const TABLE_UNITS: f64 = 15.0;
-const INDEX_UNITS: f64 = 2.0;
-/// Keys are not placed evenly.
-const MARGIN: f64 = 2.0;
-
 impl Sale {
-    /// A table that was warmed for the rate, and an index on states whose keys are as the product writes them.
+    /// A table that was warmed for the rate, as `ops sale prewarm` says.
     pub fn warmed(design: Design, buyers: usize, units: u32, rate: f64, seed: u64) -> Self {
-        let for_units = |units: f64| Capacity::OnDemand { read: 12_000.0f64.max(rate * 8.0), write: units };
+        let forecast = Forecast { checkouts_per_second: rate.ceil() as u64, lines: 1, limit: false };
         Self {
             design,
             buyers,
             units,
             rate,
-            product_read: match design {
-                Design::Lots(_) => ProductRead::Eventual,
-                Design::OneItem | Design::SortKeyShards | Design::PartitionKeyCounters => ProductRead::Consistent,
-            },
-            table: for_units((MARGIN * TABLE_UNITS * rate).max(4_000.0)),
-            indexes: for_units((MARGIN * INDEX_UNITS * rate).max(4_000.0)),
+            warm: warm_throughput(forecast),
             burst: Burst::Lost,
             state_day: StateDay::AsWritten,
             lots_in_sort_key: false,
@@ -102,16 +91,17 @@ impl Sale {
 }
 
 /// What became of one buyer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Bought {
     verdict: Verdict,
     transactions: u32,
-    /// From the arrival to the verdict, without the payment.
+    /// From the arrival until the order was placed, or the buyer was refused.
     took: Duration,
     at: Duration,
-    confirmed: bool,
     /// Units that were there when this buyer was refused.
     left: i64,
+    /// Answers after which the buyer tried again.
+    answers: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,6 +139,8 @@ pub struct SaleOutcome {
     pub sold_out_at: Option<Duration>,
     /// When each order was placed, in order.
     pub placed_at: Vec<Duration>,
+    /// Answers after which buyers tried again, and how often each was given.
+    pub answers: BTreeMap<String, usize>,
     pub counts: Counts,
     pub splits: usize,
     pub partitions: usize,
@@ -157,23 +149,20 @@ pub struct SaleOutcome {
 struct Run {
     sale: Sale,
     shop: Shop,
-    product: ProductId,
-    plan: Plan,
+    /// Of every buyer's cart.
+    lines: Vec<(ProductId, CartLine)>,
+    units: Units,
+}
+
+/// Where the units are: the attribute that counts them, and the items that have it.
+struct Units {
+    attribute: &'static str,
+    keys: Vec<(String, String)>,
 }
 
 /// Opens a shop, lets the buyers come, and counts.
 pub async fn run(sale: &Sale) -> SaleOutcome {
-    let rules = Rules {
-        burst: sale.burst,
-        state_day: sale.state_day,
-        lots_in_sort_key: sale.lots_in_sort_key,
-        ..Rules::new(sale.seed)
-    };
-    let shop = Shop::open(rules.warm(sale.table, sale.indexes), sale.jitter).await;
-    let product = shop.product(PRODUCT, PRICE_CENTS, sale.units.into()).await;
-    let plan = Plan::new(sale.units, sale.rate, TRANSACTION.median_ms / 1_000.0);
-    let run = Arc::new(Run { sale: sale.clone(), shop, product, plan });
-    run.stock_up();
+    let run = Arc::new(Run::open(sale).await);
     run.shop.start();
 
     let mut random = Random::new(sale.seed ^ 0xB0_7E25);
@@ -193,57 +182,33 @@ pub async fn run(sale: &Sale) -> SaleOutcome {
 }
 
 impl Run {
-    /// Moves the units from the one stock item to where the design has them.
-    fn stock_up(&self) {
-        let units = i64::from(self.sale.units);
-        let (pk, sk) = (format!("PROD#{}", self.product), format!("META#{0}#STOCK#00", self.product));
-        let one = self.shop.stored(&pk, &sk).expect("the product has a stock item");
-        let with = |item: &Item, pairs: &[(&str, AttributeValue)]| {
-            let mut item = item.clone();
-            item.extend(pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-            item
+    async fn open(sale: &Sale) -> Self {
+        let rules = Rules {
+            burst: sale.burst,
+            state_day: sale.state_day,
+            lots_in_sort_key: sale.lots_in_sort_key,
+            ..Rules::new(sale.seed)
         };
-        let (text, number) = (AttributeValue::S as fn(String) -> _, |n: i64| AttributeValue::N(n.to_string()));
-        let share = |at: u8| units / i64::from(SHARDS) + i64::from(i64::from(at) < units % i64::from(SHARDS));
-        match self.sale.design {
-            Design::OneItem => {}
-            Design::SortKeyShards => {
-                for at in 0..SHARDS {
-                    let item = with(&one, &[("SK", text(sort_key_shard(&sk, at))), ("available", number(share(at)))]);
-                    self.shop.service.seed(&item, TABLE);
-                }
+        let shop = Shop::open(rules.warm(&sale.warm), sale.jitter).await;
+        let product = shop.product(PRODUCT, PRICE_CENTS, sale.units.into()).await;
+        let (units, lines) = match sale.design {
+            Design::Lots => {
+                let of = shop.sale(&product, SALE_CENTS, sale.units, sale.rate).await;
+                let lots = of.plan.lots(sale.units, 0..of.plan.lots);
+                let keys = lots.map(|(lot, _)| keys::sale_lot(of.id, lot)).map(|key| (key.pk, key.sk)).collect();
+                (Units { attribute: "unitsLeft", keys }, vec![line(&product, 1, Some(&of))])
             }
-            Design::PartitionKeyCounters => {
-                self.shop.service.seed(&with(&one, &[("available", number(0))]), TABLE);
-                for at in 0..SHARDS {
-                    let counter = text(partition_key_counter(&pk, at));
-                    self.shop.service.seed(&with(&one, &[("PK", counter), ("available", number(share(at)))]), TABLE);
-                }
+            Design::OneItem | Design::SortKeyShards | Design::PartitionKeyCounters => {
+                (spread(&shop, &product, sale), vec![line(&product, 1, None)])
             }
-            Design::Lots(_) => {
-                self.shop.service.seed(&with(&one, &[("available", number(0))]), TABLE);
-                for (Lot { key, number: at }, left) in self.plan.filled(self.sale.units) {
-                    let pairs = [("PK", text(lot_pk(SALE, key))), ("SK", text(lot_sk(at))), ("left", number(left))];
-                    self.shop.service.seed(&with(&Item::new(), &pairs), TABLE);
-                }
-            }
-        }
+        };
+        Self { sale: sale.clone(), shop, lines, units }
     }
 
     /// Units that are left, as the engine has them.
     fn left(&self) -> i64 {
-        let (pk, sk) = (format!("PROD#{}", self.product), format!("META#{0}#STOCK#00", self.product));
-        let available = |pk: &str, sk: &str| self.shop.number(pk, sk, "available").unwrap_or_default();
-        match self.sale.design {
-            Design::OneItem => available(&pk, &sk),
-            Design::SortKeyShards => (0..SHARDS).map(|at| available(&pk, &sort_key_shard(&sk, at))).sum(),
-            Design::PartitionKeyCounters => (0..SHARDS).map(|at| available(&partition_key_counter(&pk, at), &sk)).sum(),
-            Design::Lots(_) => {
-                let lots = self.plan.filled(self.sale.units);
-                let left = |lot: &Lot| self.shop.number(&lot_pk(SALE, lot.key), &lot_sk(lot.number), "left");
-                lots.iter().map(|(lot, _)| left(lot).unwrap_or_default()).sum()
-            }
-        }
+        let Units { attribute, keys } = &self.units;
+        keys.iter().map(|(pk, sk)| self.shop.number(pk, sk, attribute).unwrap_or_default()).sum()
     }
 
     /// Units that no order has at this moment: each order is of one.
@@ -251,106 +216,55 @@ impl Run {
         i64::from(self.sale.units) - i64::try_from(self.shop.service.orders()).unwrap_or(i64::MAX)
     }
 
+    /// The shards that a checkout tries, in the designs that have any.
+    fn shards(&self, random: &mut Random) -> Vec<Taken> {
+        let taken = match self.sale.design {
+            Design::OneItem | Design::Lots => return Vec::new(),
+            Design::SortKeyShards => Taken::SortKeyShard,
+            Design::PartitionKeyCounters => Taken::PartitionKeyCounter,
+        };
+        let mut shards: Vec<u8> = (0..SHARDS).collect();
+        random.shuffle(&mut shards);
+        shards.into_iter().take(SHARDS_TRIED).map(taken).collect()
+    }
+
     async fn buyer(&self, buyer: usize, mut random: Random) -> Bought {
         let arrived = self.shop.service.now();
-        let customer: UserId = format!("buyer-{buyer}").parse().expect("an id");
-        self.shop.fill_cart(&customer);
+        let customer = self.shop.customer(&format!("buyer-{buyer}"), &self.lines);
         let mut transactions = 0;
-        let end = |verdict, transactions, confirmed, left| {
-            let at = self.shop.service.now();
-            Bought { verdict, transactions, took: at - arrived, at, confirmed, left }
+        let mut answers = Vec::new();
+        let end = |verdict, transactions, at: Duration, left, answers| {
+            Bought { verdict, transactions, took: at.saturating_sub(arrived), at, left, answers }
         };
         for attempt in 0..TRIES {
             if attempt > 0 {
                 tokio::time::sleep(BETWEEN_TRIES.mul_f64(1.0 + random.unit())).await;
             }
-            let Ok(mut served) = self.shop.serve().await else { continue };
-            let placed = self.checkout(&mut served, &customer, &mut random).await;
-            transactions += served.outbox.transactions();
-            match placed {
-                Ok(order) => {
-                    let bought = end(Verdict::Bought, transactions, false, 0);
-                    let confirmed = self.shop.confirm(&served, &order, &mut random).await;
-                    return Bought { confirmed, ..bought };
+            let Ok(served) = self.shop.serve() else { continue };
+            served.outbox.try_shards(self.shards(&mut random));
+            let answer = served.checks_out(&customer).await;
+            transactions += served.outbox.attempts();
+            if let Some(at) = served.outbox.placed() {
+                return end(Verdict::Bought, transactions, self.shop.service.since_start(at), 0, answers);
+            }
+            match answer {
+                Answered::Paid => return end(Verdict::Bought, transactions, self.shop.service.now(), 0, answers),
+                Answered::OutOfStock => {
+                    return end(Verdict::SoldOut, transactions, self.shop.service.now(), self.free(), answers);
                 }
-                Err(Refused::SoldOut(left)) => return end(Verdict::SoldOut, transactions, false, left),
-                Err(Refused::Busy) => {}
+                // A try that was answered 503 may have placed the order all the same.
+                Answered::Otherwise(status, code) => answers.push(format!("{status} {code}")),
             }
         }
-        end(Verdict::GaveUp, transactions, false, 0)
-    }
-
-    async fn checkout(
-        &self,
-        environment: &mut Environment,
-        customer: &UserId,
-        random: &mut Random,
-    ) -> Result<Order, Refused> {
-        let bought = [(self.product.clone(), 1)];
-        let order = self.shop.order(environment, customer, &bought, self.sale.product_read).await;
-        let order = order.map_err(|_busy| Refused::Busy)?;
-        let mut shards: Vec<u8> = (0..SHARDS).collect();
-        random.shuffle(&mut shards);
-        let shards = shards.into_iter().take(SHARDS_TRIED);
-        let tried: Vec<Taken> = match self.sale.design {
-            Design::OneItem => vec![Taken::OneItem],
-            Design::SortKeyShards => shards.map(Taken::SortKeyShard).collect(),
-            Design::PartitionKeyCounters => shards.map(Taken::PartitionKeyCounter).collect(),
-            Design::Lots(after_miss) => {
-                let believed = environment.believed.take();
-                let mut believed = believed.unwrap_or_else(|| Believed::new(SALE, self.plan, after_miss));
-                let placed = self.take_lots(environment, &mut believed, &order, random).await;
-                environment.believed = Some(believed);
-                return placed.map(|()| order);
-            }
-        };
-        for taken in tried {
-            environment.outbox.take_from(taken);
-            match self.shop.place(environment, &order).await {
-                Placed::Now => return Ok(order),
-                Placed::Busy => return Err(Refused::Busy),
-                Placed::OutOfStock => {}
-            }
-        }
-        Err(Refused::SoldOut(self.free()))
-    }
-
-    async fn take_lots(
-        &self,
-        environment: &Environment,
-        believed: &mut Believed,
-        order: &Order,
-        random: &mut Random,
-    ) -> Result<(), Refused> {
-        let busy = |_error| Refused::Busy;
-        for at in 0..LOTS_TRIED {
-            let chosen = believed.choose(&environment.client, TABLE, 1, at > 0, random).await;
-            let chosen = match chosen.map_err(busy)? {
-                Choice::From(chosen) => chosen,
-                Choice::SoldOut => return Err(Refused::SoldOut(self.free())),
-            };
-            environment.outbox.take_from(Taken::Lots(chosen.clone()));
-            match self.shop.place(environment, order).await {
-                Placed::Now => {
-                    believed.bought(&chosen);
-                    return Ok(());
-                }
-                Placed::OutOfStock => {
-                    let empty: Vec<_> = environment.outbox.failed_lots().iter().map(|at| chosen[*at].0).collect();
-                    believed.missed(&empty);
-                }
-                Placed::Busy => return Err(Refused::Busy),
-            }
-        }
-        Err(Refused::Busy)
+        end(Verdict::GaveUp, transactions, self.shop.service.now(), 0, answers)
     }
 
     fn outcome(&self, buyers: &[Bought]) -> SaleOutcome {
-        let (units, left) = (i64::from(self.sale.units), self.left());
-        let placed: u64 = self.shop.orders().values().sum();
+        let (units, left, orders) = (i64::from(self.sale.units), self.left(), self.shop.orders());
+        let placed: u64 = orders.values().sum();
+        let confirmed = orders.get("confirmed").copied().unwrap_or_default();
         let of = |verdict| buyers.iter().filter(move |bought| bought.verdict == verdict);
         let refused = of(Verdict::SoldOut).count();
-        let confirmed = of(Verdict::Bought).filter(|bought| bought.confirmed).count() as u64;
         let mut attempts: Vec<_> = buyers.iter().map(|bought| bought.transactions).filter(|sent| *sent > 0).collect();
         attempts.sort_unstable();
         let mut times: Vec<_> = of(Verdict::Bought).map(|bought| bought.took).collect();
@@ -373,6 +287,10 @@ impl Run {
             time_p99: percentile(&times, 0.99).unwrap_or_default(),
             sold_out_at: placed_at.last().copied().filter(|_| left == 0 && placed >= units.unsigned_abs()),
             placed_at,
+            answers: buyers.iter().flat_map(|bought| &bought.answers).fold(BTreeMap::new(), |mut all, answer| {
+                *all.entry(answer.clone()).or_default() += 1;
+                all
+            }),
             counts: self.shop.service.counts(),
             splits: self.shop.service.splits(),
             partitions: self.shop.service.partitions(),
@@ -381,10 +299,30 @@ impl Run {
     }
 }
 
-enum Refused {
-    /// With the units that are free all the same.
-    SoldOut(i64),
-    Busy,
+/// Moves the units from the one stock item to where a design without lots has them.
+fn spread(shop: &Shop, product: &ProductId, sale: &Sale) -> Units {
+    let units = i64::from(sale.units);
+    let (pk, sk) = (format!("PROD#{product}"), format!("META#{product}#STOCK#00"));
+    let one = shop.stored(&pk, &sk).expect("the product has a stock item");
+    let with = |pairs: &[(&str, AttributeValue)]| {
+        let mut item: Item = one.clone();
+        item.extend(pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        shop.service.seed(&item, TABLE);
+    };
+    let (text, number) = (AttributeValue::S as fn(String) -> _, |n: i64| AttributeValue::N(n.to_string()));
+    let share = |at: u8| units / i64::from(SHARDS) + i64::from(i64::from(at) < units % i64::from(SHARDS));
+    let shard_of = match sale.design {
+        Design::SortKeyShards => |pk: &str, sk: &str, at| (pk.to_owned(), sort_key_shard(sk, at)),
+        Design::PartitionKeyCounters => |pk: &str, sk: &str, at| (partition_key_counter(pk, at), sk.to_owned()),
+        Design::OneItem | Design::Lots => return Units { attribute: "available", keys: vec![(pk, sk)] },
+    };
+    with(&[("available", number(0))]);
+    let shards = (0..SHARDS).map(|at| (at, shard_of(&pk, &sk, at)));
+    let keys = shards.map(|(at, (pk, sk))| {
+        with(&[("PK", text(pk.clone())), ("SK", text(sk.clone())), ("available", number(share(at)))]);
+        (pk, sk)
+    });
+    Units { attribute: "available", keys: keys.collect() }
 }
 
 impl SaleOutcome {

@@ -1,7 +1,7 @@
 //! The bundled engine behind the model: a request is throttled, in conflict, or evaluated, and takes its time.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
@@ -21,9 +21,11 @@ use dynoxide::{
     errors::CancellationReason,
     types::{AttributeValue, Item},
 };
+use domain::Timestamp;
+use runtime::Clock;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use table::keys;
+use table::{WarmThroughput, keys::Partition, schema::Index};
 use tokio::time::Instant;
 
 use super::{
@@ -33,7 +35,7 @@ use super::{
     held::Held,
     random::Random,
     space::{Access, Capacity, Placement, Space},
-    stock::{Replaced, reason},
+    stock::reason,
     units::{Change, Charge, ItemKey, Stored, charges, key_of, schema, text},
     wire::Outbox,
 };
@@ -43,18 +45,16 @@ use super::{
 pub enum StateDay {
     /// As the product writes it.
     AsWritten,
-    /// One key for a state and day.
+    /// A planted bug: one key for a state and day.
     OneKey,
-    /// So many for a state and day.
-    Shards(u8),
 }
 
 /// The situation of a run.
 #[derive(Debug, Clone)]
 pub struct Rules {
     pub table: Capacity,
-    /// Of every index.
-    pub indexes: Capacity,
+    /// Of the indexes that are named; others are new.
+    pub indexes: BTreeMap<&'static str, Capacity>,
     pub burst: Burst,
     pub split_after: Duration,
     pub state_day: StateDay,
@@ -68,7 +68,7 @@ impl Rules {
     pub fn new(seed: u64) -> Self {
         Self {
             table: Capacity::NEW,
-            indexes: Capacity::NEW,
+            indexes: BTreeMap::new(),
             burst: Burst::Lost,
             split_after: SPLIT_AFTER,
             state_day: StateDay::AsWritten,
@@ -81,18 +81,31 @@ impl Rules {
         Placement { seed: self.seed, lots_in_sort_key: self.lots_in_sort_key }
     }
 
-    pub fn warm(mut self, table: Capacity, indexes: Capacity) -> Self {
-        (self.table, self.indexes) = (table, indexes);
+    /// With the throughput that `ops sale prewarm` computes.
+    pub fn warm(mut self, throughput: &[WarmThroughput]) -> Self {
+        for warm in throughput {
+            let (read, write) = (warm.reads_per_second as f64, warm.writes_per_second as f64);
+            let capacity = Capacity::OnDemand { read, write };
+            match warm.index {
+                None => self.table = capacity,
+                Some(index) => drop(self.indexes.insert(index, capacity)),
+            }
+        }
         self
     }
+}
+
+/// When the shop opens, and the run begins.
+fn opened() -> Timestamp {
+    "2026-11-27T10:00:00Z".parse().expect("a time")
 }
 
 /// DynamoDB, as far as the model has it. Before [`Service::start`] it has no limits and takes no time.
 pub struct Service {
     database: Database,
     rules: Rules,
-    /// The name in the keys of lots.
-    sale: String,
+    /// The wall clock of the shop.
+    clock: Clock,
     started: OnceLock<Instant>,
     state: Mutex<State>,
 }
@@ -246,10 +259,11 @@ enum Refused {
 }
 
 impl Service {
-    pub fn new(rules: Rules, sale: &str) -> Self {
+    pub fn new(rules: Rules) -> Self {
         let space = |capacity| Space::new(capacity, rules.burst).splitting_after(rules.split_after);
         let mut spaces = vec![space(rules.table)];
-        spaces.extend(schema().iter().map(|_| space(rules.indexes)));
+        let of_index = |index: &Index| rules.indexes.get(index.name).copied().unwrap_or(Capacity::NEW);
+        spaces.extend(schema().iter().map(|index| space(of_index(index))));
         let state = State {
             spaces,
             stored: HashMap::new(),
@@ -260,7 +274,7 @@ impl Service {
         Self {
             database: Database::memory().expect("the engine opens in memory"),
             rules,
-            sale: sale.to_owned(),
+            clock: Clock::manual(opened()),
             started: OnceLock::new(),
             state: Mutex::new(state),
         }
@@ -276,7 +290,19 @@ impl Service {
         self.started.get().map(Instant::elapsed).unwrap_or_default()
     }
 
-    /// Transactions so far that wrote an order, whether or not they are answered yet.
+    /// The simulated time of a moment.
+    pub fn since_start(&self, at: Instant) -> Duration {
+        self.started.get().map(|started| at.saturating_duration_since(*started)).unwrap_or_default()
+    }
+
+    /// The wall clock of the shop, at the simulated time. It is moved whenever it is asked for, and by every request.
+    pub fn clock(&self) -> Clock {
+        let behind = (opened() + self.now()).duration_since(self.clock.now());
+        self.clock.advance(behind);
+        self.clock.clone()
+    }
+
+    /// Transactions so far that placed an order, whether or not they are answered yet.
     pub fn orders(&self) -> u64 {
         self.state().counts.orders
     }
@@ -313,6 +339,7 @@ impl Service {
 
     /// Carries a request out, in simulated time. What happens is decided when it arrives.
     pub async fn call(&self, operation: &str, body: &str, outbox: &Outbox) -> Answer {
+        self.clock();
         let (answer, took) = match self.started.get() {
             None => (self.carry(operation, body, outbox, None).0, Duration::ZERO),
             Some(started) => {
@@ -327,6 +354,7 @@ impl Service {
         if !took.is_zero() {
             tokio::time::sleep(took).await;
         }
+        self.clock();
         answer
     }
 
@@ -549,17 +577,23 @@ impl Service {
     fn transact(&self, mut request: TransactWriteItemsRequest, outbox: &Outbox, now: Option<Duration>) -> Outcome {
         // No answer is lost here, so no transaction comes twice. The engine looks through all tokens at each one.
         request.client_request_token = None;
-        let replaced = outbox.taken().rewrite(&mut request, &self.sale);
+        let rewritten = outbox.taken().rewrite(&mut request);
         for put in request.transact_items.iter_mut().filter_map(|action| action.put.as_mut()) {
             self.rules.state_day.rewrite(&mut put.item);
         }
         let written: Vec<ItemKey> = request.transact_items.iter().map(action_key).collect();
+        // Only the transaction of a checkout writes the record of its idempotency key and an order.
+        let is_of = |partition| written.iter().any(|(pk, _)| Partition::of(pk) == Some(partition));
+        let places = is_of(Partition::Idempotency) && is_of(Partition::Order);
+        if places {
+            outbox.attempted();
+        }
 
         let mut parts = Vec::new();
         if let Some(now) = now {
             match self.prepared(&request, &written, now) {
                 Ok(taken) => parts = taken,
-                Err(reasons) => return (refusal(reasons, replaced, outbox), REFUSED),
+                Err(reasons) => return (Answer::cancelled(&reasons), REFUSED),
             }
         }
         let table = request.transact_items.first().map(action_table).unwrap_or_default().to_owned();
@@ -577,14 +611,15 @@ impl Service {
                         None => {}
                     }
                 }
-                if now.is_some() && written.iter().any(|(_, sk)| sk == keys::ORDER_STATUS) {
-                    self.state().counts.orders += 1;
-                }
                 // The items are taken from the moment at which they are prepared until the commit.
                 if let Some(now) = now {
                     let mut state = self.state();
                     state.count(now, None);
                     let took = state.random.latency(TRANSACTION);
+                    if places {
+                        state.counts.orders += 1;
+                        outbox.placed_in(took);
+                    }
                     written.into_iter().for_each(|key| state.held.hold(key, now, now + took));
                     return (Answer::ok(&done), Took::Exactly(took));
                 }
@@ -598,7 +633,10 @@ impl Service {
                     state.count(now, None);
                 }
                 drop(state);
-                (refusal(reasons, replaced, outbox), REFUSED)
+                if rewritten.and_then(|at| reasons.get(at)).is_some_and(|r| r.code == "ConditionalCheckFailed") {
+                    outbox.shard_was_empty();
+                }
+                (Answer::cancelled(&reasons), REFUSED)
             }
             Err(error) => (Answer::failed(&error), REFUSED),
         }
@@ -652,11 +690,6 @@ impl StateDay {
         let written = match self {
             StateDay::AsWritten => return,
             StateDay::OneKey => format!("{state}#{day}"),
-            StateDay::Shards(shards) => {
-                let (pk, _) = key_of(item);
-                let shard = pk.bytes().fold(0u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
-                format!("{state}#{day}#{}", shard % u64::from(shards))
-            }
         };
         item.insert("stateDay".to_owned(), AttributeValue::S(written));
     }
@@ -671,13 +704,6 @@ fn answer<T: Serialize>(result: Result<T, DynoxideError>) -> Answer {
         Ok(done) => Answer::ok(&done),
         Err(error) => Answer::failed(&error),
     }
-}
-
-fn refusal(mut reasons: Vec<CancellationReason>, replaced: Option<Replaced>, outbox: &Outbox) -> Answer {
-    if let Some(replaced) = replaced {
-        outbox.failed(replaced.restore(&mut reasons));
-    }
-    Answer::cancelled(&reasons)
 }
 
 fn item_of((pk, sk): &ItemKey) -> Item {

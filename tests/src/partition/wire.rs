@@ -1,6 +1,7 @@
 //! The HTTP client under the SDK of one environment: it sends every request to the model.
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -34,11 +35,14 @@ pub struct Outbox(Mutex<Sending>);
 
 #[derive(Debug, Default)]
 struct Sending {
-    taken: Taken,
-    transactions: u32,
-    /// Which of the lots were empty, of those that the last transaction took from.
-    failed: Vec<usize>,
+    /// Where the units are taken from, and where else, if there are none.
+    shards: VecDeque<Taken>,
+    /// The last transaction found none there.
+    is_empty: bool,
+    /// Transactions that were to place the order.
+    attempts: u32,
     answered: Option<Instant>,
+    placed: Option<Instant>,
 }
 
 impl Outbox {
@@ -51,34 +55,51 @@ impl Outbox {
         *self.sending() = Sending::default();
     }
 
-    /// Where the next transaction takes its units from.
-    pub fn take_from(&self, taken: Taken) {
-        let mut sending = self.sending();
-        sending.taken = taken;
-        sending.failed.clear();
+    /// The shards that this checkout tries one after the other.
+    pub fn try_shards(&self, shards: Vec<Taken>) {
+        self.sending().shards = shards.into();
     }
 
     pub(super) fn taken(&self) -> Taken {
-        self.sending().taken.clone()
+        self.sending().shards.front().copied().unwrap_or_default()
     }
 
-    pub(super) fn failed(&self, failed: Vec<usize>) {
-        self.sending().failed = failed;
+    pub(super) fn attempted(&self) {
+        self.sending().attempts += 1;
     }
 
-    pub fn failed_lots(&self) -> Vec<usize> {
-        self.sending().failed.clone()
+    pub(super) fn shard_was_empty(&self) {
+        self.sending().is_empty = true;
     }
 
-    /// Transactions sent in this checkout, every attempt counted.
-    pub fn transactions(&self) -> u32 {
-        self.sending().transactions
+    pub(super) fn placed_in(&self, took: Duration) {
+        self.sending().placed = Some(Instant::now() + took);
+    }
+
+    /// Attempts at the transaction that places the order.
+    pub fn attempts(&self) -> u32 {
+        self.sending().attempts
+    }
+
+    /// When the order was placed, if it was.
+    pub fn placed(&self) -> Option<Instant> {
+        self.sending().placed
+    }
+
+    /// Goes on to the next shard, after an empty one. Returns whether there is one.
+    fn goes_on(&self) -> bool {
+        let mut sending = self.sending();
+        let next = std::mem::take(&mut sending.is_empty) && sending.shards.len() > 1;
+        if next {
+            sending.shards.pop_front();
+        }
+        next
     }
 
     /// The wait before the next transaction, if waits had no jitter: what is left of the longest one.
     fn wait_without_jitter(&self) -> Option<Instant> {
         let sending = self.sending();
-        let doubled = sending.transactions.checked_sub(1)?.min(DOUBLED);
+        let doubled = sending.attempts.checked_sub(1)?.min(DOUBLED);
         Some(sending.answered? + FIRST_WAIT * (1 << doubled))
     }
 }
@@ -116,18 +137,23 @@ impl SimulatedHttp {
 
     async fn carry(&self, operation: &str, body: &str) -> HttpResponse {
         let is_transaction = operation == "TransactWriteItems";
-        if is_transaction {
-            if self.jitter == Jitter::None
-                && let Some(until) = self.outbox.wait_without_jitter()
-            {
-                tokio::time::sleep_until(until).await;
+        if is_transaction
+            && self.jitter == Jitter::None
+            && let Some(until) = self.outbox.wait_without_jitter()
+        {
+            tokio::time::sleep_until(until).await;
+        }
+        let answer = loop {
+            let answer = self.service.call(operation, body, &self.outbox).await;
+            if !is_transaction {
+                break answer;
             }
-            self.outbox.sending().transactions += 1;
-        }
-        let answer = self.service.call(operation, body, &self.outbox).await;
-        if is_transaction {
             self.outbox.sending().answered = Some(Instant::now());
-        }
+            // The product has no shards. A design that has them would try another one in the same request.
+            if !self.outbox.goes_on() {
+                break answer;
+            }
+        };
         let status = StatusCode::try_from(answer.status).expect("statuses are from 100 to 999");
         let length = answer.body.len().to_string();
         let mut response = HttpResponse::new(status, answer.body.into());
