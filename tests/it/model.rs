@@ -13,8 +13,8 @@ fn the_model_of_checkout_has_no_violation() {
 #[test]
 fn each_planted_bug_of_the_model_is_found() {
     for planted in planted() {
-        println!("{:?}: {} {}", planted.bug, planted.property, planted.noticed.as_deref().unwrap_or("never"));
+        println!("{}: {} {}", planted.bug, planted.property, planted.noticed.as_deref().unwrap_or("never"));
 
-        assert!(planted.noticed.is_some(), "{} does not notice that {:?}", planted.property, planted.bug);
+        assert!(planted.noticed.is_some(), "{} does not notice {}", planted.property, planted.bug);
     }
 }

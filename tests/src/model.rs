@@ -7,20 +7,23 @@
 //! steps. `model/world.rs` is their shared state, the stored order and the provider's ledger. `model/properties.rs`
 //! says what must hold in every state, under the names of `reliability.md`.
 //!
+//! `model/sale.rs` is a model of its own: one sale, whose buyers take from lots.
+//!
 //! A model that finds nothing may be unable to find anything. So each configuration names states that it has to reach,
 //! and each property has to find a planted [`Bug`].
 
 mod actors;
 mod properties;
+mod sale;
+mod search;
 mod steps;
 mod world;
 
-use std::collections::BTreeSet;
-
-use stateright::{Checker, Expectation, HasDiscoveries, Model, Path, Property};
+use stateright::{Model, Path, Property};
 
 use actors::Actor;
 pub use actors::{Did, Role};
+pub use search::{Outcome, Planted};
 pub use steps::Action;
 pub use world::World;
 use world::{Provider, Store};
@@ -72,36 +75,6 @@ pub enum Bug {
     RefreshCharges,
     /// A hold is released without closing the payment whose customer is asked.
     ReleasesWhileAsked,
-}
-
-/// The result of checking a configuration.
-#[derive(Debug)]
-pub struct Outcome {
-    pub name: &'static str,
-    /// States that were visited, each once for each path to it.
-    pub states: usize,
-    pub unique: usize,
-    /// The length of the longest path.
-    pub depth: usize,
-    /// Each property, and whether it holds: in every state or, for a state to be reached, in one. After a violation,
-    /// only the violated ones.
-    pub properties: Vec<(&'static str, bool)>,
-    /// The violated properties, and the steps that lead to each violation.
-    pub discoveries: Vec<(String, String)>,
-}
-
-impl Outcome {
-    pub fn holds(&self) -> bool {
-        self.properties.iter().all(|(_, holds)| *holds)
-    }
-}
-
-/// A bug, the property that has to find it, and the steps after which it did; `None` if it did not.
-#[derive(Debug)]
-pub struct Planted {
-    pub bug: Bug,
-    pub property: &'static str,
-    pub noticed: Option<String>,
 }
 
 pub fn configurations() -> Vec<Configuration> {
@@ -207,15 +180,16 @@ fn everybody() -> Configuration {
     }
 }
 
-/// Checks every state of every configuration.
+/// Checks every state of every configuration, and of the sales.
 pub fn check_all() -> Vec<Outcome> {
-    configurations().into_iter().map(Configuration::check).collect()
+    configurations().into_iter().map(Configuration::check).chain(sale::check_all()).collect()
 }
 
 /// The same without the largest, which takes longer than all others together.
 pub fn check_smaller() -> Vec<Outcome> {
     let largest = everybody().name;
-    configurations().into_iter().filter(|one| one.name != largest).map(Configuration::check).collect()
+    let smaller = configurations().into_iter().filter(|one| one.name != largest);
+    smaller.map(Configuration::check).chain(sale::check_all()).collect()
 }
 
 /// Plants each bug, and looks for a state in which the property that has to find it fails.
@@ -246,47 +220,16 @@ pub fn planted() -> Vec<Planted> {
         );
         let configuration = if asks { asked_and_cancelled() } else { everybody() };
         let configuration = Configuration { bug: Some(bug), provider_breaks_its_word, ..configuration };
-        Planted { bug, property, noticed: configuration.violates(property) }
+        let noticed = search::fewest_steps(&configuration, property).map(describe);
+        Planted { bug: format!("{bug:?}"), property, noticed }
     };
-    bugs.into_iter().map(notice).collect()
+    bugs.into_iter().map(notice).chain(sale::planted()).collect()
 }
 
 impl Configuration {
     /// Checks every state, or up to the first violation.
     pub fn check(self) -> Outcome {
-        let name = self.name;
-        let checker = self.checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
-        let found = checker.discoveries();
-        let (mut properties, mut discoveries) = (Vec::new(), Vec::new());
-        for property in checker.model().properties() {
-            let must_not_be_found = property.expectation == Expectation::Always;
-            let path = found.get(property.name);
-            properties.push((property.name, path.is_none() == must_not_be_found));
-            if let Some(path) = path.filter(|_| must_not_be_found) {
-                discoveries.push((property.name.to_owned(), describe(path.clone())));
-            }
-        }
-        // States that were not reached when the search was broken off prove nothing.
-        if !discoveries.is_empty() {
-            properties.retain(|(name, _)| discoveries.iter().any(|(violated, _)| violated == name));
-        }
-        let (states, unique, depth) = (checker.state_count(), checker.unique_state_count(), checker.max_depth());
-        Outcome { name, states, unique, depth, properties, discoveries }
-    }
-
-    /// The fewest steps after which a property fails.
-    fn violates(&self, property: &'static str) -> Option<String> {
-        let enough = HasDiscoveries::AllOf(BTreeSet::from([property]));
-        let within = |depth| {
-            let checker = self.clone().checker().finish_when(enough.clone()).target_max_depth(depth);
-            checker.spawn_bfs().join().discovery(property)
-        };
-        // The checker handles states by the thousand and keeps the last one that fails.
-        let mut fewest = within(usize::MAX)?;
-        while let Some(fewer) = within(fewest.clone().into_states().len()) {
-            fewest = fewer;
-        }
-        Some(describe(fewest))
+        search::check(self.name, self, describe)
     }
 
     fn has(&self, bug: Bug) -> bool {

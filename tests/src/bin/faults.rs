@@ -85,7 +85,8 @@ fn end(failed: bool, started: Instant) -> ExitCode {
 
 fn models() -> bool {
     println!(
-        "model: every interleaving of checkout, retry, webhook, sweeps, cancel and refund, with crashes and lost answers"
+        "model: every interleaving of checkout, retry, webhook, sweeps, cancel and refund, with crashes and lost answers; and of \
+         buyers and sweeps of a sale"
     );
     let mut all = true;
     for outcome in model::check_all() {
@@ -219,10 +220,10 @@ async fn bugs(arguments: &Arguments) -> bool {
             ),
         }
     }
-    for planted in model::planted().into_iter().filter(|planted| arguments.includes(&format!("{:?}", planted.bug))) {
+    for planted in model::planted().into_iter().filter(|planted| arguments.includes(&planted.bug)) {
         all &= planted.noticed.is_some();
         let verdict = if planted.noticed.is_some() { "caught" } else { "MISSED" };
-        println!("  {verdict}  {:?} by the model's {}", planted.bug, planted.property);
+        println!("  {verdict}  {} by the model's {}", planted.bug, planted.property);
     }
     all
 }
