@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use domain::Timestamp;
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{OrderId, Timestamp};
 use e2e::{Shop, Shopper};
 use jiff::SignedDuration;
 use payments::{Stripe, StripeConfig};
 use serde_json::json;
 use sweeper::SweepReport;
-use table::Open;
+use table::{Open, keys};
 
 use crate::orders::hold;
 
@@ -118,6 +119,32 @@ async fn no_order_is_begun_with_less_than_three_seconds_left() {
 
     assert_eq!((short.due, short.left, before.as_str()), (1, 1, "pending_payment"));
     assert_eq!(enough.released, 1);
+}
+
+#[tokio::test]
+async fn a_hold_whose_entry_is_in_another_shard_of_the_index_is_found_and_its_entry_removed() {
+    let shop = Shop::open().await;
+    let (ann, order) = held(&shop).await;
+    let id: OrderId = order.parse().unwrap();
+    // As an earlier version wrote it, with half as many shards.
+    let before = (0..keys::DUE_SHARDS / 2).map(keys::due_shard_name).find(|shard| *shard != keys::due_shard(id));
+    let update = shop.raw_client().update_item().table_name(shop.stack.table.name());
+    let update = update.key("PK", AttributeValue::S(keys::order_pk(id)));
+    let update = update.key("SK", AttributeValue::S(keys::ORDER_STATUS.to_owned()));
+    let update = update.update_expression("SET dueShard = :before");
+    update.expression_attribute_values(":before", AttributeValue::S(before.unwrap())).send().await.unwrap();
+
+    shop.clock.advance(SignedDuration::from_mins(16));
+    let swept = shop.sweep(None).await;
+    let again = shop.sweep(None).await;
+
+    assert_eq!((swept.released, again.due), (1, 0));
+    assert_eq!(state(&ann, &order).await, "cancelled");
+    let mut listed = Vec::new();
+    for shard in 0..keys::DUE_SHARDS {
+        listed.extend(shop.stack.table.order_ids_by_due_shard(shard, None).await.unwrap().items);
+    }
+    assert!(listed.is_empty(), "{listed:?}");
 }
 
 #[tokio::test]

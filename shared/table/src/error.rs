@@ -62,8 +62,8 @@ fn refusals(error: &(dyn Error + 'static)) -> Option<String> {
         let exceeded = source.downcast_ref::<ProvisionedThroughputExceededException>();
         exceeded.map(ProvisionedThroughputExceededException::throttling_reasons)
     });
-    let reasons = reasons
-        .or_else(|| source.downcast_ref::<RequestLimitExceeded>().map(RequestLimitExceeded::throttling_reasons));
+    let reasons =
+        reasons.or_else(|| source.downcast_ref::<RequestLimitExceeded>().map(RequestLimitExceeded::throttling_reasons));
     let said: Vec<_> = match (reasons, source.downcast_ref::<TransactionCanceledException>()) {
         (Some(reasons), _) => reasons.iter().map(throttling).collect(),
         (None, Some(cancelled)) => contended(cancelled.cancellation_reasons()).collect(),

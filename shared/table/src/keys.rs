@@ -20,9 +20,12 @@ pub use entity::{DataKind, Entity, Partition, SortKey};
 pub const PK: &str = "PK";
 pub const SK: &str = "SK";
 
-/// Number of partitions of the price index over the whole catalogue, and of the due index.
+/// Number of partitions of the price index over the whole catalogue.
 pub const PRICE_SHARDS: u8 = 8;
-pub const DUE_SHARDS: u8 = 8;
+
+/// Number of partitions of the due index, which each checkout writes twice. Entries of shards below an earlier, smaller
+/// number are read like all others; and an order's next write puts or removes its own, whatever shard it had.
+pub const DUE_SHARDS: u8 = 16;
 
 /// Number of partitions that a state and a day have in `order-state-index`: a thousand confirmations a second are as many
 /// writes as one partition takes, and an index that is throttled throttles the table.
@@ -510,7 +513,7 @@ mod tests {
              @71d4f55f72fa128dfb468a1a3901507c804b74316488744d769d7f4b16696476 / BOUGHT"
         );
         assert_eq!(price_shard(&mug), "PRICE#2");
-        assert_eq!(due_shard(oid), "DUE#6");
+        assert_eq!(due_shard(oid), "DUE#14");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use domain::{Money, Order, OrderId, OrderState, Timestamp, UserId};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -13,6 +14,9 @@ use crate::{
     rows::{Item, millis, n, s},
     schema,
 };
+
+/// Shards of the due index that are read at the same time: each needs a connection of its own.
+const SHARDS_AT_ONCE: usize = 8;
 
 /// A line of a customer's order list.
 #[derive(Debug, Clone, PartialEq)]
@@ -265,7 +269,8 @@ impl Table {
                 .send();
             metered("AP-12", call)
         };
-        let pages = futures::future::try_join_all((0..keys::DUE_SHARDS).map(shard)).await?;
+        let pages = stream::iter(0..keys::DUE_SHARDS).map(shard).buffered(SHARDS_AT_ONCE);
+        let pages: Vec<_> = pages.try_collect().await?;
         let items = pages.into_iter().flat_map(|page| page.items.unwrap_or_default());
         let mut entries: Vec<_> = items.filter_map(|item| DueEntry::of(&item)).collect();
         entries.sort_by_key(|entry| entry.due_at);

@@ -67,7 +67,7 @@ impl Table {
         Ok(page.read(product_of))
     }
 
-    /// AP-12 for `reconcile`: the orders of one of the eight due shards, whenever they are due. Query due-index, 1,000
+    /// AP-12 for `reconcile`: the orders of one of the due shards, whenever they are due. Query due-index, 1,000
     /// keys.
     pub async fn order_ids_by_due_shard(
         &self,
