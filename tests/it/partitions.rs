@@ -193,8 +193,9 @@ fn one_stock_item_collapses_under_the_same_rush() {
 
 #[test]
 fn the_shard_in_the_sort_key_is_found_by_its_throttled_partition() {
-    let planted =
-        |lots_in_sort_key| ran(Sale { lots_in_sort_key, buyers: 1_000, units: 3_000, ..sale_of(Size(1.0), Design::Lots, 1) });
+    let planted = |lots_in_sort_key| {
+        ran(Sale { lots_in_sort_key, buyers: 1_000, units: 3_000, ..sale_of(Size(1.0), Design::Lots, 1) })
+    };
 
     let (right, wrong) = (planted(false), planted(true));
 

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::ProductId;
-use e2e::{Answer, Shop, Shopper, engine_counts_like_aws, usd, with};
+use domain::{ProductId, Timestamp};
+use e2e::{Answer, Shop, Shopper, contention::LotsInUse, engine_counts_like_aws, usd, with};
 use futures::future::join_all;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
+use table::Transport;
 
 /// A sale of a product at 5.00 that starts in 10 seconds and lasts an hour.
 struct Sale<'a> {
@@ -183,6 +184,32 @@ async fn a_sale_is_sold_to_the_last_unit_and_not_one_more() {
     }
     assert!(placed <= 100 && seen["lotKeys"].as_u64().unwrap() > 1);
     assert_eq!(shop.stock(&mug).await, 50);
+}
+
+#[tokio::test]
+async fn a_lot_that_another_checkout_is_writing_does_not_make_a_sale_sold_out() {
+    let in_use = LotsInUse::default();
+    let shop = Shop::open_with(|options| {
+        let in_use = in_use.clone();
+        options.transport = Transport::new(move || in_use.before(table::http_client()), Timestamp::now);
+    })
+    .await;
+    let mug = shop.product("mug").stock(1).create().await;
+    let sale = Sale::of(&shop, &mug, 1, None).await.starts().await;
+    let (ann, bob, carol) = (shop.customer().await, shop.customer().await, shop.customer().await);
+    ann.adds(&mug, 2).await.expect(200);
+    bob.adds(&mug, 1).await.expect(200);
+    carol.adds(&mug, 1).await.expect(200);
+
+    // Too many for the sale, so every key is read consistently.
+    let too_many = ann.checks_out().await.expect(409).json();
+    in_use.for_the_next(1);
+    bob.checks_out().await.expect(201);
+    let sold_out = carol.checks_out().await.expect(409).json();
+
+    let short = |available| json!([{"productId": "mug", "available": available}]);
+    assert_eq!((&too_many["products"], &sold_out["products"]), (&short(1), &short(0)));
+    assert_eq!((in_use.left(), &sale.get().await["unitsLeft"]), (0, &json!(0)));
 }
 
 #[tokio::test]

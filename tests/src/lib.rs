@@ -4,6 +4,7 @@
 //! Local. With `TEST_TABLES=split` each kind of data has a table of its own.
 
 mod answer;
+pub mod contention;
 mod dump;
 pub mod faults;
 pub mod model;

@@ -68,8 +68,8 @@ pub use reason::Reason;
 pub use refund::{Refund, RefundError, RefundRequest, RefundState, ReturnedLine};
 pub use review::{Rating, Review, ReviewText, Stars};
 pub use sale::{
-    DatedTerms, KnownLots, LotId, LotPlan, LotTake, LotsSeen, MAX_LOTS_OF_LINE, Offer, OpenSales, SALE_GRACE, SALE_LEAD, Sale,
-    SaleChangeError, SaleId, SalePhase, SaleProgress, SaleRequest, SaleTerms,
+    DatedTerms, KnownLots, LotId, LotPlan, LotTake, LotsSeen, MAX_LOTS_OF_LINE, Offer, OpenSales, SALE_GRACE,
+    SALE_LEAD, Sale, SaleChangeError, SaleId, SalePhase, SaleProgress, SaleRequest, SaleTerms,
 };
 pub use session::{SessionKind, SessionLifetime};
 pub use shipment::{Carrier, Shipment, TrackingNumber, TrackingUrl};

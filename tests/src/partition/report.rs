@@ -70,7 +70,8 @@ fn run_sale(name: impl Into<String>, sale: Sale, progress: &impl Fn(&str)) -> Na
 pub fn run(size: Size, seed: u64, only: &str, progress: impl Fn(&str) + Sync) -> Report {
     let others = [Design::OneItem, Design::SortKeyShards, Design::PartitionKeyCounters];
     let designs = others.map(|design| (design.name().to_owned(), sale_of(size, design, seed)));
-    let lots = (seed..seed + SEEDS_OF_LOTS).map(|seed| (Design::Lots.name().to_owned(), sale_of(size, Design::Lots, seed)));
+    let lots =
+        (seed..seed + SEEDS_OF_LOTS).map(|seed| (Design::Lots.name().to_owned(), sale_of(size, Design::Lots, seed)));
     let progress = &progress;
     let run_sales = |sales: Vec<(String, Sale)>| -> Vec<_> {
         let wanted = sales.into_iter().filter(|(name, _)| name.contains(only));
@@ -102,13 +103,8 @@ fn variants(size: Size, seed: u64) -> Vec<(String, Sale)> {
 }
 
 fn configs(size: Size, seed: u64, only: &str, progress: &impl Fn(&str)) -> Vec<Named<ConfigOutcome>> {
-    let reads = |way, seconds| ConfigReads {
-        way,
-        environments: size.of(500),
-        rate: size.rate(50_000.0),
-        seconds,
-        seed,
-    };
+    let reads =
+        |way, seconds| ConfigReads { way, environments: size.of(500), rate: size.rate(50_000.0), seconds, seed };
     let all = [
         // Without a cache a second shows it, and each read costs as much to simulate as a request.
         ("config: one copy, no cache", reads(Way::OneCopy, 1)),

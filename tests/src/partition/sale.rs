@@ -233,8 +233,13 @@ impl Run {
         let customer = self.shop.customer(&format!("buyer-{buyer}"), &self.lines);
         let mut transactions = 0;
         let mut answers = Vec::new();
-        let end = |verdict, transactions, at: Duration, left, answers| {
-            Bought { verdict, transactions, took: at.saturating_sub(arrived), at, left, answers }
+        let end = |verdict, transactions, at: Duration, left, answers| Bought {
+            verdict,
+            transactions,
+            took: at.saturating_sub(arrived),
+            at,
+            left,
+            answers,
         };
         for attempt in 0..TRIES {
             if attempt > 0 {

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use domain::Timestamp;
 use dynoxide::{
     Database, DynoxideError,
     actions::{
@@ -21,7 +22,6 @@ use dynoxide::{
     errors::CancellationReason,
     types::{AttributeValue, Item},
 };
-use domain::Timestamp;
 use runtime::Clock;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
