@@ -124,8 +124,8 @@ impl Lots {
         let mut keys: Vec<u16> = (0..sale.plan.keys).collect();
         for _ in 0..MAX_KEYS_TRIED.min(keys.len()) {
             let key = keys.swap_remove(random_below(keys.len()));
-            let seen = self.read(table, sale.id, key, missed, now).await?;
-            if let Some(takes) = seen.choose(units, most, random()) {
+            let choose = |seen: &LotsSeen| seen.choose(units, most, random());
+            if let Some(takes) = self.choose_of_key(table, sale.id, key, missed, now, choose).await? {
                 return Ok(Choice::Lots(takes));
             }
         }
@@ -136,29 +136,31 @@ impl Lots {
         })
     }
 
-    /// The lots of one key, eventually consistent, unless what is known of them is likely to be so still.
-    async fn read(
+    /// Of the lots of one key, which are read eventually consistently unless what is known of them is likely to be so still.
+    async fn choose_of_key(
         &self,
         table: &Table,
         sale: SaleId,
         key: u16,
         missed: bool,
         now: Timestamp,
-    ) -> Result<LotsSeen, StoreError> {
+        choose: impl Fn(&LotsSeen) -> Option<Vec<LotTake>>,
+    ) -> Result<Option<Vec<LotTake>>, StoreError> {
         if let Some(known) = self.known().get_mut(&(sale, key)) {
             if known.is_trusted(missed, now) {
-                return Ok(known.lots().clone());
+                return Ok(choose(known.lots()));
             }
             known.is_being_read(now);
         }
         let seen = table.sale_lots_get(sale, key).await?;
+        let chosen = choose(&seen);
         let mut known = self.known();
-        let read = KnownLots::read(seen.clone(), known.get(&(sale, key)), now);
+        let read = KnownLots::read(seen, known.get(&(sale, key)), now);
         if known.len() >= MAX_KNOWN {
             known.clear();
         }
         known.insert((sale, key), read);
-        Ok(seen)
+        Ok(chosen)
     }
 
     /// The lots of all keys, each read consistently unless it was a moment ago.

@@ -15,6 +15,7 @@ const SOLD_OUT: SignedDuration = SignedDuration::from_secs(5);
 /// transaction decides.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KnownLots {
+    /// Lots that were empty when they were read are left out: after a rush most are, in every environment.
     seen: LotsSeen,
     read_at: Timestamp,
     /// When it was last read consistently.
@@ -27,12 +28,12 @@ impl KnownLots {
         // That nothing is left stays certain if this read says so too.
         let before = before.filter(|_| seen.units() == 0);
         let certain_at = before.map_or(Timestamp::UNIX_EPOCH, |before| before.certain_at);
-        Self { seen, read_at: now, certain_at }
+        Self { seen: seen.not_empty(), read_at: now, certain_at }
     }
 
     /// After a consistent read.
     pub fn read_consistently(seen: LotsSeen, now: Timestamp) -> Self {
-        Self { seen, read_at: now, certain_at: now }
+        Self { seen: seen.not_empty(), read_at: now, certain_at: now }
     }
 
     pub fn lots(&self) -> &LotsSeen {

@@ -94,6 +94,13 @@ impl LotsSeen {
         self.0.iter().map(|(lot, left)| (*lot, *left))
     }
 
+    /// Without the lots that are empty.
+    #[must_use]
+    pub fn not_empty(mut self) -> Self {
+        self.0.retain(|_, left| *left > 0);
+        self
+    }
+
     pub fn units(&self) -> u64 {
         self.0.values().map(|left| u64::from(*left)).sum()
     }
