@@ -1,14 +1,17 @@
 //! What an operator's `reconcile` finds and repairs, and what a crash at any moment must not leave behind.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::ProductId;
+use domain::{ProductId, SaleId};
 use e2e::{
     Shop,
     streams::recovery::{self, Verdict, forget_projections, listed, run},
 };
 use jiff::SignedDuration;
 use ops::reconcile::{Check, Outcome, Problem, Why};
+use serde_json::json;
 use table::keys;
+
+use crate::sales::Sale;
 
 #[tokio::test]
 async fn projections_missing_after_a_lost_stream_are_found_and_written() {
@@ -60,6 +63,44 @@ async fn stock_that_contradicts_orders_and_ledger_is_found_and_corrected() {
     assert_eq!((stock_then, shop.stock(&mug).await, shop.stock(&pan).await), (9, 7, 6));
     assert!(mended.is_clean() && mended.findings.len() == 1, "{mended:?}");
     assert!(again.findings.is_empty() && again.not_judged.is_empty(), "{again:?}");
+}
+
+#[tokio::test]
+async fn units_of_a_sale_that_no_lot_and_no_order_has_are_found() {
+    let shop = Shop::open().await;
+    let mug = shop.product("mug").stock(30).create().await;
+    let (ann, bob) = (shop.customer().await, shop.customer().await);
+    let sale = Sale::of(&shop, &mug, 20, None).await.starts().await;
+    ann.adds(&mug, 3).await.expect(200);
+    let order = ann.checks_out().await.expect(201).json()["orderId"].as_str().unwrap().to_owned();
+    bob.adds(&mug, 2).await.expect(200);
+    bob.checks_out().await.expect(201);
+    let look = async || {
+        shop.clock.advance(SignedDuration::from_mins(2));
+        run(&shop, &[Check::Stock], true, shop.clock.now()).await
+    };
+
+    let during = look().await;
+    let id: SaleId = sale.id.parse().unwrap();
+    let (lot, left) = shop.stack.table.sale_lots_get_consistent(id, 0).await.unwrap().iter().next().unwrap();
+    let set_left =
+        async |left: u32| set(&shop, keys::sale_lot(id, lot), "unitsLeft", AttributeValue::N(left.to_string())).await;
+    set_left(left + 4).await;
+    let wrong = look().await;
+    set_left(left).await;
+    sale.ends().await;
+    ann.post_once(&format!("/orders/{order}/cancel"), "after-the-sale-is-over", json!(null)).await.expect(200);
+    let ended = look().await;
+
+    for report in [&during, &ended] {
+        assert!(report.findings.is_empty() && report.not_judged.is_empty(), "{report:?}");
+    }
+    let [finding] = &wrong.findings[..] else { panic!("{wrong:?}") };
+    assert!(
+        matches!(finding.problem, Problem::SaleUnitsWrong { set_aside: 20, in_lots: 19, in_orders: 5, .. }),
+        "{finding:?}"
+    );
+    assert!(!wrong.is_clean() && shop.stock(&mug).await == 28);
 }
 
 #[tokio::test]

@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 use table::Transport;
 
 /// A sale of a product at 5.00 that starts in 10 seconds and lasts an hour.
-struct Sale<'a> {
+pub struct Sale<'a> {
     shop: &'a Shop,
     admin: Shopper,
-    id: String,
+    pub id: String,
 }
 
 impl<'a> Sale<'a> {
-    async fn of(shop: &'a Shop, product: &ProductId, units: i64, limit: Option<i64>) -> Self {
+    pub async fn of(shop: &'a Shop, product: &ProductId, units: i64, limit: Option<i64>) -> Self {
         Self::at_rate(shop, product, units, limit, 100).await
     }
 
@@ -31,7 +31,7 @@ impl<'a> Sale<'a> {
     }
 
     /// Until it is active, and known everywhere.
-    async fn starts(self) -> Self {
+    pub async fn starts(self) -> Self {
         self.shop.clock.advance(SignedDuration::from_secs(12));
         self
     }
@@ -46,7 +46,7 @@ impl<'a> Sale<'a> {
     }
 
     /// Until its units are back in stock.
-    async fn ends(&self) {
+    pub async fn ends(&self) {
         self.shop.clock.advance(SignedDuration::from_mins(61));
         let swept = self.shop.sweep(None).await;
         assert_eq!((swept.sales_ended, swept.failed), (1, 0));

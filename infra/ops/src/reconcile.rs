@@ -128,6 +128,7 @@ pub async fn run(
         orders.go_through(&mut run, Some(&mut audit)).await?;
         stock::verify(&mut run, &audit).await?;
         stock::verify_flags(&mut run, &audit).await?;
+        stock::verify_sales(&mut run, &audit).await?;
     }
     objects::verify(&mut run, candidates).await?;
     Ok(run.report)

@@ -59,6 +59,8 @@ pub enum Problem {
     },
     /// The available units differ from those supplied, less those in orders.
     StockWrong { key: String, available: i64, expected: i64, supplied: i64, in_orders: i64 },
+    /// Units that were set aside for the sales of a product are neither in lots nor in orders, or are in both.
+    SaleUnitsWrong { key: String, set_aside: i64, in_lots: i64, in_orders: i64 },
     /// Lists show a product as sold out that is not, or the reverse.
     SignWrong { key: String, sold_out: bool },
     /// An object that no product points to.
@@ -180,6 +182,10 @@ impl fmt::Display for Problem {
             Problem::StockWrong { key, available, expected, supplied, in_orders } => {
                 write!(f, "{key}: {available} available instead of {expected} ")?;
                 write!(f, "({supplied} supplied, {in_orders} in orders)")
+            }
+            Problem::SaleUnitsWrong { key, set_aside, in_lots, in_orders } => {
+                write!(f, "{key}: {set_aside} units are set aside for sales, but {in_lots} are in lots ")?;
+                write!(f, "and {in_orders} in orders")
             }
             Problem::SignWrong { key, sold_out: true } => write!(f, "{key}: sold out, but lists do not show it"),
             Problem::SignWrong { key, sold_out: false } => write!(f, "{key}: lists show it as sold out, but it is not"),
