@@ -178,7 +178,7 @@ fn lots_sell_every_unit_once_while_everybody_comes_at_the_same_time() {
     let outcome = rush(Design::Lots, 1_000, 400);
 
     assert_eq!((outcome.sold, outcome.held, outcome.left, outcome.oversold), (400, 0, 0, 0));
-    assert_eq!((outcome.told_too_early, outcome.gave_up, outcome.counts.throttled()), (0, 0, 0));
+    assert_eq!((outcome.refused_too_early, outcome.gave_up, outcome.counts.throttled()), (0, 0, 0));
     // The last units are wanted by all: of 400 they are more than one of a hundred, of 5,000 they are not.
     assert!(outcome.attempts_p50 == 1 && outcome.attempts_p99 <= 6, "{}", sale_line(&outcome));
 }

@@ -119,15 +119,15 @@ pub struct SaleOutcome {
     pub sold: u64,
     /// Units of orders that are placed and not confirmed.
     pub held: u64,
-    /// Units that are left although somebody was told that there are none.
+    /// Units that are left although a buyer was refused because there were none.
     pub stranded: u64,
     /// Units of orders beyond those that there were.
     pub oversold: u64,
     /// Units that are neither sold nor held.
     pub left: u64,
-    pub told_sold_out: usize,
+    pub refused: usize,
     /// Of those: while units were left.
-    pub told_too_early: usize,
+    pub refused_too_early: usize,
     pub gave_up: usize,
     /// Transactions of a buyer that sent any.
     pub attempts_p50: u32,
@@ -283,8 +283,8 @@ impl Run {
             stranded: if refused > 0 { units_left } else { 0 },
             oversold: placed.saturating_sub(u64::from(self.sale.units)),
             left: units_left,
-            told_sold_out: refused,
-            told_too_early: of(Verdict::SoldOut).filter(|bought| bought.left > 0).count(),
+            refused: refused,
+            refused_too_early: of(Verdict::SoldOut).filter(|bought| bought.left > 0).count(),
             gave_up: of(Verdict::GaveUp).count(),
             attempts_p50: percentile(&attempts, 0.5).unwrap_or_default(),
             attempts_p99: percentile(&attempts, 0.99).unwrap_or_default(),
@@ -339,7 +339,7 @@ impl SaleOutcome {
     /// What a sale has to be: every unit sold, once, and hardly a request refused.
     pub fn holds(&self) -> bool {
         self.sold == u64::from(self.sale.units)
-            && (self.stranded, self.oversold, self.held, self.told_too_early) == (0, 0, 0, 0)
+            && (self.stranded, self.oversold, self.held, self.refused_too_early) == (0, 0, 0, 0)
             && self.counts.throttled_share() < 0.01
             && self.attempts_p99 <= 3
     }

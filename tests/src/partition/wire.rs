@@ -108,7 +108,7 @@ impl Outbox {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Jitter {
     AsWritten,
-    /// A planted bug: everybody waits the longest wait. The product has no switch for it, so the rest of the wait is
+    /// A planted bug: every wait is the longest one. The product has no switch for it, so the rest of the wait is
     /// added below the SDK.
     None,
 }
