@@ -11,7 +11,7 @@ use e2e::partition::{
     report::{Size, sale_line, sale_of},
     sale::{self, Design, Sale, SaleOutcome},
     service::{Rules, StateDay},
-    shop::{Answered, Customer, Placed, Shop, line},
+    shop::{Answered, Customer, Placed, Shop, TABLE, line},
     simulate,
     wire::Jitter,
 };
@@ -132,7 +132,12 @@ fn a_plain_write_of_an_item_in_a_transaction_is_refused_and_sent_again_by_the_sd
 fn confirmations(state_day: StateDay) -> (usize, Vec<(Throttled, u64)>) {
     const ORDERS: usize = 2_500;
     simulate(move || async move {
-        let warm = |index, writes_per_second| WarmThroughput { index, reads_per_second: 40_000, writes_per_second };
+        let warm = |index, writes_per_second| WarmThroughput {
+            table: TABLE.to_owned(),
+            index,
+            reads_per_second: 40_000,
+            writes_per_second,
+        };
         let indexes = [warm(None, 40_000), warm(Some("due-index"), 16_000), warm(Some("order-state-index"), 16_000)];
         let rules = Rules { state_day, ..Rules::new(1) }.warm(&indexes);
         let (shop, mug) = shop_with_a_mug(rules).await;

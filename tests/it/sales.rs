@@ -191,7 +191,7 @@ async fn a_lot_that_another_checkout_is_writing_does_not_make_a_sale_sold_out() 
     let in_use = LotsInUse::default();
     let shop = Shop::open_with(|options| {
         let in_use = in_use.clone();
-        options.transport = Transport::new(move || in_use.before(table::http_client()), Timestamp::now);
+        options.transport = Transport::new(move |_| in_use.before(table::http_client()), Timestamp::now);
     })
     .await;
     let mug = shop.product("mug").stock(1).create().await;

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, thread};
 
 use ops::prewarm::{Forecast, warm_throughput};
-use table::WarmThroughput;
+use table::{TableNames, WarmThroughput};
 
 use super::{
     config_reads::{self, ConfigOutcome, ConfigReads, Way},
@@ -11,6 +11,7 @@ use super::{
     day::{self, Day, DayOutcome},
     sale::{self, Design, Sale, SaleOutcome},
     service::{Rules, StateDay},
+    shop::TABLE,
     simulate,
     svg::{self, Line},
     wire::Jitter,
@@ -128,7 +129,8 @@ fn configs(size: Size, seed: u64, only: &str, progress: &impl Fn(&str)) -> Vec<N
 fn days(size: Size, seed: u64, only: &str, progress: &impl Fn(&str)) -> Vec<Named<DayOutcome>> {
     let rate = size.rate(200.0);
     let new = Day { products: size.of(1_000), rate, seconds: 30, rules: Rules::new(seed) };
-    let warm = warm_throughput(Forecast { checkouts_per_second: rate.ceil() as u64, lines: 3, limit: false });
+    let forecast = Forecast { checkouts_per_second: rate.ceil() as u64, lines: 3, limit: false };
+    let warm = warm_throughput(forecast, &TableNames::one(TABLE));
     let warmed = Day { rules: Rules::new(seed).warm(&warm), ..new.clone() };
     let all = [("day: a new table", new), ("day: a table that was warmed", warmed)];
     let wanted = all.into_iter().filter(|(name, _)| name.contains(only));

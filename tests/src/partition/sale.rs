@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use domain::{CartLine, ProductId};
 use dynoxide::types::{AttributeValue, Item};
 use ops::prewarm::{Forecast, warm_throughput};
-use table::{WarmThroughput, keys};
+use table::{TableNames, WarmThroughput, keys};
 use tokio::task::JoinSet;
 
 use super::{
@@ -79,7 +79,7 @@ impl Sale {
             buyers,
             units,
             rate,
-            warm: warm_throughput(forecast),
+            warm: warm_throughput(forecast, &TableNames::one(TABLE)),
             burst: Burst::Lost,
             state_day: StateDay::AsWritten,
             lots_in_sort_key: false,
