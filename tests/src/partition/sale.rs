@@ -283,7 +283,7 @@ impl Run {
             stranded: if refused > 0 { units_left } else { 0 },
             oversold: placed.saturating_sub(u64::from(self.sale.units)),
             left: units_left,
-            refused: refused,
+            refused,
             refused_too_early: of(Verdict::SoldOut).filter(|bought| bought.left > 0).count(),
             gave_up: of(Verdict::GaveUp).count(),
             attempts_p50: percentile(&attempts, 0.5).unwrap_or_default(),

@@ -21,6 +21,8 @@ stock     For each product on sale: the units available are those of its stock l
           by correcting the stock, with a line in the ledger. This needs every order since the oldest product was
           created, so it is skipped, with a message, if --from is later than that; with --only stock the default of
           --from is that day. A product that was sold or restocked within the last minute, or meanwhile, is not judged.
+          And the units that its ledger says were set aside for sales, and have not come back, are in lots of sales that
+          have not ended, or in orders. Never repaired: which sale or order has them is not known.
 objects   For each description object older than 24 hours: its product points to it. Repaired by deleting it. Objects
           whose key names no product are reported, and never deleted.
 
