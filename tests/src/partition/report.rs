@@ -264,8 +264,8 @@ impl Report {
         );
         sale_table(text, &self.sales);
         text.push_str(
-            "\nLots on a table that is not warmed, and planted bugs, which the model has to show; with an eighth of the \
-             buyers:\n\n",
+            "\nLots on a table that is not warmed, and planted bugs; with an eighth of the buyers, who are too few to throttle \
+             one key of a state and day for long:\n\n",
         );
         sale_table(text, &self.variants);
         if self.holds() {
