@@ -9,6 +9,7 @@ mod dump;
 pub mod faults;
 pub mod model;
 pub mod partition;
+pub mod patterns;
 mod product;
 mod recorder;
 mod shopper;
