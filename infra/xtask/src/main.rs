@@ -38,9 +38,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Measures, and writes docs/benchmarks.md
-    #[command(subcommand)]
-    Bench(bench::Bench),
+    /// Measures, and writes docs/benchmarks.md with its pictures
+    ///
+    /// Without a name, everything, one after the other: it takes some ten minutes after what it builds, and wants a machine
+    /// on which nothing else runs.
+    Bench(bench::Options),
     /// Runs what CI runs, and stops at the first failure
     ///
     /// Formatting, clippy, documentation, tests and the layers of dependencies. Warnings are failures.
@@ -127,7 +129,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().task {
-        Task::Bench(bench) => bench::run(&bench),
+        Task::Bench(options) => bench::run(&options),
         Task::Ci => ci::run(),
         Task::Deny(options) => deny::run(&options),
         Task::Layers => layers::run(),

@@ -19,7 +19,8 @@ use checkouts::Replay;
 use dump::Dump;
 use invoices::{Catalogue, Selection};
 use report::Report;
-use stack::{Import, Programs, Stack};
+use stack::Import;
+pub use stack::{Programs, Stack};
 
 /// Initial stock of each product: more than the whole log sells of any.
 const INITIAL_STOCK: i64 = 1_000_000;

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{Outcome, root};
+use crate::{Outcome, cargo, root};
 
 /// Python packages that are installed together, as `name==version`; the first one names the folder.
 ///
@@ -25,6 +25,19 @@ pub fn python(packages: &[&str]) -> Outcome<PathBuf> {
         File::create(done)?;
     }
     Ok(folder.join("bin"))
+}
+
+/// A program of crates.io, as `name@version`. Returns its path.
+pub fn rust(package: &str) -> Outcome<PathBuf> {
+    let (name, _) = package.split_once('@').ok_or("a package is named with its version")?;
+    let folder = root().join("target/tools").join(name);
+    let done = folder.join(format!("installed-{package}"));
+    if !done.is_file() {
+        println!("installing {package} into {}", folder.display());
+        finish(cargo(&["install", package, "--locked", "--quiet", "--force", "--root"]).arg(&folder))?;
+        File::create(done)?;
+    }
+    Ok(folder.join("bin").join(name))
 }
 
 /// Runs a command to its end.

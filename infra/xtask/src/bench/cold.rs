@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::{
     engine::Engine,
     peers,
+    picture::{self, Bars},
     runtime_api::{RuntimeApi, Started},
     section,
 };
@@ -30,6 +31,13 @@ pub struct Options {
     /// Leaves out Node.js
     #[arg(long)]
     without_node: bool,
+}
+
+/// What the command line has without options.
+impl Default for Options {
+    fn default() -> Self {
+        Self { runs: 25, function: Vec::new(), without_node: false }
+    }
 }
 
 /// What a function may be at most.
@@ -110,7 +118,7 @@ pub const LIMITS: [Limit; 8] = [
 ];
 
 /// The variables of all functions together, so that each starts as on AWS. Keys and secrets are made up.
-const VARIABLES: [(&str, &str); 20] = [
+pub(super) const VARIABLES: [(&str, &str); 20] = [
     ("BUCKET_NAME", "descriptions"),
     ("DEAD_LETTERS_BUCKET", "dead-letters"),
     ("AUDIT_BUCKET", "audit"),
@@ -164,19 +172,17 @@ type Measured = BTreeMap<(String, Way), Vec<Started>>;
 ///
 /// # Errors
 /// Something cannot be built, started, or answers differently than expected.
-pub fn run(options: &Options) -> Outcome<()> {
+pub fn run(options: &Options, programs: Option<&Path>) -> Outcome<()> {
     fs::create_dir_all(peers::folder())?;
     let chosen = |limit: &&Limit| options.function.is_empty() || options.function.iter().any(|f| f == limit.function);
     let limits: Vec<_> = LIMITS.iter().filter(chosen).collect();
     if limits.is_empty() {
         return Err("no function has this name".into());
     }
-    let mut packages: Vec<_> = limits.iter().map(|limit| limit.package).collect();
-    packages.dedup();
-    let programs = peers::functions(&packages)?;
+    let programs = peers::functions(&packages(limits.iter().copied()), programs)?;
     let mut subjects = vec![hello(peers::hello()?)?];
     for limit in limits {
-        let program = programs.get(limit.function).ok_or_else(|| format!("cargo built no {}", limit.function))?;
+        let program = programs.get(limit.function).ok_or_else(|| format!("there is no program {}", limit.function))?;
         subjects.push(function(limit, program)?);
     }
     if !options.without_node
@@ -191,9 +197,17 @@ pub fn run(options: &Options) -> Outcome<()> {
     println!("{table}");
     if options.function.is_empty() {
         let of = format!("Medians of {} starts each, the least in brackets. {}.", options.runs, section::machine());
-        section::write("cold", &format!("{of}\n\n{table}"))?;
+        let picture = picture(&subjects, &measured)?;
+        section::write("cold", &format!("{of}\n\n{table}\n\n{picture}"))?;
     }
     Ok(())
+}
+
+/// The packages of these functions.
+pub(super) fn packages<'a>(limits: impl IntoIterator<Item = &'a Limit>) -> Vec<&'static str> {
+    let mut packages: Vec<_> = limits.into_iter().map(|limit| limit.package).collect();
+    packages.dedup();
+    packages
 }
 
 /// Compares functions as they were built for deployment with their limits. Returns a line for each that is over one.
@@ -278,7 +292,7 @@ fn function(limit: &Limit, program: &Path) -> Outcome<Subject> {
     Ok(Subject { name, program, argument: None, event: text, status, is_asked })
 }
 
-fn event(file: &str) -> Outcome<String> {
+pub(super) fn event(file: &str) -> Outcome<String> {
     let path = root().join("events").join(file);
     Ok(fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?)
 }
@@ -358,6 +372,24 @@ fn table(subjects: &[Subject], measured: &Measured) -> String {
     lines.join("\n")
 }
 
+/// The times of each, but for Node.js, beside which the others would not be seen.
+fn picture(subjects: &[Subject], measured: &Measured) -> Outcome<String> {
+    let of = |name: &str, way| measured.get(&(name.to_owned(), way)).map(Vec::as_slice).unwrap_or_default();
+    let shown = subjects.iter().filter(|subject| subject.argument.is_none());
+    let group = |subject: &Subject| {
+        let answer = |way| subject.is_asked.then(|| median(of(&subject.name, way), |started| started.to_answer));
+        let next = Some(start_of(measured, &subject.name));
+        (subject.name.clone(), vec![next, answer(Way::Http), answer(Way::FirstRead)])
+    };
+    picture::bars(&Bars {
+        name: "cold",
+        title: "Cold start, from the start of the process",
+        unit: "ms",
+        series: &["to /next", "first answer over HTTP", "first answer over TLS, connected before"],
+        groups: shown.map(group).collect(),
+    })
+}
+
 /// As [`start_of`], of the fastest start: what else the machine does makes none faster.
 fn least_of(measured: &Measured, name: &str) -> f64 {
     let started = measured.get(&(name.to_owned(), Way::Http)).map(Vec::as_slice).unwrap_or_default();
@@ -387,7 +419,7 @@ fn median(started: &[Started], time: fn(&Started) -> Duration) -> f64 {
     }
 }
 
-fn ms(time: Duration) -> f64 {
+pub(super) fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -14,6 +14,10 @@ use crate::{Outcome, cargo, root, tools::finish};
 const HELLO: [(&str, &str); 2] = [
     ("Cargo.toml", include_str!("../../bench/hello/Cargo.toml")),
     ("src/main.rs", include_str!("../../bench/hello/src/main.rs")),
+];
+const SDK_CALLS: [(&str, &str); 2] = [
+    ("Cargo.toml", include_str!("../../bench/sdk-calls/Cargo.toml")),
+    ("src/main.rs", include_str!("../../bench/sdk-calls/src/main.rs")),
 ];
 const NODE: [(&str, &str); 2] = [
     ("package.json", include_str!("../../bench/node/package.json")),
@@ -28,11 +32,17 @@ pub fn folder() -> PathBuf {
     root().join("target/bench")
 }
 
-/// Builds binaries as they are deployed, for this machine. Returns each by its name.
+/// The functions as they are deployed, for this machine, by their names: those in the folder `programs`, or built from these
+/// packages.
 ///
 /// # Errors
-/// One cannot be built.
-pub fn functions(packages: &[&str]) -> Outcome<BTreeMap<String, PathBuf>> {
+/// The folder cannot be read, or one cannot be built.
+pub fn functions(packages: &[&str], programs: Option<&Path>) -> Outcome<BTreeMap<String, PathBuf>> {
+    if let Some(folder) = programs {
+        let files = fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+        let named = |file: fs::DirEntry| (file.file_name().to_string_lossy().into_owned(), file.path());
+        return Ok(files.map(|file| file.map(named)).collect::<io::Result<_>>()?);
+    }
     let mut build = cargo(&["build", "--release", "--locked", "--bins", "--message-format=json-render-diagnostics"]);
     for package in packages {
         build.args(["--package", package]);
@@ -40,18 +50,31 @@ pub fn functions(packages: &[&str]) -> Outcome<BTreeMap<String, PathBuf>> {
     built(build.arg("--target-dir").arg(folder()))
 }
 
-/// Builds the bare function, with the versions that this workspace has.
+/// Builds the bare function.
 ///
 /// # Errors
 /// It cannot be built.
 pub fn hello() -> Outcome<PathBuf> {
-    let package = folder().join("hello");
-    write(&package, &HELLO)?;
+    peer("hello", &HELLO)
+}
+
+/// Builds the function that makes the calls of the SDK that a request cannot do without.
+///
+/// # Errors
+/// It cannot be built.
+pub fn sdk_calls() -> Outcome<PathBuf> {
+    peer("sdk-calls", &SDK_CALLS)
+}
+
+/// Builds a program with the versions that this workspace has.
+fn peer(name: &str, files: &[(&str, &str)]) -> Outcome<PathBuf> {
+    let package = folder().join(name);
+    write(&package, files)?;
     // Cargo removes from it what the package does not need.
     fs::copy(root().join("Cargo.lock"), package.join("Cargo.lock"))?;
     let mut build = cargo(&["build", "--release", "--message-format=json-render-diagnostics"]);
-    build.current_dir(&package).arg("--target-dir").arg(folder().join("hello-target"));
-    built(&mut build)?.remove("hello").ok_or_else(|| "cargo built no program hello".into())
+    build.current_dir(&package).arg("--target-dir").arg(folder().join(format!("{name}-target")));
+    built(&mut build)?.remove(name).ok_or_else(|| format!("cargo built no program {name}").into())
 }
 
 /// Installs and bundles the function of Node.js. `None` if there is no Node.js or no npm.
@@ -84,6 +107,10 @@ pub fn node() -> Outcome<Option<PathBuf>> {
 fn write(folder: &Path, files: &[(&str, &str)]) -> Outcome<()> {
     for (name, text) in files {
         let file = folder.join(name);
+        // A new file would be compiled again.
+        if fs::read(&file).is_ok_and(|found| found == text.as_bytes()) {
+            continue;
+        }
         fs::create_dir_all(file.parent().unwrap_or(folder))?;
         fs::write(file, text)?;
     }
@@ -91,7 +118,7 @@ fn write(folder: &Path, files: &[(&str, &str)]) -> Outcome<()> {
 }
 
 /// The programs that a build made, by their names, as cargo reports them: the target folder can be configured.
-fn built(build: &mut Command) -> Outcome<BTreeMap<String, PathBuf>> {
+pub(super) fn built(build: &mut Command) -> Outcome<BTreeMap<String, PathBuf>> {
     let output = build.stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
         return Err(format!("{build:?} failed").into());

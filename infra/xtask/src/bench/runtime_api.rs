@@ -2,7 +2,6 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>
 
 use std::{
-    future,
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -18,7 +17,11 @@ use axum::{
     serve::ListenerExt as _,
 };
 use serde_json::Value;
-use tokio::{net::TcpListener, runtime::Runtime, sync::mpsc};
+use tokio::{
+    net::TcpListener,
+    runtime::Runtime,
+    sync::{Notify, mpsc},
+};
 
 use crate::Outcome;
 
@@ -41,34 +44,49 @@ pub struct Started {
 /// What the function that is running has done.
 enum Seen {
     Asked(Instant),
+    Given(Instant),
     Answered(Instant, Bytes),
     Failed(String),
 }
 
-/// The event to hand out, once, and who is told what happened.
+/// The event to hand out, once, and where to report what happens.
 struct Current {
     event: Option<Bytes>,
     seen: mpsc::UnboundedSender<Seen>,
 }
 
-type Shared = Arc<Mutex<Option<Current>>>;
+#[derive(Clone, Default)]
+struct Shared {
+    current: Arc<Mutex<Option<Current>>>,
+    /// There is an event for a function that waits for one.
+    arrived: Arc<Notify>,
+}
 
 pub struct RuntimeApi {
     address: String,
-    current: Shared,
+    shared: Shared,
     runtime: Runtime,
+}
+
+/// A function that runs, and answers one event after the other. Dropping it ends its process.
+pub struct Asked<'a> {
+    api: &'a RuntimeApi,
+    seen: mpsc::UnboundedReceiver<Seen>,
+    shown: String,
+    began: Instant,
+    child: Ended,
 }
 
 impl RuntimeApi {
     pub fn start() -> Outcome<Self> {
         let runtime = Runtime::new()?;
-        let current = Shared::default();
+        let shared = Shared::default();
         let router = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(answered))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(failed))
             .route("/2018-06-01/runtime/init/error", post(failed))
-            .with_state(current.clone());
+            .with_state(shared.clone());
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
         let address = listener.local_addr()?.to_string();
         let listener = listener.tap_io(|connection| {
@@ -76,7 +94,7 @@ impl RuntimeApi {
             let _ = connection.set_nodelay(true);
         });
         runtime.spawn(async move { axum::serve(listener, router).await });
-        Ok(Self { address, current, runtime })
+        Ok(Self { address, shared, runtime })
     }
 
     /// Starts a function, gives it one event, and ends it. Returns its answer too.
@@ -84,14 +102,7 @@ impl RuntimeApi {
     /// # Errors
     /// It cannot be started, ends, or does not answer.
     pub fn run(&self, command: &mut Command, event: &str) -> Outcome<(Started, Value)> {
-        let (sender, mut seen) = mpsc::unbounded_channel();
-        let event = Bytes::copy_from_slice(event.as_bytes());
-        *lock(&self.current) = Some(Current { event: Some(event), seen: sender });
-        command.env("AWS_LAMBDA_RUNTIME_API", &self.address).stdin(Stdio::null()).stdout(Stdio::null());
-        let shown = command.get_program().to_string_lossy().into_owned();
-        let began = Instant::now();
-        let child = command.spawn().map_err(|e| format!("{shown}: {e}"))?;
-        let mut child = Ended(child);
+        let Asked { mut seen, shown, began, mut child, .. } = self.start_with(command, Some(event))?;
         let (mut asked, deadline) = (None, began + PATIENCE);
         let outcome = self.runtime.block_on(async {
             loop {
@@ -99,6 +110,7 @@ impl RuntimeApi {
                 match next.ok().flatten() {
                     // The first request for an event; another follows the answer.
                     Some(Seen::Asked(at)) => asked = asked.or(Some(at)),
+                    Some(Seen::Given(_)) => {}
                     Some(Seen::Answered(at, body)) => return Ok((at, body)),
                     Some(Seen::Failed(error)) => return Err(error),
                     None => return Err("does not answer".to_owned()),
@@ -112,18 +124,68 @@ impl RuntimeApi {
         let started = Started { to_next: asked - began, to_answer: answered - began, memory };
         Ok((started, serde_json::from_slice(&body).unwrap_or_default()))
     }
+
+    /// Starts a function, to be asked.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn keep(&self, command: &mut Command) -> Outcome<Asked<'_>> {
+        self.start_with(command, None)
+    }
+
+    fn start_with(&self, command: &mut Command, event: Option<&str>) -> Outcome<Asked<'_>> {
+        let (sender, seen) = mpsc::unbounded_channel();
+        let event = event.map(|event| Bytes::copy_from_slice(event.as_bytes()));
+        *lock(&self.shared) = Some(Current { event, seen: sender });
+        command.env("AWS_LAMBDA_RUNTIME_API", &self.address).stdin(Stdio::null()).stdout(Stdio::null());
+        let shown = command.get_program().to_string_lossy().into_owned();
+        let began = Instant::now();
+        let child = command.spawn().map_err(|e| format!("{shown}: {e}"))?;
+        Ok(Asked { api: self, seen, shown, began, child: Ended(child) })
+    }
 }
 
-async fn next(State(current): State<Shared>) -> Response {
-    let event = match &mut *lock(&current) {
-        Some(current) => {
-            let _ = current.seen.send(Seen::Asked(Instant::now()));
-            current.event.take()
+impl Asked<'_> {
+    /// Waits until the function asks for an event, and gives it this one. Returns the time from then to its answer, and the
+    /// answer.
+    ///
+    /// # Errors
+    /// The function fails, ends, or does not answer.
+    pub fn answer(&mut self, event: &str) -> Outcome<(Duration, Value)> {
+        let answered = self.api.runtime.block_on(async {
+            let deadline = Instant::now() + PATIENCE;
+            let mut given = None;
+            loop {
+                let next = tokio::time::timeout_at(deadline.into(), self.seen.recv()).await;
+                match next.ok().flatten() {
+                    Some(Seen::Asked(_)) => {
+                        if let Some(current) = &mut *lock(&self.api.shared) {
+                            current.event = Some(Bytes::copy_from_slice(event.as_bytes()));
+                        }
+                        self.api.shared.arrived.notify_one();
+                    }
+                    Some(Seen::Given(at)) => given = Some(at),
+                    Some(Seen::Answered(at, body)) => return Ok((given, at, body)),
+                    Some(Seen::Failed(error)) => return Err(error),
+                    None => return Err("does not answer".to_owned()),
+                }
+            }
+        });
+        let (given, at, body) = answered.map_err(|error| format!("{}: {error}", self.shown))?;
+        let given = given.ok_or_else(|| format!("{} answered what it was not asked", self.shown))?;
+        Ok((at - given, serde_json::from_slice(&body).unwrap_or_default()))
+    }
+}
+
+async fn next(State(shared): State<Shared>) -> Response {
+    note(&shared, Seen::Asked(Instant::now()));
+    let event = loop {
+        if let Some(event) = lock(&shared).as_mut().and_then(|current| current.event.take()) {
+            break event;
         }
-        None => None,
+        // Without another event, until it is ended.
+        shared.arrived.notified().await;
     };
-    // Once the function has had its event, it waits until it is ended.
-    let Some(event) = event else { return future::pending().await };
     let deadline = (SystemTime::now() + TIMEOUT).duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let header = HeaderName::from_static;
     let headers = [
@@ -132,28 +194,29 @@ async fn next(State(current): State<Shared>) -> Response {
         (header("lambda-runtime-invoked-function-arn"), "arn:aws:lambda:us-east-1:1:function:f".to_owned()),
         (header::CONTENT_TYPE, "application/json".to_owned()),
     ];
+    note(&shared, Seen::Given(Instant::now()));
     (headers, event).into_response()
 }
 
-async fn answered(State(current): State<Shared>, Path(_): Path<String>, body: Bytes) -> StatusCode {
-    note(&current, Seen::Answered(Instant::now(), body));
+async fn answered(State(shared): State<Shared>, Path(_): Path<String>, body: Bytes) -> StatusCode {
+    note(&shared, Seen::Answered(Instant::now(), body));
     StatusCode::ACCEPTED
 }
 
-async fn failed(State(current): State<Shared>, body: Bytes) -> StatusCode {
-    note(&current, Seen::Failed(String::from_utf8_lossy(&body).into_owned()));
+async fn failed(State(shared): State<Shared>, body: Bytes) -> StatusCode {
+    note(&shared, Seen::Failed(String::from_utf8_lossy(&body).into_owned()));
     StatusCode::ACCEPTED
 }
 
-fn note(current: &Shared, seen: Seen) {
-    if let Some(current) = &*lock(current) {
+fn note(shared: &Shared, seen: Seen) {
+    if let Some(current) = &*lock(shared) {
         // The function was given up meanwhile.
         let _ = current.seen.send(seen);
     }
 }
 
-fn lock(current: &Shared) -> std::sync::MutexGuard<'_, Option<Current>> {
-    current.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(shared: &Shared) -> std::sync::MutexGuard<'_, Option<Current>> {
+    shared.current.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Dropping it ends the process.

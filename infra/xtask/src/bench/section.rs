@@ -6,6 +6,9 @@ use crate::{Outcome, root};
 
 const DOCUMENT: &str = "docs/benchmarks.md";
 
+/// Of the pictures, beside the document.
+const PICTURES: &str = "docs/benchmarks";
+
 /// Replaces what stands between the markers of a section, and leaves all else.
 ///
 /// # Errors
@@ -17,6 +20,17 @@ pub fn write(name: &str, text: &str) -> Outcome<()> {
     fs::write(&file, replaced)?;
     println!("wrote the section {name} of {DOCUMENT}");
     Ok(())
+}
+
+/// Writes a picture beside the document. Returns the line that shows it.
+///
+/// # Errors
+/// It cannot be written.
+pub fn write_picture(name: &str, title: &str, svg: &str) -> Outcome<String> {
+    let folder = root().join(PICTURES);
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join(format!("{name}.svg")), svg)?;
+    Ok(format!("![{title}](benchmarks/{name}.svg)"))
 }
 
 fn replace(document: &str, name: &str, text: &str) -> Option<String> {

@@ -31,7 +31,7 @@ pub struct Stack {
     pub url: String,
     pub dynamodb: String,
     pub table: String,
-    s3: String,
+    pub s3: String,
     _running: Running,
 }
 
