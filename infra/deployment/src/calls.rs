@@ -171,40 +171,52 @@ fn of_lambda(template: &NormalizedTemplate, function: &str) -> Vec<Request> {
 /// How a role comes to allow what its function calls.
 const GENERATE: &str = "run `cargo xtask generate --calls target/infra/calls.jsonl` and review what it changes";
 
+/// What each function has to be allowed in a deployment because of its calls.
+#[derive(Debug)]
+pub struct Needed(BTreeMap<String, Vec<Request>>);
+
+impl Needed {
+    pub fn of(template: &NormalizedTemplate, calls: &[Call]) -> Self {
+        let mut by_function: BTreeMap<String, Vec<Request>> = BTreeMap::new();
+        for call in calls {
+            let requests = by_function.entry(call.function.clone()).or_default();
+            requests.push(located(template, &call.request));
+            requests.extend(implied(&call.request));
+        }
+        for requests in by_function.values_mut() {
+            requests.sort();
+            requests.dedup();
+            requests.extend(as_one_transaction(requests));
+            requests.extend(in_each_table(requests));
+            requests.sort();
+            requests.dedup();
+        }
+        Self(by_function)
+    }
+}
+
 /// Calls that a role does not allow, and permissions that no call needs; a line each, with what to do.
-pub fn verify(template: &NormalizedTemplate, calls: &[Call]) -> Outcome<Vec<String>> {
+pub fn verify(template: &NormalizedTemplate, needed: &Needed) -> Outcome<Vec<String>> {
     let mut found = Vec::new();
-    let mut by_function: BTreeMap<&str, Vec<Request>> = BTreeMap::new();
-    for (function, _) in template.of_kind("AWS::Lambda::Function") {
-        by_function.insert(function, Vec::new());
+    let functions: BTreeSet<_> = template.of_kind("AWS::Lambda::Function").map(|(function, _)| function).collect();
+    if let Some(unknown) = needed.0.keys().find(|function| !functions.contains(function.as_str())) {
+        return Err(format!("{unknown} makes calls, and is not deployed").into());
     }
-    for call in calls {
-        let requests = by_function.get_mut(call.function.as_str());
-        let requests =
-            requests.ok_or_else(|| format!("{} calls {}, which is not deployed", call.function, call.request))?;
-        requests.push(located(template, &call.request));
-        requests.extend(implied(&call.request));
-    }
-    for (function, mut requests) in by_function {
-        requests.sort();
-        requests.dedup();
-        if requests.is_empty() {
+    for function in functions {
+        let Some(requests) = needed.0.get(function) else {
             found.push(format!("no call of {function} was recorded: a test has to use it"));
             continue;
-        }
-        requests.extend(as_one_transaction(&requests));
-        requests.extend(in_each_table(&requests));
-        requests.sort();
-        requests.dedup();
-        requests.extend(of_lambda(template, function));
+        };
+        let of_lambda = of_lambda(template, function);
+        let requests = || requests.iter().chain(&of_lambda);
         let policy = Policy::of_function(template, function)?;
         let role = function.replace("Function", "Role");
-        for request in &requests {
+        for request in requests() {
             if !policy.allows(request)? {
                 found.push(format!("{function} needs {request}, and {role} does not allow it: {GENERATE}"));
             }
         }
-        let needed = |permission: &Permission| requests.iter().any(|request| permission.is_just(request));
+        let needed = |permission: &Permission| requests().any(|request| permission.is_just(request));
         for permission in policy.permissions().iter().filter(|permission| !needed(permission)) {
             found.push(format!(
                 "{role} allows {}, which is not exactly what some call of {function} needs: {GENERATE}, or test what needs it",

@@ -26,7 +26,7 @@ use std::{
     time::Instant,
 };
 
-use calls::Call;
+use calls::{Call, Needed};
 use cases::{CASES, COMPARED, Case, FIRST, every_choice_of_tables};
 use clap::{Parser, Subcommand};
 use controls::CONTROLS;
@@ -230,7 +230,7 @@ fn tables_of_sam(arguments: &Arguments, calls: &[Call]) -> Outcome<(usize, Vec<S
     for choice in &choices {
         let normalized = NormalizedTemplate::of(&template::read(&transformed, choice)?);
         let mut wrong = lacking("SAM", &normalized);
-        wrong.extend(calls::verify(&normalized, &calls_in(&normalized, calls))?);
+        wrong.extend(calls::verify(&normalized, &needed(&normalized, calls))?);
         found.extend(wrong.into_iter().map(|line| format!("{choice:?}: {line}")));
     }
     Ok((choices.len(), found))
@@ -314,19 +314,20 @@ fn permissions(deployments: &[Deployment], calls: &[Call]) -> Outcome<Vec<String
     let mut found = Vec::new();
     for deployment in deployments {
         for (name, _, normalized) in &deployment.templates {
-            let lines = calls::verify(normalized, &calls_in(normalized, calls))?;
+            let lines = calls::verify(normalized, &needed(normalized, calls))?;
             found.extend(lines.into_iter().map(|line| format!("{}: {name}: {line}", deployment.case)));
         }
     }
     Ok(found)
 }
 
-/// The calls of a deployment: what was seen of a configuration set is of one that has it.
-fn calls_in(normalized: &NormalizedTemplate, calls: &[Call]) -> Vec<Call> {
+/// What the calls of a deployment need: those that were seen of a configuration set are of one that has it.
+fn needed(normalized: &NormalizedTemplate, calls: &[Call]) -> Needed {
     let set = &normalized.properties("NotificationsFunction")["Environment"]["Variables"]["SES_CONFIGURATION_SET"];
     let has_set = set.as_str().is_some_and(|name| !name.is_empty());
     let applies = |call: &&Call| has_set || !call.request.resource.contains(":configuration-set/");
-    calls.iter().filter(applies).cloned().collect()
+    let calls: Vec<_> = calls.iter().filter(applies).cloned().collect();
+    Needed::of(normalized, &calls)
 }
 
 /// Removes every control in turn from either template, and checks that this is detected without the other template. What
@@ -337,6 +338,8 @@ fn mutate(deployments: &[Deployment], calls: &[Call], report: &Path) -> Outcome<
     let mut noticed: BTreeMap<&str, usize> = BTreeMap::new();
     for deployment in deployments {
         for (template, resources, unchanged) in &deployment.templates {
+            // What functions call does not change with what is taken away.
+            let needed = needed(unchanged, calls);
             for mutation in mutations::of(resources) {
                 let normalized = unchanged.changed(resources, &mutation.resources);
                 let failed: Vec<_> =
@@ -345,11 +348,7 @@ fn mutate(deployments: &[Deployment], calls: &[Call], report: &Path) -> Outcome<
                 let by = [
                     ("controls", !failed.is_empty()),
                     // A role that cannot be read at all is noticed too.
-                    (
-                        "calls",
-                        calls::verify(&normalized, &calls_in(&normalized, calls))
-                            .map_or(true, |lines| !lines.is_empty()),
-                    ),
+                    ("calls", calls::verify(&normalized, &needed).map_or(true, |lines| !lines.is_empty())),
                 ];
                 let by: Vec<_> = by.iter().filter(|(_, noticed)| *noticed).map(|(name, _)| *name).collect();
                 by.iter().for_each(|name| *noticed.entry(*name).or_default() += 1);

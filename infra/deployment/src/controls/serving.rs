@@ -1,6 +1,6 @@
 //! What serves: the API, the functions, and what calls them.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::LazyLock};
 
 use serde_json::{Value, json};
 use stream::Mapping;
@@ -18,6 +18,24 @@ use crate::{
 
 const MAPPING: &str = "AWS::Lambda::EventSourceMapping";
 
+/// A function that reads streams.
+struct Consumer {
+    /// As templates refer to it.
+    function: String,
+    /// Each filter, with the kind of data that it lets through.
+    filters: Vec<(DataKind, Value)>,
+}
+
+/// Read once: thousands of mutations are compared with these.
+static CONSUMERS: LazyLock<Vec<Consumer>> = LazyLock::new(|| {
+    let filter = |pattern: String| Some((tables::kind_of_pattern(&pattern)?, normal(&json!({"Pattern": pattern}))));
+    let consumer = |mapping: Mapping| Consumer {
+        function: format!("${{{}}}", resource_of(mapping.function)),
+        filters: mapping.patterns().into_iter().filter_map(filter).collect(),
+    };
+    MAPPINGS.map(consumer).into()
+});
+
 /// Each stream has the readers that handle something of it, and two at most:
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Streams.html>. More are throttled.
 pub fn readers(template: &NormalizedTemplate) -> Vec<String> {
@@ -31,9 +49,8 @@ pub fn readers(template: &NormalizedTemplate) -> Vec<String> {
         let mut readers: Vec<_> = of_stream.filter_map(|m| m["FunctionName"].as_str()).collect();
         readers.sort_unstable();
         let kinds = tables::kinds_in(template, table);
-        let handles = |mapping: &Mapping| kinds_of(mapping).iter().any(|kind| kinds.contains(kind));
-        let consumers = MAPPINGS.iter().filter(|mapping| handles(mapping));
-        let mut wanted: Vec<_> = consumers.map(|mapping| format!("${{{}}}", resource_of(mapping.function))).collect();
+        let handles = |consumer: &&Consumer| consumer.filters.iter().any(|(kind, _)| kinds.contains(kind));
+        let mut wanted: Vec<_> = CONSUMERS.iter().filter(handles).map(|consumer| consumer.function.as_str()).collect();
         wanted.sort_unstable();
         found.extend(lacks(readers == wanted && readers.len() <= 2, &format!("{table} is read by {readers:?}")));
     }
@@ -43,23 +60,15 @@ pub fn readers(template: &NormalizedTemplate) -> Vec<String> {
     found
 }
 
-fn kinds_of(mapping: &Mapping) -> BTreeSet<DataKind> {
-    mapping.patterns().iter().filter_map(|pattern| tables::kind_of_pattern(pattern)).collect()
-}
-
 /// Each pattern of a consumer is at its mapping of the table whose changes it can match, and at no other.
 pub fn filters(template: &NormalizedTemplate) -> Vec<String> {
     let mut found = Vec::new();
     for (name, resource) in template.of_kind(MAPPING) {
         let (function, stream) = (&resource.properties["FunctionName"], &resource.properties["EventSourceArn"]);
-        let of_function = |mapping: &&Mapping| *function == format!("${{{}}}", resource_of(mapping.function)).as_str();
-        let consumer = MAPPINGS.iter().find(of_function);
-        let patterns = consumer.map(Mapping::patterns).unwrap_or_default();
-        let is_here = |pattern: &&String| {
-            let kind = tables::kind_of_pattern(pattern);
-            kind.is_some_and(|kind| *stream == format!("${{{}.StreamArn}}", tables::holding(template, kind)).as_str())
-        };
-        let wanted = patterns.iter().filter(is_here).map(|pattern| json!({"Pattern": pattern})).collect();
+        let consumer = CONSUMERS.iter().find(|consumer| *function == consumer.function.as_str());
+        let filters = consumer.map(|consumer| consumer.filters.as_slice()).unwrap_or_default();
+        let is_here = |kind| *stream == format!("${{{}.StreamArn}}", tables::holding(template, kind)).as_str();
+        let wanted = filters.iter().filter(|(kind, _)| is_here(*kind)).map(|(_, filter)| filter.clone()).collect();
         let given = &resource.properties["FilterCriteria"]["Filters"];
         // Five without asking AWS for more.
         let few = given.as_array().is_some_and(|filters| (1..=5).contains(&filters.len()));
