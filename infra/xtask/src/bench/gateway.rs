@@ -112,11 +112,11 @@ fn picture(paths: &[String], measured: &[(&str, u32, Throughput)]) -> Outcome<St
             let found = measured.iter().find(|(other, with, _)| other == path && *with == connections);
             found.map(|(_, _, throughput)| throughput.per_second)
         };
-        (format!("GET {path}"), CONNECTIONS.map(of).to_vec())
+        (path.clone(), CONNECTIONS.map(of).to_vec())
     };
     picture::bars(&Bars {
         name: "gateway",
-        title: "Throughput of the local gateway",
+        title: "Throughput of GET at the local gateway",
         unit: "requests a second",
         series: &["1 connection", "16 connections", "128 connections"],
         groups: paths.iter().map(group).collect(),
