@@ -6,7 +6,9 @@ use api::{BasePath, Context, Cursors, Policy, Routes, edge, rates::Rates};
 use e2e::Shop;
 use http_body_util::BodyExt;
 use lambda_http::request::from_str;
-use local::Seed;
+use local::{Seed, function::run_as};
+use search::Language;
+use search_function::{Index, IndexSettings};
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -36,6 +38,10 @@ const EXPECTED: &[(&str, u16)] = &[
     ("products/list-category", 200),
     ("products/tampered-cursor", 400),
     ("products-admin/create-without-session", 401),
+    ("search/category-malformed", 422),
+    // Before there is an index.
+    ("search/search", 503),
+    ("search/suggest", 503),
     ("sessions/change-with-forged-link", 422),
     ("sessions/guest", 201),
     ("sessions/login-base64", 401),
@@ -50,7 +56,10 @@ const EXPECTED: &[(&str, u16)] = &[
 ];
 
 /// Events that a schedule sends; the answer reports what was done.
-const SCHEDULED: [&str; 1] = ["sweeper/schedule"];
+const SCHEDULED: [&str; 2] = ["indexer/schedule", "sweeper/schedule"];
+
+/// Dead letters that `ops dead-letters replay` sends to a function that no stream is delivered to.
+const REPLAYED: [&str; 1] = ["indexer/replay"];
 
 /// Events of an event source mapping, and how many of their records become dead letters. No record is to be retried.
 const STREAMED: [(&str, usize); 15] = [
@@ -84,7 +93,7 @@ fn every_event_file_has_its_expected_answer_in_this_test() {
 
     let asked = EXPECTED.iter().map(|(name, _)| *name);
     let streamed = STREAMED.iter().map(|(name, _)| *name);
-    let expected: BTreeSet<_> = asked.chain(SCHEDULED).chain(streamed).map(str::to_owned).collect();
+    let expected: BTreeSet<_> = asked.chain(SCHEDULED).chain(REPLAYED).chain(streamed).map(str::to_owned).collect();
     assert_eq!(files, expected, "add the event to EXPECTED in tests/it/events.rs");
 }
 
@@ -99,6 +108,25 @@ async fn each_event_is_answered_by_its_function() {
 
         assert_eq!(found, *status, "{name}: {body}");
     }
+}
+
+#[tokio::test]
+async fn a_search_is_answered_once_the_indexer_has_run() {
+    let shop = Shop::open_with(|o| o.seed = Seed::Sample).await;
+    let context = context(&shop, Policy::default());
+    let replay: stream::Batch = serde_json::from_value(event(REPLAYED[0])).expect("a batch of records");
+    let run = || run_as("indexer", indexer::run(&shop.stack.indexer, None));
+
+    let built = run().await.expect("an index");
+    let (searched, found, _) = answer("search", &shop, &context, &event("search/search")).await;
+    let (suggested, suggestions, _) = answer("search", &shop, &context, &event("search/suggest")).await;
+    let replayed = run_as("indexer", indexer::replay(&shop.stack.indexer, &replay)).await;
+    let changed = run().await.expect("a change of the index");
+
+    assert_eq!((searched, suggested), (200, 200), "{found} {suggestions}");
+    assert!(found.contains("mug-") && suggestions.contains("mug-"), "{found} {suggestions}");
+    assert_eq!(replayed, stream::Answer::default());
+    assert_eq!((built.generation, changed.generation, changed.changed), (1, 2, 1));
 }
 
 #[tokio::test]
@@ -236,6 +264,11 @@ fn routes(function: &str, shop: &Shop, context: &Context) -> Routes<()> {
         "cart" => cart::router(cart::State::new(context)),
         "orders" => {
             orders::router(orders::State::new(context, shop.stack.payments.clone(), links::LinkKeys::new(&[[2; 32]])))
+        }
+        "search" => {
+            let (table, bucket) = (shop.stack.table.clone(), shop.stack.descriptions.bucket().clone());
+            let index = Index::new(table, bucket, Language::English, IndexSettings::ALWAYS);
+            search_function::router(search_function::State::new(context, index))
         }
         "sessions" => sessions::router(sessions::State::new(context, links::LinkKeys::new(&[[2; 32]]))),
         other => panic!("events/{other} belongs to no function"),

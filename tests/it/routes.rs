@@ -95,6 +95,7 @@ async fn every_documented_body_is_in_this_test_and_every_row_is_documented() {
 #[tokio::test]
 async fn each_route_answers_each_caller_as_its_security_says() {
     let shop = Shop::open_with(|o| o.policy.rates = None).await;
+    shop.run_indexer().await;
     for (route, access) in routes(&shop) {
         for (who, caller) in callers(&shop).await {
             let thing = Things::of_owner(&shop).await;
@@ -146,7 +147,7 @@ async fn each_route_answers_each_caller_as_its_security_says() {
     }
 }
 
-/// Whoever has the link of an order gets what the document names for it, and is a stranger everywhere else.
+/// The link of an order opens what the document names for it, and nothing else.
 #[tokio::test]
 async fn the_token_of_an_order_opens_the_routes_that_say_so_and_no_other() {
     let shop = Shop::open_with(|o| o.policy.rates = None).await;

@@ -7,6 +7,7 @@ mod answer;
 pub mod contention;
 mod dump;
 pub mod faults;
+pub mod indexing;
 pub mod model;
 pub mod partition;
 pub mod patterns;
@@ -21,6 +22,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use api::Policy;
 use domain::{AccountAction, AccountLink, Currency, Email, Password, ProductId, Timestamp};
 use futures::{StreamExt as _, stream};
+use indexer::IndexReport;
 use links::{Link, LinkKeys, Purpose};
 use local::{AdminAccount, Stack, StackOptions, Streams};
 use runtime::Clock;
@@ -78,6 +80,7 @@ impl Shop {
             policy: Policy { show_costs: true, ..Policy::default() },
             // Tests run the sweeper and deliver the stream themselves.
             sweep_every: None,
+            index_every: None,
             streams: Streams::Off,
             link_keys: Some(LinkKeys::new(&[LINK_KEY])),
             order_link_keys: Some(LinkKeys::new(&[ORDER_LINK_KEY])),
@@ -186,6 +189,18 @@ impl Shop {
     pub async fn sweep(&self, deadline: Option<Timestamp>) -> SweepReport {
         let swept = local::function::run_as("sweeper", sweeper::sweep(&self.stack.sweeper, deadline));
         swept.await.expect("the table answers")
+    }
+
+    /// Delivers the stream, and brings the index of the search up to date.
+    pub async fn index(&self) -> IndexReport {
+        self.drain().await;
+        self.run_indexer().await
+    }
+
+    /// Runs the indexer once, without the stream: the first time it makes the index.
+    pub async fn run_indexer(&self) -> IndexReport {
+        let run = local::function::run_as("indexer", indexer::run(&self.stack.indexer, None)).await;
+        run.unwrap_or_else(|e| panic!("{}", local::error_chain(&e)))
     }
 
     /// Delivers everything that is on the table's stream.

@@ -23,8 +23,9 @@ use domain::{
 };
 use jiff::SignedDuration;
 use table::{
-    CartWrite, Cause, Claim, Credential, Existing, GivenUp, Idempotency, ImportRecord, Moving, NewSession, OrderLookup,
-    OrderSearch, PriceRange, RateLimit, Says, SessionWithCart, Shown, SortOrder, Table, keys,
+    CartWrite, Cause, Claim, Credential, Existing, GivenUp, GoneProduct, Idempotency, ImportRecord, Moving, NewSession,
+    OrderLookup, OrderSearch, PriceRange, RateLimit, Says, SearchManifest, SearchRebuild, SearchRulesAt,
+    SessionWithCart, Shown, SortOrder, Table, keys,
     meter::{self, Cost},
 };
 
@@ -334,7 +335,59 @@ pub async fn measure_all(shop: &Shop, round: u8) -> Patterns {
     pattern!("AP-61", table.order_list_entry_delete(&uid, held.id));
     assert_eq!(pattern!("AP-59", table.guest_account_get(&guest)), None);
     measure_sales(shop, &mug, &uid, &mut patterns).await;
+    measure_search(shop, &ids, &uid, &mut patterns).await;
     patterns
+}
+
+/// What the search and its indexer call; the index itself is in S3.
+async fn measure_search(shop: &Shop, ids: &[ProductId], uid: &UserId, patterns: &mut Patterns) {
+    let (table, now) = (&shop.stack.table, shop.clock.now());
+    macro_rules! pattern {
+        ($name:literal, $call:expr) => {
+            measured!(patterns, $name, $call)
+        };
+    }
+    let before = pattern!("AP-94b", table.search_state_get_consistent());
+    let manifest = SearchManifest {
+        generation: before.manifest.map_or(0, |manifest| manifest.generation) + 1,
+        lists: vec![format!("search/lists/{}.json", shop.clock.uuid_v7()); 3],
+        schema: "0".repeat(32),
+        documents: 48,
+        bytes: 1_000_000,
+        as_of: now,
+    };
+    pattern!("AP-94c", table.search_publish(&manifest));
+    assert_eq!(pattern!("AP-94a", table.search_state_get()).manifest, Some(manifest.clone()));
+    let rebuild = SearchRebuild {
+        requested_at: now,
+        by: uid.to_string(),
+        list: Some(manifest.lists[0].clone()),
+        schema: manifest.schema.clone(),
+        shard: 0,
+        after: None,
+        products: 0,
+        version: 1,
+    };
+    pattern!("AP-94d", table.search_rebuild_write(&rebuild));
+    let next = SearchManifest { generation: manifest.generation + 1, ..manifest };
+    pattern!("AP-94e", table.search_rebuild_end(&next, &rebuild));
+    let rules = SearchRulesAt {
+        version: before.rules.map_or(0, |rules| rules.version) + 1,
+        s3_key: format!("search/rules/{}.json", shop.clock.uuid_v7()),
+        updated_at: now,
+        by: uid.clone(),
+    };
+    pattern!("AP-95a", table.search_rules_put(&rules));
+    let gone = GoneProduct { id: ids[2].clone(), created_at: now, at: now };
+    pattern!("AP-95b", table.search_gone_put(&gone));
+    pattern!("AP-95c", table.search_gone_delete(&gone));
+    let change = shop.clock.uuid_v7();
+    pattern!("AP-96a", table.search_change_note(&ids[0], change, now));
+    let shard: u8 = keys::search_changed(&ids[0]).pk.rsplit('#').next().unwrap().parse().unwrap();
+    let waiting = pattern!("AP-96b", table.search_changes_get(shard, 2_000));
+    let noted = waiting.into_iter().find(|waiting| waiting.change == change).unwrap();
+    pattern!("AP-96c", table.search_change_done(&noted, now));
+    assert_eq!(pattern!("AP-97", table.search_products_get(ids)).len(), ids.len());
 }
 
 /// A sale of ten units in ten lots under one key.

@@ -1,8 +1,9 @@
 //! Records calls: with `RECORD_CALLS` set to a file, every SDK call of a function is written there, so that it can be
 //! compared with what the function's role allows.
 //!
-//! A line is a JSON object: the `function`, the IAM `action`, the `resource` (`table`, `table/index/<name>`, `<bucket>`
-//! or `<bucket>/object`), and for the table the partition `key`, cut off behind its first `#`.
+//! A line is a JSON object: the `function`, the IAM `action`, the `resource` (`table`, `table/index/<name>`, `<bucket>`,
+//! `<bucket>/object`, or `<bucket>/<folder>` in the bucket that descriptions share with the index of the search), and for the
+//! table the partition `key`, cut off behind its first `#`.
 
 use std::{
     collections::BTreeSet,
@@ -120,12 +121,15 @@ fn of_bucket(method: &str, uri: &str) -> Option<Call> {
     let (bucket, key) = path.trim_start_matches('/').split_once('/').unwrap_or((path.trim_start_matches('/'), ""));
     let action = match (method, key.is_empty()) {
         ("PUT", false) => "s3:PutObject",
-        ("GET", false) => "s3:GetObject",
+        // The permission to read an object is also the one to ask for its size:
+        // <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html>
+        ("GET" | "HEAD", false) => "s3:GetObject",
         ("DELETE", false) => "s3:DeleteObject",
         ("GET", true) if query.contains("list-type=2") => "s3:ListBucket",
         _ => return None,
     };
-    let resource = if key.is_empty() { bucket.to_owned() } else { format!("{bucket}/object") };
+    let folder = key.split_once('/').filter(|_| bucket == local::BUCKET).map_or("object", |(folder, _)| folder);
+    let resource = if key.is_empty() { bucket.to_owned() } else { format!("{bucket}/{folder}") };
     Some(Call { action: action.to_owned(), resource, key: None })
 }
 
@@ -204,6 +208,9 @@ mod tests {
 
         assert_eq!(of("PUT", "audit/2026/x.jsonl?x-id=PutObject"), Some(call("s3:PutObject", "audit/object", None)));
         assert_eq!(of("GET", "audit/2026/x.jsonl"), Some(call("s3:GetObject", "audit/object", None)));
+        let file = format!("{}/search/files/1", local::BUCKET);
+        let folder = format!("{}/search", local::BUCKET);
+        assert_eq!(of("HEAD", &file), Some(call("s3:GetObject", &folder, None)));
         assert_eq!(of("GET", "audit?list-type=2"), Some(call("s3:ListBucket", "audit", None)));
         assert_eq!(of("HEAD", "audit"), None);
     }

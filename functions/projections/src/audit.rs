@@ -189,7 +189,13 @@ fn audited(key: &keys::Key) -> Option<Audited> {
         // Copies of the sale, and what orders have taken of it.
         | Entity::SaleConfig
         | Entity::SaleLot
-        | Entity::SaleBuyer => None,
+        | Entity::SaleBuyer
+        // Derived from products; of rules, the object in S3 is kept.
+        | Entity::SearchManifest
+        | Entity::SearchRebuild
+        | Entity::SearchRules
+        | Entity::SearchGone
+        | Entity::SearchChanged => None,
         // The order has what became of a payment; the rest is of one visit.
         Entity::PaymentEvent
         | Entity::Cart

@@ -1,10 +1,10 @@
 //! Consumers of the table's stream, except notifications: an order's projections, the sold-out flag in lists, the
-//! number of products in a category, the sum of reviews, and the audit log.
+//! number of products in a category, the sum of reviews, the products that search has to index, and the audit log.
 //!
 //! Records are delivered at least once, and those of one transaction separately. So a projection is made from an item's
 //! version, or from the current state of the table, under a condition; never from the order in which records arrive.
 //!
-//! A further consumer, such as a search index or reporting, is a module with one function of a [`Change`], called from
+//! A further consumer, such as reporting, is a module with one function of a [`Change`], called from
 //! `project`.
 
 mod audit;
@@ -12,6 +12,7 @@ mod categories;
 mod guest_accounts;
 mod orders;
 mod reviews;
+mod search;
 mod stock;
 
 use std::{sync::Arc, time::Duration};
@@ -39,6 +40,7 @@ pub const MAPPING: Mapping = Mapping {
     entities: &[
         Entity::Order,
         Entity::Product,
+        Entity::Rating,
         Entity::Stock,
         Entity::StockMove,
         Entity::Review,
@@ -96,6 +98,7 @@ async fn project(state: &State, change: &Change, touched: &Touched) -> Result<()
         stock::project(&state.table, change).boxed(),
         categories::project(&state.table, change, &state.counting, touched).boxed(),
         reviews::project(&state.table, change).boxed(),
+        search::project(&state.table, change, &state.clock).boxed(),
         audit::record(&state.audit, change).boxed(),
     ];
     let mut outcome = Ok(());

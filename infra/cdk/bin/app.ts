@@ -22,7 +22,7 @@ output('TableName', 'Name of the table', shop.table.tableName);
 output('CatalogueTableName', 'Name of the table that the catalogue is in', shop.catalogueTable.tableName);
 output('OrdersTableName', 'Name of the table that orders are in', shop.ordersTable.tableName);
 output('SessionsTableName', 'Name of the table that sessions are in', shop.sessionsTable.tableName);
-output('DescriptionsBucketName', 'Bucket of large descriptions', shop.descriptionsBucket.bucketName);
+output('DescriptionsBucketName', 'Bucket of large descriptions and of the index of the search', shop.descriptionsBucket.bucketName);
 output('AuditBucketName', 'Bucket of the audit log', shop.auditBucket.bucketName);
 output('DeadLettersBucketName', 'Bucket of records that were given up', shop.deadLettersBucket.bucketName);
 output('CursorKeysArn', 'Secret that seals cursors', shop.cursorKeys.secretArn);

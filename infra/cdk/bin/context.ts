@@ -3,7 +3,7 @@ import { Architecture, Code } from 'aws-cdk-lib/aws-lambda';
 import { Bucket } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 
-import { LOG_LEVELS, SHIPPING_ADDRESS } from '../lib';
+import { LOG_LEVELS, SEARCH_LANGUAGES, SHIPPING_ADDRESS } from '../lib';
 import type { OneTillProps, OwnTable } from '../lib';
 
 /**
@@ -53,6 +53,8 @@ const SETTINGS = {
   logRetentionDays: 'Days that logs are kept: 30, 60, 90, 180 or 365 [30]',
   logLevel: `What the functions log: ${LOG_LEVELS.join(', ')} [info]`,
   accessPatternMetrics: 'Whether what each access pattern consumes becomes a metric: on, off [on]',
+  searchLanguage: `Language of the catalogue, for search: ${SEARCH_LANGUAGES.join(', ')} [en]`,
+  reservedConcurrency: 'Whether the indexer has its one invocation reserved: on, off [on]',
   architecture: 'Of the functions: arm64, x86_64 [arm64]',
   bundling: 'Whether the functions are built; off makes a template to look at, not to deploy [on]',
 };
@@ -130,6 +132,8 @@ export function propsFromContext(scope: Construct): OneTillProps {
     logRetention: number('logRetentionDays'),
     logLevel: choice('logLevel', ...LOG_LEVELS),
     accessPatternMetrics: choice('accessPatternMetrics', 'on', 'off') !== 'off',
+    searchLanguage: choice('searchLanguage', ...SEARCH_LANGUAGES),
+    reservedConcurrency: choice('reservedConcurrency', 'on', 'off') !== 'off',
     architecture: choice('architecture', 'arm64', 'x86_64') === 'x86_64' ? Architecture.X86_64 : Architecture.ARM_64,
     code: choice('bundling', 'on', 'off') === 'off' ? noCode(scope) : undefined,
   };

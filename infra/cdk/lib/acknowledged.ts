@@ -36,16 +36,21 @@ function acknowledgeRoles(roles: Roles, { descriptions, audit, deadLetters }: Bu
   const unnarrowable = 'The actions of X-Ray, and dynamodb:ListStreams, know no resources to be narrowed to.';
   for (const name of FUNCTIONS) because(roles[name], wildcard('Resource::*'), unnarrowable);
   const description = 'Every product can have a description, each of them an object of this bucket.';
-  because(roles.Products, objectsOf(descriptions), description);
-  because(roles.ProductsAdmin, objectsOf(descriptions), description);
+  for (const name of ['Products', 'ProductsAdmin', 'Indexer'] as const) {
+    because(roles[name], objectsOf(descriptions, 'descriptions/'), description);
+  }
+  const index = 'An index is files that are named by their content, each of them an object of this bucket.';
+  because(roles.Search, objectsOf(descriptions, 'search/'), index);
+  because(roles.Indexer, objectsOf(descriptions, 'search/'), index);
   const letter = 'Every record can be given up, each of them an object of this bucket.';
   because(roles.Notifications, objectsOf(deadLetters), letter);
   because(roles.Projections, objectsOf(deadLetters), letter);
+  because(roles.Indexer, objectsOf(deadLetters), 'Every product can be given up, each as an object of this bucket.');
   because(roles.Projections, objectsOf(audit), 'Every change that is audited becomes an object of this bucket.');
 }
 
-function objectsOf(bucket: CfnBucket): string {
-  return wildcard(`Resource::<${Stack.of(bucket).getLogicalId(bucket)}.Arn>/*`);
+function objectsOf(bucket: CfnBucket, folder = ''): string {
+  return wildcard(`Resource::<${Stack.of(bucket).getLogicalId(bucket)}.Arn>/${folder}*`);
 }
 
 function wildcard(finding: string): string {

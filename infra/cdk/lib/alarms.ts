@@ -42,7 +42,7 @@ export function addAlarms(scope: Construct, settings: Settings, key: CfnKey, wat
   watched.tables.all.forEach((of) => addTableAlarms(add, of));
   addApiAlarms(add, settings, watched);
   addStreamAlarms(add, watched);
-  addOrderAlarms(add, watched.tables.main.ref);
+  addShopAlarms(add, watched.tables.main.ref);
   addCapacityAlarms(add, watched.tables);
   return topic;
 }
@@ -192,7 +192,7 @@ function addStreamAlarms(add: AddAlarm, { functions, mappings, deadLetters }: Wa
     });
   }
   add('DeadLettersAlarm', 'Dead letters', {
-    alarmDescription: 'Records of the stream were given up',
+    alarmDescription: 'Records of the stream, or products that cannot be indexed, were given up',
     namespace: 'AWS/S3',
     metricName: 'PutRequests',
     dimensions: [
@@ -206,8 +206,8 @@ function addStreamAlarms(add: AddAlarm, { functions, mappings, deadLetters }: Wa
   });
 }
 
-/** What the sweeper counts of a shop is named after its table. */
-function addOrderAlarms(add: AddAlarm, table: string): void {
+/** What the sweeper and the indexer count of a shop is named after its table. */
+function addShopAlarms(add: AddAlarm, table: string): void {
   const ofTheTable = { namespace: 'OneTill', dimensions: [{ name: 'Table', value: table }], statistic: 'Maximum' };
   add('UnknownPaymentsAlarm', 'payment_unknown', {
     alarmDescription: 'Payments stay without an answer of the provider',
@@ -223,6 +223,15 @@ function addOrderAlarms(add: AddAlarm, table: string): void {
     period: 60,
     ...atLeast(1).times(5),
     // A sweeper that does not run counts nothing.
+    treatMissingData: 'breaching',
+  });
+  add('SearchDelayAlarm', 'Search is behind', {
+    alarmDescription: 'Changes of products wait for over five minutes to be found, or the indexer does not run',
+    ...ofTheTable,
+    metricName: 'SearchDelay',
+    period: 60,
+    ...atLeast(300).times(5),
+    // An indexer that does not run counts nothing.
     treatMissingData: 'breaching',
   });
   add('StuckSalesAlarm', 'A sale does not end', {

@@ -5,7 +5,7 @@ import type { CfnBucketProps } from 'aws-cdk-lib/aws-s3';
 import type { Construct } from 'constructs';
 
 export interface Buckets {
-  /** Descriptions that are too large for the table. */
+  /** Descriptions that are too large for the table, and the index of the search. */
   readonly descriptions: CfnBucket;
   /** The audit log. */
   readonly audit: CfnBucket;
@@ -17,6 +17,14 @@ export interface Buckets {
 
 /** The metrics of dead letters that are put; the alarm counts letters by these. */
 export const LETTERS = 'Letters';
+
+/** Files of an index that no generation has any more can be made again. */
+const INDEX: CfnBucket.RuleProperty = {
+  id: 'Index',
+  status: 'Enabled',
+  prefix: 'search/files/',
+  noncurrentVersionExpiration: { noncurrentDays: 1 },
+};
 
 export function addBuckets(scope: Construct, key: CfnKey): Buckets {
   const withTheKey: CfnBucket.ServerSideEncryptionRuleProperty = {
@@ -39,7 +47,7 @@ export function addBuckets(scope: Construct, key: CfnKey): Buckets {
   const descriptions = addBucket(scope, 'DescriptionsBucket', {
     bucketEncryption: { serverSideEncryptionConfiguration: [withTheKey] },
     loggingConfiguration: loggedUnder('descriptions/'),
-    lifecycleConfiguration: { rules: [tidy(35)] },
+    lifecycleConfiguration: { rules: [tidy(35), INDEX] },
   });
   const audit = addBucket(scope, 'AuditBucket', {
     bucketEncryption: { serverSideEncryptionConfiguration: [withTheKey] },

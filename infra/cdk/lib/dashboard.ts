@@ -17,6 +17,7 @@ export function addDashboard(scope: Construct, { tables, api, stage, functions, 
     Stage: stage.ref,
     NotificationsFunction: functions.Notifications.functionName,
     ProjectionsFunction: functions.Projections.functionName,
+    IndexerFunction: functions.Indexer.functionName,
     DeadLettersBucket: deadLetters.ref,
   };
   const absent: string[] = [];

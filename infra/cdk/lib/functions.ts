@@ -33,12 +33,14 @@ interface FunctionKind {
   readonly description: string;
   readonly memorySize: number;
   readonly timeoutSeconds: number;
+  /** Invocations at once, reserved for this function, where the shop reserves any. */
+  readonly atOnce?: number;
 }
 
 export function addFunctions(scope: Construct, settings: Settings, dependencies: Dependencies): Functions {
   const named = namesOf(settings, dependencies);
   const added = FUNCTIONS.map((name) => {
-    const { binary, description, memorySize, timeoutSeconds } = KINDS[name];
+    const { binary, description, memorySize, timeoutSeconds, atOnce } = KINDS[name];
     const role = dependencies.roles[name];
     const logs = dependencies.logs[name];
     const options: FunctionOptions = {
@@ -46,6 +48,7 @@ export function addFunctions(scope: Construct, settings: Settings, dependencies:
       architecture: settings.architecture,
       memorySize,
       timeout: Duration.seconds(timeoutSeconds),
+      reservedConcurrentExecutions: settings.reservedConcurrency ? atOnce : undefined,
       tracing: Tracing.ACTIVE,
       // roles.ts has all permissions of a function: nothing that uses the function adds to its role.
       role: role.withoutPolicyUpdates(),
@@ -82,6 +85,13 @@ const KINDS: Readonly<Record<FunctionName, FunctionKind>> = {
     memorySize: 512,
     timeoutSeconds: 20,
   },
+  Search: {
+    binary: 'search',
+    description: 'Search of the catalogue, and suggestions',
+    // It has the index in memory.
+    memorySize: 1024,
+    timeoutSeconds: 20,
+  },
   Sessions: {
     binary: 'sessions',
     description: 'Sessions, customers and their addresses',
@@ -105,6 +115,14 @@ const KINDS: Readonly<Record<FunctionName, FunctionKind>> = {
     description: 'Expired holds, payments without an outcome, owed refunds, and renames of categories',
     memorySize: 256,
     timeoutSeconds: 50,
+  },
+  Indexer: {
+    binary: 'indexer',
+    description: 'The index of the search',
+    memorySize: 2048,
+    timeoutSeconds: 300,
+    // One writer: a run that takes longer than a minute is not met by the next one.
+    atOnce: 1,
   },
 };
 
@@ -137,6 +155,7 @@ function namesOf(settings: Settings, { tables, buckets, secrets }: Dependencies)
     MailLimits: settings.mailLimits,
     OrderUrl: settings.orderUrl,
     AccountUrl: settings.accountUrl,
+    SearchLanguage: settings.searchLanguage,
   };
 }
 
@@ -163,5 +182,13 @@ function addFunction(
 
 /** The package in `functions/` that a binary is of. */
 function packageOf(binary: Binary): string {
-  return binary === 'products-admin' ? 'products' : binary;
+  switch (binary) {
+    case 'products-admin':
+      return 'products';
+    case 'search':
+      // `search` is the engine that it shares with the indexer.
+      return 'search-function';
+    default:
+      return binary;
+  }
 }

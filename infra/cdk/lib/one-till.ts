@@ -44,7 +44,7 @@ export class OneTill extends Construct {
   readonly catalogueTable: ITable;
   readonly ordersTable: ITable;
   readonly sessionsTable: ITable;
-  /** Descriptions that are too large for the table. */
+  /** Descriptions that are too large for the table, and the index of the search. */
   readonly descriptionsBucket: IBucket;
   readonly auditBucket: IBucket;
   /** Records of the stream that were given up. */
@@ -85,7 +85,8 @@ export class OneTill extends Construct {
     const functions = addFunctions(this, settings, { tables, buckets, secrets, roles, logs });
     const api = addApi(this, settings, functions, logs.Api);
     const mappings = addMappings(this, tables, functions, buckets.deadLetters);
-    addSchedule(this, functions.Sweeper);
+    addSchedule(this, 'Sweeper', functions);
+    addSchedule(this, 'Indexer', functions);
     const watched = { tables, api: api.http, stage: api.stage, functions, mappings, deadLetters: buckets.deadLetters };
     const topic = addAlarms(this, settings, key, watched);
     addDashboard(this, watched);

@@ -182,6 +182,19 @@ export interface OneTillProps {
   readonly accessPatternMetrics?: boolean;
 
   /**
+   * Language of the catalogue, for search. Another one builds the index anew.
+   * @default 'en'
+   */
+  readonly searchLanguage?: SearchLanguage;
+
+  /**
+   * Whether the indexer has the one invocation reserved that it runs in. False in an account that may run only 10 at once,
+   * where reserving fails.
+   * @default true
+   */
+  readonly reservedConcurrency?: boolean;
+
+  /**
    * Of the functions.
    * @default Architecture.ARM_64
    */
@@ -217,6 +230,9 @@ export type MailLimit = (typeof MAIL_LIMITS)[number];
 
 export const SHIPPING_ADDRESS = ['required', 'optional'] as const;
 export type ShippingAddress = (typeof SHIPPING_ADDRESS)[number];
+
+export const SEARCH_LANGUAGES = ['en', 'de'] as const;
+export type SearchLanguage = (typeof SEARCH_LANGUAGES)[number];
 
 export const LOG_LEVELS = ['error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];

@@ -6,13 +6,14 @@ import { RetentionDays } from 'aws-cdk-lib/aws-logs';
 
 import { inOrder, oneOf, origins, text, whole } from './checks';
 import type { Problems } from './checks';
-import { LOG_LEVELS, MAIL_LIMITS, RATE_LIMITS, SHIPPING_ADDRESS } from './props';
+import { LOG_LEVELS, MAIL_LIMITS, RATE_LIMITS, SEARCH_LANGUAGES, SHIPPING_ADDRESS } from './props';
 import type {
   ApiDomain,
   LogLevel,
   OneTillProps,
   OwnTable,
   ProvisionedCapacity,
+  SearchLanguage,
   ShippingAddress,
   TableExport,
   Throttling,
@@ -51,6 +52,8 @@ export interface Settings {
   readonly logRetention: RetentionDays;
   readonly logLevel: LogLevel;
   readonly accessPatternMetrics: boolean;
+  readonly searchLanguage: SearchLanguage;
+  readonly reservedConcurrency: boolean;
   readonly architecture: Architecture;
   readonly code: OneTillProps['code'];
 }
@@ -100,6 +103,8 @@ export function settingsOf(props: OneTillProps): Settings {
     logRetention: props.logRetention ?? RetentionDays.ONE_MONTH,
     logLevel: props.logLevel ?? 'info',
     accessPatternMetrics: props.accessPatternMetrics ?? true,
+    searchLanguage: props.searchLanguage ?? 'en',
+    reservedConcurrency: props.reservedConcurrency ?? true,
     architecture: props.architecture ?? Architecture.ARM_64,
     code: props.code,
   };
@@ -177,6 +182,7 @@ function whatIsWrong(settings: Settings, { rateLimits = {}, mailLimits = {} }: O
     ...whole('slowestAcceptable, in milliseconds,', slowestAcceptable.toMilliseconds({ integral: false }), 1),
     ...oneOf('logRetention', settings.logRetention, LOG_RETENTIONS),
     ...oneOf('logLevel', settings.logLevel, LOG_LEVELS),
+    ...oneOf('searchLanguage', settings.searchLanguage, SEARCH_LANGUAGES),
   ];
   if (mailConfigurationSet !== undefined) {
     wrong.push(...text('mailConfigurationSet', mailConfigurationSet, CONFIGURATION_SET, 'the name of a set'));

@@ -51,8 +51,13 @@ fn parse(line: &str) -> Outcome<Call> {
                 local::DEAD_LETTERS_BUCKET => "DeadLettersBucket",
                 other => return Err(format!("the bucket {other} is none of the local stack's").into()),
             };
-            // Roles do not distinguish objects.
-            format!("${{{name}.Arn}}{}", if object.is_empty() { "" } else { "/*" })
+            let objects = match object {
+                "" => String::new(),
+                // Of any name.
+                "object" => "/*".to_owned(),
+                folder => format!("/{folder}/*"),
+            };
+            format!("${{{name}.Arn}}{objects}")
         }
     };
     let request = Request::new(text("action")?, &resource);
@@ -103,7 +108,10 @@ fn implied(request: &Request) -> Vec<Request> {
     let of_key = |action: &&str| Request::new(&format!("kms:{action}"), "${Key.Arn}").with(VIA_SERVICE, &via);
     let mut needed: Vec<_> = needed.iter().map(of_key).collect();
     match request.action.as_str() {
-        "s3:GetObject" => needed.push(Request::new("s3:ListBucket", request.resource.trim_end_matches("/*"))),
+        "s3:GetObject" => {
+            let bucket = request.resource.split_once('/').map_or(request.resource.as_str(), |(bucket, _)| bucket);
+            needed.push(Request::new("s3:ListBucket", bucket));
+        }
         "ses:SendEmail" => needed.push(Request::new("ses:SendRawEmail", &request.resource)),
         _ => {}
     }
@@ -253,6 +261,10 @@ pub fn forbidden(template: &NormalizedTemplate) -> Outcome<Vec<String>> {
         &writes,
         &["CAT#1", "CATALOG", "PROD#mug", "SESSION#1", "USER#ann", "EMAIL#1", "ORDER#1"],
     );
+    refused("SearchFunction", &reads, &["SESSION#1", "USER#ann", "EMAIL#1", "ORDER#1", "IDEM#ann#1"]);
+    refused("SearchFunction", &writes, &["SEARCH#INDEX", "CATALOG", "PROD#mug", "SESSION#1", "USER#ann", "ORDER#1"]);
+    refused("IndexerFunction", &[writes.as_slice(), &reads].concat(), &["SESSION#1", "USER#ann", "EMAIL#1", "ORDER#1"]);
+    refused("IndexerFunction", &writes, &["CAT#1", "CATALOG", "PROD#mug", "FLASH_SALE#ALL"]);
     refused("NotificationsFunction", &writes, &["PROD#mug", "SESSION#1", "USER#ann", "EMAIL#1", "ORDER#1"]);
     refused("ProjectionsFunction", &[writes.as_slice(), &reads].concat(), &["SESSION#1", "EMAIL#1", "IDEM#ann#1"]);
     for (function, _) in template.of_kind("AWS::Lambda::Function") {
@@ -265,21 +277,44 @@ pub fn forbidden(template: &NormalizedTemplate) -> Outcome<Vec<String>> {
     }
     for (function, secret) in [
         ("ProductsFunction", "PaymentSecrets"),
+        ("SearchFunction", "PaymentSecrets"),
         ("SweeperFunction", "CursorKeys"),
+        ("IndexerFunction", "CursorKeys"),
+        ("IndexerFunction", "PaymentSecrets"),
         // Who has the keys can make a link to any account.
         ("ProductsFunction", "LinkKeys"),
         ("CartFunction", "LinkKeys"),
         ("ProjectionsFunction", "LinkKeys"),
         ("OrdersFunction", "LinkKeys"),
         ("SweeperFunction", "LinkKeys"),
+        ("SearchFunction", "LinkKeys"),
+        ("IndexerFunction", "LinkKeys"),
         // And a link to any order.
         ("ProductsFunction", "OrderLinkKeys"),
         ("CartFunction", "OrderLinkKeys"),
         ("SessionsFunction", "OrderLinkKeys"),
         ("ProjectionsFunction", "OrderLinkKeys"),
         ("SweeperFunction", "OrderLinkKeys"),
+        ("SearchFunction", "OrderLinkKeys"),
+        ("IndexerFunction", "OrderLinkKeys"),
     ] {
         requests.push((function, Request::new("secretsmanager:GetSecretValue", &format!("${{{secret}}}"))));
+    }
+    for (function, action, object) in [
+        // Who can write an index decides what shoppers find.
+        ("SearchFunction", "PutObject", "${DescriptionsBucket.Arn}/search/files/0"),
+        ("SearchFunction", "DeleteObject", "${DescriptionsBucket.Arn}/search/files/0"),
+        ("ProductsAdminFunction", "DeleteObject", "${DescriptionsBucket.Arn}/search/files/0"),
+        ("SearchFunction", "GetObject", "${DescriptionsBucket.Arn}/descriptions/0"),
+        ("ProductsFunction", "GetObject", "${DescriptionsBucket.Arn}/search/files/0"),
+        ("ProductsAdminFunction", "PutObject", "${DescriptionsBucket.Arn}/search/files/0"),
+        ("IndexerFunction", "PutObject", "${DescriptionsBucket.Arn}/descriptions/0"),
+        ("IndexerFunction", "DeleteObject", "${DescriptionsBucket.Arn}/descriptions/0"),
+        ("SearchFunction", "GetObject", "${AuditBucket.Arn}/2026/01/31/0.jsonl"),
+        ("IndexerFunction", "GetObject", "${AuditBucket.Arn}/2026/01/31/0.jsonl"),
+        ("IndexerFunction", "GetObject", "${DeadLettersBucket.Arn}/0"),
+    ] {
+        requests.push((function, Request::new(&format!("s3:{action}"), object)));
     }
     for (function, request) in requests {
         if Policy::of_function(template, function)?.allows(&request)? {
@@ -308,6 +343,21 @@ mod tests {
         assert_eq!(located(&template, &on("${Table.Arn}", "PROD#")), on("${Table.Arn}", "PROD#"));
         assert_eq!(located(&template, &index("Table", "due-index")), index("OrdersDataTable", "due-index"));
         assert_eq!(located(&template, &index("Table", "featured-index")), index("Table", "featured-index"));
+    }
+
+    #[test]
+    fn a_call_is_about_the_objects_of_a_folder_where_the_recorder_names_one() {
+        let of = |resource: &str| {
+            let line = format!(r#"{{"function": "search", "action": "s3:GetObject", "resource": "{resource}"}}"#);
+            parse(&line).unwrap().request
+        };
+        let listed = |resource| implied(&of(resource)).pop().unwrap().resource;
+
+        assert_eq!(of("onetill-descriptions/search").resource, "${DescriptionsBucket.Arn}/search/*");
+        assert_eq!(of("onetill-dead-letters/object").resource, "${DeadLettersBucket.Arn}/*");
+        assert_eq!(of("onetill-descriptions").resource, "${DescriptionsBucket.Arn}");
+        assert_eq!(listed("onetill-descriptions/search"), "${DescriptionsBucket.Arn}");
+        assert_eq!(listed("onetill-descriptions/object"), "${DescriptionsBucket.Arn}");
     }
 
     #[test]

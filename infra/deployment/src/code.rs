@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use api::{Context, Cursors, Policy};
 use links::LinkKeys;
+use local::Functions;
 use payments::LocalPayments;
 use runtime::Clock;
 use table::{Endpoints, Place, TableConfig, TableNames, Timeouts, Transport};
@@ -56,7 +57,11 @@ pub fn routes() -> Outcome<BTreeMap<String, Vec<Route>>> {
     let mut routes = BTreeMap::from([("Products".to_owned(), vec![health])]);
     let key = || LinkKeys::new(&[[0; 32]]);
     let (payments, links) = (Arc::new(LocalPayments::default()), local::Links { accounts: key(), orders: key() });
-    for (binary, router) in local::functions::<OpenApi>(&context, &descriptions, payments, &links) {
+    let language = search::Language::English;
+    let index = local::IndexSettings::ALWAYS;
+    let (context, descriptions, links) = (&context, &descriptions, &links);
+    let functions = Functions { context, descriptions, payments, links, language, index };
+    for (binary, router) in functions.routes::<OpenApi>() {
         let document = serde_json::to_value(router.openapi())?;
         for (path, methods) in document["paths"].as_object().into_iter().flatten() {
             for (method, operation) in methods.as_object().into_iter().flatten() {

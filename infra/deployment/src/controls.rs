@@ -12,7 +12,7 @@ use self::{
     alarms::{alarm_topic, alarms, dashboard},
     data::{bucket_encryption, bucket_logs, indexes, retained, scaling, tls},
     roles::{invokers, own_roles, policy_sizes, scan_deny, services, trust, wildcards},
-    serving::{cors, filters, log_groups, one_door, readers, schedule, throttling, timeouts},
+    serving::{cors, filters, log_groups, one_door, one_indexer, readers, schedule, throttling, timeouts},
 };
 use crate::{
     Outcome, calls,
@@ -32,7 +32,7 @@ impl Control {
     }
 }
 
-pub const CONTROLS: [Control; 53] = [
+pub const CONTROLS: [Control; 55] = [
     // Roles.
     Control { name: "every role denies Scan and PartiQL", lacking: scan_deny },
     Control { name: "every function has a role of its own", lacking: own_roles },
@@ -127,7 +127,7 @@ pub const CONTROLS: [Control; 53] = [
             })
         },
     },
-    // The streams.
+    // The streams and the schedules.
     Control {
         name: "mappings begin at the stream's horizon",
         lacking: |s| of_mappings(s, "StartingPosition", json!("TRIM_HORIZON")),
@@ -153,7 +153,9 @@ pub const CONTROLS: [Control; 53] = [
     },
     Control { name: "mappings deliver what their function handles, and nothing else", lacking: |s| Ok(filters(s)) },
     Control { name: "each stream has its readers", lacking: |s| Ok(readers(s)) },
-    Control { name: "the sweeper runs once a minute", lacking: |s| Ok(schedule(s)) },
+    Control { name: "the sweeper runs once a minute", lacking: |s| Ok(schedule(s, "Sweeper")) },
+    Control { name: "the indexer runs once a minute", lacking: |s| Ok(schedule(s, "Indexer")) },
+    Control { name: "no two invocations of the indexer run at once", lacking: |s| Ok(one_indexer(s)) },
     // The API and the functions.
     Control { name: "requests are throttled", lacking: |s| Ok(throttling(s)) },
     Control {
@@ -206,6 +208,9 @@ pub const CONTROLS: [Control; 53] = [
 ];
 
 const FUNCTIONS: &str = "AWS::Lambda::Function";
+
+/// The functions that a schedule calls.
+pub const SCHEDULED: [&str; 2] = ["Sweeper", "Indexer"];
 
 fn lacks(holds: bool, what: &str) -> Vec<String> {
     if holds { Vec::new() } else { vec![what.to_owned()] }

@@ -135,7 +135,10 @@ async fn run(arguments: &Arguments) -> Outcome<()> {
     println!("{}  every control holds for each of {choices} choices of tables in SAM", verdict(found.is_empty()));
     wrong.extend(found);
     let found = first_deployment(arguments)?;
-    println!("{}  tables of a first deployment that fails do not stay behind", verdict(found.is_empty()));
+    println!(
+        "{}  tables of a first deployment that fails do not stay behind, and it reserves no concurrency",
+        verdict(found.is_empty())
+    );
     wrong.extend(found);
     let manual = fs::read_to_string(arguments.root.join("docs/operations.md"))?;
     let unexplained = unexplained(&deployments, &manual);
@@ -209,7 +212,7 @@ fn read(arguments: &Arguments, transformed: &Value, case: &Case) -> Outcome<(Res
     Ok((of_sam, of_cdk))
 }
 
-/// What is wrong with a deployment whose tables can be deleted.
+/// What is wrong with a deployment whose tables can be deleted, in an account that has no concurrency to reserve.
 fn first_deployment(arguments: &Arguments) -> Outcome<Vec<String>> {
     let (of_sam, of_cdk) = read(arguments, &sam(arguments)?, &FIRST)?;
     let (sam, cdk) = (NormalizedTemplate::of(&of_sam), NormalizedTemplate::of(&of_cdk));
@@ -218,6 +221,9 @@ fn first_deployment(arguments: &Arguments) -> Outcome<Vec<String>> {
         let tables = normalized.of_kind("AWS::DynamoDB::Table");
         let protected = tables.filter(|(_, table)| table.properties["DeletionProtectionEnabled"] != "false");
         found.extend(protected.map(|(table, _)| format!("{name}: {table} is protected all the same")));
+        let functions = normalized.of_kind("AWS::Lambda::Function");
+        let reserves = functions.filter(|(_, f)| f.properties.get("ReservedConcurrentExecutions").is_some());
+        found.extend(reserves.map(|(function, _)| format!("{name}: {function} reserves concurrency all the same")));
     }
     Ok(found.into_iter().map(|line| format!("{}: {line}", FIRST.name)).collect())
 }

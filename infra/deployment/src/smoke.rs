@@ -39,6 +39,10 @@ const OF_LAMBDA: [(&str, &str); 7] = [
     ("AWS_SESSION_TOKEN", "local"),
 ];
 
+/// The functions that the stream or a schedule calls.
+const EVENT_FUNCTIONS: [&str; 4] =
+    ["SweeperFunction", "IndexerFunction", "NotificationsFunction", "ProjectionsFunction"];
+
 /// What functions ask for and templates do not set, and why.
 const NOT_ON_AWS: [(&str, &str); 6] = [
     ("SECRETS", "only where a function has any"),
@@ -83,6 +87,7 @@ pub async fn start_all(template: &NormalizedTemplate, built: &Built) -> Outcome<
             password: Password::choose(ADMIN.1).map_err(|e| e.reason)?,
         }),
         sweep_every: None,
+        index_every: None,
         streams: Streams::Off,
         ..StackOptions::default()
     });
@@ -90,9 +95,10 @@ pub async fn start_all(template: &NormalizedTemplate, built: &Built) -> Outcome<
     fs::create_dir_all(&built.logs)?;
     let mut started = Started::default();
     let mut shop = Shop { template, built, stack: &stack, visitor: Visitor::default() };
-    // Sessions first: the others need its tokens.
+    // Sessions first, because the others need its tokens; the indexer before search, which answers from its index.
+    let first = ["SessionsFunction", "IndexerFunction"];
     let mut functions: Vec<_> = template.of_kind("AWS::Lambda::Function").map(|(name, _)| name).collect();
-    functions.sort_by_key(|name| *name != "SessionsFunction");
+    functions.sort_by_key(|name| first.iter().position(|first| first == name).unwrap_or(first.len()));
     for function in functions {
         let services = Services::start(template).await?;
         match shop.try_out(function, &services).await {
@@ -108,8 +114,7 @@ pub async fn start_all(template: &NormalizedTemplate, built: &Built) -> Outcome<
 /// The tables of a template, under their names in it.
 fn names(template: &NormalizedTemplate) -> Outcome<TableNames> {
     let name = |kind| template.properties(tables::resource_of(kind))["TableName"].as_str().map(str::to_owned);
-    let [catalogue, orders, sessions] = tables::OWN.map(name);
-    Ok(TableNames::new(name(DataKind::Rest).unwrap_or_default(), catalogue, orders, sessions)?)
+    Ok(TableNames::new(name(DataKind::Rest).unwrap_or_default(), name)?)
 }
 
 /// Who asks: tokens of a customer and of an admin, once sessions has given them.
@@ -190,7 +195,7 @@ impl Shop<'_> {
             .env("AWS_ENDPOINT_URL_S3", format!("http://{}", self.stack.s3))
             .env("AWS_ENDPOINT_URL_SECRETS_MANAGER", &services.url)
             .env("AWS_ENDPOINT_URL_SESV2", &services.url)
-            .env("AWS_LAMBDA_FUNCTION_TIMEOUT", "20")
+            .env("AWS_LAMBDA_FUNCTION_TIMEOUT", self.template.properties(function)["Timeout"].as_str().unwrap_or("20"))
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output);
@@ -257,6 +262,29 @@ impl Shop<'_> {
             "OrdersFunction" => {
                 running.http(http("GET", "/orders", &customer, None)?, 200).await?;
                 "lists orders"
+            }
+            "SearchFunction" => {
+                let found = running.http(event("search/search.json")?, 200).await?;
+                if found["items"].as_array().is_none_or(Vec::is_empty) {
+                    return Err(format!("it finds nothing in the sample: {found}").into());
+                }
+                running.http(event("search/suggest.json")?, 200).await?;
+                "finds a product, and suggests some"
+            }
+            "IndexerFunction" => {
+                let indexed = running.invoke(&event("indexer/schedule.json")?).await?;
+                if indexed["generation"] != 1 || indexed["poison"] != 0 {
+                    return Err(format!("its first run reports {indexed}").into());
+                }
+                let replayed = running.invoke(&event("indexer/replay.json")?).await?;
+                if replayed != json!({"batchItemFailures": []}) {
+                    return Err(format!("it answers dead letters by {replayed}").into());
+                }
+                let indexed = running.invoke(&event("indexer/schedule.json")?).await?;
+                if indexed["generation"] != 2 || indexed["changed"] != 1 {
+                    return Err(format!("its run after a change reports {indexed}").into());
+                }
+                "builds an index, and changes it"
             }
             "SweeperFunction" => {
                 let swept = running.invoke(&event("sweeper/schedule.json")?).await?;
@@ -333,7 +361,7 @@ fn happens_now(record: &mut Value, customer: &str) {
 /// One line an invocation, with everything in it; and metrics of what it consumed.
 fn check_log(function: &str, log: &str) -> Outcome<()> {
     let lines: Vec<_> = log.lines().filter_map(json_of).collect();
-    let is_event = matches!(function, "SweeperFunction" | "NotificationsFunction" | "ProjectionsFunction");
+    let is_event = EVENT_FUNCTIONS.contains(&function);
     let (message, fields) = match is_event {
         true => {
             ("invocation", ["ok", "ms", "rru", "wru", "round_trips", "patterns", "cold_start", "request_id"].as_slice())
@@ -343,9 +371,10 @@ fn check_log(function: &str, log: &str) -> Outcome<()> {
             ["route", "status", "ms", "rru", "wru", "round_trips", "patterns", "cold_start", "request_id"].as_slice(),
         ),
     };
-    // Functions that customers wait for connect to the table while they start.
+    // Functions that customers wait for connect to the table while they start; search does so by opening its index.
     let connected = lines.iter().any(|line| line["message"] == "the first read has connected to the table");
-    if connected == is_event {
+    let connects = !is_event && function != "SearchFunction";
+    if connected != connects {
         return Err(
             format!("its first read was {}", if connected { "made for no customer" } else { "not answered" }).into()
         );
@@ -370,12 +399,15 @@ fn check_log(function: &str, log: &str) -> Outcome<()> {
             return Err(format!("it consumed {consumed} {metric} by its lines, and {measured} by its metrics").into());
         }
     }
-    let counts = ["OverdueHolds", "UnknownPayments", "Disputes", "StuckSales"];
-    if function == "SweeperFunction" && !metrics.iter().any(|line| counts.iter().all(|name| line.get(*name).is_some()))
-    {
-        return Err(format!("it reports no {counts:?}").into());
+    let counts: &[_] = match function {
+        "SweeperFunction" => &["OverdueHolds", "UnknownPayments", "Disputes", "StuckSales"],
+        "IndexerFunction" => &["SearchDelay", "SearchPoison"],
+        _ => return Ok(()),
+    };
+    match metrics.iter().any(|line| counts.iter().all(|name| line.get(*name).is_some())) {
+        true => Ok(()),
+        false => Err(format!("it reports no {counts:?}").into()),
     }
-    Ok(())
 }
 
 fn json_of(line: &str) -> Option<Value> {

@@ -11,6 +11,8 @@ use axum::{
 use http::header;
 use links::LinkKeys;
 use payments::{LocalPayments, PaymentProvider};
+use search::Language;
+use search_function::{Index, IndexSettings};
 use table::Descriptions;
 use utoipa::openapi::{OpenApi, Server};
 
@@ -32,18 +34,26 @@ pub struct Links {
     pub orders: LinkKeys,
 }
 
+/// What the functions need that answer requests.
+pub struct Functions<'a> {
+    pub context: &'a Context,
+    pub descriptions: &'a Descriptions,
+    pub payments: Arc<dyn PaymentProvider>,
+    pub links: &'a Links,
+    pub language: Language,
+    pub index: IndexSettings,
+}
+
 /// The routes of all functions, as API Gateway combines them, with the OpenAPI document; and the functions that take
 /// events instead of requests, as Lambda's Invoke API offers them. `asked_here` is the local payment provider, if it is
 /// used: its customers answer their bank at this gateway.
 pub fn router(
-    context: &Context,
-    descriptions: &Descriptions,
-    payments: Arc<dyn PaymentProvider>,
+    with: Functions<'_>,
     asked_here: Option<&Arc<LocalPayments>>,
-    links: &Links,
     consumers: &[Arc<Consumer>],
 ) -> (Router, OpenApi) {
-    let functions = functions(context, descriptions, payments, links);
+    let (context, links) = (with.context, with.links);
+    let functions = with.routes();
     let routes = functions.into_iter().fold(Routes::<OpenApi>::new(), |routes, (name, function)| {
         let run = move |request: Request, next: Next| function::run_as(name, next.run(request));
         routes.merge(function.layer(from_fn(run)))
@@ -66,22 +76,23 @@ pub fn router(
     (guarded(edge::finish(routes, context).merge(invoke), Pages::Accepted), document)
 }
 
-/// The functions that answer requests, by the name of their binary. `products` and `products-admin` are of one package, and
-/// share what they remember here.
-pub fn functions<D: Documentation>(
-    context: &Context,
-    descriptions: &Descriptions,
-    payments: Arc<dyn PaymentProvider>,
-    links: &Links,
-) -> [(&'static str, Routes<D>); 5] {
-    let products = products::State::new(context.clone(), descriptions.clone());
-    [
-        ("products", products::router(products.clone())),
-        ("products-admin", products::admin_router(products)),
-        ("cart", cart::router(cart::State::new(context.clone()))),
-        ("orders", orders::router(orders::State::new(context.clone(), payments, links.orders.clone()))),
-        ("sessions", sessions::router(sessions::State::new(context.clone(), links.accounts.clone()))),
-    ]
+impl Functions<'_> {
+    /// The functions that answer requests, by the name of their binary. `products` and `products-admin` are of one package,
+    /// and share what they remember here.
+    pub fn routes<D: Documentation>(self) -> [(&'static str, Routes<D>); 6] {
+        let Self { context, descriptions, payments, links, language, index } = self;
+        let products = products::State::new(context.clone(), descriptions.clone());
+        let (table, bucket) = (context.table.clone(), descriptions.bucket().clone());
+        let index = Index::new(table, bucket, language, index);
+        [
+            ("products", products::router(products.clone())),
+            ("products-admin", products::admin_router(products)),
+            ("cart", cart::router(cart::State::new(context.clone()))),
+            ("orders", orders::router(orders::State::new(context.clone(), payments, links.orders.clone()))),
+            ("search", search_function::router(search_function::State::new(context.clone(), index))),
+            ("sessions", sessions::router(sessions::State::new(context.clone(), links.accounts.clone()))),
+        ]
+    }
 }
 
 async fn picture(Path(name): Path<String>) -> Result<impl IntoResponse, Problem> {

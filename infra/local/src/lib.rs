@@ -29,6 +29,7 @@ use notifications::{AccountUrl, MailLimits, MailLinks, OrderUrl};
 use payments::{LocalPayments, PaymentProvider};
 use runtime::Clock;
 use saga::Saga;
+use search::Language;
 use sha2::{Digest as _, Sha256};
 use stream::DeadLetters;
 use table::{Descriptions, Endpoints, Place, StoreError, Table, TableConfig, TableNames, Timeouts, Transport};
@@ -38,8 +39,9 @@ use utoipa::openapi::OpenApi;
 pub use admin::{AdminAccount, AdminOutcome, AnnounceAdmin};
 pub use connections::ConnectionLimits;
 pub use document::openapi;
-pub use gateway::{Links, functions};
+pub use gateway::{Functions, Links};
 pub use sample::Seed;
+pub use search_function::IndexSettings;
 pub use table::error_chain;
 
 /// The settings of a stack.
@@ -66,6 +68,12 @@ pub struct StackOptions {
     pub provider: Option<Arc<dyn PaymentProvider>>,
     /// The interval of the sweeper; `None` is never, for tests that run it themselves.
     pub sweep_every: Option<Duration>,
+    /// The interval of the indexer; `None` is never, for tests that run it themselves.
+    pub index_every: Option<Duration>,
+    /// The language that products are searched in.
+    pub search_language: Language,
+    /// How the function that searches opens the index.
+    pub search_index: IndexSettings,
     /// How the table's stream is delivered.
     pub streams: Streams,
     /// The mail folder, one file for each mail, if not in the data folder.
@@ -103,6 +111,9 @@ impl Default for StackOptions {
             ledger: None,
             provider: None,
             sweep_every: Some(Duration::from_secs(60)),
+            index_every: Some(Duration::from_millis(500)),
+            search_language: Language::English,
+            search_index: IndexSettings::ALWAYS,
             streams: Streams::On,
             mail: None,
             mail_limits: Some(MailLimits::default()),
@@ -164,6 +175,8 @@ pub struct Stack {
     pub payments: Arc<LocalPayments>,
     /// The task of its schedule, once a minute.
     pub sweeper: sweeper::State,
+    /// What keeps the index of the search up to date.
+    pub indexer: indexer::State,
     /// The functions that consume the table's stream.
     pub consumers: Vec<Arc<Consumer>>,
     /// The dead letters.
@@ -240,7 +253,13 @@ impl Stack {
         let policy = Arc::new(options.policy);
         let sweeper = sweeper::State::new(Saga::new(table.clone(), provider.clone()), options.clock.clone());
         if let Some(every) = options.sweep_every {
-            schedule::serve(every, sweeper.clone(), stopped.clone(), &mut servers);
+            schedule::sweep(every, sweeper.clone(), stopped.clone(), &mut servers);
+        }
+        let language = options.search_language;
+        let (clock, letters) = (options.clock.clone(), dead_letters.clone());
+        let indexer = indexer::State::new(table.clone(), descriptions.clone(), letters, clock, language);
+        if let Some(every) = options.index_every {
+            schedule::index(every, indexer.clone(), stopped.clone(), &mut servers);
         }
 
         let mail = options.mail.unwrap_or_else(|| data.mail_folder());
@@ -279,7 +298,15 @@ impl Stack {
         let context =
             Context { table: table.clone(), clock: options.clock, cursors, policy, sales: api::SalesCache::default() };
         let asked_here = asked_here.as_ref();
-        let (router, openapi) = gateway::router(&context, &descriptions, provider, asked_here, &links, &consumers);
+        let with = Functions {
+            context: &context,
+            descriptions: &descriptions,
+            payments: provider,
+            links: &links,
+            language,
+            index: options.search_index,
+        };
+        let (router, openapi) = gateway::router(with, asked_here, &consumers);
         let gateway = address(&gateway_listener)?;
         connections::serve(gateway_listener, router, options.connections, stopped, &mut servers);
 
@@ -292,6 +319,7 @@ impl Stack {
             descriptions,
             payments,
             sweeper,
+            indexer,
             consumers,
             dead_letters,
             mail,

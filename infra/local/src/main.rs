@@ -13,10 +13,11 @@ use domain::{Email, HoldLength, Password};
 use links::LinkKeys;
 use local::{AdminAccount, Seed, Stack, StackOptions, Streams, error_chain};
 use notifications::{AccountUrl, MailLimits, OrderUrl};
+use ops::OwnTables;
 use payments::{PaymentProvider, Stripe, StripeConfig};
 use runtime::telemetry;
 use rustix::fs::Mode;
-use table::TableNames;
+use search::Language;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::{Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
@@ -86,15 +87,8 @@ struct Arguments {
     /// Name of the table.
     #[arg(long, env = "TABLE_NAME", default_value = "EcommerceApp")]
     table: String,
-    /// Name of a table of its own for products and categories. By default they are in the table, as what is named below.
-    #[arg(long, value_name = "NAME", env = "CATALOGUE_TABLE")]
-    catalogue_table: Option<String>,
-    /// Name of a table of its own for orders and sales.
-    #[arg(long, value_name = "NAME", env = "ORDERS_TABLE")]
-    orders_table: Option<String>,
-    /// Name of a table of its own for sessions and rate counters.
-    #[arg(long, value_name = "NAME", env = "SESSIONS_TABLE")]
-    sessions_table: Option<String>,
+    #[command(flatten)]
+    own_tables: OwnTables,
     /// E-mail of the admin. Without it an admin is created, and its password printed once on standard error.
     #[arg(long, env = "ADMIN_EMAIL", requires = "admin_password")]
     admin_email: Option<String>,
@@ -111,6 +105,9 @@ struct Arguments {
     /// Additional path of the API, such as /prod, as behind a named stage or a mapping with a key.
     #[arg(long, env = "BASE_PATH", default_value = "", hide_default_value = true, value_parser = BasePath::parse)]
     base_path: BasePath,
+    /// The language that products are searched in: en or de.
+    #[arg(long, env = "SEARCH_LANGUAGE", default_value = "en", value_parser = search_language)]
+    search_language: Language,
     /// Whether a checkout needs an address: `required`, or `optional` for a shop that does not ship.
     #[arg(long, env = "SHIPPING_ADDRESS", default_value = "required", action = clap::ArgAction::Set, value_parser = Policy::parse_shipping_address)]
     shipping_address: bool,
@@ -128,6 +125,10 @@ fn data(text: &str) -> Result<Data, String> {
         "memory" => Ok(Data::Memory),
         folder => Ok(Data::Folder(PathBuf::from(folder))),
     }
+}
+
+fn search_language(text: &str) -> Result<Language, String> {
+    Language::parse(text).ok_or_else(|| "neither en nor de".to_owned())
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -167,8 +168,7 @@ impl Arguments {
             PaymentsArgument::Local => None,
             PaymentsArgument::Stripe => Some(Arc::new(Stripe::new(StripeConfig::from_env(runtime::variable)?)?)),
         };
-        let tables = TableNames::new(self.table, self.catalogue_table, self.orders_table, self.sessions_table)
-            .map_err(|e| e.to_string())?;
+        let tables = self.own_tables.beside(&self.table).map_err(|e| e.to_string())?;
         Ok(StackOptions {
             port: self.port,
             engine_port: self.engine_port,
@@ -196,6 +196,7 @@ impl Arguments {
             admin,
             ledger: self.ledger,
             provider,
+            search_language: self.search_language,
             streams: self.stream_to.map_or(Streams::On, Streams::To),
             mail: self.mail,
             link_keys: self.link_keys,

@@ -9,6 +9,7 @@ pub mod import;
 pub mod migrate;
 pub mod reconcile;
 pub mod sale;
+pub mod search;
 mod shop;
 
 use std::{

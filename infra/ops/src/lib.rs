@@ -10,5 +10,9 @@ pub mod dead_letters;
 pub mod decimal;
 pub mod import;
 pub mod migrate;
+mod own_tables;
 pub mod prewarm;
 pub mod reconcile;
+pub mod search;
+
+pub use own_tables::OwnTables;

@@ -3,7 +3,7 @@ mod commands;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use commands::{admin, advise, audit, costs, dead_letters, import, migrate, reconcile, sale};
+use commands::{admin, advise, audit, costs, dead_letters, import, migrate, reconcile, sale, search};
 
 /// Operates a OneTill shop.
 #[derive(Debug, Parser)]
@@ -43,6 +43,9 @@ enum Command {
     Reconcile(reconcile::ReconcileArgs),
     /// Prepares the table for a flash sale
     Sale(sale::SaleArgs),
+    /// Looks at the search index, and has it made again
+    #[command(after_long_help = search::HELP)]
+    Search(search::SearchArgs),
     /// Lists, shows and replays records that functions could not handle
     #[command(after_long_help = dead_letters::HELP)]
     DeadLetters(dead_letters::DeadLettersArgs),
@@ -67,6 +70,7 @@ async fn main() -> ExitCode {
         Command::Migrate(args) => migrate::run(args).await,
         Command::Reconcile(args) => reconcile::run(args).await,
         Command::Sale(args) => sale::run(args).await,
+        Command::Search(args) => search::run(args).await,
         Command::DeadLetters(args) => dead_letters::run(args).await,
     };
     outcome.unwrap_or_else(|error| {

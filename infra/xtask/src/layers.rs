@@ -5,9 +5,14 @@ use crate::{Outcome, cargo};
 
 /// What the domain must not depend on: the database, the runtime, and HTTP in either direction.
 const OUTSIDE_WORLD: [&str; 5] = ["aws-sdk-dynamodb", "tokio", "axum", "lambda_http", "reqwest"];
-const FUNCTIONS: [&str; 7] = ["products", "cart", "orders", "sessions", "sweeper", "notifications", "projections"];
+const FUNCTIONS: [&str; 9] =
+    ["products", "cart", "orders", "search-function", "sessions", "sweeper", "indexer", "notifications", "projections"];
 /// Those that a schedule or the table's stream invokes, which need no HTTP server.
-const EVENT_FUNCTIONS: [&str; 3] = ["sweeper", "notifications", "projections"];
+const EVENT_FUNCTIONS: [&str; 4] = ["sweeper", "indexer", "notifications", "projections"];
+/// Those that have an index of the search in them.
+const SEARCHING: [&str; 2] = ["search-function", "indexer"];
+/// What an index is made with, from the inside outwards.
+const INDEX: [&str; 3] = ["tantivy", "search", "generations"];
 
 /// Whether `package` depends on `dependency`, directly or indirectly.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,6 +67,12 @@ fn rules() -> Vec<Rule> {
         ("orders", "links"),
         ("sessions", "links"),
         ("links", "domain"),
+        ("search", "domain"),
+        ("generations", "table"),
+        ("search", "tantivy"),
+        ("relevance", "search"),
+        ("opensearch", "search"),
+        ("opensearch", "aws"),
     ] {
         rules.push(Rule { package, dependency, reaches: true });
     }
@@ -72,7 +83,14 @@ fn rules() -> Vec<Rule> {
         let others = FUNCTIONS.into_iter().filter(|other| *other != package);
         rules.extend(others.map(|dependency| Rule { package, dependency, reaches: false }));
     }
+    // An index is large: of the functions only the one that writes it and the one that searches it are linked with it.
+    for package in FUNCTIONS {
+        let reaches = SEARCHING.contains(&package);
+        rules.extend(INDEX.map(|dependency| Rule { package, dependency, reaches }));
+    }
     for (package, dependency) in [
+        ("generations", "api"),
+        ("table", "search"),
         ("aws", "domain"),
         ("aws", "table"),
         ("table", "aws"),
@@ -89,9 +107,17 @@ fn rules() -> Vec<Rule> {
         ("runtime", "api"),
         ("notifications", "payments"),
         ("projections", "payments"),
+        ("search", "table"),
+        ("search", "tokio"),
+        ("search", "aws"),
+        ("opensearch", "table"),
+        ("opensearch", "axum"),
+        ("relevance", "table"),
     ] {
         rules.push(Rule { package, dependency, reaches: false });
     }
+    let without_index = ["domain", "table", "api", "runtime", "stream", "xtask"];
+    rules.extend(without_index.map(|package| Rule { package, dependency: "tantivy", reaches: false }));
     let without_http = ["runtime"].into_iter().chain(EVENT_FUNCTIONS);
     for package in without_http {
         rules.extend(["axum", "lambda_http"].map(|dependency| Rule { package, dependency, reaches: false }));
@@ -129,7 +155,7 @@ mod tests {
         assert!(rules.contains(&Rule { package: "cart", dependency: "orders", reaches: false }));
         assert!(rules.contains(&Rule { package: "orders", dependency: "cart", reaches: false }));
         let apart = |rule: &&Rule| FUNCTIONS.contains(&rule.package) && FUNCTIONS.contains(&rule.dependency);
-        assert_eq!(rules.iter().filter(apart).count(), 42);
+        assert_eq!(rules.iter().filter(apart).count(), 72);
         assert!(rules.iter().all(|rule| rule.package != rule.dependency));
     }
 

@@ -43,7 +43,12 @@ pub const SENT_BY_PAGES: [HeaderName; 6] = [
 ];
 
 /// Headers of an answer that a page of another origin may read.
-pub const READ_BY_PAGES: [HeaderName; 4] = [header::ETAG, header::LOCATION, header::RETRY_AFTER, idempotency::REPLAYED];
+pub const READ_BY_PAGES: [HeaderName; 6] =
+    [header::ETAG, header::LOCATION, header::RETRY_AFTER, idempotency::REPLAYED, SEARCH_GENERATION, SEARCH_AGE];
+
+/// The generation of the search index that answered, and how many seconds ago it had every change.
+pub const SEARCH_GENERATION: HeaderName = HeaderName::from_static("x-search-generation");
+pub const SEARCH_AGE: HeaderName = HeaderName::from_static("x-search-age");
 
 /// How long a browser keeps the answer to a preflight.
 /// <https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Access-Control-Max-Age>

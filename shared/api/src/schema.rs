@@ -146,6 +146,13 @@ schemas! {
     FeaturedRank: whole(0, i64::from(u32::MAX)).description(Some("Rank among the featured products; the lowest comes first."));
     PageLimit: whole(1, 100).default(Some(24.into())).description(Some("The maximum number of items in a page."));
     ProductSort: names(["price", "-price"], "`price`: lowest price first; `-price`: highest price first.");
+    SearchSort: names(
+        ["relevance", "price", "-price", "newest", "rating"],
+        "`relevance`: the best match first; `price`: lowest price first; `-price`: highest price first; `newest`: newest first; `rating`: best rated first.",
+    );
+    SearchText: text().description(Some("A text to search for, as a shopper types it."));
+    AttributeValue: text().max_length(Some(1_536)).description(Some("The value of a product's attribute."));
+    Flag: ObjectBuilder::new().schema_type(Type::Boolean).description(Some("`true` or `false`."));
     OrderStateName: names(OrderState::ALL.map(OrderState::as_str), "The state of an order.");
     OrderListState: names(
         OrderState::ALL.map(OrderState::as_str).into_iter().chain(OPEN_STATES),

@@ -2,13 +2,13 @@ use std::{fmt, str};
 
 use aws_runtime::{
     auth::{
-        SigV4OperationSigningConfig,
+        SigV4OperationSigningConfig, SigningOptions,
         sigv4::{SCHEME_ID, SigV4AuthScheme},
     },
     retries::classifiers::AwsErrorCodeClassifier,
 };
 use aws_smithy_runtime::client::{
-    orchestrator::operation::Operation,
+    orchestrator::operation::{Operation, OperationBuilder},
     retries::classifiers::{HttpStatusCodeClassifier, TransientErrorClassifier},
 };
 use aws_smithy_runtime_api::{
@@ -23,11 +23,13 @@ use aws_smithy_runtime_api::{
     },
     http::Headers,
 };
-use aws_smithy_types::{body::SdkBody, config_bag::Layer};
+use aws_smithy_types::{base64, body::SdkBody, config_bag::Layer};
 use aws_types::{
     SdkConfig, SigningName,
     region::{Region, SigningRegion},
 };
+
+use http::{HeaderValue, header::AUTHORIZATION};
 
 use crate::{CallError, Service, ServiceError};
 
@@ -36,6 +38,20 @@ use crate::{CallError, Service, ServiceError};
 pub struct Client {
     service: Service,
     operation: Operation<Unsigned, Answer, ServiceError>,
+}
+
+/// A name and a password for a server that checks no signatures. `Debug` shows neither.
+/// <https://www.rfc-editor.org/rfc/rfc7617>
+#[derive(Clone)]
+pub struct Basic(HeaderValue);
+
+impl Basic {
+    pub fn new(user: &str, password: &str) -> Self {
+        let encoded = base64::encode(format!("{user}:{password}"));
+        let mut header = HeaderValue::try_from(format!("Basic {encoded}")).expect("base64 is visible ASCII");
+        header.set_sensitive(true);
+        Self(header)
+    }
 }
 
 /// A request without the service's host, whose body no log shows.
@@ -73,30 +89,30 @@ impl Client {
             }
             None => service.endpoint(config, region.as_ref())?,
         };
-        let mut built = Operation::builder()
-            .service_name(service.id)
-            .operation_name(operation)
-            .endpoint_url(&endpoint)
-            .http_client(config.http_client().ok_or_else(|| without("a client of HTTP"))?)
-            .standard_retry(config.retry_config().ok_or_else(|| without("retries"))?)
-            .timeout_config(config.timeout_config().ok_or_else(|| without("timeouts"))?.clone())
-            .retry_classifier(TransientErrorClassifier::<ServiceError>::new())
-            .retry_classifier(HttpStatusCodeClassifier::default())
-            .retry_classifier(AwsErrorCodeClassifier::<ServiceError>::new())
-            .with_connection_poisoning()
-            .runtime_plugin(signed(service, region, config).ok_or_else(|| without("credentials"))?)
-            .serializer(serialize)
-            .deserializer(move |response: &HttpResponse| read(service.name, response));
-        if let Some(version) = config.behavior_version() {
-            built = built.behavior_version(version);
-        }
-        if let Some(sleep) = config.sleep_impl() {
-            built = built.sleep_impl(sleep);
-        }
-        if let Some(time) = config.time_source() {
-            built = built.time_source(time);
-        }
-        Ok(Self { service, operation: built.build() })
+        let signed = signed(service, region, config).ok_or_else(|| without("credentials"))?;
+        let operation = operation_of(service, operation, config, &endpoint)?;
+        Ok(Self { service, operation: operation.runtime_plugin(signed).serializer(serialize).build() })
+    }
+
+    /// The same for a server that checks no signature, such as one on this machine.
+    ///
+    /// # Errors
+    /// The configuration has no connections, or no retries and timeouts.
+    pub fn unsigned(
+        service: Service,
+        operation: &'static str,
+        config: &SdkConfig,
+        endpoint: &str,
+        basic: Option<Basic>,
+    ) -> Result<Self, String> {
+        let operation = operation_of(service, operation, config, endpoint)?.no_auth();
+        let operation = operation.serializer(move |Unsigned(mut request): Unsigned| {
+            if let Some(Basic(value)) = &basic {
+                request.headers_mut().insert(AUTHORIZATION, value.clone());
+            }
+            serialize(Unsigned(request))
+        });
+        Ok(Self { service, operation: operation.build() })
     }
 
     /// Sends a request, which has a path and no host, and sends it again as the configuration says.
@@ -114,14 +130,52 @@ impl Client {
     }
 }
 
+/// What may pass. AWS's own services name a code when they answer 429; others do not.
+const MAY_PASS: [u16; 5] = [429, 500, 502, 503, 504];
+
+/// All of an operation but how its requests are authorised and written.
+fn operation_of(
+    service: Service,
+    operation: &'static str,
+    config: &SdkConfig,
+    endpoint: &str,
+) -> Result<OperationBuilder<(), Answer, ServiceError>, String> {
+    let without = |what: &str| format!("{} cannot be called without {what}", service.name);
+    let mut built = Operation::builder()
+        .service_name(service.id)
+        .operation_name(operation)
+        .endpoint_url(endpoint)
+        .http_client(config.http_client().ok_or_else(|| without("a client of HTTP"))?)
+        .standard_retry(config.retry_config().ok_or_else(|| without("retries"))?)
+        .timeout_config(config.timeout_config().ok_or_else(|| without("timeouts"))?.clone())
+        .retry_classifier(TransientErrorClassifier::<ServiceError>::new())
+        .retry_classifier(HttpStatusCodeClassifier::new_from_codes(&MAY_PASS))
+        .retry_classifier(AwsErrorCodeClassifier::<ServiceError>::new())
+        .with_connection_poisoning()
+        .deserializer(move |response: &HttpResponse| read(service.name, response));
+    if let Some(version) = config.behavior_version() {
+        built = built.behavior_version(version);
+    }
+    if let Some(sleep) = config.sleep_impl() {
+        built = built.sleep_impl(sleep);
+    }
+    if let Some(time) = config.time_source() {
+        built = built.time_source(time);
+    }
+    Ok(built)
+}
+
 /// With a signature in the `authorization` header, by the credentials that the configuration finds.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html>
 fn signed(service: Service, region: &Region, config: &SdkConfig) -> Option<StaticRuntimePlugin> {
     let mut layer = Layer::new("signature");
     layer.store_put(AuthSchemeOptionResolverParams::new(()));
+    let mut options = SigningOptions::default();
+    options.content_sha256_header = service.hashed;
     layer.store_put(SigV4OperationSigningConfig {
         region: Some(SigningRegion::from(region.clone())),
         name: Some(SigningName::from_static(service.signing_name)),
+        signing_options: options,
         ..SigV4OperationSigningConfig::default()
     });
     // The answer may be a secret.
@@ -155,6 +209,12 @@ impl Answer {
 
     pub fn body(&self) -> &[u8] {
         &self.body
+    }
+}
+
+impl fmt::Debug for Basic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Basic").finish_non_exhaustive()
     }
 }
 

@@ -24,7 +24,7 @@ pub struct ServiceError {
 }
 
 impl ServiceError {
-    /// As services that speak JSON write errors.
+    /// As services that speak JSON write errors; OpenSearch has its own in a member `error`.
     /// <https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html#operation-error-serialization>
     pub(crate) fn read(service: &'static str, response: &HttpResponse) -> Self {
         // Whatever stands between here and the service may answer too, and not in JSON.
@@ -32,9 +32,11 @@ impl ServiceError {
         let body: Map<String, Value> = serde_json::from_slice(body).unwrap_or_default();
         // One member that is no text hides no other.
         let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
-        let message = ["message", "Message", "errorMessage"].into_iter().find_map(text);
+        let nested = |name: &str| body.get("error")?.get(name)?.as_str().map(str::to_owned);
+        let message = ["message", "Message", "errorMessage"].into_iter().find_map(text).or_else(|| nested("reason"));
         let header = |name: &str| response.headers().get(name).map(str::to_owned);
         let code = header("x-amzn-errortype").or_else(|| text("code")).or_else(|| text("__type"));
+        let code = code.or_else(|| nested("type"));
         let mut metadata = ErrorMetadata::builder();
         if let Some(code) = code.as_deref() {
             metadata = metadata.code(without_namespace(code));
@@ -156,6 +158,8 @@ mod tests {
             (&[], r#"{"__type":"FooError","message":"one","Message":"two"}"#, Some("FooError")),
             (&[], r#"{"code":429,"__type":"FooError","message":{"no":"text"}}"#, Some("FooError")),
             (&[], r#"{"__type":"FooError","asdf":["more"],"unknown":null}"#, Some("FooError")),
+            (&[], r#"{"error":{"type":"index_not_found_exception"},"status":404}"#, Some("index_not_found_exception")),
+            (&[], r#"{"error":"alias [products] missing","status":404}"#, None),
             (&[], "<html>", None),
             (&[], "", None),
         ] {

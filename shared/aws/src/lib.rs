@@ -3,7 +3,8 @@
 //!
 //! The SDK crate of such a service has hundreds of operations, and all of them are compiled. This crate takes what those
 //! crates are made of instead: credentials, Signature Version 4, retries and timeouts are the SDK's. The caller writes the
-//! operation's path and body, and reads its answer.
+//! operation's path and body, and reads its answer. A server that checks no signature, such as an OpenSearch of one's own, is
+//! called in the same way.
 
 mod client;
 mod error;
@@ -11,8 +12,8 @@ mod function;
 mod roots;
 mod service;
 
-pub use client::{Answer, Client};
+pub use client::{Answer, Basic, Client};
 pub use error::{CallError, ServiceError};
 pub use function::of_function;
 pub use roots::roots;
-pub use service::{LAMBDA, SECRETS_MANAGER, SES, Service};
+pub use service::{LAMBDA, OPENSEARCH, OPENSEARCH_SERVERLESS, SECRETS_MANAGER, SES, Service};

@@ -12,15 +12,36 @@ pub struct Service {
     pub signing_name: &'static str,
     /// What its host names begin with.
     pub host: &'static str,
+    /// Whether it also wants the hash of a signed body in a header.
+    pub hashed: bool,
 }
 
 /// <https://docs.aws.amazon.com/general/latest/gr/ses.html>
-pub const SES: Service = Service { name: "SES", id: "SESv2", signing_name: "ses", host: "email" };
+pub const SES: Service = Service { name: "SES", id: "SESv2", signing_name: "ses", host: "email", hashed: false };
 /// <https://docs.aws.amazon.com/general/latest/gr/lambda-service.html>
-pub const LAMBDA: Service = Service { name: "Lambda", id: "Lambda", signing_name: "lambda", host: "lambda" };
+pub const LAMBDA: Service =
+    Service { name: "Lambda", id: "Lambda", signing_name: "lambda", host: "lambda", hashed: false };
 /// <https://docs.aws.amazon.com/general/latest/gr/asm.html>
-pub const SECRETS_MANAGER: Service =
-    Service { name: "Secrets Manager", id: "Secrets Manager", signing_name: "secretsmanager", host: "secretsmanager" };
+pub const SECRETS_MANAGER: Service = Service {
+    name: "Secrets Manager",
+    id: "Secrets Manager",
+    signing_name: "secretsmanager",
+    host: "secretsmanager",
+    hashed: false,
+};
+/// Domains of OpenSearch. Each has a host of its own, so a client needs its endpoint.
+/// <https://docs.aws.amazon.com/opensearch-service/latest/developerguide/request-signing.html>
+pub const OPENSEARCH: Service =
+    Service { name: "OpenSearch", id: "OpenSearch", signing_name: "es", host: "es", hashed: true };
+/// Collections of OpenSearch Serverless, which refuses requests without the hash of their body.
+/// <https://docs.aws.amazon.com/opensearch-service/latest/developerguide/serverless-clients.html>
+pub const OPENSEARCH_SERVERLESS: Service = Service {
+    name: "OpenSearch Serverless",
+    id: "OpenSearchServerless",
+    signing_name: "aoss",
+    host: "aoss",
+    hashed: true,
+};
 
 impl Service {
     /// Where its API is, as the SDK would find it: the settings of this service, those of all services, its region's.

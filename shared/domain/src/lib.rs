@@ -73,4 +73,5 @@ pub use sale::{
 };
 pub use session::{SessionKind, SessionLifetime};
 pub use shipment::{Carrier, Shipment, TrackingNumber, TrackingUrl};
+pub use text::visible_text;
 pub use transition::{CancelDecision, MAX_CHALLENGES, TransitionEffects, TransitionError, VoidReason};

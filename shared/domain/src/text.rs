@@ -129,6 +129,14 @@ fn is_emoji(c: char) -> bool {
     CodePointSetData::new::<ExtendedPictographic>().contains(c) || matches!(c, '\u{1f3fb}'..='\u{1f3ff}')
 }
 
+/// Text as people see it, in NFC: what they do not see, control characters included, becomes a space. Nothing is refused,
+/// so this is for text that is looked for and not kept.
+pub fn visible_text(raw: &str) -> String {
+    let chars: Vec<char> = nfc(raw).chars().collect();
+    let hidden = |at: usize| chars[at].is_control() || is_invisible(chars[at]) && !is_needed(&chars, at);
+    (0..chars.len()).map(|at| if hidden(at) { ' ' } else { chars[at] }).collect()
+}
+
 /// A newtype over a checked line of text.
 macro_rules! text_line {
     ($(#[$doc:meta])* $name:ident, $field:literal, $code:literal, $max:expr) => {

@@ -21,10 +21,12 @@ use tracing_subscriber::{
 pub const NAMESPACE: &str = "OneTill";
 
 /// The crates of this workspace that log.
-const OWN_CRATES: [&str; 16] = [
+const OWN_CRATES: [&str; 20] = [
     "api",
     "cart",
     "domain",
+    "generations",
+    "indexer",
     "local",
     "notifications",
     "ops",
@@ -34,6 +36,8 @@ const OWN_CRATES: [&str; 16] = [
     "projections",
     "runtime",
     "saga",
+    "search",
+    "search_function",
     "sessions",
     "stream",
     "sweeper",

@@ -1,6 +1,11 @@
 use std::error::Error;
 
-use aws_sdk_s3::{Client, error::SdkError, operation::get_object::GetObjectError, primitives::ByteStream};
+use aws_sdk_s3::{
+    Client,
+    error::SdkError,
+    operation::{get_object::GetObjectError, head_object::HeadObjectError},
+    primitives::ByteStream,
+};
 use domain::Timestamp;
 
 use crate::{
@@ -67,6 +72,16 @@ impl Bucket {
             Err(error) => return Err(self.error(error)),
         };
         Ok(Some(object.body.collect().await.map_err(|e| self.error(e))?.to_vec()))
+    }
+
+    /// The size of an object; `None` if it does not exist.
+    pub async fn bytes_of(&self, key: &str) -> Result<Option<u64>, BucketError> {
+        let head = match counted(self.client.head_object().bucket(&self.name).key(key).send()).await {
+            Ok(head) => head,
+            Err(SdkError::ServiceError(e)) if matches!(e.err(), HeadObjectError::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(self.error(error)),
+        };
+        Ok(head.content_length().and_then(|bytes| u64::try_from(bytes).ok()))
     }
 
     /// Objects whose key begins with `prefix`, sorted by key.

@@ -15,7 +15,7 @@ use aws_smithy_runtime_api::client::{interceptors::context, orchestrator::Orches
 use aws_types::SdkConfig;
 use uuid::Uuid;
 
-use crate::{Bucket, Descriptions, Table, TableNames, Transport, keys::DataKind, on_first_use::OnFirstUse};
+use crate::{Bucket, Descriptions, Table, TableNames, Transport, on_first_use::OnFirstUse};
 
 /// The names of the tables and the description bucket, and where they are.
 #[derive(Debug, Clone)]
@@ -159,9 +159,7 @@ impl TableConfig {
         transport: Transport,
     ) -> Result<Self, String> {
         let table = var("TABLE_NAME").unwrap_or_else(|| "EcommerceApp".to_owned());
-        let own = |kind: DataKind| var(kind.variable());
-        let tables = TableNames::new(table, own(DataKind::Catalogue), own(DataKind::Orders), own(DataKind::Sessions))
-            .map_err(|e| e.to_string())?;
+        let tables = TableNames::new(table, |kind| var(kind.variable())).map_err(|e| e.to_string())?;
         let bucket = var("BUCKET_NAME").ok_or("BUCKET_NAME is not set: the bucket that holds large descriptions")?;
         let (place, timeouts) = match (var("DYNAMODB_ENDPOINT"), var("S3_ENDPOINT")) {
             (None, None) => (Place::Aws(Box::new(aws.clone())), Timeouts::LAMBDA),

@@ -31,6 +31,9 @@ pub const DUE_SHARDS: u8 = 16;
 /// writes as one partition takes, and an index that is throttled throttles the table.
 pub const STATE_SHARDS: u8 = 8;
 
+/// Number of partitions of the products that wait to be indexed, so that an import can note 4,000 a second.
+pub const SEARCH_SHARDS: u8 = 4;
+
 /// Number of identical copies of the configuration of sales.
 pub const SALE_COPIES: u8 = 8;
 
@@ -62,6 +65,13 @@ pub const CATEGORY_RENAMING_PREFIX: &str = "RENAMING#";
 pub const SALE_PREFIX: &str = "SALE#";
 pub const SALE_CONFIG_PREFIX: &str = "CONFIG#";
 pub const SALE_LOT_PREFIX: &str = "LOT#";
+pub const SEARCH_GONE_PREFIX: &str = "GONE#";
+const SEARCH_PREFIX: &str = "SEARCH#";
+const SEARCH_INDEX: &str = "SEARCH#INDEX";
+const SEARCH_MANIFEST: &str = "MANIFEST";
+const SEARCH_REBUILD: &str = "REBUILD";
+const SEARCH_RULES: &str = "RULES";
+const SEARCH_CHANGED_PREFIX: &str = "PRODUCT#";
 const FLASH_SALE_PREFIX: &str = "FLASH_SALE#";
 const SALE_BUYER_INFIX: &str = "#BY#";
 const SALE_BOUGHT: &str = "BOUGHT";
@@ -262,6 +272,47 @@ pub fn sale_buyer(id: SaleId, buyer: &UserId) -> Key {
 /// The units that were bought in a sale with a limit under an e-mail address. No user id begins with `@`.
 pub fn sale_contact(id: SaleId, email: &Email) -> Key {
     Key::new(format!("{SALE_PREFIX}{id}{SALE_BUYER_INFIX}@{}", sha256_hex(email.as_str())), SALE_BOUGHT)
+}
+
+/// The partition of all that a search has to know: the manifest, the rules, and what was deleted lately.
+pub fn search_pk() -> String {
+    SEARCH_INDEX.to_owned()
+}
+
+/// Which generation of the index answers.
+pub fn search_manifest() -> Key {
+    Key::new(SEARCH_INDEX, SEARCH_MANIFEST)
+}
+
+/// How far a rebuild of the index is.
+pub fn search_rebuild() -> Key {
+    Key::new(SEARCH_INDEX, SEARCH_REBUILD)
+}
+
+/// Where the rules of staff are.
+pub fn search_rules() -> Key {
+    Key::new(SEARCH_INDEX, SEARCH_RULES)
+}
+
+/// A product that was deleted, and may still be in a generation that answers.
+pub fn search_gone(id: &ProductId) -> Key {
+    Key::new(SEARCH_INDEX, format!("{SEARCH_GONE_PREFIX}{id}"))
+}
+
+/// The partition of the products of one shard that wait to be indexed.
+pub fn search_changed_pk(shard: u8) -> String {
+    format!("{SEARCH_PREFIX}CHANGED#{shard}")
+}
+
+/// A product that waits to be indexed.
+pub fn search_changed(id: &ProductId) -> Key {
+    let shard = shard_of(id.as_str(), SEARCH_SHARDS);
+    Key::new(search_changed_pk(shard), format!("{SEARCH_CHANGED_PREFIX}{id}"))
+}
+
+/// The product of an entry of one of the two lists above.
+pub(crate) fn search_product_id(sk: &str) -> Result<ProductId, Invalid> {
+    id(sk, if sk.starts_with(SEARCH_GONE_PREFIX) { SEARCH_GONE_PREFIX } else { SEARCH_CHANGED_PREFIX })
 }
 
 pub fn user_pk(uid: &UserId) -> String {
@@ -512,6 +563,11 @@ mod tests {
             "SALE#018cc251-f400-7000-8000-000000000000#BY#\
              @71d4f55f72fa128dfb468a1a3901507c804b74316488744d769d7f4b16696476 / BOUGHT"
         );
+        assert_eq!(show(search_manifest()), "SEARCH#INDEX / MANIFEST");
+        assert_eq!(show(search_rebuild()), "SEARCH#INDEX / REBUILD");
+        assert_eq!(show(search_rules()), "SEARCH#INDEX / RULES");
+        assert_eq!(show(search_gone(&mug)), "SEARCH#INDEX / GONE#mug-1");
+        assert_eq!(show(search_changed(&mug)), "SEARCH#CHANGED#2 / PRODUCT#mug-1");
         assert_eq!(price_shard(&mug), "PRICE#2");
         assert_eq!(due_shard(oid), "DUE#14");
     }
@@ -541,6 +597,11 @@ mod tests {
             (sale_config(0, oid.as_uuid().into()), Entity::SaleConfig),
             (sale_lot(oid.as_uuid().into(), 0.into()), Entity::SaleLot),
             (sale_buyer(oid.as_uuid().into(), &ann), Entity::SaleBuyer),
+            (search_manifest(), Entity::SearchManifest),
+            (search_rebuild(), Entity::SearchRebuild),
+            (search_rules(), Entity::SearchRules),
+            (search_gone(&mug), Entity::SearchGone),
+            (search_changed(&mug), Entity::SearchChanged),
             (profile(&ann), Entity::Profile),
             (credential(&Email::parse("ann@example.com").unwrap()), Entity::Credential),
             (address(&ann, &"home".parse().unwrap()), Entity::Address),
@@ -581,6 +642,8 @@ mod tests {
         assert_eq!(reviewer_id(&review(&mug, &ann).sk), Ok(ann.clone()));
         assert_eq!(session_id(&session(&sid).pk), Ok(sid.clone()));
         assert_eq!(session_id(&session_listed(&ann, &sid).sk), Ok(sid));
+        assert_eq!(search_product_id(&search_gone(&mug).sk), Ok(mug.clone()));
+        assert_eq!(search_product_id(&search_changed(&mug).sk), Ok(mug));
         assert!(product_id("USER#ann").is_err() && user_id("ann").is_err());
     }
 }

@@ -47,6 +47,8 @@ mod sale_lots;
 mod sale_rows;
 mod sales;
 pub mod schema;
+mod search;
+mod search_changes;
 mod sessions;
 mod sold_out;
 mod stock;
@@ -101,6 +103,10 @@ pub use reconcile::{IndexPosition, ProductState, StockMove};
 pub use reviews::ReviewPosition;
 pub use sale_lots::LotShort;
 pub use sales::{SaleCreateError, SalePosition};
+pub use search::{
+    GoneProduct, SearchManifest, SearchRebuild, SearchRulesAt, SearchState, SearchWriteError, SearchedProduct,
+};
+pub use search_changes::ChangedProduct;
 pub use sessions::{LoginError, SessionRecord, SessionSummary, SessionWithCart};
 pub use sold_out::SoldOutFlag;
 pub use stock::{MoveKind, StockAdjustError};

@@ -57,14 +57,9 @@ impl TableNames {
     ///
     /// # Errors
     /// Two kinds have the same table of their own.
-    pub fn new(
-        table: String,
-        catalogue: Option<String>,
-        orders: Option<String>,
-        sessions: Option<String>,
-    ) -> Result<Self, SameName> {
-        let own = |name: Option<String>| name.filter(|name| !name.is_empty() && *name != table);
-        let (catalogue, orders, sessions) = (own(catalogue), own(orders), own(sessions));
+    pub fn new(table: String, name_of: impl Fn(DataKind) -> Option<String>) -> Result<Self, SameName> {
+        let own = |kind| name_of(kind).filter(|name| !name.is_empty() && *name != table);
+        let (catalogue, orders, sessions) = (own(DataKind::Catalogue), own(DataKind::Orders), own(DataKind::Sessions));
         let names = [(DataKind::Catalogue, &catalogue), (DataKind::Orders, &orders), (DataKind::Sessions, &sessions)];
         for (i, (one, name)) in names.into_iter().enumerate() {
             let same = names[i + 1..].iter().find(|(_, other)| name.is_some() && *other == name);
@@ -113,8 +108,7 @@ mod tests {
         let own = |kind: DataKind| {
             variables.iter().find(|(name, _)| *name == kind.variable()).map(|(_, value)| (*value).to_owned())
         };
-        let (catalogue, orders, sessions) = (own(DataKind::Catalogue), own(DataKind::Orders), own(DataKind::Sessions));
-        TableNames::new("Shop".to_owned(), catalogue, orders, sessions)
+        TableNames::new("Shop".to_owned(), own)
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Items in the table's stream: before and after a change.
 
-use domain::{AccountLink, CategoryPath, Order, ProductId};
+use domain::{AccountLink, CategoryPath, Order, ProductId, Sale};
 use serde_json::Value;
 
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     order_rows::order,
     product_rows::product_record,
     rows::Item,
+    sale_rows::sale,
     stock::available,
 };
 
@@ -47,6 +48,11 @@ impl StreamImage {
     /// The item as a product.
     pub fn product(&self) -> Result<ProductRecord, StoreError> {
         product_record(self.0.clone())
+    }
+
+    /// The item as a sale.
+    pub fn sale(&self) -> Result<Sale, StoreError> {
+        sale(self.0.clone())
     }
 
     /// The category of a product, if it is in one; nothing else of the product is read.

@@ -255,7 +255,7 @@ impl<L: Copy> Transaction<'_, L> {
             let failures = || reasons.iter().filter_map(CancellationReason::code).filter(|code| *code != "None");
             if !failures().all(is_contention) {
                 // Too large, or malformed: it cannot succeed.
-                return Err(StoreError::Unavailable(error.into()));
+                return Err(doubted(in_doubt, StoreError::Unavailable(error.into())));
             }
             if reasons.is_empty() {
                 // In progress under this token: it may still happen, so the token stays.
@@ -273,7 +273,8 @@ impl<L: Copy> Transaction<'_, L> {
                 self.actions.iter().zip(&reasons).filter(|(_, reason)| reason.code().is_some_and(is_contention));
             let contended: Vec<L> =
                 contended.filter_map(|((label, _), _)| *label).filter(|label| exchanged(label)).collect();
-            if !contended.is_empty() {
+            // With an attempt in doubt it is not known that nothing was written.
+            if !contended.is_empty() && !in_doubt {
                 return Ok(Written::Contended(contended));
             }
             if attempt >= MAX_ATTEMPTS || started.elapsed() > MAX_CONFLICT {

@@ -13,7 +13,7 @@ use e2e::{
         plan::Fault,
         runs::{self, Cases, Engine, Flow, Tally},
     },
-    model, streams,
+    indexing, model, streams,
 };
 
 /// Tests the shop under injected faults: a model of every interleaving, every call of every flow failing in turn,
@@ -42,7 +42,7 @@ struct Arguments {
     /// Run only the seeds: no model, no enumeration, no planted bugs.
     #[arg(long)]
     seeds_only: bool,
-    /// Run only the flows and planted bugs of a whole shop whose name contains this text, such as `sale`.
+    /// Run only the flows and planted bugs of a whole shop whose name contains this text, such as `sale`; or the `indexer`.
     #[arg(long, value_name = "TEXT", conflicts_with = "seeds_only")]
     only: Option<String>,
 }
@@ -61,6 +61,9 @@ async fn main() -> ExitCode {
     if arguments.only.is_some() {
         failed |= !enumeration(&arguments).await;
         failed |= !bugs(&arguments).await;
+        if arguments.includes("indexer") {
+            failed |= !indexer(&arguments).await;
+        }
         return end(failed, started);
     }
     if !arguments.seeds_only {
@@ -72,6 +75,7 @@ async fn main() -> ExitCode {
     if !arguments.seeds_only {
         failed |= !bugs(&arguments).await;
         failed |= !stream_bugs(&arguments).await;
+        failed |= !indexer(&arguments).await;
         // Last: its shops turn on logging, which would print the faults injected by the other parts.
         failed |= !recovery().await;
     }
@@ -241,6 +245,32 @@ async fn stream_bugs(arguments: &Arguments) -> bool {
                 "  MISSED  {name} ({breaks}) in {} seeds, though it acted {} times",
                 caught.seeds, caught.bug_actions
             ),
+        }
+    }
+    all
+}
+
+async fn indexer(arguments: &Arguments) -> bool {
+    println!("\nthe indexer: each of its calls fails, others overtake it, S3 loses an upload");
+    let engine = indexing::Engine::start().await;
+    let every = if arguments.half { 3 } else { 1 };
+    let mut all = true;
+    for (what, tally) in [
+        ("each call with each fault", indexing::enumerate(&engine, None, &indexing::FAULTS, every).await),
+        ("overtaken by changes", indexing::overtaken(&engine, None, false).await),
+        ("overtaken by another run", indexing::overtaken(&engine, None, true).await),
+        ("an upload that S3 loses", indexing::lost_uploads(&engine).await),
+    ] {
+        println!("  {what}: {} runs, {} violations", tally.runs, tally.violations.len());
+        tally.violations.iter().for_each(|(run, rule)| println!("    {run}: {rule}"));
+        all &= tally.violations.is_empty();
+    }
+    for bug in indexing::wire::Bug::ALL {
+        let rules = indexing::plant(&engine, bug).await;
+        all &= !rules.is_empty();
+        match rules.first() {
+            Some(rule) => println!("  caught  {} by {rule}", bug.name()),
+            None => println!("  MISSED  {}", bug.name()),
         }
     }
     all

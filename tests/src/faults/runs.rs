@@ -73,8 +73,13 @@ impl Engine {
             email: domain::Email::parse(crate::ADMIN_EMAIL).expect("an e-mail"),
             password: domain::Password::choose(crate::ADMIN_PASSWORD).expect("a password"),
         };
-        let options =
-            StackOptions { sweep_every: None, streams: Streams::Off, admin: Some(admin), ..StackOptions::default() };
+        let options = StackOptions {
+            sweep_every: None,
+            index_every: None,
+            streams: Streams::Off,
+            admin: Some(admin),
+            ..StackOptions::default()
+        };
         let stack = Stack::start(options).await.unwrap_or_else(|e| panic!("{}", local::error_chain(&e)));
         let endpoints = Endpoints { dynamodb: stack.dynamodb.clone(), s3: format!("http://{}", stack.s3) };
         Arc::new(Self { _stack: stack, endpoints, http: table::http_client() })

@@ -81,7 +81,8 @@ pub struct Engine {
 
 impl Engine {
     pub async fn start() -> Arc<Self> {
-        let options = StackOptions { sweep_every: None, streams: Streams::Off, ..StackOptions::default() };
+        let options =
+            StackOptions { sweep_every: None, index_every: None, streams: Streams::Off, ..StackOptions::default() };
         let stack = Stack::start(options).await.unwrap_or_else(|e| panic!("{}", local::error_chain(&e)));
         let endpoints = Endpoints { dynamodb: stack.dynamodb.clone(), s3: format!("http://{}", stack.s3) };
         Arc::new(Self { stack, endpoints, http: table::http_client() })

@@ -84,6 +84,7 @@ fn needed(template: &NormalizedTemplate) -> Vec<Needed> {
         alarm(vec![of("AWS/S3", "PutRequests", &letters)], "Sum", None, 1.0, 15),
         alarm(of_shop("UnknownPayments"), "Maximum", None, 1.0, 20),
         alarm(of_shop("OverdueHolds"), "Maximum", None, 1.0, 5),
+        alarm(of_shop("SearchDelay"), "Maximum", None, 300.0, 5),
         alarm(of_shop("Disputes"), "Maximum", None, 1.0, 5),
         alarm(of_shop("StuckSales"), "Maximum", None, 1.0, 20),
         alarm(vec![of("AWS/SES", "Reputation.BounceRate", &[])], "Maximum", None, 0.05, 60),
@@ -187,9 +188,11 @@ pub fn alarms(template: &NormalizedTemplate) -> Vec<String> {
         .filter_map(|needed| needed.metrics.into_iter().next())
         .map(|(namespace, metric, dimensions)| format!("{namespace} {metric} {dimensions:?}"))
         .collect();
-    // A sweeper that does not run reports no metric, and that has to raise the alarm.
-    let without_data = template.properties("OverdueHoldsAlarm")["TreatMissingData"] == "breaching";
-    found.extend(lacks(without_data, "OverdueHoldsAlarm goes off without data"));
+    // A sweeper or an indexer that does not run reports no metric, and that has to raise the alarm.
+    for alarm in ["OverdueHoldsAlarm", "SearchDelayAlarm"] {
+        let without_data = template.properties(alarm)["TreatMissingData"] == "breaching";
+        found.extend(lacks(without_data, &format!("{alarm} goes off without data")));
+    }
     for (name, _) in template.of_kind("AWS::Lambda::EventSourceMapping") {
         found.extend(lacks(stopped(template, name), &format!("an alarm goes off when {name} stops")));
     }
@@ -234,6 +237,8 @@ pub fn dashboard(template: &NormalizedTemplate) -> Vec<String> {
         "OverdueHolds",
         "StuckSales",
         "Disputes",
+        "SearchDelay",
+        "SearchPoison",
     ];
     let mut found: Vec<_> = shown.into_iter().filter(|what| !body.contains(what)).map(str::to_owned).collect();
     for table in tables::all(template) {

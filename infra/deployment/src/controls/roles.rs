@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{FUNCTIONS, each, lacks};
+use super::{FUNCTIONS, SCHEDULED, each, lacks};
 use crate::{
     Outcome,
     normalized_template::{API, NormalizedTemplate, PERMISSIONS, ROUTES},
@@ -142,13 +142,18 @@ pub fn services(template: &NormalizedTemplate) -> Vec<String> {
     let policy = &template.properties("AccessLogsBucketPolicy")["PolicyDocument"];
     let delivered = allows(policy, "logging.s3.amazonaws.com", "s3:PutObject", &own_account());
     found.extend(lacks(delivered, "S3 may deliver its access logs"));
-    let schedule = template.properties("SweeperScheduleRole");
-    let trust = &schedule["AssumeRolePolicyDocument"];
-    let trusted = allows(trust, "scheduler.amazonaws.com", "sts:AssumeRole", &own_account());
-    found.extend(lacks(trusted, "EventBridge Scheduler takes SweeperScheduleRole, for this account only"));
-    let allowed =
-        json!([{"Effect": "Allow", "Action": ["lambda:InvokeFunction"], "Resource": ["${SweeperFunction.Arn}"]}]);
-    let statements = &schedule["Policies"][0]["PolicyDocument"]["Statement"];
-    found.extend(lacks(*statements == allowed, "SweeperScheduleRole invokes the sweeper, and nothing else"));
+    for name in SCHEDULED {
+        let role = template.properties(&format!("{name}ScheduleRole"));
+        let trust = &role["AssumeRolePolicyDocument"];
+        let trusted = allows(trust, "scheduler.amazonaws.com", "sts:AssumeRole", &own_account());
+        found.extend(lacks(trusted, &format!("EventBridge Scheduler takes {name}ScheduleRole, for this account only")));
+        let function = format!("${{{name}Function.Arn}}");
+        let allowed = json!([{"Effect": "Allow", "Action": ["lambda:InvokeFunction"], "Resource": [function]}]);
+        let statements = &role["Policies"][0]["PolicyDocument"]["Statement"];
+        found.extend(lacks(
+            *statements == allowed,
+            &format!("{name}ScheduleRole invokes {name}Function, and nothing else"),
+        ));
+    }
     found
 }

@@ -77,14 +77,30 @@ pub fn filters(template: &NormalizedTemplate) -> Vec<String> {
     found
 }
 
-pub fn schedule(template: &NormalizedTemplate) -> Vec<String> {
+/// A run that fails is not repeated: the next one is less than a minute away, and a run that waited would meet it.
+pub fn schedule(template: &NormalizedTemplate, name: &str) -> Vec<String> {
+    let once = |retries: &Value| retries["MaximumRetryAttempts"] == "0" && retries["MaximumEventAgeInSeconds"] == "60";
+    let function = format!("${{{name}Function.Arn}}");
     let runs = |schedule: &Value| {
         schedule["ScheduleExpression"] == "rate(1 minute)"
-            && schedule["Target"]["Arn"] == "${SweeperFunction.Arn}"
+            && schedule["Target"]["Arn"] == function.as_str()
+            && once(&schedule["Target"]["RetryPolicy"])
             && schedule.get("State").is_none_or(|state| state == "ENABLED")
     };
     let schedules = template.of_kind("AWS::Scheduler::Schedule");
-    lacks(schedules.filter(|(_, s)| runs(&s.properties)).count() == 1, "the schedule of SweeperFunction")
+    let is_called = schedules.filter(|(_, s)| runs(&s.properties)).count() == 1;
+    let mut found = lacks(is_called, &format!("the schedule of {name}Function"));
+    let function = format!("${{{name}Function}}");
+    let of_function = |config: &Value| config["FunctionName"] == function.as_str() && once(config);
+    let mut configs = template.of_kind("AWS::Lambda::EventInvokeConfig");
+    found.extend(lacks(configs.any(|(_, c)| of_function(&c.properties)), &format!("{name}Function is called once")));
+    found
+}
+
+/// Two would make the same generation, and one of them in vain.
+pub fn one_indexer(template: &NormalizedTemplate) -> Vec<String> {
+    let indexer = "IndexerFunction";
+    lacks(template.properties(indexer)["ReservedConcurrentExecutions"] == "1", indexer)
 }
 
 pub fn throttling(template: &NormalizedTemplate) -> Vec<String> {
@@ -113,7 +129,12 @@ pub fn timeouts(template: &NormalizedTemplate) -> Vec<String> {
     let mut found = Vec::new();
     for (name, function) in template.of_kind(FUNCTIONS) {
         let seconds = function.properties["Timeout"].as_str().and_then(|s| s.parse::<u32>().ok());
-        let most = if answers(name) { 20 } else { 60 };
+        let most = match name {
+            _ if answers(name) => 20,
+            // A rebuild reads for minutes, and no request waits for it.
+            "IndexerFunction" => 300,
+            _ => 60,
+        };
         found.extend(lacks(seconds.is_some_and(|seconds| (10..=most).contains(&seconds)), name));
     }
     found

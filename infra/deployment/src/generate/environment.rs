@@ -41,6 +41,7 @@ const PAYMENTS: &[Variable] = &[
 ];
 const CHECKOUT: &[Variable] = &[("SHIPPING_ADDRESS", "${ShippingAddress}"), ("HOLD_MINUTES", "${HoldMinutes}")];
 const DEAD_LETTERS: &[Variable] = &[("DEAD_LETTERS_BUCKET", "${DeadLettersBucket}")];
+const SEARCH: &[Variable] = &[("SEARCH_LANGUAGE", "${SearchLanguage}")];
 const AUDIT: &[Variable] = &[("AUDIT_BUCKET", "${AuditBucket}")];
 const MAIL: &[Variable] = &[
     ("MAIL_FROM", "${MailFrom}"),
@@ -52,15 +53,17 @@ const MAIL: &[Variable] = &[
 ];
 
 /// Each function, and what it is given beside that.
-pub const FUNCTIONS: [(&str, &[&[Variable]]); 8] = [
+pub const FUNCTIONS: [(&str, &[&[Variable]]); 10] = [
     ("Products", &[CURSORS, REQUESTS]),
     ("ProductsAdmin", &[CURSORS, REQUESTS]),
     ("Cart", &[CURSORS, REQUESTS]),
     ("Orders", &[SECRETS_OF_ORDERS, PAYMENTS, CHECKOUT, REQUESTS]),
+    ("Search", &[CURSORS, SEARCH, REQUESTS]),
     ("Sessions", &[CURSORS_AND_LINKS, REQUESTS]),
     ("Notifications", &[DEAD_LETTERS, ALL_LINKS, MAIL]),
     ("Projections", &[DEAD_LETTERS, AUDIT]),
     ("Sweeper", &[PAYMENT_SECRETS, PAYMENTS]),
+    ("Indexer", &[DEAD_LETTERS, SEARCH]),
 ];
 
 /// Names the secrets that a function reads at its start, and so may read.

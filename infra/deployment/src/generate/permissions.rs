@@ -11,6 +11,7 @@ use table::{
 use crate::{
     Outcome,
     calls::{self, IN_TRANSACTIONS},
+    code,
     policy::LEADING_KEYS,
     tables::{self, placeholder},
 };
@@ -25,7 +26,7 @@ struct OfFunction {
     items: BTreeMap<String, BTreeSet<Partition>>,
     /// Indexes that are queried.
     indexes: BTreeSet<String>,
-    /// Actions on objects, by bucket.
+    /// Actions on objects, by bucket, or by `bucket/folder` where they are on objects of one folder only.
     objects: BTreeMap<String, BTreeSet<String>>,
 }
 
@@ -49,8 +50,9 @@ impl Calls {
                     of.items.entry(action.to_owned()).or_default().insert(partition);
                 }
                 ("s3", ..) => {
-                    let bucket = resource.trim_start_matches("${").split('.').next().unwrap_or_default();
-                    of.objects.entry(bucket.to_owned()).or_default().insert(action.to_owned());
+                    let named = resource.trim_start_matches("${").replace(".Arn}", "");
+                    let place = named.trim_end_matches('*').trim_end_matches('/');
+                    of.objects.entry(place.to_owned()).or_default().insert(action.to_owned());
                 }
                 _ => return Err(refused().into()),
             }
@@ -159,12 +161,18 @@ impl OfFunction {
     }
 
     fn objects(&self) -> Vec<Value> {
-        let mut statements = Vec::new();
-        for (bucket, actions) in &self.objects {
+        let (mut statements, mut read) = (Vec::new(), BTreeSet::new());
+        for (place, actions) in &self.objects {
+            let (bucket, folder) =
+                place.split_once('/').map_or((place.as_str(), None), |(b, folder)| (b, Some(folder)));
             let name = bucket.trim_end_matches("Bucket");
+            let (sid, objects) = match folder {
+                Some(folder) => (code::name_of(folder), format!("{folder}/*")),
+                None => (name.to_owned(), "*".to_owned()),
+            };
             let called: Vec<_> = actions.iter().map(|action| format!("s3:{action}")).collect();
-            statements.push(allow(name, json!(called), json!(format!("${{{bucket}.Arn}}/*"))));
-            if actions.contains("GetObject") {
+            statements.push(allow(&sid, json!(called), json!(format!("${{{bucket}.Arn}}/{objects}"))));
+            if actions.contains("GetObject") && read.insert(bucket) {
                 // Without it S3 answers 403 for an object that is missing, instead of 404.
                 let listed = json!(format!("${{{bucket}.Arn}}"));
                 statements.push(allow(&format!("Missing{name}"), json!("s3:ListBucket"), listed));
@@ -319,6 +327,30 @@ mod tests {
         assert_eq!(*resource("BatchGetItem"), json!("${Table.Arn}"));
         assert_eq!(*resource("QueryIndexes"), json!(["${TableOfOrders.Arn}/index/due-index"]));
         assert_eq!(*resource("Stream"), json!(["${Table.StreamArn}", "${TableOfOrders.StreamArn}"]));
+    }
+
+    #[test]
+    fn objects_of_a_folder_are_allowed_apart() {
+        let of = |action: &str, objects: &str| call(action, &format!("${{DescriptionsBucket.Arn}}/{objects}"));
+        let calls = [
+            of("s3:GetObject", "descriptions/*"),
+            of("s3:GetObject", "search/*"),
+            of("s3:PutObject", "search/*"),
+            call("s3:PutObject", "${DeadLettersBucket.Arn}/*"),
+        ];
+
+        let recorded = Calls::recorded(&calls).unwrap();
+        let statements = recorded.statements("Cart", &[], &BTreeSet::new());
+
+        assert_eq!(Calls::parse(&recorded.json()).unwrap(), recorded);
+        let resource = |sid| &statement(&statements, sid)["Resource"];
+        assert_eq!(*resource("Descriptions"), "${DescriptionsBucket.Arn}/descriptions/*");
+        assert_eq!(*resource("Search"), "${DescriptionsBucket.Arn}/search/*");
+        assert_eq!(*resource("DeadLetters"), "${DeadLettersBucket.Arn}/*");
+        assert_eq!(*resource("MissingDescriptions"), "${DescriptionsBucket.Arn}");
+        let missing = statements.iter().filter(|s| s["Sid"] == "MissingDescriptions").count();
+        assert_eq!(missing, 1);
+        assert_eq!(statement(&statements, "Search")["Action"], json!(["s3:GetObject", "s3:PutObject"]));
     }
 
     #[test]

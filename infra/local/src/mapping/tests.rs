@@ -64,7 +64,12 @@ struct Bench {
 
 impl Bench {
     async fn start() -> Self {
-        let stack = Stack::start(StackOptions { sweep_every: None, streams: Streams::Off, ..StackOptions::default() });
+        let stack = Stack::start(StackOptions {
+            sweep_every: None,
+            index_every: None,
+            streams: Streams::Off,
+            ..StackOptions::default()
+        });
         let stack = stack.await.unwrap_or_else(|e| panic!("{}", table::error_chain(&e)));
         let (sent, got) = mpsc::unbounded_channel();
         Self { stack, checkpoints: tempfile::tempdir().unwrap(), got, sent }
@@ -206,8 +211,13 @@ async fn records_are_delivered_as_they_come_until_the_stack_stops() {
 
 #[tokio::test]
 async fn every_consumer_of_the_shop_handles_its_stream() {
-    let stack =
-        StackOptions { streams: Streams::Off, sweep_every: None, seed: crate::Seed::Sample, ..Default::default() };
+    let stack = StackOptions {
+        streams: Streams::Off,
+        sweep_every: None,
+        index_every: None,
+        seed: crate::Seed::Sample,
+        ..Default::default()
+    };
     let stack = Stack::start(stack).await.unwrap_or_else(|e| panic!("{}", table::error_chain(&e)));
 
     let delivered = stack.drain_streams().await.unwrap();

@@ -105,6 +105,10 @@ fn kept(data: &Path) -> Vec<PathBuf> {
 fn is_harmless(name: &Path, damage: Damage) -> bool {
     let text = name.to_str().unwrap();
     let (is_audit, is_beside) = (text.starts_with("s3/onetill-audit/"), text.starts_with("s3/."));
+    // The index of the search is made again if it is damaged.
+    if damage != Damage::Emptied && (text.starts_with(SEARCH) || text.contains(BESIDE_SEARCH)) {
+        return true;
+    }
     match damage {
         // Without a manifest it is an old folder.
         Damage::Removed => text == "manifest.json" || is_audit || is_beside,
@@ -117,6 +121,10 @@ fn is_harmless(name: &Path, damage: Damage) -> bool {
 
 /// The bucket `onetill-descriptions` in the names of the S3's files beside its objects. Their checksums are among them.
 const DESCRIPTIONS: &str = "b25ldGlsbC1kZXNjcmlwdGlvbnM";
+
+/// The search's folder of this bucket, and an object of it in the names of the files beside.
+const SEARCH: &str = "s3/onetill-descriptions/search/";
+const BESIDE_SEARCH: &str = ".object-c2VhcmNoL";
 
 #[test]
 fn a_damaged_data_folder_is_refused_with_the_name_of_the_damaged_file_and_left_unchanged() {

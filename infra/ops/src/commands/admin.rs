@@ -2,11 +2,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use domain::Role;
-use ops::admin;
+use ops::{OwnTables, admin};
 
 use super::{
     Outcome,
-    shop::{EndpointArgs, LOCAL_TABLE, OwnTables},
+    shop::{EndpointArgs, LOCAL_TABLE},
 };
 
 pub const HELP: &str = "\

@@ -1,12 +1,15 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use ops::prewarm::{Forecast, QUOTA, warm_throughput};
+use ops::{
+    OwnTables,
+    prewarm::{Forecast, QUOTA, warm_throughput},
+};
 use table::WarmThroughput;
 
 use super::{
     Outcome,
-    shop::{EndpointArgs, LOCAL_TABLE, OwnTables},
+    shop::{EndpointArgs, LOCAL_TABLE},
 };
 
 pub const HELP: &str = "\

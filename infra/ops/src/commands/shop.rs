@@ -1,5 +1,6 @@
 use aws_config::BehaviorVersion;
 use clap::Args;
+use ops::OwnTables;
 use table::{Descriptions, Endpoints, Place, SameName, Table, TableConfig, TableNames, Timeouts, Transport};
 
 /// Defaults for the local stack. On AWS there is no default: an existing table may be the one from before a restore, or
@@ -20,28 +21,6 @@ pub struct ShopArgs {
     bucket: Option<String>,
     #[command(flatten)]
     endpoints: EndpointArgs,
-}
-
-/// The tables of kinds of data that have their own.
-#[derive(Debug, Clone, Args)]
-pub struct OwnTables {
-    /// The table of products and categories, if it is not the shop's table
-    #[arg(long, value_name = "NAME", env = "CATALOGUE_TABLE")]
-    catalogue_table: Option<String>,
-    /// The table of orders and sales, if it is not the shop's table
-    #[arg(long, value_name = "NAME", env = "ORDERS_TABLE")]
-    orders_table: Option<String>,
-    /// The table of sessions, if it is not the shop's table
-    #[arg(long, value_name = "NAME", env = "SESSIONS_TABLE")]
-    sessions_table: Option<String>,
-}
-
-impl OwnTables {
-    /// With the table of everything else.
-    pub fn beside(&self, table: &str) -> Result<TableNames, SameName> {
-        let Self { catalogue_table, orders_table, sessions_table } = self.clone();
-        TableNames::new(table.to_owned(), catalogue_table, orders_table, sessions_table)
-    }
 }
 
 /// Its endpoints.

@@ -35,7 +35,7 @@ const BACKGROUND: RGBColor = RGBColor(0xff, 0xff, 0xff);
 const TEXT: RGBColor = RGBColor(0x1f, 0x23, 0x28);
 const FAINT: RGBColor = RGBColor(0x59, 0x63, 0x6e);
 const GRID: RGBColor = RGBColor(0xd1, 0xd9, 0xe0);
-/// To be told apart on both backgrounds.
+/// Different enough on a light and on a dark background.
 const SERIES: [RGBColor; 4] =
     [RGBColor(0x2f, 0x6f, 0xde), RGBColor(0xd9, 0x77, 0x06), RGBColor(0x15, 0xa3, 0x4a), RGBColor(0x8b, 0x5c, 0xf6)];
 

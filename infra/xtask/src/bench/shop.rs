@@ -29,7 +29,8 @@ pub struct Shop {
     _running: Running,
 }
 
-/// Where it is, and what it has.
+/// Where it is, and what it has: what `measure serve` writes as JSON, read here because this crate depends on none of the
+/// product's.
 #[derive(Debug, Deserialize)]
 pub struct Served {
     pub dynamodb: String,

@@ -18,7 +18,7 @@ use aws_smithy_runtime_api::{
 use aws_smithy_types::{retry::RetryConfig, timeout::TimeoutConfig};
 
 use super::*;
-use crate::{LAMBDA, SECRETS_MANAGER};
+use crate::{LAMBDA, OPENSEARCH_SERVERLESS, SECRETS_MANAGER};
 
 /// A peer that keeps what it is sent, and answers each request in the same way.
 #[derive(Debug, Clone)]
@@ -67,7 +67,8 @@ fn request(method: &str, path: &str) -> http::Request<Vec<u8>> {
 /// <https://github.com/awslabs/aws-c-auth/tree/main/tests/aws-signing-test-suite/v4>
 #[tokio::test]
 async fn requests_are_signed_as_aws_publishes_it() {
-    const SUITE: Service = Service { name: "the suite", id: "suite", signing_name: "service", host: "example" };
+    const SUITE: Service =
+        Service { name: "the suite", id: "suite", signing_name: "service", host: "example", hashed: false };
     for (method, signature) in [
         ("GET", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
         ("POST", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
@@ -102,8 +103,43 @@ async fn a_request_goes_to_its_service_in_its_region() {
 }
 
 #[tokio::test]
+async fn a_service_that_wants_the_hash_of_a_body_gets_it_signed() {
+    let peer = Peer::new(200);
+    let endpoint = Some("https://abc.us-east-1.aoss.amazonaws.com");
+    let client = Client::new(OPENSEARCH_SERVERLESS, "Search", &peer.config(), endpoint).unwrap();
+
+    client.call(request("POST", "/products/_search")).await.unwrap();
+
+    let sent = peer.sent.lock().unwrap();
+    // SHA-256 of an empty body.
+    let hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    assert_eq!(sent[0].headers().get("x-amz-content-sha256"), Some(hash));
+    let authorization = sent[0].headers().get("authorization").unwrap();
+    assert!(authorization.contains("/us-east-1/aoss/aws4_request"), "{authorization}");
+    assert!(authorization.contains("SignedHeaders=host;x-amz-content-sha256;x-amz-date"), "{authorization}");
+}
+
+#[tokio::test]
+async fn a_server_without_signatures_gets_a_name_and_a_password_or_nothing() {
+    for (basic, sent) in [(None, None), (Some(Basic::new("ann", "secret")), Some("Basic YW5uOnNlY3JldA=="))] {
+        let peer = Peer::new(200);
+        let config = peer.config().to_builder().region(None).build();
+        let client =
+            Client::unsigned(OPENSEARCH_SERVERLESS, "Search", &config, "http://127.0.0.1:9200", basic).unwrap();
+
+        client.call(request("POST", "/products/_search")).await.unwrap();
+
+        let requests = peer.sent.lock().unwrap();
+        assert_eq!(requests[0].uri(), "http://127.0.0.1:9200/products/_search");
+        assert_eq!(requests[0].headers().get("authorization"), sent);
+        assert_eq!(requests[0].headers().get("x-amz-date"), None);
+        assert!(!format!("{client:?} {:?}", Basic::new("ann", "secret")).contains("YW5u"));
+    }
+}
+
+#[tokio::test]
 async fn what_may_pass_is_sent_again_and_nothing_else() {
-    for (status, attempts) in [(500, 3), (503, 3), (400, 1), (404, 1), (302, 1)] {
+    for (status, attempts) in [(429, 3), (500, 3), (503, 3), (400, 1), (404, 1), (302, 1)] {
         let peer = Peer::new(status);
         let client = Client::new(SECRETS_MANAGER, "GetSecretValue", &peer.config(), None).unwrap();
 

@@ -7,14 +7,15 @@ use super::{
     ORDER_LOOKUP, ORDER_LOOKUP_PREFIX, ORDER_NUMBER_PREFIX, ORDER_PREFIX, ORDER_REFERENCE_PREFIX, ORDER_STATUS,
     PAYMENT_EVENT_PREFIX, PRODUCT_CATEGORY, PRODUCT_PAGE_PREFIX, PRODUCT_PREFIX, PROFILE, RATE_COUNTER, RATE_PREFIX,
     RATING_SUFFIX, REVIEW_COUNTED_PREFIX, REVIEW_PREFIX, SALE_BOUGHT, SALE_CONFIG_PREFIX, SALE_LOT_PREFIX, SALE_PREFIX,
-    SESSION, SESSION_PREFIX, STOCK_INFIX, STOCK_MOVE_PREFIX, USER_PREFIX,
+    SEARCH_CHANGED_PREFIX, SEARCH_GONE_PREFIX, SEARCH_MANIFEST, SEARCH_PREFIX, SEARCH_REBUILD, SEARCH_RULES, SESSION,
+    SESSION_PREFIX, STOCK_INFIX, STOCK_MOVE_PREFIX, USER_PREFIX,
 };
 
 /// A kind of data, which can have a table of its own with its own capacity; see [`crate::TableNames`]. A partition is of one
 /// kind, so that what is read together stays together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DataKind {
-    /// Products with their stock, and categories: read all day, changed seldom.
+    /// Products with their stock, categories, and which of them search knows: read all day, changed seldom.
     Catalogue,
     /// Orders, and what else a checkout writes: sales, idempotency records.
     Orders,
@@ -41,12 +42,13 @@ pub enum Partition {
     Product,
     Rate,
     Sale,
+    Search,
     Session,
     User,
 }
 
 impl Partition {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Catalog,
         Self::Category,
         Self::Credential,
@@ -61,6 +63,7 @@ impl Partition {
         Self::Product,
         Self::Rate,
         Self::Sale,
+        Self::Search,
         Self::Session,
         Self::User,
     ];
@@ -82,6 +85,7 @@ impl Partition {
             Self::Product => PRODUCT_PREFIX,
             Self::Rate => RATE_PREFIX,
             Self::Sale => SALE_PREFIX,
+            Self::Search => SEARCH_PREFIX,
             Self::Session => SESSION_PREFIX,
             Self::User => USER_PREFIX,
         }
@@ -89,7 +93,7 @@ impl Partition {
 
     pub const fn kind(self) -> DataKind {
         match self {
-            Self::Catalog | Self::Category | Self::Product => DataKind::Catalogue,
+            Self::Catalog | Self::Category | Self::Product | Self::Search => DataKind::Catalogue,
             Self::FlashSale
             | Self::Idempotency
             | Self::Order
@@ -147,6 +151,11 @@ pub enum Entity {
     SaleBuyer,
     SaleConfig,
     SaleLot,
+    SearchManifest,
+    SearchRebuild,
+    SearchRules,
+    SearchGone,
+    SearchChanged,
     Session,
     Profile,
     Address,
@@ -166,7 +175,7 @@ pub enum SortKey {
 }
 
 impl Entity {
-    const ALL: [Self; 35] = [
+    const ALL: [Self; 40] = [
         Self::CategoriesBefore,
         Self::CategoriesMigrated,
         Self::CategoryRename,
@@ -194,6 +203,11 @@ impl Entity {
         Self::SaleBuyer,
         Self::SaleConfig,
         Self::SaleLot,
+        Self::SearchManifest,
+        Self::SearchRebuild,
+        Self::SearchRules,
+        Self::SearchGone,
+        Self::SearchChanged,
         Self::Session,
         Self::Profile,
         Self::Address,
@@ -233,6 +247,11 @@ impl Entity {
             Self::SaleBuyer => (Partition::Sale, Exactly(SALE_BOUGHT)),
             Self::SaleConfig => (Partition::FlashSale, StartsWith(SALE_CONFIG_PREFIX)),
             Self::SaleLot => (Partition::Sale, StartsWith(SALE_LOT_PREFIX)),
+            Self::SearchManifest => (Partition::Search, Exactly(SEARCH_MANIFEST)),
+            Self::SearchRebuild => (Partition::Search, Exactly(SEARCH_REBUILD)),
+            Self::SearchRules => (Partition::Search, Exactly(SEARCH_RULES)),
+            Self::SearchGone => (Partition::Search, StartsWith(SEARCH_GONE_PREFIX)),
+            Self::SearchChanged => (Partition::Search, StartsWith(SEARCH_CHANGED_PREFIX)),
             Self::Session => (Partition::Session, Exactly(SESSION)),
             Self::Profile => (Partition::User, Exactly(PROFILE)),
             Self::Address => (Partition::User, StartsWith(ADDRESS_PREFIX)),

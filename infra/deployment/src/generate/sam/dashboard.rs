@@ -1,4 +1,4 @@
-//! The dashboard: `infra/cdk/lib/dashboard.json`, in which a line about a table of its own is there only if the table is.
+//! The dashboard: `infra/cdk/lib/dashboard.json`, with a line about each table of a kind of data that the deployment has.
 
 use std::fmt::Write as _;
 

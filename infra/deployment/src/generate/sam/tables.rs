@@ -13,8 +13,8 @@ use crate::{
     tables::{OWN, TABLE, name_of, resource_of},
 };
 
-/// The conditions about tables: all but those of several kinds together, of which only what is used is there, because
-/// cfn-lint refuses others.
+/// The conditions about tables. Of those about several kinds together only the used ones are written, because cfn-lint
+/// refuses a condition that nothing uses.
 pub fn conditions(is_used: impl Fn(&str) -> bool) -> String {
     let mut text = format!("{}: !Equals [!Ref BillingMode, PROVISIONED]\n", is_provisioned(DataKind::Rest));
     for kind in OWN {
