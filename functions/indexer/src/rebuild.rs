@@ -26,7 +26,7 @@ pub enum Progress {
     Unfinished(u64),
 }
 
-/// Begins a rebuild that nobody asked for.
+/// Begins a rebuild because the index is missing, damaged, or of another version of the program.
 pub async fn begin(state: &State, now: Timestamp) -> Result<SearchRebuild, Stop> {
     let rebuild = SearchRebuild {
         requested_at: now,

@@ -33,7 +33,7 @@ api::codes! {
         (status = 200, description = "a page of products, with the facets of all that match", body = SearchResponse, headers(
             ("ETag" = String, description = "Changes with the answer."),
             ("X-Search-Generation" = u64, description = "The generation of the index."),
-            ("X-Search-Age" = u64, description = "Seconds since the index had every change."),
+            ("X-Search-Age" = u64, description = "Seconds since this generation was made. Without changes none is made, so it may be old and complete."),
         )),
         (status = 304, description = "`If-None-Match` names the current ETag"),
         (status = 422, description = "`category_invalid`"),

@@ -46,7 +46,7 @@ pub const SENT_BY_PAGES: [HeaderName; 6] = [
 pub const READ_BY_PAGES: [HeaderName; 6] =
     [header::ETAG, header::LOCATION, header::RETRY_AFTER, idempotency::REPLAYED, SEARCH_GENERATION, SEARCH_AGE];
 
-/// The generation of the search index that answered, and how many seconds ago it had every change.
+/// The generation of the search index that answered, and how many seconds ago it was made.
 pub const SEARCH_GENERATION: HeaderName = HeaderName::from_static("x-search-generation");
 pub const SEARCH_AGE: HeaderName = HeaderName::from_static("x-search-age");
 

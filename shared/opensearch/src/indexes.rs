@@ -145,7 +145,7 @@ impl OpenSearch {
         Ok(indexes.into_keys().filter_map(|name| name.parse().ok()).collect())
     }
 
-    /// The number at the end of an index's name; 0 if somebody else has made it.
+    /// The number at the end of an index's name; 0 if it has none.
     fn number(&self, index: &IndexName) -> u64 {
         let number = index.0.strip_prefix(&self.alias.0).and_then(|rest| rest.strip_prefix('-'));
         number.and_then(|number| number.parse().ok()).unwrap_or(0)

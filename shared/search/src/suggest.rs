@@ -43,7 +43,7 @@ pub struct SuggestedProduct {
     pub id: ProductId,
     pub name: String,
     pub thumbnail: Option<String>,
-    /// Tells a product from a deleted one that had its id.
+    /// Distinguishes a product from a deleted one that had its id.
     pub created_at: Timestamp,
 }
 

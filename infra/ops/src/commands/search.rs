@@ -13,7 +13,8 @@ const STEPS: &str = "{elapsed} {msg} [{wide_bar}] {pos}/{len}, {eta} left";
 const POLL: Duration = Duration::from_secs(1);
 
 pub const HELP: &str = "\
-The function `indexer` keeps the index up to date, once a minute. These commands look at it, and have it made again.
+The function `indexer` keeps the index up to date, once a minute. These commands show its state, ask for a
+rebuild, and change its rules.
 
 Rules are changed by `rules > FILE`, an editor, and `put-rules FILE --replaces VERSION`.
 

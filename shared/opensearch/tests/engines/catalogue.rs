@@ -136,7 +136,7 @@ pub fn filters(dice: &mut Dice) -> Filters {
     filters
 }
 
-/// Whether a product passes filters, found out by looking at it.
+/// Whether a product passes filters, decided from the product itself.
 pub fn passes(product: &Document, filters: &Filters) -> bool {
     let price = product.price.amount_minor();
     filters.category.as_ref().is_none_or(|category| product.category.is_within(category))

@@ -27,7 +27,7 @@ const TWO_ERRORS_CHARS: usize = 8;
 /// An error makes a word this much less likely than one that is as frequent.
 const UNLIKELY: f32 = 4.0;
 
-/// Longer words are no words that somebody mistyped, and take long to compare.
+/// Longer words are seldom typing errors, and take long to compare.
 const MAX_CHARS: usize = 24;
 
 /// The most errors that are looked for in a word: one of few letters is close to too many others, and a number is never
